@@ -1,0 +1,103 @@
+// Package abi is the contract between the wasmoor host and its guests: names,
+// status codes, the table of host functions and the binary layouts they carry.
+// SPEC.md is the normative text; this package is its Go side.
+//
+// It is imported by both sides (host and sdk), so it stays within a small part
+// of the standard library: no reflection, no fmt, no encoding/json, no net/http.
+// A guest built on it stays near the size of an empty one.
+package abi
+
+// Module is the import module of every host function. The version is part of
+// the name: a change that breaks guests gets a new name, an addition does not.
+const Module = "wasmoor_v1"
+
+// ModulePrefix starts the import module name of every version of this ABI.
+const ModulePrefix = "wasmoor_v"
+
+// Names of the guest's exports.
+const (
+	// ExportMemory is the linear memory every pointer refers to. Required.
+	ExportMemory = "memory"
+	// ExportInitialize runs once, before the first request, with no parameters
+	// and no results. Optional. Host functions answer Unavailable in it.
+	ExportInitialize = "_initialize"
+	// ExportHandle serves one request: () -> i32, nonzero = the handler failed.
+	// Required.
+	ExportHandle = "wasmoor_handle"
+)
+
+// ManifestSection is the name of the custom section that carries a packed
+// manifest (TOML text).
+const ManifestSection = "wasmoor:manifest"
+
+// Status is the negative part of a host function's result. A result >= 0 is a
+// size or a count; a result < 0 is one of these. The numbers are append-only.
+type Status int64
+
+// The status codes.
+const (
+	// OK is the result of a call that has nothing to count.
+	OK Status = 0
+	// BadPointer: a pointer and its length do not lie within guest memory.
+	BadPointer Status = -1
+	// Invalid: an argument breaks a rule of its function.
+	Invalid Status = -2
+	// NotFound: no such key or name. An empty value is not absent.
+	NotFound Status = -3
+	// Unavailable: the function cannot be called now (during initialisation).
+	Unavailable Status = -4
+	// Denied: the plugin has no grant for the capability.
+	Denied Status = -5
+	// Limit: the call would exceed a limit; nothing was done.
+	Limit Status = -6
+	// WrongType: the stored value is not a counter.
+	WrongType Status = -7
+	// Internal: the host failed; the operator's log says why.
+	Internal Status = -8
+)
+
+var statusNames = [...]string{
+	"ok", "bad pointer", "invalid", "not found", "unavailable",
+	"denied", "limit", "wrong type", "internal",
+}
+
+// String returns the status's name in SPEC.md, in lower case.
+func (s Status) String() string {
+	if s > 0 || -int64(s) >= int64(len(statusNames)) {
+		return "unknown status"
+	}
+	return statusNames[-s]
+}
+
+// Error makes a Status below zero usable as an error.
+func (s Status) Error() string { return "wasmoor: " + s.String() }
+
+// Log levels, the argument of log_write.
+const (
+	LogDebug uint32 = iota
+	LogInfo
+	LogWarn
+	LogError
+)
+
+// Outcomes, the argument of outcome_set.
+const (
+	// OutcomeDefault leaves the decision to the response's status:
+	// below 500 commits, 500 and above aborts.
+	OutcomeDefault uint32 = iota
+	// OutcomeCommit commits whatever the status.
+	OutcomeCommit
+	// OutcomeAbort drops every effect whatever the status.
+	OutcomeAbort
+)
+
+// Flags of kv_list.
+const (
+	// ListReverse lists from the highest key down.
+	ListReverse uint32 = 1 << iota
+	// ListKeysOnly leaves values out.
+	ListKeysOnly
+)
+
+// CounterSize is the length of a counter's value: a little-endian i64.
+const CounterSize = 8

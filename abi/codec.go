@@ -1,0 +1,231 @@
+package abi
+
+// All layouts are little-endian. A string is a u32 length and its bytes; a list
+// is a u32 count and its items. A reader ignores bytes after the last field it
+// knows: later versions append fields.
+
+// Pair is a name and a value: a header field, a path value, a log attribute.
+type Pair struct{ Name, Value string }
+
+// RequestHead is what a guest learns of a request before its body.
+type RequestHead struct {
+	Method    string // as received, e.g. "GET"
+	Path      string // relative to the mount, starts with "/", undecoded
+	Mount     string // prefix the plugin is mounted at, without a trailing "/"; "" = the root
+	Pattern   string // pattern of the manifest's route that matched; "" without routes
+	Params    []Pair // the pattern's path values, decoded
+	Query     string // raw, without "?"
+	Headers   []Pair // in order, repeated; names in lower case
+	Scheme    string // "http" or "https", as the client sees it
+	Host      string // the authority the client asked for
+	Remote    string // the client's IP address
+	RequestID string // the same over all attempts
+	Attempt   uint32 // 1 on the first run; a conflict re-runs the handler
+	BodySize  uint64 // bytes of the request body
+}
+
+// ResponseHead is the status and header of a guest's answer.
+type ResponseHead struct {
+	Status  uint32
+	Headers []Pair
+}
+
+// Entry is one key of a list page.
+type Entry struct{ Key, Value []byte }
+
+// AppendUint32 appends v.
+func AppendUint32(b []byte, v uint32) []byte {
+	return append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+}
+
+// AppendUint64 appends v.
+func AppendUint64(b []byte, v uint64) []byte {
+	return AppendUint32(AppendUint32(b, uint32(v)), uint32(v>>32))
+}
+
+// AppendString appends s with its length.
+func AppendString[T string | []byte](b []byte, s T) []byte {
+	return append(AppendUint32(b, uint32(len(s))), s...)
+}
+
+// AppendPairs appends a list of pairs.
+func AppendPairs(b []byte, pairs []Pair) []byte {
+	b = AppendUint32(b, uint32(len(pairs)))
+	for _, p := range pairs {
+		b = AppendString(AppendString(b, p.Name), p.Value)
+	}
+	return b
+}
+
+// AppendRequestHead appends the layout of h.
+func AppendRequestHead(b []byte, h *RequestHead) []byte {
+	b = AppendString(b, h.Method)
+	b = AppendString(b, h.Path)
+	b = AppendString(b, h.Mount)
+	b = AppendString(b, h.Pattern)
+	b = AppendPairs(b, h.Params)
+	b = AppendString(b, h.Query)
+	b = AppendPairs(b, h.Headers)
+	b = AppendString(b, h.Scheme)
+	b = AppendString(b, h.Host)
+	b = AppendString(b, h.Remote)
+	b = AppendString(b, h.RequestID)
+	b = AppendUint32(b, h.Attempt)
+	return AppendUint64(b, h.BodySize)
+}
+
+// AppendResponseHead appends the layout of h.
+func AppendResponseHead(b []byte, h *ResponseHead) []byte {
+	return AppendPairs(AppendUint32(b, h.Status), h.Headers)
+}
+
+// DecodeRequestHead reads a request head into h, reusing its slices. The
+// strings share b's memory when b is a string, else they are copied once.
+// It reports whether b holds a whole head.
+func DecodeRequestHead(b string, h *RequestHead) bool {
+	r := Reader{rest: b}
+	h.Method = r.String()
+	h.Path = r.String()
+	h.Mount = r.String()
+	h.Pattern = r.String()
+	h.Params = r.Pairs(h.Params[:0])
+	h.Query = r.String()
+	h.Headers = r.Pairs(h.Headers[:0])
+	h.Scheme = r.String()
+	h.Host = r.String()
+	h.Remote = r.String()
+	h.RequestID = r.String()
+	h.Attempt = r.Uint32()
+	h.BodySize = r.Uint64()
+	return !r.bad
+}
+
+// DecodeResponseHead reads a response head into h, reusing its slice. It
+// reports whether b holds a whole head.
+func DecodeResponseHead(b string, h *ResponseHead) bool {
+	r := Reader{rest: b}
+	h.Status = r.Uint32()
+	h.Headers = r.Pairs(h.Headers[:0])
+	return !r.bad
+}
+
+// DecodePairs reads a list of pairs, the layout of log attributes. The empty
+// input is the empty list.
+func DecodePairs(b string, pairs []Pair) ([]Pair, bool) {
+	if b == "" {
+		return pairs, true
+	}
+	r := Reader{rest: b}
+	pairs = r.Pairs(pairs)
+	return pairs, !r.bad
+}
+
+// PageHeaderSize is the size of a page with no entry.
+const PageHeaderSize = 5
+
+// AppendPageHeader appends the start of a list page: how many entries follow
+// and whether there are more behind them.
+func AppendPageHeader(b []byte, count uint32, more bool) []byte {
+	b = AppendUint32(b, count)
+	if more {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// AppendEntry appends one entry of a page. A keys-only page has no values.
+func AppendEntry(b []byte, e Entry, keysOnly bool) []byte {
+	b = AppendString(b, e.Key)
+	if keysOnly {
+		return b
+	}
+	return AppendString(b, e.Value)
+}
+
+// DecodePage reads a list page. The entries are copies of b's bytes. It reports
+// whether b holds a whole page.
+func DecodePage(b string, keysOnly bool) (entries []Entry, more, ok bool) {
+	r := Reader{rest: b}
+	n := r.Uint32()
+	more = r.byte() != 0
+	for i := uint32(0); i < n && !r.bad; i++ {
+		e := Entry{Key: []byte(r.String())}
+		if !keysOnly {
+			e.Value = []byte(r.String())
+		}
+		if !r.bad {
+			entries = append(entries, e)
+		}
+	}
+	return entries, more, !r.bad
+}
+
+// Reader reads the layouts of this package from bytes nobody trusts: a count or
+// length beyond what is left marks the reader bad, and everything read after
+// that is zero.
+type Reader struct {
+	rest string
+	bad  bool
+}
+
+// NewReader returns a reader of b.
+func NewReader(b string) *Reader { return &Reader{rest: b} }
+
+// OK reports whether everything read so far was there.
+func (r *Reader) OK() bool { return !r.bad }
+
+func (r *Reader) take(n uint64) string {
+	if r.bad || n > uint64(len(r.rest)) {
+		r.bad = true
+		return ""
+	}
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *Reader) byte() byte {
+	if s := r.take(1); s != "" {
+		return s[0]
+	}
+	return 0
+}
+
+// Uint32 reads a u32.
+func (r *Reader) Uint32() uint32 {
+	s := r.take(4)
+	if s == "" {
+		return 0
+	}
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+}
+
+// Uint64 reads a u64.
+func (r *Reader) Uint64() uint64 {
+	lo := r.Uint32()
+	return uint64(lo) | uint64(r.Uint32())<<32
+}
+
+// String reads a length and that many bytes. The result shares the input's memory.
+func (r *Reader) String() string { return r.take(uint64(r.Uint32())) }
+
+// pairSize is the least a pair takes: two empty strings.
+const pairSize = 8
+
+// Pairs reads a list of pairs and appends them to pairs. A count that cannot
+// fit in what is left reads nothing.
+func (r *Reader) Pairs(pairs []Pair) []Pair {
+	n := r.Uint32()
+	if uint64(n)*pairSize > uint64(len(r.rest)) {
+		r.bad = true
+		return pairs
+	}
+	for range n {
+		p := Pair{Name: r.String(), Value: r.String()}
+		if r.bad {
+			return pairs
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs
+}

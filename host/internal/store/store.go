@@ -1,0 +1,123 @@
+// Package store is the contract of the transactional key-value store under
+// every invocation, and the transaction (Tx) that turns guest calls into one
+// read set and one set of effects. Engines live in sub-packages and pass the
+// suite of store/storetest.
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Limits of keys and values; an engine may rely on them.
+const (
+	MaxKey   = 1 << 10 // bytes of a key within its key space
+	MaxValue = 1 << 20 // bytes of a value
+)
+
+// Space is the internal id of a key space: fixed length on disk, never derived
+// from a name, never used twice. Space 0 is the host's own (package registry).
+type Space uint64
+
+// Revision numbers commits. Later commits have higher revisions.
+type Revision uint64
+
+// Value is a stored value. Expires is a Unix time in milliseconds, 0 = never;
+// the store keeps an expired value until it is swept, and a Tx judges expiry by
+// its own clock, so that a snapshot stays the same however long it is read.
+type Value struct {
+	Data    []byte
+	Expires int64
+}
+
+// Store is an ordered key-value store with snapshot reads and atomic,
+// serializable commits. All methods are safe for concurrent use.
+type Store interface {
+	// Snapshot opens the newest committed state. Release it.
+	Snapshot() (Snapshot, error)
+	// Commit certifies e against everything committed since e.Read and makes
+	// its writes durable, all or none. It returns when that is decided; once
+	// the effects are handed to the committer, ctx no longer matters.
+	// Errors by fault code: Conflict (re-run on a new snapshot), Exhausted
+	// (quota, or the disk is nearly full), Invalid (an add met a value that is not a counter, or
+	// overflows), TooLarge (effects over MaxEffects), Unavailable (read-only or
+	// closed; nothing was done), Unknown (the sync failed: outcome unknown).
+	Commit(ctx context.Context, e *Effects) (Revision, error)
+	// Usage returns what a key space holds, as counted by commits.
+	Usage(space Space) (Usage, error)
+	// Drop tombstones a key space at once and sweeps its keys later. Commits
+	// to it afterwards fail with NotFound.
+	Drop(ctx context.Context, space Space) error
+	// Health returns nil while the store can read and write.
+	Health() error
+	// Close finishes acknowledged work and releases the files. Snapshots must
+	// have been released.
+	Close() error
+}
+
+// Snapshot is the state of the store at one revision. Safe for concurrent use.
+// Data slices it returns are valid until Release and must not be changed.
+type Snapshot interface {
+	Revision() Revision
+	// Get returns the value of a key, expired or not.
+	Get(space Space, key []byte) (v Value, ok bool, err error)
+	// Scan calls yield for each key of space in [from, to) in order (or in
+	// reverse) until yield returns false. A nil to is the end of the space.
+	// Expired values are passed too. Slices are valid only within the call.
+	Scan(space Space, from, to []byte, reverse bool, yield func(key []byte, v Value) bool) error
+	Release()
+}
+
+// Usage is what a key space holds: live keys, and the bytes of keys and values.
+type Usage struct {
+	Keys  int64
+	Bytes int64
+}
+
+// Quota bounds a key space; 0 = no bound.
+type Quota struct {
+	Keys  int64
+	Bytes int64
+}
+
+// Bounds of one commit. A Badger batch holds about 10 MB and 100,000 entries;
+// groups of commits are split at that, one commit never is.
+const (
+	MaxEffectBytes = 4 << 20
+	MaxEffectOps   = 10_000
+)
+
+// OpKind is what a write does.
+type OpKind uint8
+
+// The kinds of write.
+const (
+	OpSet OpKind = iota
+	OpDelete
+	// OpAdd adds Delta to a counter: commutes with other adds, so that two
+	// requests that only add never conflict. It keeps the value's expiry.
+	OpAdd
+)
+
+// Op is one write to one key.
+type Op struct {
+	Kind  OpKind
+	Key   []byte
+	Value Value
+	Delta int64
+}
+
+// Range is the interval [From, To) of keys; a nil To is the end of the space.
+type Range struct{ From, To []byte }
+
+// Effects is everything a transaction read and wants to write, in one key
+// space. At most one Op per key.
+type Effects struct {
+	Space  Space
+	Quota  Quota
+	Read   Revision  // the snapshot the reads saw
+	Now    time.Time // judges expiry in certification: the invocation's start
+	Keys   [][]byte  // point reads, absent keys included
+	Ranges []Range   // intervals actually scanned
+	Ops    []Op
+}
