@@ -1,0 +1,45 @@
+// Package engine is the seam between dispatch and what runs a module. An engine
+// prepares a module into a program, which makes instances; sub-packages
+// implement it, and their third-party types stay with them.
+package engine
+
+import (
+	"context"
+
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+// Options is what a program is prepared with.
+type Options struct {
+	Memory int64 // most bytes of linear memory of one instance
+}
+
+// Engine makes programs. Safe for concurrent use.
+type Engine interface {
+	// Prepare validates and compiles a module, and runs nothing of it. Errors
+	// by fault code: Invalid names the import, export or offset that is wrong.
+	Prepare(ctx context.Context, module []byte, o Options) (Program, error)
+	// Close releases the engine. Programs must have been closed.
+	Close(ctx context.Context) error
+}
+
+// Program is a prepared module, shared by all its instances. Safe for
+// concurrent use.
+type Program interface {
+	// Instance makes an instance and initialises it within ctx. Errors by fault
+	// code: Trap and Deadline are the guest's, Exhausted the machine's.
+	Instance(ctx context.Context) (Instance, error)
+	// Close releases the program. Instances must have been closed.
+	Close(ctx context.Context) error
+}
+
+// Instance has its own memory and serves one invocation at a time.
+type Instance interface {
+	// Handle runs the guest's handler for inv and stops it when ctx ends. The
+	// reply and the effects are in inv. After an error the instance is of no
+	// further use. Errors by fault code: Trap (with the guest's reason),
+	// Deadline, Internal (a host function failed).
+	Handle(ctx context.Context, inv *invoke.Invocation) error
+	// Close releases the instance's memory.
+	Close(ctx context.Context) error
+}

@@ -1,0 +1,86 @@
+// Package invoke is the state of one invocation: the request, the transaction,
+// the reply and the budget. It holds state and checks what enters it; it runs
+// nothing. Capabilities act on it, engines pass it through, dispatch owns it.
+package invoke
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Env is what a deployment gives to each of its invocations. It is built once
+// per deployment, shared and never changed.
+type Env struct {
+	Plugin  string
+	Version int
+	Limits  limit.Limits
+	KV      bool        // the key-value capability is granted
+	Space   store.Space // the plugin's key space
+	Quota   store.Quota
+	Config  map[string]string
+	Log     *slog.Logger // carries plugin and version
+}
+
+// Request is what the client sent. The host built it: it is already bounded and
+// normalised, and owns its memory.
+type Request struct {
+	Head abi.RequestHead
+	Body []byte
+}
+
+// Invocation is one run of a handler. It belongs to one goroutine at a time.
+type Invocation struct {
+	Env     *Env
+	Request *Request
+	Tx      *store.Tx // nil without the key-value capability
+	Start   time.Time // the clock of expiry, the same over all attempts
+	Reply   Reply
+	Outcome uint32 // abi.Outcome*
+	Pattern string // what the guest's own router matched, for metrics
+
+	head     []byte // encoded request head, made at its first reading
+	logLines int
+}
+
+// Begin makes inv ready for an attempt, reusing what the last one left.
+func (inv *Invocation) Begin(attempt int, tx *store.Tx) {
+	inv.Request.Head.Attempt = uint32(attempt)
+	inv.Tx = tx
+	inv.Reply.reset()
+	inv.Outcome = abi.OutcomeDefault
+	inv.Pattern = ""
+	inv.head = inv.head[:0]
+	inv.logLines = 0
+}
+
+// Head returns the encoded request head; valid until the next Begin.
+func (inv *Invocation) Head() []byte {
+	if len(inv.head) == 0 {
+		inv.head = abi.AppendRequestHead(inv.head, &inv.Request.Head)
+	}
+	return inv.head
+}
+
+// Commits reports whether the effects of a handler that returned normally are
+// to be committed.
+func (inv *Invocation) Commits() bool {
+	switch inv.Outcome {
+	case abi.OutcomeCommit:
+		return true
+	case abi.OutcomeAbort:
+		return false
+	default:
+		return inv.Reply.Status < 500
+	}
+}
+
+// TakeLogLine reports whether one more log line of this attempt may be kept,
+// and whether it is the first one that may not.
+func (inv *Invocation) TakeLogLine() (ok, firstDropped bool) {
+	inv.logLines++
+	return inv.logLines <= limit.LogLines, inv.logLines == limit.LogLines+1
+}

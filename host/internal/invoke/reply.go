@@ -1,0 +1,86 @@
+package invoke
+
+import (
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// Reply is the answer a guest builds. What the guest writes is checked as it
+// arrives: a rule it breaks is remembered, so that a guest that ignores the
+// status it got cannot send half an answer.
+type Reply struct {
+	Status  int
+	Headers []abi.Pair
+	Body    []byte
+
+	headFault string // why the last head was refused; a good one clears it
+	bodyFault string
+}
+
+func (r *Reply) reset() {
+	r.Status = 200
+	r.Headers = r.Headers[:0]
+	r.Body = r.Body[:0]
+	r.headFault, r.bodyFault = "", ""
+}
+
+// Fault says which rule the reply breaks, "" when none.
+func (r *Reply) Fault() string {
+	if r.headFault != "" {
+		return r.headFault
+	}
+	return r.bodyFault
+}
+
+// SetHead takes the guest's status and header in the layout of
+// abi.ResponseHead. A later head replaces an earlier one.
+func (r *Reply) SetHead(layout []byte) abi.Status {
+	if len(layout) > limit.ResponseHead {
+		r.headFault = fmt.Sprintf("response head of %d bytes is over the limit of %d", len(layout), limit.ResponseHead)
+		return abi.Limit
+	}
+	var head abi.ResponseHead
+	if !abi.DecodeResponseHead(string(layout), &head) {
+		r.headFault = "response head is cut short"
+		return abi.Invalid
+	}
+	if fault := checkHead(&head); fault != "" {
+		r.headFault = fault
+		return abi.Invalid
+	}
+	r.headFault = ""
+	r.Status, r.Headers = int(head.Status), head.Headers
+	return abi.OK
+}
+
+// Write appends to the body, which max bounds.
+func (r *Reply) Write(data []byte, max int64) abi.Status {
+	if int64(len(r.Body))+int64(len(data)) > max {
+		r.bodyFault = fmt.Sprintf("response body is over the limit of %d bytes", max)
+		return abi.Limit
+	}
+	r.Body = append(r.Body, data...)
+	return abi.OK
+}
+
+func checkHead(h *abi.ResponseHead) string {
+	if h.Status < 200 || h.Status > 599 {
+		return fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
+	}
+	if len(h.Headers) > limit.Headers {
+		return fmt.Sprintf("response has %d header fields, over the limit of %d", len(h.Headers), limit.Headers)
+	}
+	for _, f := range h.Headers {
+		switch {
+		case !IsToken(f.Name):
+			return fmt.Sprintf("response header name %q is not a token", f.Name)
+		case IsHopByHop(f.Name):
+			return fmt.Sprintf("response header %q is the host's to set", f.Name)
+		case !IsFieldValue(f.Value):
+			return fmt.Sprintf("value of response header %q has a control character", f.Name)
+		}
+	}
+	return ""
+}

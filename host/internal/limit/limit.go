@@ -1,0 +1,49 @@
+// Package limit holds the bounds of an invocation and what the host allows at
+// most. The table in OPERATING.md shows the same defaults; a test compares them.
+package limit
+
+import "time"
+
+// Limits bounds one invocation of a plugin. Sizes are bytes.
+type Limits struct {
+	Memory       int64         // linear memory of one instance; whole 64 KiB pages
+	Deadline     time.Duration // from dispatch to the end of the handler, re-runs included; the commit is outside
+	RequestBody  int64
+	ResponseBody int64
+	Concurrency  int // invocations of one plugin at a time
+}
+
+// Bounds that are the same for every plugin. Sizes are bytes.
+const (
+	RequestHead  = 32 << 10 // request line and header
+	RequestURL   = 8 << 10
+	Headers      = 100 // fields of a request or a response
+	ResponseHead = 64 << 10
+	LogLine      = 8 << 10
+	LogLines     = 1000 // per invocation; the rest is counted, not kept
+	RoutePattern = 256  // what route_set accepts
+	Module       = 64 << 20
+	Attempts     = 4 // the first run and three re-runs after conflicts
+)
+
+// Default returns the limits of a plugin whose manifest names none.
+func Default() Limits {
+	return Limits{
+		Memory:       64 << 20,
+		Deadline:     5 * time.Second,
+		RequestBody:  4 << 20,
+		ResponseBody: 8 << 20,
+		Concurrency:  64,
+	}
+}
+
+// Maximum returns what a manifest may ask for without the operator raising it.
+func Maximum() Limits {
+	return Limits{
+		Memory:       512 << 20,
+		Deadline:     60 * time.Second,
+		RequestBody:  64 << 20,
+		ResponseBody: 64 << 20,
+		Concurrency:  1024,
+	}
+}
