@@ -1,0 +1,56 @@
+package plugin
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Mount is where a plugin's routes hang: "[host]/prefix", without a trailing
+// slash except for a whole host ("example.org/") or everything ("/").
+type Mount string
+
+// DefaultMount is the mount of a plugin deployed without one: "/NAME".
+func DefaultMount(name string) Mount { return Mount("/" + name) }
+
+var (
+	hostForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+)
+
+// ParseMount reads a mount as a person writes it. Errors are Invalid.
+func ParseMount(s string) (Mount, error) {
+	host, rest, found := strings.Cut(s, "/")
+	prefix := strings.TrimSuffix("/"+rest, "/")
+	switch {
+	case !found:
+		return "", badMount(s, "it has no /")
+	case host != "" && !hostForm.MatchString(host):
+		return "", badMount(s, "the host must be a name in lower case, without a port")
+	case !prefixForm.MatchString(prefix):
+		return "", badMount(s, "path segments may hold letters, digits and . _ ~ -")
+	case strings.Contains(prefix+"/", "/./") || strings.Contains(prefix+"/", "/../"):
+		return "", badMount(s, "dot segments are not allowed")
+	case prefix == "":
+		return Mount(host + "/"), nil
+	}
+	return Mount(host + prefix), nil
+}
+
+func badMount(s, why string) error {
+	return fault.New(fault.Invalid, "", fmt.Sprintf(
+		"mount %q is not allowed: %s; write [host]/prefix, e.g. /shop or example.org/shop", s, why))
+}
+
+// Host returns the host of the mount; "" = every host.
+func (m Mount) Host() string {
+	host, _, _ := strings.Cut(string(m), "/")
+	return host
+}
+
+// Prefix returns the path prefix without a trailing slash; "" = the root.
+func (m Mount) Prefix() string {
+	return strings.TrimSuffix(string(m)[len(m.Host()):], "/")
+}

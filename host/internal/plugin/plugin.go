@@ -1,0 +1,122 @@
+// Package plugin holds the domain's types: what is installed, in which version,
+// with which grants. It knows nothing of HTTP, storage or WebAssembly; every
+// package of host above fault may import it.
+package plugin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Plugin is a named installation: its own mount, vars, grant and key space. Two
+// plugins share nothing, even if they run the same module.
+type Plugin struct {
+	Name       string            `json:"name"`
+	Mount      Mount             `json:"mount"`
+	Space      uint64            `json:"space"` // id of its key space, never used again
+	Vars       map[string]string `json:"vars,omitempty"`
+	Grant      Grant             `json:"grant"`
+	Deployment int               `json:"deployment"` // the one that serves; 0 = none
+	Versions   int               `json:"versions"`   // number of the newest version
+	Created    time.Time         `json:"created"`
+	Deleted    bool              `json:"deleted,omitempty"` // its data is kept for a later plugin of this name
+}
+
+// Version is one upload to a plugin: immutable.
+type Version struct {
+	Number  int       `json:"number"` // 1, 2, 3 ... within its plugin
+	Digest  Digest    `json:"digest"`
+	Size    int64     `json:"size"` // bytes of the module
+	Label   string    `json:"label,omitempty"`
+	By      string    `json:"by,omitempty"`
+	Created time.Time `json:"created"`
+	Ask     Grant     `json:"ask"` // what its manifest asks for
+}
+
+// Deployment says which version of a plugin served, with which vars. Every
+// change of either makes a new one.
+type Deployment struct {
+	Number  int               `json:"number"` // 1, 2, 3 ... within its plugin
+	Version int               `json:"version"`
+	Vars    map[string]string `json:"vars,omitempty"`
+	By      string            `json:"by,omitempty"`
+	Created time.Time         `json:"created"`
+}
+
+// Grant is what a plugin may use. The same type says what a manifest asks for.
+type Grant struct {
+	KV      bool  `json:"kv,omitempty"`
+	KVKeys  int64 `json:"kv_keys,omitempty"`  // quota; 0 = the host's default
+	KVBytes int64 `json:"kv_bytes,omitempty"` // quota; 0 = the host's default
+}
+
+// Missing lists, for a person, what ask wants beyond g; empty when g covers it.
+func (g Grant) Missing(ask Grant) []string {
+	var missing []string
+	if ask.KV && !g.KV {
+		missing = append(missing, "kv")
+	}
+	if ask.KVKeys > g.KVKeys {
+		missing = append(missing, fmt.Sprintf("kv.keys = %d (granted %d)", ask.KVKeys, g.KVKeys))
+	}
+	if ask.KVBytes > g.KVBytes {
+		missing = append(missing, fmt.Sprintf("kv.bytes = %d (granted %d)", ask.KVBytes, g.KVBytes))
+	}
+	return missing
+}
+
+// Union returns what g and o grant together.
+func (g Grant) Union(o Grant) Grant {
+	return Grant{
+		KV:      g.KV || o.KV,
+		KVKeys:  max(g.KVKeys, o.KVKeys),
+		KVBytes: max(g.KVBytes, o.KVBytes),
+	}
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// CheckName returns an Invalid error unless name is a DNS label in lower case:
+// it is part of URLs, metrics and files.
+func CheckName(name string) error {
+	if !nameForm.MatchString(name) {
+		return fault.New(fault.Invalid, "", fmt.Sprintf(
+			"plugin name %q is not allowed: use 1 to 63 of a-z, 0-9 and -, not starting or ending with -", name))
+	}
+	return nil
+}
+
+// Digest identifies a module: "sha256:" and 64 hexadecimal digits.
+type Digest string
+
+// DigestOf returns the digest of a module.
+func DigestOf(module []byte) Digest {
+	sum := sha256.Sum256(module)
+	return Digest("sha256:" + hex.EncodeToString(sum[:]))
+}
+
+// Hex returns the digest's digits, which are safe in a file name.
+func (d Digest) Hex() string { return strings.TrimPrefix(string(d), "sha256:") }
+
+// Short returns the first 12 digits, for people.
+func (d Digest) Short() string {
+	h := d.Hex()
+	return h[:min(12, len(h))]
+}
+
+// WithVar returns vars with name set to value, leaving vars as it is.
+func WithVar(vars map[string]string, name, value string) map[string]string {
+	out := maps.Clone(vars)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out[name] = value
+	return out
+}
