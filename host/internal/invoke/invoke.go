@@ -30,11 +30,14 @@ type Env struct {
 type Request struct {
 	Head abi.RequestHead
 	Body []byte
+	// DropEffects never commits, whatever the handler says: HEAD runs GET.
+	DropEffects bool
 }
 
 // Invocation is one run of a handler. It belongs to one goroutine at a time.
 type Invocation struct {
 	Env     *Env
+	Limits  limit.Limits // of the plugin, or of the route where it has its own
 	Request *Request
 	Tx      *store.Tx // nil without the key-value capability
 	Start   time.Time // the clock of expiry, the same over all attempts
@@ -47,7 +50,8 @@ type Invocation struct {
 }
 
 // Begin makes inv ready for an attempt, reusing what the last one left.
-func (inv *Invocation) Begin(attempt int, tx *store.Tx) {
+func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
+	inv.Limits = limits
 	inv.Request.Head.Attempt = uint32(attempt)
 	inv.Tx = tx
 	inv.Reply.reset()
