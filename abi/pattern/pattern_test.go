@@ -1,0 +1,151 @@
+package pattern
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func mustParse(t testing.TB, s string) *Pattern {
+	t.Helper()
+	p, err := Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestParseParts(t *testing.T) {
+	for _, tt := range []struct{ in, method, host, path, names string }{
+		{"/", "", "", "/", ""},
+		{"GET /", "GET", "", "/", ""},
+		{"GET \t /a/{id}", "GET", "", "/a/{id}", "id"},
+		{"Example.COM/a/{$}", "", "example.com", "/a/{$}", ""},
+		{"PURGE h/{a}/x/{rest...}", "PURGE", "h", "/{a}/x/{rest...}", "a,rest"},
+		{"/{größe}/{_x1}", "", "", "/{größe}/{_x1}", "größe,_x1"},
+	} {
+		p := mustParse(t, tt.in)
+		if p.String() != tt.in || p.Method() != tt.method || p.Host() != tt.host || p.Path() != tt.path || strings.Join(p.names, ",") != tt.names {
+			t.Errorf("Parse(%q) = method %q host %q path %q names %q", tt.in, p.Method(), p.Host(), p.Path(), p.names)
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		at   int
+		rule string
+	}{
+		{"", 0, "not empty"},
+		{"GET", 0, "starts with '/'"},
+		{"GET items", 4, "starts with '/'"},
+		{"G(T /", 0, "token"},
+		{"GET a{b}/", 5, "no wildcard"},
+		{"{id}/a", 0, "no wildcard"},
+		{"GET /a//b", 7, "not empty, '.' or '..'"},
+		{" /a", 0, "token"},
+		{"/a b", 0, "token"},
+		{"GET /a b", 6, "%20"},
+		{"GET h /a", 5, "%20"},
+		{"//", 1, "not empty"},
+		{"/a/./b", 3, "'.'"},
+		{"/a/..", 3, "'..'"},
+		{"/a/x{id}", 4, "whole segment"},
+		{"/a/{id}x", 8, "ends with '}'"},
+		{"/a/{id", 6, "ends with '}'"},
+		{"/{$}/a", 1, "end of a pattern"},
+		{"/{$}/", 1, "end of a pattern"},
+		{"/{a...}/b", 1, "end of a pattern"},
+		{"/{}", 2, "name"},
+		{"/{...}", 2, "name"},
+		{"/{1a}", 2, "name"},
+		{"/{a-b}", 2, "name"},
+		{"/{a}/{b}/{a}", 10, "used once"},
+		{"/a\nb", 2, "control"},
+		{"/a\x7f", 2, "control"},
+		{"/" + strings.Repeat("a", MaxLength), MaxLength, "at most"},
+	} {
+		_, err := Parse(tt.in)
+		var se *SyntaxError
+		if !errors.As(err, &se) || se.Offset != tt.at || !strings.Contains(se.Rule, tt.rule) {
+			t.Errorf("Parse(%.40q) = %v, want offset %d and %q", tt.in, err, tt.at, tt.rule)
+		}
+	}
+}
+
+func TestUnder(t *testing.T) {
+	for _, tt := range []struct{ route, mount, want string }{
+		{"GET /items/{id}", "/shop", "GET /shop/items/{id}"},
+		{"GET /items/{id}", "h.example/shop", "GET h.example/shop/items/{id}"},
+		{"/", "/shop", "/shop/"},
+		{"/{$}", "/shop/", "/shop/{$}"},
+		{"POST /a", "", "POST /a"},
+		{"POST /a", "/", "POST /a"},
+		{"/a", "h.example/", "h.example/a"},
+	} {
+		p, err := mustParse(t, tt.route).Under(tt.mount)
+		if err != nil || p.String() != tt.want {
+			t.Errorf("%q under %q = %v, %v, want %q", tt.route, tt.mount, p, err, tt.want)
+		}
+	}
+	for _, tt := range []struct{ route, mount string }{
+		{"h/a", "/shop"}, {"/a", "GET /shop"}, {"/{id}", "/{id}"}, {"/a", "shop"},
+	} {
+		p, err := mustParse(t, tt.route).Under(tt.mount)
+		switch {
+		case tt.mount == "shop": // a host, and nothing else
+			if err != nil || p.Host() != "shop" {
+				t.Errorf("%q under %q = %v, %v, want host shop", tt.route, tt.mount, p, err)
+			}
+		case err == nil:
+			t.Errorf("%q under %q = %v, want an error", tt.route, tt.mount, p)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want Relation
+	}{
+		{"/a", "/a", Equal},
+		{"/a/{x}", "/a/{y}", Equal},
+		{"/a/", "/a/{rest...}", Equal},
+		{"/%61", "/a", Equal},
+		{"GET /", "HEAD /", MoreGeneral},
+		{"/", "POST /", MoreGeneral},
+		{"/a/{x}", "/a/b", MoreGeneral},
+		{"/", "/{$}", MoreGeneral},
+		{"/a/", "/a/{x}/c", MoreGeneral},
+		{"POST /a", "/{x}", MoreSpecific},
+		{"GET /a", "POST /a", Disjoint},
+		{"/a", "/a/", Disjoint},
+		{"/a/{x}", "/a/{$}", Disjoint},
+		{"/a/%2F", "/a/{$}", Disjoint},
+		{"/a/{x}", "/a/{x}/b", Disjoint},
+		{"/{x}/b", "/a/{x}", Overlaps},
+		{"/a", "GET /{x}", Overlaps},
+		{"GET /a", "HEAD /", Overlaps},
+		{"/a/{x}/", "/{y}/b", Disjoint},
+		{"/a/{x}/", "/{y}/b/c", Overlaps},
+	} {
+		a, b := mustParse(t, tt.a), mustParse(t, tt.b)
+		if got := Compare(a, b); got != tt.want {
+			t.Errorf("Compare(%q, %q) = %v, want %v", tt.a, tt.b, got, tt.want)
+		}
+		if got := Compare(b, a); got != inverse(tt.want) {
+			t.Errorf("Compare(%q, %q) = %v, want %v", tt.b, tt.a, got, inverse(tt.want))
+		}
+	}
+}
+
+func inverse(r Relation) Relation {
+	switch r {
+	case MoreGeneral:
+		return MoreSpecific
+	case MoreSpecific:
+		return MoreGeneral
+	}
+	return r
+}
