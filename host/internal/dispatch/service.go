@@ -1,0 +1,212 @@
+// Package dispatch runs invocations: it admits them, gives each attempt an
+// instance and a transaction, re-runs it after a conflict, and commits before
+// the reply may leave. Packages deploy and server import it.
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Outcome says what became of an invocation's effects.
+type Outcome string
+
+// The outcomes.
+const (
+	None      Outcome = "none"      // there was nothing to commit
+	Committed Outcome = "committed" // durable before the reply was returned
+	Aborted   Outcome = "aborted"   // dropped, none is visible
+	Unknown   Outcome = "unknown"   // the store could not say
+)
+
+// Result describes a finished invocation.
+type Result struct {
+	Attempts int // runs of the handler; more than 1 after conflicts
+	Outcome  Outcome
+}
+
+// Config is what a Service is made of. All fields are required.
+type Config struct {
+	Env     *invoke.Env
+	Program engine.Program
+	Store   store.Store
+	Clock   func() time.Time
+}
+
+// Service serves one deployment of a plugin until it is drained. Its methods
+// are safe for concurrent use.
+type Service struct {
+	cfg   Config
+	slots chan struct{} // one token for each running invocation
+
+	// users counts invocations between Acquire and Release; draining is added
+	// to it by Drain, so that one atomic word decides who closes.
+	users   atomic.Int64
+	drained chan struct{}
+}
+
+const draining = int64(1) << 62
+
+// NewService returns a service that is ready for invocations. Drain it and then
+// close its program.
+func NewService(cfg Config) *Service {
+	return &Service{
+		cfg:     cfg,
+		slots:   make(chan struct{}, cfg.Env.Limits.Concurrency),
+		drained: make(chan struct{}),
+	}
+}
+
+// Env returns what the deployment gives its invocations.
+func (s *Service) Env() *invoke.Env { return s.cfg.Env }
+
+// InFlight returns how many invocations hold the service.
+func (s *Service) InFlight() int64 { return s.users.Load() &^ draining }
+
+// Acquire keeps the service from closing until Release. It reports false once
+// the service drains: the caller looks its route up again.
+func (s *Service) Acquire() bool {
+	for {
+		n := s.users.Load()
+		if n&draining != 0 {
+			return false
+		}
+		if s.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Release ends what Acquire began.
+func (s *Service) Release() {
+	if s.users.Add(-1) == draining {
+		close(s.drained)
+	}
+}
+
+// Drain refuses new invocations and returns a channel that is closed when the
+// last one has ended. Call it once.
+func (s *Service) Drain() <-chan struct{} {
+	if s.users.Add(draining) == draining {
+		close(s.drained)
+	}
+	return s.drained
+}
+
+// Do runs inv's handler under limits, re-running it after conflicts, and
+// returns when its effects are durable or dropped. The caller has acquired the
+// service and filled inv.Request; the reply is in inv.Reply. The end of ctx
+// stops the handler but not a commit that has begun.
+//
+// Errors by fault code; the effects are dropped with each but Unknown: Trap and
+// BadReply (the guest's), Deadline, Unavailable (the plugin is at its
+// concurrency limit, or the store takes no writes), Conflict (the re-runs are
+// used up), Exhausted (quota or disk), Unknown, Internal.
+func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, limits.Deadline)
+	defer cancel()
+	if err := s.admit(ctx); err != nil {
+		return Result{Outcome: None}, err
+	}
+	defer func() { <-s.slots }()
+
+	inv.Env, inv.Start = s.cfg.Env, s.cfg.Clock()
+	for attempt := 1; ; attempt++ {
+		outcome, err := s.attempt(ctx, inv, attempt, limits)
+		again := fault.CodeOf(err) == fault.Conflict && attempt < limit.Attempts && ctx.Err() == nil
+		if !again {
+			return Result{Attempts: attempt, Outcome: outcome}, err
+		}
+	}
+}
+
+// admit waits for a slot, at most until the invocation's own deadline.
+func (s *Service) admit(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fault.New(fault.Unavailable, "dispatch", fmt.Sprintf(
+			"plugin %q is at its limit of %d concurrent requests", s.cfg.Env.Plugin, cap(s.slots)))
+	}
+}
+
+// attempt runs the handler once on a new snapshot and settles its effects.
+func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt int, limits limit.Limits) (Outcome, error) {
+	tx, err := s.begin(inv.Start)
+	if err != nil {
+		return None, err
+	}
+	if tx != nil {
+		defer tx.Close()
+	}
+	inv.Begin(attempt, limits, tx)
+	if err := s.run(ctx, inv); err != nil {
+		return Aborted, err
+	}
+	if reason := inv.Reply.Fault(); reason != "" {
+		return Aborted, fault.New(fault.BadReply, "dispatch", reason)
+	}
+	return s.settle(inv)
+}
+
+func (s *Service) begin(now time.Time) (*store.Tx, error) {
+	env := s.cfg.Env
+	if !env.KV {
+		return nil, nil
+	}
+	snap, err := s.cfg.Store.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return store.Begin(snap, env.Space, env.Quota, now), nil
+}
+
+// run gives the invocation an instance of its own, in clean memory.
+func (s *Service) run(ctx context.Context, inv *invoke.Invocation) error {
+	instance, err := s.cfg.Program.Instance(ctx)
+	if err != nil {
+		return err
+	}
+	err = instance.Handle(ctx, inv)
+	if closeErr := instance.Close(context.WithoutCancel(ctx)); err == nil && closeErr != nil {
+		return fault.Wrap(fault.Internal, "dispatch", "close instance", closeErr)
+	}
+	return err
+}
+
+// settle commits or drops the effects of a handler that returned normally.
+func (s *Service) settle(inv *invoke.Invocation) (Outcome, error) {
+	switch {
+	case inv.Tx == nil || inv.Tx.ReadOnly():
+		return None, nil
+	case inv.Request.DropEffects || !inv.Commits():
+		return Aborted, nil
+	}
+	// The handler's time is over, the commit's is not: it ends durable or with
+	// an error, whatever the client or the deadline do meanwhile.
+	_, err := s.cfg.Store.Commit(context.Background(), inv.Tx.Effects())
+	switch fault.CodeOf(err) {
+	case "":
+		return Committed, nil
+	case fault.Unknown:
+		return Unknown, err
+	case fault.Invalid:
+		return Aborted, fault.Wrap(fault.Trap, "commit", fault.MessageOf(err), err)
+	default:
+		return Aborted, err
+	}
+}
