@@ -1,0 +1,48 @@
+package sdk
+
+import (
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
+)
+
+// Config returns the value of a name of the manifest's [config] section: what
+// the operator has set, else the manifest's default. ok is false if there is
+// neither.
+//
+// It panics outside a request: a value read during initialisation would not
+// follow the operator's changes.
+func Config(name string) (value string, ok bool) {
+	b, status := hostcall.Read(func(buf []byte) int64 { return hostcall.ConfigGet(name, buf) })
+	switch {
+	case status == abi.NotFound:
+		return "", false
+	case status < 0:
+		panic("sdk.Config " + name + ": " + status.String() + ": is it in the manifest's [config], and is this a request?")
+	}
+	return string(b), true
+}
+
+// Random fills b with random bytes fit for keys and secrets.
+func Random(b []byte) { must("random_fill", hostcall.RandomFill(b)) }
+
+// EscapeHTML escapes text for HTML, in content and in quoted attributes.
+func EscapeHTML(s string) string {
+	b := make([]byte, 0, len(s)+len(s)/8)
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '&':
+			b = append(b, "&amp;"...)
+		case '<':
+			b = append(b, "&lt;"...)
+		case '>':
+			b = append(b, "&gt;"...)
+		case '"':
+			b = append(b, "&#34;"...)
+		case '\'':
+			b = append(b, "&#39;"...)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

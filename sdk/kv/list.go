@@ -1,0 +1,163 @@
+package kv
+
+import (
+	"iter"
+	"unsafe"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
+)
+
+// Query says which keys to list.
+type Query struct {
+	Prefix string // of the keys; "" lists all
+	// After is the cursor: the listing starts with the first key behind it, in
+	// the direction of the listing. "" starts at the beginning.
+	After    string
+	Limit    int  // how many entries at most; 0 = no bound
+	Reverse  bool // from the highest key down
+	KeysOnly bool // leave the values out: cheaper
+}
+
+// Entry is a key and its value, nil if the query asked for keys only.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// Bounds of one call. The first page goes through the small buffer every read
+// shares, which is enough for most listings; the pages behind it are larger.
+const (
+	pageBytes   = 16 << 10
+	pageEntries = 1000
+)
+
+// List returns the entries q asks for, and whether there are more behind them;
+// then the last entry's key is the After of the next query. The caller may keep
+// and change the entries. What was scanned is part of what the request has
+// read: a key that another request adds to it meanwhile is a conflict.
+func List(q Query) (entries []Entry, more bool, err error) {
+	for page, err := range pages(q) {
+		if err != nil {
+			return nil, false, err
+		}
+		entries, more = append(entries, page.entries...), page.more
+	}
+	return entries, more, nil
+}
+
+// All ranges over the entries of q, reading page after page as it goes. An
+// error ends it.
+//
+//	for entry, err := range kv.All(kv.Query{Prefix: "entry/"}) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+func All(q Query) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for page, err := range pages(q) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, entry := range page.entries {
+				if !yield(entry, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// page is what one call brings; more is about the keys behind it.
+type page struct {
+	entries []Entry
+	more    bool
+}
+
+// pages ranges over the pages of q until its limit or the end of its keys.
+func pages(q Query) iter.Seq2[page, error] {
+	return func(yield func(page, error) bool) {
+		left := q.Limit
+		for read := readFirst; ; read = readNext {
+			p, err := readPage(q, left, read)
+			if !yield(p, err) || err != nil || !p.more {
+				return
+			}
+			if left -= len(p.entries); q.Limit > 0 && left <= 0 {
+				return
+			}
+			q.After = p.entries[len(p.entries)-1].Key
+		}
+	}
+}
+
+// reader gets the bytes of one page, which belong to it alone.
+type reader func(call func(buf []byte) int64) ([]byte, abi.Status)
+
+func readFirst(call func(buf []byte) int64) ([]byte, abi.Status) {
+	return hostcall.Read(call)
+}
+
+func readNext(call func(buf []byte) int64) ([]byte, abi.Status) {
+	return hostcall.ReadTo(make([]byte, pageBytes), call)
+}
+
+func readPage(q Query, left int, read reader) (page, error) {
+	limit := uint32(pageEntries)
+	if q.Limit > 0 {
+		limit = uint32(min(left, pageEntries))
+	}
+	b, status := read(func(buf []byte) int64 {
+		return hostcall.KVList(q.Prefix, q.After, limit, q.flags(), buf)
+	})
+	if status < 0 {
+		return page{}, &Error{Op: "list", Key: q.Prefix, Status: status}
+	}
+	p, ok := decodePage(b, q.KeysOnly)
+	if !ok || p.more && len(p.entries) == 0 {
+		return page{}, &Error{Op: "list", Key: q.Prefix, Status: abi.Internal}
+	}
+	return p, nil
+}
+
+// decodePage reads a page whose entries keep pointing into b, so that a page
+// costs one allocation however many entries it has. Nothing else holds b.
+func decodePage(b []byte, keysOnly bool) (page, bool) {
+	if len(b) < abi.PageHeaderSize {
+		return page{}, false
+	}
+	text := unsafe.String(unsafe.SliceData(b), len(b))
+	count := abi.NewReader(text).Uint32()
+	p := page{more: b[abi.PageHeaderSize-1] != 0}
+	r := abi.NewReader(text[abi.PageHeaderSize:])
+	for i := uint32(0); i < count && r.OK(); i++ {
+		e := Entry{Key: r.String()}
+		if !keysOnly {
+			e.Value = bytesOf(r.String())
+		}
+		p.entries = append(p.entries, e)
+	}
+	return p, r.OK()
+}
+
+// bytesOf returns the bytes of a string that lies in a slice of ours. Its
+// capacity ends where it does: appending to it never reaches its neighbour.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return []byte{}
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}
+
+func (q Query) flags() (flags uint32) {
+	if q.Reverse {
+		flags |= abi.ListReverse
+	}
+	if q.KeysOnly {
+		flags |= abi.ListKeysOnly
+	}
+	return flags
+}

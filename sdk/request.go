@@ -1,0 +1,213 @@
+package sdk
+
+import (
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
+)
+
+// Request is the request being served. Its head is read from the host at the
+// first method that needs it. Strings it returns may be kept.
+type Request struct {
+	loaded  bool
+	head    abi.RequestHead
+	route   string     // the router's pattern
+	params  []abi.Pair // the router's path values
+	outcome uint32     // as last set by Commit or Abort
+}
+
+func (r *Request) reset() {
+	r.loaded, r.route, r.params, r.outcome = false, "", r.params[:0], abi.OutcomeDefault
+}
+
+// get returns the head. It is copied once into one string, which every field
+// shares.
+func (r *Request) get() *abi.RequestHead {
+	if r.loaded {
+		return &r.head
+	}
+	b, status := hostcall.ReadShared(hostcall.RequestHead)
+	must("request_head", int64(status))
+	if !abi.DecodeRequestHead(string(b), &r.head) {
+		panic("wasmoor: request_head: the host sent a head that is not whole")
+	}
+	r.loaded = true
+	return &r.head
+}
+
+// Method returns the method as received, "GET" for example.
+func (r *Request) Method() string { return r.get().Method }
+
+// Path returns the path below the plugin's mount. It starts with "/" and is not
+// decoded.
+func (r *Request) Path() string { return r.get().Path }
+
+// Mount returns the prefix the plugin is mounted at, without a trailing "/";
+// "" is the root. Links to the plugin's own pages start with it.
+func (r *Request) Mount() string { return r.get().Mount }
+
+// URL returns the absolute URL, as a client sees it, of a path below the
+// plugin's mount.
+func (r *Request) URL(path string) string {
+	h := r.get()
+	return h.Scheme + "://" + h.Host + h.Mount + path
+}
+
+// Pattern returns the pattern that matched: the router's, or without a router
+// that of the manifest's route, or "".
+func (r *Request) Pattern() string {
+	if r.route != "" {
+		return r.route
+	}
+	return r.get().Pattern
+}
+
+// PathValue returns the decoded value of a wildcard of the pattern, "" if there
+// is none of that name.
+func (r *Request) PathValue(name string) string {
+	params := r.params
+	if r.route == "" {
+		params = r.get().Params
+	}
+	for _, p := range params {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// RawQuery returns the query without "?", undecoded.
+func (r *Request) RawQuery() string { return r.get().Query }
+
+// Query returns the query's values.
+func (r *Request) Query() Values { return Values(r.get().Query) }
+
+// Header returns the first value of a header field, "" if there is none. Case
+// does not matter.
+func (r *Request) Header(name string) string {
+	for n, value := range r.Headers() {
+		if equalFold(n, name) {
+			return value
+		}
+	}
+	return ""
+}
+
+// Headers ranges over the header fields in order, with names in lower case. A
+// repeated field comes once for each value.
+func (r *Request) Headers() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, h := range r.get().Headers {
+			if !yield(h.Name, h.Value) {
+				return
+			}
+		}
+	}
+}
+
+// Cookie returns the value of the first cookie of that name.
+func (r *Request) Cookie(name string) (value string, ok bool) {
+	for field, list := range r.Headers() {
+		if field != "cookie" {
+			continue
+		}
+		for cookie := range strings.SplitSeq(list, ";") {
+			n, value, _ := strings.Cut(strings.TrimSpace(cookie), "=")
+			if n == name {
+				return strings.Trim(value, `"`), true
+			}
+		}
+	}
+	return "", false
+}
+
+// Scheme returns "http" or "https", as the client sees it.
+func (r *Request) Scheme() string { return r.get().Scheme }
+
+// Host returns the authority the client asked for, with its port if it had one.
+func (r *Request) Host() string { return r.get().Host }
+
+// Remote returns the client's IP address.
+func (r *Request) Remote() string { return r.get().Remote }
+
+// ID returns the request's id, the same over all attempts. The host's answers
+// and its log carry it.
+func (r *Request) ID() string { return r.get().RequestID }
+
+// Attempt returns 1 on the first run of the handler, and one more each time a
+// conflict runs it again.
+func (r *Request) Attempt() int { return int(r.get().Attempt) }
+
+// BodySize returns how many bytes the body has.
+func (r *Request) BodySize() int64 { return int64(r.get().BodySize) }
+
+// Body returns the whole body, which the caller may keep and change. A body of
+// more than limit bytes is an Error with status 413.
+func (r *Request) Body(limit int) ([]byte, error) {
+	size := r.BodySize()
+	if size > int64(limit) {
+		return nil, Error(413, "the request body is larger than "+itoa(limit)+" bytes")
+	}
+	body := make([]byte, size)
+	_, err := io.ReadFull(r.Reader(), body)
+	return body, err
+}
+
+// Reader returns a reader of the body from its beginning. The host bounds the
+// size of a body, 4 MiB by default.
+func (r *Request) Reader() io.Reader { return &bodyReader{} }
+
+type bodyReader struct{ offset int64 }
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n := hostcall.RequestBody(b.offset, p)
+	switch {
+	case n < 0:
+		return 0, abi.Status(n)
+	case n == 0:
+		return 0, io.EOF
+	}
+	b.offset += n
+	return int(n), nil
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// Form returns the values of a body that an HTML form has sent with method POST
+// and the default encoding. Another content type is an Error with status 415, a
+// body of more than limit bytes one with status 413.
+func (r *Request) Form(limit int) (Values, error) {
+	media, _, _ := strings.Cut(r.Header("content-type"), ";")
+	if !equalFold(strings.TrimSpace(media), formType) {
+		return "", Error(415, "the body must be "+formType)
+	}
+	body, err := r.Body(limit)
+	return Values(body), err
+}
+
+// equalFold compares ASCII texts without regard to case.
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,173 @@
+// Package sdk is for writing wasmoor plugins in Go: a plugin is a handler, the
+// host runs it in a sandbox, and every request is one transaction.
+//
+//	package main
+//
+//	import "github.com/wasmoor/wasmoor/sdk"
+//
+//	func init() { sdk.Handle(routes().Serve) }
+//
+//	func routes() *sdk.Router {
+//		r := sdk.NewRouter()
+//		r.HandleFunc("GET /hello/{name}", hello)
+//		return r
+//	}
+//
+//	func hello(w *sdk.Response, r *sdk.Request) error {
+//		return w.Text(200, "Hello, "+r.PathValue("name")+"!\n")
+//	}
+//
+//	func main() {}
+//
+// It is built with the standard toolchain:
+//
+//	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags="-s -w" -o plugin.wasm .
+//
+// # Transactions
+//
+// A request reads the store at one snapshot; its writes commit together before
+// the response leaves. A handler that returns nil commits, unless its status is
+// 500 or above. A handler that returns an error, panics or runs out of time
+// aborts: every write is dropped. Commit and Abort decide otherwise. When
+// another request changed what this one has read, the host runs the handler
+// again on a new snapshot, so a handler has no effect but its writes and its
+// response; Request.Attempt tells the runs apart.
+//
+// # Initialisation
+//
+// Package variables and init functions run before the first request, without
+// host functions: no store, no config, no log. What they leave in memory may be
+// frozen and serve every request of a version: build routers, tables and
+// templates there; do not keep times, random numbers, caches or goroutines.
+// Unless its manifest asks otherwise, a plugin starts every request in that
+// same memory, and what a request stores in variables is gone after it.
+//
+// # Size and speed
+//
+// The package and its kv and log companions stay away from fmt, time, reflect
+// and encoding/json, so that a small guest stays near the size of an empty one.
+// Per request they allocate one string for the head and little else. The rest
+// of the standard library works in a guest; it is the plugin's choice to pay.
+//
+// Plugins import it. Tests of plugins run natively with package sdktest.
+package sdk
+
+import (
+	"errors"
+	"runtime"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
+	"github.com/wasmoor/wasmoor/sdk/internal/text"
+	"github.com/wasmoor/wasmoor/sdk/log"
+)
+
+// Handler answers a request. Returning nil sends the response. Returning an
+// error aborts the request's writes and replaces the response: one made by
+// Error goes to the client as it is, any other is logged and the client learns
+// nothing but "500 Internal Server Error". w and r are the handler's until it
+// returns.
+type Handler func(w *Response, r *Request) error
+
+// A guest instance serves one request at a time, and these are reused from one
+// to the next: memory that a request does not touch need not be restored after
+// it. Handle writes handler during initialisation, Serve the rest.
+var (
+	handler  Handler
+	request  = Request{params: make([]abi.Pair, 0, 4)}
+	response = Response{body: make([]byte, 0, bodyBuffer)}
+)
+
+// Handle makes h the plugin's handler. Call it once, in an init function: the
+// main function of a plugin is not run.
+func Handle(h Handler) {
+	if handler != nil {
+		panic("sdk.Handle called twice: a plugin has one handler, let a Router share it out")
+	}
+	handler = h
+}
+
+// What wasmoor_handle returns.
+const (
+	served int32 = 0
+	failed int32 = 1
+)
+
+// Serve runs h for the current request and returns what the export
+// wasmoor_handle does: zero if there is a response. Plugins do not call it; it
+// is there for package sdktest.
+func Serve(h Handler) (code int32) {
+	request.reset()
+	response.reset()
+	defer func() {
+		if p := recover(); p != nil {
+			reportPanic(p)
+			code = failed
+		}
+	}()
+	if h == nil {
+		log.Error("the plugin has no handler: call sdk.Handle in an init function")
+		return failed
+	}
+	if err := h(&response, &request); err != nil && !answerError(err) {
+		return failed
+	}
+	if err := response.finish(); err != nil {
+		log.Error("the host refused the response", "error", err)
+		return failed
+	}
+	return served
+}
+
+// answerError turns a handler's error into the response and reports whether it
+// could: what was passed to the host already cannot be taken back.
+func answerError(err error) bool {
+	var problem *Problem
+	intended := errors.As(err, &problem)
+	if !intended {
+		log.Error("the handler failed", "error", err)
+		problem = &Problem{Status: 500}
+		response.dropHeader()
+	}
+	if !intended || request.outcome == abi.OutcomeDefault {
+		setOutcome(abi.OutcomeAbort)
+	}
+	if response.passed > 0 {
+		log.Error("the handler failed in the middle of a large response", "error", err)
+		return false
+	}
+	problem.write(&response)
+	return true
+}
+
+// stackBytes bounds the stack trace in the log.
+const stackBytes = 4 << 10
+
+// reportPanic logs what a panic says and where. The client gets the host's
+// answer to a failed handler, which tells nothing of it.
+func reportPanic(p any) {
+	stack := make([]byte, stackBytes)
+	stack = stack[:runtime.Stack(stack, false)]
+	log.Error("the handler panicked", "panic", text.Of(p), "stack", stack)
+}
+
+// Commit makes the writes of this request commit whatever the response's
+// status. The handler goes on; the last of Commit and Abort stands, but an
+// error other than one made by Error always aborts.
+func Commit() { setOutcome(abi.OutcomeCommit) }
+
+// Abort drops the writes of this request whatever the response's status: the
+// client gets the response, the store stays as it was. The handler goes on.
+func Abort() { setOutcome(abi.OutcomeAbort) }
+
+func setOutcome(outcome uint32) {
+	request.outcome = outcome
+	must("outcome_set", hostcall.OutcomeSet(outcome))
+}
+
+// must is for calls that fail only outside a request or with a broken host.
+func must(function string, result int64) {
+	if result < 0 {
+		panic("wasmoor: " + function + ": " + abi.Status(result).String())
+	}
+}
