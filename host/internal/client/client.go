@@ -1,0 +1,202 @@
+// Package client is a typed client of the admin API. The command line imports
+// it; nothing else of host does. It knows no flags, no files and no
+// environment: who calls it says where the server is and which token to send.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Bounds of what the client reads, in bytes: a server is trusted no further
+// than it must be.
+const (
+	maxJSON    = 16 << 20
+	maxProblem = 64 << 10
+	maxValue   = 8 << 20
+)
+
+// Config says which server to talk to.
+type Config struct {
+	// Server is the admin API's base URL, e.g. "http://127.0.0.1:8081".
+	Server string
+	// Token is sent as a bearer token. "" sends none.
+	Token string
+	// Insecure allows the token to travel unencrypted beyond this machine.
+	Insecure bool
+	// UserAgent is sent with each request; "" sends Go's.
+	UserAgent string
+}
+
+// Client calls the admin API of one server. Safe for concurrent use. Every
+// method ends early when its ctx does. Errors are of type fault.Error: with the
+// code the server gave, Unavailable when no server answers, Internal when what
+// answers is not one.
+type Client struct {
+	base  *url.URL
+	token string
+	agent string
+	http  *http.Client
+}
+
+// New returns a client. It opens no connection. Errors by fault code: Invalid
+// for a server that is not an http or https URL, Denied for one a token must not
+// be sent to.
+func New(c Config) (*Client, error) {
+	base, err := url.Parse(c.Server)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fault.New(fault.Invalid, "", fmt.Sprintf(
+			"server %q is not an http or https URL; write e.g. http://127.0.0.1:8081", c.Server))
+	}
+	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fault.New(fault.Invalid, "",
+			"the server's URL must not carry a user, a query or a fragment; give the token with --token-file")
+	}
+	if base.Scheme == "http" && c.Token != "" && !c.Insecure && !isLoopback(base.Hostname()) {
+		return nil, fault.New(fault.Denied, "", fmt.Sprintf(
+			"the token would travel to %s unencrypted; use https, a tunnel, or --insecure if the network is yours", base.Host))
+	}
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment, // never for loopback
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		IdleConnTimeout:     30 * time.Second,
+	}
+	return &Client{
+		base:  base,
+		token: c.Token,
+		agent: c.UserAgent,
+		http:  &http.Client{Transport: transport, CheckRedirect: refuseRedirect},
+	}, nil
+}
+
+// Close gives up idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// refuseRedirect keeps the token with the server it was meant for.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// request is one call of the API.
+type request struct {
+	op          string // for messages: "deploy", "list plugins"
+	method      string
+	path        []string // segments, unescaped
+	query       url.Values
+	body        []byte
+	contentType string
+}
+
+// send performs r and returns the response, whose body the caller closes, when
+// its status is in the 200s.
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, c.address(r), body)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, r.op, "request cannot be made", err)
+	}
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	req.Header.Set("Accept", "application/json, application/problem+json, application/octet-stream")
+	if c.agent != "" {
+		req.Header.Set("User-Agent", c.agent)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, r.op, err)
+	}
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, c.refused(r.op, resp)
+}
+
+// address escapes each segment by itself, so that a name cannot leave its place.
+func (c *Client) address(r request) string {
+	u := *c.base
+	u.Path, u.RawPath = "", ""
+	prefix := strings.TrimSuffix(c.base.EscapedPath(), "/")
+	for _, segment := range r.path {
+		prefix += "/" + url.PathEscape(segment)
+	}
+	address := u.String() + prefix
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
+	}
+	return address
+}
+
+// call performs r and decodes the JSON answer into out, unless out is nil.
+func (c *Client) call(ctx context.Context, r request, out any) error {
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := readAll(resp.Body, maxJSON)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, r.op, "the answer of "+c.base.Host+" was cut short", err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return fault.Wrap(fault.Internal, r.op,
+			c.base.Host+" does not answer like a wasmoor admin API; is --server the admin address?", err)
+	}
+	return nil
+}
+
+func readAll(r io.Reader, max int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, max+1))
+	if err == nil && int64(len(data)) > max {
+		return nil, fmt.Errorf("more than %d bytes", max)
+	}
+	return data, err
+}
+
+// unreachable explains a request that got no answer. The cause is cut down to
+// what happened: the URL is said once, and no header is ever in it.
+func (c *Client) unreachable(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return fault.Wrap(fault.Deadline, op, "given up before "+c.base.Host+" answered", context.Cause(ctx))
+	}
+	if cause, ok := errors.AsType[*url.Error](err); ok {
+		err = cause.Err
+	}
+	message := "no answer from " + c.base.String()
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fault.New(fault.Unavailable, op,
+			message+": nothing listens there; is the server running? start it with `wasmoor serve`, or name another with --server")
+	}
+	return fault.Wrap(fault.Unavailable, op, message, err)
+}
