@@ -12,6 +12,9 @@ import (
 // slash except for a whole host ("example.org/") or everything ("/").
 type Mount string
 
+// MaxMount bounds a mount, in bytes: every request is compared with it.
+const MaxMount = 512
+
 // DefaultMount is the mount of a plugin deployed without one: "/NAME".
 func DefaultMount(name string) Mount { return Mount("/" + name) }
 
@@ -27,6 +30,8 @@ func ParseMount(s string) (Mount, error) {
 	switch {
 	case !found:
 		return "", badMount(s, "it has no /")
+	case len(s) > MaxMount:
+		return "", badMount(s[:MaxMount]+"...", fmt.Sprintf("it is longer than %d bytes", MaxMount))
 	case host != "" && !hostForm.MatchString(host):
 		return "", badMount(s, "the host must be a name in lower case, without a port")
 	case !prefixForm.MatchString(prefix):

@@ -24,6 +24,7 @@ type Plugin struct {
 	Vars       map[string]string `json:"vars,omitempty"`
 	Grant      Grant             `json:"grant"`
 	Deployment int               `json:"deployment"` // the one that serves; 0 = none
+	Active     int               `json:"active"`     // number of the version that serves; 0 = none
 	Versions   int               `json:"versions"`   // number of the newest version
 	Created    time.Time         `json:"created"`
 	Deleted    bool              `json:"deleted,omitempty"` // its data is kept for a later plugin of this name
@@ -40,11 +41,13 @@ type Version struct {
 	Ask     Grant     `json:"ask"` // what its manifest asks for
 }
 
-// Deployment says which version of a plugin served, with which vars. Every
-// change of either makes a new one.
+// Deployment says which version of a plugin served: where, with which grant and
+// which vars. A change of any of these makes a new one.
 type Deployment struct {
 	Number  int               `json:"number"` // 1, 2, 3 ... within its plugin
 	Version int               `json:"version"`
+	Mount   Mount             `json:"mount"`
+	Grant   Grant             `json:"grant"`
 	Vars    map[string]string `json:"vars,omitempty"`
 	By      string            `json:"by,omitempty"`
 	Created time.Time         `json:"created"`
@@ -93,8 +96,19 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Digest identifies a module: "sha256:" and 64 hexadecimal digits.
+// Digest identifies a module: "sha256:" and 64 hexadecimal digits in lower case.
 type Digest string
+
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// ParseDigest checks a digest that comes from outside. Errors are Invalid.
+func ParseDigest(s string) (Digest, error) {
+	if !digestForm.MatchString(s) {
+		return "", fault.New(fault.Invalid, "", fmt.Sprintf(
+			"digest %.80q is not allowed: write sha256: and 64 hexadecimal digits in lower case", s))
+	}
+	return Digest(s), nil
+}
 
 // DigestOf returns the digest of a module.
 func DigestOf(module []byte) Digest {
