@@ -1,0 +1,172 @@
+// Package manifest reads what a plugin says about itself: its name, routes,
+// limits, capabilities and config, as TOML or as JSON with the same keys. It is
+// strict: a key it does not know is an error, and every error carries file,
+// line, column and key. Everything of host at or above engine and registry may
+// import it; it imports limit, which is beside it, and abi/pattern.
+package manifest
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// FileName is the manifest beside a plugin's module.
+const FileName = "wasmoor.toml"
+
+// FormatVersion is the manifest_version this host reads.
+const FormatVersion = 1
+
+// Bounds of a manifest.
+const (
+	MaxSize   = 256 << 10 // bytes of its text
+	MaxRoutes = 1000
+	MaxVars   = 256
+	MaxLabel  = 128 // bytes of version
+)
+
+// Isolations.
+const (
+	// IsolationRequest starts every request in the same clean memory.
+	IsolationRequest = "request"
+	// IsolationInstance keeps the memory between requests. Not granted yet.
+	IsolationInstance = "instance"
+)
+
+// Manifest is a valid manifest. It is not changed after Parse.
+type Manifest struct {
+	Name      string
+	Version   string // a free label; "" = none
+	ABI       string
+	Isolation string
+	Routes    []Route // in the order of the text; none = the whole mount is the guest's
+	Vars      []Var   // sorted by name
+	Build     Build
+
+	limits limit.Limits
+	ask    plugin.Grant
+}
+
+// Route is one pattern of the manifest, relative to the plugin's mount.
+type Route struct {
+	Pattern     string
+	Deadline    time.Duration // 0 = the plugin's
+	RequestBody int64         // bytes; 0 = the plugin's
+}
+
+// Var is one entry of [config]: a value the operator sets and the guest reads.
+type Var struct {
+	Name        string
+	Required    bool
+	Secret      bool    // never shown
+	Default     *string // nil = none
+	Description string
+}
+
+// Build says how an author's project becomes a module. Only the CLI reads it.
+type Build struct {
+	Command string
+	Output  string   // path of the module, relative to the manifest
+	Watch   []string // globs relative to the manifest; none = every file
+}
+
+// Default returns the manifest of a module that comes without one: the whole
+// mount, default limits, no capability, no config.
+func Default(name string) *Manifest {
+	return &Manifest{
+		Name:      name,
+		ABI:       abi.Module,
+		Isolation: IsolationRequest,
+		limits:    limit.Default(),
+	}
+}
+
+// ABIs returns the ABIs this host speaks.
+func ABIs() []string { return []string{abi.Module} }
+
+// Limits returns the limits of an invocation, defaults included.
+func (m *Manifest) Limits() limit.Limits { return m.limits }
+
+// RouteLimits returns the limits of an invocation of Routes[i]; those of the
+// plugin for an index outside, which stands for the whole mount.
+func (m *Manifest) RouteLimits(i int) limit.Limits {
+	l := m.limits
+	if i < 0 || i >= len(m.Routes) {
+		return l
+	}
+	if d := m.Routes[i].Deadline; d > 0 {
+		l.Deadline = d
+	}
+	if n := m.Routes[i].RequestBody; n > 0 {
+		l.RequestBody = n
+	}
+	return l
+}
+
+// Ask returns what the plugin wants to use.
+func (m *Manifest) Ask() plugin.Grant { return m.ask }
+
+// Patterns returns the routes' patterns in order, nil without routes.
+func (m *Manifest) Patterns() []string {
+	var patterns []string
+	for _, r := range m.Routes {
+		patterns = append(patterns, r.Pattern)
+	}
+	return patterns
+}
+
+// Var returns the entry of [config] with that name.
+func (m *Manifest) Var(name string) (Var, bool) {
+	i, found := slices.BinarySearchFunc(m.Vars, name, func(v Var, name string) int {
+		return compare(v.Name, name)
+	})
+	if !found {
+		return Var{}, false
+	}
+	return m.Vars[i], true
+}
+
+// Resolve returns the config a guest sees: the operator's value of each entry
+// of [config], or its default. Vars the manifest does not name are left out, not
+// refused: they belong to another version, which a rollback may bring back. The
+// error is Invalid and names each required var without a value and the command
+// that sets it. Name is the plugin's installed name, which may differ from the
+// manifest's.
+func (m *Manifest) Resolve(name string, vars map[string]string) (map[string]string, error) {
+	config := make(map[string]string, len(m.Vars))
+	var missing []string
+	for _, v := range m.Vars {
+		value, set := vars[v.Name]
+		switch {
+		case set:
+			config[v.Name] = value
+		case v.Default != nil:
+			config[v.Name] = *v.Default
+		case v.Required:
+			missing = append(missing, v.Name)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, missingVars(name, missing)
+	}
+	return config, nil
+}
+
+// Secrets returns the names of the secret vars.
+func (m *Manifest) Secrets() map[string]bool {
+	secrets := map[string]bool{}
+	for _, v := range m.Vars {
+		if v.Secret {
+			secrets[v.Name] = true
+		}
+	}
+	return secrets
+}
+
+func sortedKeys(values map[string]any) []string {
+	return slices.Sorted(maps.Keys(values))
+}

@@ -1,0 +1,286 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/wasmoor/wasmoor/abi/pattern"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// Parse reads a manifest: JSON if file ends in .json or data starts with "{",
+// else TOML. File is only a name for errors. Errors are Invalid, with every
+// broken rule on a line of its own (ten at most), or TooLarge above MaxSize.
+func Parse(data []byte, file string) (*Manifest, error) {
+	if len(data) > MaxSize {
+		return nil, fault.New(fault.TooLarge, op, fmt.Sprintf("%s: %s is above the maximum of %s",
+			file, limit.FormatSize(int64(len(data))), limit.FormatSize(MaxSize)))
+	}
+	doc, syntax := read(data, file)
+	if syntax != nil {
+		return nil, invalid(file, []problem{*syntax})
+	}
+	r := &reader{document: doc}
+	m := r.manifest()
+	if len(r.problems) > 0 {
+		return nil, invalid(file, r.problems)
+	}
+	return m, nil
+}
+
+// reader checks a document and collects its problems.
+type reader struct {
+	*document
+	problems []problem
+}
+
+// fail notes a problem at a key, or where its nearest parent stands.
+func (r *reader) fail(path, format string, args ...any) {
+	p := problem{key: path, text: fmt.Sprintf(format, args...)}
+	for at := path; at != ""; at = parent(at) {
+		if place, ok := r.places[at]; ok {
+			p.at = place
+			break
+		}
+	}
+	r.problems = append(r.problems, p)
+}
+
+// parent cuts the last part off a path; good enough for quoted keys, whose own
+// place is always known.
+func parent(path string) string {
+	return path[:max(0, strings.LastIndexAny(path, ".["))]
+}
+
+// manifest reads the whole document. A version of the format it does not know
+// is the only problem it reports: the other keys may mean anything there.
+func (r *reader) manifest() *Manifest {
+	t := table{reader: r, values: r.root}
+	if !r.format(t) {
+		return nil
+	}
+	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "config", "build")
+	m := Default("")
+	m.Name = r.name(t)
+	m.Version = r.label(t)
+	r.abi(t, m)
+	r.isolation(t)
+	r.limits(t, &m.limits)
+	m.Routes = r.routes(t)
+	m.ask = r.kv(t)
+	m.Vars = r.vars(t)
+	m.Build = r.build(t)
+	return m
+}
+
+func (r *reader) format(t table) bool {
+	const key = "manifest_version"
+	v, ok := typed[int64](t, key, "the number "+strconv.Itoa(FormatVersion))
+	switch {
+	case !t.has(key):
+		t.fail(key, "it is missing; write manifest_version = %d", FormatVersion)
+		return false
+	case !ok:
+		return false
+	case v != FormatVersion:
+		t.fail(key, "%d is not supported; this host reads %d", v, FormatVersion)
+		return false
+	}
+	return true
+}
+
+func (r *reader) name(t table) string {
+	name, ok := t.string("name")
+	if !t.has("name") {
+		t.fail("name", `it is missing; write e.g. name = "guestbook"`)
+	} else if ok {
+		if err := plugin.CheckName(name); err != nil {
+			t.fail("name", "%s", fault.MessageOf(err))
+		}
+	}
+	return name
+}
+
+func (r *reader) label(t table) string {
+	label, _ := t.string("version")
+	switch {
+	case len(label) > MaxLabel:
+		t.fail("version", "%d bytes are above the maximum of %d", len(label), MaxLabel)
+	case strings.ContainsFunc(label, unicode.IsControl):
+		t.fail("version", "control characters are not allowed")
+	}
+	return label
+}
+
+func (r *reader) abi(t table, m *Manifest) {
+	name, ok := t.string("abi")
+	if !ok {
+		return
+	}
+	if !slices.Contains(ABIs(), name) {
+		t.fail("abi", "%q is unknown; this host speaks %s", shorten(name), strings.Join(ABIs(), ", "))
+	}
+	m.ABI = name
+}
+
+func (r *reader) isolation(t table) {
+	switch s, ok := t.string("isolation"); {
+	case !ok || s == IsolationRequest:
+	case s == IsolationInstance:
+		t.fail("isolation", `"instance" (memory kept between requests) is not available on this host; leave it out or write "request"`)
+	default:
+		t.fail("isolation", `%q is unknown; write "request"`, shorten(s))
+	}
+}
+
+const page = 64 << 10
+
+func (r *reader) limits(t table, l *limit.Limits) {
+	t, ok := t.table("limits")
+	if !ok {
+		return
+	}
+	t.only("memory", "deadline", "request_body", "response_body", "concurrency")
+	most := limit.Maximum()
+	set(&l.Memory)(t.size("memory", most.Memory))
+	set(&l.Deadline)(t.duration("deadline", most.Deadline))
+	set(&l.RequestBody)(t.size("request_body", most.RequestBody))
+	set(&l.ResponseBody)(t.size("response_body", most.ResponseBody))
+	if n, ok := t.count("concurrency", int64(most.Concurrency)); ok {
+		l.Concurrency = int(n)
+	}
+	if l.Memory%page != 0 {
+		t.fail("memory", "%s is not a whole number of 64KiB pages", limit.FormatSize(l.Memory))
+	}
+}
+
+// set assigns a value that was set to target.
+func set[T any](target *T) func(T, bool) {
+	return func(v T, ok bool) {
+		if ok {
+			*target = v
+		}
+	}
+}
+
+func (r *reader) routes(t table) []Route {
+	tables := t.tables("route")
+	if len(tables) > MaxRoutes {
+		t.fail("route", "%d routes are above the maximum of %d", len(tables), MaxRoutes)
+		return nil
+	}
+	var patterns pattern.Set[string] // value: the key of the pattern
+	var routes []Route
+	most := limit.Maximum()
+	for _, t := range tables {
+		t.only("pattern", "deadline", "request_body")
+		var route Route
+		route.Pattern = r.pattern(t, &patterns)
+		set(&route.Deadline)(t.duration("deadline", most.Deadline))
+		set(&route.RequestBody)(t.size("request_body", most.RequestBody))
+		routes = append(routes, route)
+	}
+	return routes
+}
+
+func (r *reader) pattern(t table, others *pattern.Set[string]) string {
+	const key = "pattern"
+	text, ok := t.string(key)
+	if !t.has(key) {
+		t.fail(key, `it is missing; write e.g. pattern = "GET /entries/{id}"`)
+	}
+	if !ok {
+		return ""
+	}
+	p, err := pattern.Parse(text)
+	switch {
+	case err != nil:
+		t.fail(key, "%v", err)
+	case p.Host() != "":
+		t.fail(key, "%q names the host %q; a route is relative to the mount, which has the host", text, p.Host())
+	default:
+		r.add(t, p, others)
+	}
+	return text
+}
+
+func (r *reader) add(t table, p *pattern.Pattern, others *pattern.Set[string]) {
+	err := others.Add(p, join(t.path, "pattern"))
+	if c, ok := errors.AsType[*pattern.ConflictError[string]](err); ok {
+		t.fail("pattern", "it conflicts with %s: %s", c.Value, c.Reason)
+	}
+}
+
+func (r *reader) kv(t table) plugin.Grant {
+	t, ok := t.table("kv")
+	if !ok {
+		return plugin.Grant{}
+	}
+	t.only("keys", "bytes")
+	ask := plugin.Grant{KV: true}
+	set(&ask.KVKeys)(t.count("keys", math.MaxInt64))
+	set(&ask.KVBytes)(t.size("bytes", math.MaxInt64))
+	return ask
+}
+
+// varForm is what config_get and an environment variable can name.
+var varForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+func (r *reader) vars(t table) []Var {
+	t, ok := t.table("config")
+	if !ok {
+		return nil
+	}
+	if len(t.values) > MaxVars {
+		r.fail(t.path, "%d entries are above the maximum of %d", len(t.values), MaxVars)
+		return nil
+	}
+	var vars []Var
+	for _, name := range sortedKeys(t.values) {
+		if !varForm.MatchString(name) {
+			t.fail(name, "use 1 to 64 letters, digits and _, not starting with a digit")
+			continue
+		}
+		if entry, ok := t.table(name); ok {
+			vars = append(vars, r.entry(t, entry, name))
+		}
+	}
+	return vars
+}
+
+func (r *reader) entry(config, t table, name string) Var {
+	t.only("required", "secret", "default", "description")
+	v := Var{Name: name, Required: t.bool("required"), Secret: t.bool("secret")}
+	v.Description, _ = t.string("description")
+	if s, ok := t.string("default"); ok {
+		v.Default = &s
+	}
+	switch {
+	case v.Default != nil && v.Required:
+		config.fail(name, "required and default exclude each other; remove one")
+	case v.Default != nil && v.Secret:
+		config.fail(name, "a secret has no default: everyone who has the module could read it")
+	}
+	return v
+}
+
+func (r *reader) build(t table) Build {
+	t, ok := t.table("build")
+	if !ok {
+		return Build{}
+	}
+	t.only("command", "output", "watch")
+	var b Build
+	b.Command, _ = t.string("command")
+	b.Output, _ = t.string("output")
+	b.Watch = t.strings("watch")
+	return b
+}

@@ -1,0 +1,104 @@
+package manifest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+const op = "read the manifest"
+
+// maxProblems is how many errors one answer lists.
+const maxProblems = 10
+
+// position is a place in the text, counted from 1; columns count bytes.
+type position struct{ line, column int }
+
+// problem is one broken rule.
+type problem struct {
+	at   position
+	key  string // full path, e.g. route[1].deadline; "" = the text as a whole
+	text string
+}
+
+func compare(a, b string) int { return cmp.Compare(a, b) }
+
+// invalid makes the error of a manifest from its problems, in the order of the
+// text, one a line.
+func invalid(file string, problems []problem) error {
+	slices.SortStableFunc(problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column))
+	})
+	var lines []string
+	for i, p := range problems {
+		if i == maxProblems {
+			lines = append(lines, fmt.Sprintf("and %d more", len(problems)-i))
+			break
+		}
+		lines = append(lines, p.line(file))
+	}
+	return fault.New(fault.Invalid, op, strings.Join(lines, "\n"))
+}
+
+func (p problem) line(file string) string {
+	text := p.text
+	if p.key != "" {
+		text = p.key + ": " + text
+	}
+	if p.at.line == 0 {
+		return fmt.Sprintf("%s: %s", file, text)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", file, p.at.line, p.at.column, text)
+}
+
+func missingVars(name string, missing []string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "plugin %q needs a value for %s; set it with:", name, strings.Join(missing, ", "))
+	for _, key := range missing {
+		fmt.Fprintf(&b, "\n  wasmoor var set %s %s", name, key)
+	}
+	return fault.New(fault.Invalid, "resolve the config", b.String())
+}
+
+// suggest returns a hint at the known key nearest to a mistyped one, or "".
+func suggest(key string, known []string) string {
+	best, distance := "", 1+max(1, len(key)/3)
+	for _, k := range known {
+		if d := editDistance(key, k, distance); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return "; known here: " + strings.Join(known, ", ")
+}
+
+// editDistance returns the Levenshtein distance of a and b in bytes, or bound
+// if it is at least that. Keys of any length cost little: the difference of the
+// lengths is checked first.
+func editDistance(a, b string, bound int) int {
+	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
+		return bound
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], bound)
+}
