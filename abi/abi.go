@@ -50,7 +50,7 @@ const (
 	Denied Status = -5
 	// Limit: the call would exceed a limit; nothing was done.
 	Limit Status = -6
-	// WrongType: the stored value is not a counter.
+	// WrongType: the stored value is not a counter, or the counter would overflow.
 	WrongType Status = -7
 	// Internal: the host failed; the operator's log says why.
 	Internal Status = -8
@@ -63,7 +63,7 @@ var statusNames = [...]string{
 
 // String returns the status's name in SPEC.md, in lower case.
 func (s Status) String() string {
-	if s > 0 || -int64(s) >= int64(len(statusNames)) {
+	if s > 0 || s <= -Status(len(statusNames)) {
 		return "unknown status"
 	}
 	return statusNames[-s]

@@ -79,9 +79,9 @@ func AppendResponseHead(b []byte, h *ResponseHead) []byte {
 	return AppendPairs(AppendUint32(b, h.Status), h.Headers)
 }
 
-// DecodeRequestHead reads a request head into h, reusing its slices. The
-// strings share b's memory when b is a string, else they are copied once.
-// It reports whether b holds a whole head.
+// DecodeRequestHead reads a request head into h, reusing its slices; its strings
+// share b's memory. It reports whether b holds a whole head; if not, h is of no
+// use.
 func DecodeRequestHead(b string, h *RequestHead) bool {
 	r := Reader{rest: b}
 	h.Method = r.String()
@@ -100,8 +100,9 @@ func DecodeRequestHead(b string, h *RequestHead) bool {
 	return !r.bad
 }
 
-// DecodeResponseHead reads a response head into h, reusing its slice. It
-// reports whether b holds a whole head.
+// DecodeResponseHead reads a response head into h, reusing its slice; its
+// strings share b's memory. It reports whether b holds a whole head; if not, h
+// is of no use. It does not judge the status or the fields.
 func DecodeResponseHead(b string, h *ResponseHead) bool {
 	r := Reader{rest: b}
 	h.Status = r.Uint32()
@@ -109,8 +110,8 @@ func DecodeResponseHead(b string, h *ResponseHead) bool {
 	return !r.bad
 }
 
-// DecodePairs reads a list of pairs, the layout of log attributes. The empty
-// input is the empty list.
+// DecodePairs reads a list of pairs, the layout of log attributes, and appends
+// them to pairs. The empty input is the empty list.
 func DecodePairs(b string, pairs []Pair) ([]Pair, bool) {
 	if b == "" {
 		return pairs, true
@@ -142,8 +143,8 @@ func AppendEntry(b []byte, e Entry, keysOnly bool) []byte {
 	return AppendString(b, e.Value)
 }
 
-// DecodePage reads a list page. The entries are copies of b's bytes. It reports
-// whether b holds a whole page.
+// DecodePage reads a list page. The entries are copies of b's bytes, so that a
+// buffer can be used again. It reports whether b holds a whole page.
 func DecodePage(b string, keysOnly bool) (entries []Entry, more, ok bool) {
 	r := Reader{rest: b}
 	n := r.Uint32()

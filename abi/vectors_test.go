@@ -1,0 +1,267 @@
+package abi
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// vector is one item of a file in testdata.
+type vector struct {
+	Layout string // in malformed.json only
+	Name   string
+	Value  json.RawMessage
+	Hex    string
+}
+
+func (v vector) bytes(t testing.TB) string {
+	t.Helper()
+	b, err := hex.DecodeString(v.Hex)
+	if err != nil {
+		t.Fatalf("%s: %v", v.Name, err)
+	}
+	return string(b)
+}
+
+func vectors(t testing.TB, layout string) []vector {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + layout + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []vector
+	if err := json.Unmarshal(data, &list); err != nil {
+		t.Fatalf("%s.json: %v", layout, err)
+	}
+	if len(list) == 0 {
+		t.Fatalf("%s.json is empty", layout)
+	}
+	return list
+}
+
+// codec is one layout, both ways. value is what stands in JSON.
+type codec struct {
+	encode func(t testing.TB, value json.RawMessage) string
+	// decode returns the value as JSON would give it.
+	decode func(b string, like json.RawMessage) (any, bool)
+	fresh  func() any // a pointer to decode JSON into
+}
+
+var codecs = map[string]codec{
+	"request_head": {
+		encode: func(t testing.TB, v json.RawMessage) string {
+			h := parse[requestHead](t, v).head()
+			return string(AppendRequestHead(nil, &h))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			var h RequestHead
+			ok := DecodeRequestHead(b, &h)
+			return requestHeadOf(h), ok
+		},
+		fresh: func() any { return new(requestHead) },
+	},
+	"response_head": {
+		encode: func(t testing.TB, v json.RawMessage) string {
+			h := parse[responseHead](t, v)
+			return string(AppendResponseHead(nil, &ResponseHead{Status: h.Status, Headers: toPairs(h.Headers)}))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			var h ResponseHead
+			ok := DecodeResponseHead(b, &h)
+			return responseHead{Status: h.Status, Headers: fromPairs(h.Headers)}, ok
+		},
+		fresh: func() any { return new(responseHead) },
+	},
+	"page": {
+		encode: encodePage,
+		decode: decodePage,
+		fresh:  func() any { return new(page) },
+	},
+	"attributes": {
+		encode: func(t testing.TB, v json.RawMessage) string {
+			return string(AppendPairs(nil, toPairs(parse[[][2]string](t, v))))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			pairs, ok := DecodePairs(b, nil)
+			return fromPairs(pairs), ok
+		},
+		fresh: func() any { return new([][2]string) },
+	},
+	"counter": {
+		encode: func(t testing.TB, v json.RawMessage) string {
+			return string(AppendUint64(nil, uint64(parse[int64](t, v))))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			r := NewReader(b)
+			return int64(r.Uint64()), r.OK()
+		},
+		fresh: func() any { return new(int64) },
+	},
+}
+
+type requestHead struct {
+	Method, Path, Mount, Pattern string
+	Params                       [][2]string
+	Query                        string
+	Headers                      [][2]string
+	Scheme, Host, Remote         string
+	RequestID                    string `json:"request_id"`
+	Attempt                      uint32
+	BodySize                     uint64 `json:"body_size"`
+}
+
+type responseHead struct {
+	Status  uint32
+	Headers [][2]string
+}
+
+type page struct {
+	KeysOnly bool `json:"keys_only"`
+	More     bool
+	Entries  []struct{ Key, Value string } // hex
+}
+
+func (v requestHead) head() RequestHead {
+	return RequestHead{
+		v.Method, v.Path, v.Mount, v.Pattern, toPairs(v.Params), v.Query, toPairs(v.Headers),
+		v.Scheme, v.Host, v.Remote, v.RequestID, v.Attempt, v.BodySize,
+	}
+}
+
+func requestHeadOf(h RequestHead) requestHead {
+	return requestHead{
+		h.Method, h.Path, h.Mount, h.Pattern, fromPairs(h.Params), h.Query, fromPairs(h.Headers),
+		h.Scheme, h.Host, h.Remote, h.RequestID, h.Attempt, h.BodySize,
+	}
+}
+
+func encodePage(t testing.TB, v json.RawMessage) string {
+	p := parse[page](t, v)
+	b := AppendPageHeader(nil, uint32(len(p.Entries)), p.More)
+	for _, e := range p.Entries {
+		b = AppendEntry(b, Entry{Key: unhex(t, e.Key), Value: unhex(t, e.Value)}, p.KeysOnly)
+	}
+	return string(b)
+}
+
+func decodePage(b string, like json.RawMessage) (any, bool) {
+	var p page
+	if like != nil && json.Unmarshal(like, &p) != nil {
+		return nil, false
+	}
+	entries, more, ok := DecodePage(b, p.KeysOnly)
+	p.More = more
+	p.Entries = make([]struct{ Key, Value string }, len(entries))
+	for i, e := range entries {
+		p.Entries[i].Key = hex.EncodeToString(e.Key)
+		p.Entries[i].Value = hex.EncodeToString(e.Value)
+	}
+	return p, ok
+}
+
+func parse[T any](t testing.TB, raw json.RawMessage) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func toPairs(list [][2]string) []Pair {
+	var pairs []Pair
+	for _, p := range list {
+		pairs = append(pairs, Pair{p[0], p[1]})
+	}
+	return pairs
+}
+
+// fromPairs returns an empty list and never nil, as JSON has it.
+func fromPairs(pairs []Pair) [][2]string {
+	list := make([][2]string, len(pairs))
+	for i, p := range pairs {
+		list[i] = [2]string{p.Name, p.Value}
+	}
+	return list
+}
+
+func TestVectors(t *testing.T) {
+	for layout, c := range codecs {
+		for _, v := range vectors(t, layout) {
+			t.Run(layout+"/"+v.Name, func(t *testing.T) {
+				want := v.bytes(t)
+				if got := c.encode(t, v.Value); got != want {
+					t.Errorf("encode = %x, want %x", got, want)
+				}
+				value := c.fresh()
+				if err := json.Unmarshal(v.Value, value); err != nil {
+					t.Fatal(err)
+				}
+				for _, behind := range []string{"", "\x00", "\xff\xff\xff\xff more fields"} {
+					got, ok := c.decode(want+behind, v.Value)
+					if !ok || !reflect.DeepEqual(got, reflect.ValueOf(value).Elem().Interface()) {
+						t.Errorf("decode with %q behind = %+v, %v, want %+v", behind, got, ok, value)
+					}
+				}
+				checkPieces(t, layout, c, v)
+			})
+		}
+	}
+}
+
+// checkPieces decodes every shorter piece of a vector.
+func checkPieces(t *testing.T, layout string, c codec, v vector) {
+	t.Helper()
+	whole := v.bytes(t)
+	for n := range len(whole) {
+		if layout == "attributes" && n == 0 {
+			continue
+		}
+		if _, ok := c.decode(whole[:n], v.Value); ok {
+			t.Errorf("the first %d of %d bytes decode", n, len(whole))
+		}
+	}
+}
+
+func TestMalformedVectors(t *testing.T) {
+	for _, v := range vectors(t, "malformed") {
+		c, ok := codecs[v.Layout]
+		if !ok {
+			t.Fatalf("malformed.json: no layout %q", v.Layout)
+		}
+		if got, ok := c.decode(v.bytes(t), nil); ok {
+			t.Errorf("%s: %s decodes to %+v", v.Layout, v.Name, got)
+		}
+	}
+}
+
+// TestCountsAreNotTrusted holds the memory a lying count takes to a constant.
+func TestCountsAreNotTrusted(t *testing.T) {
+	lie := "\xff\xff\xff\xff" + strings.Repeat("\x00", 64)
+	head := "\xc8\x00\x00\x00" + lie
+	for name, f := range map[string]func(){
+		"response head": func() { var h ResponseHead; DecodeResponseHead(head, &h) },
+		"page":          func() { DecodePage(lie, true) },
+		"attributes":    func() { DecodePairs(lie, nil) },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%s: a lying count takes %d bytes", name, got)
+		}
+	}
+}
