@@ -35,6 +35,12 @@ func SetInt(key string, n int64) error {
 	return Set(key, abi.AppendUint64(buf[:0], uint64(n)))
 }
 
+// SetIntTTL sets the counter at key to n, to be absent after ttl as with SetTTL.
+func SetIntTTL(key string, n int64, ttl TTL) error {
+	var buf [abi.CounterSize]byte
+	return SetTTL(key, abi.AppendUint64(buf[:0], uint64(n)), ttl)
+}
+
 // Counter reads a counter's value as List and Get return it. ok is false if the
 // value is not a counter.
 func Counter(value []byte) (n int64, ok bool) {

@@ -1,0 +1,219 @@
+package sdktest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
+
+// Limits of an invocation, the host's defaults.
+const (
+	maxKey          = 1 << 10
+	maxValue        = 1 << 20
+	maxWriteBytes   = 4 << 20
+	maxWrites       = 10_000
+	maxRequestBody  = 4 << 20
+	maxResponseBody = 8 << 20
+	maxResponseHead = 64 << 10
+	maxHeaders      = 100
+	maxPattern      = 256
+	maxLogLines     = 1000
+	attempts        = 4 // the first run and three after conflicts
+)
+
+// call answers the host functions during one attempt.
+type call struct {
+	host    *Host
+	head    abi.RequestHead
+	body    []byte
+	tx      *tx
+	outcome uint32
+	result  *Result
+
+	headFault string // why the last head was refused; a good one heals it
+	bodyFault string
+}
+
+// fill answers a read: what does not fit is not written.
+func fill[T string | []byte](buf []byte, data T) int64 {
+	if len(data) <= len(buf) {
+		copy(buf, data)
+	}
+	return int64(len(data))
+}
+
+func (c *call) RequestHead(buf []byte) int64 {
+	return fill(buf, abi.AppendRequestHead(nil, &c.head))
+}
+
+func (c *call) RequestBody(offset int64, buf []byte) int64 {
+	if offset < 0 {
+		return int64(abi.Invalid)
+	}
+	if offset >= int64(len(c.body)) {
+		return 0
+	}
+	return int64(copy(buf, c.body[offset:]))
+}
+
+func (c *call) ResponseHead(layout []byte) int64 {
+	if len(layout) > maxResponseHead {
+		c.headFault = "the response head is too large"
+		return int64(abi.Limit)
+	}
+	var head abi.ResponseHead
+	if !abi.DecodeResponseHead(string(layout), &head) {
+		c.headFault = "the response head is cut short"
+		return int64(abi.Invalid)
+	}
+	if c.headFault = checkHead(&head); c.headFault != "" {
+		return int64(abi.Invalid)
+	}
+	c.result.Status = int(head.Status)
+	c.result.Header = make(http.Header)
+	for _, h := range head.Headers {
+		c.result.Header.Add(h.Name, h.Value)
+	}
+	return 0
+}
+
+func (c *call) ResponseWrite(data []byte) int64 {
+	if len(c.result.Body)+len(data) > maxResponseBody {
+		c.bodyFault = "the response body is too large"
+		return int64(abi.Limit)
+	}
+	c.result.Body = append(c.result.Body, data...)
+	return 0
+}
+
+// fault says what spoils the response, "" if nothing does.
+func (c *call) fault() string {
+	if c.headFault != "" {
+		return c.headFault
+	}
+	return c.bodyFault
+}
+
+func (c *call) RouteSet(pattern string) int64 {
+	if len(pattern) > maxPattern {
+		return int64(abi.Limit)
+	}
+	if !utf8.ValidString(pattern) || strings.ContainsFunc(pattern, unicode.IsControl) {
+		return int64(abi.Invalid)
+	}
+	c.result.Pattern = pattern
+	return 0
+}
+
+func (c *call) OutcomeSet(outcome uint32) int64 {
+	if outcome > abi.OutcomeAbort {
+		return int64(abi.Invalid)
+	}
+	c.outcome = outcome
+	return 0
+}
+
+// deny returns the status of a store call that is refused before it starts.
+func (c *call) deny(key string) abi.Status {
+	switch {
+	case c.host.NoKV:
+		return abi.Denied
+	case key == "":
+		return abi.Invalid
+	case len(key) > maxKey:
+		return abi.Limit
+	}
+	return abi.OK
+}
+
+func (c *call) KVGet(key string, buf []byte) int64 {
+	if status := c.deny(key); status < 0 {
+		return int64(status)
+	}
+	data, status := c.tx.get(key)
+	if status < 0 {
+		return int64(status)
+	}
+	return fill(buf, data)
+}
+
+func (c *call) KVSet(key string, value []byte, ttl int64) int64 {
+	if status := c.deny(key); status < 0 {
+		return int64(status)
+	}
+	switch {
+	case ttl < 0:
+		return int64(abi.Invalid)
+	case len(value) > maxValue:
+		return int64(abi.Limit)
+	}
+	return int64(c.tx.set(key, value, time.Duration(ttl)*time.Millisecond))
+}
+
+func (c *call) KVDelete(key string) int64 {
+	if status := c.deny(key); status < 0 {
+		return int64(status)
+	}
+	return int64(c.tx.put(key, op{kind: opDelete}))
+}
+
+func (c *call) KVAdd(key string, delta int64) int64 {
+	if status := c.deny(key); status < 0 {
+		return int64(status)
+	}
+	return int64(c.tx.add(key, delta))
+}
+
+func (c *call) KVList(prefix, after string, limit, flags uint32, buf []byte) int64 {
+	switch {
+	case c.host.NoKV:
+		return int64(abi.Denied)
+	case len(prefix) > maxKey || len(after) > maxKey:
+		return int64(abi.Limit)
+	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
+		return int64(abi.Invalid)
+	case len(buf) < abi.PageHeaderSize:
+		return abi.PageHeaderSize
+	}
+	return c.tx.list(prefix, after, int(limit), flags, buf)
+}
+
+func (c *call) ConfigGet(name string, buf []byte) int64 {
+	value, ok := c.host.Config[name]
+	if !ok {
+		return int64(abi.NotFound)
+	}
+	return fill(buf, value)
+}
+
+var levels = [...]string{"debug", "info", "warn", "error"}
+
+func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
+	pairs, ok := abi.DecodePairs(string(attrs), nil)
+	if !ok || int(level) >= len(levels) {
+		return int64(abi.Invalid)
+	}
+	if len(c.result.Logs) == maxLogLines {
+		return 0
+	}
+	record := Record{Level: levels[level], Message: message, Attrs: make(map[string]string)}
+	for _, p := range pairs {
+		record.Attrs[p.Name] = p.Value
+	}
+	c.result.Logs = append(c.result.Logs, record)
+	return 0
+}
+
+func (c *call) ClockNow() int64 { return c.tx.now.UnixNano() }
+
+func (c *call) RandomFill(buf []byte) int64 {
+	if _, err := io.ReadFull(c.host.Random, buf); err != nil {
+		return int64(abi.Internal)
+	}
+	return int64(len(buf))
+}

@@ -1,0 +1,47 @@
+package sdktest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
+
+// checkHead returns the rule a response head breaks, "" if none.
+func checkHead(h *abi.ResponseHead) string {
+	if h.Status < 200 || h.Status > 599 {
+		return fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
+	}
+	if len(h.Headers) > maxHeaders {
+		return fmt.Sprintf("the response has %d header fields", len(h.Headers))
+	}
+	for _, f := range h.Headers {
+		switch {
+		case !isToken(f.Name):
+			return fmt.Sprintf("response header name %q is not a token", f.Name)
+		case isHopByHop(f.Name):
+			return fmt.Sprintf("response header %q is the host's to set", f.Name)
+		case strings.ContainsFunc(f.Value, isControl):
+			return fmt.Sprintf("response header %q has a control character", f.Name)
+		}
+	}
+	return ""
+}
+
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
+
+func isHopByHop(name string) bool {
+	switch strings.ToLower(name) {
+	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+		"te", "trailer", "transfer-encoding", "upgrade", "content-length":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,275 @@
+// Package sdktest runs a plugin's handler under plain go test, without
+// WebAssembly: a fake host in memory answers its host functions.
+//
+//	func TestGreet(t *testing.T) {
+//		host := sdktest.New(routes().Serve)
+//		res := host.Get("/ada")
+//		if res.Status != 200 || res.Text() != "Hello, ada!\n" {
+//			t.Errorf("got %v", res)
+//		}
+//	}
+//
+// Requests are transactions as at the real host: snapshot reads, own writes
+// visible, all or nothing at the end, conflicts found and the handler run again.
+// Limits are the host's defaults. The deadline, the plugin's quota and the
+// limits of its manifest are not enforced.
+//
+// Only tests import it.
+package sdktest
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/sdk"
+	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
+)
+
+// Host is a fake host with one plugin. Set its fields between requests. Its
+// methods are safe for concurrent use; handlers run one at a time, as in one
+// instance.
+type Host struct {
+	// Store is the plugin's key space.
+	Store *Store
+	// Config is what sdk.Config finds.
+	Config map[string]string
+	// Now is the time of the requests that follow; expiry goes by it.
+	Now time.Time
+	// Mount is the prefix the plugin is mounted at, without a trailing "/".
+	Mount string
+	// NoKV takes the key-value capability away: kv calls are denied.
+	NoKV bool
+	// Random is what sdk.Random reads, crypto/rand unless set.
+	Random io.Reader
+	// Conflicts makes that many attempts of each request lose their commit
+	// against another one. Four attempts are all a request has.
+	Conflicts int
+	// BeforeCommit, if set, is called when a handler has returned and its writes
+	// are about to commit. What it writes, through Store or with requests of its
+	// own, comes in between: this is how a test stages a conflict. It is not
+	// called for the requests it makes itself.
+	BeforeCommit func(attempt int)
+
+	handler sdk.Handler
+	between atomic.Bool // BeforeCommit runs
+}
+
+// New returns a host for a plugin whose handler is h.
+func New(h sdk.Handler) *Host {
+	host := &Host{
+		Config:  make(map[string]string),
+		Now:     time.Date(2030, time.January, 1, 12, 0, 0, 0, time.UTC),
+		Random:  rand.Reader,
+		handler: h,
+	}
+	host.Store = &Store{
+		now:     func() time.Time { return host.Now },
+		values:  make(map[string]value),
+		changed: make(map[string]int),
+	}
+	return host
+}
+
+// Outcome says what became of a request's writes.
+type Outcome string
+
+// The outcomes.
+const (
+	None      Outcome = "none" // there were none
+	Committed Outcome = "committed"
+	Aborted   Outcome = "aborted"
+)
+
+// Result is a response, and what a client does not see of it.
+type Result struct {
+	Status   int
+	Header   http.Header
+	Body     []byte
+	Outcome  Outcome
+	Attempts int      // how often the handler ran
+	Pattern  string   // as the router reported it
+	Fault    string   // why the host answered in place of the handler, "" if it did not
+	Logs     []Record // of all attempts
+}
+
+// Record is one record of the plugin's log.
+type Record struct {
+	Level   string // "debug", "info", "warn", "error"
+	Message string
+	Attrs   map[string]string
+}
+
+// Text returns the body as a string.
+func (r *Result) Text() string { return string(r.Body) }
+
+// String describes the result for a test's message.
+func (r *Result) String() string {
+	s := fmt.Sprintf("%d (%s, attempts %d) %q", r.Status, r.Outcome, r.Attempts, r.Body)
+	if r.Fault != "" {
+		s += " fault: " + r.Fault
+	}
+	for _, l := range r.Logs {
+		s += fmt.Sprintf("\n\t%s: %s %v", l.Level, l.Message, l.Attrs)
+	}
+	return s
+}
+
+// Get sends a GET request. The target is a path below the mount, and a query.
+func (h *Host) Get(target string) *Result {
+	return h.Do(httptest.NewRequest(http.MethodGet, target, nil))
+}
+
+// Send sends a request with a body of that content type, "" for none.
+func (h *Host) Send(method, target, contentType, body string) *Result {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	return h.Do(r)
+}
+
+// Do sends a request; httptest.NewRequest makes them. Its path is one below the
+// mount.
+func (h *Host) Do(r *http.Request) *Result {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return refused(http.StatusBadRequest, "read the request body: "+err.Error())
+	}
+	if len(body) > maxRequestBody {
+		return refused(http.StatusRequestEntityTooLarge, "the request body is over the limit")
+	}
+	head := h.headOf(r, len(body))
+	var logs []Record
+	for attempt := 1; ; attempt++ {
+		head.Attempt = uint32(attempt)
+		result, again := h.attempt(head, body)
+		result.Attempts = attempt
+		logs = append(logs, result.Logs...)
+		result.Logs = logs
+		if !again || attempt == attempts {
+			return result
+		}
+	}
+}
+
+func (h *Host) headOf(r *http.Request, size int) abi.RequestHead {
+	remote, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		remote = r.RemoteAddr
+	}
+	head := abi.RequestHead{
+		Method: r.Method, Path: r.URL.EscapedPath(), Mount: h.Mount, Query: r.URL.RawQuery,
+		Scheme: "http", Host: r.Host, Remote: remote,
+		RequestID: rand.Text(), BodySize: uint64(size),
+	}
+	if r.TLS != nil {
+		head.Scheme = "https"
+	}
+	for _, name := range sortedNames(r.Header) {
+		for _, v := range r.Header[name] {
+			head.Headers = append(head.Headers, abi.Pair{Name: strings.ToLower(name), Value: v})
+		}
+	}
+	return head
+}
+
+func sortedNames(header http.Header) []string {
+	names := make([]string, 0, len(header))
+	for name := range header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// attempt runs the handler once and commits. again says that it lost a conflict.
+func (h *Host) attempt(head abi.RequestHead, body []byte) (result *Result, again bool) {
+	c := &call{host: h, head: head, body: body, tx: h.Store.begin()}
+	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
+	var code int32
+	hostcall.Run(c, func() { code = sdk.Serve(h.handler) })
+	h.beforeCommit(int(head.Attempt))
+	switch {
+	case code != 0:
+		return c.answer(http.StatusBadGateway, join("the handler failed", c.fault())), false
+	case c.fault() != "":
+		return c.answer(http.StatusBadGateway, c.fault()), false
+	case h.Conflicts >= int(head.Attempt):
+		return c.answer(http.StatusServiceUnavailable, "conflict"), true
+	}
+	return c.settle()
+}
+
+func join(what, why string) string {
+	if why == "" {
+		return what
+	}
+	return what + ": " + why
+}
+
+func (h *Host) beforeCommit(attempt int) {
+	if h.BeforeCommit == nil || !h.between.CompareAndSwap(false, true) {
+		return
+	}
+	defer h.between.Store(false)
+	h.BeforeCommit(attempt)
+}
+
+// settle commits or drops what the handler wrote.
+func (c *call) settle() (result *Result, again bool) {
+	r := c.result
+	head := c.head.Method == http.MethodHead
+	if head {
+		r.Body = nil
+	}
+	switch {
+	case len(c.tx.writes) == 0:
+		r.Outcome = None
+		return r, false
+	case head || !c.commits():
+		r.Outcome = Aborted
+		return r, false
+	}
+	switch c.host.Store.commit(c.tx) {
+	case conflict:
+		return c.answer(http.StatusServiceUnavailable, "conflict"), true
+	case notCounter:
+		return c.answer(http.StatusBadGateway, "an add met a value that is not a counter, or overflows"), false
+	}
+	r.Outcome = Committed
+	return r, false
+}
+
+func (c *call) commits() bool {
+	if c.outcome == abi.OutcomeDefault {
+		return c.result.Status < 500
+	}
+	return c.outcome == abi.OutcomeCommit
+}
+
+// answer is the host's own answer in place of the handler's.
+func (c *call) answer(status int, fault string) *Result {
+	r := refused(status, fault)
+	r.Pattern, r.Logs = c.result.Pattern, c.result.Logs
+	if status == http.StatusServiceUnavailable {
+		r.Header.Set("Retry-After", "1")
+	}
+	return r
+}
+
+func refused(status int, fault string) *Result {
+	return &Result{
+		Status: status, Outcome: Aborted, Fault: fault,
+		Header: http.Header{"Content-Type": {"application/problem+json"}},
+		Body:   fmt.Appendf(nil, "{\"title\":%q,\"status\":%d}\n", http.StatusText(status), status),
+	}
+}

@@ -1,0 +1,160 @@
+package sdktest
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Store is the plugin's key space at the fake host. Its methods act outside any
+// request, at once, and are safe for concurrent use.
+type Store struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	revision int
+	values   map[string]value
+	changed  map[string]int // revision of the last write to a key, removals included
+}
+
+// value is a stored value; a zero expires is never.
+type value struct {
+	data    []byte
+	expires time.Time
+}
+
+func (v value) live(now time.Time) bool { return v.expires.IsZero() || now.Before(v.expires) }
+
+// Get returns a value that has not expired.
+func (s *Store) Get(key string) (data []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.values[key]
+	if !ok || !v.live(s.now()) {
+		return nil, false
+	}
+	return slices.Clone(v.data), true
+}
+
+// Int returns the counter at key, zero if there is none.
+func (s *Store) Int(key string) int64 {
+	data, _ := s.Get(key)
+	n, _ := counter(data)
+	return n
+}
+
+// Keys returns the keys that start with prefix and have not expired, in order.
+func (s *Store) Keys(prefix string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []string
+	for key, v := range s.values {
+		if strings.HasPrefix(key, prefix) && v.live(s.now()) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Set writes a value; a ttl of zero is none.
+func (s *Store) Set(key string, data []byte, ttl time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := value{data: slices.Clone(data)}
+	if ttl > 0 {
+		v.expires = s.now().Add(ttl)
+	}
+	s.revision++
+	s.put(key, v)
+}
+
+// Delete removes a key.
+func (s *Store) Delete(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revision++
+	s.remove(key)
+}
+
+func (s *Store) put(key string, v value) {
+	s.values[key], s.changed[key] = v, s.revision
+}
+
+func (s *Store) remove(key string) {
+	delete(s.values, key)
+	s.changed[key] = s.revision
+}
+
+// begin opens a transaction on a snapshot.
+func (s *Store) begin() *tx {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &tx{
+		snapshot: maps.Clone(s.values),
+		revision: s.revision,
+		now:      s.now(),
+		writes:   make(map[string]op),
+		read:     make(map[string]bool),
+	}
+}
+
+// verdict is what became of a commit.
+type verdict int
+
+const (
+	committed verdict = iota
+	conflict
+	notCounter // an add met another value, or overflows
+)
+
+// commit applies t's writes if nothing it has read has changed since.
+func (s *Store) commit(t *tx) verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, revision := range s.changed {
+		if revision > t.revision && t.depends(key) {
+			return conflict
+		}
+	}
+	next := make(map[string]value)
+	for key, o := range t.writes {
+		v, ok := o.apply(s.values[key], t.now)
+		if !ok {
+			return notCounter
+		}
+		next[key] = v
+	}
+	s.revision++
+	for key, o := range t.writes {
+		if o.kind == opDelete {
+			s.remove(key)
+		} else {
+			s.put(key, next[key])
+		}
+	}
+	return committed
+}
+
+// counter reads a counter's value; an absent one is zero.
+func counter(data []byte) (n int64, ok bool) {
+	switch len(data) {
+	case 0:
+		return 0, data == nil
+	case 8:
+		return int64(binary.LittleEndian.Uint64(data)), true
+	}
+	return 0, false
+}
+
+func counterValue(n int64) []byte {
+	return binary.LittleEndian.AppendUint64(nil, uint64(n))
+}
+
+func sum(a, b int64) (int64, bool) {
+	n := a + b
+	return n, (n > a) == (b > 0)
+}

@@ -1,0 +1,227 @@
+package sdktest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
+
+type opKind int
+
+const (
+	opSet opKind = iota
+	opDelete
+	opAdd
+)
+
+// op is what a transaction does to a key in the end.
+type op struct {
+	kind  opKind
+	value value
+	delta int64
+}
+
+// apply returns the value that o makes of the stored v, which counts as absent
+// once it has expired. An add keeps the expiry.
+func (o op) apply(v value, now time.Time) (value, bool) {
+	if o.kind != opAdd {
+		return o.value, true
+	}
+	if !v.live(now) {
+		v = value{}
+	}
+	n, ok := counter(v.data)
+	if !ok {
+		return v, false
+	}
+	n, ok = sum(n, o.delta)
+	return value{data: counterValue(n), expires: v.expires}, ok
+}
+
+// span is an interval of keys, [from, to); to is the end if open.
+type span struct {
+	from, to string
+	open     bool
+}
+
+func (s span) contains(key string) bool { return key >= s.from && (s.open || key < s.to) }
+
+// tx is one attempt's view of the store.
+type tx struct {
+	snapshot map[string]value
+	revision int
+	now      time.Time
+	writes   map[string]op
+	bytes    int
+	read     map[string]bool
+	ranges   []span
+}
+
+// depends reports whether a change of key makes what was read untrue.
+func (t *tx) depends(key string) bool {
+	return t.read[key] || slices.ContainsFunc(t.ranges, func(s span) bool { return s.contains(key) })
+}
+
+// get returns key as the transaction sees it, its own writes included.
+func (t *tx) get(key string) ([]byte, abi.Status) {
+	if o, ok := t.writes[key]; !ok || o.kind == opAdd {
+		t.read[key] = true
+	}
+	return t.see(key)
+}
+
+func (t *tx) see(key string) ([]byte, abi.Status) {
+	o, own := t.writes[key]
+	if own && o.kind == opDelete {
+		return nil, abi.NotFound
+	}
+	stored, ok := t.snapshot[key]
+	if !own {
+		if !ok || !stored.live(t.now) {
+			return nil, abi.NotFound
+		}
+		return stored.data, abi.OK
+	}
+	v, ok := o.apply(stored, t.now)
+	if !ok {
+		return nil, abi.WrongType
+	}
+	return v.data, abi.OK
+}
+
+func (t *tx) set(key string, data []byte, ttl time.Duration) abi.Status {
+	v := value{data: append([]byte{}, data...)}
+	if ttl > 0 {
+		v.expires = t.now.Add(ttl)
+	}
+	return t.put(key, op{kind: opSet, value: v})
+}
+
+func (t *tx) add(key string, delta int64) abi.Status {
+	own, ok := t.writes[key]
+	switch {
+	case !ok:
+		return t.put(key, op{kind: opAdd, delta: delta})
+	case own.kind == opAdd:
+		own.delta, ok = sum(own.delta, delta)
+	case own.kind == opDelete:
+		own = op{kind: opSet, value: value{data: counterValue(delta)}}
+	default:
+		own.value, ok = op{kind: opAdd, delta: delta}.apply(own.value, t.now)
+	}
+	if !ok {
+		return abi.WrongType
+	}
+	return t.put(key, own)
+}
+
+func (t *tx) put(key string, o op) abi.Status {
+	old, found := t.writes[key]
+	size := t.bytes + cost(key, o)
+	if found {
+		size -= cost(key, old)
+	}
+	if size > maxWriteBytes || !found && len(t.writes) >= maxWrites {
+		return abi.Limit
+	}
+	t.bytes = size
+	t.writes[key] = o
+	return abi.OK
+}
+
+func cost(key string, o op) int {
+	if o.kind == opAdd {
+		return len(key) + abi.CounterSize
+	}
+	return len(key) + len(o.value.data)
+}
+
+// list fills buf with entries until limit or buf is full.
+func (t *tx) list(prefix, after string, limit int, flags uint32, buf []byte) int64 {
+	reverse, keysOnly := flags&abi.ListReverse != 0, flags&abi.ListKeysOnly != 0
+	var entries []byte
+	count, last, more := 0, "", false
+	for _, key := range t.keys(prefix, after, reverse) {
+		data, status := t.see(key)
+		if status == abi.NotFound {
+			continue
+		}
+		if status < 0 {
+			return int64(status)
+		}
+		entry := abi.AppendEntry(nil, abi.Entry{Key: []byte(key), Value: data}, keysOnly)
+		size := abi.PageHeaderSize + len(entries) + len(entry)
+		if more = count == limit && limit > 0 || size > len(buf); more {
+			if count == 0 {
+				return int64(size)
+			}
+			break
+		}
+		entries = append(entries, entry...)
+		count, last = count+1, key
+	}
+	t.scanned(prefix, after, last, reverse, more)
+	page := append(abi.AppendPageHeader(nil, uint32(count), more), entries...)
+	if len(page) <= len(buf) {
+		copy(buf, page)
+	}
+	return int64(len(page))
+}
+
+// keys returns the keys of the snapshot and of the own writes that a list walks.
+func (t *tx) keys(prefix, after string, reverse bool) []string {
+	var keys []string
+	add := func(key string) {
+		if !strings.HasPrefix(key, prefix) {
+			return
+		}
+		if after == "" || !reverse && key > after || reverse && key < after {
+			keys = append(keys, key)
+		}
+	}
+	for key := range t.snapshot {
+		add(key)
+	}
+	for key := range t.writes {
+		add(key)
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	if reverse {
+		slices.Reverse(keys)
+	}
+	return keys
+}
+
+// scanned makes the walked part of a prefix a dependency.
+func (t *tx) scanned(prefix, after, last string, reverse, more bool) {
+	s := prefixSpan(prefix)
+	switch {
+	case after == "":
+	case reverse:
+		s.to, s.open = after, false
+	case after >= s.from:
+		s.from = after + "\x00"
+	}
+	switch {
+	case !more:
+	case reverse:
+		s.from = last
+	default:
+		s.to, s.open = last+"\x00", false
+	}
+	t.ranges = append(t.ranges, s)
+}
+
+func prefixSpan(prefix string) span {
+	end := []byte(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i] < 0xff {
+			end[i]++
+			return span{from: prefix, to: string(end[:i+1])}
+		}
+	}
+	return span{from: prefix, open: true}
+}
