@@ -1,0 +1,386 @@
+// Package badger is the embedded store engine, on Badger in managed mode: our
+// revisions are its commit timestamps, so that opening a snapshot waits for
+// nobody. One goroutine, the committer, decides about every commit and writes
+// many of them with one sync. Only package host may import it; no Badger type
+// crosses its API.
+package badger
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Config says where and how to keep a store. The zero value of every field but
+// Dir is its default.
+type Config struct {
+	// Dir holds the store's files. It is created if absent, and belongs to one
+	// process at a time.
+	Dir string
+	// Clock tells the time for sweeping expired values and for the age of
+	// snapshots. Default time.Now.
+	Clock func() time.Time
+	// Logger gets what Badger says and what the background work does. Default:
+	// nothing is logged.
+	Logger *slog.Logger
+	// MinFree is how many bytes must be free on Dir's file system to accept a
+	// commit; commits that only delete are accepted down to half of it. Badger
+	// writes through memory maps: on a full disk the process would die.
+	// Default 256 MiB; below 0, or on systems without a way to ask, no guard.
+	MinFree int64
+	// Reserve is the size in bytes of a file that is deleted to open a store on
+	// a full disk, and made again once there is room. Default 64 MiB; below 0
+	// none.
+	Reserve int64
+	// WindowKeys and WindowBytes bound the memory of recent writes. Effects
+	// that read a snapshot older than it are a conflict. Defaults 262,144 keys
+	// and 64 MiB.
+	WindowKeys  int
+	WindowBytes int
+	// MaxSnapshotAge is how long a snapshot stays readable while commits go on;
+	// reading it later is a conflict. It bounds the old versions kept on disk.
+	// Default 5 min.
+	MaxSnapshotAge time.Duration
+	// SweepEvery is the pause between two sweeps of expired values. Default
+	// 30 s.
+	SweepEvery time.Duration
+
+	free func(dir string) (int64, error) // tests; nil asks the system
+}
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.MinFree, 256<<20)
+	orDefault(&c.Reserve, 64<<20)
+	orDefault(&c.WindowKeys, 1<<18)
+	orDefault(&c.WindowBytes, 64<<20)
+	orDefault(&c.MaxSnapshotAge, 5*time.Minute)
+	orDefault(&c.SweepEvery, 30*time.Second)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.free == nil {
+		c.free = freeSpace
+	}
+	return c
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Store implements store.Store.
+type Store struct {
+	db     *badger.DB
+	log    *slog.Logger
+	clock  func() time.Time
+	epochs epochs
+	queue  *queue
+	guard  *guard
+	janitor
+
+	maxEntries, maxBytes int64 // of a Badger batch
+	// write makes a filled transaction durable at a revision; tests replace it.
+	write func(txn *badger.Txn, revision uint64) error
+
+	failed    atomic.Pointer[fault.Error]
+	closed    atomic.Bool
+	committed chan struct{} // closed when the committer has stopped
+
+	mu      sync.Mutex // guards usage
+	usage   map[store.Space]store.Usage
+	dropped atomic.Pointer[map[store.Space]store.Revision] // replaced, never changed
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in cfg.Dir, or makes one. Close it. Errors by fault
+// code: Invalid (the directory holds something else, or a newer format),
+// Exhausted (the disk is full even without the reserve file), Unavailable (the
+// directory is in use by another process, or cannot be opened).
+func Open(cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	if cfg.Dir == "" {
+		return nil, fault.New(fault.Invalid, "open store", "no directory given")
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot make directory %q", cfg.Dir), err)
+	}
+	g := newGuard(cfg)
+	if err := g.open(); err != nil {
+		return nil, err
+	}
+	db, err := badger.OpenManaged(badgerOptions(cfg))
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot open %q; is another process using it?", cfg.Dir), err)
+	}
+	s, err := start(cfg, db, g)
+	if err != nil {
+		_ = db.Close() // the first error says more
+		return nil, err
+	}
+	return s, nil
+}
+
+// badgerOptions sets Badger up for an embedded server: durable, no conflict
+// detection and no metrics of its own, memory in proportion.
+func badgerOptions(cfg Config) badger.Options {
+	o := badger.DefaultOptions(cfg.Dir).
+		WithSyncWrites(true).
+		WithDetectConflicts(false).
+		WithMetricsEnabled(false).
+		WithChecksumVerificationMode(options.OnBlockRead).
+		WithMemTableSize(memTableSize).
+		WithNumMemtables(2).
+		WithBlockCacheSize(32 << 20).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(4 << 20).
+		WithNumCompactors(3). // the third one compacts the last level
+		WithLogger(badgerLog{cfg.Logger})
+	o.LmaxCompaction = true // or what is deleted and not written again stays on disk
+	return o
+}
+
+// memTableSize makes a batch (15 % of it) large enough for any one commit.
+const memTableSize = 72 << 20
+
+// start reads what the store remembers and starts its goroutines.
+func start(cfg Config, db *badger.DB, g *guard) (*Store, error) {
+	s := &Store{
+		db: db, log: cfg.Logger, clock: cfg.Clock, guard: g, queue: newQueue(),
+		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
+		write:     func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) },
+		committed: make(chan struct{}),
+		usage:     make(map[store.Space]store.Usage),
+	}
+	if err := s.checkFormat(); err != nil {
+		return nil, err
+	}
+	revision := store.Revision(db.MaxVersion())
+	s.epochs = epochs{published: revision, maxAge: cfg.MaxSnapshotAge, now: cfg.Clock}
+	db.SetDiscardTs(uint64(revision))
+	c := newCommitter(s, cfg, revision)
+	unswept, err := s.load(c)
+	if err != nil {
+		return nil, err
+	}
+	go c.run()
+	s.janitor.start(s, cfg.SweepEvery, unswept)
+	return s, nil
+}
+
+// checkFormat writes the format record of a new store, or checks that of an
+// old one.
+func (s *Store) checkFormat() error {
+	if s.db.MaxVersion() == 0 {
+		txn := s.db.NewTransactionAt(0, true)
+		defer txn.Discard()
+		err := txn.Set(formatKey, encodeFormat(format))
+		if err == nil {
+			err = txn.CommitAt(1, nil)
+		}
+		if err != nil {
+			return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
+		}
+		return nil
+	}
+	txn := s.latest()
+	defer txn.Discard()
+	item, err := txn.Get(formatKey)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, "open store", "the data directory holds a Badger database that is not a store of this program", err)
+	}
+	return item.Value(checkFormatRecord)
+}
+
+func checkFormatRecord(b []byte) error {
+	have, ok := decodeFormat(b)
+	switch {
+	case !ok || have == 0:
+		return fault.New(fault.Invalid, "open store", "the format record is malformed; the data directory is damaged")
+	case have > format:
+		return fault.New(fault.Invalid, "open store", fmt.Sprintf("the data directory has format %d, this program knows formats up to %d; use a newer version of the program", have, format))
+	}
+	return nil
+}
+
+// latest returns a transaction that reads the newest version of everything.
+func (s *Store) latest() *badger.Txn { return s.db.NewTransactionAt(s.db.MaxVersion(), false) }
+
+// load reads usage records and dropped spaces into s and c, and returns the
+// dropped spaces that are still to be swept.
+func (s *Store) load(c *committer) (unswept []store.Space, err error) {
+	txn := s.latest()
+	defer txn.Discard()
+	var bad error
+	err = scan{txn, []byte{kindUsage}, []byte{kindUsage + 1}}.run(false, func(item *badger.Item) bool {
+		bad = item.Value(func(b []byte) error {
+			u, ok := decodeUsage(b)
+			if !ok {
+				return errRecord
+			}
+			s.usage[spaceOf(item.Key())], c.usage[spaceOf(item.Key())] = u, u
+			return nil
+		})
+		return bad == nil
+	})
+	if err != nil || bad != nil {
+		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the usage records", firstError(err, bad))
+	}
+	dropped := make(map[store.Space]store.Revision)
+	err = scan{txn, []byte{kindDropped}, []byte{kindDropped + 1}}.run(false, func(item *badger.Item) bool {
+		space := spaceOf(item.Key())
+		dropped[space], c.dropped[space] = store.Revision(item.Version()), true
+		bad = item.Value(func(b []byte) error {
+			if len(b) != 1 {
+				return errRecord
+			}
+			if b[0] == stillSweeping {
+				unswept = append(unswept, space)
+			}
+			return nil
+		})
+		return bad == nil
+	})
+	if err != nil || bad != nil {
+		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the records of dropped spaces", firstError(err, bad))
+	}
+	s.dropped.Store(&dropped)
+	return unswept, nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Snapshot implements store.Store. It never waits for a commit.
+func (s *Store) Snapshot() (store.Snapshot, error) {
+	if s.closed.Load() {
+		return nil, fault.New(fault.Unavailable, "snapshot", "the store is closed")
+	}
+	ep := s.epochs.enter()
+	return &snapshot{store: s, epoch: ep, txn: s.db.NewTransactionAt(uint64(ep.rev), false)}, nil
+}
+
+// Usage implements store.Store. An unused space holds nothing; a dropped one
+// is NotFound. Expired values count until they are swept.
+func (s *Store) Usage(space store.Space) (store.Usage, error) {
+	if _, gone := (*s.dropped.Load())[space]; gone {
+		return store.Usage{}, fault.New(fault.NotFound, "usage", "the key space has been deleted")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.usage[space], nil
+}
+
+func (s *Store) noteUsage(spaces map[store.Space]struct{}, from map[store.Space]store.Usage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for space := range spaces {
+		s.usage[space] = from[space]
+	}
+}
+
+// Drop implements store.Store. Dropping a space twice is fine; space 0 is
+// Invalid.
+func (s *Store) Drop(ctx context.Context, space store.Space) error {
+	if space == 0 {
+		return fault.New(fault.Invalid, "drop", "space 0 is the host's own")
+	}
+	if ctx.Err() != nil {
+		return fault.Wrap(fault.Deadline, "drop", "out of time before the key space was dropped; nothing was done", ctx.Err())
+	}
+	r := newRequest(dropSpace, space)
+	defer r.free()
+	r.shrinks = true
+	if _, err := s.submit(r); err != nil {
+		return err
+	}
+	s.janitor.sweepSpace(space)
+	return nil
+}
+
+// hide makes spaces look empty to snapshots from revision on.
+func (s *Store) hide(spaces []store.Space, revision store.Revision) {
+	if len(spaces) == 0 {
+		return
+	}
+	dropped := make(map[store.Space]store.Revision)
+	for space, rev := range *s.dropped.Load() {
+		dropped[space] = rev
+	}
+	for _, space := range spaces {
+		dropped[space] = revision
+	}
+	s.dropped.Store(&dropped)
+}
+
+// droppedBy reports whether space was dropped at or before revision.
+func (s *Store) droppedBy(space store.Space, revision store.Revision) bool {
+	at, ok := (*s.dropped.Load())[space]
+	return ok && at <= revision
+}
+
+// Health implements store.Store.
+func (s *Store) Health() error {
+	if s.closed.Load() {
+		return errClosed
+	}
+	if err := s.failure(); err != nil {
+		return err
+	}
+	return s.guard.health()
+}
+
+// failure returns why nothing is accepted any more, nil while all is well.
+func (s *Store) failure() error {
+	if err := s.failed.Load(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Store) setFailure(cause error) {
+	s.log.Error("writing to the data directory failed; the store is read-only until it is opened again", "error", cause)
+	s.failed.Store(fault.Wrap(fault.Unavailable, "commit", "the store is read-only since a write to disk failed; restart the program when the disk is well; nothing was done", cause))
+}
+
+// Close implements store.Store: new commits are Unavailable, those already
+// handed over are decided, then the files are closed. Closing twice is fine.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.janitor.stop()
+	s.queue.close()
+	<-s.committed
+	s.guard.close()
+	open := s.epochs.readers()
+	if err := s.db.Close(); err != nil {
+		return fault.Wrap(fault.Internal, "close store", "cannot close the data directory", err)
+	}
+	if open > 0 {
+		return fault.New(fault.Internal, "close store", fmt.Sprintf("%d snapshots were not released", open))
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// requestKind is what the committer is asked to do.
+type requestKind uint8
+
+const (
+	commitEffects requestKind = iota
+	sweepExpired              // delete what is still as expired as it was when found
+	dropSpace                 // tombstone a space
+	sweepDropped              // delete keys of a tombstoned space
+	closeDropped              // note that a tombstoned space is empty
+)
+
+// request is one piece of work for the committer. Everything that can be done
+// without it (encoding, reading what is to be overwritten) is done before, in
+// the goroutine that asks.
+type request struct {
+	kind    requestKind
+	effects *store.Effects // commitEffects
+	space   store.Space
+	writes  []write
+	seen    store.Revision // what the writes' prior states were read at
+	shrinks bool           // only deletes: let through when the disk is nearly full
+	entries int64          // upper bounds of what it adds to a Badger batch
+	bytes   int64
+
+	revision store.Revision
+	err      error
+	done     chan struct{}
+}
+
+// write is one op, prepared.
+type write struct {
+	kind         store.OpKind
+	key          []byte // within the space
+	dataKey      []byte
+	record, tail []byte // of a set
+	next         state  // of a set
+	delta        int64  // of an add
+	prior        state  // at request.seen
+	expires      int64  // sweepExpired: what it must still be
+}
+
+// Upper bounds of what a write takes in a Badger batch: the record, its tail,
+// one entry of the expiry index removed and one put. An entry counts 12 bytes
+// beside key and value (txn.go, checkSize), and 8 more once it has its revision.
+const (
+	entryOverhead   = 20
+	entriesPerWrite = 4
+	bytesPerWrite   = prefixSize + tailSize + 2*expirySize + entriesPerWrite*entryOverhead
+)
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+
+func newRequest(kind requestKind, space store.Space) *request {
+	r := requests.Get().(*request)
+	*r = request{kind: kind, space: space, writes: r.writes[:0], done: r.done}
+	return r
+}
+
+// free gives the request's memory back, without what it pointed to.
+func (r *request) free() {
+	clear(r.writes[:cap(r.writes)])
+	if cap(r.writes) > 64 {
+		r.writes = nil
+	}
+	r.effects, r.err = nil, nil
+	requests.Put(r)
+}
+
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+	if len(e.Ops) == 0 {
+		return e.Read, nil
+	}
+	if err := checkEffects(e); err != nil {
+		return 0, err
+	}
+	if ctx.Err() != nil {
+		return 0, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
+	}
+	r := newRequest(commitEffects, e.Space)
+	defer r.free()
+	r.effects = e
+	if err := s.prepare(r); err != nil {
+		return 0, err
+	}
+	return s.submit(r)
+}
+
+// submit hands r to the committer and waits for its decision.
+func (s *Store) submit(r *request) (store.Revision, error) {
+	if !s.queue.put(r) {
+		return 0, errClosed
+	}
+	<-r.done
+	return r.revision, r.err
+}
+
+var errClosed = fault.New(fault.Unavailable, "commit", "the store is closed; nothing was done")
+
+// checkEffects refuses effects that break the bounds of the contract.
+func checkEffects(e *store.Effects) error {
+	if len(e.Ops) > store.MaxEffectOps {
+		return tooLarge(fmt.Sprintf("%d writes, at most %d", len(e.Ops), store.MaxEffectOps))
+	}
+	var size int
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		if i > 0 && bytes.Compare(e.Ops[i-1].Key, op.Key) >= 0 {
+			return fault.New(fault.Invalid, "commit", "the writes are not in ascending order of key")
+		}
+		if len(op.Key) == 0 {
+			return fault.New(fault.Invalid, "commit", "a key is empty")
+		}
+		if len(op.Key) > store.MaxKey || len(op.Value.Data) > store.MaxValue {
+			return tooLarge("a key is over 1024 bytes or a value over 1 MiB")
+		}
+		if op.Kind > store.OpAdd {
+			return fault.New(fault.Invalid, "commit", "unknown kind of write")
+		}
+		size += len(op.Key) + len(op.Value.Data)
+	}
+	if size > store.MaxEffectBytes {
+		return tooLarge(fmt.Sprintf("%d bytes of keys and values, at most %d", size, store.MaxEffectBytes))
+	}
+	return nil
+}
+
+func tooLarge(what string) error {
+	return fault.New(fault.TooLarge, "commit", "the effects are too large: "+what+"; nothing was done")
+}
+
+// prepare encodes the writes of r and reads what they overwrite.
+func (s *Store) prepare(r *request) error {
+	r.seen = s.epochs.newest()
+	txn := s.db.NewTransactionAt(uint64(r.seen), false)
+	defer txn.Discard()
+	r.shrinks = true
+	for i := range r.effects.Ops {
+		op := &r.effects.Ops[i]
+		w := write{kind: op.Kind, key: op.Key, dataKey: spaceKey(kindData, r.space, op.Key)}
+		switch op.Kind {
+		case store.OpSet:
+			w.next = stateOf(op.Value)
+			w.record, w.tail = encodeRecord(op.Value)
+			r.shrinks = false
+		case store.OpAdd:
+			w.delta = op.Delta
+			r.shrinks = false
+		}
+		var err error
+		if w.prior, err = readState(txn, w.dataKey); err != nil {
+			return err
+		}
+		r.add(w)
+	}
+	return nil
+}
+
+// add appends a write and counts what it takes.
+func (r *request) add(w write) {
+	r.writes = append(r.writes, w)
+	r.entries += entriesPerWrite
+	r.bytes += int64(bytesPerWrite + len(w.key) + len(w.record) + len(w.tail))
+	switch {
+	case w.kind == store.OpAdd:
+		r.bytes += int64(len(w.key)) + 1 + 8 + 8 // the sum; its expiry may move
+	case w.next.expires != 0:
+		r.bytes += int64(len(w.key))
+	}
+}
+
+// readState reads the state of a data key. No open snapshot guards the read:
+// should compaction discard the version it looks for, then the key was written
+// since, and the committer knows.
+func readState(txn *badger.Txn, dataKey []byte) (state, error) {
+	v, ok, err := readValue(txn, dataKey)
+	if err != nil || !ok {
+		return state{}, err
+	}
+	return stateOf(v), nil
+}
+
+// queue passes requests to the committer in order. It has no bound of its own:
+// each caller waits for its answer, so it holds as many as there are callers.
+type queue struct {
+	mu     sync.Mutex
+	items  []*request
+	closed bool
+	wake   chan struct{}
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+// put reports whether the queue is open and took r.
+func (q *queue) put(r *request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.items = append(q.items, r)
+	q.signal()
+	return true
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for requests and returns all there are, in place of spare; none
+// once the queue is closed and empty.
+func (q *queue) take(spare []*request) []*request {
+	for {
+		q.mu.Lock()
+		items, closed := q.items, q.closed
+		if len(items) > 0 {
+			q.items = spare[:0]
+			q.mu.Unlock()
+			return items
+		}
+		q.mu.Unlock()
+		if closed {
+			return nil
+		}
+		<-q.wake
+	}
+}
+
+// close refuses further requests; those in the queue are still taken.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.signal()
+}

@@ -1,0 +1,204 @@
+package badger
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// janitor is the background work, in one goroutine: it sweeps expired values
+// and dropped spaces through the committer in bounded steps, and makes the
+// reserve file again.
+type janitor struct {
+	store  *Store
+	cancel context.CancelFunc
+	done   chan struct{}
+	kick   chan struct{}
+
+	mu      sync.Mutex
+	unswept []store.Space
+}
+
+// sweepStep is how many keys one request of a sweep deletes.
+const sweepStep = 1000
+
+func (j *janitor) start(s *Store, every time.Duration, unswept []store.Space) {
+	ctx, cancel := context.WithCancel(context.Background())
+	j.store, j.cancel, j.unswept = s, cancel, unswept
+	j.done, j.kick = make(chan struct{}), make(chan struct{}, 1)
+	j.wake()
+	go j.run(ctx, every)
+}
+
+func (j *janitor) stop() {
+	j.cancel()
+	<-j.done
+}
+
+func (j *janitor) wake() {
+	select {
+	case j.kick <- struct{}{}:
+	default:
+	}
+}
+
+// sweepSpace has a dropped space swept soon.
+func (j *janitor) sweepSpace(space store.Space) {
+	j.mu.Lock()
+	j.unswept = append(j.unswept, space)
+	j.mu.Unlock()
+	j.wake()
+}
+
+func (j *janitor) run(ctx context.Context, every time.Duration) {
+	defer close(j.done)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			j.store.guard.restore()
+			j.report("sweep expired values", j.expired(ctx))
+		case <-j.kick:
+		}
+		j.report("sweep a deleted key space", j.spaces(ctx))
+	}
+}
+
+func (j *janitor) report(what string, err error) {
+	if err != nil && !j.store.closed.Load() {
+		j.store.log.Warn(what+": will try again", "error", err)
+	}
+}
+
+// expired deletes what is expired by now.
+func (j *janitor) expired(ctx context.Context) error {
+	now := j.store.clock().UnixMilli()
+	for ctx.Err() == nil {
+		found, err := j.findExpired(now)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		for space, writes := range found {
+			if err := j.submit(sweepExpired, space, writes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findExpired returns up to sweepStep index entries of keys expired at now.
+// What they point to is read by the committer: it may have changed.
+func (j *janitor) findExpired(now int64) (map[store.Space][]write, error) {
+	found := make(map[store.Space][]write)
+	n := 0
+	err := j.read(func(txn *badger.Txn) error {
+		var bad error
+		err := scan{txn, []byte{kindExpiry}, expiryKey(now+1, 0, "")[:9]}.run(false, func(item *badger.Item) bool {
+			expires, space, ok := parseExpiryKey(item.Key())
+			if !ok {
+				bad = errRecord
+				return false
+			}
+			var key []byte
+			if key, bad = item.ValueCopy(nil); bad != nil {
+				return false
+			}
+			found[space] = append(found[space], write{
+				kind: store.OpDelete, key: key, dataKey: spaceKey(kindData, space, key), expires: expires,
+			})
+			n++
+			return n < sweepStep
+		})
+		return firstError(err, bad)
+	})
+	return found, err
+}
+
+// spaces deletes the keys of dropped spaces.
+func (j *janitor) spaces(ctx context.Context) error {
+	for ctx.Err() == nil {
+		j.mu.Lock()
+		if len(j.unswept) == 0 {
+			j.mu.Unlock()
+			return nil
+		}
+		space := j.unswept[0]
+		j.mu.Unlock()
+		if err := j.sweep(ctx, space); err != nil {
+			return err
+		}
+		if ctx.Err() == nil {
+			j.mu.Lock()
+			j.unswept = j.unswept[1:]
+			j.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// sweep deletes the keys of one dropped space and notes that it is empty.
+func (j *janitor) sweep(ctx context.Context, space store.Space) error {
+	for ctx.Err() == nil {
+		keys, err := j.findKeys(space)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return j.submit(closeDropped, space, nil)
+		}
+		if err := j.submit(sweepDropped, space, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *janitor) findKeys(space store.Space) (keys []write, err error) {
+	err = j.read(func(txn *badger.Txn) error {
+		return scan{txn, spaceKey(kindData, space, nil), spaceEnd(kindData, space)}.run(false, func(item *badger.Item) bool {
+			dataKey := item.KeyCopy(nil)
+			keys = append(keys, write{kind: store.OpDelete, key: dataKey[prefixSize:], dataKey: dataKey})
+			return len(keys) < sweepStep
+		})
+	})
+	return keys, err
+}
+
+// read calls f with a transaction on a registered snapshot.
+func (j *janitor) read(f func(*badger.Txn) error) error {
+	ep := j.store.epochs.enter()
+	defer j.store.epochs.leave(ep)
+	txn := j.store.db.NewTransactionAt(uint64(ep.rev), false)
+	defer txn.Discard()
+	return f(txn)
+}
+
+// submit has the committer delete what writes name.
+func (j *janitor) submit(kind requestKind, space store.Space, writes []write) error {
+	r := newRequest(kind, space)
+	defer r.free()
+	r.shrinks = true
+	r.seen = j.store.epochs.newest()
+	txn := j.store.db.NewTransactionAt(uint64(r.seen), false)
+	defer txn.Discard()
+	for _, w := range writes {
+		var err error
+		if w.prior, err = readState(txn, w.dataKey); err != nil {
+			return err
+		}
+		r.add(w)
+	}
+	_, err := j.store.submit(r)
+	return err
+}

@@ -1,0 +1,256 @@
+package badger
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// epochs tracks which revisions are being read. Versions of a value that no
+// open snapshot can see are discarded by Badger's compaction.
+type epochs struct {
+	mu        sync.Mutex
+	published store.Revision
+	open      int
+	queue     []*epoch // by revision, the oldest first
+	maxAge    time.Duration
+	now       func() time.Time
+}
+
+// epoch is a revision with its readers.
+type epoch struct {
+	rev   store.Revision
+	since time.Time
+	refs  int
+	stale atomic.Bool // over maxAge: its versions may be gone
+}
+
+// enter returns the epoch of the newest published revision.
+func (e *epochs) enter() *epoch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open++
+	if n := len(e.queue); n > 0 && e.queue[n-1].rev == e.published {
+		e.queue[n-1].refs++
+		return e.queue[n-1]
+	}
+	ep := &epoch{rev: e.published, since: e.now(), refs: 1}
+	e.queue = append(e.queue, ep)
+	return ep
+}
+
+func (e *epochs) leave(ep *epoch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open--
+	ep.refs--
+	e.trim()
+}
+
+func (e *epochs) trim() {
+	n := 0
+	for n < len(e.queue) && e.queue[n].refs == 0 {
+		e.queue[n] = nil
+		n++
+	}
+	e.queue = e.queue[n:]
+}
+
+// publish makes rev the newest revision to read and returns the one below
+// which nobody reads. Snapshots over the age bound go stale here, not by a
+// timer: without commits there is nothing to discard.
+func (e *epochs) publish(rev store.Revision) (oldest store.Revision) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.published = rev
+	e.trim()
+	for len(e.queue) > 0 && e.now().Sub(e.queue[0].since) > e.maxAge {
+		e.queue[0].stale.Store(true)
+		e.queue = e.queue[1:]
+	}
+	if len(e.queue) > 0 {
+		return e.queue[0].rev
+	}
+	return rev
+}
+
+func (e *epochs) newest() store.Revision {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.published
+}
+
+func (e *epochs) readers() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.open
+}
+
+// snapshot implements store.Snapshot on a read-only Badger transaction, which
+// is safe for concurrent reads.
+type snapshot struct {
+	store    *Store
+	epoch    *epoch
+	txn      *badger.Txn
+	released atomic.Bool
+}
+
+func (s *snapshot) Revision() store.Revision { return s.epoch.rev }
+
+func (s *snapshot) Release() {
+	if s.released.CompareAndSwap(false, true) {
+		s.txn.Discard()
+		s.store.epochs.leave(s.epoch)
+	}
+}
+
+// usable says why the snapshot cannot be read. It is asked after reading too:
+// a snapshot that was not stale then, was not when it was read.
+func (s *snapshot) usable(op string) error {
+	switch {
+	case s.released.Load():
+		return fault.New(fault.Internal, op, "the snapshot is released")
+	case s.epoch.stale.Load():
+		return fault.New(fault.Conflict, op, "the snapshot is too old; start again on a new one")
+	}
+	return nil
+}
+
+func (s *snapshot) Get(space store.Space, key []byte) (store.Value, bool, error) {
+	if err := s.usable("get"); err != nil {
+		return store.Value{}, false, err
+	}
+	if s.store.droppedBy(space, s.epoch.rev) {
+		return store.Value{}, false, nil
+	}
+	v, ok, err := readValue(s.txn, spaceKey(kindData, space, key))
+	if err == nil {
+		err = s.usable("get")
+	}
+	if err != nil {
+		return store.Value{}, false, err
+	}
+	return v, ok, nil
+}
+
+func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield func([]byte, store.Value) bool) error {
+	if err := s.usable("scan"); err != nil {
+		return err
+	}
+	if s.store.droppedBy(space, s.epoch.rev) {
+		return nil
+	}
+	sc := scan{txn: s.txn, low: spaceKey(kindData, space, from), high: spaceEnd(kindData, space)}
+	if to != nil {
+		sc.high = spaceKey(kindData, space, to)
+	}
+	var failed error
+	err := sc.run(reverse, func(item *badger.Item) bool {
+		// The iterator pins the files it started with; staleness counts from there.
+		if failed = s.usable("scan"); failed != nil {
+			return false
+		}
+		var v store.Value
+		if v, failed = valueOf(s.txn, item); failed != nil {
+			return false
+		}
+		return yield(item.Key()[prefixSize:], v)
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// scan walks the Badger keys in [low, high).
+type scan struct {
+	txn       *badger.Txn
+	low, high []byte
+}
+
+func (sc scan) run(reverse bool, yield func(*badger.Item) bool) error {
+	if bytes.Compare(sc.low, sc.high) >= 0 {
+		return nil
+	}
+	// Without a prefix Badger looks into every table; without prefetching it
+	// starts no goroutine per key.
+	it := sc.txn.NewIterator(badger.IteratorOptions{Prefix: commonPrefix(sc.low, sc.high), Reverse: reverse})
+	defer it.Close()
+	if !reverse {
+		for it.Seek(sc.low); it.Valid() && bytes.Compare(it.Item().Key(), sc.high) < 0; it.Next() {
+			if !yield(it.Item()) {
+				return nil
+			}
+		}
+		return nil
+	}
+	it.Seek(sc.high)
+	if it.Valid() && bytes.Equal(it.Item().Key(), sc.high) {
+		it.Next()
+	}
+	for ; it.Valid() && bytes.Compare(it.Item().Key(), sc.low) >= 0; it.Next() {
+		if !yield(it.Item()) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func commonPrefix(a, b []byte) []byte {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
+
+// readValue reads the value under a data key.
+func readValue(txn *badger.Txn, dataKey []byte) (store.Value, bool, error) {
+	item, err := txn.Get(dataKey)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return store.Value{}, false, nil
+	}
+	if err != nil {
+		return store.Value{}, false, readError(err)
+	}
+	v, err := valueOf(txn, item)
+	return v, err == nil, err
+}
+
+// valueOf returns a copy of the value of a data item.
+func valueOf(txn *badger.Txn, item *badger.Item) (store.Value, error) {
+	b, err := item.ValueCopy(nil)
+	if err != nil {
+		return store.Value{}, readError(err)
+	}
+	v, more, err := decodeRecord(b)
+	if err != nil || !more {
+		return v, err
+	}
+	tail, err := txn.Get(tailKey(item.Key()))
+	if err != nil {
+		return store.Value{}, readError(err)
+	}
+	err = tail.Value(func(b []byte) error {
+		v.Data = append(v.Data, b...)
+		return nil
+	})
+	if err != nil {
+		return store.Value{}, readError(err)
+	}
+	return v, nil
+}
+
+func readError(err error) error {
+	if errors.Is(err, badger.ErrDBClosed) {
+		return fault.Wrap(fault.Unavailable, "read", "the store is closed", err)
+	}
+	return fault.Wrap(fault.Internal, "read", "cannot read the data directory", err)
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"bytes"
+	"math"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+const counterSize = abi.CounterSize
+
+// Tx is one transaction in one key space: it reads a snapshot and its own
+// writes, buffers the writes and remembers what it read. Nothing reaches the
+// store; Effects is what Store.Commit takes.
+//
+// Not safe for concurrent use. Keys and values passed in are copied, so the
+// caller may give guest memory. Errors by fault code: Invalid (empty key,
+// negative TTL or limit, add on a value that is not a counter, overflow),
+// TooLarge (key, value or effects over a bound of this package), Internal (the
+// transaction is closed), and those of Snapshot. A refused write changes
+// nothing.
+type Tx struct {
+	snap    Snapshot
+	space   Space
+	quota   Quota
+	read    Revision
+	now     time.Time
+	writes  writeSet
+	reads   readSet
+	scratch [counterSize]byte
+}
+
+// Begin starts a transaction on snap, which it owns from here on: Close
+// releases it. now judges expiry for the whole transaction.
+func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
+	tx := new(Tx)
+	tx.Reset(snap, space, quota, now)
+	return tx
+}
+
+// Reset closes the transaction and starts another in its memory. Effects it
+// has given out must be decided by then.
+func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
+	tx.Close()
+	tx.snap, tx.space, tx.quota, tx.read, tx.now = snap, space, quota, snap.Revision(), now
+	tx.writes.reset()
+	tx.reads.reset()
+}
+
+// Close releases the snapshot. Effects stay valid. Closing twice is fine.
+func (tx *Tx) Close() {
+	if tx.snap != nil {
+		tx.snap.Release()
+		tx.snap = nil
+	}
+}
+
+// Now returns the time that judges expiry.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// ReadOnly reports whether there is nothing to write.
+func (tx *Tx) ReadOnly() bool { return len(tx.writes.ops) == 0 }
+
+// Get returns the value of key as the transaction sees it. ok is false when it
+// is absent, expired or deleted; an empty value is not absent. data is valid
+// until the next call on tx and must not be changed.
+func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
+	if err := tx.check("get", key); err != nil {
+		return nil, false, err
+	}
+	own := tx.writes.get(key)
+	if own != nil && own.Kind != OpAdd {
+		return own.Value.Data, own.Kind == OpSet, nil
+	}
+	v, ok, err := tx.snap.Get(tx.space, key)
+	if err != nil {
+		return nil, false, err
+	}
+	// Absence is recorded too. An add that was read stays an add beside the
+	// point read: the read pins the value it is added to.
+	tx.reads.addKey(key)
+	return tx.visible(own, v, ok)
+}
+
+// visible is the stored value v as the transaction sees it, with its own add
+// (nil if none) on top.
+func (tx *Tx) visible(add *Op, v Value, ok bool) ([]byte, bool, error) {
+	ok = ok && !v.ExpiredAt(tx.now)
+	if add == nil {
+		if !ok {
+			return nil, false, nil
+		}
+		return v.Data, true, nil
+	}
+	var n int64
+	if ok {
+		var isCounter bool
+		if n, isCounter = CounterOf(v.Data); !isCounter {
+			return nil, false, NotCounter(add.Key)
+		}
+	}
+	sum, fits := AddCounter(n, add.Delta)
+	if !fits {
+		return nil, false, Overflow(add.Key)
+	}
+	return AppendCounter(tx.scratch[:0], sum), true, nil
+}
+
+// Set buffers a write. A ttl of 0 means it never expires; otherwise it is gone
+// at now+ttl, rounded up to a millisecond.
+func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
+	if err := tx.check("set", key); err != nil {
+		return err
+	}
+	if len(data) > MaxValue {
+		return fault.New(fault.TooLarge, "set", "the value is over 1 MiB; split it over several keys")
+	}
+	if ttl < 0 {
+		return fault.New(fault.Invalid, "set", "the time to live is negative; 0 means for ever")
+	}
+	v := Value{Data: append(make([]byte, 0, len(data)), data...)}
+	if ttl > 0 {
+		v.Expires = expiry(tx.now, ttl)
+	}
+	return tx.put(Op{Kind: OpSet, Key: key, Value: v})
+}
+
+// expiry is now+ttl in milliseconds, rounded up and never 0.
+func expiry(now time.Time, ttl time.Duration) int64 {
+	ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
+	if ttl > math.MaxInt64-time.Millisecond {
+		ms = int64(ttl / time.Millisecond)
+	}
+	if at := now.UnixMilli() + ms; at > 0 {
+		return at
+	}
+	return 1
+}
+
+// Delete buffers the removal of key. Deleting an absent key is not an error.
+func (tx *Tx) Delete(key []byte) error {
+	if err := tx.check("delete", key); err != nil {
+		return err
+	}
+	return tx.put(Op{Kind: OpDelete, Key: key})
+}
+
+// Add buffers the addition of delta to the counter at key; absent or expired
+// counts as 0, and the stored expiry stays. It returns nothing and takes no
+// dependency, so that transactions that only add never conflict. Whether the
+// stored value is a counter, and whether the net sum fits, is found out at the
+// commit, or here if the transaction wrote the key itself.
+func (tx *Tx) Add(key []byte, delta int64) error {
+	if err := tx.check("add", key); err != nil {
+		return err
+	}
+	own := tx.writes.get(key)
+	switch {
+	case own == nil:
+		return tx.put(Op{Kind: OpAdd, Key: key, Delta: delta})
+	case own.Kind == OpDelete:
+		return tx.put(Op{Kind: OpSet, Key: key, Value: Value{Data: AppendCounter(nil, delta)}})
+	case own.Kind == OpAdd:
+		sum, ok := AddCounter(own.Delta, delta)
+		if !ok {
+			return Overflow(key)
+		}
+		own.Delta = sum
+		return nil
+	}
+	n, ok := CounterOf(own.Value.Data)
+	if !ok {
+		return NotCounter(key)
+	}
+	sum, ok := AddCounter(n, delta)
+	if !ok {
+		return Overflow(key)
+	}
+	own.Value.Data = AppendCounter(nil, sum)
+	return nil
+}
+
+// Effects returns what the transaction read and wants to write, in key order.
+// It shares the transaction's memory: valid until Reset, and further writes
+// make it stale.
+func (tx *Tx) Effects() *Effects {
+	e := &Effects{
+		Space: tx.space, Quota: tx.quota, Read: tx.read, Now: tx.now,
+		Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges,
+	}
+	if len(tx.writes.ops) > 0 {
+		e.Ops = make([]Op, len(tx.writes.ops))
+		for i, op := range tx.writes.ops {
+			e.Ops[i] = *op
+		}
+	}
+	return e
+}
+
+func (tx *Tx) put(op Op) error {
+	if !tx.writes.put(op) {
+		return fault.New(fault.TooLarge, "write", "one invocation writes at most 10000 keys and 4 MiB of keys and values; split the work over several requests")
+	}
+	return nil
+}
+
+// check refuses keys out of bounds and use after Close.
+func (tx *Tx) check(op string, key []byte) error {
+	switch {
+	case tx.snap == nil:
+		return fault.New(fault.Internal, op, "the transaction is closed")
+	case len(key) == 0:
+		return fault.New(fault.Invalid, op, "the key is empty; a key has 1 to 1024 bytes")
+	case len(key) > MaxKey:
+		return fault.New(fault.TooLarge, op, "the key is over 1024 bytes")
+	}
+	return nil
+}
+
+// NotCounter is the error of an add that meets a value that is not a counter.
+func NotCounter(key []byte) error {
+	return fault.New(fault.Invalid, "add", "the value of key "+quote(key)+" is not a counter (8 bytes, little-endian i64); delete it or add to another key")
+}
+
+// Overflow is the error of an add whose sum is not within an i64.
+func Overflow(key []byte) error {
+	return fault.New(fault.Invalid, "add", "the counter at key "+quote(key)+" would leave the range of a 64-bit integer")
+}
+
+// Contains reports whether key lies in r.
+func (r Range) Contains(key []byte) bool {
+	return bytes.Compare(key, r.From) >= 0 && (r.To == nil || bytes.Compare(key, r.To) < 0)
+}

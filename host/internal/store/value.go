@@ -1,0 +1,33 @@
+package store
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
+
+// ExpiredAt reports whether v is no longer to be seen at now.
+func (v Value) ExpiredAt(now time.Time) bool {
+	return v.Expires != 0 && v.Expires <= now.UnixMilli()
+}
+
+// CounterOf reads data as a counter: exactly abi.CounterSize bytes, a
+// little-endian i64. It reports whether data is one.
+func CounterOf(data []byte) (n int64, ok bool) {
+	if len(data) != abi.CounterSize {
+		return 0, false
+	}
+	return int64(binary.LittleEndian.Uint64(data)), true
+}
+
+// AppendCounter appends the value of a counter that stands at n.
+func AppendCounter(b []byte, n int64) []byte {
+	return binary.LittleEndian.AppendUint64(b, uint64(n))
+}
+
+// AddCounter returns a+b and whether it is within an i64.
+func AddCounter(a, b int64) (sum int64, ok bool) {
+	sum = a + b
+	return sum, (sum > a) == (b > 0)
+}

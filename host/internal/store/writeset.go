@@ -1,0 +1,71 @@
+package store
+
+import (
+	"bytes"
+	"sort"
+)
+
+// writeSet is a transaction's buffered writes, at most one op per key, sorted
+// by key. A sorted slice, not a map: a list merges it in order, the effects
+// come out in an order that does not depend on hashing, and most transactions
+// write a handful of keys.
+type writeSet struct {
+	ops   []*Op
+	bytes int
+}
+
+func (w *writeSet) reset() {
+	clear(w.ops)
+	w.ops = w.ops[:0]
+	w.bytes = 0
+}
+
+// search returns where key is, or belongs.
+func (w *writeSet) search(key []byte) (i int, found bool) {
+	i = sort.Search(len(w.ops), func(i int) bool { return bytes.Compare(w.ops[i].Key, key) >= 0 })
+	return i, i < len(w.ops) && bytes.Equal(w.ops[i].Key, key)
+}
+
+// get returns the op on key, nil if there is none.
+func (w *writeSet) get(key []byte) *Op {
+	if i, ok := w.search(key); ok {
+		return w.ops[i]
+	}
+	return nil
+}
+
+// cost is what an op counts towards MaxEffectBytes.
+func (op *Op) cost() int {
+	switch op.Kind {
+	case OpSet:
+		return len(op.Key) + len(op.Value.Data)
+	case OpAdd:
+		return len(op.Key) + counterSize
+	default:
+		return len(op.Key)
+	}
+}
+
+// put replaces the op on op.Key by op, or reports that it would break a bound
+// and changes nothing.
+func (w *writeSet) put(op Op) (ok bool) {
+	i, found := w.search(op.Key)
+	size := w.bytes + op.cost()
+	if found {
+		size -= w.ops[i].cost()
+	}
+	if size > MaxEffectBytes || (!found && len(w.ops) >= MaxEffectOps) {
+		return false
+	}
+	w.bytes = size
+	if found {
+		op.Key = w.ops[i].Key
+		*w.ops[i] = op
+		return true
+	}
+	op.Key = bytes.Clone(op.Key)
+	w.ops = append(w.ops, nil)
+	copy(w.ops[i+1:], w.ops[i:])
+	w.ops[i] = &op
+	return true
+}
