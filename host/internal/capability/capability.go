@@ -2,10 +2,12 @@
 // function in terms of an invocation and guest memory, with no engine in it.
 // Each capability is a sub-package that lists its functions; engines link them
 // once, the deployment's invoke.Env configures them, and each call acts on the
-// invocation alone: no host function touches global state.
+// invocation alone: no host function touches global state. Engines and the
+// sub-packages import it.
 package capability
 
 import (
+	"context"
 	"errors"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -21,18 +23,26 @@ type Func struct {
 	Call    Call
 }
 
-// Call runs a host function. Inv is nil while the guest initialises: functions
-// of abi.Module answer abi.Unavailable then (Native sees to it). args holds the
+// Guest is what a host function sees of the instance that calls it.
+type Guest struct {
+	Inv *invoke.Invocation // nil while the guest initialises
+	Mem Memory             // the whole linear memory, valid within one host call
+	Out Output             // what it writes to standard output and error
+}
+
+// Call runs a host function. While the guest initialises, functions of
+// abi.Module answer abi.Unavailable (Native sees to it). ctx ends with the
+// invocation: a function that waits returns its error then. args holds the
 // parameters as WebAssembly values; the result is the one WebAssembly value, or
-// ignored when there is none. An error traps the guest: it is for exits and
-// host failures, never for a guest's mistake, which is a status.
-type Call func(inv *invoke.Invocation, mem Memory, args []uint64) (uint64, error)
+// ignored when there is none. An error traps the guest: it is for exits, the
+// end of ctx and host failures, never for a guest's mistake, which is a status.
+type Call func(ctx context.Context, g *Guest, args []uint64) (uint64, error)
 
 // ErrExit is the error of a guest that ended itself (proc_exit).
 var ErrExit = errors.New("guest exited")
 
-// Handler is a host function of the native ABI: its result is a size or a
-// status, and inv is never nil.
+// Handler is a host function of the native ABI that does not wait: its result
+// is a size or a status, and inv is never nil.
 type Handler func(inv *invoke.Invocation, mem Memory, args []uint64) int64
 
 // Native makes the host functions of abi.Module from handlers by name, with the
@@ -41,25 +51,27 @@ type Handler func(inv *invoke.Invocation, mem Memory, args []uint64) int64
 func Native(handlers map[string]Handler) []Func {
 	funcs := make([]Func, 0, len(handlers))
 	for _, f := range abi.Functions() {
-		h, ok := handlers[f.Name]
-		if !ok {
-			continue
+		if h, ok := handlers[f.Name]; ok {
+			funcs = append(funcs, Func{
+				Module: abi.Module, Name: f.Name,
+				Params: f.Types(), Results: []abi.Type{abi.I64},
+				Call: whileHandling(h),
+			})
 		}
-		funcs = append(funcs, Func{
-			Module: abi.Module, Name: f.Name,
-			Params: f.Types(), Results: []abi.Type{abi.I64},
-			Call: func(inv *invoke.Invocation, mem Memory, args []uint64) (uint64, error) {
-				if inv == nil {
-					return Result(abi.Unavailable), nil
-				}
-				return uint64(h(inv, mem, args)), nil
-			},
-		})
 	}
 	if len(funcs) != len(handlers) {
 		panic("capability: handler for a function that abi.Functions does not list")
 	}
 	return funcs
+}
+
+func whileHandling(h Handler) Call {
+	return func(_ context.Context, g *Guest, args []uint64) (uint64, error) {
+		if g.Inv == nil {
+			return Result(abi.Unavailable), nil
+		}
+		return uint64(h(g.Inv, g.Mem, args)), nil
+	}
 }
 
 // Result turns a status into a host function's result.

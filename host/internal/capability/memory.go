@@ -23,6 +23,11 @@ func (m Memory) Put(ptr, n uint64, data []byte) int64 {
 	if !ok {
 		return int64(abi.BadPointer)
 	}
+	return Fill(buf, data)
+}
+
+// Fill copies data to buf when it fits and returns its size.
+func Fill[T string | []byte](buf []byte, data T) int64 {
 	if len(data) <= len(buf) {
 		copy(buf, data)
 	}

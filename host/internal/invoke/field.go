@@ -28,12 +28,17 @@ func IsFieldValue(s string) bool {
 // to the message, so that a guest can neither see nor set it: the fields of RFC
 // 9110 §7.6.1 and the two that frame the body.
 func IsHopByHop(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-		"te", "trailer", "transfer-encoding", "upgrade", "content-length":
-		return true
+	for _, hop := range hopByHop {
+		if strings.EqualFold(name, hop) {
+			return true
+		}
 	}
 	return false
+}
+
+var hopByHop = [...]string{
+	"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+	"te", "trailer", "transfer-encoding", "upgrade", "content-length",
 }
 
 var tokenChars = func() (set [256]bool) {

@@ -22,7 +22,7 @@ type Env struct {
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
 	Config  map[string]string
-	Log     *slog.Logger // carries plugin and version
+	Log     *slog.Logger // carries plugin and version; nil drops what the guest logs
 }
 
 // Request is what the client sent. The host built it: it is already bounded and
@@ -80,11 +80,4 @@ func (inv *Invocation) Commits() bool {
 	default:
 		return inv.Reply.Status < 500
 	}
-}
-
-// TakeLogLine reports whether one more log line of this attempt may be kept,
-// and whether it is the first one that may not.
-func (inv *Invocation) TakeLogLine() (ok, firstDropped bool) {
-	inv.logLines++
-	return inv.logLines <= limit.LogLines, inv.logLines == limit.LogLines+1
 }

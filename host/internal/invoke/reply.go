@@ -15,7 +15,8 @@ type Reply struct {
 	Headers []abi.Pair
 	Body    []byte
 
-	headFault string // why the last head was refused; a good one clears it
+	spare     []abi.Pair // takes the next head, so that a refused one changes nothing
+	headFault string     // why the last head was refused; a good one clears it
 	bodyFault string
 }
 
@@ -35,13 +36,14 @@ func (r *Reply) Fault() string {
 }
 
 // SetHead takes the guest's status and header in the layout of
-// abi.ResponseHead. A later head replaces an earlier one.
+// abi.ResponseHead, which it copies. A later head replaces an earlier one;
+// replies of which the last head was refused have a Fault.
 func (r *Reply) SetHead(layout []byte) abi.Status {
 	if len(layout) > limit.ResponseHead {
 		r.headFault = fmt.Sprintf("response head of %d bytes is over the limit of %d", len(layout), limit.ResponseHead)
 		return abi.Limit
 	}
-	var head abi.ResponseHead
+	head := abi.ResponseHead{Headers: r.spare}
 	if !abi.DecodeResponseHead(string(layout), &head) {
 		r.headFault = "response head is cut short"
 		return abi.Invalid
@@ -51,11 +53,11 @@ func (r *Reply) SetHead(layout []byte) abi.Status {
 		return abi.Invalid
 	}
 	r.headFault = ""
-	r.Status, r.Headers = int(head.Status), head.Headers
+	r.Status, r.Headers, r.spare = int(head.Status), head.Headers, r.Headers[:0]
 	return abi.OK
 }
 
-// Write appends to the body, which max bounds.
+// Write appends a copy of data to the body, which may have max bytes.
 func (r *Reply) Write(data []byte, max int64) abi.Status {
 	if int64(len(r.Body))+int64(len(data)) > max {
 		r.bodyFault = fmt.Sprintf("response body is over the limit of %d bytes", max)
@@ -75,11 +77,11 @@ func checkHead(h *abi.ResponseHead) string {
 	for _, f := range h.Headers {
 		switch {
 		case !IsToken(f.Name):
-			return fmt.Sprintf("response header name %q is not a token", f.Name)
+			return fmt.Sprintf("response header name %.64q is not a token", f.Name)
 		case IsHopByHop(f.Name):
-			return fmt.Sprintf("response header %q is the host's to set", f.Name)
+			return fmt.Sprintf("response header %.64q is the host's to set", f.Name)
 		case !IsFieldValue(f.Value):
-			return fmt.Sprintf("value of response header %q has a control character", f.Name)
+			return fmt.Sprintf("value of response header %.64q has a control character", f.Name)
 		}
 	}
 	return ""

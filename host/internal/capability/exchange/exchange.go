@@ -1,0 +1,95 @@
+// Package exchange is the capability of every guest: to read its request and to
+// answer it. Engines import it.
+package exchange
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// Functions returns the host functions of a request and its response.
+func Functions() []capability.Func {
+	return capability.Native(map[string]capability.Handler{
+		abi.FnRequestHead:   requestHead,
+		abi.FnRequestBody:   requestBody,
+		abi.FnResponseHead:  responseHead,
+		abi.FnResponseWrite: responseWrite,
+		abi.FnRouteSet:      routeSet,
+		abi.FnOutcomeSet:    outcomeSet,
+	})
+}
+
+func requestHead(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	return mem.Put(args[0], args[1], inv.Head())
+}
+
+func requestBody(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	offset := int64(args[0])
+	buf, ok := mem.Range(args[1], args[2])
+	switch {
+	case !ok:
+		return int64(abi.BadPointer)
+	case offset < 0:
+		return int64(abi.Invalid)
+	case offset >= int64(len(inv.Request.Body)):
+		return 0
+	}
+	return int64(copy(buf, inv.Request.Body[offset:]))
+}
+
+func responseHead(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	layout, ok := mem.Range(args[0], args[1])
+	if !ok {
+		return int64(abi.BadPointer)
+	}
+	return int64(inv.Reply.SetHead(layout))
+}
+
+func responseWrite(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	data, ok := mem.Range(args[0], args[1])
+	if !ok {
+		return int64(abi.BadPointer)
+	}
+	return int64(inv.Reply.Write(data, inv.Limits.ResponseBody))
+}
+
+func routeSet(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	pattern, ok := mem.Range(args[0], args[1])
+	switch {
+	case !ok:
+		return int64(abi.BadPointer)
+	case len(pattern) > limit.RoutePattern:
+		return int64(abi.Limit)
+	case !isText(pattern):
+		return int64(abi.Invalid)
+	}
+	inv.Pattern = string(pattern)
+	return int64(abi.OK)
+}
+
+func outcomeSet(inv *invoke.Invocation, _ capability.Memory, args []uint64) int64 {
+	outcome := uint32(args[0])
+	if outcome > abi.OutcomeAbort {
+		return int64(abi.Invalid)
+	}
+	inv.Outcome = outcome
+	return int64(abi.OK)
+}
+
+// isText reports whether b is UTF-8 without control characters: it becomes a
+// metric label.
+func isText(b []byte) bool {
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}

@@ -1,0 +1,100 @@
+// Package kv is the capability to read and write the plugin's key space within
+// the invocation's transaction. Engines import it.
+package kv
+
+import (
+	"math"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+// Functions returns the host functions of the key-value store.
+func Functions() []capability.Func {
+	return capability.Native(map[string]capability.Handler{
+		abi.FnKVGet:    get,
+		abi.FnKVSet:    set,
+		abi.FnKVDelete: remove,
+		abi.FnKVAdd:    add,
+		abi.FnKVList:   list,
+	})
+}
+
+func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	key, okKey := mem.Range(args[0], args[1])
+	buf, okBuf := mem.Range(args[2], args[3])
+	switch {
+	case !okKey || !okBuf:
+		return int64(abi.BadPointer)
+	case inv.Tx == nil:
+		return int64(abi.Denied)
+	}
+	data, ok, err := inv.Tx.Get(key)
+	switch {
+	case err != nil:
+		return refused(inv, err)
+	case !ok:
+		return int64(abi.NotFound)
+	}
+	return capability.Fill(buf, data)
+}
+
+func set(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	key, okKey := mem.Range(args[0], args[1])
+	value, okValue := mem.Range(args[2], args[3])
+	ttl := int64(args[4])
+	switch {
+	case !okKey || !okValue:
+		return int64(abi.BadPointer)
+	case inv.Tx == nil:
+		return int64(abi.Denied)
+	case ttl < 0:
+		return int64(abi.Invalid)
+	}
+	return refused(inv, inv.Tx.Set(key, value, milliseconds(ttl)))
+}
+
+func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	key, ok := mem.Range(args[0], args[1])
+	switch {
+	case !ok:
+		return int64(abi.BadPointer)
+	case inv.Tx == nil:
+		return int64(abi.Denied)
+	}
+	return refused(inv, inv.Tx.Delete(key))
+}
+
+func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	key, ok := mem.Range(args[0], args[1])
+	switch {
+	case !ok:
+		return int64(abi.BadPointer)
+	case inv.Tx == nil:
+		return int64(abi.Denied)
+	}
+	return refused(inv, inv.Tx.Add(key, int64(args[2])))
+}
+
+// milliseconds is n as a duration; more than a duration holds is 292 years.
+func milliseconds(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}
+
+// refused is the guest's status for an error of the transaction. The host's own
+// failures go to the log with their cause, which the guest does not learn.
+func refused(inv *invoke.Invocation, err error) int64 {
+	switch fault.CodeOf(err) {
+	case "":
+		return int64(abi.OK)
+	case fault.TooLarge, fault.Exhausted:
+		return int64(abi.Limit)
+	case fault.Invalid:
+		return int64(abi.Invalid)
+	}
+	inv.Fail(err)
+	return int64(abi.Internal)
+}

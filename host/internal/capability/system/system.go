@@ -1,0 +1,33 @@
+// Package system is the capability to read the clock and to draw randomness.
+// Engines import it.
+package system
+
+import (
+	"crypto/rand"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+// Functions returns the host functions of clock and randomness.
+func Functions() []capability.Func {
+	return capability.Native(map[string]capability.Handler{
+		abi.FnClockNow:   now,
+		abi.FnRandomFill: fill,
+	})
+}
+
+func now(*invoke.Invocation, capability.Memory, []uint64) int64 {
+	return time.Now().UnixNano()
+}
+
+func fill(_ *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	buf, ok := mem.Range(args[0], args[1])
+	if !ok {
+		return int64(abi.BadPointer)
+	}
+	rand.Read(buf) // never fails: it ends the process rather than return weak bytes
+	return int64(len(buf))
+}

@@ -1,0 +1,73 @@
+package wasi
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+)
+
+// Clock ids. The clocks of CPU time do not exist here.
+const (
+	realtime  = 0
+	monotonic = 1
+)
+
+// resolution of both clocks, in nanoseconds: what guests may rely on.
+const resolution = 1000
+
+// epoch is where the monotonic clock starts: 1 s before the process, because
+// some guests take 0 for "no time".
+var epoch = time.Now().Add(-time.Second)
+
+// now reads a clock in nanoseconds.
+func now(clock uint32) (uint64, bool) {
+	switch clock {
+	case realtime:
+		return uint64(time.Now().UnixNano()), true
+	case monotonic:
+		return uint64(time.Since(epoch)), true
+	default:
+		return 0, false
+	}
+}
+
+func clockResGet(g *capability.Guest, args []uint64) errno {
+	out, ok := g.Mem.Range(args[1], 8)
+	if !ok {
+		return fault
+	}
+	if _, known := now(uint32(args[0])); !known {
+		return inval
+	}
+	le.PutUint64(out, resolution)
+	return success
+}
+
+func clockTimeGet(g *capability.Guest, args []uint64) errno {
+	out, ok := g.Mem.Range(args[2], 8)
+	if !ok {
+		return fault
+	}
+	t, known := now(uint32(args[0]))
+	if !known {
+		return inval
+	}
+	le.PutUint64(out, t)
+	return success
+}
+
+func randomGet(g *capability.Guest, args []uint64) errno {
+	buf, ok := g.Mem.Range(args[0], args[1])
+	if !ok {
+		return fault
+	}
+	rand.Read(buf) // never fails: it ends the process rather than return weak bytes
+	return success
+}
+
+func procExit(_ context.Context, _ *capability.Guest, args []uint64) (uint64, error) {
+	return 0, fmt.Errorf("%w with code %d", capability.ErrExit, uint32(args[0]))
+}

@@ -1,0 +1,119 @@
+package wasi
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+)
+
+const (
+	subscriptionSize = 48
+	eventSize        = 32
+
+	tagClock = 0
+	tagRead  = 1
+	tagWrite = 2
+
+	flagAbsolute = 1
+)
+
+// pollOneoff waits for the earliest clock, unless a stream is subscribed to:
+// those are always ready. Guests sleep with it.
+func pollOneoff(ctx context.Context, g *capability.Guest, args []uint64) (uint64, error) {
+	count := uint64(uint32(args[2]))
+	if count*subscriptionSize > math.MaxUint32 {
+		return uint64(fault), nil
+	}
+	subs, ok1 := g.Mem.Range(args[0], count*subscriptionSize)
+	events, ok2 := g.Mem.Range(args[1], count*eventSize)
+	stored, ok3 := g.Mem.Range(args[3], 4)
+	switch {
+	case !ok1 || !ok2 || !ok3:
+		return uint64(fault), nil
+	case count == 0:
+		return uint64(inval), nil
+	}
+	waited := earliest(subs)
+	if err := sleep(ctx, waited); err != nil {
+		return 0, err
+	}
+	le.PutUint32(stored, report(subs, events, waited))
+	return uint64(success), nil
+}
+
+// earliest returns how long it is until the first of the subscriptions is
+// ready.
+func earliest(subs []byte) time.Duration {
+	first := time.Duration(math.MaxInt64)
+	for ; len(subs) > 0; subs = subs[subscriptionSize:] {
+		wait, _ := readiness(subs)
+		first = min(first, wait)
+	}
+	return first
+}
+
+// readiness returns in how long a subscription is ready, and its error: one
+// that can never be ready is so now, with an error.
+func readiness(sub []byte) (time.Duration, errno) {
+	switch tag := sub[8]; tag {
+	case tagClock:
+		return clockReadiness(sub)
+	case tagRead, tagWrite:
+		fd := le.Uint32(sub[16:])
+		if fd > stderr || (fd == stdin) != (tag == tagRead) {
+			return 0, badf
+		}
+		return 0, success
+	default:
+		return 0, inval
+	}
+}
+
+func clockReadiness(sub []byte) (time.Duration, errno) {
+	timeout := le.Uint64(sub[24:])
+	current, known := now(le.Uint32(sub[16:]))
+	if !known {
+		return 0, inval
+	}
+	if le.Uint16(sub[40:])&flagAbsolute != 0 {
+		timeout -= min(timeout, current)
+	}
+	return time.Duration(min(timeout, math.MaxInt64)), success
+}
+
+// report writes an event for each subscription that is ready after waiting and
+// returns how many. An absolute clock has been waited for once it is reached.
+func report(subs, events []byte, waited time.Duration) (n uint32) {
+	for ; len(subs) > 0; subs = subs[subscriptionSize:] {
+		wait, e := readiness(subs)
+		if wait > waited {
+			continue
+		}
+		userdata, tag := le.Uint64(subs), subs[8]
+		event := events[:eventSize]
+		clear(event)
+		le.PutUint64(event, userdata)
+		le.PutUint16(event[8:], uint16(e))
+		event[10] = tag
+		events = events[eventSize:]
+		n++
+	}
+	return n
+}
+
+// sleep returns after d, or with ctx's error when ctx ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

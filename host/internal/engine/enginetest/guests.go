@@ -1,0 +1,229 @@
+package enginetest
+
+import "github.com/wasmoor/wasmoor/abi"
+
+// Where the guests keep things in their memory.
+const (
+	scratch = 4096 // results and bodies
+	text    = 1024 // constants
+)
+
+// Tiny answers "hello".
+func Tiny() []byte { return Version("hello") }
+
+// Version answers a fixed text.
+func Version(answer string) []byte {
+	b := NewBuilder(1)
+	write := b.Native(abi.FnResponseWrite)
+	return b.Data(text, answer).
+		Handle(new(Code).I32(text).I32(uint32(len(answer))).Call(write).Drop().I32(0)).
+		Bytes()
+}
+
+// Echo answers its request's body, in pieces of 4 KiB.
+func Echo() []byte {
+	const size = 4096
+	b := NewBuilder(1)
+	read, write := b.Native(abi.FnRequestBody), b.Native(abi.FnResponseWrite)
+	const offset, n = 0, 1
+	code := new(Code).Block(func(c *Code) {
+		c.Loop(func(c *Code) {
+			c.Get(offset).I32(scratch).I32(size).Call(read).Set(n)
+			c.Get(n).I64(1).Op(opLtS).BrIf(1)
+			c.I32(scratch).Get(n).Wrap().Call(write).Drop()
+			c.Get(offset).Get(n).Op(opAdd).Set(offset)
+			c.Br(0)
+		})
+	})
+	return b.Handle(code.I32(0)).Bytes()
+}
+
+// Counter adds 1 to the counter at key "n" and answers what it is then, in
+// decimal. Without the key-value capability its handler fails.
+func Counter() []byte {
+	b := NewBuilder(1)
+	add, get, write := b.Native(abi.FnKVAdd), b.Native(abi.FnKVGet), b.Native(abi.FnResponseWrite)
+	code := new(Code).I32(text).I32(1).I64(1).Call(add).Op(opEqz).Op(0x45).
+		If(func(c *Code) { c.I32(1).Return() })
+	code.I32(text).I32(1).I32(scratch).I32(abi.CounterSize).Call(get).Drop()
+	code.I32(scratch).Load64().Set(0)
+	writeDecimal(code, 0, write)
+	return b.Data(text, "n").Handle(code.I32(0)).Bytes()
+}
+
+// Trap traps.
+func Trap() []byte {
+	return NewBuilder(1).Handle(new(Code).Unreachable()).Bytes()
+}
+
+// Fail returns a result other than 0.
+func Fail() []byte {
+	return NewBuilder(1).Handle(new(Code).I32(1)).Bytes()
+}
+
+// Loop never returns.
+func Loop() []byte {
+	return NewBuilder(1).Handle(endless(new(Code)).Unreachable()).Bytes()
+}
+
+// Recurse calls itself until the stack ends.
+func Recurse() []byte {
+	return NewBuilder(1).Handle(new(Code).Call(0)).Bytes()
+}
+
+// BadStatus answers with the given status and no header.
+func BadStatus(status uint32) []byte {
+	return Head(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: status}))
+}
+
+// Head answers with the bytes of a response head as they are, and "body".
+func Head(raw []byte) []byte {
+	const at = 8192
+	b := NewBuilder(2 + uint32(len(raw))>>16)
+	head, write := b.Native(abi.FnResponseHead), b.Native(abi.FnResponseWrite)
+	code := new(Code).I32(at).I32(uint32(len(raw))).Call(head).Drop()
+	code.I32(text).I32(4).Call(write).Drop()
+	return b.Data(text, "body").Data(at, string(raw)).Handle(code.I32(0)).Bytes()
+}
+
+// Large answers with a body of so many KiB of zeros.
+func Large(kib uint32) []byte {
+	b := NewBuilder(1)
+	write := b.Native(abi.FnResponseWrite)
+	code := new(Code).Loop(func(c *Code) {
+		c.I32(scratch).I32(1024).Call(write).Drop()
+		c.Get(0).I64(1).Op(opAdd).Set(0)
+		c.Get(0).I64(uint64(kib)).Op(opLtU).BrIf(0)
+	})
+	return b.Handle(code.I32(0)).Bytes()
+}
+
+// Spin keeps the processor busy for the milliseconds its body names in decimal
+// and answers a fixed text.
+func Spin(answer string) []byte {
+	b := NewBuilder(1)
+	read, write, clock := b.Native(abi.FnRequestBody), b.Native(abi.FnResponseWrite), b.Native(abi.FnClockNow)
+	code := new(Code)
+	readDecimal(code, read)
+	code.Get(0).I64(1_000_000).Op(opMul).Call(clock).Op(opAdd).Set(0)
+	code.Loop(func(c *Code) { c.Call(clock).Get(0).Op(opLtS).BrIf(0) })
+	code.I32(text).I32(uint32(len(answer))).Call(write).Drop()
+	return b.Data(text, answer).Handle(code.I32(0)).Bytes()
+}
+
+// Sleep waits for the milliseconds its body names in decimal, without using the
+// processor, and answers a fixed text.
+func Sleep(answer string) []byte {
+	const subscription, event, count = 2048, 2112, 2160
+	b := NewBuilder(1)
+	read, write := b.Native(abi.FnRequestBody), b.Native(abi.FnResponseWrite)
+	poll := b.Import(wasiModule, "poll_oneoff", []abi.Type{abi.I32, abi.I32, abi.I32, abi.I32}, []abi.Type{abi.I32})
+	code := new(Code)
+	readDecimal(code, read)
+	code.I32(subscription + 16).I64(1).Store64() // the monotonic clock
+	code.I32(subscription + 24).Get(0).I64(1_000_000).Op(opMul).Store64()
+	code.I32(subscription).I32(event).I32(1).I32(count).Call(poll).Drop()
+	code.I32(text).I32(uint32(len(answer))).Call(write).Drop()
+	return b.Data(text, answer).Handle(code.I32(0)).Bytes()
+}
+
+// InitCallsHost calls every host function of the ABI with zeros while it
+// initialises and answers their results, 8 bytes each, in the order of
+// abi.Functions.
+func InitCallsHost() []byte {
+	b := NewBuilder(1)
+	functions := abi.Functions()
+	imported := make([]uint32, len(functions))
+	for i, f := range functions {
+		imported[i] = b.Native(f.Name)
+	}
+	write := b.Native(abi.FnResponseWrite)
+	initialize := new(Code)
+	for i, f := range functions {
+		initialize.I32(scratch + uint32(i)*8)
+		constants(initialize, f.Types(), nil)
+		initialize.Call(imported[i]).Store64()
+	}
+	b.Func(abi.ExportInitialize, nil, nil, 0, initialize)
+	return b.Handle(new(Code).I32(scratch).I32(uint32(len(functions)) * 8).Call(write).Drop().I32(0)).Bytes()
+}
+
+// Caller calls a host function of the ABI with the given arguments (zero where
+// there are none) and answers its result as 8 bytes.
+func Caller(name string, args ...uint64) []byte {
+	for _, f := range abi.Functions() {
+		if f.Name == name {
+			return CallerOf(abi.Module, name, f.Types(), []abi.Type{abi.I64}, args...)
+		}
+	}
+	panic("enginetest: no host function " + name)
+}
+
+// CallerOf is Caller for a function of any module. Without a result it answers
+// nothing.
+func CallerOf(module, name string, params, results []abi.Type, args ...uint64) []byte {
+	b := NewBuilder(1)
+	function, write := b.Import(module, name, params, results), b.Native(abi.FnResponseWrite)
+	code := new(Code)
+	if len(results) == 0 {
+		constants(code, params, args)
+		return b.Handle(code.Call(function).I32(0)).Bytes()
+	}
+	code.I32(scratch)
+	constants(code, params, args)
+	code.Call(function)
+	if results[0] == abi.I32 {
+		code.Extend()
+	}
+	code.Store64().I32(scratch).I32(8).Call(write).Drop()
+	return b.Handle(code.I32(0)).Bytes()
+}
+
+const wasiModule = "wasi_snapshot_preview1"
+
+func constants(c *Code, types []abi.Type, args []uint64) {
+	for i, t := range types {
+		var v uint64
+		if i < len(args) {
+			v = args[i]
+		}
+		if t == abi.I32 {
+			c.I32(uint32(v))
+		} else {
+			c.I64(v)
+		}
+	}
+}
+
+func endless(c *Code) *Code { return c.Loop(func(c *Code) { c.Br(0) }) }
+
+// readDecimal reads the body, at most 8 digits, as a number into local 0.
+func readDecimal(c *Code, requestBody uint32) {
+	const value, i, n = 0, 1, 2
+	c.I64(0).I32(scratch).I32(8).Call(requestBody).Set(n)
+	c.Block(func(c *Code) {
+		c.Loop(func(c *Code) {
+			c.Get(i).Get(n).Op(opLtS).Op(0x45).BrIf(1)
+			c.Get(value).I64(10).Op(opMul)
+			c.Get(i).Wrap().I32(scratch).Op(0x6a).Load8()
+			c.Op(opAdd).I64('0').Op(opSub).Set(value)
+			c.Get(i).I64(1).Op(opAdd).Set(i)
+			c.Br(0)
+		})
+	})
+}
+
+// writeDecimal writes a local that is not negative to the response's body.
+func writeDecimal(c *Code, local, responseWrite uint32) {
+	const end, at = scratch + 64, 3
+	c.I64(end).Set(at)
+	c.Loop(func(c *Code) {
+		c.Get(at).I64(1).Op(opSub).Set(at)
+		c.Get(at).Wrap().Get(local).I64(10).Op(opRemU).I64('0').Op(opAdd).Store8()
+		c.Get(local).I64(10).Op(opDivU).Set(local)
+		c.Get(local).Op(opEqz).Op(0x45).BrIf(0)
+	})
+	c.Get(at).Wrap()
+	c.I64(end).Get(at).Op(opSub).Wrap()
+	c.Call(responseWrite).Drop()
+}

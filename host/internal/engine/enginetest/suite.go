@@ -1,0 +1,317 @@
+package enginetest
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Run runs the suite. open is called for each test and its engine is closed
+// when that ends.
+func Run(t *testing.T, open func() engine.Engine) {
+	for name, test := range map[string]func(*testing.T, engine.Engine){
+		"handle":               testHandle,
+		"handle ends badly":    testHandleEndsBadly,
+		"deadline":             testDeadline,
+		"prepare refuses":      testPrepareRefuses,
+		"initialise":           testInitialise,
+		"initialise fails":     testInitialiseFails,
+		"memory limit":         testMemoryLimit,
+		"clean memory":         testCleanMemory,
+		"same bytes twice":     testSameBytesTwice,
+		"many at a time":       testManyAtATime,
+		"pointers":             testPointers,
+		"pointers of wasi":     testPointersWASI,
+		"pointers at the head": testHeadPointer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := open()
+			t.Cleanup(func() {
+				if err := e.Close(context.Background()); err != nil {
+					t.Errorf("Engine.Close: %v", err)
+				}
+			})
+			test(t, e)
+		})
+	}
+}
+
+func testHandle(t *testing.T, e engine.Engine) {
+	large := strings.Repeat("0123456789abcdef", 5000)
+	for _, test := range []struct {
+		name, body, want string
+		module           []byte
+		status           int
+	}{
+		{"tiny", "", "hello", Tiny(), 200},
+		{"echo", "a body", "a body", Echo(), 200},
+		{"echo of nothing", "", "", Echo(), 200},
+		{"echo in pieces", large, large, Echo(), 200},
+		{"spin", "1", "done", Spin("done"), 200},
+		{"sleep", "1", "done", Sleep("done"), 200},
+		{"large", "", strings.Repeat("\x00", 64<<10), Large(64), 200},
+		{"head", "", "body", BadStatus(404), 404},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inv := Invocation(test.body, nil, nil)
+			if err := Handle(context.Background(), Prepare(t, e, test.module), inv); err != nil {
+				t.Fatalf("Handle: %v", err)
+			}
+			if got := string(inv.Reply.Body); got != test.want {
+				t.Errorf("body: got %.80q (%d bytes), want %.80q (%d bytes)", got, len(got), test.want, len(test.want))
+			}
+			if inv.Reply.Status != test.status || inv.Reply.Fault() != "" {
+				t.Errorf("status: got %d (fault %q), want %d", inv.Reply.Status, inv.Reply.Fault(), test.status)
+			}
+		})
+	}
+}
+
+func testHandleEndsBadly(t *testing.T, e engine.Engine) {
+	exit := CallerOf(wasiModule, "proc_exit", []abi.Type{abi.I32}, nil, 3)
+	for _, test := range []struct {
+		name   string
+		module []byte
+		want   fault.Code
+		says   string
+	}{
+		{"trap", Trap(), fault.Trap, "unreachable"},
+		{"failure", Fail(), fault.Trap, "reported failure"},
+		{"recursion", Recurse(), fault.Trap, "stack overflow"},
+		{"exit", exit, fault.Trap, "exited with code 3"},
+		{"no grant", Counter(), fault.Trap, "reported failure"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := Handle(context.Background(), Prepare(t, e, test.module), Invocation("", nil, nil))
+			wantFault(t, err, test.want, test.says)
+		})
+	}
+}
+
+func testDeadline(t *testing.T, e engine.Engine) {
+	for name, module := range map[string][]byte{
+		"loop": Loop(), "loop of host calls": Spin(""), "sleep": Sleep(""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+			defer cancel()
+			err := Handle(ctx, Prepare(t, e, module), Invocation("60000", nil, nil))
+			wantFault(t, err, fault.Deadline, "")
+		})
+	}
+}
+
+func testPrepareRefuses(t *testing.T, e engine.Engine) {
+	none := []abi.Type(nil)
+	importing := func(module, name string) []byte {
+		b := NewBuilder(1)
+		b.Import(module, name, none, none)
+		return b.Handle(new(Code).I32(0)).Bytes()
+	}
+	exporting := func(name string, results []abi.Type, code *Code) []byte {
+		b := NewBuilder(1)
+		b.Func(name, nil, results, 0, code)
+		return b.Bytes()
+	}
+	foreign := NewBuilder(1)
+	foreign.imports = append(foreign.imports, append(str(str(nil, "env"), "base"), 3, i32, 0))
+	badInit := NewBuilder(1)
+	badInit.Func(abi.ExportInitialize, nil, []abi.Type{abi.I32}, 0, new(Code).I32(0))
+	invalidBody := NewBuilder(1).Handle(new(Code)).Bytes()
+
+	for _, test := range []struct {
+		name   string
+		module []byte
+		want   fault.Code
+		says   string
+	}{
+		{"nothing", nil, fault.Invalid, "not WebAssembly"},
+		{"text", []byte("#!/bin/sh\n"), fault.Invalid, "not WebAssembly"},
+		{"component", []byte("\x00asm\x0d\x00\x01\x00"), fault.Invalid, "component"},
+		{"truncated", Tiny()[:30], fault.Invalid, "not a valid"},
+		{"type error", invalidBody, fault.Invalid, "not a valid"},
+		{"other version", importing("wasmoor_v2", "request_head"), fault.Invalid, "wrong ABI version"},
+		{"unknown function", importing(abi.Module, "kv_frobnicate"), fault.Invalid, "kv_frobnicate"},
+		{"unknown module", importing("env", "abort"), fault.Invalid, `"env"."abort"`},
+		{"other WASI", importing("wasi_unstable", "fd_write"), fault.Invalid, "preview 1"},
+		{"wrong signature", importing(abi.Module, abi.FnClockNow), fault.Invalid, "() -> i64"},
+		{"imported global", foreign.Handle(new(Code).I32(0)).Bytes(), fault.Invalid, `global "env"."base"`},
+		{"no handler", exporting("other", nil, new(Code)), fault.Invalid, abi.ExportHandle},
+		{"command", exporting("_start", nil, new(Code)), fault.Invalid, "c-shared"},
+		{"handler without result", exporting(abi.ExportHandle, nil, new(Code)), fault.Invalid, "() -> i32"},
+		{"initialiser with result", badInit.Handle(new(Code).I32(0)).Bytes(), fault.Invalid, abi.ExportInitialize},
+		{"no memory", withoutMemoryExport(), fault.Invalid, `"memory"`},
+		{"too much memory", NewBuilder(Memory>>16 + 1).Handle(new(Code).I32(0)).Bytes(), fault.TooLarge, "limits.memory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := e.Prepare(context.Background(), test.module, engine.Options{Memory: Memory})
+			if err == nil {
+				_ = p.Close(context.Background())
+			}
+			wantFault(t, err, test.want, test.says)
+		})
+	}
+}
+
+func withoutMemoryExport() []byte {
+	b := NewBuilder(1)
+	b.exports = nil
+	return b.Handle(new(Code).I32(0)).Bytes()
+}
+
+func testInitialise(t *testing.T, e engine.Engine) {
+	inv := Invocation("", nil, nil)
+	if err := Handle(context.Background(), Prepare(t, e, InitCallsHost()), inv); err != nil {
+		t.Fatalf("Handle: %v", err)
+	}
+	functions := abi.Functions()
+	if len(inv.Reply.Body) != 8*len(functions) {
+		t.Fatalf("body: got %d bytes, want %d", len(inv.Reply.Body), 8*len(functions))
+	}
+	for i, f := range functions {
+		if got := abi.Status(binary.LittleEndian.Uint64(inv.Reply.Body[8*i:])); got != abi.Unavailable {
+			t.Errorf("%s during initialisation: got %v, want %v", f.Name, got, abi.Unavailable)
+		}
+	}
+}
+
+func testInitialiseFails(t *testing.T, e engine.Engine) {
+	initializing := func(code *Code) []byte {
+		b := NewBuilder(1)
+		b.Func(abi.ExportInitialize, nil, nil, 0, code)
+		return b.Handle(new(Code).I32(0)).Bytes()
+	}
+	starting := func(code *Code) []byte {
+		b := NewBuilder(1)
+		exit := b.Import(wasiModule, "proc_exit", []abi.Type{abi.I32}, nil)
+		return b.Start(b.Func("", nil, nil, 0, code.I32(5).Call(exit))).Handle(new(Code).I32(0)).Bytes()
+	}
+	for _, test := range []struct {
+		name   string
+		module []byte
+		want   fault.Code
+		says   string
+	}{
+		{"initialiser traps", initializing(new(Code).Unreachable()), fault.Trap, "unreachable"},
+		{"initialiser loops", initializing(endless(new(Code))), fault.Deadline, ""},
+		{"start function exits", starting(new(Code)), fault.Trap, "exited with code 5"},
+		{"start function loops", starting(endless(new(Code))), fault.Deadline, ""},
+		{"data out of memory", NewBuilder(1).Data(65536, "x").Handle(new(Code).I32(0)).Bytes(), fault.Trap, "out of bounds"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := Prepare(t, e, test.module)
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			in, err := p.Instance(ctx)
+			if err == nil {
+				_ = in.Close(ctx)
+			}
+			wantFault(t, err, test.want, test.says)
+		})
+	}
+}
+
+// testMemoryLimit grows memory page by page to its end; the handler answers
+// with the size it reached, and every page is zero and can be written.
+func testMemoryLimit(t *testing.T, e engine.Engine) {
+	b := NewBuilder(1)
+	write := b.Native(abi.FnResponseWrite)
+	code := new(Code).Block(func(c *Code) {
+		c.Loop(func(c *Code) {
+			c.I32(1).Op(0x40, 0).I32(0xffffffff).Op(0x46).BrIf(1) // memory.grow
+			c.Op(0x3f, 0).I32(1).Op(0x6b).I32(16).Op(0x74)        // the last page
+			c.Load64().Op(opEqz).Op(0x45).If(func(c *Code) { c.Unreachable() })
+			c.Op(0x3f, 0).I32(1).Op(0x6b).I32(16).Op(0x74).I64(1).Store64()
+			c.Br(0)
+		})
+	})
+	code.I32(scratch).Op(0x3f, 0).Extend().Store64() // memory.size
+	code.I32(scratch).I32(8).Call(write).Drop().I32(0)
+
+	inv := Invocation("", nil, nil)
+	if err := Handle(context.Background(), Prepare(t, e, b.Handle(code).Bytes()), inv); err != nil {
+		t.Fatalf("Handle: %v", err)
+	}
+	if got := binary.LittleEndian.Uint64(inv.Reply.Body); got != Memory>>16 {
+		t.Errorf("pages: got %d, want %d", got, Memory>>16)
+	}
+}
+
+// testCleanMemory checks that an instance finds nothing of the one before.
+func testCleanMemory(t *testing.T, e engine.Engine) {
+	b := NewBuilder(1)
+	write := b.Native(abi.FnResponseWrite)
+	code := new(Code).I32(scratch).I32(8).Call(write).Drop()
+	code.I32(scratch).I64(0x5ec7e7).Store64()
+	p := Prepare(t, e, b.Handle(code.I32(0)).Bytes())
+	for i := range 3 {
+		inv := Invocation("", nil, nil)
+		if err := Handle(context.Background(), p, inv); err != nil {
+			t.Fatalf("Handle: %v", err)
+		}
+		if got := string(inv.Reply.Body); got != strings.Repeat("\x00", 8) {
+			t.Errorf("run %d: memory held %x", i, got)
+		}
+	}
+}
+
+// testSameBytesTwice checks that programs of the same module are independent.
+func testSameBytesTwice(t *testing.T, e engine.Engine) {
+	ctx := context.Background()
+	var programs [3]engine.Program
+	for i := range programs {
+		p, err := e.Prepare(ctx, Tiny(), engine.Options{Memory: Memory})
+		if err != nil {
+			t.Fatalf("Prepare: %v", err)
+		}
+		programs[i] = p
+	}
+	for i, p := range programs {
+		for range 2 { // closing twice must not take from the others
+			if err := p.Close(ctx); err != nil {
+				t.Fatalf("Close: %v", err)
+			}
+		}
+		for _, other := range programs[i+1:] {
+			inv := Invocation("", nil, nil)
+			if err := Handle(ctx, other, inv); err != nil || string(inv.Reply.Body) != "hello" {
+				t.Errorf("after closing %d: got %q, %v", i, inv.Reply.Body, err)
+			}
+		}
+	}
+}
+
+func testManyAtATime(t *testing.T, e engine.Engine) {
+	p := Prepare(t, e, Echo())
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 20 {
+				body := fmt.Sprint("request ", i, " ", j)
+				inv := Invocation(body, nil, nil)
+				if err := Handle(context.Background(), p, inv); err != nil || string(inv.Reply.Body) != body {
+					t.Errorf("got %q, %v, want %q", inv.Reply.Body, err, body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func wantFault(t *testing.T, err error, code fault.Code, says string) {
+	t.Helper()
+	if got := fault.CodeOf(err); got != code {
+		t.Fatalf("got code %q (%v), want %q", got, err, code)
+	}
+	if !strings.Contains(fault.MessageOf(err), says) {
+		t.Errorf("message %q does not say %q", fault.MessageOf(err), says)
+	}
+}

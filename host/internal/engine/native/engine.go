@@ -1,0 +1,139 @@
+// Package native runs modules of the native ABI on wazero, an instance for each
+// caller that asks for one. Package host imports it; no type of wazero leaves it.
+package native
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/capability/config"
+	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/capability/log"
+	"github.com/wasmoor/wasmoor/host/internal/capability/system"
+	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Config is what an engine is made of.
+type Config struct {
+	// Extra are host functions beside those of Functions, whose modules they
+	// may not share.
+	Extra []capability.Func
+}
+
+// Functions returns every host function a module may import.
+func Functions() []capability.Func {
+	return slices.Concat(
+		exchange.Functions(),
+		kv.Functions(),
+		config.Functions(),
+		log.Functions(),
+		system.Functions(),
+		wasi.Functions(),
+	)
+}
+
+// Engine makes programs with wazero. It implements engine.Engine.
+type Engine struct {
+	runtime wazero.Runtime
+	offer   offer
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New returns an engine with its host functions linked. Close it.
+//
+// Modules of the same bytes share their compiled code, which is freed when the
+// last of their programs is closed.
+func New(ctx context.Context, cfg Config) (*Engine, error) {
+	funcs := slices.Concat(Functions(), cfg.Extra)
+	e := &Engine{
+		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+			WithCloseOnContextDone(true).
+			WithDebugInfoEnabled(false)),
+		offer: newOffer(funcs),
+	}
+	if err := link(ctx, e.runtime, funcs); err != nil {
+		return nil, fault.Wrap(fault.Internal, "engine", "link host functions", err)
+	}
+	return e, nil
+}
+
+// Close releases the engine. Programs must have been closed.
+func (e *Engine) Close(ctx context.Context) error { return e.runtime.Close(ctx) }
+
+// Prepare implements engine.Engine.
+func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
+	limit, err := pages(o.Memory)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPreamble(module); err != nil {
+		return nil, err
+	}
+	if err := checkForeign(module); err != nil {
+		return nil, err
+	}
+	compiled, err := e.compile(ctx, module)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{runtime: e.runtime, compiled: compiled, memory: int(limit) * pageSize}
+	if err := e.offer.check(compiled, limit); err != nil {
+		p.release(ctx)
+		return nil, err
+	}
+	_, p.initializes = compiled.ExportedFunctions()[exportInitialize]
+	return p, nil
+}
+
+// compile validates the module and makes machine code of it. A module that
+// makes wazero panic is refused like any other that it cannot take.
+func (e *Engine) compile(ctx context.Context, module []byte) (compiled wazero.CompiledModule, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fault.Wrap(fault.Internal, "prepare", "the compiler failed on this module",
+				fmt.Errorf("%v\n%s", r, debug.Stack()))
+		}
+	}()
+	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	compiled, err = e.runtime.CompileModule(ctx, module)
+	switch {
+	case err == nil:
+		return compiled, nil
+	case ctx.Err() != nil:
+		return nil, fault.Wrap(fault.Deadline, "prepare", "compiling the module took too long", err)
+	default:
+		return nil, fault.Wrap(fault.Invalid, "prepare", "the file is not a valid WebAssembly module: "+firstLine(err.Error()), err)
+	}
+}
+
+// program implements engine.Program.
+type program struct {
+	runtime     wazero.Runtime
+	compiled    wazero.CompiledModule
+	memory      int // most bytes of an instance's linear memory
+	initializes bool
+	closing     sync.Once
+}
+
+// Close implements engine.Program. wazero counts references by module, so that
+// closing one program twice would free the code of another.
+func (p *program) Close(ctx context.Context) error {
+	p.release(ctx)
+	return nil
+}
+
+func (p *program) release(ctx context.Context) {
+	p.closing.Do(func() { _ = p.compiled.Close(ctx) }) // it always returns nil
+}

@@ -1,0 +1,126 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+const (
+	exportMemory     = abi.ExportMemory
+	exportInitialize = abi.ExportInitialize
+	exportHandle     = abi.ExportHandle
+)
+
+// instance implements engine.Instance.
+type instance struct {
+	module api.Module
+	handle api.Function
+	memory memory
+	guest  capability.Guest
+	result [1]uint64
+}
+
+// anonymous lets any number of instances live in one runtime; start functions
+// are ours to call.
+var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
+
+// Instance implements engine.Program.
+func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
+	in := &instance{memory: memory{limit: p.memory}}
+	c := in.call(experimental.WithMemoryAllocator(ctx, &in.memory))
+	if err := in.start(c, p); err != nil {
+		if in.module != nil {
+			_ = in.module.Close(ctx) // the reason it is closed is err
+		}
+		return nil, in.initFailure(c, err)
+	}
+	in.handle = in.module.ExportedFunction(exportHandle)
+	return in, nil
+}
+
+func (in *instance) start(c *call, p *program) (err error) {
+	in.module, err = p.runtime.InstantiateModule(c, p.compiled, anonymous)
+	if err != nil || !p.initializes {
+		return err
+	}
+	return in.module.ExportedFunction(exportInitialize).CallWithStack(c, nil)
+}
+
+func (in *instance) call(ctx context.Context) *call {
+	return &call{Context: ctx, guest: &in.guest, mem: &in.memory}
+}
+
+// Handle implements engine.Instance.
+func (in *instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
+	c := in.call(ctx)
+	in.guest.Inv = inv
+	err := in.handle.CallWithStack(c, in.result[:])
+	in.guest.Out.Flush(inv)
+	in.guest.Inv, in.guest.Mem = nil, nil
+	switch {
+	case err != nil:
+		return failure(c, "handle", err)
+	case uint32(in.result[0]) != 0:
+		return fault.New(fault.Trap, "handle", fmt.Sprintf("the handler reported failure %d", int32(in.result[0])))
+	}
+	return nil
+}
+
+// Close implements engine.Instance.
+func (in *instance) Close(ctx context.Context) error { return in.module.Close(ctx) }
+
+// initFailure is failure with what the guest wrote last, for the operator: it
+// is why a language's runtime gave up.
+func (in *instance) initFailure(c *call, err error) error {
+	f := failure(c, "initialise", err)
+	in.guest.Out.Flush(nil)
+	if last := in.guest.Out.Initial(); last != "" {
+		f.Err = fmt.Errorf("the guest wrote %q: %w", last, f.Err)
+	}
+	return f
+}
+
+// failure says why a call into the guest ended with err.
+func failure(c *call, op string, err error) *fault.Error {
+	var panicked *panicError
+	var exit *sys.ExitError
+	switch {
+	case errors.As(c.err, &panicked):
+		return fault.Wrap(fault.Internal, op, "host function "+c.function+" failed", c.err)
+	case errors.Is(c.err, capability.ErrExit):
+		return fault.Wrap(fault.Trap, op, c.err.Error(), err)
+	case c.Err() != nil && (errors.Is(c.err, c.Err()) || errors.As(err, &exit)):
+		return fault.Wrap(fault.Deadline, op, "the guest ran out of time", context.Cause(c))
+	case c.err != nil:
+		return fault.Wrap(fault.Internal, op, "host function "+c.function+" failed", c.err)
+	default:
+		return fault.Wrap(fault.Trap, op, "the guest trapped: "+reason(err), err)
+	}
+}
+
+// reason is the first line of wazero's text, without the words around it.
+func reason(err error) string {
+	s := firstLine(err.Error())
+	if _, after, ok := strings.Cut(s, "wasm error: "); ok {
+		return after
+	}
+	return s
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
