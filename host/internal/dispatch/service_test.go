@@ -1,0 +1,271 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+// guest is a program whose handler is a Go function.
+type guest func(ctx context.Context, inv *invoke.Invocation) error
+
+func (g guest) Instance(context.Context) (engine.Instance, error)        { return g, nil }
+func (g guest) Handle(ctx context.Context, inv *invoke.Invocation) error { return g(ctx, inv) }
+func (guest) Close(context.Context) error                                { return nil }
+
+func reply(inv *invoke.Invocation, status uint32) {
+	inv.Reply.SetHead(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: status}))
+}
+
+const space = store.Space(7)
+
+func open(t *testing.T) store.Store {
+	t.Helper()
+	st, err := badger.Open(badger.Config{Dir: t.TempDir(), Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return st
+}
+
+func service(st store.Store, g guest) *dispatch.Service {
+	limits := limit.Default()
+	limits.Concurrency = 2
+	return dispatch.NewService(dispatch.Config{
+		Env:     &invoke.Env{Plugin: "p", Version: 1, Limits: limits, KV: true, Space: space},
+		Program: g, Store: st, Clock: time.Now,
+	})
+}
+
+func do(t *testing.T, s *dispatch.Service, change func(*invoke.Invocation, *limit.Limits)) (*invoke.Invocation, dispatch.Result, error) {
+	t.Helper()
+	inv := &invoke.Invocation{Request: &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: "/"}}}
+	limits := s.Env().Limits
+	if change != nil {
+		change(inv, &limits)
+	}
+	res, err := s.Do(t.Context(), inv, limits)
+	return inv, res, err
+}
+
+// stored returns the value of key, "" when it is absent.
+func stored(t *testing.T, st store.Store, key string) string {
+	t.Helper()
+	snap, err := st.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Release()
+	v, _, err := snap.Get(space, []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(v.Data)
+}
+
+func TestOutcomes(t *testing.T) {
+	broken := errors.New("broken")
+	write := func(inv *invoke.Invocation) error { return inv.Tx.Set([]byte("k"), []byte("v"), 0) }
+	tests := []struct {
+		name    string
+		guest   guest
+		drop    bool
+		outcome dispatch.Outcome
+		code    fault.Code
+	}{
+		{"status 200 commits", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 200); return write(inv) }, false, dispatch.Committed, ""},
+		{"no head commits as 200", func(_ context.Context, inv *invoke.Invocation) error { return write(inv) }, false, dispatch.Committed, ""},
+		{"status 404 commits", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 404); return write(inv) }, false, dispatch.Committed, ""},
+		{"status 500 aborts", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 500); return write(inv) }, false, dispatch.Aborted, ""},
+		{"status 500 with commit commits", func(_ context.Context, inv *invoke.Invocation) error {
+			reply(inv, 500)
+			inv.Outcome = abi.OutcomeCommit
+			return write(inv)
+		}, false, dispatch.Committed, ""},
+		{"status 200 with abort aborts", func(_ context.Context, inv *invoke.Invocation) error {
+			inv.Outcome = abi.OutcomeAbort
+			return write(inv)
+		}, false, dispatch.Aborted, ""},
+		{"HEAD drops effects", func(_ context.Context, inv *invoke.Invocation) error { return write(inv) }, true, dispatch.Aborted, ""},
+		{"a trap aborts", func(_ context.Context, inv *invoke.Invocation) error {
+			return errors.Join(write(inv), fault.Wrap(fault.Trap, "", "", broken))
+		}, false, dispatch.Aborted, fault.Trap},
+		{"a bad status aborts", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 999); return write(inv) }, false, dispatch.Aborted, fault.BadReply},
+		{"a good head after a bad one commits", func(_ context.Context, inv *invoke.Invocation) error {
+			reply(inv, 999)
+			reply(inv, 201)
+			return write(inv)
+		}, false, dispatch.Committed, ""},
+		{"a body over its limit aborts", func(_ context.Context, inv *invoke.Invocation) error {
+			inv.Reply.Write(make([]byte, 10), 9)
+			return write(inv)
+		}, false, dispatch.Aborted, fault.BadReply},
+		{"a read commits nothing", func(_ context.Context, inv *invoke.Invocation) error {
+			_, _, err := inv.Tx.Get([]byte("k"))
+			return err
+		}, false, dispatch.None, ""},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			st := open(t)
+			_, res, err := do(t, service(st, tc.guest), func(inv *invoke.Invocation, _ *limit.Limits) { inv.Request.DropEffects = tc.drop })
+			if res.Outcome != tc.outcome || fault.CodeOf(err) != tc.code || res.Attempts != 1 {
+				t.Errorf("got %+v and %v, want outcome %s, code %q after 1 attempt", res, err, tc.outcome, tc.code)
+			}
+			if got, want := stored(t, st, "k") == "v", tc.outcome == dispatch.Committed; got != want {
+				t.Errorf("the write is stored: %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
+	st := open(t)
+	var attempts []uint32
+	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+		attempts = append(attempts, inv.Request.Head.Attempt)
+		data, _, err := inv.Tx.Get([]byte("k"))
+		if err != nil {
+			return err
+		}
+		if len(attempts) < 3 {
+			put(t, st, "k", string(data)+"x") // someone else, between the read and the commit
+		}
+		return inv.Tx.Set([]byte("k"), append([]byte("seen:"), data...), 0)
+	})
+	_, res, err := do(t, s, nil)
+	if err != nil || res.Attempts != 3 || res.Outcome != dispatch.Committed {
+		t.Fatalf("got %+v and %v, want a commit at the third attempt", res, err)
+	}
+	if got := stored(t, st, "k"); got != "seen:xx" {
+		t.Errorf("stored %q, want the value of the last snapshot, seen:xx", got)
+	}
+	if want := []uint32{1, 2, 3}; len(attempts) != 3 || attempts[0] != want[0] || attempts[2] != want[2] {
+		t.Errorf("the guest saw attempts %v, want %v", attempts, want)
+	}
+}
+
+func TestConflictsAreRerunABoundedNumberOfTimes(t *testing.T) {
+	st := open(t)
+	runs := 0
+	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+		runs++
+		if _, _, err := inv.Tx.Get([]byte("k")); err != nil {
+			return err
+		}
+		put(t, st, "k", time.Now().String())
+		return inv.Tx.Set([]byte("k"), []byte("mine"), 0)
+	})
+	_, res, err := do(t, s, nil)
+	if fault.CodeOf(err) != fault.Conflict || res.Attempts != limit.Attempts || runs != limit.Attempts {
+		t.Errorf("got %+v and %v after %d runs, want a conflict after %d", res, err, runs, limit.Attempts)
+	}
+	if got := stored(t, st, "k"); got == "mine" {
+		t.Error("a conflicting write is stored")
+	}
+}
+
+func put(t *testing.T, st store.Store, key, value string) {
+	t.Helper()
+	snap, err := st.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := store.Begin(snap, space, store.Quota{}, time.Now())
+	defer tx.Close()
+	if err := tx.Set([]byte(key), []byte(value), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Commit(t.Context(), tx.Effects()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConcurrencyIsBoundedAndWaitsUntilTheDeadline(t *testing.T) {
+	entered, leave := make(chan struct{}, 2), make(chan struct{})
+	s := service(open(t), func(context.Context, *invoke.Invocation) error {
+		entered <- struct{}{}
+		<-leave
+		return nil
+	})
+	var running sync.WaitGroup
+	for range 2 {
+		running.Go(func() {
+			if _, _, err := do(t, s, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-entered
+	<-entered
+	_, _, err := do(t, s, func(_ *invoke.Invocation, l *limit.Limits) { l.Deadline = 10 * time.Millisecond })
+	if fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("a third invocation got %v, want unavailable", err)
+	}
+	close(leave)
+	running.Wait()
+}
+
+func TestDrainWaitsForWhatRuns(t *testing.T) {
+	s := service(open(t), nil)
+	if !s.Acquire() || !s.Acquire() {
+		t.Fatal("a new service refuses work")
+	}
+	drained := s.Drain()
+	if s.Acquire() {
+		t.Error("a draining service takes work")
+	}
+	if got := s.InFlight(); got != 2 {
+		t.Errorf("InFlight is %d, want 2", got)
+	}
+	s.Release()
+	select {
+	case <-drained:
+		t.Fatal("drained while one invocation runs")
+	default:
+	}
+	s.Release()
+	<-drained
+}
+
+func TestDrainOfAnIdleService(t *testing.T) {
+	<-service(open(t), nil).Drain()
+}
+
+func TestAcquireAndDrainRace(t *testing.T) {
+	for range 200 {
+		s := service(nil, nil)
+		var users sync.WaitGroup
+		for range 4 {
+			users.Go(func() {
+				for range 50 {
+					if !s.Acquire() {
+						return
+					}
+					s.Release()
+				}
+			})
+		}
+		<-s.Drain()
+		users.Wait()
+		if s.InFlight() != 0 {
+			t.Fatalf("InFlight is %d after the drain", s.InFlight())
+		}
+	}
+}
