@@ -1,0 +1,140 @@
+// Package router decides which plugin answers a request. Package deploy builds
+// its tables from everything that serves and swaps them; a table never changes.
+//
+// A mount owns every path at and below it, up to the next deeper mount: the
+// mount is found first (with the request's host before without, then the
+// deepest), and only its own patterns are asked, with the precedence of Go's
+// net/http.ServeMux. So a plugin mounted at "/" with a route "GET /{code}" lives
+// beside one at "/shop", and what a plugin answers does not depend on the
+// patterns of those around it.
+package router
+
+import (
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/pattern"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// Entry is a plugin that serves.
+type Entry[T any] struct {
+	Plugin string
+	Mount  plugin.Mount
+	Routes []string // patterns relative to the mount; none = the whole mount, any method
+	Value  T
+}
+
+// WholeMount is the Route of a match with a plugin that has no routes.
+const WholeMount = -1
+
+// Match is what a request leads to.
+type Match[T any] struct {
+	Value   T
+	Route   int        // index into the entry's Routes, or WholeMount
+	Pattern string     // that route; "" for the whole mount
+	Params  []abi.Pair // the pattern's path values, decoded, behind those of the buffer
+	Mount   string     // the mount's prefix without a trailing slash; "" = the root
+	Path    string     // relative to the mount, undecoded, starts with "/"
+	Allow   []string   // the methods that would match, for MethodNotAllowed
+}
+
+// Result says what a look-up found.
+type Result int8
+
+// The results.
+const (
+	NotFound         Result = iota // no plugin answers this path
+	MethodNotAllowed               // some other method would match: see Allow
+	Found
+)
+
+// Table is a set of mounts and their routes. The zero Table finds nothing. It is
+// immutable and safe for concurrent use.
+type Table[T any] struct {
+	mounts pattern.Set[*area[T]]
+}
+
+// area is one mount and what hangs there. Several plugins may share it as long
+// as all of them have routes.
+type area[T any] struct {
+	mount    plugin.Mount
+	prefix   string
+	segments int // of the prefix
+	whole    *Entry[T]
+	routes   pattern.Set[route[T]]
+	entries  []*Entry[T]
+}
+
+// route is one pattern of an entry.
+type route[T any] struct {
+	entry *Entry[T]
+	index int
+}
+
+// Lookup finds who answers. The host may carry a port and capital letters. The
+// path is normalised (no dot segments, no encoded slash) but undecoded, and
+// without query. HEAD falls back to GET. The mount's own path stands for the
+// path "/" below it, as does the one with a slash; other paths with and without
+// a slash at the end are two.
+//
+// Unless Found, Value, Pattern and Params are zero; Mount and Path are set if
+// the path lies below a mount. Params is appended to params, whose room it uses:
+// a hit allocates only if that is too small, a path value holds an escape, or
+// the host has capital letters.
+func (t *Table[T]) Lookup(method, host, path string, params []abi.Pair) (Match[T], Result) {
+	at, ok := t.mounts.Match("", hostname(host), path, nil)
+	if !ok {
+		return Match[T]{}, NotFound
+	}
+	a := at.Value
+	m := Match[T]{Mount: a.prefix, Path: a.relative(path)}
+	if a.whole != nil {
+		m.Value, m.Route, m.Params = a.whole.Value, WholeMount, params
+		return m, Found
+	}
+	found, ok := a.routes.Match(method, "", m.Path, params)
+	if !ok {
+		if m.Allow = a.routes.Allowed("", m.Path); m.Allow == nil {
+			return m, NotFound
+		}
+		return m, MethodNotAllowed
+	}
+	r := found.Value
+	m.Value, m.Route, m.Pattern, m.Params = r.entry.Value, r.index, r.entry.Routes[r.index], found.Params
+	return m, Found
+}
+
+// Allowed returns the methods that some route matches for a path, sorted, HEAD
+// with GET; nil if there is none, or if every method is the plugin's own affair
+// (the whole mount, or a pattern without a method).
+func (t *Table[T]) Allowed(host, path string) []string {
+	at, ok := t.mounts.Match("", hostname(host), path, nil)
+	if !ok || at.Value.whole != nil {
+		return nil
+	}
+	return at.Value.routes.Allowed("", at.Value.relative(path))
+}
+
+// relative cuts the prefix off a path below the mount. It counts segments, for
+// the path may spell the prefix with escapes.
+func (a *area[T]) relative(path string) string {
+	for range a.segments {
+		next := strings.IndexByte(path[1:], '/')
+		if next < 0 {
+			return "/"
+		}
+		path = path[1+next:]
+	}
+	return path
+}
+
+// hostname returns the host of an authority as mounts spell it: without port
+// and final dot, in lower case.
+func hostname(authority string) string {
+	host := authority
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
