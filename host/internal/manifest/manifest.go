@@ -15,8 +15,12 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// FileName is the manifest beside a plugin's module.
-const FileName = "wasmoor.toml"
+// Where a manifest is: in a file beside the module, and packed into the module
+// as the text of a custom section.
+const (
+	FileName    = "wasmoor.toml"
+	SectionName = abi.ManifestSection
+)
 
 // FormatVersion is the manifest_version this host reads.
 const FormatVersion = 1
@@ -154,17 +158,6 @@ func (m *Manifest) Resolve(name string, vars map[string]string) (map[string]stri
 		return nil, missingVars(name, missing)
 	}
 	return config, nil
-}
-
-// Secrets returns the names of the secret vars.
-func (m *Manifest) Secrets() map[string]bool {
-	secrets := map[string]bool{}
-	for _, v := range m.Vars {
-		if v.Secret {
-			secrets[v.Name] = true
-		}
-	}
-	return secrets
 }
 
 func sortedKeys(values map[string]any) []string {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/abi/pattern"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -111,13 +112,20 @@ func (r *reader) name(t table) string {
 
 func (r *reader) label(t table) string {
 	label, _ := t.string("version")
-	switch {
-	case len(label) > MaxLabel:
-		t.fail("version", "%d bytes are above the maximum of %d", len(label), MaxLabel)
-	case strings.ContainsFunc(label, unicode.IsControl):
-		t.fail("version", "control characters are not allowed")
+	if err := CheckLabel(label); err != nil {
+		t.fail("version", "%s", fault.MessageOf(err))
 	}
 	return label
+}
+
+// CheckLabel returns an Invalid error unless label can be a version's: at most
+// MaxLabel bytes of UTF-8 without control characters. "" is fine.
+func CheckLabel(label string) error {
+	if len(label) > MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, unicode.IsControl) {
+		return fault.New(fault.Invalid, "", fmt.Sprintf(
+			"label %q is not allowed: use up to %d bytes of text without control characters", shorten(label), MaxLabel))
+	}
+	return nil
 }
 
 func (r *reader) abi(t table, m *Manifest) {

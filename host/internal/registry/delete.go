@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Delete ends a plugin: it has no deployment any more. Without purge its name,
+// versions, vars, grant and key space are kept, and a later AddVersion of the
+// name gets them back. With purge all of it is gone: the name is free at once,
+// and the key space, the records and the modules nobody else names are removed
+// before Delete returns, or by the next Open. Errors: NotFound (also when it is
+// deleted already and purge is false).
+func (r *Registry) Delete(ctx context.Context, name string, purge bool, by string) error {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	if !purge {
+		return r.change(ctx, func(tx *records) error { return tx.retire(name, by) })
+	}
+	if err := r.change(ctx, func(tx *records) error { return tx.purge(name, by) }); err != nil {
+		return err
+	}
+	// The purge is decided; what is left is cleaning, which Open can do as well.
+	if err := r.finishPurges(ctx); err != nil {
+		return r.left(name, err)
+	}
+	if err := r.removeOrphans(); err != nil {
+		return r.left(name, err)
+	}
+	return nil
+}
+
+func (r *Registry) left(name string, err error) error {
+	return fault.Wrap(fault.CodeOf(err), "purge", fmt.Sprintf(
+		"plugin %q is gone; removing its data was interrupted and is taken up at the next start", name), err)
+}
+
+func (tx *records) retire(name, by string) error {
+	p, err := tx.live(name)
+	if err != nil {
+		return err
+	}
+	p.Deleted, p.Deployment, p.Active = true, 0, 0
+	if err := tx.putPlugin(p); err != nil {
+		return err
+	}
+	return tx.audit(Event{By: by, Action: ActionDelete, Plugin: name})
+}
+
+// purge frees the name and notes which key space is to be removed.
+func (tx *records) purge(name, by string) error {
+	p, err := tx.plugin(name)
+	if err != nil {
+		return err
+	}
+	if err := tx.Delete([]byte(prefixPlugin + name)); err != nil {
+		return err
+	}
+	if err := put(tx, purgeKey(p.Space), p.Space); err != nil {
+		return err
+	}
+	return tx.audit(Event{By: by, Action: ActionPurge, Plugin: name})
+}
+
+func purgeKey(space uint64) string { return fmt.Sprintf("%s%016x", prefixPurge, space) }
+
+// finishPurges removes the key spaces and the records of purged plugins.
+func (r *Registry) finishPurges(ctx context.Context) error {
+	var spaces []uint64
+	err := r.view(func(tx *records) error {
+		return list(tx, prefixPurge, func(space uint64) bool {
+			spaces = append(spaces, space)
+			return true
+		})
+	})
+	for _, space := range spaces {
+		if err == nil {
+			err = r.finishPurge(ctx, space)
+		}
+	}
+	return err
+}
+
+func (r *Registry) finishPurge(ctx context.Context, space uint64) error {
+	if err := r.store.Drop(ctx, store.Space(space)); err != nil {
+		return err
+	}
+	for _, prefix := range []string{below(prefixVersion, space), below(prefixManifest, space), below(prefixDeployment, space)} {
+		if err := r.removeBelow(ctx, prefix); err != nil {
+			return err
+		}
+	}
+	return r.change(ctx, func(tx *records) error { return tx.Delete([]byte(purgeKey(space))) })
+}
+
+// removeStep is how many records one commit removes; store.MaxEffectOps bounds it.
+const removeStep = 1000
+
+// removeBelow removes every record below prefix, some per commit.
+func (r *Registry) removeBelow(ctx context.Context, prefix string) error {
+	for {
+		n := 0
+		err := r.change(ctx, func(tx *records) (err error) {
+			n, err = tx.removeSome(prefix)
+			return err
+		})
+		if err != nil || n < removeStep {
+			return err
+		}
+	}
+}
+
+func (tx *records) removeSome(prefix string) (int, error) {
+	var keys [][]byte
+	err := tx.List(store.Query{Prefix: []byte(prefix), Limit: removeStep}, func(key, _ []byte) bool {
+		keys = append(keys, append([]byte(nil), key...))
+		return true
+	})
+	for _, key := range keys {
+		if err == nil {
+			err = tx.Delete(key)
+		}
+	}
+	return len(keys), err
+}
+
+// removeOrphans removes the modules no version names.
+func (r *Registry) removeOrphans() error {
+	named := map[plugin.Digest]bool{}
+	err := r.view(func(tx *records) error {
+		return list(tx, prefixVersion, func(v plugin.Version) bool {
+			named[v.Digest] = true
+			return true
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return r.modules.keep(named)
+}

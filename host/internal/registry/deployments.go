@@ -1,0 +1,176 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// Change is what an activation changes; zero fields leave things as they are.
+type Change struct {
+	Version int               // the version that is to serve; 0 = the one that serves
+	Mount   plugin.Mount      // "" = as it is
+	Grant   *plugin.Grant     // nil = as it is
+	Set     map[string]string // vars to set
+	Unset   []string          // vars to remove; one that is not set is fine
+	By      string            // who changes it
+}
+
+// Next returns what c makes of p, without recording it: what deploy prepares
+// before it calls Activate. Only Deployment stays as it is. Errors: Invalid
+// (vars).
+func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
+	if c.Version != 0 {
+		p.Active = c.Version
+	}
+	if c.Mount != "" {
+		p.Mount = c.Mount
+	}
+	if c.Grant != nil {
+		p.Grant = *c.Grant
+	}
+	var err error
+	p.Vars, err = c.vars(p.Vars)
+	return p, err
+}
+
+// Activate records a deployment of a plugin and makes it the one that serves, in
+// one commit. The same change twice makes two deployments. Whether the version
+// runs, its config is complete and its grant suffices is for deploy to know
+// before, which also keeps two activations of a plugin apart. Errors: NotFound
+// (plugin, version; nothing serves and c names no version), Invalid (vars).
+func (r *Registry) Activate(ctx context.Context, name string, c Change) (p plugin.Plugin, d plugin.Deployment, err error) {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	err = r.change(ctx, func(tx *records) (err error) {
+		before, next, err := tx.next(name, c)
+		if err != nil {
+			return err
+		}
+		p, d, err = tx.deploy(before, next, c.By)
+		return err
+	})
+	return p, d, err
+}
+
+// SetVars changes vars. If a version serves, that is a deployment of it with the
+// new vars, as by Activate; else the vars wait for the first one, and the
+// deployment returned is zero. Errors: NotFound (plugin), Invalid (vars).
+func (r *Registry) SetVars(ctx context.Context, name string, set map[string]string, unset []string, by string) (p plugin.Plugin, d plugin.Deployment, err error) {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	err = r.change(ctx, func(tx *records) (err error) {
+		d = plugin.Deployment{}
+		before, next, err := tx.next(name, Change{Set: set, Unset: unset})
+		if err != nil {
+			return err
+		}
+		if next.Active != 0 {
+			p, d, err = tx.deploy(before, next, by)
+			return err
+		}
+		p = next
+		if err := tx.putPlugin(p); err != nil {
+			return err
+		}
+		return tx.audit(Event{By: by, Action: ActionVars, Plugin: name, Detail: differences(before, p)})
+	})
+	return p, d, err
+}
+
+// next returns a plugin that is not deleted, as it is and as c makes it.
+func (tx *records) next(name string, c Change) (before, next plugin.Plugin, err error) {
+	if before, err = tx.live(name); err == nil {
+		next, err = c.Next(before)
+	}
+	return before, next, err
+}
+
+// deploy makes a deployment from what next says, and next the plugin's record.
+func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugin, d plugin.Deployment, err error) {
+	if next.Active == 0 {
+		return next, d, fault.New(fault.NotFound, "", fmt.Sprintf(
+			"no version of plugin %q serves; name one, e.g.: wasmoor activate %s %d", next.Name, next.Name, next.Versions))
+	}
+	if _, err := tx.version(next, next.Active); err != nil {
+		return next, d, err
+	}
+	last, _, err := newest[plugin.Deployment](tx, below(prefixDeployment, next.Space))
+	if err != nil {
+		return next, d, err
+	}
+	d = plugin.Deployment{
+		Number: last.Number + 1, Version: next.Active, Mount: next.Mount, Grant: next.Grant,
+		Vars: next.Vars, By: by, Created: tx.now(),
+	}
+	next.Deployment = d.Number
+	if err := tx.putPlugin(next); err != nil {
+		return next, d, err
+	}
+	if err := put(tx, numbered(prefixDeployment, next.Space, d.Number), d); err != nil {
+		return next, d, err
+	}
+	return next, d, tx.audit(Event{
+		By: by, Action: ActionActivate, Plugin: next.Name, Version: d.Version, Deployment: d.Number,
+		Detail: differences(before, next),
+	})
+}
+
+// differences says what changed besides the version, without values of vars.
+func differences(before, after plugin.Plugin) string {
+	var what []string
+	if before.Mount != after.Mount {
+		what = append(what, "mount "+string(after.Mount))
+	}
+	if before.Grant != after.Grant {
+		what = append(what, fmt.Sprintf("grant kv=%t keys=%d bytes=%d", after.Grant.KV, after.Grant.KVKeys, after.Grant.KVBytes))
+	}
+	if names := changedVars(before.Vars, after.Vars); len(names) > 0 {
+		what = append(what, "vars "+strings.Join(names, " "))
+	}
+	return strings.Join(what, ", ")
+}
+
+func changedVars(before, after map[string]string) []string {
+	changed := map[string]bool{}
+	for name, value := range after {
+		if old, ok := before[name]; !ok || old != value {
+			changed[name] = true
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			changed[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(changed))
+}
+
+// Deployments returns the newest deployments of a plugin, the newest first, at
+// most limit of them; 0 = all. Errors: NotFound.
+func (r *Registry) Deployments(_ context.Context, name string, limit int) ([]plugin.Deployment, error) {
+	return history[plugin.Deployment](r, name, prefixDeployment, limit)
+}
+
+// Deployment returns one deployment of a plugin. Errors: NotFound.
+func (r *Registry) Deployment(_ context.Context, name string, number int) (plugin.Deployment, error) {
+	var d plugin.Deployment
+	err := r.view(func(tx *records) error {
+		p, err := tx.plugin(name)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		d, ok, err = get[plugin.Deployment](tx, numbered(prefixDeployment, p.Space, number))
+		if err == nil && !ok {
+			err = fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no deployment %d", name, number))
+		}
+		return err
+	})
+	return d, err
+}

@@ -1,0 +1,147 @@
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// hostSpace is the key space of the host's own records.
+const hostSpace store.Space = 0
+
+// The keys of the records. Those below a plugin carry the id of its key space,
+// which is never used again, and not its name: the records of a purged plugin
+// are out of reach in the commit that removes its own, and a later plugin of its
+// name does not meet them.
+const (
+	prefixPlugin     = "registry/plugin/"     // NAME: plugin.Plugin
+	prefixVersion    = "registry/version/"    // SPACE/NUMBER: plugin.Version
+	prefixManifest   = "registry/manifest/"   // SPACE/NUMBER: the text
+	prefixDeployment = "registry/deployment/" // SPACE/NUMBER: plugin.Deployment
+	prefixAudit      = "registry/audit/"      // NUMBER: Event
+	prefixPurge      = "registry/purge/"      // SPACE: the id, of a purge not finished
+	keySpaces        = "registry/spaces"      // the newest space id
+)
+
+// firstSpace leaves ids below it to the host.
+const firstSpace = 16
+
+func below(prefix string, space uint64) string { return fmt.Sprintf("%s%016x/", prefix, space) }
+
+func numbered(prefix string, space uint64, number int) string {
+	return fmt.Sprintf("%s%010d", below(prefix, space), number)
+}
+
+// records is a transaction on the host's records.
+type records struct{ *store.Tx }
+
+func get[T any](tx *records, key string) (v T, ok bool, err error) {
+	data, ok, err := tx.Get([]byte(key))
+	if err != nil || !ok {
+		return v, false, err
+	}
+	return v, true, decode(key, data, &v)
+}
+
+func decode(key string, data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fault.Wrap(fault.Internal, "read the registry", fmt.Sprintf("record %q is damaged", key), err)
+	}
+	return nil
+}
+
+func put(tx *records, key string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fault.Wrap(fault.Internal, "write the registry", fmt.Sprintf("record %q", key), err)
+	}
+	return tx.Set([]byte(key), data, 0)
+}
+
+// list calls yield with each record below prefix in order, until it returns
+// false.
+func list[T any](tx *records, prefix string, yield func(T) bool) error {
+	return walk(tx, store.Query{Prefix: []byte(prefix)}, yield)
+}
+
+func walk[T any](tx *records, q store.Query, yield func(T) bool) error {
+	var damaged error
+	err := tx.List(q, func(key, data []byte) bool {
+		var v T
+		if damaged = decode(string(key), data, &v); damaged != nil {
+			return false
+		}
+		return yield(v)
+	})
+	if err != nil {
+		return err
+	}
+	return damaged
+}
+
+// newest returns the last record below prefix.
+func newest[T any](tx *records, prefix string) (last T, ok bool, err error) {
+	q := store.Query{Prefix: []byte(prefix), Limit: 1, Reverse: true}
+	err = walk(tx, q, func(v T) bool {
+		last, ok = v, true
+		return true
+	})
+	return last, ok, err
+}
+
+// history returns the newest records of a plugin below prefix, the newest
+// first; limit 0 = all.
+func history[T any](r *Registry, name, prefix string, limit int) ([]T, error) {
+	var all []T
+	err := r.view(func(tx *records) error {
+		p, err := tx.plugin(name)
+		if err != nil {
+			return err
+		}
+		q := store.Query{Prefix: []byte(below(prefix, p.Space)), Limit: limit, Reverse: true}
+		return walk(tx, q, func(v T) bool {
+			all = append(all, v)
+			return true
+		})
+	})
+	return all, err
+}
+
+func (tx *records) now() time.Time { return tx.Now().UTC() }
+
+func (tx *records) plugin(name string) (plugin.Plugin, error) {
+	p, ok, err := get[plugin.Plugin](tx, prefixPlugin+name)
+	if err == nil && !ok {
+		err = noPlugin(name)
+	}
+	return p, err
+}
+
+// live returns a plugin that is not deleted.
+func (tx *records) live(name string) (plugin.Plugin, error) {
+	p, err := tx.plugin(name)
+	if err == nil && p.Deleted {
+		return p, fault.New(fault.NotFound, "", fmt.Sprintf(
+			"plugin %q is deleted and its data is kept; deploy it again, or remove the data with: wasmoor delete %s --purge", name, name))
+	}
+	return p, err
+}
+
+func (tx *records) putPlugin(p plugin.Plugin) error { return put(tx, prefixPlugin+p.Name, p) }
+
+// newSpace returns a key-space id nobody had before.
+func (tx *records) newSpace() (uint64, error) {
+	id, ok, err := get[uint64](tx, keySpaces)
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		id = firstSpace - 1
+	}
+	id++
+	return id, put(tx, keySpaces, id)
+}
