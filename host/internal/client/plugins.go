@@ -35,8 +35,8 @@ type Outcome struct {
 
 // Step is a part of a deploy and the time it took.
 type Step struct {
-	Name   string `json:"name"`
-	Millis int64  `json:"millis"`
+	Name   string  `json:"name"`
+	Millis float64 `json:"millis"`
 }
 
 // Plugin is an installed plugin and how it does.
