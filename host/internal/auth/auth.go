@@ -1,0 +1,188 @@
+// Package auth keeps the admin token: the one secret that lets a request change
+// what is installed. Package server checks with it; the host opens it at start.
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+const (
+	// prefix lets secret scanners and people recognise a token.
+	prefix = "wasmoor_"
+	// secretSize is the number of random bytes in a token.
+	secretSize = 32
+	// maxFile bounds what is read of a token file: a token and a line end.
+	maxFile = 1 << 10
+)
+
+var tokenForm = regexp.MustCompile(`^` + prefix + `[A-Za-z0-9_-]{43}$`)
+
+// Token is an admin token. It prints and logs as a placeholder; Reveal shows it.
+// The zero Token lets nobody in. Immutable and safe for concurrent use.
+type Token struct {
+	text *string // fmt shows the address, even of a Token in a private field
+	sum  [sha256.Size]byte
+}
+
+// LoadOrCreate reads the token in the file path, or makes one there (mode 0600)
+// if there is no file, and reports which. Two processes that start at once end
+// with the same token. Errors: Invalid, with what to do, when the file can be
+// read by others or holds no token; Internal when it cannot be read or written.
+func LoadOrCreate(path string) (token Token, created bool, err error) {
+	token, err = load(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return token, false, err
+	}
+	created, err = create(path)
+	if err != nil {
+		return Token{}, false, fault.Wrap(fault.Internal, "create the admin token", path, err)
+	}
+	token, err = load(path)
+	return token, created, err
+}
+
+func load(path string) (Token, error) {
+	const op = "read the admin token"
+	f, err := os.Open(path)
+	if err != nil {
+		return Token{}, fault.Wrap(fault.Internal, op, path, err)
+	}
+	defer f.Close()
+	if err := checkMode(f); err != nil {
+		return Token{}, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return Token{}, fault.Wrap(fault.Internal, op, path, err)
+	}
+	token, ok := parse(strings.TrimSpace(string(data)))
+	if !ok {
+		return Token{}, fault.New(fault.Invalid, op, fmt.Sprintf(
+			"the file %s holds no admin token; remove it to get a new one at the next start", path))
+	}
+	return token, nil
+}
+
+// checkMode refuses a token file that is not a file of its owner alone.
+func checkMode(f *os.File) error {
+	const op = "read the admin token"
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return fault.Wrap(fault.Internal, op, f.Name(), err)
+	case !info.Mode().IsRegular():
+		return fault.New(fault.Invalid, op, fmt.Sprintf("%s is not a regular file", f.Name()))
+	case info.Mode().Perm()&0o077 != 0:
+		return fault.New(fault.Invalid, op, fmt.Sprintf(
+			"the file %s can be read by others (mode %04o); run: chmod 600 %s", f.Name(), info.Mode().Perm(), f.Name()))
+	}
+	return nil
+}
+
+func parse(text string) (Token, bool) {
+	if !tokenForm.MatchString(text) {
+		return Token{}, false
+	}
+	return Token{text: &text, sum: sha256.Sum256([]byte(text))}, true
+}
+
+// create writes a fresh token to path and reports whether it did: false if
+// another process was first. The file appears whole, with its mode, or not at
+// all, and is durable.
+func create(path string) (bool, error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600, never an existing file
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(generate() + "\n")
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, err
+	}
+	err = os.Link(f.Name(), path) // unlike a rename, replaces nothing
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, syncDir(dir)
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func generate() string {
+	secret := make([]byte, secretSize)
+	rand.Read(secret) // never fails (crypto/rand)
+	return prefix + base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// Check returns nil if the value of a request's Authorization header is
+// "Bearer TOKEN" with this token; the scheme's case does not matter (RFC 9110,
+// 11.1). Otherwise it is Unauthenticated, with one message for a missing, an
+// empty and a wrong token. The time it takes does not depend on how much of the
+// token is right.
+func (t Token) Check(authorization string) error {
+	sum := sha256.Sum256([]byte(bearer(authorization)))
+	equal := subtle.ConstantTimeCompare(sum[:], t.sum[:])
+	if equal != 1 || t.text == nil {
+		return fault.New(fault.Unauthenticated, "", "an admin token is needed: send the header Authorization: Bearer TOKEN")
+	}
+	return nil
+}
+
+// bearer returns the credentials of the scheme Bearer, "" for another scheme.
+func bearer(authorization string) string {
+	scheme, credentials, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.Trim(credentials, " ")
+}
+
+// Reveal returns the token itself, for the client of this host's own admin API;
+// "" for the zero Token.
+func (t Token) Reveal() string {
+	if t.text == nil {
+		return ""
+	}
+	return *t.text
+}
+
+const redacted = prefix + "[redacted]"
+
+// String returns a placeholder.
+func (t Token) String() string { return redacted }
+
+// GoString returns a placeholder.
+func (t Token) GoString() string { return redacted }
+
+// LogValue returns a placeholder.
+func (t Token) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns a placeholder.
+func (t Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }
