@@ -26,11 +26,11 @@ func Functions() []capability.Func {
 func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	key, okKey := mem.Range(args[0], args[1])
 	buf, okBuf := mem.Range(args[2], args[3])
-	switch {
-	case !okKey || !okBuf:
+	if !okKey || !okBuf {
 		return int64(abi.BadPointer)
-	case inv.Tx == nil:
-		return int64(abi.Denied)
+	}
+	if s := check(inv, key); s != abi.OK {
+		return int64(s)
 	}
 	data, ok, err := inv.Tx.Get(key)
 	switch {
@@ -46,12 +46,13 @@ func set(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	key, okKey := mem.Range(args[0], args[1])
 	value, okValue := mem.Range(args[2], args[3])
 	ttl := int64(args[4])
-	switch {
-	case !okKey || !okValue:
+	if !okKey || !okValue {
 		return int64(abi.BadPointer)
-	case inv.Tx == nil:
-		return int64(abi.Denied)
-	case ttl < 0:
+	}
+	if s := check(inv, key); s != abi.OK {
+		return int64(s)
+	}
+	if ttl < 0 {
 		return int64(abi.Invalid)
 	}
 	return refused(inv, inv.Tx.Set(key, value, milliseconds(ttl)))
@@ -59,24 +60,37 @@ func set(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 
 func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	key, ok := mem.Range(args[0], args[1])
-	switch {
-	case !ok:
+	if !ok {
 		return int64(abi.BadPointer)
-	case inv.Tx == nil:
-		return int64(abi.Denied)
+	}
+	if s := check(inv, key); s != abi.OK {
+		return int64(s)
 	}
 	return refused(inv, inv.Tx.Delete(key))
 }
 
 func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	key, ok := mem.Range(args[0], args[1])
-	switch {
-	case !ok:
+	if !ok {
 		return int64(abi.BadPointer)
-	case inv.Tx == nil:
-		return int64(abi.Denied)
+	}
+	if s := check(inv, key); s != abi.OK {
+		return int64(s)
 	}
 	return refused(inv, inv.Tx.Add(key, int64(args[2])))
+}
+
+// check answers what is wrong with a call on key before it reaches the
+// transaction, so that what that finds invalid is about the stored value.
+func check(inv *invoke.Invocation, key []byte) abi.Status {
+	switch {
+	case inv.Tx == nil:
+		return abi.Denied
+	case len(key) == 0:
+		return abi.Invalid
+	default:
+		return abi.OK
+	}
 }
 
 // milliseconds is n as a duration; more than a duration holds is 292 years.
@@ -84,7 +98,8 @@ func milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-// refused is the guest's status for an error of the transaction. The host's own
+// refused is the guest's status for an error of the transaction: Invalid is a
+// counter that is none or overflows, all else has been checked. The host's own
 // failures go to the log with their cause, which the guest does not learn.
 func refused(inv *invoke.Invocation, err error) int64 {
 	switch fault.CodeOf(err) {
@@ -93,7 +108,7 @@ func refused(inv *invoke.Invocation, err error) int64 {
 	case fault.TooLarge, fault.Exhausted:
 		return int64(abi.Limit)
 	case fault.Invalid:
-		return int64(abi.Invalid)
+		return int64(abi.WrongType)
 	}
 	inv.Fail(err)
 	return int64(abi.Internal)

@@ -1,8 +1,6 @@
 package kv
 
 import (
-	"bytes"
-
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -21,24 +19,21 @@ func list(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 		return int64(abi.Denied)
 	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
 		return int64(abi.Invalid)
-	case len(prefix) > store.MaxKey || len(after) > store.MaxKey:
-		return int64(abi.Limit)
 	}
-	p := page{buf: buf, limit: count, keysOnly: flags&abi.ListKeysOnly != 0}
-	p.size = abi.PageHeaderSize
+	p := page{room: len(buf), limit: count, keysOnly: flags&abi.ListKeysOnly != 0}
+	p.bytes = abi.AppendPageHeader(nil, 0, false)
 	if err := inv.Tx.List(query(prefix, after, count, flags), p.add); err != nil {
 		return refused(inv, err)
 	}
-	return p.finish()
+	return p.finish(buf)
 }
 
-// query copies prefix and after: the page is written to guest memory while they
-// are in use, and the guest may have let them overlap. One entry more than
-// asked for tells whether there are more.
+// query asks for one entry more than the guest does: it tells whether there are
+// more.
 func query(prefix, after []byte, count, flags uint32) store.Query {
-	q := store.Query{Prefix: bytes.Clone(prefix), Reverse: flags&abi.ListReverse != 0}
+	q := store.Query{Prefix: prefix, Reverse: flags&abi.ListReverse != 0}
 	if len(after) > 0 {
-		q.After = bytes.Clone(after)
+		q.After = after
 	}
 	if count > 0 {
 		q.Limit = int(count) + 1
@@ -46,42 +41,45 @@ func query(prefix, after []byte, count, flags uint32) store.Query {
 	return q
 }
 
-// page fills a guest's buffer with whole entries.
+// page collects whole entries apart from guest memory: prefix and cursor lie
+// there while they are in use, the guest may have let them overlap the buffer,
+// and a list that fails half-way must have written nothing.
 type page struct {
-	buf      []byte
-	limit    uint32 // 0 = none
+	bytes    []byte
+	room     int    // most bytes of a page
+	limit    uint32 // most entries; 0 = no limit
 	keysOnly bool
 	count    uint32
-	size     int // of the page so far, or of a page of one entry that does not fit
 	more     bool
+	needed   int // size of a page of one entry that does not fit; 0 = it does
 }
 
 func (p *page) add(key, value []byte) bool {
-	if p.limit > 0 && p.count == p.limit {
-		p.more = true
-		return false
-	}
 	entry := abi.Entry{Key: key, Value: value}
-	size := p.size + entrySize(entry, p.keysOnly)
-	if size > len(p.buf) {
+	size := len(p.bytes) + entrySize(entry, p.keysOnly)
+	switch {
+	case p.limit > 0 && p.count == p.limit:
 		p.more = true
-		if p.count == 0 {
-			p.size = size
-		}
+		return false
+	case size > p.room && p.count == 0:
+		p.needed = size
+		return false
+	case size > p.room:
+		p.more = true
 		return false
 	}
-	abi.AppendEntry(p.buf[:p.size], entry, p.keysOnly)
-	p.size = size
+	p.bytes = abi.AppendEntry(p.bytes, entry, p.keysOnly)
 	p.count++
 	return true
 }
 
-// finish writes the header when the page holds an entry or is empty and fits.
-func (p *page) finish() int64 {
-	if p.size <= len(p.buf) {
-		abi.AppendPageHeader(p.buf[:0], p.count, p.more)
+// finish copies the page to buf if it fits and returns its size.
+func (p *page) finish(buf []byte) int64 {
+	if p.needed > 0 {
+		return int64(p.needed)
 	}
-	return int64(p.size)
+	abi.AppendPageHeader(p.bytes[:0], p.count, p.more)
+	return capability.Fill(buf, p.bytes)
 }
 
 func entrySize(e abi.Entry, keysOnly bool) int {

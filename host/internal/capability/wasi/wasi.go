@@ -29,6 +29,7 @@ const (
 	fault   errno = 21
 	inval   errno = 28
 	nosys   errno = 52
+	notdir  errno = 54
 	notsock errno = 57
 	notsup  errno = 58
 	spipe   errno = 70
@@ -81,23 +82,23 @@ func plain() []capability.Func {
 		{"fd_prestat_dir_name", "iii", noFile},
 		{"fd_pwrite", "iiili", stdio(spipe)},
 		{"fd_read", "iiii", fdRead},
-		{"fd_readdir", "iiili", noFile},
+		{"fd_readdir", "iiili", stdio(notdir)},
 		{"fd_renumber", "ii", stdio(notsup)},
 		{"fd_seek", "ilii", stdio(spipe)},
 		{"fd_sync", "i", stdio(success)},
 		{"fd_tell", "ii", stdio(spipe)},
 		{"fd_write", "iiii", fdWrite},
 
-		{"path_create_directory", "iii", noFile},
-		{"path_filestat_get", "iiiii", noFile},
-		{"path_filestat_set_times", "iiiilli", noFile},
-		{"path_link", "iiiiiii", noFile},
-		{"path_open", "iiiiillii", noFile},
-		{"path_readlink", "iiiiii", noFile},
-		{"path_remove_directory", "iii", noFile},
-		{"path_rename", "iiiiii", noFile},
+		{"path_create_directory", "iii", stdio(notdir)},
+		{"path_filestat_get", "iiiii", stdio(notdir)},
+		{"path_filestat_set_times", "iiiilli", stdio(notdir)},
+		{"path_link", "iiiiiii", stdio(notdir)},
+		{"path_open", "iiiiillii", stdio(notdir)},
+		{"path_readlink", "iiiiii", stdio(notdir)},
+		{"path_remove_directory", "iii", stdio(notdir)},
+		{"path_rename", "iiiiii", stdio(notdir)},
 		{"path_symlink", "iiiii", noFile},
-		{"path_unlink_file", "iii", noFile},
+		{"path_unlink_file", "iii", stdio(notdir)},
 
 		{"proc_raise", "i", notBuilt},
 		{"sock_accept", "iii", stdio(notsock)},
@@ -131,13 +132,14 @@ func function(name, params string, call capability.Call) capability.Func {
 // nothing does nothing, with success.
 func nothing(*capability.Guest, []uint64) errno { return success }
 
-// noFile is for functions of files and directories: none is open.
+// noFile is for functions of directories that are open at the start: none is.
 func noFile(*capability.Guest, []uint64) errno { return badf }
 
 // notBuilt is for what a guest cannot have here.
 func notBuilt(*capability.Guest, []uint64) errno { return nosys }
 
-// stdio answers e for the three standard streams and that no other is open.
+// stdio answers e for the three standard streams, and badf for all others:
+// nothing else is open.
 func stdio(e errno) handler {
 	return func(_ *capability.Guest, args []uint64) errno {
 		if uint32(args[0]) > stderr {

@@ -1,5 +1,6 @@
 // Package enginetest is for tests: guests assembled by hand, an invocation to
-// run them with, and the suite that every engine of the native ABI passes.
+// run them with, a way to call host functions without a guest, and the suite
+// that every engine of the native ABI passes. Only tests import it.
 package enginetest
 
 import (

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 )
 
@@ -133,10 +133,10 @@ func testHeadPointer(t *testing.T, e engine.Engine) {
 	}
 }
 
-// testPointersWASI does the same to WASI, whose ranges are not declared: each
-// pair of neighbouring parameters is probed as one.
-func testPointersWASI(t *testing.T, e engine.Engine) {
-	for _, f := range wasi.Functions() {
+// testPointersOfOthers does the same to functions whose ranges are not declared:
+// each pair of neighbouring parameters is probed as one.
+func testPointersOfOthers(t *testing.T, e engine.Engine, funcs []capability.Func) {
+	for _, f := range funcs {
 		if len(f.Results) == 0 {
 			continue // it ends the guest
 		}
@@ -184,7 +184,7 @@ func probeOnce(t *testing.T, p engine.Program, call string, args []uint64) (resu
 	for i, v := range args {
 		binary.LittleEndian.PutUint64(body[8*i:], v)
 	}
-	inv := Invocation(string(body), nil, nil)
+	inv := Invocation(string(body), Begin(Snapshot{"\xa5": "value"}), nil)
 	if err := Handle(context.Background(), p, inv); err != nil {
 		t.Fatalf("%s: %v", call, err)
 	}

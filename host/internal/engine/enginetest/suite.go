@@ -10,26 +10,31 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // Run runs the suite. open is called for each test and its engine is closed
-// when that ends.
-func Run(t *testing.T, open func() engine.Engine) {
+// when that ends. others are the host functions the engine has beside those of
+// the ABI: their pointers are probed too.
+func Run(t *testing.T, open func() engine.Engine, others ...capability.Func) {
 	for name, test := range map[string]func(*testing.T, engine.Engine){
-		"handle":               testHandle,
-		"handle ends badly":    testHandleEndsBadly,
-		"deadline":             testDeadline,
-		"prepare refuses":      testPrepareRefuses,
-		"initialise":           testInitialise,
-		"initialise fails":     testInitialiseFails,
-		"memory limit":         testMemoryLimit,
-		"clean memory":         testCleanMemory,
-		"same bytes twice":     testSameBytesTwice,
-		"many at a time":       testManyAtATime,
-		"pointers":             testPointers,
-		"pointers of wasi":     testPointersWASI,
+		"handle":            testHandle,
+		"handle ends badly": testHandleEndsBadly,
+		"deadline":          testDeadline,
+		"prepare refuses":   testPrepareRefuses,
+		"initialise":        testInitialise,
+		"initialise fails":  testInitialiseFails,
+		"memory limit":      testMemoryLimit,
+		"clean memory":      testCleanMemory,
+		"same bytes twice":  testSameBytesTwice,
+		"many at a time":    testManyAtATime,
+		"pointers":          testPointers,
+		"pointers of others": func(t *testing.T, e engine.Engine) {
+			testPointersOfOthers(t, e, others)
+		},
 		"pointers at the head": testHeadPointer,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,9 +64,10 @@ func testHandle(t *testing.T, e engine.Engine) {
 		{"sleep", "1", "done", Sleep("done"), 200},
 		{"large", "", strings.Repeat("\x00", 64<<10), Large(64), 200},
 		{"head", "", "body", BadStatus(404), 404},
+		{"counter", "", "42", Counter(), 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inv := Invocation(test.body, nil, nil)
+			inv := Invocation(test.body, Begin(Snapshot{"n": string(store.AppendCounter(nil, 41))}), nil)
 			if err := Handle(context.Background(), Prepare(t, e, test.module), inv); err != nil {
 				t.Fatalf("Handle: %v", err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -19,5 +20,5 @@ func open(t testing.TB, cfg native.Config) *native.Engine {
 }
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, func() engine.Engine { return open(t, native.Config{}) })
+	enginetest.Run(t, func() engine.Engine { return open(t, native.Config{}) }, wasi.Functions()...)
 }

@@ -1,0 +1,84 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+)
+
+// goGuest is the example hello, built with the Go toolchain of the test.
+var goGuest = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "guest")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "hello.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", file,
+		"github.com/wasmoor/wasmoor/examples/hello")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
+	}
+	return os.ReadFile(file)
+})
+
+func prepareGoGuest(t testing.TB) engine.Program {
+	t.Helper()
+	module, err := goGuest()
+	if err != nil {
+		t.Fatalf("build the guest: %v", err)
+	}
+	ctx := context.Background()
+	e, err := New(ctx, Config{})
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	p, err := e.Prepare(ctx, module, engine.Options{Memory: 64 << 20})
+	if err != nil {
+		t.Fatalf("Prepare: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = p.Close(ctx)
+		_ = e.Close(ctx)
+	})
+	return p
+}
+
+// TestGoGuestCollectsGarbage checks that the SDK lets Go's collector run in a
+// guest: one instance answers requests that allocate many times its memory.
+func TestGoGuestCollectsGarbage(t *testing.T) {
+	ctx := context.Background()
+	p := prepareGoGuest(t)
+	in, err := p.Instance(ctx)
+	if err != nil {
+		t.Fatalf("Instance: %v", err)
+	}
+	defer in.Close(ctx)
+	name := strings.Repeat("n", 32<<10)
+	inv := enginetest.Invocation("", nil, nil)
+	inv.Request.Head.Method, inv.Request.Head.Path = "GET", "/"+name
+	const requests = 3000
+	for i := range requests {
+		inv.Begin(i+1, inv.Env.Limits, nil)
+		if err := in.Handle(ctx, inv); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+		if got := len(inv.Reply.Body); inv.Reply.Status != 200 || got < len(name) {
+			t.Fatalf("request %d: status %d with %d bytes", i, inv.Reply.Status, got)
+		}
+	}
+	allocated, size := requests*len(name), len(in.(*instance).memory.bytes)
+	t.Logf("memory: %d KiB after allocating more than %d KiB", size>>10, allocated>>10)
+	if size > allocated/4 {
+		t.Errorf("memory grew to %d bytes over requests that allocated at least %d: no garbage is collected", size, allocated)
+	}
+}
