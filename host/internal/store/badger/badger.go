@@ -99,7 +99,8 @@ type Store struct {
 	write func(txn *badger.Txn, revision uint64) error
 
 	failed    atomic.Pointer[fault.Error]
-	closed    atomic.Bool
+	life      sync.RWMutex // read-held while Badger is read outside a snapshot
+	closed    bool         // guarded by life
 	committed chan struct{} // closed when the committer has stopped
 
 	mu      sync.Mutex // guards usage
@@ -275,9 +276,10 @@ func firstError(errs ...error) error {
 
 // Snapshot implements store.Store. It never waits for a commit.
 func (s *Store) Snapshot() (store.Snapshot, error) {
-	if s.closed.Load() {
+	if !s.enter() {
 		return nil, fault.New(fault.Unavailable, "snapshot", "the store is closed")
 	}
+	defer s.leave()
 	ep := s.epochs.enter()
 	return &snapshot{store: s, epoch: ep, txn: s.db.NewTransactionAt(uint64(ep.rev), false)}, nil
 }
@@ -341,11 +343,24 @@ func (s *Store) droppedBy(space store.Space, revision store.Revision) bool {
 	return ok && at <= revision
 }
 
+// enter keeps the store open until leave; false when it is closed.
+func (s *Store) enter() bool {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (s *Store) leave() { s.life.RUnlock() }
+
 // Health implements store.Store.
 func (s *Store) Health() error {
-	if s.closed.Load() {
+	if !s.enter() {
 		return errClosed
 	}
+	defer s.leave()
 	if err := s.failure(); err != nil {
 		return err
 	}
@@ -368,7 +383,11 @@ func (s *Store) setFailure(cause error) {
 // Close implements store.Store: new commits are Unavailable, those already
 // handed over are decided, then the files are closed. Closing twice is fine.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
+	s.life.Lock()
+	again := s.closed
+	s.closed = true
+	s.life.Unlock()
+	if again {
 		return nil
 	}
 	s.janitor.stop()

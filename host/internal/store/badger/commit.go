@@ -145,6 +145,10 @@ func tooLarge(what string) error {
 
 // prepare encodes the writes of r and reads what they overwrite.
 func (s *Store) prepare(r *request) error {
+	if !s.enter() {
+		return errClosed
+	}
+	defer s.leave()
 	r.seen = s.epochs.newest()
 	txn := s.db.NewTransactionAt(uint64(r.seen), false)
 	defer txn.Discard()

@@ -72,7 +72,7 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 }
 
 func (j *janitor) report(what string, err error) {
-	if err != nil && !j.store.closed.Load() {
+	if err != nil {
 		j.store.log.Warn(what+": will try again", "error", err)
 	}
 }

@@ -249,8 +249,5 @@ func valueOf(txn *badger.Txn, item *badger.Item) (store.Value, error) {
 }
 
 func readError(err error) error {
-	if errors.Is(err, badger.ErrDBClosed) {
-		return fault.Wrap(fault.Unavailable, "read", "the store is closed", err)
-	}
 	return fault.Wrap(fault.Internal, "read", "cannot read the data directory", err)
 }
