@@ -1,0 +1,101 @@
+package deploy
+
+import (
+	"context"
+
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/router"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Quota of a plugin that asks for none in its manifest.
+const (
+	DefaultKVKeys  = 1_000_000
+	DefaultKVBytes = 1 << 30
+)
+
+// recalled is a version as the registry knows it.
+type recalled struct {
+	version  plugin.Version
+	manifest *manifest.Manifest
+	module   []byte
+}
+
+// recall reads one version of a plugin: its record, its manifest and its module.
+func (d *Deployer) recall(ctx context.Context, name string, number int) (r recalled, err error) {
+	if r.version, err = d.cfg.Registry.Version(ctx, name, number); err != nil {
+		return r, err
+	}
+	if r.manifest, err = d.cfg.Registry.Manifest(ctx, name, number); err != nil {
+		return r, err
+	}
+	r.module, err = d.cfg.Registry.Module(r.version.Digest)
+	return r, err
+}
+
+// newLive makes a deployment that is ready to serve but has no route yet. The
+// config is what the manifest makes of the plugin's vars.
+func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program engine.Program) *live {
+	env := &invoke.Env{
+		Plugin:  p.Name,
+		Version: r.version.Number,
+		Limits:  r.manifest.Limits(),
+		KV:      r.manifest.Ask().KV && p.Grant.KV,
+		Space:   store.Space(p.Space),
+		Quota:   quota(p.Grant),
+		Config:  config,
+		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
+	}
+	return &live{
+		plugin: p, version: r.version, manifest: r.manifest, program: program,
+		service: dispatch.NewService(dispatch.Config{Env: env, Program: program, Store: d.cfg.Store, Clock: d.cfg.Clock}),
+	}
+}
+
+// brokenLive holds the mount of a deployment that cannot serve.
+func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
+	r.manifest = manifest.Default(p.Name)
+	l := d.newLive(p, r, nil, broken{})
+	l.failure = why
+	return l
+}
+
+// broken is the program of a deployment that cannot serve.
+type broken struct{}
+
+func (broken) Instance(context.Context) (engine.Instance, error) {
+	return nil, fault.New(fault.Unavailable, "dispatch", "the plugin cannot serve; the operator's log says why")
+}
+
+func (broken) Close(context.Context) error { return nil }
+
+func quota(g plugin.Grant) store.Quota {
+	q := store.Quota{Keys: g.KVKeys, Bytes: g.KVBytes}
+	if q.Keys == 0 {
+		q.Keys = DefaultKVKeys
+	}
+	if q.Bytes == 0 {
+		q.Bytes = DefaultKVBytes
+	}
+	return q
+}
+
+// buildTable makes the routes of everything that serves. Conflict names both
+// plugins and both patterns.
+func buildTable(lives map[string]*live) (*router.Table[Target], error) {
+	entries := make([]router.Entry[Target], 0, len(lives))
+	for _, l := range lives {
+		entries = append(entries, router.Entry[Target]{
+			Plugin: l.plugin.Name,
+			Mount:  l.plugin.Mount,
+			Routes: l.manifest.Patterns(),
+			Value:  Target{Service: l.service, manifest: l.manifest},
+		})
+	}
+	return router.Build(entries)
+}

@@ -1,0 +1,147 @@
+package deploy
+
+import (
+	"context"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// States of a plugin.
+const (
+	StateServing = "serving"
+	StateFailed  = "failed"  // its deployment could not be restored
+	StateStopped = "stopped" // no version was ever activated
+	StateDeleted = "deleted" // its data is kept
+)
+
+// Status is a plugin as an operator sees it.
+type Status struct {
+	Name       string      `json:"name"`
+	Mount      string      `json:"mount"`
+	State      string      `json:"state"`
+	Error      string      `json:"error,omitempty"` // why it failed
+	Version    int         `json:"version"`         // the one that serves; 0 = none
+	Versions   int         `json:"versions"`        // number of the newest
+	Deployment int         `json:"deployment"`
+	Digest     string      `json:"digest,omitempty"`
+	Label      string      `json:"label,omitempty"`
+	Routes     []string    `json:"routes"` // none = the whole mount
+	Created    time.Time   `json:"created"`
+	Usage      store.Usage `json:"usage"`
+	InFlight   int64       `json:"in_flight"`
+}
+
+// Var is a config value of a plugin as an operator sees it.
+type Var struct {
+	Name        string  `json:"name"`
+	Value       string  `json:"value,omitempty"` // empty when secret
+	Set         bool    `json:"set"`
+	Secret      bool    `json:"secret"`
+	Required    bool    `json:"required"`
+	Default     *string `json:"default,omitempty"`
+	Description string  `json:"description,omitempty"`
+}
+
+// Plugins lists every plugin by name, deleted ones with kept data included.
+func (d *Deployer) Plugins(ctx context.Context) ([]Status, error) {
+	plugins, err := d.cfg.Registry.Plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	statuses := make([]Status, 0, len(plugins))
+	for _, p := range plugins {
+		s, err := d.status(p)
+		if err != nil {
+			return nil, err
+		}
+		statuses = append(statuses, s)
+	}
+	return statuses, nil
+}
+
+// Plugin returns one plugin; NotFound without it.
+func (d *Deployer) Plugin(ctx context.Context, name string) (Status, error) {
+	p, err := d.cfg.Registry.Plugin(ctx, name)
+	if err != nil {
+		return Status{}, err
+	}
+	return d.status(p)
+}
+
+func (d *Deployer) status(p plugin.Plugin) (Status, error) {
+	usage, err := d.cfg.Store.Usage(store.Space(p.Space))
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{
+		Name: p.Name, Mount: string(p.Mount), State: StateStopped, Versions: p.Versions,
+		Deployment: p.Deployment, Routes: []string{}, Created: p.Created, Usage: usage,
+	}
+	l := d.state.Load().live[p.Name]
+	switch {
+	case p.Deleted:
+		s.State = StateDeleted
+	case l != nil:
+		s.State = StateServing
+		s.Version, s.Digest, s.Label = l.version.Number, string(l.version.Digest), l.version.Label
+		s.Routes = append(s.Routes, l.manifest.Patterns()...)
+		s.InFlight = l.service.InFlight()
+		if l.failure != nil {
+			s.State, s.Error = StateFailed, fault.MessageOf(l.failure)
+		}
+	}
+	return s, nil
+}
+
+// Versions lists a plugin's versions, the newest first.
+func (d *Deployer) Versions(ctx context.Context, name string) ([]plugin.Version, error) {
+	return d.cfg.Registry.Versions(ctx, name)
+}
+
+// maxDeployments bounds a listing.
+const maxDeployments = 100
+
+// Deployments lists a plugin's last deployments, the newest first, without the
+// values of their vars.
+func (d *Deployer) Deployments(ctx context.Context, name string) ([]plugin.Deployment, error) {
+	deployments, err := d.cfg.Registry.Deployments(ctx, name, maxDeployments)
+	for i := range deployments {
+		deployments[i].Vars = nil // secrets among them; Vars knows which
+	}
+	return deployments, err
+}
+
+// Vars lists what the newest version's manifest declares and what is set. The
+// value of a secret, or of a name the manifest does not know, is left out.
+func (d *Deployer) Vars(ctx context.Context, name string) ([]Var, error) {
+	p, err := d.plugin(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.cfg.Registry.Manifest(ctx, name, p.Versions)
+	if err != nil {
+		return nil, err
+	}
+	vars := []Var{}
+	known := map[string]bool{}
+	for _, v := range m.Vars {
+		value, set := p.Vars[v.Name]
+		if v.Secret {
+			value = ""
+		}
+		known[v.Name] = true
+		vars = append(vars, Var{
+			Name: v.Name, Value: value, Set: set, Secret: v.Secret,
+			Required: v.Required, Default: v.Default, Description: v.Description,
+		})
+	}
+	for _, extra := range sortedKeys(p.Vars) {
+		if !known[extra] {
+			vars = append(vars, Var{Name: extra, Set: true, Secret: true, Description: "not in the newest version's manifest"})
+		}
+	}
+	return vars, nil
+}

@@ -1,0 +1,227 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// probeDeadline bounds the initialisation of a new version's first instance.
+const probeDeadline = 10 * time.Second
+
+// Upload is a module on its way to become a version.
+type Upload struct {
+	Name       string // of the plugin; "" = the manifest's
+	Mount      string // "" = where it is, or /NAME for a new plugin
+	Module     []byte // with its manifest in a custom section, or without one
+	Label      string
+	By         string
+	Grant      bool // also grant what the version asks for beyond today's grant
+	NoActivate bool // keep the version for a later activation
+
+	manifest []byte // text of the module's custom section
+}
+
+// Outcome says what a change did.
+type Outcome struct {
+	Plugin     string   `json:"plugin"`
+	Mount      string   `json:"mount"`
+	Version    int      `json:"version"`
+	Digest     string   `json:"digest"`
+	Deployment int      `json:"deployment"`
+	Activated  bool     `json:"activated"`
+	Waiting    []string `json:"waiting"` // what keeps it from being activated, each with what to do
+	Routes     []string `json:"routes"`
+	Steps      []Step   `json:"steps"`
+}
+
+// Step is a part of a change and the time it took.
+type Step struct {
+	Name   string  `json:"name"`
+	Millis float64 `json:"millis"`
+}
+
+// stopwatch notes the steps of a change and names the one that failed.
+type stopwatch struct {
+	clock func() time.Time
+	steps []Step
+}
+
+func (w *stopwatch) run(name string, step func() error) error {
+	start := w.clock()
+	err := step()
+	w.steps = append(w.steps, Step{Name: name, Millis: float64(w.clock().Sub(start).Microseconds()) / 1000})
+	if err == nil {
+		return nil
+	}
+	return fault.Wrap(fault.CodeOf(err), name, fault.MessageOf(err), err)
+}
+
+// Deploy takes an upload through every step to a version that serves, or that
+// waits when something is missing. An error names the step; nothing that serves
+// has changed then, and before the step "stage" nothing is recorded either.
+//
+// Errors by fault code: Invalid (module, manifest, name, mount), Conflict
+// (routes of another plugin), Trap and Deadline (initialisation), TooLarge,
+// and those of the store.
+func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
+	unlock, err := d.lock(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
+	w := &stopwatch{clock: d.cfg.Clock}
+	var r recalled
+	if err := w.run("inspect", func() (err error) { r, err = inspect(&up); return err }); err != nil {
+		return Outcome{}, err
+	}
+	program, err := d.try(ctx, w, up.Module, r.manifest)
+	if err != nil {
+		return Outcome{}, err
+	}
+	p, err := d.stage(ctx, w, up, &r)
+	if err != nil {
+		return Outcome{}, closing(ctx, program, err)
+	}
+	if up.NoActivate {
+		out := outcome(p, r, w)
+		out.Waiting = []string{fmt.Sprintf("activation was not asked for; run: wasmoor activate %s %d", p.Name, r.version.Number)}
+		return out, closing(ctx, program, nil)
+	}
+	c := registry.Change{Version: r.version.Number, Mount: plugin.Mount(up.Mount), By: up.By}
+	if up.Grant || p.Versions == 1 {
+		// Whoever uploads a plugin for the first time decides what it may do.
+		c.Grant = granting(p, r.version.Ask)
+	}
+	return d.activate(ctx, w, p, r, program, c)
+}
+
+// granting returns the plugin's grant extended to what a version asks for.
+func granting(p plugin.Plugin, ask plugin.Grant) *plugin.Grant {
+	g := p.Grant.Union(ask)
+	return &g
+}
+
+// inspect checks what an upload says about itself, and completes it.
+func inspect(up *Upload) (r recalled, err error) {
+	if len(up.Module) > limit.Module {
+		return r, fault.New(fault.TooLarge, "", fmt.Sprintf("the module has %d bytes; the maximum is %s", len(up.Module), limit.FormatSize(limit.Module)))
+	}
+	if r.manifest, up.manifest, err = readManifest(up.Module, up.Name); err != nil {
+		return r, err
+	}
+	if up.Name == "" {
+		up.Name = r.manifest.Name
+	}
+	if err := plugin.CheckName(up.Name); err != nil {
+		return r, err
+	}
+	if up.Mount != "" {
+		mount, err := plugin.ParseMount(up.Mount)
+		if err != nil {
+			return r, err
+		}
+		up.Mount = string(mount)
+	}
+	r.module = up.Module
+	return r, nil
+}
+
+// readManifest returns the manifest in a module's custom section and its text,
+// or the default one and no text where there is none.
+func readManifest(module []byte, name string) (*manifest.Manifest, []byte, error) {
+	text, ok, err := wasmbin.CustomSection(module, abi.ManifestSection)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case ok:
+		m, err := manifest.Parse(text, manifest.FileName)
+		return m, text, err
+	case name == "":
+		return nil, nil, fault.New(fault.Invalid, "", "the module carries no manifest and no name was given; pack one with `wasmoor pack`, or name the plugin")
+	}
+	return manifest.Default(name), nil, nil
+}
+
+// try prepares a module and starts one instance of it.
+func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (program engine.Program, err error) {
+	err = w.run("prepare", func() (err error) { program, err = d.prepare(ctx, module, m); return err })
+	if err != nil {
+		return nil, err
+	}
+	if err := w.run("probe", func() error { return probe(ctx, program) }); err != nil {
+		return nil, closing(ctx, program, err)
+	}
+	return program, nil
+}
+
+func (d *Deployer) prepare(ctx context.Context, module []byte, m *manifest.Manifest) (engine.Program, error) {
+	return d.cfg.Engine.Prepare(ctx, module, engine.Options{Memory: m.Limits().Memory})
+}
+
+func probe(ctx context.Context, program engine.Program) error {
+	ctx, cancel := context.WithTimeout(ctx, probeDeadline)
+	defer cancel()
+	instance, err := program.Instance(ctx)
+	if err != nil {
+		return err
+	}
+	return instance.Close(ctx)
+}
+
+// stage checks the upload against what serves, and records it as a version.
+func (d *Deployer) stage(ctx context.Context, w *stopwatch, up Upload, r *recalled) (p plugin.Plugin, err error) {
+	err = w.run("stage", func() error {
+		if err := d.checkRoutes(ctx, up, r.manifest); err != nil {
+			return err
+		}
+		p, r.version, err = d.cfg.Registry.AddVersion(ctx, registry.AddVersion{
+			Name: up.Name, Mount: plugin.Mount(up.Mount), Module: up.Module, Manifest: up.manifest,
+			Label: up.Label, By: up.By,
+		})
+		return err
+	})
+	return p, err
+}
+
+// checkRoutes refuses an upload whose routes collide before anything of it is
+// recorded.
+func (d *Deployer) checkRoutes(ctx context.Context, up Upload, m *manifest.Manifest) error {
+	p, err := d.cfg.Registry.Plugin(ctx, up.Name)
+	switch fault.CodeOf(err) {
+	case "":
+	case fault.NotFound:
+		p = plugin.Plugin{Name: up.Name, Mount: plugin.DefaultMount(up.Name)}
+	default:
+		return err
+	}
+	if up.Mount != "" {
+		p.Mount = plugin.Mount(up.Mount)
+	}
+	_, err = d.tableWith(&live{plugin: p, manifest: m})
+	return err
+}
+
+func outcome(p plugin.Plugin, r recalled, w *stopwatch) Outcome {
+	return Outcome{
+		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
+		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps,
+	}
+}
+
+// closing closes a program that will not serve, and keeps the first error.
+func closing(ctx context.Context, program engine.Program, err error) error {
+	if closeErr := program.Close(context.WithoutCancel(ctx)); err == nil {
+		return closeErr
+	}
+	return err
+}
