@@ -1,0 +1,172 @@
+// Package wasmbin reads and rewrites WebAssembly binaries without an engine: it
+// says what a module imports, exports and asks for, and it refuses binaries
+// whose counts promise more than their bytes hold, before anything is allocated
+// for them. Engines trust those counts.
+//
+// It is a scan ahead of an engine, not a validator: instructions of function
+// bodies are not read, so nesting, branch tables and types are the engine's to
+// judge. Engines and what inspects uploads import it.
+package wasmbin
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
+
+// Bounds of a module. Each is far above what toolchains make and far below what
+// harms an engine; the size of the module is the caller's to bound.
+const (
+	MaxTypes     = 10_000
+	MaxParams    = 1_000 // and results, of one type, as in the WebAssembly JavaScript API
+	MaxImports   = 10_000
+	MaxFunctions = 100_000 // 100,000 compile in 0.3 s
+	MaxTables    = 100
+	MaxTable     = 200_000 // elements of a table at the start; Go has one per function
+	MaxMemories  = 1       // as in WebAssembly 2.0
+	MaxGlobals   = 100_000
+	MaxExports   = 10_000
+	MaxElements  = 100_000 // segments
+	MaxData      = 100_000 // segments; Go's linker makes up to as many
+	MaxBody      = 1 << 20 // bytes of a function; compile time grows faster than size
+	MaxLocals    = 5_000   // of a function; 28 bytes can declare 2^32
+	MaxPages     = 1 << 16 // of a memory: 4 GiB
+)
+
+// PageSize is the size of a page of memory.
+const PageSize = 64 << 10
+
+// Module is what a binary says about itself. Slices and strings own their
+// memory, except that nothing of Custom is copied.
+type Module struct {
+	Size      int
+	Imports   []Import
+	Exports   []Export
+	Functions int // own, without the imported ones
+	Tables    []Limits
+	Memories  []Limits // own; at most one
+	Globals   int      // own
+	Start     bool     // it has a start function
+	Sections  []Section
+
+	types     []FuncType
+	functions []uint32 // type of each function, imported ones first
+	tables    int      // with the imported ones
+	memories  int
+	globals   int
+	dataCount int // -1 without its section
+}
+
+// Kind is what is imported or exported.
+type Kind byte
+
+// The kinds, with their encodings.
+const (
+	Function Kind = iota
+	Table
+	Memory
+	Global
+)
+
+// String returns the kind in lower case.
+func (k Kind) String() string {
+	if names := [...]string{"function", "table", "memory", "global"}; int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown kind"
+}
+
+// Import is something the module needs.
+type Import struct {
+	Module, Name string
+	Kind         Kind
+	Type         FuncType // of a function
+}
+
+// Export is something the module gives.
+type Export struct {
+	Name  string
+	Kind  Kind
+	Index uint32   // in the index space of its kind, imports first
+	Type  FuncType // of a function
+}
+
+// FuncType is a signature. It shares memory with others of its type.
+type FuncType struct{ Params, Results []abi.Type }
+
+// Is reports whether t has these parameters and results.
+func (t FuncType) Is(params, results []abi.Type) bool {
+	return slices.Equal(t.Params, params) && slices.Equal(t.Results, results)
+}
+
+// String returns the signature as SPEC.md writes it: "(i32, i64) -> i64".
+func (t FuncType) String() string {
+	s := "(" + typeNames(t.Params) + ") -> "
+	if len(t.Results) == 1 {
+		return s + typeNames(t.Results)
+	}
+	return s + "(" + typeNames(t.Results) + ")"
+}
+
+func typeNames(types []abi.Type) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = typeName(t)
+	}
+	return strings.Join(names, ", ")
+}
+
+// typeName returns the name of a value type of WebAssembly 2.0, or "".
+func typeName(t abi.Type) string {
+	switch t {
+	case abi.I32:
+		return "i32"
+	case abi.I64:
+		return "i64"
+	case 0x7d:
+		return "f32"
+	case 0x7c:
+		return "f64"
+	case 0x7b:
+		return "v128"
+	case funcRef:
+		return "funcref"
+	case externRef:
+		return "externref"
+	}
+	return ""
+}
+
+const (
+	funcRef   abi.Type = 0x70
+	externRef abi.Type = 0x6f
+)
+
+// Limits is the size of a memory in pages, or of a table in elements.
+type Limits struct {
+	Min    uint32
+	Max    uint32 // if HasMax
+	HasMax bool
+}
+
+// Section is a piece of the binary. Data is at [Start, End).
+type Section struct {
+	ID         byte
+	Name       string // of a custom section, else its name in the specification
+	Offset     int    // of its id
+	Start, End int
+}
+
+// Custom reports whether it is a custom section.
+func (s Section) Custom() bool { return s.ID == 0 }
+
+// Export returns the export of that name.
+func (m *Module) Export(name string) (Export, bool) {
+	for _, e := range m.Exports {
+		if e.Name == name {
+			return e, true
+		}
+	}
+	return Export{}, false
+}

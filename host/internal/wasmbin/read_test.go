@@ -1,0 +1,215 @@
+package wasmbin
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+func TestRead(t *testing.T) {
+	b := guest()
+	m, err := Read([]byte(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := FuncType{Params: []abi.Type{abi.I32, abi.I32}, Results: []abi.Type{abi.I64}}
+	handle := FuncType{Params: []abi.Type{}, Results: []abi.Type{abi.I32}}
+	imports := []Import{
+		{Module: "wasmoor_v1", Name: "request_head", Kind: Function, Type: head},
+		{Module: "env", Name: "t", Kind: Table}, {Module: "env", Name: "m", Kind: Memory}, {Module: "env", Name: "g", Kind: Global},
+	}
+	exports := []Export{
+		{Name: "wasmoor_handle", Kind: Function, Index: 1, Type: handle}, {Name: "memory", Kind: Memory},
+		{Name: "table", Kind: Table, Index: 1}, {Name: "global", Kind: Global, Index: 2}, {Name: "head", Kind: Function, Type: head},
+	}
+	for _, tt := range []struct {
+		what      string
+		got, want any
+	}{
+		{"Imports", m.Imports, imports},
+		{"Exports", m.Exports, exports},
+		{"Functions", m.Functions, 2},
+		{"Tables", m.Tables, []Limits{{Min: 2, Max: 3, HasMax: true}}},
+		{"Memories", m.Memories, []Limits{{Min: 17}}},
+		{"Globals", m.Globals, 8},
+		{"Start", m.Start, true},
+		{"Size", m.Size, len(b)},
+		{"sections", len(m.Sections), 14},
+	} {
+		if d := cmp.Diff(tt.want, tt.got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.what, d)
+		}
+	}
+	if e, ok := m.Export("wasmoor_handle"); !ok || !e.Type.Is(nil, []abi.Type{abi.I32}) || e.Type.Is([]abi.Type{abi.I32}, nil) {
+		t.Errorf("Export(wasmoor_handle) = %v, %v", e, ok)
+	}
+	if e, ok := m.Export("nothing"); ok {
+		t.Errorf("Export(nothing) = %v", e)
+	}
+}
+
+func TestReadEmptyModule(t *testing.T) {
+	m, err := Read([]byte(header))
+	if err != nil || len(m.Imports)+len(m.Exports)+m.Functions != 0 || m.Start {
+		t.Errorf("Read = %+v, %v", m, err)
+	}
+}
+
+func TestFuncTypeString(t *testing.T) {
+	for _, tt := range []struct {
+		params, results []abi.Type
+		want            string
+	}{
+		{nil, []abi.Type{abi.I32}, "() -> i32"},
+		{[]abi.Type{abi.I32, abi.I64}, nil, "(i32, i64) -> ()"},
+		{[]abi.Type{0x7d, 0x7c, 0x7b}, []abi.Type{0x70, 0x6f}, "(f32, f64, v128) -> (funcref, externref)"},
+	} {
+		if got := (FuncType{tt.params, tt.results}).String(); got != tt.want {
+			t.Errorf("String = %q, want %q", got, tt.want)
+		}
+	}
+}
+
+const huge = "\xff\xff\xff\xff\x0f" // 2^32-1
+
+func TestReadRefuses(t *testing.T) {
+	types := section(idType, vec(funcType("", "")))
+	function := types + section(idFunction, vec(u(0)))
+	memory := section(idMemory, vec("\x00\x01"))
+	for _, tt := range []struct{ name, in, want string }{
+		{"empty", "", "it is empty"},
+		{"text", " (module)", "text format"},
+		{"html", "<!doctype html>", "not a WebAssembly module: starts with \"<!doctyp\""},
+		{"three bytes", "\x00as", "cut short"},
+		{"header cut", "\x00asm\x01", "cut short"},
+		{"component", "\x00asm\x0d\x00\x01\x00", "component"},
+		{"version 2", "\x00asm\x02\x00\x00\x00", "02 00 00 00"},
+		{"unknown section", header + section(13, ""), "section id 13"},
+		{"size missing", header + "\x01", "offset 9"},
+		{"size beyond the end", header + "\x01" + huge, "4294967295 bytes, and 0 are left"},
+		{"size of 6 bytes", header + "\x01\x80\x80\x80\x80\x80\x00", "32-bit number"},
+		{"size of 33 bits", header + "\x01\xff\xff\xff\xff\x1f", "32-bit number"},
+		{"twice", header + types + types, "there twice"},
+		{"out of order", header + memory + types, "out of order"},
+		{"data count behind code", header + section(idCode, vec()) + section(idDataCount, u(0)), "out of order"},
+		{"custom name cut", header + "\x00\x02\x05a", "section's name"},
+		{"custom name not text", header + section(idCustom, text("\xff")), "UTF-8"},
+		{"too many custom sections", header + strings.Repeat(section(idCustom, text("")), maxCustomSections+1), "custom sections"},
+		{"bytes behind the items", header + section(idType, vec(), "x"), "1 bytes behind"},
+
+		{"130 M exports in 14 bytes", header + "\x07\x04\x80\xfa\xfe\x3d", "limit of 10000"},
+		{"2^32 functions in 21 bytes", header + types + "\x03\x05" + huge, "limit of 100000"},
+		{"2^32 elements in a segment", header + section(idElement, "\x01\x01\x00"+huge), "limit of 200000"},
+		{"elements that do not fit", header + section(idElement, u(1)+"\x01\x00"+u(100_000)), "do not fit"},
+		{"types that do not fit", header + section(idType, u(9999)), "do not fit"},
+		{"imports that do not fit", header + section(idImport, u(9999)), "do not fit"},
+		{"data segments that do not fit", header + section(idData, u(99_999)), "do not fit"},
+		{"globals that do not fit", header + section(idGlobal, u(99_999)), "do not fit"},
+		{"parameters that do not fit", header + section(idType, u(1)+"\x60"+u(999)), "do not fit"},
+		{"too many parameters", header + section(idType, vec(funcType(strings.Repeat(i32, MaxParams+1), ""))), "limit of 1000"},
+		{"too many exports", header + section(idExport, u(MaxExports+1), strings.Repeat("\x00", 3*(MaxExports+1))), "limit of 10000"},
+		{"two memories", header + section(idMemory, vec("\x00\x01", "\x00\x01")), "limit of 1"},
+		{"2^32 locals in 28 bytes", header + function + section(idCode, vec("\x08\x01"+huge+i32+"\x0b")), "4294967295 locals"},
+		{"locals that wrap", header + function + section(idCode, vec("\x0f\x02"+huge+i32+huge+i64+"\x00\x0b")), "locals"},
+		{"large body", header + function + section(idCode, u(1)+u(MaxBody+1)+"\x00"+strings.Repeat("\x01", MaxBody-1)+"\x0b"), "limit of 1048576"},
+		{"large table", header + section(idTable, vec("\x70\x00"+u(MaxTable+1))), "limit of 200000"},
+		{"large imported table", header + section(idImport, vec(text("")+text("")+"\x01\x70\x00"+u(MaxTable+1))), "limit of 200000"},
+		{"too many tables", header + section(idTable, u(MaxTables+1)), "limit of 100"},
+
+		{"type form", header + section(idType, vec("\x5f\x00\x00")), "type form 0x5f"},
+		{"value type", header + section(idType, vec(funcType("\x63", ""))), "value type 0x63"},
+		{"no such type", header + types + section(idFunction, vec(u(1))), "no type 1"},
+		{"no such type imported", header + section(idImport, vec(text("a")+text("b")+"\x00"+u(0))), "no type 0"},
+		{"import of a tag", header + section(idImport, vec(text("a")+text("b")+"\x04\x00\x00")), "import kind 4"},
+		{"import name not text", header + section(idImport, vec(text("a")+text("\xc3")+"\x00")), "UTF-8"},
+		{"import name beyond", header + section(idImport, vec(u(200)+"abcd")), "200 bytes, and 4 are left"},
+		{"shared memory", header + section(idMemory, vec("\x03\x01\x02")), "threads"},
+		{"64-bit memory", header + section(idMemory, vec("\x04\x01")), "32-bit"},
+		{"large memory", header + section(idMemory, vec("\x00"+u(MaxPages+1))), "65536 pages"},
+		{"large maximum", header + section(idMemory, vec("\x01\x00"+u(MaxPages+1))), "65536 pages"},
+		{"maximum below minimum", header + section(idMemory, vec("\x01\x02\x01")), "below its minimum"},
+		{"table of numbers", header + section(idTable, vec(i32+"\x00\x01")), "reference type"},
+		{"mutable 2", header + section(idGlobal, vec(i32+"\x02"+zero)), "mutable"},
+		{"constant cut", header + section(idGlobal, vec(i32+"\x00\x41\x80")), "constant"},
+		{"constant too long", header + section(idGlobal, vec(i32+"\x00\x41\x80\x80\x80\x80\x80\x00\x0b")), "longer than 32 bits"},
+		{"constant is a call", header + section(idGlobal, vec(i32+"\x00\x10\x00\x0b")), "0x10"},
+		{"constant is a vector operation", header + section(idGlobal, vec("\x7b\x00\xfd\x0d\x0b")), "0xfd 13"},
+		{"exported twice", header + memory + section(idExport, vec(text("m")+"\x02\x00", text("m")+"\x02\x00")), "\"m\" is exported twice"},
+		{"export of nothing", header + section(idExport, vec(text("f")+"\x00\x00")), "exported function is 0"},
+		{"export of no table", header + section(idExport, vec(text("f")+"\x01\x00")), "exported table"},
+		{"export of no memory", header + section(idExport, vec(text("f")+"\x02\x00")), "exported memory"},
+		{"export of no global", header + section(idExport, vec(text("f")+"\x03\x00")), "exported global"},
+		{"export of a tag", header + section(idExport, vec(text("f")+"\x04\x00")), "export kind 4"},
+		{"start of nothing", header + section(idStart, u(0)), "start function"},
+		{"no code", header + function, "no code section"},
+		{"less code", header + function + section(idCode, vec()), "0 function bodies for 1"},
+		{"body beyond", header + function + section(idCode, vec("\x70\x00\x0b")), "function body has 112 bytes"},
+		{"body without end", header + function + section(idCode, vec("\x02\x00\x00")), "finish with end"},
+		{"body of locals", header + function + section(idCode, vec("\x02\x00")+"\x00"), "finish with end"},
+		{"segment form", header + section(idElement, vec("\x08\x00\x00")), "form 8"},
+		{"segment kind", header + section(idElement, vec("\x01\x01\x00")), "element kind 1"},
+		{"segment of no table", header + section(idElement, vec("\x02\x00"+zero+"\x00\x00")), "table"},
+		{"element of nothing", header + section(idElement, vec("\x01\x00"+vec(u(7)))), "element is 7"},
+		{"data form", header + memory + section(idData, vec("\x03\x00")), "form 3"},
+		{"data of no memory", header + section(idData, vec("\x02\x00"+zero+"\x00")), "memory"},
+		{"data beyond", header + memory + section(idData, vec("\x01\x05abc")), "data segment has 5 bytes"},
+		{"data count", header + section(idDataCount, u(1)) + section(idData, vec()), "data count is 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, err := Read([]byte(tt.in))
+			if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Read = %v, %v, want %q", m, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestErrorsNameThePlace(t *testing.T) {
+	_, err := Read([]byte(header + section(idMemory, vec("\x03\x01\x02"))))
+	if want := "at offset 11 in section memory: "; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Read = %v, want %q", err, want)
+	}
+}
+
+// TestReadOfEveryPiece cuts the module at every byte: most pieces are refused,
+// and those that end between two sections are modules without some.
+func TestReadOfEveryPiece(t *testing.T) {
+	b := []byte(guest())
+	m, err := Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := map[int]bool{headerSize: true}
+	for _, s := range m.Sections {
+		whole[s.End] = true
+	}
+	for n := range len(b) {
+		_, err := Read(b[:n])
+		if err == nil && !whole[n] {
+			t.Errorf("the first %d of %d bytes are a module", n, len(b))
+		}
+		if err != nil && fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("the first %d bytes: %v", n, err)
+		}
+	}
+}
+
+// TestLiesTakeNoMemory reads modules whose counts promise gigabytes.
+func TestLiesTakeNoMemory(t *testing.T) {
+	for _, id := range []byte{idType, idImport, idFunction, idTable, idMemory, idGlobal, idExport, idElement, idCode, idData} {
+		for _, count := range []string{huge, u(100_000), u(9_999)} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Read([]byte(header + section(id, count)))
+			runtime.ReadMemStats(&after)
+			if taken := after.TotalAlloc - before.TotalAlloc; err == nil || taken > 1<<20 {
+				t.Errorf("section %s: %v, with %d bytes", sectionNames[id], err, taken)
+			}
+		}
+	}
+}

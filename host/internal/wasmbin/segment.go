@@ -1,0 +1,171 @@
+package wasmbin
+
+// opEnd ends a function body or a constant expression.
+const opEnd = 0x0b
+
+// readCode checks each body's size and its count of locals; 28 bytes can
+// declare 2^32 of them. The instructions are passed.
+func (m *Module) readCode(r *reader) {
+	start := r.at
+	n := r.count("function bodies", 3, MaxFunctions)
+	if r.err == nil && n != m.Functions {
+		r.fail(start, "%d function bodies for %d functions", n, m.Functions)
+	}
+	for range n {
+		start := r.at
+		size := r.u32("a body's size")
+		body := reader{b: r.b, at: r.at, where: r.where}
+		if r.skip(size, "a function body"); r.err != nil {
+			return
+		}
+		if size > MaxBody {
+			r.fail(start, "a function body of %d bytes is over the limit of %d", size, MaxBody)
+			return
+		}
+		body.end = r.at
+		if body.locals(); body.err != nil {
+			r.err = body.err
+			return
+		}
+	}
+}
+
+func (r *reader) locals() {
+	start := r.at
+	var total uint64
+	for range r.count("groups of locals", 2, MaxLocals) {
+		total += uint64(r.u32("a count of locals"))
+		r.valueType()
+	}
+	if total > MaxLocals {
+		r.fail(start, "%d locals are over the limit of %d", total, MaxLocals)
+	}
+	if r.err == nil && (r.left() == 0 || r.b[r.end-1] != opEnd) {
+		r.fail(r.end, "a function body does not finish with end")
+	}
+}
+
+func (m *Module) readGlobals(r *reader) {
+	m.Globals = r.count("globals", 4, MaxGlobals)
+	m.globals += m.Globals
+	for range m.Globals {
+		r.globalType()
+		r.constant()
+		if r.err != nil {
+			return
+		}
+	}
+}
+
+// readElements passes the element segments: form 0 to 7 of the specification's
+// table, whose bits say passive or declared, with table index or kind, and
+// expressions in place of function indexes.
+func (m *Module) readElements(r *reader) {
+	for range r.count("element segments", 3, MaxElements) {
+		start := r.at
+		form := r.u32("a segment's form")
+		if form > 7 {
+			r.fail(start, "element segment of the unknown form %d", form)
+		}
+		passive, explicit, expressions := form&1 != 0, form&2 != 0, form&4 != 0
+		if !passive {
+			if explicit {
+				r.index("a segment's table", m.tables)
+			}
+			r.constant()
+		}
+		if passive || explicit {
+			r.elementKind(expressions)
+		}
+		m.readElementItems(r, expressions)
+		if r.err != nil {
+			return
+		}
+	}
+}
+
+func (r *reader) elementKind(expressions bool) {
+	if expressions {
+		r.refType()
+		return
+	}
+	start := r.at
+	if kind := r.byte("a segment's kind"); kind != 0 {
+		r.fail(start, "element kind %d is not a function", kind)
+	}
+}
+
+func (m *Module) readElementItems(r *reader, expressions bool) {
+	size := 1
+	if expressions {
+		size = 2
+	}
+	for range r.count("elements", size, MaxTable) {
+		if expressions {
+			r.constant()
+		} else {
+			m.function(r, "an element")
+		}
+		if r.err != nil {
+			return
+		}
+	}
+}
+
+func (m *Module) readData(r *reader) {
+	start := r.at
+	n := r.count("data segments", 2, MaxData)
+	if r.err == nil && m.dataCount >= 0 && n != m.dataCount {
+		r.fail(start, "%d data segments, and the data count is %d", n, m.dataCount)
+	}
+	for range n {
+		start := r.at
+		switch form := r.u32("a segment's form"); form {
+		case 0:
+			r.constant()
+		case 1: // passive
+		case 2:
+			r.index("a segment's memory", m.memories)
+			r.constant()
+		default:
+			r.fail(start, "data segment of the unknown form %d", form)
+		}
+		r.skip(r.u32("a segment's size"), "a data segment")
+		if r.err != nil {
+			return
+		}
+	}
+}
+
+// constant passes a constant expression of WebAssembly 2.0 and its end. Sums and
+// products (extended constants) are among them; what it means is the engine's
+// to check.
+func (r *reader) constant() {
+	for r.err == nil {
+		start := r.at
+		switch op := r.byte("a constant expression"); op {
+		case opEnd:
+			return
+		case 0x23, 0xd2: // global.get, ref.func
+			r.u32("an index")
+		case 0x41: // i32.const
+			r.skipSigned(32)
+		case 0x42: // i64.const
+			r.skipSigned(64)
+		case 0x43: // f32.const
+			r.skip(4, "a constant")
+		case 0x44: // f64.const
+			r.skip(8, "a constant")
+		case 0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e: // add, sub, mul of i32 and i64
+		case 0xd0: // ref.null
+			r.refType()
+		case 0xfd: // v128.const
+			if sub := r.u32("an instruction"); sub != 0x0c {
+				r.fail(start, "instruction 0xfd %d in a constant expression", sub)
+			}
+			r.skip(16, "a constant")
+		default:
+			r.fail(start, "instruction 0x%02x in a constant expression", op)
+		}
+	}
+}
