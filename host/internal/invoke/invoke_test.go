@@ -1,0 +1,275 @@
+package invoke
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+func begun() *Invocation {
+	inv := &Invocation{
+		Env:     &Env{Limits: limit.Default()},
+		Request: &Request{Head: abi.RequestHead{Method: "GET", Path: "/", RequestID: "r1"}},
+	}
+	inv.Begin(1, inv.Env.Limits, nil)
+	return inv
+}
+
+func head(status uint32, headers ...abi.Pair) []byte {
+	return abi.AppendResponseHead(nil, &abi.ResponseHead{Status: status, Headers: headers})
+}
+
+func TestSetHead(t *testing.T) {
+	many := make([]abi.Pair, limit.Headers+1)
+	for i := range many {
+		many[i] = abi.Pair{Name: "x"}
+	}
+	for _, test := range []struct {
+		name   string
+		layout []byte
+		want   abi.Status
+		fault  string // part of Reply.Fault
+	}{
+		{"status alone", head(204), abi.OK, ""},
+		{"headers", head(200, abi.Pair{Name: "Set-Cookie", Value: "a=1"}, abi.Pair{Name: "Set-Cookie", Value: "b=2"}), abi.OK, ""},
+		{"tab and UTF-8 in a value", head(200, abi.Pair{Name: "x", Value: "a\tü"}), abi.OK, ""},
+		{"most headers", head(200, many[:limit.Headers]...), abi.OK, ""},
+		{"later fields", append(head(200), 1, 2, 3), abi.OK, ""},
+		{"lowest status", head(200), abi.OK, ""},
+		{"highest status", head(599), abi.OK, ""},
+		{"empty", nil, abi.Invalid, "cut short"},
+		{"cut", head(200, abi.Pair{Name: "x", Value: "y"})[:12], abi.Invalid, "cut short"},
+		{"status 0", head(0), abi.Invalid, "status 0"},
+		{"status 100", head(100), abi.Invalid, "status 100"},
+		{"status 199", head(199), abi.Invalid, "status 199"},
+		{"status 600", head(600), abi.Invalid, "status 600"},
+		{"status 999", head(999), abi.Invalid, "status 999"},
+		{"largest status", head(1<<32 - 1), abi.Invalid, "status 4294967295"},
+		{"too many headers", head(200, many...), abi.Invalid, "101 header fields"},
+		{"empty name", head(200, abi.Pair{}), abi.Invalid, "token"},
+		{"CRLF in a name", head(200, abi.Pair{Name: "x\r\nset-cookie"}), abi.Invalid, "token"},
+		{"space in a name", head(200, abi.Pair{Name: "x y"}), abi.Invalid, "token"},
+		{"colon in a name", head(200, abi.Pair{Name: "x:"}), abi.Invalid, "token"},
+		{"CRLF in a value", head(200, abi.Pair{Name: "x", Value: "a\r\nb: c"}), abi.Invalid, "control"},
+		{"NUL in a value", head(200, abi.Pair{Name: "x", Value: "\x00"}), abi.Invalid, "control"},
+		{"DEL in a value", head(200, abi.Pair{Name: "x", Value: "\x7f"}), abi.Invalid, "control"},
+		{"hop by hop", head(200, abi.Pair{Name: "Connection", Value: "close"}), abi.Invalid, "host's to set"},
+		{"length", head(200, abi.Pair{Name: "CONTENT-length", Value: "0"}), abi.Invalid, "host's to set"},
+		{"framing", head(200, abi.Pair{Name: "transfer-encoding", Value: "chunked"}), abi.Invalid, "host's to set"},
+		{"too large", head(200, abi.Pair{Name: "x", Value: strings.Repeat("v", limit.ResponseHead)}), abi.Limit, "over the limit"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inv := begun()
+			if got := inv.Reply.SetHead(test.layout); got != test.want {
+				t.Errorf("SetHead: got %v, want %v", got, test.want)
+			}
+			got := inv.Reply.Fault()
+			if (got == "") != (test.fault == "") || !strings.Contains(got, test.fault) {
+				t.Errorf("Fault: got %q, want %q", got, test.fault)
+			}
+		})
+	}
+}
+
+func TestLastHeadStands(t *testing.T) {
+	inv := begun()
+	first := abi.Pair{Name: "x", Value: "first"}
+	if s := inv.Reply.SetHead(head(201, first)); s != abi.OK {
+		t.Fatalf("SetHead: %v", s)
+	}
+	if s := inv.Reply.SetHead(head(202, abi.Pair{Name: "y", Value: "second"}, abi.Pair{Name: "\n"})); s != abi.Invalid {
+		t.Fatalf("SetHead of a bad head: got %v, want %v", s, abi.Invalid)
+	}
+	if inv.Reply.Status != 201 || !cmp.Equal(inv.Reply.Headers, []abi.Pair{first}) {
+		t.Errorf("a refused head changed the reply to %d %v", inv.Reply.Status, inv.Reply.Headers)
+	}
+	if inv.Reply.Fault() == "" {
+		t.Error("a refused head left no fault")
+	}
+	third := abi.Pair{Name: "z", Value: "third"}
+	if s := inv.Reply.SetHead(head(203, third)); s != abi.OK {
+		t.Fatalf("SetHead: %v", s)
+	}
+	if inv.Reply.Status != 203 || !cmp.Equal(inv.Reply.Headers, []abi.Pair{third}) || inv.Reply.Fault() != "" {
+		t.Errorf("got %d %v with fault %q, want the third head", inv.Reply.Status, inv.Reply.Headers, inv.Reply.Fault())
+	}
+}
+
+func TestSetHeadCopies(t *testing.T) {
+	layout := head(200, abi.Pair{Name: "x", Value: "value"})
+	inv := begun()
+	inv.Reply.SetHead(layout)
+	clear(layout)
+	if got := inv.Reply.Headers[0]; got != (abi.Pair{Name: "x", Value: "value"}) {
+		t.Errorf("after the guest's memory changed: %q", got)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	inv := begun()
+	for _, step := range []struct {
+		data string
+		want abi.Status
+	}{{"abc", abi.OK}, {"", abi.OK}, {"defg", abi.Limit}, {"de", abi.OK}, {"f", abi.Limit}} {
+		if got := inv.Reply.Write([]byte(step.data), 5); got != step.want {
+			t.Errorf("Write(%q): got %v, want %v", step.data, got, step.want)
+		}
+	}
+	if got := string(inv.Reply.Body); got != "abcde" {
+		t.Errorf("body: got %q, want %q", got, "abcde")
+	}
+	inv.Reply.SetHead(head(200))
+	if inv.Reply.Fault() == "" {
+		t.Error("a good head must not heal a body that is not whole")
+	}
+}
+
+func TestCommits(t *testing.T) {
+	for _, test := range []struct {
+		outcome uint32
+		status  int
+		want    bool
+	}{
+		{abi.OutcomeDefault, 200, true},
+		{abi.OutcomeDefault, 499, true},
+		{abi.OutcomeDefault, 500, false},
+		{abi.OutcomeDefault, 599, false},
+		{abi.OutcomeCommit, 500, true},
+		{abi.OutcomeAbort, 200, false},
+	} {
+		inv := begun()
+		inv.Outcome, inv.Reply.Status = test.outcome, test.status
+		if got := inv.Commits(); got != test.want {
+			t.Errorf("outcome %d, status %d: got %v, want %v", test.outcome, test.status, got, test.want)
+		}
+	}
+}
+
+func TestBeginForgetsTheLastAttempt(t *testing.T) {
+	inv := begun()
+	first := bytes.Clone(inv.Head())
+	inv.Reply.SetHead(head(503, abi.Pair{Name: "x"}))
+	inv.Reply.Write([]byte("body"), 1)
+	inv.Reply.SetHead(nil)
+	inv.Outcome, inv.Pattern = abi.OutcomeAbort, "GET /"
+	inv.Begin(2, inv.Env.Limits, nil)
+	if inv.Reply.Status != 200 || len(inv.Reply.Headers) != 0 || len(inv.Reply.Body) != 0 || inv.Reply.Fault() != "" {
+		t.Errorf("reply: %+v", inv.Reply)
+	}
+	if inv.Outcome != abi.OutcomeDefault || inv.Pattern != "" {
+		t.Errorf("outcome %d, pattern %q", inv.Outcome, inv.Pattern)
+	}
+	if bytes.Equal(first, inv.Head()) {
+		t.Error("the second attempt reads the head of the first")
+	}
+}
+
+func TestAttemptsDoNotAllocate(t *testing.T) {
+	inv := begun()
+	layout, body := head(200, abi.Pair{Name: "content-type", Value: "text/plain"}), make([]byte, 1024)
+	allocs := testing.AllocsPerRun(100, func() {
+		inv.Begin(1, inv.Env.Limits, nil)
+		inv.Head()
+		inv.Reply.SetHead(layout)
+		inv.Reply.Write(body, 1<<20)
+	})
+	if allocs > 1 { // the copy of the response head
+		t.Errorf("got %v allocations, want 1", allocs)
+	}
+}
+
+func TestLog(t *testing.T) {
+	var text bytes.Buffer
+	inv := begun()
+	inv.Env.Log = slog.New(slog.NewTextHandler(&text, nil))
+	for range limit.LogLines + 5 {
+		inv.Log(slog.LevelInfo, "forged\nlevel=ERROR", slog.String("request_id", "forged"))
+	}
+	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+	if len(lines) != limit.LogLines+1 {
+		t.Fatalf("got %d lines, want %d and a note", len(lines), limit.LogLines)
+	}
+	if want := `msg="forged\nlevel=ERROR" request_id=r1 guest.request_id=forged`; !strings.HasSuffix(lines[0], want) {
+		t.Errorf("got %q, want %q", lines[0], want)
+	}
+	if last := lines[limit.LogLines]; !strings.Contains(last, "level=WARN") || !strings.Contains(last, "dropped") {
+		t.Errorf("note: got %q", last)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		size int
+		want string
+	}{
+		{"", 4, ""},
+		{"abc", 4, "abc"},
+		{"abcd", 4, "abcd"},
+		{"abcde", 4, "abcd"},
+		{"abcé", 4, "abc"},
+		{"aé", 3, "aé"},
+		{"\U0001F600", 3, ""},
+		{"a\xffb", 8, "a\uFFFDb"},
+		{"\xff\xfea", 3, "\uFFFD"},
+	} {
+		if got := Cut(test.in, test.size); got != test.want {
+			t.Errorf("Cut(%q, %d): got %q, want %q", test.in, test.size, got, test.want)
+		}
+	}
+}
+
+func TestIsHopByHop(t *testing.T) {
+	for name, want := range map[string]bool{
+		"connection": true, "Keep-Alive": true, "TE": true, "upgrade": true, "Content-Length": true,
+		"Transfer-Encoding": true, "content-type": false, "t": false, "": false, "etag": false,
+	} {
+		if got := IsHopByHop(name); got != want {
+			t.Errorf("IsHopByHop(%q): got %v, want %v", name, got, want)
+		}
+	}
+}
+
+func FuzzSetHead(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add(head(200))
+	f.Add(head(302, abi.Pair{Name: "location", Value: "/"}, abi.Pair{Name: "set-cookie", Value: "a=b; path=/"}))
+	f.Add(head(200, abi.Pair{Name: "x\r\ny", Value: "z"}))
+	f.Add([]byte("\xc8\x00\x00\x00\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, layout []byte) {
+		inv := begun()
+		s := inv.Reply.SetHead(layout)
+		if (s == abi.OK) != (inv.Reply.Fault() == "") {
+			t.Fatalf("status %v with fault %q", s, inv.Reply.Fault())
+		}
+		if fault := inv.Reply.Fault(); len(fault) > 1024 || !utf8.ValidString(fault) {
+			t.Fatalf("fault of %d bytes: %.100q", len(fault), fault)
+		}
+		if inv.Reply.Status < 200 || inv.Reply.Status > 599 || len(inv.Reply.Headers) > limit.Headers {
+			t.Fatalf("status %d with %d fields", inv.Reply.Status, len(inv.Reply.Headers))
+		}
+		for _, h := range inv.Reply.Headers {
+			if h.Name == "" || strings.ContainsAny(h.Name+h.Value, "\r\n\x00") || strings.Contains(h.Name, ":") {
+				t.Fatalf("accepted %q", h)
+			}
+		}
+	})
+}
+
+func FuzzCut(f *testing.F) {
+	f.Add("abcé", 4)
+	f.Add("\xff\xfe\xfd", 1)
+	f.Fuzz(func(t *testing.T, s string, size int) {
+		size = min(max(size, -size, 0), 1<<20)
+		if got := Cut(s, size); len(got) > size || !utf8.ValidString(got) {
+			t.Fatalf("Cut(%q, %d): got %q", s, size, got)
+		}
+	})
+}
