@@ -1,0 +1,413 @@
+package deploy_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/engine/native"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/router"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// platform is a Deployer on a real store and a real engine.
+type platform struct {
+	*deploy.Deployer
+	t      *testing.T
+	dir    string
+	store  *badger.Store
+	engine *native.Engine
+}
+
+func start(t *testing.T) *platform {
+	t.Helper()
+	p := &platform{t: t, dir: t.TempDir()}
+	p.open()
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *platform) open() {
+	p.t.Helper()
+	ctx := context.Background()
+	var err error
+	if p.store, err = badger.Open(badger.Config{Dir: filepath.Join(p.dir, "store"), Reserve: -1}); err != nil {
+		p.t.Fatal(err)
+	}
+	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if p.engine, err = native.New(ctx, native.Config{}); err != nil {
+		p.t.Fatal(err)
+	}
+	p.Deployer = deploy.New(deploy.Config{
+		Store: p.store, Registry: reg, Engine: p.engine, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err := p.Restore(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *platform) modules() string { return filepath.Join(p.dir, "modules") }
+
+func (p *platform) close() {
+	ctx := context.Background()
+	for _, err := range []error{p.Close(ctx), p.engine.Close(ctx), p.store.Close()} {
+		if err != nil {
+			p.t.Error(err)
+		}
+	}
+}
+
+func (p *platform) restart() {
+	p.close()
+	p.open()
+}
+
+// pack puts lines of TOML behind what every manifest needs.
+func pack(t *testing.T, module []byte, name string, lines ...string) []byte {
+	t.Helper()
+	text := "manifest_version = 1\nname = \"" + name + "\"\n" + strings.Join(lines, "\n")
+	packed, err := wasmbin.WithCustomSection(module, abi.ManifestSection, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
+}
+
+func (p *platform) deploy(up deploy.Upload) deploy.Outcome {
+	p.t.Helper()
+	out, err := p.Deploy(p.t.Context(), up)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+// get answers a request as the public listener would: the body, or the fault's
+// code in brackets.
+func (p *platform) get(path string) string {
+	p.t.Helper()
+	m, result := p.Route("GET", "localhost", path, nil)
+	if result != router.Found {
+		return "[not_found]"
+	}
+	defer m.Value.Service.Release()
+	inv := &invoke.Invocation{Request: &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: m.Path}}}
+	if _, err := m.Value.Service.Do(p.t.Context(), inv, m.Value.Limits(m.Route)); err != nil {
+		return "[" + string(fault.CodeOf(err)) + "]"
+	}
+	return string(inv.Reply.Body)
+}
+
+// count calls a Counter guest and returns what it counted to.
+func (p *platform) count(path string) uint64 {
+	p.t.Helper()
+	n, err := strconv.ParseUint(p.get(path), 10, 64)
+	if err != nil {
+		p.t.Fatalf("GET %s did not answer a count: %v", path, err)
+	}
+	return n
+}
+
+func (p *platform) want(path, want string) {
+	p.t.Helper()
+	if got := p.get(path); got != want {
+		p.t.Errorf("GET %s answered %q, want %q", path, got, want)
+	}
+}
+
+func TestDeploySwapAndBack(t *testing.T) {
+	p := start(t)
+	first := p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
+	if !first.Activated || first.Version != 1 || first.Mount != "/demo" || first.Deployment != 1 {
+		t.Errorf("the first deploy: %+v", first)
+	}
+	p.want("/demo", "one")
+	second := p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("two"), "demo")})
+	if second.Version != 2 || second.Deployment != 2 {
+		t.Errorf("the second deploy: %+v", second)
+	}
+	p.want("/demo/below", "two")
+	if _, err := p.Activate(t.Context(), "demo", 1, false, "me"); err != nil {
+		t.Fatal(err)
+	}
+	p.want("/demo", "one")
+	p.restart()
+	p.want("/demo", "one")
+	s, err := p.Plugin(t.Context(), "demo")
+	if err != nil || s.State != deploy.StateServing || s.Version != 1 || s.Versions != 2 || s.Deployment != 3 {
+		t.Errorf("status after the restart: %+v, %v", s, err)
+	}
+}
+
+func TestRunningRequestsKeepTheirVersion(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
+	m, _ := p.Route("GET", "localhost", "/demo", nil)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("two"), "demo")})
+	p.want("/demo", "two")
+	inv := &invoke.Invocation{Request: &invoke.Request{}}
+	if _, err := m.Value.Service.Do(t.Context(), inv, m.Value.Limits(m.Route)); err != nil || string(inv.Reply.Body) != "one" {
+		t.Errorf("the request that was dispatched before the swap got %q, %v; want one", inv.Reply.Body, err)
+	}
+	m.Value.Service.Release()
+}
+
+func TestAFailureLeavesWhatServes(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "other", `[[route]]`, `pattern = "GET /x"`)})
+	good := enginetest.Version("two")
+	tests := []struct {
+		name string
+		up   deploy.Upload
+		code fault.Code
+		say  []string // what the message must name
+	}{
+		{"not wasm", deploy.Upload{Name: "demo", Module: []byte("#!/bin/sh\n")}, fault.Invalid, []string{"WebAssembly"}},
+		{"truncated", deploy.Upload{Name: "demo", Module: good[:len(good)-3]}, fault.Invalid, []string{"inspect"}},
+		{"empty", deploy.Upload{Name: "demo"}, fault.Invalid, []string{"WebAssembly"}},
+		{"unknown manifest key", deploy.Upload{Module: pack(t, good, "demo", "rout = 1")}, fault.Invalid, []string{"rout", "3"}},
+		{"bad name", deploy.Upload{Name: "No Good", Module: good}, fault.Invalid, []string{"No Good"}},
+		{"bad mount", deploy.Upload{Name: "demo", Mount: "nowhere", Module: good}, fault.Invalid, []string{"nowhere"}},
+		{"no name anywhere", deploy.Upload{Module: good}, fault.Invalid, []string{"manifest"}},
+		{"traps at start", deploy.Upload{Name: "demo", Module: pack(t, enginetest.NewBuilder(1).Bytes(), "demo")}, fault.Invalid, []string{abi.ExportHandle}},
+		{"mount of another plugin", deploy.Upload{Name: "demo", Mount: "/other", Module: good}, fault.Conflict, []string{"demo", "other"}},
+		{"routes of another plugin", deploy.Upload{Mount: "/other", Module: pack(t, good, "third", `[[route]]`, `pattern = "GET /{any}"`, `[[route]]`, `pattern = "GET /x"`)}, fault.Conflict, []string{"third", "other", "GET /x"}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			before, err := p.Plugins(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.Deploy(t.Context(), tc.up)
+			if fault.CodeOf(err) != tc.code {
+				t.Fatalf("got %v, want code %s", err, tc.code)
+			}
+			for _, word := range tc.say {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("the message %q does not name %q", err, word)
+				}
+			}
+			p.want("/demo", "one")
+			after, err := p.Plugins(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(after) != len(before) || after[0].Versions != before[0].Versions {
+				t.Errorf("the registry has changed: %+v, was %+v", after, before)
+			}
+		})
+	}
+}
+
+func TestAVersionThatAsksForMoreWaits(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
+	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Counter(), "demo", "[kv]")})
+	if out.Activated || len(out.Waiting) != 1 || !strings.Contains(out.Waiting[0], "wasmoor activate demo 2 --grant") {
+		t.Fatalf("got %+v, want a version that waits and says how to grant", out)
+	}
+	p.want("/demo", "one")
+	out, err := p.Activate(t.Context(), "demo", 2, true, "me")
+	if err != nil || !out.Activated {
+		t.Fatalf("activate with grant: %+v, %v", out, err)
+	}
+	p.count("/demo")
+}
+
+func TestVars(t *testing.T) {
+	p := start(t)
+	module := pack(t, enginetest.Tiny(), "demo", "[config]", `key = { required = true, secret = true }`, `greeting = { default = "hi" }`)
+	out := p.deploy(deploy.Upload{Module: module})
+	if out.Activated || !strings.Contains(strings.Join(out.Waiting, " "), "wasmoor var set demo key") {
+		t.Fatalf("got %+v, want a version that waits for its var", out)
+	}
+	if _, err := p.SetVar(t.Context(), "demo", "key", "s3cret", "me"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.Activate(t.Context(), "demo", 1, false, "me"); err != nil || !out.Activated {
+		t.Fatalf("activate: %+v, %v", out, err)
+	}
+	p.want("/demo", "hello")
+	if _, err := p.UnsetVar(t.Context(), "demo", "key", "me"); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("unsetting what the serving version requires: %v, want invalid", err)
+	}
+	if _, err := p.UnsetVar(t.Context(), "demo", "greeting", "me"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("unsetting what is not set: %v, want not found", err)
+	}
+	out, err := p.SetVar(t.Context(), "demo", "greeting", "hello", "me")
+	if err != nil || !out.Activated || out.Deployment != 2 {
+		t.Errorf("setting a var of a serving plugin: %+v, %v; want deployment 2", out, err)
+	}
+	p.restart()
+	vars, err := p.Vars(t.Context(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vars {
+		switch {
+		case v.Name == "key" && (v.Value != "" || !v.Set || !v.Secret):
+			t.Errorf("the secret is listed as %+v", v)
+		case v.Name == "greeting" && v.Value != "hello":
+			t.Errorf("greeting is listed as %+v", v)
+		}
+	}
+	if len(vars) != 2 {
+		t.Errorf("got %d vars, want 2", len(vars))
+	}
+}
+
+func TestTwoNamesOfOneDigestShareNothing(t *testing.T) {
+	p := start(t)
+	module := pack(t, enginetest.Counter(), "a", "[kv]")
+	a := p.deploy(deploy.Upload{Module: module})
+	b := p.deploy(deploy.Upload{Name: "b", Module: module})
+	if a.Digest != b.Digest || b.Mount != "/b" {
+		t.Fatalf("deployed as %+v and %+v", a, b)
+	}
+	p.count("/a")
+	p.count("/a")
+	if third, first := p.count("/a"), p.count("/b"); third != first+2 {
+		t.Errorf("the third count at /a is %d and the first at /b is %d: they share a key space", third, first)
+	}
+	if err := p.Delete(t.Context(), "a", true, "me"); err != nil {
+		t.Fatal(err)
+	}
+	p.want("/a", "[not_found]")
+	p.count("/b")
+	p.restart()
+	p.count("/b") // the module is still there
+}
+
+func TestDeleteKeepsDataUnlessPurged(t *testing.T) {
+	p := start(t)
+	module := pack(t, enginetest.Counter(), "demo", "[kv]")
+	p.deploy(deploy.Upload{Module: module})
+	first := p.count("/demo")
+	if err := p.Delete(t.Context(), "demo", false, "me"); err != nil {
+		t.Fatal(err)
+	}
+	p.want("/demo", "[not_found]")
+	p.restart()
+	p.deploy(deploy.Upload{Module: module, Grant: true})
+	if got := p.count("/demo"); got != first+1 {
+		t.Errorf("counted %d after delete and deploy, want %d", got, first+1)
+	}
+	if err := p.Delete(t.Context(), "demo", true, "me"); err != nil {
+		t.Fatal(err)
+	}
+	p.deploy(deploy.Upload{Module: module})
+	if got := p.count("/demo"); got != first {
+		t.Errorf("counted %d after a purge, want %d", got, first)
+	}
+}
+
+func TestADamagedModuleDoesNotStopTheOthers(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("good"), "good")})
+	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("bad"), "bad")})
+	file := filepath.Join(p.modules(), strings.TrimPrefix(out.Digest, "sha256:")+".wasm")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.restart()
+	p.want("/good", "good")
+	p.want("/bad", "[unavailable]")
+	if s, err := p.Plugin(t.Context(), "bad"); err != nil || s.State != deploy.StateFailed || s.Error == "" {
+		t.Errorf("status %+v, %v; want failed with a reason", s, err)
+	}
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("new"), "bad")})
+	p.want("/bad", "new")
+}
+
+func TestMountMovesWithAnActivation(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
+	out := p.deploy(deploy.Upload{Mount: "/elsewhere/", Module: pack(t, enginetest.Version("two"), "demo")})
+	if out.Mount != "/elsewhere" {
+		t.Errorf("mounted at %s", out.Mount)
+	}
+	p.want("/elsewhere", "two")
+	p.want("/demo", "[not_found]")
+	p.restart()
+	p.want("/elsewhere", "two")
+}
+
+func TestNoActivate(t *testing.T) {
+	p := start(t)
+	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "demo"), NoActivate: true})
+	if out.Activated || len(out.Waiting) != 1 {
+		t.Errorf("got %+v", out)
+	}
+	p.want("/demo", "[not_found]")
+	if s, err := p.Plugin(t.Context(), "demo"); err != nil || s.State != deploy.StateStopped {
+		t.Errorf("status %+v, %v; want stopped", s, err)
+	}
+	if _, err := p.Activate(t.Context(), "demo", 2, false, "me"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("activating a version that does not exist: %v, want not found", err)
+	}
+}
+
+func TestKV(t *testing.T) {
+	p := start(t)
+	ctx := t.Context()
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "demo", "[kv]", "keys = 3")})
+	for _, key := range []string{"b", "a", "c"} {
+		if err := p.KVPut(ctx, "demo", []byte(key), []byte(key+key), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.KVPut(ctx, "demo", []byte("d"), nil, 0); fault.CodeOf(err) != fault.Exhausted {
+		t.Errorf("a key over the quota: %v, want exhausted", err)
+	}
+	entries, more, err := p.KVList(ctx, "demo", store.Query{Limit: 2})
+	if err != nil || !more || len(entries) != 2 || string(entries[0].Key) != "a" || string(entries[1].Value) != "bb" {
+		t.Errorf("list: %q more %v, %v", entries, more, err)
+	}
+	if got, err := p.KVGet(ctx, "demo", []byte("c")); err != nil || string(got) != "cc" {
+		t.Errorf("get: %q, %v", got, err)
+	}
+	if err := p.KVDelete(ctx, "demo", []byte("c")); err != nil {
+		t.Error(err)
+	}
+	for _, err := range []error{p.KVDelete(ctx, "demo", []byte("c")), p.KVPut(ctx, "nobody", []byte("k"), nil, 0)} {
+		if fault.CodeOf(err) != fault.NotFound {
+			t.Errorf("got %v, want not found", err)
+		}
+	}
+}
+
+func TestOutcomeNamesItsSteps(t *testing.T) {
+	p := start(t)
+	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "demo")})
+	var names []string
+	for _, s := range out.Steps {
+		names = append(names, s.Name)
+	}
+	if want := []string{"inspect", "prepare", "probe", "stage", "activate"}; !slices.Equal(names, want) {
+		t.Errorf("steps %v, want %v", names, want)
+	}
+}
