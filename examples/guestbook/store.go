@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"unicode"
@@ -79,9 +78,10 @@ func store(d draft) error {
 }
 
 func newKey() string {
-	var salt [4]byte
+	var salt [2]byte
 	sdk.Random(salt[:])
-	return entryPrefix + strconv.FormatInt(sdk.Now(), 10) + "-" + hex.EncodeToString(salt[:])
+	number := int64(salt[0])<<8 | int64(salt[1])
+	return entryPrefix + strconv.FormatInt(sdk.Now(), 10) + "-" + strconv.FormatInt(number, 10)
 }
 
 // entry is one greeting as it is stored.

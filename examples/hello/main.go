@@ -1,18 +1,12 @@
-// Hello is the smallest plugin: two routes, no state.
+// Hello is the smallest plugin: one handler, no state. The routes are in its
+// manifest, so that the host answers every other path without waking it.
 package main
 
 import "github.com/wasmoor/wasmoor/sdk"
 
-func init() { sdk.Handle(routes().Serve) }
+func init() { sdk.Handle(greet) }
 
 func main() {}
-
-func routes() *sdk.Router {
-	r := sdk.NewRouter()
-	r.HandleFunc("GET /{$}", greet)
-	r.HandleFunc("GET /{name}", greet)
-	return r
-}
 
 // greet greets whoever the path names.
 func greet(w *sdk.Response, r *sdk.Request) error {

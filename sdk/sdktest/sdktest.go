@@ -46,6 +46,9 @@ type Host struct {
 	Now time.Time
 	// Mount is the prefix the plugin is mounted at, without a trailing "/".
 	Mount string
+	// Routes are the patterns of the manifest's routes. With any, the host matches
+	// requests first, and answers what none matches. A wrong one panics.
+	Routes []string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
 	// Random is what sdk.Random reads, crypto/rand unless set.
@@ -108,6 +111,9 @@ type Record struct {
 	Attrs   map[string]string
 }
 
+// String returns level, message and attributes, sorted by name.
+func (r Record) String() string { return fmt.Sprintf("%s: %s %v", r.Level, r.Message, r.Attrs) }
+
 // Text returns the body as a string.
 func (r *Result) Text() string { return string(r.Body) }
 
@@ -118,7 +124,7 @@ func (r *Result) String() string {
 		s += " fault: " + r.Fault
 	}
 	for _, l := range r.Logs {
-		s += fmt.Sprintf("\n\t%s: %s %v", l.Level, l.Message, l.Attrs)
+		s += "\n\t" + l.String()
 	}
 	return s
 }
@@ -148,6 +154,9 @@ func (h *Host) Do(r *http.Request) *Result {
 		return refused(http.StatusRequestEntityTooLarge, "the request body is over the limit")
 	}
 	head := h.headOf(r, len(body))
+	if answer := h.match(&head); answer != nil {
+		return answer
+	}
 	var logs []Record
 	for attempt := 1; ; attempt++ {
 		head.Attempt = uint32(attempt)

@@ -2,10 +2,40 @@ package sdktest
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/pattern"
 )
+
+// match finds the manifest's route of a request, or answers in its place.
+func (h *Host) match(head *abi.RequestHead) (answer *Result) {
+	if len(h.Routes) == 0 {
+		return nil
+	}
+	var set pattern.Set[struct{}]
+	for _, text := range h.Routes {
+		p, err := pattern.Parse(text)
+		if err == nil {
+			err = set.Add(p, struct{}{})
+		}
+		if err != nil {
+			panic("sdktest: " + err.Error())
+		}
+	}
+	if m, ok := set.Match(head.Method, "", head.Path, nil); ok {
+		head.Pattern, head.Params = m.Pattern.String(), m.Params
+		return nil
+	}
+	methods := set.Allowed("", head.Path)
+	if len(methods) == 0 {
+		return refused(http.StatusNotFound, "no route of the manifest matches")
+	}
+	answer = refused(http.StatusMethodNotAllowed, "no route of the manifest has the method")
+	answer.Header.Set("Allow", strings.Join(methods, ", "))
+	return answer
+}
 
 // checkHead returns the rule a response head breaks, "" if none.
 func checkHead(h *abi.ResponseHead) string {
