@@ -15,9 +15,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// probeDeadline bounds the initialisation of a new version's first instance.
-const probeDeadline = 10 * time.Second
-
 // Upload is a module on its way to become a version.
 type Upload struct {
 	Name       string // of the plugin; "" = the manifest's
@@ -158,7 +155,7 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *mani
 	if err != nil {
 		return nil, err
 	}
-	if err := w.run("probe", func() error { return probe(ctx, program) }); err != nil {
+	if err := w.run("probe", func() error { return engine.Probe(ctx, program) }); err != nil {
 		return nil, closing(ctx, program, err)
 	}
 	return program, nil
@@ -166,16 +163,6 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *mani
 
 func (d *Deployer) prepare(ctx context.Context, module []byte, m *manifest.Manifest) (engine.Program, error) {
 	return d.cfg.Engine.Prepare(ctx, module, engine.Options{Memory: m.Limits().Memory})
-}
-
-func probe(ctx context.Context, program engine.Program) error {
-	ctx, cancel := context.WithTimeout(ctx, probeDeadline)
-	defer cancel()
-	instance, err := program.Instance(ctx)
-	if err != nil {
-		return err
-	}
-	return instance.Close(ctx)
 }
 
 // stage checks the upload against what serves, and records it as a version.

@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
@@ -42,4 +43,20 @@ type Instance interface {
 	Handle(ctx context.Context, inv *invoke.Invocation) error
 	// Close releases the instance's memory.
 	Close(ctx context.Context) error
+}
+
+// probeDeadline bounds the initialisation of a probe's instance.
+const probeDeadline = 10 * time.Second
+
+// Probe makes one instance of a program and closes it, so that a module that
+// cannot initialise is found out before it gets a request. Errors are those of
+// Instance.
+func Probe(ctx context.Context, program Program) error {
+	ctx, cancel := context.WithTimeout(ctx, probeDeadline)
+	defer cancel()
+	instance, err := program.Instance(ctx)
+	if err != nil {
+		return err
+	}
+	return instance.Close(ctx)
 }
