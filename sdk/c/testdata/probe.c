@@ -1,0 +1,86 @@
+/* probe: makes the host calls that the body lists, with any arguments, and answers their results.
+ *
+ * The body: u32 count of calls; per call u8 function (in the order of SPEC 6), then eight arguments, each u8 kind and
+ * i64 value. Kind 0: the value as it is; 1: the address of the byte of that index in `bytes`; 2: the size of memory
+ * plus the value. What follows the calls is copied to `bytes`. The path "/fail" makes the handler fail, "/trap" trap.
+ * The answer: an i64 per call, then `bytes`. The path "/quiet" answers nothing of its own.
+ */
+#include "wasmoor.h"
+
+#define BYTES 4096u
+#define MAX_CALLS 64u
+
+static uint8_t bytes[BYTES];
+static int64_t results[MAX_CALLS];
+static int64_t at_start[2]; /* what host functions gave during initialisation */
+
+WM_EXPORT(_initialize) void initialise(void) {
+    at_start[0] = wm_raw_clock_now();
+    at_start[1] = wm_raw_random_fill(bytes, 1);
+}
+
+static int64_t argument(wm_reader *r) {
+    uint8_t kind = wm_read_u8(r);
+    int64_t value = (int64_t)wm_read_u64(r);
+    if (kind == 1) return value + (int64_t)(uintptr_t)bytes;
+    if (kind == 2) return value + (int64_t)__builtin_wasm_memory_size(0) * 65536;
+    return value;
+}
+
+#define P(i) ((void *)(uintptr_t)(uint32_t)a[i])
+#define U(i) ((uint32_t)a[i])
+
+static int64_t call(uint8_t function, const int64_t *a) {
+    switch (function) {
+    case 0: return wm_raw_request_head(P(0), U(1));
+    case 1: return wm_raw_request_body(a[0], P(1), U(2));
+    case 2: return wm_raw_response_head(P(0), U(1));
+    case 3: return wm_raw_response_write(P(0), U(1));
+    case 4: return wm_raw_route_set(P(0), U(1));
+    case 5: return wm_raw_outcome_set(U(0));
+    case 6: return wm_raw_kv_get(P(0), U(1), P(2), U(3));
+    case 7: return wm_raw_kv_set(P(0), U(1), P(2), U(3), a[4]);
+    case 8: return wm_raw_kv_delete(P(0), U(1));
+    case 9: return wm_raw_kv_add(P(0), U(1), a[2]);
+    case 10: return wm_raw_kv_list(P(0), U(1), P(2), U(3), U(4), U(5), P(6), U(7));
+    case 11: return wm_raw_config_get(P(0), U(1), P(2), U(3));
+    case 12: return wm_raw_log_write(U(0), P(1), U(2), P(3), U(4));
+    case 13: return wm_raw_clock_now();
+    case 14: return wm_raw_random_fill(P(0), U(1));
+    case 15: return at_start[U(0) & 1];
+    }
+    __builtin_trap();
+}
+
+static int64_t answer(uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t le[8];
+        for (uint32_t j = 0; j < 8; j++) le[j] = (uint8_t)((uint64_t)results[i] >> (8 * j));
+        int64_t n = wm_raw_response_write(le, 8);
+        if (n < 0) return n;
+    }
+    return wm_raw_response_write(bytes, BYTES);
+}
+
+WM_HANDLER {
+    wm_head head;
+    wm_str script;
+    int64_t n;
+    if ((n = wm_request(&head)) < 0 || (n = wm_body(&head, &script)) < 0) return n;
+    wm_reader r = wm_read(script);
+    uint32_t count = wm_read_u32(&r);
+    if (count > MAX_CALLS || r.left < count * 73) return WM_MALFORMED;
+    wm_reader calls = r;
+    wm_take(&r, count * 73);
+    if (r.left > BYTES) return WM_MALFORMED;
+    memcpy(bytes, r.ptr, r.left);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t a[8];
+        uint8_t function = wm_read_u8(&calls);
+        for (uint32_t j = 0; j < 8; j++) a[j] = argument(&calls);
+        results[i] = call(function, a);
+    }
+    if (wm_equal(head.path, WM_STR("/fail"))) return 1;
+    if (wm_equal(head.path, WM_STR("/trap"))) __builtin_trap();
+    return wm_equal(head.path, WM_STR("/quiet")) ? 0 : answer(count);
+}

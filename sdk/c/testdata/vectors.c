@@ -1,0 +1,87 @@
+/* vectors: decodes the layout named by the path from the body with wasmoor.h, and answers what its writers make of the
+ * values: for every vector of abi/testdata, the bytes it came from. 422 = the decoder refused. */
+#include "wasmoor.h"
+
+static void put_list(wm_writer *w, wm_list list) {
+    wm_pair pair;
+    while (wm_next(&list, &pair)) {
+        wm_put_str(w, pair.name);
+        if (!list.keys_only) wm_put_str(w, pair.value);
+    }
+}
+
+static void put_pairs(wm_writer *w, wm_list list) {
+    wm_put_u32(w, list.count);
+    put_list(w, list);
+}
+
+static bool request_head(wm_str in, wm_writer *w) {
+    wm_head h;
+    if (!wm_decode_head(in, &h)) return false;
+    wm_put_str(w, h.method);
+    wm_put_str(w, h.path);
+    wm_put_str(w, h.mount);
+    wm_put_str(w, h.pattern);
+    put_pairs(w, h.params);
+    wm_put_str(w, h.query);
+    put_pairs(w, h.headers);
+    wm_put_str(w, h.scheme);
+    wm_put_str(w, h.host);
+    wm_put_str(w, h.remote);
+    wm_put_str(w, h.request_id);
+    wm_put_u32(w, h.attempt);
+    wm_put_u64(w, h.body_size);
+    return true;
+}
+
+static bool response_head(wm_str in, wm_writer *w) {
+    wm_reader r = wm_read(in);
+    uint32_t status = wm_read_u32(&r);
+    wm_list headers = wm_read_list(&r, wm_read_u32(&r), false);
+    wm_put_u32(w, status);
+    put_pairs(w, headers);
+    return !r.failed;
+}
+
+static bool page(wm_str in, bool keys_only, wm_writer *w) {
+    wm_page p;
+    if (!wm_decode_page(in, keys_only, &p)) return false;
+    wm_put_u32(w, p.entries.count);
+    wm_put_u8(w, p.more);
+    put_list(w, p.entries);
+    return true;
+}
+
+static bool attributes(wm_str in, wm_writer *w) {
+    if (in.len == 0) return true;
+    wm_reader r = wm_read(in);
+    put_pairs(w, wm_read_list(&r, wm_read_u32(&r), false));
+    return !r.failed;
+}
+
+static bool counter(wm_str in, wm_writer *w) {
+    wm_reader r = wm_read(in);
+    wm_put_u64(w, wm_read_u64(&r));
+    return !r.failed;
+}
+
+static bool recode(wm_str layout, wm_str in, wm_writer *w) {
+    if (wm_equal(layout, WM_STR("/request_head"))) return request_head(in, w);
+    if (wm_equal(layout, WM_STR("/response_head"))) return response_head(in, w);
+    if (wm_equal(layout, WM_STR("/page"))) return page(in, false, w);
+    if (wm_equal(layout, WM_STR("/page_keys"))) return page(in, true, w);
+    if (wm_equal(layout, WM_STR("/attributes"))) return attributes(in, w);
+    if (wm_equal(layout, WM_STR("/counter"))) return counter(in, w);
+    return false;
+}
+
+WM_HANDLER {
+    wm_head head;
+    wm_str in;
+    int64_t n;
+    if ((n = wm_request(&head)) < 0 || (n = wm_body(&head, &in)) < 0) return n;
+    wm_writer w = wm_write(64 * 1024);
+    if (!recode(head.path, in, &w)) return wm_respond_text(422, WM_STR("malformed\n"));
+    if (w.failed) return WM_NO_ROOM;
+    return wm_respond(200, NULL, 0, wm_written(&w));
+}
