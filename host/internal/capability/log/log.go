@@ -4,6 +4,7 @@ package log
 
 import (
 	"log/slog"
+	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
@@ -50,7 +51,9 @@ func attrs(pairs []abi.Pair) []slog.Attr {
 	}
 	list := make([]slog.Attr, len(pairs))
 	for i, p := range pairs {
-		list[i] = slog.String(invoke.Cut(p.Name, len(p.Name)), invoke.Cut(p.Value, len(p.Value)))
+		list[i] = slog.String(text(p.Name), text(p.Value))
 	}
 	return list
 }
+
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
