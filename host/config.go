@@ -1,0 +1,97 @@
+package host
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Config is everything an operator decides about a host. Start from
+// DefaultConfig. Addresses are host:port; port 0 takes a free one.
+type Config struct {
+	// DataDir holds the store, the modules and the admin token. One process at a
+	// time may use it. Default "wasmoor-data".
+	DataDir string `koanf:"data"`
+	// PublicAddr is where clients reach the plugins. Default 127.0.0.1:8080.
+	PublicAddr string `koanf:"public"`
+	// AdminAddr is where operators reach the admin API. It always wants the
+	// token. Default 127.0.0.1:8081.
+	AdminAddr string `koanf:"admin"`
+	// DrainTimeout is how long a stopping host waits for requests it has begun.
+	// Default 30 s.
+	DrainTimeout time.Duration `koanf:"drain_timeout"`
+	// MaxConns is the number of public connections open at a time. Default 10000.
+	MaxConns int `koanf:"max_conns"`
+	// HeaderTimeout bounds the arrival of a request's line and header. Default 5 s.
+	HeaderTimeout time.Duration `koanf:"header_timeout"`
+	// BodyTimeout bounds the arrival of a request's body after that. Default 30 s.
+	BodyTimeout time.Duration `koanf:"body_timeout"`
+	// WriteTimeout bounds the sending of one response. Default 30 s.
+	WriteTimeout time.Duration `koanf:"write_timeout"`
+	// IdleTimeout closes a kept-alive connection without requests. Default 60 s.
+	IdleTimeout time.Duration `koanf:"idle_timeout"`
+	// MinFreeDisk is the free space, in bytes, below which writes are refused
+	// while reads go on. Default 256 MiB.
+	MinFreeDisk int64 `koanf:"min_free_disk"`
+	// ShowErrors tells clients why a plugin failed. For an author's own machine:
+	// the text may quote the guest. Default false.
+	ShowErrors bool `koanf:"show_errors"`
+
+	// Log receives the host's records, one per request, and the guests'. nil
+	// drops them.
+	Log *slog.Logger `koanf:"-"`
+}
+
+// DefaultConfig returns the configuration of a host on the loopback interface.
+func DefaultConfig() Config {
+	return Config{
+		DataDir:       "wasmoor-data",
+		PublicAddr:    "127.0.0.1:8080",
+		AdminAddr:     "127.0.0.1:8081",
+		DrainTimeout:  30 * time.Second,
+		MaxConns:      10_000,
+		HeaderTimeout: 5 * time.Second,
+		BodyTimeout:   30 * time.Second,
+		WriteTimeout:  30 * time.Second,
+		IdleTimeout:   60 * time.Second,
+		MinFreeDisk:   256 << 20,
+	}
+}
+
+// Validate returns an Invalid fault that names the first key that is wrong.
+func (c Config) Validate() error {
+	if c.DataDir == "" {
+		return badConfig("data", "name a directory")
+	}
+	for key, addr := range map[string]string{"public": c.PublicAddr, "admin": c.AdminAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return badConfig(key, fmt.Sprintf("%q is not host:port", addr))
+		}
+	}
+	for key, d := range map[string]time.Duration{
+		"drain_timeout": c.DrainTimeout, "header_timeout": c.HeaderTimeout,
+		"body_timeout": c.BodyTimeout, "write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout,
+	} {
+		if d <= 0 {
+			return badConfig(key, "it must be above 0, e.g. 30s")
+		}
+	}
+	if c.MaxConns <= 0 {
+		return badConfig("max_conns", "it must be above 0")
+	}
+	if c.MinFreeDisk < 0 {
+		return badConfig("min_free_disk", "it must not be negative")
+	}
+	return nil
+}
+
+func badConfig(key, why string) error {
+	return fault.New(fault.Invalid, "", fmt.Sprintf("configuration key %q: %s", key, why))
+}
+
+// TokenFile returns the path of the admin token under a data directory.
+func TokenFile(dataDir string) string { return filepath.Join(dataDir, "admin.token") }

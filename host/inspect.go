@@ -1,0 +1,171 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/native"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// Report is what a module says about itself, and whether a host takes it.
+type Report struct {
+	Digest   string   `json:"digest"`
+	Size     int64    `json:"size"` // bytes
+	ABI      string   `json:"abi"`  // "" = none this host knows
+	Imports  []Import `json:"imports"`
+	Exports  []Export `json:"exports"`
+	Memory   *Memory  `json:"memory,omitempty"`
+	Manifest string   `json:"manifest,omitempty"` // TOML text it carries
+	Name     string   `json:"name,omitempty"`
+	Routes   []string `json:"routes,omitempty"`
+	Asks     []string `json:"asks,omitempty"` // for a person
+	Accepted bool     `json:"accepted"`
+	Problems []string `json:"problems,omitempty"` // why not
+}
+
+// Import is something a module needs.
+type Import struct {
+	Module string `json:"module"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Type   string `json:"type,omitempty"` // of a function
+	By     string `json:"by,omitempty"`   // who gives it: "wasmoor", "wasi"; "" = nobody
+}
+
+// Export is something a module gives.
+type Export struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	Type string `json:"type,omitempty"` // of a function
+}
+
+// Memory is a module's linear memory, in bytes. Max 0 = it names none.
+type Memory struct {
+	Min int64 `json:"min"`
+	Max int64 `json:"max,omitempty"`
+}
+
+// Inspect reads a module, and prepares and initialises it as a deploy would, in
+// this process and without serving it. An error means that it is not a
+// WebAssembly module at all; whatever else is wrong is in Problems.
+func Inspect(ctx context.Context, module []byte) (*Report, error) {
+	m, err := wasmbin.Read(module)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{
+		Digest: string(plugin.DigestOf(module)), Size: int64(len(module)),
+		Imports: imports(m), Exports: exports(m), Memory: memory(m),
+	}
+	for _, i := range m.Imports {
+		if i.Module == abi.Module {
+			r.ABI = abi.Module
+		}
+	}
+	man := r.readManifest(module)
+	if err := tryModule(ctx, module, man.Limits()); err != nil {
+		r.Problems = append(r.Problems, fault.MessageOf(err))
+	}
+	r.Accepted = len(r.Problems) == 0
+	return r, nil
+}
+
+// readManifest fills in what the manifest says. Without a valid one it goes on
+// with the defaults.
+func (r *Report) readManifest(module []byte) *manifest.Manifest {
+	none := manifest.Default("inspected")
+	text, ok, err := wasmbin.CustomSection(module, abi.ManifestSection)
+	if err != nil || !ok {
+		return none
+	}
+	r.Manifest = string(text)
+	m, err := manifest.Parse(text, manifest.FileName)
+	if err != nil {
+		r.Problems = append(r.Problems, fault.MessageOf(err))
+		return none
+	}
+	r.Name, r.Routes, r.Asks = m.Name, m.Patterns(), asks(m)
+	return m
+}
+
+func asks(m *manifest.Manifest) []string {
+	asks := plugin.Grant{}.Missing(m.Ask())
+	for _, v := range m.Vars {
+		switch {
+		case v.Required && v.Secret:
+			asks = append(asks, fmt.Sprintf("config %s (required, secret)", v.Name))
+		case v.Required:
+			asks = append(asks, fmt.Sprintf("config %s (required)", v.Name))
+		default:
+			asks = append(asks, fmt.Sprintf("config %s", v.Name))
+		}
+	}
+	return asks
+}
+
+func imports(m *wasmbin.Module) []Import {
+	givers := map[string]string{}
+	for _, f := range native.Functions() {
+		by := "wasi"
+		if f.Module == abi.Module {
+			by = "wasmoor"
+		}
+		givers[f.Module+"."+f.Name] = by
+	}
+	list := make([]Import, 0, len(m.Imports))
+	for _, i := range m.Imports {
+		entry := Import{Module: i.Module, Name: i.Name, Kind: i.Kind.String()}
+		if i.Kind == wasmbin.Function {
+			entry.Type, entry.By = i.Type.String(), givers[i.Module+"."+i.Name]
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+func exports(m *wasmbin.Module) []Export {
+	list := make([]Export, 0, len(m.Exports))
+	for _, e := range m.Exports {
+		entry := Export{Name: e.Name, Kind: e.Kind.String()}
+		if e.Kind == wasmbin.Function {
+			entry.Type = e.Type.String()
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+func memory(m *wasmbin.Module) *Memory {
+	if len(m.Memories) == 0 {
+		return nil
+	}
+	own := m.Memories[0]
+	mem := &Memory{Min: int64(own.Min) * wasmbin.PageSize}
+	if own.HasMax {
+		mem.Max = int64(own.Max) * wasmbin.PageSize
+	}
+	return mem
+}
+
+// tryModule does what a deploy does before it records anything.
+func tryModule(ctx context.Context, module []byte, limits limit.Limits) (err error) {
+	e, err := native.New(ctx, native.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
+	program, err := e.Prepare(ctx, module, engine.Options{Memory: limits.Memory})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
+	return engine.Probe(ctx, program)
+}
