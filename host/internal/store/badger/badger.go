@@ -55,7 +55,9 @@ type Config struct {
 	// 30 s.
 	SweepEvery time.Duration
 
-	free func(dir string) (int64, error) // tests; nil asks the system
+	// For tests; nil is the real thing.
+	free  func(dir string) (int64, error)
+	write func(txn *badger.Txn, revision uint64) error
 }
 
 func (c Config) withDefaults() Config {
@@ -73,6 +75,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.free == nil {
 		c.free = freeSpace
+	}
+	if c.write == nil {
+		c.write = func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) }
 	}
 	return c
 }
@@ -95,12 +100,11 @@ type Store struct {
 	janitor
 
 	maxEntries, maxBytes int64 // of a Badger batch
-	// write makes a filled transaction durable at a revision; tests replace it.
-	write func(txn *badger.Txn, revision uint64) error
+	write                func(txn *badger.Txn, revision uint64) error
 
 	failed    atomic.Pointer[fault.Error]
-	life      sync.RWMutex // read-held while Badger is read outside a snapshot
-	closed    bool         // guarded by life
+	life      sync.RWMutex  // read-held while Badger is read outside a snapshot
+	closed    bool          // guarded by life
 	committed chan struct{} // closed when the committer has stopped
 
 	mu      sync.Mutex // guards usage
@@ -165,7 +169,7 @@ func start(cfg Config, db *badger.DB, g *guard) (*Store, error) {
 	s := &Store{
 		db: db, log: cfg.Logger, clock: cfg.Clock, guard: g, queue: newQueue(),
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
-		write:     func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) },
+		write:     cfg.write,
 		committed: make(chan struct{}),
 		usage:     make(map[store.Space]store.Usage),
 	}

@@ -1,0 +1,86 @@
+package badger
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// manual is a clock that tests move.
+type manual struct{ at atomic.Int64 }
+
+func newManual() *manual {
+	m := &manual{}
+	m.at.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano())
+	return m
+}
+
+func (m *manual) now() time.Time          { return time.Unix(0, m.at.Load()) }
+func (m *manual) advance(d time.Duration) { m.at.Add(int64(d)) }
+
+func TestEpochsDiscardBelowTheOldestReader(t *testing.T) {
+	clock := newManual()
+	e := &epochs{published: 10, maxAge: time.Minute, now: clock.now}
+	publish := func(rev, want store.Revision) {
+		t.Helper()
+		if got := e.publish(rev); got != want {
+			t.Fatalf("publish(%d): discard below %d, want %d", rev, got, want)
+		}
+	}
+	publish(11, 11)
+	one, again := e.enter(), e.enter()
+	publish(15, 11)
+	two := e.enter()
+	publish(20, 11)
+	e.leave(one)
+	publish(21, 11)
+	e.leave(again)
+	publish(22, 15)
+	clock.advance(time.Minute + 1)
+	three := e.enter()
+	publish(23, 22)
+	if !two.stale.Load() || three.stale.Load() {
+		t.Fatal("only the old reader is stale")
+	}
+	e.leave(two)
+	publish(24, 22)
+	e.leave(three)
+	publish(25, 25)
+	if e.readers() != 0 || e.newest() != 25 {
+		t.Fatalf("%d readers, newest %d", e.readers(), e.newest())
+	}
+}
+
+func TestSnapshotAge(t *testing.T) {
+	clock := newManual()
+	s := open(t, Config{Clock: clock.now, MaxSnapshotAge: time.Minute})
+	wantCode(t, "set", set(s, "k", "1"), "")
+	snap, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Release()
+	read := func() error {
+		_, _, err := snap.Get(1, []byte("k"))
+		if err != nil {
+			return err
+		}
+		return snap.Scan(1, nil, nil, false, func([]byte, store.Value) bool { return true })
+	}
+	clock.advance(time.Minute)
+	wantCode(t, "set", set(s, "k", "2"), "")
+	wantCode(t, "as old as allowed", read(), "")
+	clock.advance(1)
+	wantCode(t, "no commit, nothing discarded", read(), "")
+	wantCode(t, "set", set(s, "k", "3"), "")
+	wantCode(t, "too old", read(), fault.Conflict)
+	wantCode(t, "too old", snap.Scan(1, nil, nil, false, nil), fault.Conflict)
+	if v, _ := get(t, s, "k"); v != "3" {
+		t.Errorf("k = %q", v)
+	}
+	snap.Release()
+	wantCode(t, "released", read(), fault.Internal)
+}

@@ -1,0 +1,168 @@
+package badger
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// onDisk returns how many live Badger keys start with kind.
+func onDisk(t *testing.T, s *Store, kind byte) (n int) {
+	t.Helper()
+	err := s.janitor.read(func(txn *badger.Txn) error {
+		return scan{txn, []byte{kind}, []byte{kind + 1}}.run(false, func(*badger.Item) bool {
+			n++
+			return true
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func wantCounts(t *testing.T, s *Store, data, tails, expiries int) {
+	t.Helper()
+	got := [3]int{onDisk(t, s, kindData), onDisk(t, s, kindTail), onDisk(t, s, kindExpiry)}
+	if want := [3]int{data, tails, expiries}; got != want {
+		t.Fatalf("%v keys, tails and expiry entries on disk, want %v", got, want)
+	}
+}
+
+// still stops the background work, so that the test does it.
+func still(t *testing.T, cfg Config) *Store {
+	t.Helper()
+	s := open(t, cfg)
+	s.janitor.stop()
+	return s
+}
+
+func setTTL(s *Store, clock *manual, space store.Space, key string, data []byte, ttl time.Duration) error {
+	snap, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	tx := store.Begin(snap, space, store.Quota{}, clock.now())
+	defer tx.Close()
+	if err := tx.Set([]byte(key), data, ttl); err != nil {
+		return err
+	}
+	_, err = s.Commit(context.Background(), tx.Effects())
+	return err
+}
+
+func TestSweepExpired(t *testing.T) {
+	clock := newManual()
+	s := still(t, Config{Clock: clock.now})
+	large := make([]byte, store.MaxValue)
+	for i := range 30 {
+		wantCode(t, "set", setTTL(s, clock, store.Space(1+i%3), fmt.Sprintf("k%d", i), []byte("value"), time.Duration(1+i%2)*time.Second), "")
+	}
+	wantCode(t, "set", setTTL(s, clock, 1, "large", large, time.Second), "")
+	wantCode(t, "set", setTTL(s, clock, 1, "ever", large, 0), "")
+	wantCounts(t, s, 32, 2, 31)
+	// Overwriting moves the entry in the index, or takes it away.
+	wantCode(t, "set", setTTL(s, clock, 1, "k0", []byte("value"), 0), "")
+	wantCode(t, "set", setTTL(s, clock, 2, "k1", []byte("value"), time.Hour), "")
+	wantCounts(t, s, 32, 2, 30)
+
+	sweep := func() {
+		t.Helper()
+		if err := s.janitor.expired(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep()
+	wantCounts(t, s, 32, 2, 30)
+	clock.advance(time.Second)
+	sweep() // 14 small ones and the large one
+	wantCounts(t, s, 17, 1, 15)
+	clock.advance(time.Second)
+	sweep()
+	wantCounts(t, s, 3, 1, 1)
+	want := []store.Usage{{}, {Keys: 2, Bytes: int64(len("ever"+"k0"+"value")) + store.MaxValue}, {Keys: 1, Bytes: 7}, {}}
+	for space, want := range want {
+		if got, err := s.Usage(store.Space(space)); err != nil || got != want {
+			t.Errorf("space %d: %+v, %v; want %+v", space, got, err, want)
+		}
+	}
+}
+
+// TestSweepLosesAgainstASet sets a key between the moments when the sweep finds
+// it expired and when its deletion is decided.
+func TestSweepLosesAgainstASet(t *testing.T) {
+	clock := newManual()
+	s := still(t, Config{Clock: clock.now})
+	for _, key := range []string{"renewed", "kept", "same", "gone", "deleted"} {
+		wantCode(t, "set", setTTL(s, clock, 1, key, []byte("old"), time.Second), "")
+	}
+	clock.advance(time.Second)
+	found, err := s.janitor.findExpired(clock.now().UnixMilli())
+	if err != nil || len(found[1]) != 5 {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	wantCode(t, "set", setTTL(s, clock, 1, "renewed", []byte("new"), time.Second), "")
+	wantCode(t, "set", setTTL(s, clock, 1, "kept", []byte("new"), 0), "")
+	wantCode(t, "delete", transact(s, func(tx *store.Tx) error { return tx.Delete([]byte("deleted")) }), "")
+	if err := s.janitor.submit(sweepExpired, 1, found[1]); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"renewed": "new", "kept": "new", "gone": "", "deleted": ""} {
+		if got, _ := get(t, s, key); got != want {
+			t.Errorf("%s = %q, want %q", key, got, want)
+		}
+	}
+	wantCounts(t, s, 2, 0, 1)
+	if u, _ := s.Usage(1); u.Keys != 2 {
+		t.Errorf("usage %+v", u)
+	}
+}
+
+// TestSweepDropped sweeps a dropped space in steps, begun by one process and
+// finished by the next.
+func TestSweepDropped(t *testing.T) {
+	clock := newManual()
+	dir := t.TempDir()
+	s := still(t, Config{Dir: dir, Clock: clock.now})
+	wantCode(t, "set", setTTL(s, clock, 2, "kept", []byte("v"), time.Hour), "")
+	const keys = sweepStep + 10
+	wantCode(t, "set", transact(s, func(tx *store.Tx) error {
+		for i := range keys {
+			if err := tx.Set(fmt.Appendf(nil, "k%04d", i), []byte("v"), time.Hour); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), "")
+	wantCounts(t, s, keys+1, 0, keys+1)
+	wantCode(t, "Drop", s.Drop(context.Background(), 1), "")
+	first, err := s.janitor.findKeys(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.janitor.submit(sweepDropped, 1, first); err != nil {
+		t.Fatal(err)
+	}
+	wantCounts(t, s, keys+1-sweepStep, 0, keys+1-sweepStep)
+	closeStore(t, s)
+
+	s = still(t, Config{Dir: dir, Clock: clock.now})
+	if err := s.janitor.spaces(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	wantCounts(t, s, 1, 0, 1)
+	closeStore(t, s)
+
+	s = still(t, Config{Dir: dir, Clock: clock.now})
+	if len(s.janitor.unswept) != 0 {
+		t.Error("a swept space is swept again")
+	}
+	if onDisk(t, s, kindUsage) != 1 || onDisk(t, s, kindDropped) != 1 {
+		t.Error("the dropped space's usage record is still there, or its tombstone is not")
+	}
+}

@@ -1,0 +1,188 @@
+package badger
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// TestCopyWhileWriting copies the directory of a running store, as a crash
+// would leave it, and opens the copy: what was acknowledged before is there,
+// and every commit is there whole or not at all.
+func TestCopyWhileWriting(t *testing.T) {
+	s := open(t, Config{})
+	const writers = 8
+	var acked [writers]atomic.Int64
+	stop, progress := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := 1; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := set(s, fmt.Sprintf("a%d", w), strconv.Itoa(n), fmt.Sprintf("b%d-%d", w, n), strconv.Itoa(n)); err != nil {
+					t.Errorf("set: %v", err)
+					return
+				}
+				acked[w].Store(int64(n))
+				if w == 0 && n%20 == 0 {
+					select {
+					case progress <- struct{}{}:
+					case <-stop:
+					}
+				}
+			}
+		})
+	}
+	for range 5 {
+		<-progress
+		var before [writers]int64
+		for w := range writers {
+			before[w] = acked[w].Load()
+		}
+		dir := copyStore(t, s.guard.dir)
+		crashed := open(t, Config{Dir: dir})
+		for w := range writers {
+			v, _ := get(t, crashed, fmt.Sprintf("a%d", w))
+			n, _ := strconv.ParseInt(v, 10, 64)
+			if n < before[w] {
+				t.Errorf("writer %d: commit %d was acknowledged, the copy has %d", w, before[w], n)
+			}
+		}
+		checkWhole(t, crashed, writers)
+		wantCode(t, "set on the copy", set(crashed, "k", "v"), "")
+		closeStore(t, crashed)
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// checkWhole checks that of each writer exactly commits 1 to the value of its
+// key aW are there, and that the count agrees.
+func checkWhole(t *testing.T, s *Store, writers int) {
+	t.Helper()
+	var want store.Usage
+	for w := range writers {
+		v, ok := get(t, s, fmt.Sprintf("a%d", w))
+		if !ok {
+			continue
+		}
+		last, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Keys++
+		want.Bytes += int64(len(fmt.Sprintf("a%d", w)) + len(v))
+		for n := 1; n <= last+1; n++ {
+			key := fmt.Sprintf("b%d-%d", w, n)
+			v, ok := get(t, s, key)
+			if ok != (n <= last) {
+				t.Fatalf("writer %d is at commit %d, but %s: %v", w, last, key, ok)
+			}
+			if ok {
+				want.Keys++
+				want.Bytes += int64(len(key) + len(v))
+			}
+		}
+	}
+	if got, err := s.Usage(1); err != nil || got != want {
+		t.Fatalf("usage %+v, %v; what is there adds up to %+v", got, err, want)
+	}
+}
+
+// TestTornLog cuts and damages the log of unflushed writes at many places. The
+// store opens with a prefix of the commits.
+func TestTornLog(t *testing.T) {
+	s := open(t, Config{})
+	for n := 1; n <= 20; n++ {
+		wantCode(t, "set", set(s, "a0", strconv.Itoa(n), fmt.Sprintf("b0-%d", n), strconv.Itoa(n)), "")
+	}
+	whole := copyStore(t, s.guard.dir)
+	logs, err := filepath.Glob(filepath.Join(whole, "*.mem"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("logs %v, %v", logs, err)
+	}
+	log, err := os.ReadFile(logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(5, 5))
+	for round := range 12 {
+		at := len(log)/2 + rng.IntN(len(log)/2)
+		torn := bytes.Clone(log[:at])
+		switch round % 3 {
+		case 1: // zeros, as a file that grew before its data came
+			torn = append(torn, make([]byte, len(log)-at)...)
+		case 2: // a damaged byte, the rest as it was
+			torn = bytes.Clone(log)
+			torn[at] ^= 0x10
+		}
+		if err := os.WriteFile(logs[0], torn, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		crashed := open(t, Config{Dir: copyStore(t, whole)})
+		v, _ := get(t, crashed, "a0")
+		if n, _ := strconv.Atoi(v); n < 5 || round%3 != 2 && n >= 20 && at < len(log)-100 {
+			t.Errorf("cut at %d of %d: at commit %q", at, len(log), v)
+		}
+		checkWhole(t, crashed, 1)
+		closeStore(t, crashed)
+	}
+}
+
+// copyStore copies a store's files, sparse ones up to the hole at their end.
+func copyStore(t *testing.T, from string) (to string) {
+	t.Helper()
+	to = t.TempDir()
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() == "LOCK" {
+			continue
+		}
+		b := readData(t, filepath.Join(from, e.Name()))
+		if err := os.WriteFile(filepath.Join(to, e.Name()), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
+// readData reads a file until the end, or 256 KiB of zeros.
+func readData(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var data []byte
+	zeros := make([]byte, 256<<10)
+	piece := make([]byte, len(zeros))
+	for {
+		n, err := io.ReadFull(f, piece)
+		data = append(data, piece[:n]...)
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return data
+		case err != nil:
+			t.Fatal(err)
+		case bytes.Equal(piece, zeros):
+			return bytes.TrimRight(data, "\x00")
+		}
+	}
+}

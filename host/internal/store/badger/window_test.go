@@ -1,0 +1,116 @@
+package badger
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// TestWindowModel compares the window with a plain map of key to revision,
+// through inserts, updates, evictions, splits and joins of chunks.
+func TestWindowModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		maxKeys := rapid.SampledFrom([]int{1, 10, 500, 100000}).Draw(t, "max keys")
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		w := newWindow(maxKeys, 1<<30, 0)
+		model := map[string]store.Revision{}
+		var rev store.Revision
+		universe := 1 + rng.IntN(2000)
+		ascending := rng.IntN(2) == 0
+		for range 1500 {
+			rev++
+			key := windowKey(rng.IntN(universe))
+			if ascending {
+				key = windowKey(int(rev))
+			}
+			w.write(1, []byte(key), rev, state{size: int64(rev)})
+			model[key] = rev
+			if rng.IntN(10) == 0 {
+				w.evict(rev - store.Revision(rng.IntN(5)))
+			}
+		}
+		for range 200 {
+			checkWindow(t, w, model, rev, rng)
+		}
+		checkChunks(t, w)
+	})
+}
+
+func windowKey(n int) string { return string([]byte{byte(n >> 8), byte(n)}) }
+
+// checkWindow asks about a random point and a random interval, as read at a
+// random revision the window still covers.
+func checkWindow(t *rapid.T, w *window, model map[string]store.Revision, rev store.Revision, rng *rand.Rand) {
+	read := w.horizon + store.Revision(rng.Uint64N(uint64(rev-w.horizon)+1))
+	key := windowKey(rng.IntN(2100))
+	point := &store.Effects{Space: 1, Read: read, Keys: [][]byte{[]byte(key)}}
+	if got, want := w.writtenSince(point), model[key] > read; got != want {
+		t.Fatalf("key %x since %d (horizon %d): %v, want %v", key, read, w.horizon, got, want)
+	}
+	r := store.Range{From: []byte(key)}
+	if rng.IntN(4) > 0 {
+		r.To = []byte(windowKey(rng.IntN(2100)))
+	}
+	want := false
+	for k, at := range model {
+		want = want || at > read && r.Contains([]byte(k))
+	}
+	interval := &store.Effects{Space: 1, Read: read, Ranges: []store.Range{r}}
+	if got := w.writtenSince(interval); got != want {
+		t.Fatalf("range %x since %d (horizon %d): %v, want %v", r, read, w.horizon, got, want)
+	}
+}
+
+// checkChunks checks order, homes, counts and the bound of each chunk.
+func checkChunks(t *rapid.T, w *window) {
+	n := 0
+	for _, s := range w.spaces {
+		last := ""
+		for _, c := range s.chunks {
+			if len(c.items) == 0 || len(c.items) >= chunkSize {
+				t.Fatalf("a chunk holds %d items", len(c.items))
+			}
+			for _, it := range c.items {
+				if it.home != c || s.byKey[it.key] != it || it.key <= last || it.rev > c.last {
+					t.Fatalf("item %x is out of place", it.key)
+				}
+				last = it.key
+				n++
+			}
+		}
+		if len(s.byKey) == 0 {
+			t.Fatal("an empty space is kept")
+		}
+	}
+	listed := 0
+	for it := w.oldest; it != nil; it = it.next {
+		listed++
+		if it.next != nil && it.next.rev < it.rev {
+			t.Fatal("items are not in order of revision")
+		}
+	}
+	if n != w.keys || listed != w.keys {
+		t.Fatalf("%d items in chunks, %d in order, %d counted", n, listed, w.keys)
+	}
+}
+
+func TestWindowEvictsByBytesNeverUnpublished(t *testing.T) {
+	w := newWindow(1000, 3*(itemCost+2), 0)
+	for rev := range store.Revision(10) {
+		w.write(1, []byte(windowKey(int(rev))), rev+1, state{})
+	}
+	w.evict(4)
+	if w.horizon != 4 || w.keys != 6 {
+		t.Fatalf("horizon %d with %d keys, want 4 with 6: revision 5 is not published", w.horizon, w.keys)
+	}
+	w.evict(10)
+	if w.horizon != 7 || w.keys != 3 {
+		t.Fatalf("horizon %d with %d keys, want 7 with 3", w.horizon, w.keys)
+	}
+	if w.find(1, []byte(windowKey(0))) != nil || w.find(1, []byte(windowKey(9))) == nil || w.find(2, nil) != nil {
+		t.Fatal("find disagrees")
+	}
+}
