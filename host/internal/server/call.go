@@ -1,0 +1,232 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+// call is the state of one public request. It is pooled with its buffers;
+// nothing in it refers to memory of fasthttp, which is reused too.
+type call struct {
+	start   time.Time
+	match   Match
+	inv     invoke.Invocation
+	request invoke.Request
+	result  dispatch.Result
+	refused *refusal // the server's own answer
+	err     error    // what a handler failed with
+
+	// The strings below are parts of one copy of the request's head.
+	id, method, path, query, host, routeHost, remote string
+
+	text    []byte // where that copy is assembled
+	headers []abi.Pair
+	params  []abi.Pair
+	body    []byte
+}
+
+// Buffers up to this size stay with a pooled call.
+const keptBuffer = 64 << 10
+
+func (c *call) reset() {
+	c.inv.Request, c.inv.Env, c.inv.Tx, c.inv.Pattern = nil, nil, nil, ""
+	clear(c.inv.Reply.Headers)
+	c.inv.Reply.Headers = c.inv.Reply.Headers[:0]
+	if cap(c.inv.Reply.Body) > keptBuffer {
+		c.inv.Reply.Body = nil
+	}
+	c.body = c.body[:0]
+	if cap(c.body) > keptBuffer {
+		c.body = nil
+	}
+	if c.match.Params != nil {
+		c.params = c.match.Params // with the room a lookup gave it
+	}
+	clear(c.headers)
+	clear(c.params)
+	c.request, c.match, c.result, c.refused, c.err = invoke.Request{}, Match{}, dispatch.Result{}, nil, nil
+}
+
+// read copies the request's id and what a guest learns of its head, in one
+// allocation.
+func (c *call) read(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Request.Header
+	path, query := splitTarget(h.RequestURI())
+	b := appendRequestID(c.text[:0], h.Peek(headerRequestID), c.start)
+	id := len(b)
+	b = append(b, h.Method()...)
+	method := len(b)
+	b = append(b, path...)
+	pathEnd := len(b)
+	b = append(b, query...)
+	queryEnd := len(b)
+	b = append(b, h.Host()...)
+	host := len(b)
+	b = appendRouteHost(b, h.Host())
+	routeHost := len(b)
+	b = appendIP(b, ctx.RemoteAddr())
+	remote := len(b)
+	b = appendLowerNames(b, h.RawHeaders())
+	c.text = b
+
+	s := string(b)
+	c.id, c.method, c.path, c.query = s[:id], s[id:method], s[method:pathEnd], s[pathEnd:queryEnd]
+	c.host, c.routeHost, c.remote = s[queryEnd:host], s[host:routeHost], s[routeHost:remote]
+	c.headers = appendPairs(c.headers[:0], s[remote:])
+}
+
+// appendIP appends the client's address without its port.
+func appendIP(b []byte, addr net.Addr) []byte {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().AppendTo(b)
+	}
+	return b
+}
+
+// appendRouteHost appends the host without its port, in lower case and without
+// the dot of a fully qualified name: what mounts are compared with.
+func appendRouteHost(b, host []byte) []byte {
+	name, _ := splitPort(host)
+	name = bytes.TrimSuffix(name, []byte{'.'})
+	for _, c := range name {
+		b = append(b, lowerByte(c))
+	}
+	return b
+}
+
+// appendLowerNames appends the lines of a header with their names in lower
+// case. The gate has seen that each is NAME ":" VALUE CR LF.
+func appendLowerNames(b, raw []byte) []byte {
+	inName := true
+	for _, c := range raw {
+		switch {
+		case c == '\n':
+			inName = true
+		case c == ':':
+			inName = false
+		case inName:
+			c = lowerByte(c)
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// appendPairs reads the header fields of such lines, in order and repeated,
+// without those that belong to the connection.
+func appendPairs(pairs []abi.Pair, lines string) []abi.Pair {
+	var nominated string
+	for len(lines) > 2 {
+		line, rest, _ := strings.Cut(lines, "\r\n")
+		lines = rest
+		name, value, _ := strings.Cut(line, ":")
+		if invoke.IsHopByHop(name) {
+			if name == "connection" {
+				nominated += "," + value
+			}
+			continue
+		}
+		pairs = append(pairs, abi.Pair{Name: name, Value: strings.Trim(value, " \t")})
+	}
+	return dropNominated(pairs, nominated)
+}
+
+// dropNominated removes the fields that Connection says are for this connection
+// (RFC 9110 §7.6.1).
+func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
+	for options != "" {
+		var option string
+		option, options, _ = strings.Cut(options, ",")
+		switch option = strings.ToLower(strings.Trim(option, " \t")); option {
+		case "", "close", "keep-alive", "upgrade", "te":
+			continue
+		}
+		pairs = slices.DeleteFunc(pairs, func(p abi.Pair) bool { return p.Name == option })
+	}
+	return pairs
+}
+
+// readBody reads the body up to the route's limit. The gate makes a body that
+// stops short an error.
+func (c *call) readBody(ctx *fasthttp.RequestCtx) *refusal {
+	size := int64(ctx.Request.Header.ContentLength())
+	stream := ctx.RequestBodyStream()
+	if size <= 0 && size != chunkedLength || stream == nil {
+		return nil
+	}
+	limit := c.match.Limits.RequestBody
+	// A length is a claim: memory grows with what arrives.
+	c.body = slices.Grow(c.body[:0], int(min(max(size, 512), keptBuffer)))
+	for {
+		n, err := stream.Read(c.body[len(c.body):cap(c.body)])
+		c.body = c.body[:len(c.body)+n]
+		switch {
+		case int64(len(c.body)) > limit:
+			return bodyTooLarge(limit)
+		case errors.Is(err, io.EOF) && !inBody(ctx): // fasthttp ends a body cut short this way too
+			return nil
+		case err != nil:
+			return refusalOf(ctx)
+		case len(c.body) == cap(c.body):
+			c.body = slices.Grow(c.body, len(c.body))
+		}
+	}
+}
+
+func bodyTooLarge(limit int64) *refusal {
+	return refusing(http.StatusRequestEntityTooLarge, fault.TooLarge,
+		fmt.Sprintf("the body is over this route's limit of %d bytes", limit))
+}
+
+// inBody reports whether the gate is still waiting for a part of the body.
+func inBody(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*gateConn)
+	return ok && c.inBody()
+}
+
+// refusalOf returns why the gate reads no further from a connection.
+func refusalOf(ctx *fasthttp.RequestCtx) *refusal {
+	if c, ok := ctx.Conn().(*gateConn); ok && c.refusal != nil {
+		return c.refusal
+	}
+	return refuseUnreadable
+}
+
+// fillRequest makes the request as the guest sees it. HEAD is a GET whose body
+// and effects are dropped.
+func (c *call) fillRequest() {
+	c.request.Head = abi.RequestHead{
+		Method:    c.method,
+		Path:      c.match.Path,
+		Mount:     c.match.Mount,
+		Pattern:   c.match.Pattern,
+		Params:    c.match.Params,
+		Query:     c.query,
+		Headers:   c.headers,
+		Scheme:    "http",
+		Host:      c.host,
+		Remote:    c.remote,
+		RequestID: c.id,
+		BodySize:  uint64(len(c.body)),
+	}
+	if c.method == "HEAD" {
+		c.request.Head.Method = "GET"
+		c.request.DropEffects = true
+	}
+	c.request.Body = c.body
+	c.inv.Request = &c.request
+}

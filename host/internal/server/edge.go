@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// Conns bounds the connections of a listener. A zero field takes its default.
+type Conns struct {
+	// HeaderTimeout is how long a request's line and header may take to arrive,
+	// from the first byte on; a new connection has as long to send one. Default 5 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout is how long the body may take after that. Default 30 s.
+	BodyTimeout time.Duration
+	// WriteTimeout is how long a client may take to accept a response. Default 30 s.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept between requests. Default 60 s.
+	IdleTimeout time.Duration
+	// Max is the number of connections open at a time; one more is answered 503
+	// and closed. Each holds about 40 KB, idle or not. Default 10000.
+	Max int
+}
+
+func (c Conns) withDefaults() Conns {
+	setDefault(&c.HeaderTimeout, 5*time.Second)
+	setDefault(&c.BodyTimeout, 30*time.Second)
+	setDefault(&c.WriteTimeout, 30*time.Second)
+	setDefault(&c.IdleTimeout, 60*time.Second)
+	setDefault(&c.Max, 10_000)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// edge is what the two listeners have in common: a Fiber app behind a gate, and
+// its end.
+type edge struct {
+	name  string // for messages
+	conns Conns
+	app   *fiber.App
+
+	// ctx spans every request; it ends when Close has waited long enough.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	draining atomic.Bool
+	mu       sync.Mutex
+	gate     *gate         // nil until Serve
+	done     chan struct{} // closed when Serve has returned
+}
+
+// newEdge makes a Fiber app in which nothing is left to a default that differs
+// between versions of Fiber or fasthttp.
+func newEdge(name string, conns Conns, onError fiber.ErrorHandler) *edge {
+	conns = conns.withDefaults()
+	e := &edge{name: name, conns: conns, done: make(chan struct{})}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.app = fiber.New(fiber.Config{
+		CaseSensitive:         true,
+		StrictRouting:         true,
+		DisableStartupMessage: true,
+		ErrorHandler:          onError,
+		ReadTimeout:           conns.HeaderTimeout, // HeaderReceived extends it for a body
+		WriteTimeout:          conns.WriteTimeout,
+		IdleTimeout:           conns.IdleTimeout,
+		Concurrency:           conns.Max + 1, // the gate counts
+		ReadBufferSize:        limit.RequestHead,
+		// The body is streamed so that a route's limit is known before it is
+		// read. fasthttp reads the first bytes of a body before the handler
+		// runs, up to BodyLimit: 1 is the least it takes.
+		StreamRequestBody:            true,
+		BodyLimit:                    1,
+		DisablePreParseMultipartForm: true, // it would write files
+	})
+	server := e.app.Server()
+	server.CloseOnShutdown = true
+	// A goroutine of fasthttp's sleeps this long between looks at whether the
+	// server has ended, so this is how long after Close it may still be there.
+	server.MaxIdleWorkerDuration = 200 * time.Millisecond
+	server.HeaderReceived = e.extendForBody
+	return e
+}
+
+// extendForBody gives a request with a body the time to send it.
+func (e *edge) extendForBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if n := h.ContentLength(); n > 0 || n == chunkedLength {
+		return fasthttp.RequestConfig{ReadTimeout: e.conns.BodyTimeout}
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// chunkedLength is what fasthttp says of a chunked body.
+const chunkedLength = -1
+
+// serve serves ln until close. It returns nil then, and an error when ln fails.
+func (e *edge) serve(ln net.Listener, refused func(net.Addr, *refusal, string)) error {
+	g := &gate{
+		Listener:     ln,
+		headTimeout:  e.conns.HeaderTimeout,
+		writeTimeout: e.conns.WriteTimeout,
+		max:          int64(e.conns.Max),
+		refused:      refused,
+		conns:        map[*gateConn]struct{}{},
+	}
+	e.mu.Lock()
+	if e.gate != nil {
+		e.mu.Unlock()
+		return fault.New(fault.Internal, "serve", e.name+" listener: Serve was called twice")
+	}
+	e.gate = g
+	e.mu.Unlock()
+	defer close(e.done)
+	if e.draining.Load() {
+		return ln.Close()
+	}
+	if err := e.app.Listener(g); err != nil {
+		return fault.Wrap(fault.Unavailable, "serve", e.name+" listener", err)
+	}
+	return nil
+}
+
+// close ends the edge: no new connections, then the requests that run, for as
+// long as ctx lasts. What still runs then is cut off, and the error has the code
+// Deadline. It may be called again, with less patience.
+func (e *edge) close(ctx context.Context) error {
+	e.draining.Store(true)
+	e.mu.Lock()
+	g := e.gate
+	e.mu.Unlock()
+	if g == nil {
+		e.cancel()
+		return nil
+	}
+	cut := make(chan struct{})
+	inTime := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		e.cancel()
+		g.closeAll()
+	})
+	_ = g.Listener.Close() // Serve may not have told fasthttp of it yet
+	err := e.app.Server().ShutdownWithContext(ctx)
+	<-e.done
+	if !inTime() {
+		<-cut
+		return fault.Wrap(fault.Deadline, "close", e.name+" listener: connections were cut off, requests perhaps among them", err)
+	}
+	e.cancel()
+	return nil
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// Paths reserved on both listeners.
+const (
+	pathLive  = "/livez"
+	pathReady = "/readyz"
+)
+
+// Check is a part of the host that must work for requests to be served.
+type Check struct {
+	Name string
+	// Healthy returns nil while it works. It is called by many goroutines at a
+	// time and must answer at once. Its text is not shown to clients.
+	Healthy func() error
+}
+
+// health answers the probes. /livez says that the process answers; /readyz that
+// it should be sent requests. With ?verbose they list what was checked.
+type health struct {
+	checks   []Check
+	draining *atomic.Bool
+}
+
+func (h health) live(c *fiber.Ctx) error {
+	return writeHealth(c, []probe{{"process", true}})
+}
+
+func (h health) ready(c *fiber.Ctx) error {
+	probes := []probe{{"accepting", !h.draining.Load()}}
+	for _, check := range h.checks {
+		probes = append(probes, probe{check.Name, check.Healthy() == nil})
+	}
+	return writeHealth(c, probes)
+}
+
+type probe struct {
+	name string
+	ok   bool
+}
+
+func writeHealth(c *fiber.Ctx, probes []probe) error {
+	status, summary := http.StatusOK, "ok\n"
+	var lines strings.Builder
+	for _, p := range probes {
+		state := " ok\n"
+		if !p.ok {
+			status, summary, state = http.StatusServiceUnavailable, "not ready\n", " failed\n"
+		}
+		lines.WriteString(p.name + state)
+	}
+	if c.Context().QueryArgs().Has("verbose") {
+		summary = lines.String() + summary
+	}
+	c.Set("Cache-Control", "no-store")
+	return c.Status(status).SendString(summary)
+}

@@ -1,0 +1,229 @@
+// Package server is the HTTP edge of the host, on Fiber: the public listener,
+// which turns requests into invocations and replies into responses, and the
+// admin listener with its API. No type of Fiber, fasthttp or huma leaves it.
+// Only package host imports it.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// Service runs invocations of one deployment.
+type Service interface {
+	// Do runs inv's handler and settles its effects. It keeps nothing of inv
+	// when it returns.
+	Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (dispatch.Result, error)
+	// Release ends the hold on the service that Routes.Route took.
+	Release()
+	Env() *invoke.Env
+}
+
+// Routes finds who answers a request. Safe for concurrent use.
+type Routes interface {
+	// Route looks a request up: host in lower case without a port, path as
+	// received. Where it finds a Service it holds it for the caller, who
+	// releases it. params is a buffer for Match.Params.
+	Route(method, host, path string, params []abi.Pair) Match
+}
+
+// Match is what a lookup found. Without a Service, Allow lists the methods that
+// would have found one at this path; empty means that nothing is there.
+type Match struct {
+	Service Service
+	Limits  limit.Limits
+	Mount   string // prefix, "" = the root
+	Path    string // relative to the mount
+	Pattern string // of the manifest's route; "" without routes
+	Params  []abi.Pair
+	Allow   []string
+}
+
+// PublicConfig is what the public listener works with. Routes is required.
+type PublicConfig struct {
+	Routes Routes
+	Conns  Conns
+	// Health is asked by /readyz, in order.
+	Health []Check
+	// Log receives a record of each request at info, and of failures at error.
+	// nil drops them.
+	Log *slog.Logger
+	// Observe, if not nil, is called for each finished request, by many
+	// goroutines at a time and before the response is sent.
+	Observe func(RequestInfo)
+	// ShowErrors puts the plugin's own failure into the detail of a problem. It
+	// is for an author's own machine: the text may quote the guest.
+	ShowErrors bool
+}
+
+// Public is the listener plugins are reached through. Methods are safe for
+// concurrent use.
+type Public struct {
+	*edge
+	cfg   PublicConfig
+	log   *slog.Logger
+	calls sync.Pool
+}
+
+// NewPublic returns a Public that does not listen yet. Serve and Close it.
+func NewPublic(cfg PublicConfig) *Public {
+	p := &Public{cfg: cfg, log: orDiscard(cfg.Log)}
+	p.calls.New = func() any { return new(call) }
+	p.edge = newEdge("public", cfg.Conns, p.unreadable)
+	p.bind()
+	return p
+}
+
+// bind is every route of the public listener. What a plugin is mounted at is
+// found behind the last one.
+func (p *Public) bind() {
+	health := health{checks: p.cfg.Health, draining: &p.draining}
+	p.app.Add(http.MethodGet, pathLive, health.live)
+	p.app.Add(http.MethodHead, pathLive, health.live)
+	p.app.Add(http.MethodGet, pathReady, health.ready)
+	p.app.Add(http.MethodHead, pathReady, health.ready)
+	p.app.Use(func(c *fiber.Ctx) error {
+		p.serveRequest(c.Context())
+		return nil
+	})
+
+	server := p.app.Server()
+	server.ExpectHandler = p.expect
+	viaFiber := server.Handler
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if !p.fiberKnows(ctx) { // Fiber would answer 400 by itself
+			p.serveRequest(ctx)
+			return
+		}
+		viaFiber(ctx)
+	}
+}
+
+// fiberKnows reports whether Fiber has a table for the method. Guests may serve
+// any method that is a token.
+func (p *Public) fiberKnows(ctx *fasthttp.RequestCtx) bool {
+	switch string(ctx.Method()) {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodDelete, http.MethodPatch, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+// Serve serves ln until Close, and closes it. Call it once. It returns nil
+// after Close; an error has the code Unavailable: ln failed.
+func (p *Public) Serve(ln net.Listener) error { return p.serve(ln, p.refusedAtGate) }
+
+// Close makes /readyz fail, takes no more connections and waits for the requests
+// that run. When ctx ends first it cuts them off and returns a Deadline fault;
+// what they had sealed is still committed.
+func (p *Public) Close(ctx context.Context) error { return p.close(ctx) }
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
+
+// serveRequest answers one request.
+func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
+	c := p.begin(ctx)
+	defer p.end(ctx, c)
+	if r := p.admit(ctx, c); r != nil {
+		p.refuse(ctx, c, r)
+		return
+	}
+	if c.match.Service == nil {
+		return // answered without a handler
+	}
+	if r := c.readBody(ctx); r != nil {
+		p.refuse(ctx, c, r)
+		return
+	}
+	p.invoke(ctx, c)
+}
+
+// expect answers "Expect: 100-continue": a body that would be refused is not
+// asked for.
+func (p *Public) expect(ctx *fasthttp.RequestCtx) int {
+	c := p.begin(ctx)
+	if r := p.admit(ctx, c); r != nil {
+		p.refuse(ctx, c, r)
+		p.end(ctx, c)
+		return r.status
+	}
+	p.forget(c)
+	ctx.Response.Reset()
+	return http.StatusContinue
+}
+
+// admit decides everything that can be decided from the head: it finds the
+// route and its limits, or answers.
+func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
+	if c.path == "*" { // the gate lets it through with OPTIONS only
+		c.answerOptions(ctx, everyMethod)
+		return nil
+	}
+	if r := checkPath(c.path); r != nil {
+		return r
+	}
+	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
+	if c.match.Service == nil {
+		return c.unrouted(ctx)
+	}
+	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
+		return bodyTooLarge(max)
+	}
+	return nil
+}
+
+// invoke runs the handler and turns its reply into the response.
+func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
+	c.fillRequest()
+	c.result, c.err = c.match.Service.Do(p.ctx, &c.inv, c.match.Limits)
+	if c.err != nil {
+		p.fail(ctx, c)
+		return
+	}
+	c.writeReply(ctx)
+}
+
+// begin takes a call from the pool.
+func (p *Public) begin(ctx *fasthttp.RequestCtx) *call {
+	c := p.calls.Get().(*call)
+	c.start = time.Now()
+	c.read(ctx)
+	return c
+}
+
+// end settles a call, whatever happened to it: a panic in the host is answered,
+// logged and goes no further.
+func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
+	if reason := recover(); reason != nil {
+		p.panicked(ctx, c, reason)
+	}
+	p.report(ctx, c)
+	p.forget(c)
+}
+
+// forget gives a call back to the pool.
+func (p *Public) forget(c *call) {
+	if c.match.Service != nil {
+		c.match.Service.Release()
+	}
+	c.reset()
+	p.calls.Put(c)
+}

@@ -1,0 +1,654 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+func TestPaths(t *testing.T) {
+	addr := publicFor(t, echo)
+	for _, tc := range []struct {
+		path   string
+		status int
+	}{
+		{"/", 200},
+		{"/a/", 200},
+		{"/a.b/..c/...", 200},
+		{"/%41%C3%A4", 200},
+		{"/a%252e%252e%252fb", 200}, // one decoding gives no dot segment
+		{"/a;b=c,d@e:f!$&'()*+", 200},
+		{"/.", 400},
+		{"/..", 400},
+		{"/a/./b", 400},
+		{"/a/../b", 400},
+		{"/a/..", 400},
+		{"/a/%2e/b", 400},
+		{"/a/%2e%2e/b", 400},
+		{"/a/.%2E/b", 400},
+		{"/a/%2e.", 400},
+		{"/a%2fb", 400},
+		{"/a%2Fb", 400},
+		{"/a\\b", 400},
+		{"/a%5cb", 400},
+		{"/a%00b", 400},
+		{"/a%0d%0ab", 400},
+		{"/a%7fb", 400},
+		{"/a%", 400},
+		{"/a%4", 400},
+		{"/a%zz", 400},
+		{"//a", 400},
+		{"/a//b", 400},
+		{"http://test//a", 400},
+		{"http://test/a/../b", 400},
+	} {
+		got := roundTrip(t, addr, get(tc.path))
+		if got.StatusCode != tc.status {
+			t.Errorf("%s: status %d, want %d: %s", tc.path, got.StatusCode, tc.status, got.body)
+		}
+		if tc.status == 400 {
+			if p := checkProblem(t, got); p.Effects != effectsNone {
+				t.Errorf("%s: effects %q", tc.path, p.Effects)
+			}
+		} else if want := "GET " + tc.path + "?"; !strings.HasPrefix(got.body, want) {
+			t.Errorf("%s: the guest saw %q", tc.path, got.body)
+		}
+	}
+}
+
+func TestRefusedPathKeepsConnection(t *testing.T) {
+	addr := publicFor(t, echo)
+	c := dial(t, addr)
+	send(t, c, get("/a/../b")+get("/c"))
+	r := bufio.NewReader(c)
+	if got := receive(t, r, "GET"); got.StatusCode != 400 {
+		t.Errorf("status %d", got.StatusCode)
+	}
+	if got := receive(t, r, "GET"); got.StatusCode != 200 {
+		t.Errorf("the next request: status %d", got.StatusCode)
+	}
+}
+
+func TestRequestAsTheGuestSeesIt(t *testing.T) {
+	var got abi.RequestHead
+	var drop bool
+	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+		got, drop = inv.Request.Head, inv.Request.DropEffects
+		got.Headers, got.Params = slices.Clone(got.Headers), slices.Clone(got.Params)
+		return dispatch.Result{}, nil
+	})
+	roundTrip(t, addr, request("HEAD", "/a%20b?q=%41", "hello", "Content-Length: 5", "Cookie: a=b; c=d", "X-Request-ID: abc-1"))
+	want := abi.RequestHead{
+		Method: "GET", Path: "/a%20b", Pattern: "/{rest...}", Params: []abi.Pair{{Name: "rest", Value: "a%20b"}},
+		Query:   "q=%41",
+		Headers: []abi.Pair{{Name: "host", Value: "test"}, {Name: "cookie", Value: "a=b; c=d"}, {Name: "x-request-id", Value: "abc-1"}},
+		Scheme:  "http", Host: "test", Remote: "127.0.0.1", RequestID: "abc-1", Attempt: 1, BodySize: 5,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("request head (-want +got):\n%s", diff)
+	}
+	if !drop {
+		t.Error("the effects of HEAD are not dropped")
+	}
+}
+
+func TestRequestIDs(t *testing.T) {
+	addr := publicFor(t, reply(200, "", abi.Pair{Name: "X-Request-Id", Value: "of-the-guest"}))
+	for given, keep := range map[string]bool{
+		"":                       false,
+		"abc-1":                  true,
+		strings.Repeat("a", 128): true,
+		strings.Repeat("a", 129): false,
+		"a b":                    false,
+		`"><script>`:             false,
+	} {
+		got := roundTrip(t, addr, get("/", "X-Request-Id: "+given)).Header.Values("X-Request-Id")
+		if len(got) != 1 || keep != (got[0] == given) || !keep && len(got[0]) != 26 {
+			t.Errorf("given %q: ids %q, kept should be %v", given, got, keep)
+		}
+	}
+}
+
+func TestReplies(t *testing.T) {
+	for name, tc := range map[string]struct {
+		method string
+		handle func(*invoke.Invocation) (dispatch.Result, error)
+		want   string // head without date and request id, and body
+	}{
+		"plain":               {"GET", reply(200, "hi"), "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 2\n\nhi"},
+		"empty":               {"GET", reply(200, ""), "HTTP/1.1 200 OK\nContent-Length: 0\n\n"},
+		"unknown status":      {"GET", reply(299, ""), "HTTP/1.1 299 Unknown Status Code\nContent-Length: 0\n\n"},
+		"HEAD":                {"HEAD", reply(200, "hi"), "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 2\n\n"},
+		"HEAD, large":         {"HEAD", reply(200, strings.Repeat("a", 100_000)), "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 100000\n\n"},
+		"204 with body":       {"GET", reply(204, "hi"), "HTTP/1.1 204 No Content\n\n"},
+		"304 with body":       {"GET", reply(304, "hi", abi.Pair{Name: "ETag", Value: `"x"`}), "HTTP/1.1 304 Not Modified\nETag: \"x\"\n\n"},
+		"large":               {"GET", reply(200, strings.Repeat("a", 100_000), abi.Pair{Name: "Content-Type", Value: "a/b"}), "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Length: 100000\n\n" + strings.Repeat("a", 100_000)},
+		"error of the guest":  {"GET", reply(500, "oops", abi.Pair{Name: "content-type", Value: "text/x"}), "HTTP/1.1 500 Internal Server Error\nContent-Type: text/x\nContent-Length: 4\n\noops"},
+		"encoded body":        {"GET", reply(200, "\x1f\x8b", abi.Pair{Name: "Content-Encoding", Value: "gzip"}, abi.Pair{Name: "content-type", Value: "a/b"}), "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Encoding: gzip\nContent-Length: 2\n\n\x1f\x8b"},
+		"range":               {"GET", reply(206, "b", abi.Pair{Name: "content-range", Value: "bytes 1-1/3"}, abi.Pair{Name: "content-type", Value: "a/b"}), "HTTP/1.1 206 Partial Content\nContent-Type: a/b\nContent-Length: 1\ncontent-range: bytes 1-1/3\n\nb"},
+		"names as given":      {"GET", reply(200, "", abi.Pair{Name: "x-LOWER", Value: "1"}, abi.Pair{Name: "x-LOWER", Value: "2"}, abi.Pair{Name: "WWW-Authenticate", Value: "x"}), "HTTP/1.1 200 OK\nContent-Length: 0\nx-LOWER: 1\nx-LOWER: 2\nWWW-Authenticate: x\n\n"},
+		"cookies":             {"GET", reply(200, "", abi.Pair{Name: "set-cookie", Value: "a=1; Path=/"}, abi.Pair{Name: "set-cookie", Value: "a=2"}), "HTTP/1.1 200 OK\nContent-Length: 0\nSet-Cookie: a=1; Path=/\nSet-Cookie: a=2\n\n"},
+		"date is the host's":  {"GET", reply(200, "", abi.Pair{Name: "date", Value: "yesterday"}, abi.Pair{Name: "DATE", Value: "yesterday"}), "HTTP/1.1 200 OK\nContent-Length: 0\n\n"},
+		"server is the guest": {"GET", reply(200, "", abi.Pair{Name: "server", Value: "me"}), "HTTP/1.1 200 OK\nServer: me\nContent-Length: 0\n\n"},
+		"CR LF in a value":    {"GET", reply(200, "", abi.Pair{Name: "a", Value: "b\r\nEvil: 1"}), "HTTP/1.1 200 OK\nContent-Length: 0\na: b  Evil: 1\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := publicFor(t, tc.handle)
+			c := dial(t, addr)
+			send(t, c, request(tc.method, "/", "", "Connection: close"))
+			raw, err := io.ReadAll(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := withoutVarying(string(raw)); got != tc.want {
+				t.Errorf("got  %q\nwant %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// withoutVarying removes what differs between responses.
+func withoutVarying(raw string) string {
+	head, body, _ := strings.Cut(raw, "\r\n\r\n")
+	var lines []string
+	for line := range strings.SplitSeq(head, "\r\n") {
+		name, _, _ := strings.Cut(line, ":")
+		if !slices.Contains([]string{"Date", "X-Request-Id", "Connection"}, name) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n") + "\n\n" + body
+}
+
+// TestHeaderSplitting gives the guest's head the way a guest does: a name or
+// value that would split the response never gets to the wire.
+func TestHeaderSplitting(t *testing.T) {
+	for _, f := range []abi.Pair{
+		{Name: "X\r\nEvil", Value: "1"}, {Name: "X\nEvil", Value: "1"}, {Name: "X: 1\r\nEvil", Value: "1"},
+		{Name: "X", Value: "1\r\nEvil: 1"}, {Name: "X", Value: "1\nEvil: 1"}, {Name: "X", Value: "1\r\n\r\nEvil"},
+		{Name: "", Value: "1"}, {Name: "Content-Length", Value: "0"}, {Name: "transfer-encoding", Value: "chunked"},
+		{Name: "Connection", Value: "close"}, {Name: "Upgrade", Value: "x"},
+	} {
+		addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+			inv.Reply.SetHead(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: 200, Headers: []abi.Pair{f}}))
+			if fault := inv.Reply.Fault(); fault != "" {
+				return dispatch.Result{Outcome: dispatch.Aborted}, errors.New(fault)
+			}
+			return dispatch.Result{}, nil
+		})
+		c := dial(t, addr)
+		send(t, c, get("/", "Connection: close"))
+		raw, _ := io.ReadAll(c)
+		if !bytes.HasPrefix(raw, []byte("HTTP/1.1 500 ")) || bytes.Contains(raw, []byte("\nEvil")) {
+			t.Errorf("%q: response %q", f, raw)
+		}
+	}
+}
+
+func TestUnrouted(t *testing.T) {
+	addr := publicFor(t, echo)
+	for _, tc := range []struct {
+		request, allow string
+		status         int
+	}{
+		{get("/nothing"), "", 404},
+		{request("OPTIONS", "/nothing", ""), "", 404},
+		{get("/fixed"), "", 200},
+		{request("PUT", "/fixed", ""), "GET, POST", 405},
+		{request("BREW", "/fixed", ""), "GET, POST", 405},
+		{request("OPTIONS", "/fixed", ""), "GET, POST", 204},
+		{request("OPTIONS", "*", ""), everyMethod, 204},
+		{request("OPTIONS", "/guests-own", ""), "", 200},
+	} {
+		got := roundTrip(t, addr, tc.request)
+		if got.StatusCode != tc.status || got.Header.Get("Allow") != tc.allow {
+			t.Errorf("%q: status %d, Allow %q; want %d, %q", tc.request, got.StatusCode, got.Header.Get("Allow"), tc.status, tc.allow)
+		}
+		if tc.status >= 400 {
+			checkProblem(t, got)
+		}
+	}
+}
+
+func TestBodyOverTheLimit(t *testing.T) {
+	addr := publicFor(t, echo)
+	for name, raw := range map[string]string{
+		"10 GB announced":  request("POST", "/small", strings.Repeat("a", 1000), "Content-Length: 10000000000"),
+		"one byte over":    request("POST", "/small", "a", "Content-Length: 65"),
+		"chunked":          request("POST", "/small", strings.Repeat("10\r\n0123456789abcdef\r\n", 5), "Transfer-Encoding: chunked"),
+		"chunk of 1 PB":    request("POST", "/small", "3ffffffffffff\r\n"+strings.Repeat("a", 100), "Transfer-Encoding: chunked"),
+		"asked beforehand": request("POST", "/small", "", "Content-Length: 65", "Expect: 100-continue"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := dial(t, addr)
+			send(t, c, raw) // never the whole body
+			r := bufio.NewReader(c)
+			got := receive(t, r, "POST")
+			if got.StatusCode != 413 {
+				t.Errorf("status %d, want 413: %s", got.StatusCode, got.body)
+			}
+			checkProblem(t, got)
+			if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("the connection goes on: %v", err)
+			}
+		})
+	}
+	if got := roundTrip(t, addr, request("POST", "/small", strings.Repeat("a", 64), "Content-Length: 64")); got.StatusCode != 200 {
+		t.Errorf("a body at the limit: status %d", got.StatusCode)
+	}
+}
+
+func TestExpectContinue(t *testing.T) {
+	addr := publicFor(t, echo)
+	c := dial(t, addr)
+	send(t, c, request("POST", "/small", "", "Content-Length: 5", "expect: 100-Continue"))
+	r := bufio.NewReader(c)
+	if line, err := r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	send(t, c, "hello")
+	if got := receive(t, r, "POST"); got.StatusCode != 200 || !strings.HasSuffix(got.body, "\n\nhello") {
+		t.Errorf("%d %q", got.StatusCode, got.body)
+	}
+	for path, status := range map[string]int{"/nothing": 404, "/a/../b": 400} {
+		got := roundTrip(t, addr, request("POST", path, "", "Content-Length: 5", "Expect: 100-continue"))
+		if got.StatusCode != status || !got.Close {
+			t.Errorf("%s: status %d, close %v; want %d", path, got.StatusCode, got.Close, status)
+		}
+	}
+}
+
+// TestTruncatedBody: a body that stops short runs no handler.
+func TestTruncatedBody(t *testing.T) {
+	ran := make(chan string, 10)
+	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+		ran <- string(inv.Request.Body)
+		return echo(inv)
+	})
+	for _, raw := range []string{
+		request("POST", "/", "ab", "Content-Length: 5"),
+		request("POST", "/", "", "Content-Length: 5"),
+		request("POST", "/", "5\r\nab", "Transfer-Encoding: chunked"),
+		request("POST", "/", "2\r\nab\r\n0\r\n", "Transfer-Encoding: chunked"),
+	} {
+		c := dial(t, addr)
+		send(t, c, raw)
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, bufio.NewReader(c), "POST"); got.StatusCode != 400 {
+			t.Errorf("%q: status %d", raw, got.StatusCode)
+		}
+	}
+	select {
+	case body := <-ran:
+		t.Errorf("a handler ran with %q", body)
+	default:
+	}
+}
+
+const secret = "s3cret /etc/passwd goroutine 7"
+
+func TestFailures(t *testing.T) {
+	for code, tc := range map[fault.Code]struct {
+		status  int
+		retry   string
+		outcome dispatch.Outcome
+		effects string
+	}{
+		fault.Trap:        {502, "", dispatch.Aborted, "none"},
+		fault.BadReply:    {502, "", dispatch.Aborted, "none"},
+		fault.Deadline:    {504, "", dispatch.Aborted, "none"},
+		fault.Conflict:    {503, "1", dispatch.Aborted, "none"},
+		fault.Exhausted:   {503, "1", dispatch.Aborted, "none"},
+		fault.Unavailable: {503, "5", dispatch.None, "none"},
+		fault.Unknown:     {503, "", dispatch.Unknown, "unknown"},
+		fault.TooLarge:    {413, "", dispatch.Aborted, "none"},
+		fault.Internal:    {500, "", dispatch.Committed, "committed"},
+	} {
+		err := fault.Wrap(code, "op", secret, errors.New(secret))
+		addr := publicFor(t, failing(tc.outcome, err))
+		got := roundTrip(t, addr, get("/"))
+		if got.StatusCode != tc.status || got.Header.Get("Retry-After") != tc.retry {
+			t.Errorf("%s: status %d, Retry-After %q", code, got.StatusCode, got.Header.Get("Retry-After"))
+		}
+		p := checkProblem(t, got)
+		if p.Code != code || p.Effects != tc.effects {
+			t.Errorf("%s: code %q, effects %q, want %q", code, p.Code, p.Effects, tc.effects)
+		}
+		if strings.Contains(got.body, "s3cret") {
+			t.Errorf("%s: internals leak: %s", code, got.body)
+		}
+		shown := publicFor(t, failing(tc.outcome, err), func(c *PublicConfig) { c.ShowErrors = true })
+		if p := checkProblem(t, roundTrip(t, shown, get("/"))); p.Detail != secret {
+			t.Errorf("%s: the author sees %q", code, p.Detail)
+		}
+	}
+}
+
+func TestPanicIsContained(t *testing.T) {
+	var log bytes.Buffer
+	addr := publicFor(t, func(*invoke.Invocation) (dispatch.Result, error) { panic(secret) },
+		func(c *PublicConfig) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	got := roundTrip(t, addr, get("/"))
+	p := checkProblem(t, got)
+	if got.StatusCode != 500 || p.Code != fault.Internal || p.Effects != "unknown" || strings.Contains(got.body, "s3cret") {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+	if !strings.Contains(log.String(), "s3cret") || !strings.Contains(log.String(), p.RequestID) {
+		t.Errorf("the log lacks the reason or the request id: %s", log.String())
+	}
+}
+
+func TestObserveAndLog(t *testing.T) {
+	var log bytes.Buffer
+	infos := make(chan RequestInfo, 2)
+	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+		inv.Pattern = "GET /of/{the}/guest"
+		inv.Reply.Body = append(inv.Reply.Body, "hello"...)
+		return dispatch.Result{Attempts: 3, Outcome: dispatch.Committed}, nil
+	}, func(c *PublicConfig) {
+		c.Observe = func(i RequestInfo) { infos <- i }
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	roundTrip(t, addr, get("/a?token=s3cret", "X-Request-Id: abc"))
+	got := <-infos
+	if got.Duration <= 0 {
+		t.Errorf("duration %v", got.Duration)
+	}
+	got.Duration = 0
+	want := RequestInfo{
+		Method: "GET", Path: "/a", Status: 200, Bytes: 5, RequestID: "abc", Remote: "127.0.0.1",
+		Plugin: "stub", Version: 7, Pattern: "GET /of/{the}/guest", Attempts: 3, Outcome: dispatch.Committed,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("observed (-want +got):\n%s", diff)
+	}
+	line := log.String()
+	for _, part := range []string{"msg=request", "method=GET", "path=/a ", "status=200", "request_id=abc", "plugin=stub", "version=7", "attempts=3", "outcome=committed"} {
+		if !strings.Contains(line, part) {
+			t.Errorf("the log line lacks %q: %s", part, line)
+		}
+	}
+	if strings.Contains(line, "s3cret") {
+		t.Errorf("the query is logged: %s", line)
+	}
+	roundTrip(t, addr, get("/nothing"))
+	if got := <-infos; got.Status != 404 || got.Plugin != "" || got.Attempts != 0 {
+		t.Errorf("without a plugin: %+v", got)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	broken := errors.New(secret)
+	var store error
+	addr := publicFor(t, echo, func(c *PublicConfig) {
+		c.Health = []Check{{"store", func() error { return store }}}
+	})
+	for _, tc := range []struct {
+		path   string
+		store  error
+		status int
+		body   string
+	}{
+		{"/livez", broken, 200, "ok\n"},
+		{"/livez?verbose", nil, 200, "process ok\nok\n"},
+		{"/readyz", nil, 200, "ok\n"},
+		{"/readyz", broken, 503, "not ready\n"},
+		{"/readyz?verbose", broken, 503, "accepting ok\nstore failed\nnot ready\n"},
+	} {
+		store = tc.store
+		if got := roundTrip(t, addr, get(tc.path)); got.StatusCode != tc.status || got.body != tc.body {
+			t.Errorf("%s: %d %q, want %d %q", tc.path, got.StatusCode, got.body, tc.status, tc.body)
+		}
+	}
+	if got := roundTrip(t, addr, get("/livez/x")); got.body != "GET /livez/x?\nhost: test\n\n" {
+		t.Errorf("a path below /livez is not the guest's: %q", got.body)
+	}
+}
+
+func TestConnectionCap(t *testing.T) {
+	addr := publicFor(t, echo, func(c *PublicConfig) { c.Conns.Max = 2 })
+	a, b := dial(t, addr), dial(t, addr)
+	for _, c := range []net.Conn{a, b} {
+		send(t, c, get("/"))
+		receive(t, bufio.NewReader(c), "GET")
+	}
+	over := dial(t, addr)
+	got := receive(t, bufio.NewReader(over), "GET")
+	if got.StatusCode != 503 || got.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d", got.StatusCode)
+	}
+	checkProblem(t, got)
+	a.Close()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		c := dial(t, addr)
+		send(t, c, get("/"))
+		if receive(t, bufio.NewReader(c), "GET").StatusCode == 200 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a closed connection makes no room")
+		}
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	const short, long = 50 * time.Millisecond, time.Minute
+	for name, tc := range map[string]struct {
+		conns  Conns
+		sent   string
+		status int // 0 = closed without a word
+	}{
+		"no request":             {Conns{HeaderTimeout: short, IdleTimeout: long}, "", 0},
+		"slow head":              {Conns{HeaderTimeout: short, IdleTimeout: long}, "GET / HT", 408},
+		"slow head, second":      {Conns{HeaderTimeout: short, IdleTimeout: long}, get("/1") + "GET / HT", 408},
+		"slow first body byte":   {Conns{BodyTimeout: short}, request("POST", "/", "", "Content-Length: 5"), 408},
+		"slow body":              {Conns{BodyTimeout: short}, request("POST", "/", "ab", "Content-Length: 5"), 408},
+		"slow chunked body":      {Conns{BodyTimeout: short}, request("POST", "/", "5\r\nab", "Transfer-Encoding: chunked"), 408},
+		"idle between requests":  {Conns{IdleTimeout: short}, get("/1"), 0},
+		"body may take its time": {Conns{HeaderTimeout: short, BodyTimeout: long}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := publicFor(t, echo, func(c *PublicConfig) { c.Conns = tc.conns })
+			c := dial(t, addr)
+			send(t, c, tc.sent)
+			r := bufio.NewReader(c)
+			if strings.HasPrefix(tc.sent, get("/1")) {
+				receive(t, r, "GET")
+			}
+			if tc.status != 0 {
+				got := receive(t, r, "GET")
+				if got.StatusCode != tc.status {
+					t.Errorf("status %d, want %d", got.StatusCode, tc.status)
+				}
+				checkProblem(t, got)
+			}
+			if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+				t.Errorf("the connection goes on: %q, %v", rest, err)
+			}
+		})
+	}
+}
+
+func TestDefaultTimeouts(t *testing.T) {
+	want := Conns{HeaderTimeout: 5 * time.Second, BodyTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 60 * time.Second, Max: 10_000}
+	p := NewPublic(PublicConfig{Routes: mounted{}})
+	if p.conns != want {
+		t.Errorf("got %+v, want %+v", p.conns, want)
+	}
+	s := p.app.Server()
+	if s.ReadTimeout != want.HeaderTimeout || s.WriteTimeout != want.WriteTimeout || s.IdleTimeout != want.IdleTimeout {
+		t.Errorf("fasthttp has %v, %v, %v", s.ReadTimeout, s.WriteTimeout, s.IdleTimeout)
+	}
+}
+
+// TestSlowClientsHoldNobody: clients that stop in the middle of everything do
+// not keep another one from its answer.
+func TestSlowClientsHoldNobody(t *testing.T) {
+	addr := publicFor(t, reply(200, strings.Repeat("a", 8<<20)))
+	for i, raw := range []string{"GET / HT", request("POST", "/", "ab", "Content-Length: 5"), get("/")} {
+		for range 20 {
+			c := dial(t, addr)
+			send(t, c, raw)
+			if i == 2 { // takes a byte of 8 MiB and stops
+				if _, err := c.Read(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if got := roundTrip(t, addr, get("/")); got.StatusCode != 200 || len(got.body) != 8<<20 {
+		t.Errorf("status %d, %d bytes", got.StatusCode, len(got.body))
+	}
+}
+
+func TestCloseFinishesRequests(t *testing.T) {
+	begun, finish := make(chan bool), make(chan bool)
+	g := &guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
+		begun <- true
+		<-finish
+		return echo(inv)
+	}}
+	p := NewPublic(PublicConfig{Routes: mounted{g}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(ln) }()
+	c := dial(t, ln.Addr().String())
+	send(t, c, get("/"))
+	<-begun
+	closed := make(chan error, 1)
+	go func() { closed <- p.Close(context.Background()) }()
+	if err := <-served; err != nil { // no new connections from here on
+		t.Errorf("serve: %v", err)
+	}
+	if _, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+		t.Error("a connection is taken while closing")
+	}
+	select {
+	case err := <-closed:
+		t.Fatalf("close did not wait: %v", err)
+	default:
+	}
+	close(finish)
+	if got := receive(t, bufio.NewReader(c), "GET"); got.StatusCode != 200 || !got.Close {
+		t.Errorf("status %d, close %v", got.StatusCode, got.Close)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+func TestCloseIsBounded(t *testing.T) {
+	begun := make(chan bool)
+	var p *Public
+	g := &guest{handle: func(*invoke.Invocation) (dispatch.Result, error) {
+		begun <- true
+		<-p.ctx.Done() // a handler ends with its context
+		return dispatch.Result{}, fault.New(fault.Deadline, "", "stopped")
+	}}
+	p = NewPublic(PublicConfig{Routes: mounted{g}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(ln) }()
+	c := dial(t, ln.Addr().String())
+	send(t, c, get("/"))
+	<-begun
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Close(ctx); fault.CodeOf(err) != fault.Deadline {
+		t.Errorf("close: %v, want a Deadline fault", err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("serve: %v", err)
+	}
+}
+
+func TestCloseBeforeServe(t *testing.T) {
+	p := NewPublic(PublicConfig{Routes: mounted{}})
+	if err := p.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Serve(ln); err != nil {
+		t.Errorf("serve after close: %v", err)
+	}
+	if err := p.Serve(ln); fault.CodeOf(err) != fault.Internal {
+		t.Errorf("a second serve: %v, want an Internal fault", err)
+	}
+}
+
+// TestParallelRequestsDoNotMix is a hammer: what one client sends never shows in
+// the answer to another one.
+func TestParallelRequestsDoNotMix(t *testing.T) {
+	addr := publicFor(t, echo)
+	done := make(chan error)
+	const clients, rounds = 8, 100
+	for id := range clients {
+		go func() { done <- hammer(addr, id, rounds) }()
+	}
+	for range clients {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func hammer(addr string, id, rounds int) error {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r := bufio.NewReader(c)
+	for i := range rounds {
+		body := strings.Repeat(fmt.Sprintf("%d-%d ", id, i), (i%7)*10)
+		req := request("POST", fmt.Sprintf("/%d/%d", id, i), body, fmt.Sprintf("Content-Length: %d", len(body)), fmt.Sprintf("X: %d", id))
+		if _, err := io.WriteString(c, req); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return err
+		}
+		got, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		want := fmt.Sprintf("POST /%d/%d?\nhost: test\nx: %d\n\n%s", id, i, id, body)
+		if string(got) != want {
+			return fmt.Errorf("client %d, round %d: got %q, want %q", id, i, got, want)
+		}
+	}
+	return nil
+}

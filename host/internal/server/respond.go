@@ -1,0 +1,141 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// everyMethod answers OPTIONS *, which asks about the server as a whole.
+const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+// writeReply makes the guest's reply the response. Package invoke has checked
+// the status, names and values.
+func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
+	reply, resp := &c.inv.Reply, &ctx.Response
+	resp.SetStatusCode(reply.Status)
+	resp.Header.DisableNormalizing()
+	for _, h := range reply.Headers {
+		// Date is that of the server that answers, the id is the request's.
+		if !strings.EqualFold(h.Name, "date") && !strings.EqualFold(h.Name, headerRequestID) {
+			resp.Header.Add(h.Name, h.Value)
+		}
+	}
+	c.setID(ctx)
+	if bodyless(reply.Status) {
+		return
+	}
+	if len(reply.Body) <= keptBuffer {
+		resp.SetBody(reply.Body)
+		return
+	}
+	resp.SetBodyRaw(reply.Body) // fasthttp sends it after this call is reused
+	reply.Body = nil
+}
+
+func bodyless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusNotModified
+}
+
+func (c *call) setID(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("X-Request-Id", c.id)
+}
+
+// answerOptions answers OPTIONS for the host.
+func (c *call) answerOptions(ctx *fasthttp.RequestCtx, allow string) {
+	ctx.Response.SetStatusCode(http.StatusNoContent)
+	ctx.Response.Header.Set("Allow", allow)
+	c.setID(ctx)
+}
+
+// unrouted answers a request no handler wants: 204 to OPTIONS, 405 where other
+// methods are served, 404 where nothing is.
+func (c *call) unrouted(ctx *fasthttp.RequestCtx) *refusal {
+	if len(c.match.Allow) == 0 {
+		return &refusal{status: http.StatusNotFound, code: fault.NotFound, detail: "nothing is served at this path"}
+	}
+	allow := strings.Join(c.match.Allow, ", ")
+	if c.method == http.MethodOptions {
+		c.answerOptions(ctx, allow)
+		return nil
+	}
+	return &refusal{
+		status: http.StatusMethodNotAllowed, code: fault.Invalid, allow: allow,
+		detail: "the path is served, but not for " + c.method,
+	}
+}
+
+// refuse answers a request that reached no handler.
+func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *refusal) {
+	c.refused = r
+	problem := newProblem(r.status, r.code, r.detail, c.id)
+	problem.Effects = effectsNone
+	writeProblem(ctx, problem)
+	if r.allow != "" {
+		ctx.Response.Header.Set("Allow", r.allow)
+	}
+	if r.close {
+		ctx.SetConnectionClose()
+	}
+}
+
+// fail answers for a handler that failed. The text is the server's: what failed
+// is for the author and the operator to know.
+func (p *Public) fail(ctx *fasthttp.RequestCtx, c *call) {
+	code := fault.CodeOf(c.err)
+	detail := publicDetail(code)
+	if p.cfg.ShowErrors {
+		detail = fault.MessageOf(c.err)
+	}
+	problem := newProblem(publicStatus(code), code, detail, c.id)
+	problem.Effects = effectsOf(c.result.Outcome, code)
+	writeProblem(ctx, problem)
+	if after := retryAfter(code); after != "" {
+		ctx.Response.Header.Set("Retry-After", after)
+	}
+}
+
+// effectsOf says what became of the handler's writes when err ended it.
+func effectsOf(o dispatch.Outcome, code fault.Code) string {
+	switch {
+	case o == dispatch.Committed:
+		return effectsCommitted
+	case o == dispatch.Unknown || code == fault.Unknown:
+		return effectsUnknown
+	}
+	return effectsNone
+}
+
+// writeProblem makes p the response, whatever was written before.
+func writeProblem(ctx *fasthttp.RequestCtx, p problem) {
+	ctx.Response.Reset()
+	ctx.Response.SetStatusCode(p.Status)
+	ctx.Response.Header.SetContentType(problemType)
+	ctx.Response.Header.Set("X-Request-Id", p.RequestID)
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.Response.SetBodyRaw(p.encode())
+}
+
+func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *call, reason any) {
+	p.log.Error("panic in the server", "request_id", c.id, "reason", reason, "stack", string(debug.Stack()))
+	c.result.Outcome = dispatch.Unknown
+	c.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
+	p.fail(ctx, c)
+}
+
+// unreadable answers what fasthttp could not read although the gate let it
+// through: a body that stopped within its first bytes.
+func (p *Public) unreadable(c *fiber.Ctx, _ error) error {
+	r := refusalOf(c.Context())
+	pr := newProblem(r.status, r.code, r.detail, newRequestID())
+	pr.Effects = effectsNone
+	writeProblem(c.Context(), pr)
+	return nil
+}
