@@ -1,6 +1,10 @@
 package wasmbin
 
-import "github.com/wasmoor/wasmoor/abi"
+import (
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
 
 const header = "\x00asm\x01\x00\x00\x00"
 
@@ -40,8 +44,25 @@ func funcType(params, results string) string { return "\x60" + text(params) + te
 const (
 	i32, i64 = string(byte(abi.I32)), string(byte(abi.I64))
 	zero     = "\x41\x00\x0b" // i32.const 0, end
-	body     = "\x02\x00\x0b" // a function body: no locals, end
+	code     = "\x02\x00\x0b" // a function body: no locals, end
 )
+
+// function encodes a function body without locals.
+func function(instructions ...string) string { return withLocals("\x00", instructions...) }
+
+func withLocals(locals string, instructions ...string) string {
+	return text(locals + strings.Join(instructions, "") + "\x0b")
+}
+
+// instructions has one of each form of operands.
+var instructions = []string{
+	"\x00\x01\x0f\x1a\x1b", "\x02\x40\x03\x7f\x04\x00\x05\x0b\x0b\x0b", "\x0c\x00\x0d\x81\x01", "\x0e\x02\x00\x01\x02",
+	"\x10\x01\x11\x00\x01", "\x1c\x01\x7e", "\x20\x00\x24\x00\x25\x00", "\x28\x02\x80\x01\x3e\x00\x00", "\x3f\x00\x40\x00",
+	"\x41\xff\x0b", "\x42\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "\x43\x0b\x0b\x0b\x0b", "\x44\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b",
+	"\x45\xc4\xd1", "\xd0\x6f\xd2\x00", "\xfc\x00\xfc\x07", "\xfc\x08\x00\x00\xfc\x0a\x00\x00\xfc\x0c\x00\x00\xfc\x0e\x00\x00",
+	"\xfc\x09\x00\xfc\x0b\x00\xfc\x0d\x00\xfc\x0f\x00\xfc\x11\x00", "\xfd\x00\x00\x00\xfd\x0b\x00\x00\xfd\x5c\x00\x00",
+	"\xfd\x0c0123456789abcdef\xfd\x0d0123456789abcdef", "\xfd\x0e\xfd\x15\x0b\xfd\x54\x00\x00\x0b\xfd\x6b\xfd\xff\x01",
+}
 
 // guest is a module with something of everything.
 func guest() string {
@@ -68,7 +89,7 @@ func guest() string {
 			"\x00"+zero+vec(u(0), u(1)), "\x01\x00"+vec(u(2)), "\x02\x01"+zero+"\x00"+vec(), "\x03\x00"+vec(u(1)),
 			"\x04"+zero+vec("\xd2\x00\x0b"), "\x05\x70"+vec("\xd0\x70\x0b"), "\x06\x00"+zero+"\x70"+vec(), "\x07\x6f"+vec())) +
 		section(idDataCount, u(3)) +
-		section(idCode, vec(body, "\x06\x02\x02"+i32+"\x01"+i64+"\x0b")) +
+		section(idCode, vec(code, withLocals("\x02\x02"+i32+"\x01"+i64, instructions...))) +
 		section(idData, vec("\x00"+zero+text("abc"), "\x01"+text("passive"), "\x02\x00"+zero+text(""))) +
 		section(idCustom, text("wasmoor:manifest"), "name = \"x\"")
 }

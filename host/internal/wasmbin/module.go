@@ -3,8 +3,8 @@
 // whose counts promise more than their bytes hold, before anything is allocated
 // for them. Engines trust those counts.
 //
-// It is a scan ahead of an engine, not a validator: instructions of function
-// bodies are not read, so nesting, branch tables and types are the engine's to
+// It is a scan ahead of an engine, not a validator: of instructions it knows the
+// length and what they cost to compile, and their types are the engine's to
 // judge. Engines and what inspects uploads import it.
 package wasmbin
 
@@ -34,6 +34,18 @@ const (
 	MaxPages     = 1 << 16 // of a memory: 4 GiB
 )
 
+// Bounds of control flow, which costs a compiler more than its bytes: without
+// them 8 kB of nested loops compile for 23 s, within them the worst function
+// found takes some seconds. In brackets the most in Go's own tools, QuickJS, and
+// modules made by TinyGo, Rust and Zig.
+const (
+	MaxDepth      = 5_000      // open blocks (1,152)
+	MaxLoopDepth  = 32         // open loops (6)
+	MaxTargets    = 25_000     // targets of all branch tables of a function (1,642)
+	MaxWork       = 500_000    // blocks times locals and a share of the blocks (72,000)
+	MaxModuleWork = 10_000_000 // of all functions (2,500,000 in 14 MB of Go)
+)
+
 // PageSize is the size of a page of memory.
 const PageSize = 64 << 10
 
@@ -56,6 +68,7 @@ type Module struct {
 	memories  int
 	globals   int
 	dataCount int // -1 without its section
+	work      int // of all functions
 }
 
 // Kind is what is imported or exported.

@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +80,7 @@ const huge = "\xff\xff\xff\xff\x0f" // 2^32-1
 
 func TestReadRefuses(t *testing.T) {
 	types := section(idType, vec(funcType("", "")))
-	function := types + section(idFunction, vec(u(0)))
+	one := types + section(idFunction, vec(u(0)))
 	memory := section(idMemory, vec("\x00\x01"))
 	for _, tt := range []struct{ name, in, want string }{
 		{"empty", "", "it is empty"},
@@ -114,9 +115,9 @@ func TestReadRefuses(t *testing.T) {
 		{"too many parameters", header + section(idType, vec(funcType(strings.Repeat(i32, MaxParams+1), ""))), "limit of 1000"},
 		{"too many exports", header + section(idExport, u(MaxExports+1), strings.Repeat("\x00", 3*(MaxExports+1))), "limit of 10000"},
 		{"two memories", header + section(idMemory, vec("\x00\x01", "\x00\x01")), "limit of 1"},
-		{"2^32 locals in 28 bytes", header + function + section(idCode, vec("\x08\x01"+huge+i32+"\x0b")), "4294967295 locals"},
-		{"locals that wrap", header + function + section(idCode, vec("\x0f\x02"+huge+i32+huge+i64+"\x00\x0b")), "locals"},
-		{"large body", header + function + section(idCode, u(1)+u(MaxBody+1)+"\x00"+strings.Repeat("\x01", MaxBody-1)+"\x0b"), "limit of 1048576"},
+		{"2^32 locals in 28 bytes", header + one + section(idCode, vec("\x08\x01"+huge+i32+"\x0b")), "4294967295 locals"},
+		{"locals that wrap", header + one + section(idCode, vec("\x0f\x02"+huge+i32+huge+i64+"\x00\x0b")), "locals"},
+		{"large body", header + one + section(idCode, u(1)+u(MaxBody+1)+"\x00"+strings.Repeat("\x01", MaxBody-1)+"\x0b"), "limit of 1048576"},
 		{"large table", header + section(idTable, vec("\x70\x00"+u(MaxTable+1))), "limit of 200000"},
 		{"large imported table", header + section(idImport, vec(text("")+text("")+"\x01\x70\x00"+u(MaxTable+1))), "limit of 200000"},
 		{"too many tables", header + section(idTable, u(MaxTables+1)), "limit of 100"},
@@ -146,11 +147,27 @@ func TestReadRefuses(t *testing.T) {
 		{"export of no global", header + section(idExport, vec(text("f")+"\x03\x00")), "exported global"},
 		{"export of a tag", header + section(idExport, vec(text("f")+"\x04\x00")), "export kind 4"},
 		{"start of nothing", header + section(idStart, u(0)), "start function"},
-		{"no code", header + function, "no code section"},
-		{"less code", header + function + section(idCode, vec()), "0 function bodies for 1"},
-		{"body beyond", header + function + section(idCode, vec("\x70\x00\x0b")), "function body has 112 bytes"},
-		{"body without end", header + function + section(idCode, vec("\x02\x00\x00")), "finish with end"},
-		{"body of locals", header + function + section(idCode, vec("\x02\x00")+"\x00"), "finish with end"},
+		{"no code", header + one, "no code section"},
+		{"less code", header + one + section(idCode, vec()), "0 function bodies for 1"},
+		{"body beyond", header + one + section(idCode, vec("\x70\x00\x0b")), "function body has 112 bytes"},
+		{"body without end", header + one + section(idCode, vec("\x02\x00\x00")), "cut short"},
+		{"body of locals", header + one + section(idCode, vec("\x02\x00")+"\x00"), "cut short"},
+		{"end too early", header + one + section(idCode, vec(function("\x0b\x01"))), "2 bytes behind"},
+		{"block not ended", header + one + section(idCode, vec(function("\x02\x40"))), "cut short"},
+		{"try", header + one + section(idCode, vec(function("\x06\x40\x0b"))), "instruction 0x06"},
+		{"tail call", header + one + section(idCode, vec(function("\x12\x00"))), "instruction 0x12"},
+		{"atomics", header + one + section(idCode, vec(function("\xfe\x03\x00"))), "instruction 0xfe"},
+		{"unknown operation", header + one + section(idCode, vec(function("\xfc\x12"))), "0xfc 18"},
+		{"relaxed vectors", header + one + section(idCode, vec(function("\xfd\x80\x02"))), "0xfd 256"},
+		{"branch targets that do not fit", header + one + section(idCode, vec(function("\x0e"+u(MaxTargets)))), "do not fit"},
+		{"too many branch targets", header + one + section(idCode, vec(function("\x0e"+huge))), "limit of 25000"},
+		{"too many branch targets together", header + one + section(idCode, vec(function(strings.Repeat("\x0e"+u(5000)+strings.Repeat("\x00", 5001), 6)))), "30000 targets"},
+		{"deep loops", header + one + section(idCode, vec(function(nest("\x03\x40", MaxLoopDepth+1)))), "loops nest deeper"},
+		{"deep blocks", header + one + section(idCode, vec(function(nest("\x02\x40", MaxDepth+1)))), "blocks nest deeper"},
+		{"blocks with locals", header + one + section(idCode, vec(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 501)))), "1000 locals has more than"},
+		{"blocks without locals", header + one + section(idCode, vec(function(strings.Repeat("\x02\x40\x0b", 10_000)))), "0 locals has more than"},
+		{"blocks of many functions", header + types + section(idFunction, vec(slices.Repeat([]string{u(0)}, 30)...)) +
+			section(idCode, vec(slices.Repeat([]string{withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 400))}, 30)...)), "together more"},
 		{"segment form", header + section(idElement, vec("\x08\x00\x00")), "form 8"},
 		{"segment kind", header + section(idElement, vec("\x01\x01\x00")), "element kind 1"},
 		{"segment of no table", header + section(idElement, vec("\x02\x00"+zero+"\x00\x00")), "table"},
@@ -166,6 +183,25 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("Read = %v, %v, want %q", m, err, tt.want)
 			}
 		})
+	}
+}
+
+func nest(block string, depth int) string {
+	return strings.Repeat(block, depth) + strings.Repeat("\x0b", depth)
+}
+
+func TestReadTakesWhatIsAtTheLimit(t *testing.T) {
+	for name, body := range map[string]string{
+		"loops":   function(strings.Repeat(nest("\x03\x40", MaxLoopDepth), 3)),
+		"blocks":  function(nest("\x02\x40", MaxDepth)),
+		"targets": function("\x0e" + u(MaxTargets) + strings.Repeat("\x00", MaxTargets+1)),
+		"locals":  withLocals("\x01"+u(MaxLocals)+i32, strings.Repeat("\x04\x40\x0b", 99)),
+		"size":    function(strings.Repeat("\x01", MaxBody-2)),
+	} {
+		in := header + section(idType, vec(funcType("", ""))) + section(idFunction, vec(u(0))) + section(idCode, vec(body))
+		if _, err := Read([]byte(in)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -1,50 +1,5 @@
 package wasmbin
 
-// opEnd ends a function body or a constant expression.
-const opEnd = 0x0b
-
-// readCode checks each body's size and its count of locals; 28 bytes can
-// declare 2^32 of them. The instructions are passed.
-func (m *Module) readCode(r *reader) {
-	start := r.at
-	n := r.count("function bodies", 3, MaxFunctions)
-	if r.err == nil && n != m.Functions {
-		r.fail(start, "%d function bodies for %d functions", n, m.Functions)
-	}
-	for range n {
-		start := r.at
-		size := r.u32("a body's size")
-		body := reader{b: r.b, at: r.at, where: r.where}
-		if r.skip(size, "a function body"); r.err != nil {
-			return
-		}
-		if size > MaxBody {
-			r.fail(start, "a function body of %d bytes is over the limit of %d", size, MaxBody)
-			return
-		}
-		body.end = r.at
-		if body.locals(); body.err != nil {
-			r.err = body.err
-			return
-		}
-	}
-}
-
-func (r *reader) locals() {
-	start := r.at
-	var total uint64
-	for range r.count("groups of locals", 2, MaxLocals) {
-		total += uint64(r.u32("a count of locals"))
-		r.valueType()
-	}
-	if total > MaxLocals {
-		r.fail(start, "%d locals are over the limit of %d", total, MaxLocals)
-	}
-	if r.err == nil && (r.left() == 0 || r.b[r.end-1] != opEnd) {
-		r.fail(r.end, "a function body does not finish with end")
-	}
-}
-
 func (m *Module) readGlobals(r *reader) {
 	m.Globals = r.count("globals", 4, MaxGlobals)
 	m.globals += m.Globals
