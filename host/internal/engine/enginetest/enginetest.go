@@ -43,15 +43,15 @@ func Invocation(body string, tx *store.Tx, log *slog.Logger) *invoke.Invocation 
 }
 
 // Prepare prepares a module with Memory; the test closes it.
-func Prepare(t testing.TB, e engine.Engine, module []byte) engine.Program {
-	t.Helper()
+func Prepare(tb testing.TB, e engine.Engine, module []byte) engine.Program {
+	tb.Helper()
 	p, err := e.Prepare(context.Background(), module, engine.Options{Memory: Memory})
 	if err != nil {
-		t.Fatalf("Prepare: %v", err)
+		tb.Fatalf("Prepare: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := p.Close(context.Background()); err != nil {
-			t.Errorf("Program.Close: %v", err)
+			tb.Errorf("Program.Close: %v", err)
 		}
 	})
 	return p

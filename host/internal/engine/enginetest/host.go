@@ -47,18 +47,18 @@ func (s Snapshot) Release() {}
 
 // Call calls one of funcs by name as an engine does. An error of the function
 // fails the test.
-func Call(t testing.TB, funcs []capability.Func, g *capability.Guest, name string, args ...uint64) int64 {
-	t.Helper()
+func Call(tb testing.TB, funcs []capability.Func, g *capability.Guest, name string, args ...uint64) int64 {
+	tb.Helper()
 	i := slices.IndexFunc(funcs, func(f capability.Func) bool { return f.Name == name })
 	if i < 0 {
-		t.Fatalf("no host function %q", name)
+		tb.Fatalf("no host function %q", name)
 	}
 	if len(args) != len(funcs[i].Params) {
-		t.Fatalf("%s: %d arguments for %d parameters", name, len(args), len(funcs[i].Params))
+		tb.Fatalf("%s: %d arguments for %d parameters", name, len(args), len(funcs[i].Params))
 	}
 	result, err := funcs[i].Call(context.Background(), g, args)
 	if err != nil {
-		t.Fatalf("%s: %v", name, err)
+		tb.Fatalf("%s: %v", name, err)
 	}
 	if results := funcs[i].Results; len(results) > 0 && results[0] == abi.I32 {
 		return int64(uint32(result))

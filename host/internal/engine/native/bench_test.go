@@ -24,6 +24,7 @@ func prepare(b *testing.B, module []byte) engine.Program {
 // benchmarkFresh runs each invocation in a fresh instance, under a deadline as
 // dispatch sets it.
 func benchmarkFresh(b *testing.B, p engine.Program, inv *invoke.Invocation) {
+	b.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	b.ReportAllocs()
@@ -68,13 +69,14 @@ func BenchmarkHostCall(b *testing.B) {
 }
 
 func benchmarkReused(b *testing.B, p engine.Program, calls int) {
+	b.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	in, err := p.Instance(ctx)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer in.Close(ctx)
+	defer func() { _ = in.Close(ctx) }()
 	inv := getRequest()
 	b.ReportAllocs()
 	for b.Loop() {

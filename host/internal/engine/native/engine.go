@@ -64,6 +64,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		offer: newOffer(funcs),
 	}
 	if err := link(ctx, e.runtime, funcs); err != nil {
+		_ = e.runtime.Close(ctx) // the reason is err
 		return nil, fault.Wrap(fault.Internal, "engine", "link host functions", err)
 	}
 	return e, nil

@@ -42,7 +42,6 @@ func broken() []capability.Func {
 
 func TestHostFunctionFails(t *testing.T) {
 	e := open(t, native.Config{Extra: broken()})
-	defer e.Close(context.Background())
 	healthy := enginetest.Prepare(t, e, enginetest.Tiny())
 	for _, f := range broken() {
 		t.Run(f.Name, func(t *testing.T) {
@@ -67,7 +66,6 @@ func TestHostFunctionFails(t *testing.T) {
 
 func TestOutputBecomesLogLines(t *testing.T) {
 	e := open(t, native.Config{})
-	defer e.Close(context.Background())
 	b := enginetest.NewBuilder(1)
 	write := b.Import(wasi.Module, "fd_write", []abi.Type{abi.I32, abi.I32, abi.I32, abi.I32}, []abi.Type{abi.I32})
 	code := new(enginetest.Code)
@@ -106,7 +104,7 @@ level=WARN msg=th request_id=request-1
 func TestWASIIsWhole(t *testing.T) {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
-	defer r.Close(ctx)
+	defer func() { _ = r.Close(ctx) }()
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)
 	want := map[string]string{}
 	for name, f := range r.Module(wasi.Module).ExportedFunctionDefinitions() {

@@ -20,7 +20,7 @@ var goGuest = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "hello.wasm")
 	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", file,
 		"github.com/wasmoor/wasmoor/examples/hello")
@@ -31,22 +31,22 @@ var goGuest = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-func prepareGoGuest(t testing.TB) engine.Program {
-	t.Helper()
+func prepareGoGuest(tb testing.TB) engine.Program {
+	tb.Helper()
 	module, err := goGuest()
 	if err != nil {
-		t.Fatalf("build the guest: %v", err)
+		tb.Fatalf("build the guest: %v", err)
 	}
 	ctx := context.Background()
 	e, err := New(ctx, Config{})
 	if err != nil {
-		t.Fatalf("New: %v", err)
+		tb.Fatalf("New: %v", err)
 	}
 	p, err := e.Prepare(ctx, module, engine.Options{Memory: 64 << 20})
 	if err != nil {
-		t.Fatalf("Prepare: %v", err)
+		tb.Fatalf("Prepare: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = p.Close(ctx)
 		_ = e.Close(ctx)
 	})
@@ -62,7 +62,7 @@ func TestGoGuestCollectsGarbage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Instance: %v", err)
 	}
-	defer in.Close(ctx)
+	defer func() { _ = in.Close(ctx) }()
 	inv := getRequest()
 	value := strings.Repeat("n", 32<<10)
 	inv.Request.Head.Params = []abi.Pair{{Name: "name", Value: value}}

@@ -10,12 +10,14 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 )
 
-func open(t testing.TB, cfg native.Config) *native.Engine {
-	t.Helper()
+// open returns an engine that is closed with the test, if not before.
+func open(tb testing.TB, cfg native.Config) *native.Engine {
+	tb.Helper()
 	e, err := native.New(context.Background(), cfg)
 	if err != nil {
-		t.Fatalf("New: %v", err)
+		tb.Fatalf("New: %v", err)
 	}
+	tb.Cleanup(func() { _ = e.Close(context.Background()) })
 	return e
 }
 
