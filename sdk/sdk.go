@@ -69,13 +69,17 @@ import (
 type Handler func(w *Response, r *Request) error
 
 // A guest instance serves one request at a time, and these are reused from one
-// to the next: memory that a request does not touch need not be restored after
-// it. Handle writes handler during initialisation, Serve the rest.
+// to the next. They are allocated during initialisation, with room for most
+// requests: the host may start every request from a copy of the memory as it was
+// then, and restores the pages that a request has written. Handle writes
+// handler during initialisation, Serve the rest.
 var (
 	handler  Handler
-	request  = Request{params: make([]abi.Pair, 0, 4)}
-	response = Response{body: make([]byte, 0, bodyBuffer)}
+	request  = Request{params: pairs(4), head: abi.RequestHead{Params: pairs(4), Headers: pairs(24)}}
+	response = Response{body: make([]byte, 0, bodyBuffer), head: abi.ResponseHead{Headers: pairs(8)}}
 )
+
+func pairs(n int) []abi.Pair { return make([]abi.Pair, 0, n) }
 
 // Handle makes h the plugin's handler. Call it once, in an init function: the
 // main function of a plugin is not run.
