@@ -12,6 +12,13 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
+// Bounds of keys, far above what any manifest has: paths are built from them, so
+// that without bounds a small text makes gigabytes of paths.
+const (
+	maxDepth = 8
+	maxKey   = 64 // bytes
+)
+
 // document is a manifest's text as a tree of map[string]any, []any, string,
 // bool, int64, float64 and others, the same for TOML and JSON, and the place of
 // each key by its path.
@@ -30,17 +37,13 @@ func read(data []byte, file string) (*document, *problem) {
 }
 
 func readTOML(data []byte, file string) (*document, *problem) {
-	doc := &document{file: file, places: map[string]position{}}
+	index := tomlIndex{places: map[string]position{}, lines: lineStarts(data), arrays: map[string]int{}}
+	if p := index.read(data); p != nil {
+		return nil, p
+	}
+	doc := &document{file: file, root: map[string]any{}, places: index.places}
 	if err := toml.Unmarshal(data, &doc.root); err != nil {
 		return nil, tomlProblem(err)
-	}
-	if doc.root == nil {
-		doc.root = map[string]any{}
-	}
-	index := tomlIndex{places: doc.places, lines: lineStarts(data), arrays: map[string]int{}}
-	index.parser.Reset(data)
-	for index.parser.NextExpression() {
-		index.expression(index.parser.Expression())
 	}
 	return doc, nil
 }
@@ -77,69 +80,104 @@ func bare(key string) bool {
 
 func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// tomlIndex finds the place of each key of a valid TOML text: the decoder gives
-// values without places.
+// tomlIndex finds the place of each key of a TOML text: the decoder gives values
+// without places. It knows the syntax only; a text the decoder refuses has a
+// meaningless index.
 type tomlIndex struct {
-	parser unstable.Parser
-	places map[string]position
-	lines  []int          // offset of each line's start
-	table  string         // path of the table that is open
-	arrays map[string]int // elements of each array of tables so far
+	parser  unstable.Parser
+	places  map[string]position
+	lines   []int          // offset of each line's start
+	table   string         // path of the table that is open
+	depth   int            // of that path
+	arrays  map[string]int // elements of each array of tables so far
+	problem *problem       // the first key out of bounds
 }
 
-func (x *tomlIndex) expression(n *unstable.Node) {
-	switch n.Kind {
-	case unstable.Table:
-		x.table = x.header(n.Key(), false)
-	case unstable.ArrayTable:
-		x.table = x.header(n.Key(), true)
-	case unstable.KeyValue:
-		x.keyValue(x.table, n)
+// read fills the index. A syntax error ends it early: the decoder finds it too.
+func (x *tomlIndex) read(data []byte) *problem {
+	x.parser.Reset(data)
+	for x.problem == nil && x.parser.NextExpression() {
+		switch n := x.parser.Expression(); n.Kind {
+		case unstable.Table:
+			x.header(n.Key(), false)
+		case unstable.ArrayTable:
+			x.header(n.Key(), true)
+		case unstable.KeyValue:
+			x.keyValue(x.table, x.depth, n)
+		}
 	}
+	return x.problem
 }
 
-// header returns the path of [a.b] or [[a.b]]: a part that is an array of
-// tables stands for its newest element.
-func (x *tomlIndex) header(key unstable.Iterator, array bool) string {
-	path := ""
+// header opens [a.b] or [[a.b]]: a part that is an array of tables stands for
+// its newest element.
+func (x *tomlIndex) header(key unstable.Iterator, array bool) {
+	x.table, x.depth = "", 0
 	for key.Next() {
-		path = join(path, string(key.Node().Data))
-		x.note(path, key.Node())
-		last := key.IsLast()
-		if last && array {
-			x.arrays[path]++
+		var ok bool
+		if x.table, ok = x.step(x.table, x.depth, key.Node()); !ok {
+			return
 		}
-		if n := x.arrays[path]; n > 0 {
-			path = element(path, n-1)
-			x.note(path, key.Node())
+		x.depth++
+		if array && key.IsLast() {
+			x.arrays[x.table]++
+		}
+		if n := x.arrays[x.table]; n > 0 {
+			x.table = element(x.table, n-1)
+			x.note(x.table, key.Node())
 		}
 	}
-	return path
 }
 
-func (x *tomlIndex) keyValue(path string, n *unstable.Node) {
-	for key := n.Key(); key.Next(); {
-		path = join(path, string(key.Node().Data))
-		x.note(path, key.Node())
+func (x *tomlIndex) keyValue(path string, depth int, n *unstable.Node) {
+	for key := n.Key(); key.Next(); depth++ {
+		var ok bool
+		if path, ok = x.step(path, depth, key.Node()); !ok {
+			return
+		}
 	}
-	x.value(path, n.Value())
+	x.value(path, depth, n.Value())
 }
 
-func (x *tomlIndex) value(path string, n *unstable.Node) {
-	switch n.Kind {
-	case unstable.InlineTable:
+func (x *tomlIndex) value(path string, depth int, n *unstable.Node) {
+	if n.Kind == unstable.InlineTable {
 		for it := n.Children(); it.Next(); {
-			x.keyValue(path, it.Node())
-		}
-	case unstable.Array:
-		i := 0
-		for it := n.Children(); it.Next(); {
-			if it.Node().Kind != unstable.Comment {
-				x.value(element(path, i), it.Node())
-				i++
-			}
+			x.keyValue(path, depth, it.Node())
 		}
 	}
+	if n.Kind != unstable.Array || depth > maxDepth {
+		return
+	}
+	i := 0
+	for it := n.Children(); it.Next(); {
+		if it.Node().Kind != unstable.Comment {
+			x.value(element(path, i), depth+1, it.Node())
+			i++
+		}
+	}
+}
+
+// step notes the place of a key below path and returns the path of the key.
+func (x *tomlIndex) step(path string, depth int, key *unstable.Node) (string, bool) {
+	at := place(x.lines, int(key.Raw.Offset))
+	if rule := bounded(string(key.Data), depth); rule != "" {
+		x.problem = &problem{at: at, text: rule}
+		return "", false
+	}
+	path = join(path, string(key.Data))
+	x.note(path, key)
+	return path, true
+}
+
+// bounded returns what is wrong with a key at a depth, or "".
+func bounded(key string, depth int) string {
+	switch {
+	case depth >= maxDepth:
+		return "more than " + strconv.Itoa(maxDepth) + " levels of nesting"
+	case len(key) > maxKey:
+		return "the key " + strconv.Quote(shorten(key)) + " is longer than " + strconv.Itoa(maxKey) + " bytes"
+	}
+	return ""
 }
 
 // note keeps the first place of a path.

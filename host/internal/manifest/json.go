@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 )
-
-// maxDepth bounds the nesting of JSON; a manifest needs three levels.
-const maxDepth = 16
 
 // jsonReader reads JSON token by token, for the places of keys and to refuse a
 // key that stands twice.
@@ -48,12 +44,12 @@ type placed struct {
 
 func (e *placed) Error() string { return e.text }
 
+// problem places an error at the token it came with: the offset in a
+// json.SyntaxError counts from different places in different errors.
 func (r *jsonReader) problem(err error) *problem {
-	offset, text := r.decoder.InputOffset(), err.Error()
+	offset, text := r.next(), err.Error()
 	if e, ok := errors.AsType[*placed](err); ok {
 		offset = e.offset
-	} else if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		offset = max(0, e.Offset-1)
 	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		offset, text = int64(len(r.data)), "the JSON ends too early"
 	}
@@ -82,7 +78,7 @@ func (r *jsonReader) next() int64 {
 func (r *jsonReader) value(path string, depth int) (any, error) {
 	start := r.next()
 	if depth > maxDepth {
-		return nil, &placed{start, fmt.Sprintf("more than %d levels of nesting", maxDepth)}
+		return nil, &placed{start, bounded("", depth)}
 	}
 	token, err := r.decoder.Token()
 	if err != nil {
@@ -117,6 +113,9 @@ func (r *jsonReader) object(path string, depth int) (any, error) {
 			return nil, err
 		}
 		key := token.(string) // the decoder accepts nothing else here
+		if rule := bounded(key, depth); rule != "" {
+			return nil, &placed{start, rule}
+		}
 		if _, twice := values[key]; twice {
 			return nil, &placed{start, join(path, key) + ": the key stands twice"}
 		}

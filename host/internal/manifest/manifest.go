@@ -27,7 +27,7 @@ const FormatVersion = 1
 
 // Bounds of a manifest.
 const (
-	MaxSize   = 256 << 10 // bytes of its text
+	MaxSize   = 128 << 10 // bytes of its text
 	MaxRoutes = 1000
 	MaxVars   = 256
 	MaxLabel  = 128 // bytes of version

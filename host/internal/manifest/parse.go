@@ -43,8 +43,14 @@ type reader struct {
 	problems []problem
 }
 
+// full reports whether there are enough problems to stop looking.
+func (r *reader) full() bool { return len(r.problems) >= enoughProblems }
+
 // fail notes a problem at a key, or where its nearest parent stands.
 func (r *reader) fail(path, format string, args ...any) {
+	if r.full() {
+		return
+	}
 	p := problem{key: path, text: fmt.Sprintf(format, args...)}
 	for at := path; at != ""; at = parent(at) {
 		if place, ok := r.places[at]; ok {

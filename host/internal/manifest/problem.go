@@ -11,8 +11,12 @@ import (
 
 const op = "read the manifest"
 
-// maxProblems is how many errors one answer lists.
-const maxProblems = 10
+const (
+	// maxProblems is how many errors one answer lists.
+	maxProblems = 10
+	// enoughProblems is how many are collected, to list the first of the text.
+	enoughProblems = 100
+)
 
 // position is a place in the text, counted from 1; columns count bytes.
 type position struct{ line, column int }
@@ -35,7 +39,7 @@ func invalid(file string, problems []problem) error {
 	var lines []string
 	for i, p := range problems {
 		if i == maxProblems {
-			lines = append(lines, fmt.Sprintf("and %d more", len(problems)-i))
+			lines = append(lines, "and more")
 			break
 		}
 		lines = append(lines, p.line(file))
@@ -65,7 +69,7 @@ func missingVars(name string, missing []string) error {
 
 // suggest returns a hint at the known key nearest to a mistyped one, or "".
 func suggest(key string, known []string) string {
-	best, distance := "", 1+max(1, len(key)/3)
+	best, distance := "", 1+max(len(key)/3, min(2, len(key)/2))
 	for _, k := range known {
 		if d := editDistance(key, k, distance); d < distance {
 			best, distance = k, d

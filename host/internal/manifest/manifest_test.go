@@ -1,0 +1,300 @@
+package manifest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+const fullTOML = `
+manifest_version = 1
+name = "guestbook"
+version = "0.1.0"
+abi = "wasmoor_v1"
+isolation = "request"
+
+[build]
+command = "go build"
+output = "guestbook.wasm"
+watch = ["*.go", "go.mod"]
+
+[[route]]
+pattern = "GET /entries/{id}"
+
+[[route]]
+pattern = "POST /entries"
+deadline = "30s"
+request_body = "16MiB"
+
+[limits]
+memory = "32MiB"
+deadline = "2s"
+request_body = 1024
+response_body = "1MiB"
+concurrency = 8
+
+[kv]
+keys = 100000
+bytes = "64MiB"
+
+[config]
+greeting = { default = "hello" }
+api_key = { required = true, secret = true, description = "of the mail service" }
+note = {}
+`
+
+const fullJSON = `{
+  "manifest_version": 1, "name": "guestbook", "version": "0.1.0", "abi": "wasmoor_v1", "isolation": "request",
+  "build": {"command": "go build", "output": "guestbook.wasm", "watch": ["*.go", "go.mod"]},
+  "route": [
+    {"pattern": "GET /entries/{id}"},
+    {"pattern": "POST /entries", "deadline": "30s", "request_body": "16MiB"}
+  ],
+  "limits": {"memory": "32MiB", "deadline": "2s", "request_body": 1024, "response_body": "1MiB", "concurrency": 8},
+  "kv": {"keys": 100000, "bytes": "64MiB"},
+  "config": {
+    "greeting": {"default": "hello"},
+    "api_key": {"required": true, "secret": true, "description": "of the mail service"},
+    "note": {}
+  }
+}`
+
+func full() *Manifest {
+	hello := "hello"
+	return &Manifest{
+		Name: "guestbook", Version: "0.1.0", ABI: "wasmoor_v1", Isolation: IsolationRequest,
+		Routes: []Route{
+			{Pattern: "GET /entries/{id}"},
+			{Pattern: "POST /entries", Deadline: 30 * time.Second, RequestBody: 16 << 20},
+		},
+		Vars: []Var{
+			{Name: "api_key", Required: true, Secret: true, Description: "of the mail service"},
+			{Name: "greeting", Default: &hello},
+			{Name: "note"},
+		},
+		Build: Build{Command: "go build", Output: "guestbook.wasm", Watch: []string{"*.go", "go.mod"}},
+		limits: limit.Limits{
+			Memory: 32 << 20, Deadline: 2 * time.Second, RequestBody: 1024, ResponseBody: 1 << 20, Concurrency: 8,
+		},
+		ask: plugin.Grant{KV: true, KVKeys: 100000, KVBytes: 64 << 20},
+	}
+}
+
+func mustParse(t *testing.T, text string) *Manifest {
+	t.Helper()
+	m, err := Parse([]byte(text), FileName)
+	if err != nil {
+		t.Fatalf("Parse: %v", err)
+	}
+	return m
+}
+
+func diff(want, got *Manifest) string { return cmp.Diff(want, got, cmp.AllowUnexported(Manifest{})) }
+
+func TestParse(t *testing.T) {
+	for _, c := range []struct {
+		name, file, text string
+		want             *Manifest
+	}{
+		{"toml", FileName, fullTOML, full()},
+		{"json by content", FileName, fullJSON, full()},
+		{"json by name", "wasmoor.json", fullJSON, full()},
+		{"windows line ends", FileName, strings.ReplaceAll(fullTOML, "\n", "\r\n"), full()},
+		{"least", FileName, "manifest_version = 1\nname = \"a\"\n", Default("a")},
+		{"empty tables", FileName, "manifest_version = 1\nname = \"a\"\nroute = []\n[limits]\n[config]\n[build]\n", Default("a")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := Parse([]byte(c.text), c.file)
+			if err != nil {
+				t.Fatalf("Parse: %v", err)
+			}
+			if d := diff(c.want, got); d != "" {
+				t.Errorf("Parse (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestKVTableAsks(t *testing.T) {
+	m := mustParse(t, "manifest_version = 1\nname = \"a\"\n[kv]\n")
+	if got, want := m.Ask(), (plugin.Grant{KV: true}); got != want {
+		t.Errorf("Ask = %+v, want %+v", got, want)
+	}
+	if got := Default("a").Ask(); got != (plugin.Grant{}) {
+		t.Errorf("Default asks for %+v", got)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	m := full()
+	if diff := cmp.Diff(m.limits, m.Limits()); diff != "" {
+		t.Errorf("Limits (-want +got):\n%s", diff)
+	}
+	for _, i := range []int{-1, 0, 2} {
+		if diff := cmp.Diff(m.limits, m.RouteLimits(i)); diff != "" {
+			t.Errorf("RouteLimits(%d) (-want +got):\n%s", i, diff)
+		}
+	}
+	want := m.limits
+	want.Deadline, want.RequestBody = 30*time.Second, 16<<20
+	if diff := cmp.Diff(want, m.RouteLimits(1)); diff != "" {
+		t.Errorf("RouteLimits(1) (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(limit.Default(), Default("a").Limits()); diff != "" {
+		t.Errorf("limits of Default (-want +got):\n%s", diff)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	if diff := cmp.Diff([]string{"GET /entries/{id}", "POST /entries"}, full().Patterns()); diff != "" {
+		t.Errorf("Patterns (-want +got):\n%s", diff)
+	}
+	if got := Default("a").Patterns(); got != nil {
+		t.Errorf("Patterns of Default = %q, want nil", got)
+	}
+}
+
+func TestVar(t *testing.T) {
+	m := full()
+	for _, want := range m.Vars {
+		if got, ok := m.Var(want.Name); !ok || got != want {
+			t.Errorf("Var(%q) = %+v, %v", want.Name, got, ok)
+		}
+	}
+	if got, ok := m.Var("absent"); ok {
+		t.Errorf("Var(absent) = %+v", got)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	two := mustParse(t, "manifest_version = 1\nname = \"a\"\n[config]\nx = {required = true}\ny = {required = true}\nz = {}\n")
+	for _, c := range []struct {
+		name string
+		m    *Manifest
+		vars map[string]string
+		want map[string]string // nil = Invalid
+		says []string
+	}{
+		{"defaults", full(), map[string]string{"api_key": "k"}, map[string]string{"api_key": "k", "greeting": "hello"}, nil},
+		{"set", full(), map[string]string{"api_key": "", "greeting": "", "note": "n"}, map[string]string{"api_key": "", "greeting": "", "note": "n"}, nil},
+		{"of another version", full(), map[string]string{"api_key": "k", "old": "v"}, map[string]string{"api_key": "k", "greeting": "hello"}, nil},
+		{"no config", Default("a"), map[string]string{"x": "1"}, map[string]string{}, nil},
+		{"missing", full(), nil, nil, []string{"api_key", "wasmoor var set staging api_key"}},
+		{"two missing", two, map[string]string{"z": "1"}, nil, []string{"wasmoor var set staging x", "wasmoor var set staging y"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := c.m.Resolve("staging", c.vars)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("Resolve (-want +got):\n%s", diff)
+			}
+			if c.want == nil && fault.CodeOf(err) != fault.Invalid || c.want != nil && err != nil {
+				t.Errorf("error %v, code %q", err, fault.CodeOf(err))
+			}
+			for _, s := range c.says {
+				if !strings.Contains(fault.MessageOf(err), s) {
+					t.Errorf("%q does not say %q", fault.MessageOf(err), s)
+				}
+			}
+		})
+	}
+}
+
+func TestParseTooLarge(t *testing.T) {
+	text := "manifest_version = 1\nname = \"a\"\n#" + strings.Repeat("x", MaxSize)
+	if m, err := Parse([]byte(text), FileName); fault.CodeOf(err) != fault.TooLarge || m != nil {
+		t.Errorf("Parse = %v, %v; want TooLarge", m, err)
+	}
+}
+
+// FuzzParse checks that no text panics, that errors are Invalid, and that what
+// is accepted keeps the rules the rest of the host relies on.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(fullTOML))
+	f.Add([]byte(fullJSON))
+	seed(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Parse(data, FileName)
+		if err != nil {
+			if code := fault.CodeOf(err); m != nil || code != fault.Invalid && code != fault.TooLarge {
+				t.Fatalf("Parse = %v, %v", m, err)
+			}
+			return
+		}
+		if err := plugin.CheckName(m.Name); err != nil {
+			t.Errorf("name: %v", err)
+		}
+		within(t, m.Limits())
+		for i := range m.Routes {
+			within(t, m.RouteLimits(i))
+		}
+		if a := m.Ask(); !a.KV && a != (plugin.Grant{}) || a.KVKeys < 0 || a.KVBytes < 0 {
+			t.Errorf("Ask = %+v", a)
+		}
+	})
+}
+
+// seed adds the refused texts, without those whose size is their point: they
+// slow the fuzzer down.
+func seed(f *testing.F) {
+	for _, c := range refused {
+		if len(c.text) < 1<<10 {
+			f.Add([]byte(c.text))
+		}
+	}
+}
+
+// FuzzPlaces checks that every key of what is read has a place.
+func FuzzPlaces(f *testing.F) {
+	f.Add([]byte(fullTOML))
+	f.Add([]byte(fullJSON))
+	f.Add([]byte("a.b.c = 1\n[[x.y]]\n'q r' = [{z = [[], [{u = 1}]]}]\n[x.y.t]\nv = 1\n[[x.y]]\n[[x.y.s]]\nw = {}\n"))
+	seed(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > MaxSize {
+			return
+		}
+		doc, problem := read(data, FileName)
+		if problem == nil {
+			checkPlaces(t, doc, "", doc.root, strings.Count(string(data), "\n")+1, 0)
+		}
+	})
+}
+
+func checkPlaces(t *testing.T, doc *document, path string, value any, lines, depth int) {
+	t.Helper()
+	switch value := value.(type) {
+	case map[string]any:
+		for key, v := range value {
+			below := join(path, key)
+			at, ok := doc.places[below]
+			if !ok || at.line < 1 || at.line > lines || at.column < 1 {
+				t.Fatalf("the place of %s is %v", below, at)
+			}
+			checkPlaces(t, doc, below, v, lines, depth+1)
+		}
+	case []any:
+		for i, v := range value {
+			if depth < maxDepth {
+				checkPlaces(t, doc, element(path, i), v, lines, depth+1)
+			}
+		}
+	}
+}
+
+func within(t *testing.T, l limit.Limits) {
+	t.Helper()
+	most := limit.Maximum()
+	if l.Memory < page || l.Memory > most.Memory || l.Memory%page != 0 ||
+		l.Deadline < time.Millisecond || l.Deadline > most.Deadline ||
+		l.RequestBody < 1 || l.RequestBody > most.RequestBody ||
+		l.ResponseBody < 1 || l.ResponseBody > most.ResponseBody ||
+		l.Concurrency < 1 || l.Concurrency > most.Concurrency {
+		t.Errorf("limits %+v are out of bounds", l)
+	}
+}
