@@ -105,7 +105,9 @@ func TestLastHeadStands(t *testing.T) {
 func TestSetHeadCopies(t *testing.T) {
 	layout := head(200, abi.Pair{Name: "x", Value: "value"})
 	inv := begun()
-	inv.Reply.SetHead(layout)
+	if s := inv.Reply.SetHead(layout); s != abi.OK {
+		t.Fatalf("SetHead: %v", s)
+	}
 	clear(layout)
 	if got := inv.Reply.Headers[0]; got != (abi.Pair{Name: "x", Value: "value"}) {
 		t.Errorf("after the guest's memory changed: %q", got)
@@ -125,8 +127,7 @@ func TestWrite(t *testing.T) {
 	if got := string(inv.Reply.Body); got != "abcde" {
 		t.Errorf("body: got %q, want %q", got, "abcde")
 	}
-	inv.Reply.SetHead(head(200))
-	if inv.Reply.Fault() == "" {
+	if s := inv.Reply.SetHead(head(200)); s != abi.OK || inv.Reply.Fault() == "" {
 		t.Error("a good head must not heal a body that is not whole")
 	}
 }
@@ -155,9 +156,17 @@ func TestCommits(t *testing.T) {
 func TestBeginForgetsTheLastAttempt(t *testing.T) {
 	inv := begun()
 	first := bytes.Clone(inv.Head())
-	inv.Reply.SetHead(head(503, abi.Pair{Name: "x"}))
-	inv.Reply.Write([]byte("body"), 1)
-	inv.Reply.SetHead(nil)
+	for _, s := range []abi.Status{
+		inv.Reply.SetHead(head(503, abi.Pair{Name: "x"})),
+		inv.Reply.Write([]byte("body"), 4),
+	} {
+		if s != abi.OK {
+			t.Fatalf("got %v", s)
+		}
+	}
+	if s := inv.Reply.SetHead(nil); s != abi.Invalid {
+		t.Fatalf("SetHead: %v", s)
+	}
 	inv.Outcome, inv.Pattern = abi.OutcomeAbort, "GET /"
 	inv.Begin(2, inv.Env.Limits, nil)
 	if inv.Reply.Status != 200 || len(inv.Reply.Headers) != 0 || len(inv.Reply.Body) != 0 || inv.Reply.Fault() != "" {
@@ -177,8 +186,9 @@ func TestAttemptsDoNotAllocate(t *testing.T) {
 	allocs := testing.AllocsPerRun(100, func() {
 		inv.Begin(1, inv.Env.Limits, nil)
 		inv.Head()
-		inv.Reply.SetHead(layout)
-		inv.Reply.Write(body, 1<<20)
+		if inv.Reply.SetHead(layout) != abi.OK || inv.Reply.Write(body, 1<<20) != abi.OK {
+			t.Error("refused")
+		}
 	})
 	if allocs > 1 { // the copy of the response head
 		t.Errorf("got %v allocations, want 1", allocs)

@@ -127,10 +127,12 @@ func testPrepareRefuses(t *testing.T, e engine.Engine) {
 		b.Func(name, nil, results, 0, code)
 		return b.Bytes()
 	}
-	foreign := NewBuilder(1)
+	foreign := NewBuilder(1).Handle(new(Code).I32(0))
 	foreign.imports = append(foreign.imports, append(str(str(nil, "env"), "base"), 3, i32, 0))
 	badInit := NewBuilder(1)
 	badInit.Func(abi.ExportInitialize, nil, []abi.Type{abi.I32}, 0, new(Code).I32(0))
+	notAFunction := NewBuilder(1)
+	notAFunction.export(abi.ExportHandle, 2, 0)
 	invalidBody := NewBuilder(1).Handle(new(Code)).Bytes()
 
 	for _, test := range []struct {
@@ -139,21 +141,22 @@ func testPrepareRefuses(t *testing.T, e engine.Engine) {
 		want   fault.Code
 		says   string
 	}{
-		{"nothing", nil, fault.Invalid, "not WebAssembly"},
-		{"text", []byte("#!/bin/sh\n"), fault.Invalid, "not WebAssembly"},
+		{"nothing", nil, fault.Invalid, "empty"},
+		{"text", []byte("#!/bin/sh\n"), fault.Invalid, "not a WebAssembly module"},
 		{"component", []byte("\x00asm\x0d\x00\x01\x00"), fault.Invalid, "component"},
-		{"truncated", Tiny()[:30], fault.Invalid, "not a valid"},
+		{"truncated", Tiny()[:30], fault.Invalid, "bytes"},
 		{"type error", invalidBody, fault.Invalid, "not a valid"},
 		{"other version", importing("wasmoor_v2", "request_head"), fault.Invalid, "wrong ABI version"},
 		{"unknown function", importing(abi.Module, "kv_frobnicate"), fault.Invalid, "kv_frobnicate"},
 		{"unknown module", importing("env", "abort"), fault.Invalid, `"env"."abort"`},
 		{"other WASI", importing("wasi_unstable", "fd_write"), fault.Invalid, "preview 1"},
 		{"wrong signature", importing(abi.Module, abi.FnClockNow), fault.Invalid, "() -> i64"},
-		{"imported global", foreign.Handle(new(Code).I32(0)).Bytes(), fault.Invalid, `global "env"."base"`},
+		{"imported global", foreign.Bytes(), fault.Invalid, `global "env"."base"`},
 		{"no handler", exporting("other", nil, new(Code)), fault.Invalid, abi.ExportHandle},
 		{"command", exporting("_start", nil, new(Code)), fault.Invalid, "c-shared"},
 		{"handler without result", exporting(abi.ExportHandle, nil, new(Code)), fault.Invalid, "() -> i32"},
 		{"initialiser with result", badInit.Handle(new(Code).I32(0)).Bytes(), fault.Invalid, abi.ExportInitialize},
+		{"handler that is none", notAFunction.Bytes(), fault.Invalid, "as a memory"},
 		{"no memory", withoutMemoryExport(), fault.Invalid, `"memory"`},
 		{"too much memory", NewBuilder(Memory>>16 + 1).Handle(new(Code).I32(0)).Bytes(), fault.TooLarge, "limits.memory"},
 	} {

@@ -1,127 +1,113 @@
 package native
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// offer is what a module may import, by "module.function".
-type offer map[string]capability.Func
+// offer is what a module may import, by module and function.
+type offer map[[2]string]wasmbin.FuncType
 
 func newOffer(funcs []capability.Func) offer {
 	o := make(offer, len(funcs))
 	for _, f := range funcs {
-		o[f.Module+"."+f.Name] = f
+		o[[2]string{f.Module, f.Name}] = wasmbin.FuncType{Params: f.Params, Results: f.Results}
 	}
 	return o
 }
 
 // check refuses a module that could not be linked or called, so that no request
 // finds it out. limit is the most pages of memory.
-func (o offer) check(m wazero.CompiledModule, limit uint32) error {
-	for _, f := range m.ImportedFunctions() {
-		if err := o.checkImport(f); err != nil {
+func (o offer) check(m *wasmbin.Module, limit uint32) error {
+	for _, i := range m.Imports {
+		if err := o.checkImport(i); err != nil {
 			return err
 		}
 	}
-	if err := checkExports(m.ExportedFunctions()); err != nil {
+	if err := checkExports(m); err != nil {
 		return err
 	}
-	mem, ok := m.ExportedMemories()[exportMemory]
-	switch {
-	case !ok:
-		return invalid("the module exports no memory named %q, through which the host passes requests", exportMemory)
-	case mem.Min() > limit:
+	if least := m.Memories[0].Min; least > limit {
 		return fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
 			"the module starts with %d KiB of memory, over the limit of %d KiB; raise limits.memory in its manifest",
-			mem.Min()*64, limit*64))
+			least*64, limit*64))
 	}
 	return nil
 }
 
-func (o offer) checkImport(f api.FunctionDefinition) error {
-	module, name, _ := f.Import()
-	have, ok := o[module+"."+name]
-	if !ok {
-		return invalid("%s", unknownImport(module, name))
+func (o offer) checkImport(i wasmbin.Import) error {
+	if i.Kind != wasmbin.Function {
+		return invalid("the module imports the %s %.64q.%.64q; a guest has its own memory, tables and globals: "+
+			"link it without importing them", i.Kind, i.Module, i.Name)
 	}
-	params, results := valueTypes(have.Params), valueTypes(have.Results)
-	if !bytes.Equal(f.ParamTypes(), params) || !bytes.Equal(f.ResultTypes(), results) {
-		return invalid("the module imports %.64q.%.64q as %s, but it is %s", module, name,
-			signature(f.ParamTypes(), f.ResultTypes()), signature(params, results))
+	have, ok := o[[2]string{i.Module, i.Name}]
+	switch {
+	case !ok:
+		return unknownImport(i.Module, i.Name)
+	case !i.Type.Is(have.Params, have.Results):
+		return invalid("the module imports %.64q.%.64q as %.200s, but it is %s", i.Module, i.Name, i.Type, have)
 	}
 	return nil
 }
 
-func unknownImport(module, name string) string {
+func unknownImport(module, name string) error {
 	what := fmt.Sprintf("the module imports %.64q.%.64q", module, name)
 	switch {
 	case module == abi.Module:
-		return what + ", which this host does not have; update the host or build with an older SDK"
+		return invalid("%s, which this host does not have; update the host or build with an older SDK", what)
 	case strings.HasPrefix(module, abi.ModulePrefix):
-		return fmt.Sprintf("wrong ABI version: %s, and this host speaks %s; build the module with an SDK of that version", what, abi.Module)
+		return invalid("wrong ABI version: %s, and this host speaks %s; build the module with an SDK of that version", what, abi.Module)
 	case strings.HasPrefix(module, "wasi_"):
-		return fmt.Sprintf("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
+		return invalid("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
 	case strings.HasPrefix(module, "extism:"):
-		return what + ", which belongs to Extism; a module of the native ABI uses " + abi.Module
+		return invalid("%s, which belongs to Extism; a module of the native ABI uses %s", what, abi.Module)
 	default:
-		return fmt.Sprintf("%s, which nobody provides; a module may import the functions of %s and %s", what, abi.Module, wasi.Module)
+		return invalid("%s, which nobody provides; a module may import the functions of %s and %s", what, abi.Module, wasi.Module)
 	}
 }
 
-func checkExports(exports map[string]api.FunctionDefinition) error {
-	handle, ok := exports[exportHandle]
+func checkExports(m *wasmbin.Module) error {
+	handle, ok := m.Export(abi.ExportHandle)
 	if !ok {
-		return missingHandle(exports)
+		return missingHandle(m)
 	}
-	if err := checkSignature(handle, nil, []api.ValueType{api.ValueTypeI32}); err != nil {
+	if err := checkFunction(handle, []abi.Type{abi.I32}); err != nil {
 		return err
 	}
-	if initialize, ok := exports[exportInitialize]; ok {
-		return checkSignature(initialize, nil, nil)
+	if initialize, ok := m.Export(abi.ExportInitialize); ok {
+		if err := checkFunction(initialize, nil); err != nil {
+			return err
+		}
+	}
+	if mem, ok := m.Export(abi.ExportMemory); !ok || mem.Kind != wasmbin.Memory {
+		return invalid("the module exports no memory named %q, through which the host passes requests", abi.ExportMemory)
 	}
 	return nil
 }
 
-func missingHandle(exports map[string]api.FunctionDefinition) error {
-	if _, ok := exports["_start"]; ok {
+func missingHandle(m *wasmbin.Module) error {
+	if _, ok := m.Export("_start"); ok {
 		return invalid("the module is a command (it exports _start) and does not export %s() -> i32; "+
-			"build it as a reactor: go build -buildmode=c-shared, clang -mexec-model=reactor", exportHandle)
+			"build it as a reactor: go build -buildmode=c-shared, clang -mexec-model=reactor", abi.ExportHandle)
 	}
-	return invalid("the module does not export %s() -> i32, which serves a request; build it with an SDK of %s", exportHandle, abi.Module)
+	return invalid("the module does not export %s() -> i32, which serves a request; build it with an SDK of %s", abi.ExportHandle, abi.Module)
 }
 
-func checkSignature(f api.FunctionDefinition, params, results []api.ValueType) error {
-	if bytes.Equal(f.ParamTypes(), params) && bytes.Equal(f.ResultTypes(), results) {
-		return nil
+// checkFunction checks that an export is a function without parameters.
+func checkFunction(e wasmbin.Export, results []abi.Type) error {
+	switch want := (wasmbin.FuncType{Results: results}); {
+	case e.Kind != wasmbin.Function:
+		return invalid("the module exports %q as a %s, but it must be a function %s", e.Name, e.Kind, want)
+	case !e.Type.Is(nil, results):
+		return invalid("the module exports %q as %.200s, but it must be %s", e.Name, e.Type, want)
 	}
-	return invalid("the module exports %.64q as %s, but it must be %s", f.ExportNames()[0],
-		signature(f.ParamTypes(), f.ResultTypes()), signature(params, results))
-}
-
-func signature(params, results []api.ValueType) string {
-	s := "(" + typeNames(params) + ")"
-	if len(results) == 0 {
-		return s
-	}
-	return s + " -> " + typeNames(results)
-}
-
-func typeNames(types []api.ValueType) string {
-	names := make([]string, len(types))
-	for i, t := range types {
-		names[i] = api.ValueTypeName(t)
-	}
-	return strings.Join(names, ", ")
+	return nil
 }
 
 func invalid(format string, args ...any) error {

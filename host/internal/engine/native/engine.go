@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/config"
 	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
@@ -22,6 +23,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // Config is what an engine is made of.
@@ -73,29 +75,29 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 // Close releases the engine. Programs must have been closed.
 func (e *Engine) Close(ctx context.Context) error { return e.runtime.Close(ctx) }
 
-// Prepare implements engine.Engine.
+// Prepare implements engine.Engine. All that needs no machine code is checked
+// before there is any.
 func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
 	limit, err := pages(o.Memory)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPreamble(module); err != nil {
+	m, err := wasmbin.Read(module)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkForeign(module); err != nil {
+	if err := e.offer.check(m, limit); err != nil {
 		return nil, err
 	}
 	compiled, err := e.compile(ctx, module)
 	if err != nil {
 		return nil, err
 	}
-	p := &program{runtime: e.runtime, compiled: compiled, memory: int(limit) * pageSize}
-	if err := e.offer.check(compiled, limit); err != nil {
-		p.release(ctx)
-		return nil, err
-	}
-	_, p.initializes = compiled.ExportedFunctions()[exportInitialize]
-	return p, nil
+	_, initializes := m.Export(abi.ExportInitialize)
+	return &program{
+		runtime: e.runtime, compiled: compiled,
+		memory: int(limit) * wasmbin.PageSize, initializes: initializes,
+	}, nil
 }
 
 // compile validates the module and makes machine code of it. A module that
@@ -131,10 +133,6 @@ type program struct {
 // Close implements engine.Program. wazero counts references by module, so that
 // closing one program twice would free the code of another.
 func (p *program) Close(ctx context.Context) error {
-	p.release(ctx)
-	return nil
-}
-
-func (p *program) release(ctx context.Context) {
 	p.closing.Do(func() { _ = p.compiled.Close(ctx) }) // it always returns nil
+	return nil
 }

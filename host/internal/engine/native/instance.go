@@ -18,12 +18,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
-const (
-	exportMemory     = abi.ExportMemory
-	exportInitialize = abi.ExportInitialize
-	exportHandle     = abi.ExportHandle
-)
-
 // instance implements engine.Instance.
 type instance struct {
 	module api.Module
@@ -47,7 +41,7 @@ func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
 		}
 		return nil, in.initFailure(c, err)
 	}
-	in.handle = in.module.ExportedFunction(exportHandle)
+	in.handle = in.module.ExportedFunction(abi.ExportHandle)
 	return in, nil
 }
 
@@ -56,7 +50,7 @@ func (in *instance) start(c *call, p *program) (err error) {
 	if err != nil || !p.initializes {
 		return err
 	}
-	return in.module.ExportedFunction(exportInitialize).CallWithStack(c, nil)
+	return in.module.ExportedFunction(abi.ExportInitialize).CallWithStack(c, nil)
 }
 
 func (in *instance) call(ctx context.Context) *call {

@@ -6,9 +6,11 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
+
+const pageSize = wasmbin.PageSize
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -63,25 +65,4 @@ func TestMemoryGrowsGeometrically(t *testing.T) {
 	if m.Reallocate(limit+pageSize) != nil || len(m.bytes) != limit || cap(m.bytes) > limit {
 		t.Errorf("over the limit: %d bytes, capacity %d", len(m.bytes), cap(m.bytes))
 	}
-}
-
-// FuzzCheckForeign looks for modules that make the reader of imports panic or
-// fail without a code.
-func FuzzCheckForeign(f *testing.F) {
-	const preamble = "\x00asm\x01\x00\x00\x00"
-	f.Add([]byte(""))
-	f.Add([]byte(preamble))
-	f.Add(enginetest.Tiny())
-	f.Add(enginetest.InitCallsHost())
-	f.Add([]byte(preamble + "\x02\x0b\x01\x03env\x03tab\x01\x70\x00\x01"))
-	f.Add([]byte(preamble + "\x02\xff\xff\xff\xff\x0f\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
-	f.Fuzz(func(t *testing.T, module []byte) {
-		err := checkPreamble(module)
-		if err == nil {
-			err = checkForeign(module)
-		}
-		if err != nil && fault.CodeOf(err) != fault.Invalid {
-			t.Fatalf("got %v", err)
-		}
-	})
 }
