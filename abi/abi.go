@@ -32,9 +32,13 @@ const ManifestSection = "wasmoor:manifest"
 
 // Status is the negative part of a host function's result. A result >= 0 is a
 // size or a count; a result < 0 is one of these. The numbers are append-only.
+//
+//nolint:errname // a number that is also an error, as syscall.Errno
 type Status int64
 
 // The status codes.
+//
+//nolint:errname // SPEC.md names them
 const (
 	// OK is the result of a call that has nothing to count.
 	OK Status = 0

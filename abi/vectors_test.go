@@ -18,34 +18,34 @@ type vector struct {
 	Hex    string
 }
 
-func (v vector) bytes(t testing.TB) string {
-	t.Helper()
+func (v vector) bytes(tb testing.TB) string {
+	tb.Helper()
 	b, err := hex.DecodeString(v.Hex)
 	if err != nil {
-		t.Fatalf("%s: %v", v.Name, err)
+		tb.Fatalf("%s: %v", v.Name, err)
 	}
 	return string(b)
 }
 
-func vectors(t testing.TB, layout string) []vector {
-	t.Helper()
+func vectors(tb testing.TB, layout string) []vector {
+	tb.Helper()
 	data, err := os.ReadFile("testdata/" + layout + ".json")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var list []vector
 	if err := json.Unmarshal(data, &list); err != nil {
-		t.Fatalf("%s.json: %v", layout, err)
+		tb.Fatalf("%s.json: %v", layout, err)
 	}
 	if len(list) == 0 {
-		t.Fatalf("%s.json is empty", layout)
+		tb.Fatalf("%s.json is empty", layout)
 	}
 	return list
 }
 
 // codec is one layout, both ways. value is what stands in JSON.
 type codec struct {
-	encode func(t testing.TB, value json.RawMessage) string
+	encode func(tb testing.TB, value json.RawMessage) string
 	// decode returns the value as JSON would give it.
 	decode func(b string, like json.RawMessage) (any, bool)
 	fresh  func() any // a pointer to decode JSON into
@@ -53,8 +53,9 @@ type codec struct {
 
 var codecs = map[string]codec{
 	"request_head": {
-		encode: func(t testing.TB, v json.RawMessage) string {
-			h := parse[requestHead](t, v).head()
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			h := parse[requestHead](tb, v).head()
 			return string(AppendRequestHead(nil, &h))
 		},
 		decode: func(b string, _ json.RawMessage) (any, bool) {
@@ -65,8 +66,9 @@ var codecs = map[string]codec{
 		fresh: func() any { return new(requestHead) },
 	},
 	"response_head": {
-		encode: func(t testing.TB, v json.RawMessage) string {
-			h := parse[responseHead](t, v)
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			h := parse[responseHead](tb, v)
 			return string(AppendResponseHead(nil, &ResponseHead{Status: h.Status, Headers: toPairs(h.Headers)}))
 		},
 		decode: func(b string, _ json.RawMessage) (any, bool) {
@@ -82,8 +84,9 @@ var codecs = map[string]codec{
 		fresh:  func() any { return new(page) },
 	},
 	"attributes": {
-		encode: func(t testing.TB, v json.RawMessage) string {
-			return string(AppendPairs(nil, toPairs(parse[[][2]string](t, v))))
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			return string(AppendPairs(nil, toPairs(parse[[][2]string](tb, v))))
 		},
 		decode: func(b string, _ json.RawMessage) (any, bool) {
 			pairs, ok := DecodePairs(b, nil)
@@ -92,8 +95,9 @@ var codecs = map[string]codec{
 		fresh: func() any { return new([][2]string) },
 	},
 	"counter": {
-		encode: func(t testing.TB, v json.RawMessage) string {
-			return string(AppendUint64(nil, uint64(parse[int64](t, v))))
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			return string(AppendUint64(nil, uint64(parse[int64](tb, v))))
 		},
 		decode: func(b string, _ json.RawMessage) (any, bool) {
 			r := NewReader(b)
@@ -139,11 +143,12 @@ func requestHeadOf(h RequestHead) requestHead {
 	}
 }
 
-func encodePage(t testing.TB, v json.RawMessage) string {
-	p := parse[page](t, v)
+func encodePage(tb testing.TB, v json.RawMessage) string {
+	tb.Helper()
+	p := parse[page](tb, v)
 	b := AppendPageHeader(nil, uint32(len(p.Entries)), p.More)
 	for _, e := range p.Entries {
-		b = AppendEntry(b, Entry{Key: unhex(t, e.Key), Value: unhex(t, e.Value)}, p.KeysOnly)
+		b = AppendEntry(b, Entry{Key: unhex(tb, e.Key), Value: unhex(tb, e.Value)}, p.KeysOnly)
 	}
 	return string(b)
 }
@@ -163,19 +168,19 @@ func decodePage(b string, like json.RawMessage) (any, bool) {
 	return p, ok
 }
 
-func parse[T any](t testing.TB, raw json.RawMessage) (v T) {
-	t.Helper()
+func parse[T any](tb testing.TB, raw json.RawMessage) (v T) {
+	tb.Helper()
 	if err := json.Unmarshal(raw, &v); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return v
 }
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, s string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -64,8 +64,9 @@ type comparison struct {
 	got      *http.Request // what the mux's handler was called with
 }
 
-func newComparison(t testing.TB) *comparison {
-	return &comparison{t: t, mux: http.NewServeMux(), set: new(Set[string])}
+func newComparison(tb testing.TB) *comparison {
+	tb.Helper()
+	return &comparison{t: tb, mux: http.NewServeMux(), set: new(Set[string])}
 }
 
 func (c *comparison) add(text string) {

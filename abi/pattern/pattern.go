@@ -19,6 +19,7 @@
 package pattern
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -217,10 +218,8 @@ func (p *Pattern) parseSegment(text string, more bool) (at int, rule string) {
 	if !isIdentifier(name) {
 		return 1, "a wildcard's name has letters, digits and '_' and starts with no digit"
 	}
-	for _, n := range p.names {
-		if n == name {
-			return 1, "a wildcard's name is used once"
-		}
+	if slices.Contains(p.names, name) {
+		return 1, "a wildcard's name is used once"
 	}
 	p.names = append(p.names, name)
 	p.segments = append(p.segments, segment{s: name, kind: k})

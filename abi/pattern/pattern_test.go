@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-func mustParse(t testing.TB, s string) *Pattern {
-	t.Helper()
+func mustParse(tb testing.TB, s string) *Pattern {
+	tb.Helper()
 	p, err := Parse(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }

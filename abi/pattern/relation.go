@@ -1,6 +1,9 @@
 package pattern
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Relation says how the requests that pattern a matches relate to those that
 // pattern b matches.
@@ -124,18 +127,18 @@ func explainOverlap(a, b *Pattern) string {
 
 // commonPath returns a path that both match. They must not be disjoint.
 func commonPath(a, b []segment) string {
-	var path string
+	var path strings.Builder
 	for i := range max(len(a), len(b)) {
 		switch {
 		case i >= len(a):
-			path += example(b[i])
+			path.WriteString(example(b[i]))
 		case i >= len(b):
-			path += example(a[i])
+			path.WriteString(example(a[i]))
 		default:
-			path += example(narrower(a[i], b[i]))
+			path.WriteString(example(narrower(a[i], b[i])))
 		}
 	}
-	return path
+	return path.String()
 }
 
 func narrower(a, b segment) segment {
@@ -147,24 +150,24 @@ func narrower(a, b segment) segment {
 
 // differencePath returns a path that a matches and b does not. They must overlap.
 func differencePath(a, b []segment) string {
-	var path string
+	var path strings.Builder
 	for i, s := range a {
 		if i >= len(b) || b[i].kind == multi {
-			path += example(s)
+			path.WriteString(example(s))
 			continue
 		}
 		switch {
 		case s.kind == multi && b[i].kind == end:
-			return path + example(segment{s: "x", kind: literal})
+			return path.String() + example(segment{s: "x", kind: literal})
 		case s.kind == multi:
-			return path + "/" // b wants a segment here
+			return path.String() + "/" // b wants a segment here
 		case s.kind == wild && s.s == b[i].s && b[i].kind == literal:
-			path += example(segment{s: s.s + "x", kind: literal})
+			path.WriteString(example(segment{s: s.s + "x", kind: literal}))
 		default:
-			path += example(s)
+			path.WriteString(example(s))
 		}
 	}
-	return path
+	return path.String()
 }
 
 // example returns a piece of path that s matches.

@@ -11,12 +11,12 @@ import (
 )
 
 // newSet adds patterns in order, each with itself as its value.
-func newSet(t testing.TB, patterns ...string) *Set[string] {
-	t.Helper()
+func newSet(tb testing.TB, patterns ...string) *Set[string] {
+	tb.Helper()
 	s := new(Set[string])
 	for _, text := range patterns {
-		if err := s.Add(mustParse(t, text), text); err != nil {
-			t.Fatal(err)
+		if err := s.Add(mustParse(tb, text), text); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	return s
@@ -186,16 +186,17 @@ func checkExample(t *testing.T, path string, a *Pattern, wantA bool, b *Pattern,
 }
 
 // largeSet is a host's table: many mounts with a few routes each.
-func largeSet(t testing.TB, mounts int) *Set[string] {
+func largeSet(tb testing.TB, mounts int) *Set[string] {
+	tb.Helper()
 	s := new(Set[string])
 	for i := range mounts {
 		for _, route := range []string{"GET /items/{id}", "POST /items", "GET /items/{id}/parts/{part}", "/static/"} {
-			p, err := mustParse(t, route).Under("/plugin" + strconv.Itoa(i))
+			p, err := mustParse(tb, route).Under("/plugin" + strconv.Itoa(i))
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			if err := s.Add(p, p.String()); err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 		}
 	}

@@ -22,11 +22,16 @@ func TestRead(t *testing.T) {
 	handle := FuncType{Params: []abi.Type{}, Results: []abi.Type{abi.I32}}
 	imports := []Import{
 		{Module: "wasmoor_v1", Name: "request_head", Kind: Function, Type: head},
-		{Module: "env", Name: "t", Kind: Table}, {Module: "env", Name: "m", Kind: Memory}, {Module: "env", Name: "g", Kind: Global},
+		{Module: "env", Name: "t", Kind: Table},
+		{Module: "env", Name: "m", Kind: Memory},
+		{Module: "env", Name: "g", Kind: Global},
 	}
 	exports := []Export{
-		{Name: "wasmoor_handle", Kind: Function, Index: 1, Type: handle}, {Name: "memory", Kind: Memory},
-		{Name: "table", Kind: Table, Index: 1}, {Name: "global", Kind: Global, Index: 2}, {Name: "head", Kind: Function, Type: head},
+		{Name: "wasmoor_handle", Kind: Function, Index: 1, Type: handle},
+		{Name: "memory", Kind: Memory},
+		{Name: "table", Kind: Table, Index: 1},
+		{Name: "global", Kind: Global, Index: 2},
+		{Name: "head", Kind: Function, Type: head},
 	}
 	for _, tt := range []struct {
 		what      string
