@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -13,8 +12,9 @@ import (
 // versions, vars, grant and key space are kept, and a later AddVersion of the
 // name gets them back. With purge all of it is gone: the name is free at once,
 // and the key space, the records and the modules nobody else names are removed
-// before Delete returns, or by the next Open. Errors: NotFound (also when it is
-// deleted already and purge is false).
+// before Delete returns. If that fails (the store turns read-only, say) the
+// plugin is gone all the same, and the next purge or Open removes the rest.
+// Errors: NotFound (also when it is deleted already and purge is false).
 func (r *Registry) Delete(ctx context.Context, name string, purge bool, by string) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
@@ -24,19 +24,16 @@ func (r *Registry) Delete(ctx context.Context, name string, purge bool, by strin
 	if err := r.change(ctx, func(tx *records) error { return tx.purge(name, by) }); err != nil {
 		return err
 	}
-	// The purge is decided; what is left is cleaning, which Open can do as well.
-	if err := r.finishPurges(ctx); err != nil {
-		return r.left(name, err)
-	}
-	if err := r.removeOrphans(); err != nil {
-		return r.left(name, err)
-	}
+	_ = r.clean(context.WithoutCancel(ctx)) // decided: a failure is for the next cleaning
 	return nil
 }
 
-func (r *Registry) left(name string, err error) error {
-	return fault.Wrap(fault.CodeOf(err), "purge", fmt.Sprintf(
-		"plugin %q is gone; removing its data was interrupted and is taken up at the next start", name), err)
+// clean removes what purges and crashes left. The caller holds r.changes.
+func (r *Registry) clean(ctx context.Context) error {
+	if err := r.finishPurges(ctx); err != nil {
+		return err
+	}
+	return r.removeOrphans()
 }
 
 func (tx *records) retire(name, by string) error {

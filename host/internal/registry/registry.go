@@ -54,14 +54,12 @@ func Open(ctx context.Context, st store.Store, dir string, clock func() time.Tim
 func (r *Registry) recover(ctx context.Context) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
-	if err := r.finishPurges(ctx); err != nil {
-		switch fault.CodeOf(err) {
-		case fault.Unavailable, fault.Exhausted:
-			return nil
-		}
-		return err
+	err := r.clean(ctx)
+	switch fault.CodeOf(err) {
+	case fault.Unavailable, fault.Exhausted:
+		return nil
 	}
-	return r.removeOrphans()
+	return err
 }
 
 // Plugins returns every plugin by name, deleted ones included: those have

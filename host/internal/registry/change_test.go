@@ -1,0 +1,287 @@
+package registry
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+const kvManifest = "manifest_version = 1\nname = \"other\"\nversion = \"v1\"\n[kv]\nkeys = 7\n"
+
+func TestAddVersion(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	p, v, err := f.AddVersion(ctx, AddVersion{
+		Name: "shop", Mount: "/store", Module: []byte("module 1"), Manifest: []byte(kvManifest), By: "ann",
+	})
+	wantCode(t, err, "")
+	wantPlugin := plugin.Plugin{Name: "shop", Mount: "/store", Space: firstSpace, Versions: 1, Created: noon}
+	wantVersion := plugin.Version{
+		Number: 1, Digest: plugin.DigestOf([]byte("module 1")), Size: 8, Label: "v1", By: "ann",
+		Created: noon, Ask: plugin.Grant{KV: true, KVKeys: 7},
+	}
+	same(t, "plugin", wantPlugin, p)
+	same(t, "version", wantVersion, v)
+
+	f.reopen()
+	stored, err := f.Plugin(ctx, "shop")
+	wantCode(t, err, "")
+	same(t, "plugin, reopened", wantPlugin, stored)
+	version, err := f.Version(ctx, "shop", 1)
+	wantCode(t, err, "")
+	same(t, "version, reopened", wantVersion, version)
+	module, err := f.Module(v.Digest)
+	wantCode(t, err, "")
+	same(t, "module", "module 1", string(module))
+	text, err := f.ManifestText(ctx, "shop", 1)
+	wantCode(t, err, "")
+	same(t, "manifest", kvManifest, string(text))
+	m, err := f.Manifest(ctx, "shop", 1)
+	wantCode(t, err, "")
+	same(t, "ask of the manifest", wantVersion.Ask, m.Ask())
+}
+
+func TestAddVersionWithoutManifest(t *testing.T) {
+	f := open(t)
+	p, v := f.upload("shop", "m")
+	same(t, "mount", plugin.Mount("/shop"), p.Mount)
+	same(t, "ask", plugin.Grant{}, v.Ask)
+	m, err := f.Manifest(t.Context(), "shop", 1)
+	wantCode(t, err, "")
+	same(t, "name of the default manifest", "shop", m.Name)
+}
+
+func TestAddVersionRepeated(t *testing.T) {
+	f := open(t)
+	first := AddVersion{Name: "shop", Module: []byte("m"), Manifest: []byte(kvManifest)}
+	for _, c := range []struct {
+		name   string
+		change func(*AddVersion)
+		want   int
+	}{
+		{"first", func(*AddVersion) {}, 1},
+		{"same", func(*AddVersion) {}, 1},
+		{"same by another", func(a *AddVersion) { a.By = "bob" }, 1},
+		{"same at another mount", func(a *AddVersion) { a.Mount = "/elsewhere" }, 1},
+		{"other label", func(a *AddVersion) { a.Label = "hotfix" }, 2},
+		{"other module", func(a *AddVersion) { a.Module = []byte("n") }, 3},
+		{"other manifest", func(a *AddVersion) { a.Manifest = []byte(kvManifest + "#") }, 4},
+		{"an older one again", func(*AddVersion) {}, 5},
+	} {
+		a := first
+		c.change(&a)
+		p, v, err := f.AddVersion(t.Context(), a)
+		if err != nil || v.Number != c.want || p.Versions != c.want {
+			t.Errorf("%s: version %d of %d, %v; want %d", c.name, v.Number, p.Versions, err, c.want)
+		}
+		if p.Mount != "/shop" {
+			t.Errorf("%s: an upload moved the plugin to %s", c.name, p.Mount)
+		}
+	}
+	versions, err := f.Versions(t.Context(), "shop")
+	wantCode(t, err, "")
+	var numbers []int
+	for _, v := range versions {
+		numbers = append(numbers, v.Number)
+	}
+	same(t, "versions, the newest first", []int{5, 4, 3, 2, 1}, numbers)
+}
+
+func TestActivate(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	f.upload("shop", "m1")
+	f.upload("shop", "m2")
+	grant := plugin.Grant{KV: true, KVKeys: 9}
+
+	p, d := f.activate("shop", Change{Version: 2, Mount: "h.example/shop", Grant: &grant, Set: map[string]string{"a": "1", "b": "2"}, By: "bob"})
+	vars := map[string]string{"a": "1", "b": "2"}
+	wantD := plugin.Deployment{Number: 1, Version: 2, Mount: "h.example/shop", Grant: grant, Vars: vars, By: "bob", Created: noon}
+	wantP := plugin.Plugin{
+		Name: "shop", Mount: "h.example/shop", Space: firstSpace, Vars: vars, Grant: grant,
+		Deployment: 1, Active: 2, Versions: 2, Created: noon,
+	}
+	same(t, "deployment", wantD, d)
+	same(t, "plugin", wantP, p)
+
+	// Back to the version before; everything else stays.
+	p, d = f.activate("shop", Change{Version: 1})
+	same(t, "number", 2, d.Number)
+	wantP.Deployment, wantP.Active = 2, 1
+	same(t, "plugin after the rollback", wantP, p)
+
+	// The version that serves, with other vars.
+	p, d = f.activate("shop", Change{Set: map[string]string{"b": "3"}, Unset: []string{"a", "never_set"}})
+	same(t, "vars", map[string]string{"b": "3"}, p.Vars)
+	same(t, "version", 1, d.Version)
+
+	f.reopen()
+	stored, err := f.Plugin(ctx, "shop")
+	wantCode(t, err, "")
+	same(t, "plugin, reopened", p, stored)
+	first, err := f.Deployment(ctx, "shop", 1)
+	wantCode(t, err, "")
+	same(t, "first deployment, reopened", wantD, first)
+	all, err := f.Deployments(ctx, "shop", 0)
+	wantCode(t, err, "")
+	same(t, "how many", 3, len(all))
+	last, err := f.Deployments(ctx, "shop", 2)
+	wantCode(t, err, "")
+	same(t, "the newest two", all[:2], last)
+	same(t, "order", []int{3, 2}, []int{last[0].Number, last[1].Number})
+}
+
+func TestNextIsWhatActivateRecords(t *testing.T) {
+	f := open(t)
+	before, _ := f.upload("shop", "m")
+	for _, c := range []Change{
+		{Version: 1},
+		{Mount: "/elsewhere"},
+		{Grant: &plugin.Grant{KV: true}},
+		{Set: map[string]string{"a": "1"}},
+		{Unset: []string{"a"}, Set: map[string]string{"b": "2"}},
+		{},
+	} {
+		want, err := c.Next(before)
+		wantCode(t, err, "")
+		got, d := f.activate("shop", c)
+		want.Deployment = d.Number
+		same(t, "plugin", want, got)
+		before = got
+	}
+}
+
+func TestNextLeavesThePlugin(t *testing.T) {
+	p := plugin.Plugin{Vars: map[string]string{"a": "1"}}
+	c := Change{Set: map[string]string{"b": "2"}, Unset: []string{"a"}}
+	next, err := c.Next(p)
+	wantCode(t, err, "")
+	same(t, "vars before", map[string]string{"a": "1"}, p.Vars)
+	same(t, "vars after", map[string]string{"b": "2"}, next.Vars)
+}
+
+func TestSetVars(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	f.upload("shop", "m")
+	p, d, err := f.SetVars(ctx, "shop", map[string]string{"key": "1"}, nil, "ann")
+	wantCode(t, err, "")
+	same(t, "no deployment yet", plugin.Deployment{}, d)
+	same(t, "vars that wait", map[string]string{"key": "1"}, p.Vars)
+
+	_, d = f.activate("shop", Change{Version: 1})
+	same(t, "vars of the first deployment", map[string]string{"key": "1"}, d.Vars)
+	p, d, err = f.SetVars(ctx, "shop", map[string]string{"other": "2"}, []string{"key"}, "ann")
+	wantCode(t, err, "")
+	same(t, "a new deployment", 2, d.Number)
+	same(t, "of the same version", 1, d.Version)
+	same(t, "deployment that serves", 2, p.Deployment)
+	same(t, "vars", map[string]string{"other": "2"}, d.Vars)
+}
+
+func TestVarsRefused(t *testing.T) {
+	f := open(t)
+	f.upload("shop", "m")
+	for _, c := range []struct {
+		name string
+		set  map[string]string
+	}{
+		{"empty name", map[string]string{"": "1"}},
+		{"name", map[string]string{"api key": "1"}},
+		{"long name", map[string]string{strings.Repeat("k", 65): "1"}},
+		{"not text", map[string]string{"key": "\xff"}},
+		{"size", map[string]string{"key": strings.Repeat("x", MaxVars)}},
+		{"size together", map[string]string{"a": strings.Repeat("x", MaxVars/2), "b": strings.Repeat("x", MaxVars/2)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, err := f.SetVars(t.Context(), "shop", c.set, nil, "")
+			wantCode(t, err, fault.Invalid)
+			_, _, err = f.Activate(t.Context(), "shop", Change{Version: 1, Set: c.set})
+			wantCode(t, err, fault.Invalid)
+		})
+	}
+	// The vars that JSON makes longest still fit a record.
+	f.activate("shop", Change{Version: 1, Set: map[string]string{"k": strings.Repeat("\x01", MaxVars-1)}})
+}
+
+func TestDeleteKeepsDataUntilTheNameComesBack(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	before, _ := f.upload("shop", "m1")
+	f.activate("shop", Change{Version: 1, Set: map[string]string{"key": "1"}, Grant: &plugin.Grant{KV: true}})
+	setKey(t, f.store, before.Space)
+	wantCode(t, f.Delete(ctx, "shop", false, "ann"), "")
+	wantCode(t, f.Delete(ctx, "shop", false, "ann"), fault.NotFound)
+
+	p, err := f.Plugin(ctx, "shop")
+	wantCode(t, err, "")
+	if !p.Deleted || p.Deployment != 0 || p.Active != 0 {
+		t.Errorf("deleted plugin is %+v", p)
+	}
+	_, _, err = f.Activate(ctx, "shop", Change{Version: 1})
+	wantCode(t, err, fault.NotFound)
+
+	f.reopen()
+	same(t, "files", []string{file("m1")}, f.files())
+	p, v := f.upload("shop", "m1")
+	same(t, "key space", before.Space, p.Space)
+	same(t, "number", 2, v.Number)
+	same(t, "vars", map[string]string{"key": "1"}, p.Vars)
+	if p.Deleted || !p.Grant.KV || p.Mount != "/shop" {
+		t.Errorf("restored plugin is %+v", p)
+	}
+	same(t, "keys", int64(1), usage(t, f.store, p.Space).Keys)
+	_, d := f.activate("shop", Change{Version: 2})
+	same(t, "deployments go on", 2, d.Number)
+}
+
+func TestRestoreElsewhere(t *testing.T) {
+	f := open(t)
+	f.upload("shop", "m")
+	wantCode(t, f.Delete(t.Context(), "shop", false, ""), "")
+	p, _, err := f.AddVersion(t.Context(), AddVersion{Name: "shop", Mount: "/new", Module: []byte("m")})
+	wantCode(t, err, "")
+	same(t, "mount", plugin.Mount("/new"), p.Mount)
+}
+
+func TestPurge(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	shared, own := "shared module", "own module"
+	before, _ := f.upload("shop", shared)
+	f.upload("shop", own)
+	f.upload("other", shared)
+	f.activate("shop", Change{Version: 2})
+	setKey(t, f.store, before.Space)
+
+	wantCode(t, f.Delete(ctx, "shop", true, "ann"), "")
+	_, err := f.Plugin(ctx, "shop")
+	wantCode(t, err, fault.NotFound)
+	same(t, "files", []string{file(shared)}, f.files())
+	same(t, "records below the plugin", 0, len(f.keys(before.Space)))
+	_, err = f.store.Commit(ctx, &store.Effects{Space: store.Space(before.Space), Now: noon, Ops: []store.Op{{Key: []byte("k")}}})
+	wantCode(t, err, fault.NotFound)
+
+	// A plugin of that name starts from nothing.
+	p, v := f.upload("shop", shared)
+	if p.Space == before.Space {
+		t.Error("the key space of a purged plugin was used again")
+	}
+	same(t, "number", 1, v.Number)
+	deployments, err := f.Deployments(ctx, "shop", 0)
+	wantCode(t, err, "")
+	same(t, "deployments", 0, len(deployments))
+}
+
+func TestPurgeOfADeletedPlugin(t *testing.T) {
+	f := open(t)
+	f.upload("shop", "m")
+	wantCode(t, f.Delete(t.Context(), "shop", false, ""), "")
+	wantCode(t, f.Delete(t.Context(), "shop", true, ""), "")
+	_, err := f.Plugin(t.Context(), "shop")
+	wantCode(t, err, fault.NotFound)
+	same(t, "files", []string(nil), f.files())
+}
