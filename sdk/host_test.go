@@ -87,3 +87,14 @@ func TestLog(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeAttributes must not lose the message with them.
+func TestLargeAttributes(t *testing.T) {
+	res := run(t, func(*sdk.Response, *sdk.Request) error {
+		log.Info("imported", "rows", strings.Repeat("x", 9<<10))
+		return nil
+	}, "GET", "/", "")
+	if len(res.Logs) != 1 || res.Logs[0].Message != "imported" || !strings.HasPrefix(res.Logs[0].Attrs["attributes"], "left out") {
+		t.Errorf("logs: %.200v", res.Logs)
+	}
+}

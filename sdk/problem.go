@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is an error meant for the client. It is sent as a problem document
+// StatusError is an error meant for the client. It is sent as a problem document
 // (RFC 9457, application/problem+json).
-type Problem struct {
+type StatusError struct {
 	Status int    // of the response, 400 to 599
 	Title  string // the same for each problem of a kind; "" = the status's text
 	Detail string // about this one; "" = none
@@ -17,11 +17,11 @@ type Problem struct {
 // message goes to the client as it is. The writes of the request are dropped,
 // unless Commit has been called.
 func Error(status int, message string) error {
-	return &Problem{Status: status, Detail: message}
+	return &StatusError{Status: status, Detail: message}
 }
 
 // Error returns the status, the title and the detail.
-func (p *Problem) Error() string {
+func (p *StatusError) Error() string {
 	s := itoa(p.Status) + " " + p.title()
 	if p.Detail != "" {
 		s += ": " + p.Detail
@@ -29,7 +29,7 @@ func (p *Problem) Error() string {
 	return s
 }
 
-func (p *Problem) title() string {
+func (p *StatusError) title() string {
 	if p.Title != "" {
 		return p.Title
 	}
@@ -41,7 +41,7 @@ var aboutBody = [...]string{"Content-Encoding", "Content-Range", "Etag", "Last-M
 
 // write replaces the response by the problem. Fields that are not about the
 // body it replaces stay: WWW-Authenticate, Retry-After, cookies.
-func (p *Problem) write(w *Response) {
+func (p *StatusError) write(w *Response) {
 	for _, name := range aboutBody {
 		w.DelHeader(name)
 	}
@@ -50,7 +50,7 @@ func (p *Problem) write(w *Response) {
 	w.body = p.appendJSON(w.body[:0])
 }
 
-func (p *Problem) appendJSON(b []byte) []byte {
+func (p *StatusError) appendJSON(b []byte) []byte {
 	b = append(b, `{"title":`...)
 	b = appendJSONString(b, p.title())
 	b = append(b, `,"status":`...)

@@ -8,7 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/sdk/sdktest"
 )
 
-func newRouter(t *testing.T) *sdk.Router {
+func newRouter() *sdk.Router {
 	show := func(w *sdk.Response, r *sdk.Request) error {
 		return w.Text(200, r.Pattern()+" id="+r.PathValue("id")+" rest="+r.PathValue("rest"))
 	}
@@ -43,7 +43,7 @@ func TestRouter(t *testing.T) {
 		{"OPTIONS", "/nowhere", 404, "", "", ""},
 	} {
 		t.Run(c.method+" "+c.target, func(t *testing.T) {
-			res := run(t, newRouter(t).Serve, c.method, c.target, "")
+			res := run(t, newRouter().Serve, c.method, c.target, "")
 			if res.Status != c.status || res.Pattern != c.pattern || !strings.Contains(res.Text(), c.says) {
 				t.Errorf("got %v, pattern %q; want %d, %q, %q", res, res.Pattern, c.status, c.pattern, c.says)
 			}

@@ -48,7 +48,7 @@ func render(w *sdk.Response, r *sdk.Request, d draft) error {
 // its end, so it need not be looked at here.
 func put(w *sdk.Response, parts ...string) {
 	for _, p := range parts {
-		w.WriteString(p)
+		_, _ = w.WriteString(p)
 	}
 }
 

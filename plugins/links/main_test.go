@@ -20,6 +20,7 @@ type service struct {
 }
 
 func newService(t *testing.T) service {
+	t.Helper()
 	host := sdktest.New(routes().Serve)
 	host.Mount = "/s"
 	host.Config["api_key"] = apiKey

@@ -64,12 +64,10 @@ func isJSON(contentType string) bool {
 
 // explain says what is wrong with a body in the words of JSON, not of Go.
 func explain(err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return "the body is not JSON: " + syntax.Error() + " at byte " + strconv.FormatInt(syntax.Offset, 10)
 	}
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if kind.Field == "" {
 			return "the body is a JSON " + kind.Value + ", which is not what is asked for"
 		}

@@ -284,7 +284,8 @@ func TestAllStopsEarly(t *testing.T) {
 	within(t, sdktest.New, func() {
 		must(t, kv.Set("a", nil), kv.Set("b", nil))
 		n := 0
-		for range kv.All(kv.Query{}) {
+		for _, err := range kv.All(kv.Query{}) {
+			must(t, err)
 			n++
 			break
 		}

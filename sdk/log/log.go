@@ -6,8 +6,9 @@
 //
 // Attributes are a name and a value in turn, as with log/slog. Values are
 // strings, byte slices, booleans, numbers, errors and anything with a String
-// method. A record above the host's limits is dropped, and so is one written
-// while no request is served.
+// method. The host cuts messages above its limit, 8 KiB by default, and keeps
+// 1,000 records of a request; attributes above 8 KiB in all are left out.
+// Records written while no request is served are dropped.
 package log
 
 import (
@@ -37,8 +38,12 @@ func write(level uint32, message string, attrs []any) {
 	if len(attrs) > 0 {
 		b = appendAttrs(b, attrs)
 	}
-	hostcall.LogWrite(level, message, b)
+	if hostcall.LogWrite(level, message, b) == int64(abi.Limit) {
+		hostcall.LogWrite(level, message, abi.AppendPairs(buf[:0], leftOut))
+	}
 }
+
+var leftOut = []abi.Pair{{Name: "attributes", Value: "left out, over the host's limit"}}
 
 func appendAttrs(b []byte, attrs []any) []byte {
 	var pairs [8]abi.Pair

@@ -22,6 +22,7 @@ const (
 	maxResponseHead = 64 << 10
 	maxHeaders      = 100
 	maxPattern      = 256
+	maxLogLine      = 8 << 10
 	maxLogLines     = 1000
 	attempts        = 4 // the first run and three after conflicts
 )
@@ -194,6 +195,9 @@ func (c *call) ConfigGet(name string, buf []byte) int64 {
 var levels = [...]string{"debug", "info", "warn", "error"}
 
 func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
+	if len(attrs) > maxLogLine {
+		return int64(abi.Limit)
+	}
 	pairs, ok := abi.DecodePairs(string(attrs), nil)
 	if !ok || int(level) >= len(levels) {
 		return int64(abi.Invalid)
@@ -201,6 +205,7 @@ func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
 	if len(c.result.Logs) == maxLogLines {
 		return 0
 	}
+	message = message[:min(len(message), maxLogLine)]
 	record := Record{Level: levels[level], Message: message, Attrs: make(map[string]string)}
 	for _, p := range pairs {
 		record.Attrs[p.Name] = p.Value

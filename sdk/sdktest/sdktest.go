@@ -119,14 +119,15 @@ func (r *Result) Text() string { return string(r.Body) }
 
 // String describes the result for a test's message.
 func (r *Result) String() string {
-	s := fmt.Sprintf("%d (%s, attempts %d) %q", r.Status, r.Outcome, r.Attempts, r.Body)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d (%s, attempts %d) %q", r.Status, r.Outcome, r.Attempts, r.Body)
 	if r.Fault != "" {
-		s += " fault: " + r.Fault
+		b.WriteString(" fault: " + r.Fault)
 	}
 	for _, l := range r.Logs {
-		s += "\n\t" + l.String()
+		b.WriteString("\n\t" + l.String())
 	}
-	return s
+	return b.String()
 }
 
 // Get sends a GET request. The target is a path below the mount, and a query.

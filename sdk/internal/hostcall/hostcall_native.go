@@ -9,26 +9,6 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 )
 
-// Host answers the host functions in a native test. The methods mean what the
-// functions of the same name do; slices are valid within the call only.
-type Host interface {
-	RequestHead(buf []byte) int64
-	RequestBody(offset int64, buf []byte) int64
-	ResponseHead(head []byte) int64
-	ResponseWrite(data []byte) int64
-	RouteSet(pattern string) int64
-	OutcomeSet(outcome uint32) int64
-	KVGet(key string, buf []byte) int64
-	KVSet(key string, value []byte, ttl int64) int64
-	KVDelete(key string) int64
-	KVAdd(key string, delta int64) int64
-	KVList(prefix, after string, limit, flags uint32, buf []byte) int64
-	ConfigGet(name string, buf []byte) int64
-	LogWrite(level uint32, message string, attrs []byte) int64
-	ClockNow() int64
-	RandomFill(buf []byte) int64
-}
-
 // A guest instance serves one request at a time and so keeps its state in
 // package variables; natively the lock makes the same true of parallel tests.
 var (
