@@ -49,6 +49,9 @@
 // Per request they allocate one string for the head and little else. The rest
 // of the standard library works in a guest; it is the plugin's choice to pay.
 //
+// A request belongs to one goroutine at a time: neither Request and Response nor
+// the functions of sdk, kv and log are safe for concurrent use.
+//
 // Plugins import it. Tests of plugins run natively with package sdktest.
 package sdk
 
