@@ -1,0 +1,309 @@
+// Package e2e drives the built binary as its users do: processes, sockets,
+// command lines, kills. The binary is built without the race detector, so that
+// compiling WebAssembly in it stays quick when the tests themselves are raced.
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// soak makes the long runs long.
+var soak = flag.Bool("soak", false, "run the long versions of the tests")
+
+// binary is the program under test.
+var binary string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "wasmoor-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "wasmoor")
+	build := exec.Command("go", "build", "-o", binary, "../cmd/wasmoor")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the binary: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// often picks a count: few in a normal run, many in a soak.
+func often(few, many int) int {
+	if *soak {
+		return many
+	}
+	return few
+}
+
+// server is a running `wasmoor serve`.
+type server struct {
+	t      testing.TB
+	dir    string // its data
+	public string // URLs
+	admin  string
+	token  string
+
+	cmd    *exec.Cmd
+	log    *output
+	exited chan struct{}
+}
+
+// serve starts a server on free loopback ports with its data in dir, and waits
+// until it answers. It is stopped when the test ends.
+func serve(t testing.TB, dir string, flags ...string) *server {
+	t.Helper()
+	s, err := tryServe(t, dir, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+func tryServe(t testing.TB, dir string, flags ...string) (*server, error) {
+	s := &server{t: t, dir: dir, log: &output{}, exited: make(chan struct{})}
+	args := append([]string{"serve", "--data", dir, "--public", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)
+	s.cmd = exec.Command(binary, args...)
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan struct{})
+	go s.watch(stderr, ready)
+	select {
+	case <-ready:
+	case <-s.exited:
+		return nil, fmt.Errorf("the server ended at its start:\n%s", s.log)
+	case <-time.After(time.Minute):
+		s.kill()
+		return nil, fmt.Errorf("the server did not start:\n%s", s.log)
+	}
+	token, err := os.ReadFile(filepath.Join(dir, "admin.token"))
+	s.token = strings.TrimSpace(string(token))
+	return s, err
+}
+
+// watch reads what the server says: its addresses first, then its log.
+func (s *server) watch(stderr io.Reader, ready chan struct{}) {
+	lines := bufio.NewScanner(stderr)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		s.log.add(line)
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch value = strings.TrimSpace(value); {
+		case name == "public" && s.public == "":
+			s.public = value
+		case name == "admin" && s.admin == "":
+			s.admin = value
+			close(ready)
+		}
+	}
+	_ = s.cmd.Wait() // tests that care look at ProcessState
+	close(s.exited)
+}
+
+// kill ends the process as a crash would, and waits for it.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill() // it may be gone already
+	<-s.exited
+}
+
+// stop ends the process as an operator would.
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(os.Interrupt) // it may be gone already
+	select {
+	case <-s.exited:
+	case <-time.After(time.Minute):
+		s.kill()
+		s.t.Errorf("the server did not stop within a minute:\n%s", s.log)
+	}
+}
+
+// output is a bounded record of what a process said.
+type output struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (o *output) add(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.lines) >= 500 {
+		o.lines = o.lines[100:]
+	}
+	o.lines = append(o.lines, line)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(o.lines, "\n")
+}
+
+// client is for tests: it keeps many connections and follows no redirects.
+var client = &http.Client{
+	Timeout:       90 * time.Second,
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 256},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// answer is a response, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %q", a.status, a.body) }
+
+// try sends a request to a path of the public listener.
+func (s *server) try(ctx context.Context, method, path, body string) (answer, error) {
+	return send(ctx, method, s.public+path, "", strings.NewReader(body))
+}
+
+// do is try that must get an answer, whatever its status.
+func (s *server) do(method, path, body string) answer {
+	s.t.Helper()
+	a, err := s.try(context.Background(), method, path, body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v\n%s", method, path, err, s.log)
+	}
+	return a
+}
+
+func (s *server) get(path string) answer { s.t.Helper(); return s.do("GET", path, "") }
+
+// tryAdmin sends a request to the admin API with the token.
+func (s *server) tryAdmin(ctx context.Context, method, path string, body []byte) (answer, error) {
+	return send(ctx, method, s.admin+path, s.token, bytes.NewReader(body))
+}
+
+func send(ctx context.Context, method, url, token string, body io.Reader) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return answer{}, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if strings.HasSuffix(req.URL.Path, "/versions") {
+		req.Header.Set("Content-Type", "application/wasm")
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	data, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, string(data)}, errors.Join(err, res.Body.Close())
+}
+
+// tryDeploy uploads a module and activates it.
+func (s *server) tryDeploy(ctx context.Context, name string, module []byte) error {
+	a, err := s.tryAdmin(ctx, "POST", "/v1/plugins/"+name+"/versions?grant=true", module)
+	if err != nil {
+		return err
+	}
+	var out struct {
+		Activated bool
+		Waiting   []string
+	}
+	if a.status == http.StatusCreated {
+		err = json.Unmarshal([]byte(a.body), &out)
+	}
+	if a.status != http.StatusCreated || err != nil || !out.Activated {
+		return fmt.Errorf("deploy %s: %v (%v)", name, a, err)
+	}
+	return nil
+}
+
+func (s *server) deploy(name string, module []byte) {
+	s.t.Helper()
+	if err := s.tryDeploy(context.Background(), name, module); err != nil {
+		s.t.Fatalf("%v\n%s", err, s.log)
+	}
+}
+
+// cli runs a command against the server and returns what it printed and its
+// exit code.
+func (s *server) cli(args ...string) (stdout, stderr string, code int) {
+	s.t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), "WASMOOR_SERVER="+s.admin, "WASMOOR_TOKEN="+s.token)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// pack puts a manifest into a module: what every manifest needs, then lines.
+func pack(t testing.TB, module []byte, name string, lines ...string) []byte {
+	t.Helper()
+	text := "manifest_version = 1\nname = \"" + name + "\"\n" + strings.Join(lines, "\n") + "\n"
+	packed, err := wasmbin.WithCustomSection(module, abi.ManifestSection, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
+}
+
+// guests are the Go guests built so far, by directory.
+var guests sync.Map
+
+// goGuest builds the plugin of a directory relative to this one, once.
+func goGuest(t testing.TB, dir string) []byte {
+	t.Helper()
+	build, _ := guests.LoadOrStore(dir, sync.OnceValues(func() ([]byte, error) {
+		out, err := os.CreateTemp("", "wasmoor-guest-*.wasm")
+		if err != nil {
+			return nil, err
+		}
+		defer os.Remove(out.Name())
+		if err := out.Close(); err != nil {
+			return nil, err
+		}
+		cmd := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out.Name(), ".")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build the guest in %s: %w\n%s", dir, err, text)
+		}
+		return os.ReadFile(out.Name())
+	}))
+	module, err := build.(func() ([]byte, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
