@@ -53,7 +53,7 @@ func prepareGoGuest(tb testing.TB) engine.Program {
 	return p
 }
 
-// TestGoGuestCollectsGarbage checks that the SDK lets Go's collector run in a
+// TestGoGuestCollectsGarbage checks that Go's collector gets its turns in a
 // guest: one instance answers requests that allocate many times its memory.
 func TestGoGuestCollectsGarbage(t *testing.T) {
 	ctx := context.Background()
