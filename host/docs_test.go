@@ -1,0 +1,103 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// rows returns the cells of OPERATING.md's tables by their first cell.
+func rows(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("docs/OPERATING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.Trim(strings.TrimSpace(cells[i]), "`")
+		}
+		rows[cells[0]] = cells[1:]
+	}
+	return rows
+}
+
+func TestOperatingLimitsAreTheCode(t *testing.T) {
+	table := rows(t)
+	size := func(n int64) string { return limit.FormatSize(n) }
+	d, m := limit.Default(), limit.Maximum()
+	for _, row := range []struct{ name, def, max string }{
+		{"memory of an instance", size(d.Memory), size(m.Memory)},
+		{"time of a handler, re-runs included", d.Deadline.String(), m.Deadline.String()},
+		{"request body", size(d.RequestBody), size(m.RequestBody)},
+		{"response body", size(d.ResponseBody), size(m.ResponseBody)},
+		{"requests of a plugin at a time", fmt.Sprint(d.Concurrency), fmt.Sprint(m.Concurrency)},
+		{"request line and header", size(limit.RequestHead), ""},
+		{"URL", size(limit.RequestURL), ""},
+		{"header fields of a request", fmt.Sprint(limit.Headers), ""},
+		{"header fields of a response", fmt.Sprint(limit.Headers), ""},
+		{"response header", size(limit.ResponseHead), ""},
+		{"module", size(limit.Module), ""},
+		{"key", size(store.MaxKey), ""},
+		{"value", size(store.MaxValue), ""},
+		{"writes of an invocation", fmt.Sprint(store.MaxEffectOps), ""},
+		{"bytes written by an invocation", size(store.MaxEffectBytes), ""},
+		{"keys of a plugin", fmt.Sprint(deploy.DefaultKVKeys), "by grant"},
+		{"bytes of a plugin", size(deploy.DefaultKVBytes), "by grant"},
+		{"runs of a handler after conflicts", fmt.Sprint(limit.Attempts), ""},
+		{"log line", size(limit.LogLine), ""},
+		{"log lines of an attempt", fmt.Sprint(limit.LogLines), ""},
+	} {
+		got := table[row.name]
+		if len(got) < 3 || got[1] != row.def || got[2] != row.max {
+			t.Errorf("OPERATING.md row %q is %q, the code says default %q maximum %q", row.name, got, row.def, row.max)
+		}
+	}
+}
+
+func TestOperatingConfigurationIsTheCode(t *testing.T) {
+	table := rows(t)
+	c := DefaultConfig()
+	for key, want := range map[string]any{
+		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
+		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
+		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": c.MinFreeDisk, "show_errors": c.ShowErrors,
+	} {
+		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {
+			t.Errorf("OPERATING.md row %q is %q, the code's default is %v", key, got, want)
+		}
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"data":           func(c *Config) { c.DataDir = "" },
+		"public":         func(c *Config) { c.PublicAddr = "8080" },
+		"admin":          func(c *Config) { c.AdminAddr = "" },
+		"header_timeout": func(c *Config) { c.HeaderTimeout = 0 },
+		"body_timeout":   func(c *Config) { c.BodyTimeout = 0 },
+		"drain_timeout":  func(c *Config) { c.DrainTimeout = -time.Second },
+		"max_conns":      func(c *Config) { c.MaxConns = 0 },
+		"min_free_disk":  func(c *Config) { c.MinFreeDisk = -1 },
+	} {
+		c := DefaultConfig()
+		change(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"`+name+`"`) {
+			t.Errorf("Validate with a bad %s: %v, want an error that names it", name, err)
+		}
+	}
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Errorf("the default configuration: %v", err)
+	}
+}

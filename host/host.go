@@ -1,0 +1,222 @@
+// Package host is the wasmoor platform as a library: a store, an engine, the
+// deployments and two listeners, wired together. It only wires; the parts are
+// in internal. Programs that embed it, and cmd/wasmoor, import it.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wasmoor/wasmoor/host/internal/auth"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine/native"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/server"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+// Host is a platform. Make it with New, serve with Run, and Close it if Run was
+// not called. Methods are safe for concurrent use.
+type Host struct {
+	cfg      Config
+	token    auth.Token
+	store    *badger.Store
+	engine   *native.Engine
+	deployer *deploy.Deployer
+	public   *server.Public
+	admin    *server.Admin
+
+	publicListener, adminListener net.Listener
+
+	started time.Time
+	stop    func() error
+}
+
+// New opens the data directory, restores every deployment, and listens on both
+// addresses without serving yet. Errors by fault code: Invalid (configuration,
+// token file, data of a newer format), Unavailable (directory or address in
+// use), Exhausted (disk), Internal.
+func New(ctx context.Context, cfg Config) (*Host, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Host{cfg: cfg, started: time.Now()}
+	h.stop = sync.OnceValue(h.shutdown)
+	if err := h.open(ctx); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+// open makes the parts in order of dependency. What it has made when it fails
+// is for Close to release.
+func (h *Host) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(h.cfg.DataDir, 0o700); err != nil {
+		return fault.Wrap(fault.Invalid, "open", fmt.Sprintf("cannot make the data directory %q", h.cfg.DataDir), err)
+	}
+	if h.token, _, err = auth.LoadOrCreate(h.TokenFile()); err != nil {
+		return err
+	}
+	h.store, err = badger.Open(badger.Config{
+		Dir: filepath.Join(h.cfg.DataDir, "store"), Logger: h.cfg.Log, MinFree: h.cfg.MinFreeDisk,
+	})
+	if err != nil {
+		return err
+	}
+	reg, err := registry.Open(ctx, h.store, filepath.Join(h.cfg.DataDir, "modules"), time.Now)
+	if err != nil {
+		return err
+	}
+	if h.engine, err = native.New(ctx, native.Config{}); err != nil {
+		return err
+	}
+	h.deployer = deploy.New(deploy.Config{
+		Store: h.store, Registry: reg, Engine: h.engine, Clock: time.Now, Log: h.cfg.Log,
+	})
+	if err := h.deployer.Restore(ctx); err != nil {
+		return err
+	}
+	return h.listen()
+}
+
+func (h *Host) listen() (err error) {
+	if h.publicListener, err = listen("public", h.cfg.PublicAddr); err != nil {
+		return err
+	}
+	if h.adminListener, err = listen("admin", h.cfg.AdminAddr); err != nil {
+		return err
+	}
+	conns := server.Conns{
+		HeaderTimeout: h.cfg.HeaderTimeout, BodyTimeout: h.cfg.BodyTimeout,
+		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout, Max: h.cfg.MaxConns,
+	}
+	health := []server.Check{{Name: "store", Healthy: h.store.Health}}
+	h.public = server.NewPublic(server.PublicConfig{
+		Routes: server.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
+	})
+	h.admin = server.NewAdmin(server.AdminConfig{
+		Deployer: h.deployer, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
+		Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
+	})
+	return nil
+}
+
+func listen(name, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "listen", fmt.Sprintf(
+			"cannot listen on %s for the %s listener; is another process using it?", addr, name), err)
+	}
+	return ln, nil
+}
+
+// Run serves until ctx ends, then lets running requests finish, at most for
+// Config.DrainTimeout, and closes everything. Call it once. Close meanwhile
+// stops at once.
+func (h *Host) Run(ctx context.Context) error {
+	var servers errgroup.Group
+	servers.Go(func() error { return h.public.Serve(h.publicListener) })
+	servers.Go(func() error { return h.admin.Serve(h.adminListener) })
+	failed := make(chan error, 1)
+	go func() { failed <- servers.Wait() }()
+	select {
+	case err := <-failed: // a listener broke, or Close was called
+		return errors.Join(err, h.Close())
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.Background(), h.cfg.DrainTimeout)
+	defer cancel()
+	err := errors.Join(h.public.Close(drain), h.admin.Close(drain))
+	return errors.Join(err, h.Close(), <-failed)
+}
+
+// Close stops at once: connections are cut, handlers stopped, and what was
+// acknowledged stays. It waits until everything is released; more calls return
+// what the first did.
+func (h *Host) Close() error { return h.stop() }
+
+// closeTimeout bounds how long Close waits for stopped handlers to return.
+const closeTimeout = 10 * time.Second
+
+// shutdown releases what open made, in reverse.
+func (h *Host) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	now, cut := context.WithCancel(ctx)
+	cut()
+	var errs []error
+	if h.public != nil {
+		errs = append(errs, ignoreDeadline(h.public.Close(now)))
+	}
+	if h.admin != nil {
+		errs = append(errs, ignoreDeadline(h.admin.Close(now)))
+	}
+	for _, ln := range []net.Listener{h.publicListener, h.adminListener} {
+		if ln != nil {
+			_ = ln.Close() // usually closed by its server
+		}
+	}
+	if h.deployer != nil {
+		errs = append(errs, h.deployer.Close(ctx))
+	}
+	if h.engine != nil {
+		errs = append(errs, h.engine.Close(ctx))
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ignoreDeadline drops the error that says requests were cut off: Close does
+// that on purpose.
+func ignoreDeadline(err error) error {
+	if fault.CodeOf(err) == fault.Deadline {
+		return nil
+	}
+	return err
+}
+
+// PublicURL returns where clients reach the plugins, without a trailing slash.
+func (h *Host) PublicURL() string { return "http://" + h.publicListener.Addr().String() }
+
+// AdminURL returns where operators reach the admin API.
+func (h *Host) AdminURL() string { return "http://" + h.adminListener.Addr().String() }
+
+// Token returns the admin token. Keep it out of logs.
+func (h *Host) Token() string { return h.token.Reveal() }
+
+// TokenFile returns the path of the file that holds the admin token.
+func (h *Host) TokenFile() string { return TokenFile(h.cfg.DataDir) }
+
+// Version returns the version of the program: its module version, or the commit
+// it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "devel"
+}
