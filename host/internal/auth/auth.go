@@ -61,7 +61,7 @@ func load(path string) (Token, error) {
 	if err != nil {
 		return Token{}, fault.Wrap(fault.Internal, op, path, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	if err := checkMode(f); err != nil {
 		return Token{}, err
 	}
@@ -109,7 +109,7 @@ func create(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(generate() + "\n")
 	if err == nil {
 		err = f.Sync()

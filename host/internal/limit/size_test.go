@@ -46,8 +46,15 @@ func TestFormatSize(t *testing.T) {
 		in   int64
 		want string
 	}{
-		{0, "0B"}, {1, "1B"}, {1023, "1023B"}, {1024, "1KiB"}, {1536, "1536B"},
-		{64 << 20, "64MiB"}, {4_000_000, "4000000B"}, {1 << 30, "1GiB"}, {1 << 40, "1024GiB"},
+		{0, "0B"},
+		{1, "1B"},
+		{1023, "1023B"},
+		{1024, "1KiB"},
+		{1536, "1536B"},
+		{64 << 20, "64MiB"},
+		{4_000_000, "4000000B"},
+		{1 << 30, "1GiB"},
+		{1 << 40, "1024GiB"},
 	} {
 		if got := FormatSize(c.in); got != c.want {
 			t.Errorf("FormatSize(%d) = %q, want %q", c.in, got, c.want)

@@ -71,7 +71,8 @@ func join(path, key string) string {
 func bare(key string) bool {
 	for i := range len(key) {
 		c := key[i]
-		if !(c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+		alnum := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !alnum && c != '-' && c != '_' {
 			return false
 		}
 	}

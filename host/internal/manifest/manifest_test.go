@@ -242,6 +242,7 @@ func FuzzParse(f *testing.F) {
 // seed adds the refused texts, without those whose size is their point: they
 // slow the fuzzer down.
 func seed(f *testing.F) {
+	f.Helper()
 	for _, c := range refused {
 		if len(c.text) < 1<<10 {
 			f.Add([]byte(c.text))

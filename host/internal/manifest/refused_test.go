@@ -14,153 +14,289 @@ const head = "manifest_version = 1\nname = \"a\"\n"
 // refused holds texts with the whole message each of them gets, without the
 // file's name. A line starts with line and column where the place is known.
 var refused = []struct{ name, text, want string }{
-	{"empty", "",
-		`: manifest_version: it is missing; write manifest_version = 1`},
-	{"not toml", "manifest_version = 1\nname = guestbook\n",
-		`2:8: unexpected character U+0067 'g' at start of value`},
-	{"control character", "manifest_version = 1\nname = \"a\x01\"\n",
-		`2:10: basic strings cannot have control characters`},
-	{"key twice", head + "name = \"b\"\n",
-		`3:1: key name is already defined`},
-	{"table twice", head + "[kv]\n[kv]\n",
-		`4:2: table kv already exists`},
-	{"format of the future", "manifest_version = 2\nnovelty = true\n",
-		`1:1: manifest_version: 2 is not supported; this host reads 1`},
-	{"format as text", "manifest_version = \"1\"\n",
-		`1:1: manifest_version: it must be the number 1, not the string "1"`},
-	{"no name", "manifest_version = 1\n",
-		`: name: it is missing; write e.g. name = "guestbook"`},
-	{"bad name", "manifest_version = 1\nname = \"Guest Book\"\n",
-		`2:1: name: plugin name "Guest Book" is not allowed: use 1 to 63 of a-z, 0-9 and -, not starting or ending with -`},
-	{"name of another type", "manifest_version = 1\nname = 7\n",
-		`2:1: name: it must be a string, not the number 7`},
-	{"label with a line end", head + "version = \"1\\n2\"\n",
-		`3:1: version: label "1\n2" is not allowed: use up to 128 bytes of text without control characters`},
-	{"abi", head + "abi = \"wasmoor_v9\"\n",
-		`3:1: abi: "wasmoor_v9" is unknown; this host speaks wasmoor_v1`},
-	{"isolation instance", head + "isolation = \"instance\"\n",
-		`3:1: isolation: "instance" (memory kept between requests) is not available on this host; leave it out or write "request"`},
-	{"isolation unknown", head + "isolation = \"none\"\n",
-		`3:1: isolation: "none" is unknown; write "request"`},
+	{
+		"empty", "",
+		`: manifest_version: it is missing; write manifest_version = 1`,
+	},
+	{
+		"not toml", "manifest_version = 1\nname = guestbook\n",
+		`2:8: unexpected character U+0067 'g' at start of value`,
+	},
+	{
+		"control character", "manifest_version = 1\nname = \"a\x01\"\n",
+		`2:10: basic strings cannot have control characters`,
+	},
+	{
+		"key twice", head + "name = \"b\"\n",
+		`3:1: key name is already defined`,
+	},
+	{
+		"table twice", head + "[kv]\n[kv]\n",
+		`4:2: table kv already exists`,
+	},
+	{
+		"format of the future", "manifest_version = 2\nnovelty = true\n",
+		`1:1: manifest_version: 2 is not supported; this host reads 1`,
+	},
+	{
+		"format as text", "manifest_version = \"1\"\n",
+		`1:1: manifest_version: it must be the number 1, not the string "1"`,
+	},
+	{
+		"no name", "manifest_version = 1\n",
+		`: name: it is missing; write e.g. name = "guestbook"`,
+	},
+	{
+		"bad name", "manifest_version = 1\nname = \"Guest Book\"\n",
+		`2:1: name: plugin name "Guest Book" is not allowed: use 1 to 63 of a-z, 0-9 and -, not starting or ending with -`,
+	},
+	{
+		"name of another type", "manifest_version = 1\nname = 7\n",
+		`2:1: name: it must be a string, not the number 7`,
+	},
+	{
+		"label with a line end", head + "version = \"1\\n2\"\n",
+		`3:1: version: label "1\n2" is not allowed: use up to 128 bytes of text without control characters`,
+	},
+	{
+		"abi", head + "abi = \"wasmoor_v9\"\n",
+		`3:1: abi: "wasmoor_v9" is unknown; this host speaks wasmoor_v1`,
+	},
+	{
+		"isolation instance", head + "isolation = \"instance\"\n",
+		`3:1: isolation: "instance" (memory kept between requests) is not available on this host; leave it out or write "request"`,
+	},
+	{
+		"isolation unknown", head + "isolation = \"none\"\n",
+		`3:1: isolation: "none" is unknown; write "request"`,
+	},
 
-	{"unknown key", head + "  nmae = \"b\"\n",
-		`3:3: nmae: unknown key; did you mean "name"?`},
-	{"unknown key in a table", head + "[limits]\nmemroy = \"1MiB\"\n",
-		`4:1: limits.memroy: unknown key; did you mean "memory"?`},
-	{"unknown key far from any", head + "[kv]\npurpose = 1\n",
-		`4:1: kv.purpose: unknown key; known here: keys, bytes`},
-	{"unknown dotted key", head + "limits.memroy = 1\n",
-		`3:8: limits.memroy: unknown key; did you mean "memory"?`},
-	{"unknown key in an inline table", head + "config = { api_key = { requird = true } }\n",
-		`3:24: config.api_key.requird: unknown key; did you mean "required"?`},
-	{"unknown table", head + "[limit]\nmemory = 1\n",
-		`3:2: limit: unknown key; did you mean "limits"?`},
-	{"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, config, build`},
-	{"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",
-		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body`},
+	{
+		"unknown key", head + "  namee = \"b\"\n",
+		`3:3: namee: unknown key; did you mean "name"?`,
+	},
+	{
+		"unknown key in a table", head + "[limits]\nmemroy = \"1MiB\"\n",
+		`4:1: limits.memroy: unknown key; did you mean "memory"?`,
+	},
+	{
+		"unknown key far from any", head + "[kv]\npurpose = 1\n",
+		`4:1: kv.purpose: unknown key; known here: keys, bytes`,
+	},
+	{
+		"unknown dotted key", head + "limits.memroy = 1\n",
+		`3:8: limits.memroy: unknown key; did you mean "memory"?`,
+	},
+	{
+		"unknown key in an inline table", head + "config = { api_key = { requird = true } }\n",
+		`3:24: config.api_key.requird: unknown key; did you mean "required"?`,
+	},
+	{
+		"unknown table", head + "[limit]\nmemory = 1\n",
+		`3:2: limit: unknown key; did you mean "limits"?`,
+	},
+	{
+		"unknown quoted key", head + "\"a b\" = 1\n",
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, config, build`,
+	},
+	{
+		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",
+		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body`,
+	},
 
-	{"table as text", head + "limits = \"many\"\n",
-		`3:1: limits: it must be a table, not the string "many"`},
-	{"route as table", head + "[route]\npattern = \"/\"\n",
-		`3:2: route: it must be a list of tables: [[route]], not a table`},
-	{"route as text", head + "route = [ \"GET /\" ]\n",
-		`3:1: route[0]: it must be a table, not the string "GET /"`},
-	{"size as date", head + "[limits]\nmemory = 2020-01-01\n",
-		`4:1: limits.memory: it must be a size like "64MiB", not a date or time`},
-	{"size as fraction", head + "[limits]\nmemory = 1.5\n",
-		`4:1: limits.memory: it must be a size like "64MiB", not the number 1.5`},
-	{"size without a known unit", head + "[limits]\nmemory = \"64 megs\"\n",
-		`4:1: limits.memory: "64 megs" is not a size: write bytes as a whole number, alone or with KiB, MiB, GiB, kB, MB or GB`},
-	{"duration as number", head + "[limits]\ndeadline = 5\n",
-		`4:1: limits.deadline: it must be a duration like "5s", not the number 5`},
-	{"duration without unit", head + "[limits]\ndeadline = \"5\"\n",
-		`4:1: limits.deadline: "5" is not a duration: write e.g. "500ms", "5s" or "1m30s"`},
-	{"watch of another type", head + "[build]\nwatch = [\"*.go\", 1]\n",
-		`4:1: build.watch[1]: it must be a string, not the number 1`},
+	{
+		"table as text", head + "limits = \"many\"\n",
+		`3:1: limits: it must be a table, not the string "many"`,
+	},
+	{
+		"route as table", head + "[route]\npattern = \"/\"\n",
+		`3:2: route: it must be a list of tables: [[route]], not a table`,
+	},
+	{
+		"route as text", head + "route = [ \"GET /\" ]\n",
+		`3:1: route[0]: it must be a table, not the string "GET /"`,
+	},
+	{
+		"size as date", head + "[limits]\nmemory = 2020-01-01\n",
+		`4:1: limits.memory: it must be a size like "64MiB", not a date or time`,
+	},
+	{
+		"size as fraction", head + "[limits]\nmemory = 1.5\n",
+		`4:1: limits.memory: it must be a size like "64MiB", not the number 1.5`,
+	},
+	{
+		"size without a known unit", head + "[limits]\nmemory = \"64 megs\"\n",
+		`4:1: limits.memory: "64 megs" is not a size: write bytes as a whole number, alone or with KiB, MiB, GiB, kB, MB or GB`,
+	},
+	{
+		"duration as number", head + "[limits]\ndeadline = 5\n",
+		`4:1: limits.deadline: it must be a duration like "5s", not the number 5`,
+	},
+	{
+		"duration without unit", head + "[limits]\ndeadline = \"5\"\n",
+		`4:1: limits.deadline: "5" is not a duration: write e.g. "500ms", "5s" or "1m30s"`,
+	},
+	{
+		"watch of another type", head + "[build]\nwatch = [\"*.go\", 1]\n",
+		`4:1: build.watch[1]: it must be a string, not the number 1`,
+	},
 
-	{"memory over the maximum", head + "[limits]\nmemory = \"1GiB\"\n",
-		`4:1: limits.memory: 1GiB is above the maximum of 512MiB`},
-	{"memory not in pages", head + "[limits]\nmemory = \"1000kB\"\n",
-		`4:1: limits.memory: 1000000B is not a whole number of 64KiB pages`},
-	{"deadline over the maximum", head + "[limits]\ndeadline = \"2m\"\n",
-		`4:1: limits.deadline: 2m0s is above the maximum of 1m0s`},
-	{"deadline below zero", head + "[limits]\ndeadline = \"-1s\"\n",
-		`4:1: limits.deadline: it must be at least 1ms, not -1s`},
-	{"body zero", head + "[limits]\nrequest_body = 0\n",
-		`4:1: limits.request_body: it must be above zero`},
-	{"concurrency zero", head + "[limits]\nconcurrency = 0\n",
-		`4:1: limits.concurrency: it must be at least 1, not 0`},
-	{"concurrency over the maximum", head + "[limits]\nconcurrency = 5000\n",
-		`4:1: limits.concurrency: 5000 is above the maximum of 1024`},
-	{"keys below zero", head + "[kv]\nkeys = -1\n",
-		`4:1: kv.keys: it must be at least 1, not -1`},
-	{"route's body over the maximum", head + "[[route]]\npattern = \"/\"\nrequest_body = \"1GiB\"\n",
-		`5:1: route[0].request_body: 1GiB is above the maximum of 64MiB`},
+	{
+		"memory over the maximum", head + "[limits]\nmemory = \"1GiB\"\n",
+		`4:1: limits.memory: 1GiB is above the maximum of 512MiB`,
+	},
+	{
+		"memory not in pages", head + "[limits]\nmemory = \"1000kB\"\n",
+		`4:1: limits.memory: 1000000B is not a whole number of 64KiB pages`,
+	},
+	{
+		"deadline over the maximum", head + "[limits]\ndeadline = \"2m\"\n",
+		`4:1: limits.deadline: 2m0s is above the maximum of 1m0s`,
+	},
+	{
+		"deadline below zero", head + "[limits]\ndeadline = \"-1s\"\n",
+		`4:1: limits.deadline: it must be at least 1ms, not -1s`,
+	},
+	{
+		"body zero", head + "[limits]\nrequest_body = 0\n",
+		`4:1: limits.request_body: it must be above zero`,
+	},
+	{
+		"concurrency zero", head + "[limits]\nconcurrency = 0\n",
+		`4:1: limits.concurrency: it must be at least 1, not 0`,
+	},
+	{
+		"concurrency over the maximum", head + "[limits]\nconcurrency = 5000\n",
+		`4:1: limits.concurrency: 5000 is above the maximum of 1024`,
+	},
+	{
+		"keys below zero", head + "[kv]\nkeys = -1\n",
+		`4:1: kv.keys: it must be at least 1, not -1`,
+	},
+	{
+		"route's body over the maximum", head + "[[route]]\npattern = \"/\"\nrequest_body = \"1GiB\"\n",
+		`5:1: route[0].request_body: 1GiB is above the maximum of 64MiB`,
+	},
 
-	{"no pattern", head + "[[route]]\ndeadline = \"1s\"\n",
-		`3:3: route[0].pattern: it is missing; write e.g. pattern = "GET /entries/{id}"`},
-	{"bad pattern", head + "[[route]]\npattern = \"GET entries\"\n",
-		`4:1: route[0].pattern: pattern "GET entries": at offset 4: a path starts with '/'`},
-	{"pattern with a host", head + "[[route]]\npattern = \"GET example.org/x\"\n",
-		`4:1: route[0].pattern: "GET example.org/x" names the host "example.org"; a route is relative to the mount, which has the host`},
-	{"patterns in conflict", head + "[[route]]\npattern = \"GET /{a}\"\n[[route]]\npattern = \"GET /{b}\"\n",
-		`6:1: route[1].pattern: it conflicts with route[0].pattern: "GET /{b}" matches the same requests as "GET /{a}"`},
+	{
+		"no pattern", head + "[[route]]\ndeadline = \"1s\"\n",
+		`3:3: route[0].pattern: it is missing; write e.g. pattern = "GET /entries/{id}"`,
+	},
+	{
+		"bad pattern", head + "[[route]]\npattern = \"GET entries\"\n",
+		`4:1: route[0].pattern: pattern "GET entries": at offset 4: a path starts with '/'`,
+	},
+	{
+		"pattern with a host", head + "[[route]]\npattern = \"GET example.org/x\"\n",
+		`4:1: route[0].pattern: "GET example.org/x" names the host "example.org"; a route is relative to the mount, which has the host`,
+	},
+	{
+		"patterns in conflict", head + "[[route]]\npattern = \"GET /{a}\"\n[[route]]\npattern = \"GET /{b}\"\n",
+		`6:1: route[1].pattern: it conflicts with route[0].pattern: "GET /{b}" matches the same requests as "GET /{a}"`,
+	},
 
-	{"bad var name", head + "[config]\n\"api key\" = {}\n",
-		`4:1: config."api key": use 1 to 64 letters, digits and _, not starting with a digit`},
-	{"var as text", head + "[config]\ngreeting = \"hello\"\n",
-		`4:1: config.greeting: it must be a table, not the string "hello"`},
-	{"default of another type", head + "[config]\nx = { default = 1 }\n",
-		`4:7: config.x.default: it must be a string, not the number 1`},
-	{"required with a default", head + "[config]\nx = { required = true, default = \"1\" }\n",
-		`4:1: config.x: required and default exclude each other; remove one`},
-	{"secret with a default", head + "[config.x]\nsecret = true\ndefault = \"1\"\n",
-		`3:9: config.x: a secret has no default: everyone who has the module could read it`},
+	{
+		"bad var name", head + "[config]\n\"api key\" = {}\n",
+		`4:1: config."api key": use 1 to 64 letters, digits and _, not starting with a digit`,
+	},
+	{
+		"var as text", head + "[config]\ngreeting = \"hello\"\n",
+		`4:1: config.greeting: it must be a table, not the string "hello"`,
+	},
+	{
+		"default of another type", head + "[config]\nx = { default = 1 }\n",
+		`4:7: config.x.default: it must be a string, not the number 1`,
+	},
+	{
+		"required with a default", head + "[config]\nx = { required = true, default = \"1\" }\n",
+		`4:1: config.x: required and default exclude each other; remove one`,
+	},
+	{
+		"secret with a default", head + "[config.x]\nsecret = true\ndefault = \"1\"\n",
+		`3:9: config.x: a secret has no default: everyone who has the module could read it`,
+	},
 
-	{"several, in the order of the text", "manifest_version = 1\nversion = 2\nname = \"-\"\n[limits]\nmemory = \"x\"\ndeadlin = \"1s\"\n",
+	{
+		"several, in the order of the text", "manifest_version = 1\nversion = 2\nname = \"-\"\n[limits]\nmemory = \"x\"\ndeadlin = \"1s\"\n",
 		`2:1: version: it must be a string, not the number 2
 3:1: name: plugin name "-" is not allowed: use 1 to 63 of a-z, 0-9 and -, not starting or ending with -
 5:1: limits.memory: "x" is not a size: write bytes as a whole number, alone or with KiB, MiB, GiB, kB, MB or GB
-6:1: limits.deadlin: unknown key; did you mean "deadline"?`},
+6:1: limits.deadlin: unknown key; did you mean "deadline"?`,
+	},
 
-	{"json: syntax", "{\n  \"manifest_version\": 1,\n  \"name\" \"a\"\n}",
-		`3:10: invalid character '"' after object key`},
-	{"json: bad value", "{\n  \"name\":  tru,\n}",
-		`2:12: invalid character ',' in literal true (expecting 'e')`},
-	{"json: cut off", "{\"manifest_version\": 1,",
-		`1:24: the JSON ends too early`},
-	{"json: empty", "{",
-		`1:2: the JSON ends too early`},
-	{"json: more behind", "{\"manifest_version\": 1, \"name\": \"a\"}\n{}",
-		`2:1: there is more after the JSON object`},
-	{"json: key twice", "{\n  \"name\": \"a\",\n  \"name\": \"b\"\n}",
-		`3:3: name: the key stands twice`},
-	{"json: unknown key", "{\"manifest_version\": 1,\n \"name\": \"a\", \"limits\": {\n  \"memroy\": 1}}",
-		`3:3: limits.memroy: unknown key; did you mean "memory"?`},
-	{"json: null", "{\"manifest_version\": 1,\n \"name\": null}",
-		`2:2: name: it must be a string, not null`},
-	{"json: number out of range", "{\"manifest_version\": 1, \"name\": \"a\",\n\"kv\": {\"keys\": 1e999}}",
-		`2:8: kv.keys: it must be a whole number, not a number out of range`},
-	{"json: second route", "{\"manifest_version\": 1, \"name\": \"a\", \"route\": [\n{\"pattern\": \"/\"},\n{}]}",
-		`3:1: route[1].pattern: it is missing; write e.g. pattern = "GET /entries/{id}"`},
-	{"json: nesting", "{\"x\": " + strings.Repeat("[", 20) + strings.Repeat("]", 20) + "}",
-		`1:15: more than 8 levels of nesting`},
-	{"json: nesting of objects", strings.Repeat("{\"x\":", 20) + "1" + strings.Repeat("}", 20),
-		`1:42: more than 8 levels of nesting`},
-	{"json: long key", "{\"" + strings.Repeat("k", 65) + "\": 1}",
-		`1:2: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk..." is longer than 64 bytes`},
+	{
+		"json: syntax", "{\n  \"manifest_version\": 1,\n  \"name\" \"a\"\n}",
+		`3:10: invalid character '"' after object key`,
+	},
+	{
+		"json: bad value", "{\n  \"name\":  tru,\n}",
+		`2:12: invalid character ',' in literal true (expecting 'e')`,
+	},
+	{
+		"json: cut off", "{\"manifest_version\": 1,",
+		`1:24: the JSON ends too early`,
+	},
+	{
+		"json: empty", "{",
+		`1:2: the JSON ends too early`,
+	},
+	{
+		"json: more behind", "{\"manifest_version\": 1, \"name\": \"a\"}\n{}",
+		`2:1: there is more after the JSON object`,
+	},
+	{
+		"json: key twice", "{\n  \"name\": \"a\",\n  \"name\": \"b\"\n}",
+		`3:3: name: the key stands twice`,
+	},
+	{
+		"json: unknown key", "{\"manifest_version\": 1,\n \"name\": \"a\", \"limits\": {\n  \"memroy\": 1}}",
+		`3:3: limits.memroy: unknown key; did you mean "memory"?`,
+	},
+	{
+		"json: null", "{\"manifest_version\": 1,\n \"name\": null}",
+		`2:2: name: it must be a string, not null`,
+	},
+	{
+		"json: number out of range", "{\"manifest_version\": 1, \"name\": \"a\",\n\"kv\": {\"keys\": 1e999}}",
+		`2:8: kv.keys: it must be a whole number, not a number out of range`,
+	},
+	{
+		"json: second route", "{\"manifest_version\": 1, \"name\": \"a\", \"route\": [\n{\"pattern\": \"/\"},\n{}]}",
+		`3:1: route[1].pattern: it is missing; write e.g. pattern = "GET /entries/{id}"`,
+	},
+	{
+		"json: nesting", "{\"x\": " + strings.Repeat("[", 20) + strings.Repeat("]", 20) + "}",
+		`1:15: more than 8 levels of nesting`,
+	},
+	{
+		"json: nesting of objects", strings.Repeat("{\"x\":", 20) + "1" + strings.Repeat("}", 20),
+		`1:42: more than 8 levels of nesting`,
+	},
+	{
+		"json: long key", "{\"" + strings.Repeat("k", 65) + "\": 1}",
+		`1:2: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk..." is longer than 64 bytes`,
+	},
 
-	{"nesting of a key", head + "a" + strings.Repeat(".a", 50_000) + " = 1\n",
-		`3:17: more than 8 levels of nesting`},
-	{"nesting of a table", head + "[a" + strings.Repeat(".a", 50_000) + "]\n",
-		`3:18: more than 8 levels of nesting`},
-	{"nesting of inline tables", head + "a = " + strings.Repeat("{a = ", 20) + "1" + strings.Repeat("}", 20) + "\n",
-		`3:41: more than 8 levels of nesting`},
-	{"nesting of arrays", head + "limits = " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "\n",
-		`3:1: limits: it must be a table, not a list`},
-	{"long key", head + "[" + strings.Repeat("k", 65) + "]\n" + strings.Repeat("a.b = 1\n", 10),
-		`3:2: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk..." is longer than 64 bytes`},
+	{
+		"nesting of a key", head + "a" + strings.Repeat(".a", 50_000) + " = 1\n",
+		`3:17: more than 8 levels of nesting`,
+	},
+	{
+		"nesting of a table", head + "[a" + strings.Repeat(".a", 50_000) + "]\n",
+		`3:18: more than 8 levels of nesting`,
+	},
+	{
+		"nesting of inline tables", head + "a = " + strings.Repeat("{a = ", 20) + "1" + strings.Repeat("}", 20) + "\n",
+		`3:41: more than 8 levels of nesting`,
+	},
+	{
+		"nesting of arrays", head + "limits = " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "\n",
+		`3:1: limits: it must be a table, not a list`,
+	},
+	{
+		"long key", head + "[" + strings.Repeat("k", 65) + "]\n" + strings.Repeat("a.b = 1\n", 10),
+		`3:2: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk..." is longer than 64 bytes`,
+	},
 }
 
 func TestParseRefuses(t *testing.T) {

@@ -14,9 +14,22 @@ func TestCheckName(t *testing.T) {
 		name string
 		ok   bool
 	}{
-		{"a", true}, {"shop", true}, {"my-shop-2", true}, {"0", true}, {strings.Repeat("a", 63), true},
-		{"", false}, {"-a", false}, {"a-", false}, {"Shop", false}, {"a_b", false}, {"a/b", false},
-		{"..", false}, {"a.b", false}, {"a\n", false}, {"ä", false}, {strings.Repeat("a", 64), false},
+		{"a", true},
+		{"shop", true},
+		{"my-shop-2", true},
+		{"0", true},
+		{strings.Repeat("a", 63), true},
+		{"", false},
+		{"-a", false},
+		{"a-", false},
+		{"Shop", false},
+		{"a_b", false},
+		{"a/b", false},
+		{"..", false},
+		{"a.b", false},
+		{"a\n", false},
+		{"ä", false},
+		{strings.Repeat("a", 64), false},
 	} {
 		err := CheckName(c.name)
 		if (err == nil) != c.ok || err != nil && fault.CodeOf(err) != fault.Invalid {

@@ -28,7 +28,7 @@ func openModules(dir string) (*modules, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, m.broken("make the directory of modules", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // it is a directory: x is needed to use it
 		return nil, m.broken("close the directory of modules to others", err)
 	}
 	return m, nil
@@ -93,7 +93,7 @@ func (m *modules) read(d plugin.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, m.broken(op, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	module, err := io.ReadAll(io.LimitReader(f, limit.Module+1))
 	if err != nil {
 		return nil, m.broken(op, err)
