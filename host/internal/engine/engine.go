@@ -18,7 +18,9 @@ type Options struct {
 // Engine makes programs. Safe for concurrent use.
 type Engine interface {
 	// Prepare validates and compiles a module, and runs nothing of it. Errors
-	// by fault code: Invalid names the import, export or offset that is wrong.
+	// by fault code: Invalid names the import, export or offset that is wrong,
+	// TooLarge is a memory over o.Memory, Deadline the end of ctx, Internal a
+	// failure of the compiler.
 	Prepare(ctx context.Context, module []byte, o Options) (Program, error)
 	// Close releases the engine. Programs must have been closed.
 	Close(ctx context.Context) error
@@ -28,7 +30,8 @@ type Engine interface {
 // concurrent use.
 type Program interface {
 	// Instance makes an instance and initialises it within ctx. Errors by fault
-	// code: Trap and Deadline are the guest's, Exhausted the machine's.
+	// code: Trap and Deadline are the guest's, Internal a host function's. Their
+	// cause, for the operator, has what the guest wrote last.
 	Instance(ctx context.Context) (Instance, error)
 	// Close releases the program. Instances must have been closed.
 	Close(ctx context.Context) error

@@ -100,6 +100,29 @@ level=WARN msg=th request_id=request-1
 	}
 }
 
+// TestInitialisationSaysWhy checks that the operator sees what a guest wrote
+// before it gave up, and a client does not.
+func TestInitialisationSaysWhy(t *testing.T) {
+	e := open(t, native.Config{})
+	b := enginetest.NewBuilder(1)
+	write := b.Import(wasi.Module, "fd_write", []abi.Type{abi.I32, abi.I32, abi.I32, abi.I32}, []abi.Type{abi.I32})
+	code := new(enginetest.Code).I32(2).I32(64).I32(1).I32(32).Call(write).Drop().Unreachable()
+	b.Func(abi.ExportInitialize, nil, nil, 0, code)
+	module := b.Data(64, "\x80\x00\x00\x00\x0f\x00\x00\x00").Data(128, "no clock, sorry").
+		Handle(new(enginetest.Code).I32(0)).Bytes()
+
+	_, err := enginetest.Prepare(t, e, module).Instance(context.Background())
+	if fault.CodeOf(err) != fault.Trap {
+		t.Fatalf("Instance: %v", err)
+	}
+	if !strings.Contains(err.Error(), "no clock, sorry") {
+		t.Errorf("error does not say what the guest wrote: %v", err)
+	}
+	if got := fault.MessageOf(err); strings.Contains(got, "no clock") {
+		t.Errorf("message shows what the guest wrote: %q", got)
+	}
+}
+
 // TestWASIIsWhole compares our functions with those of wazero's WASI.
 func TestWASIIsWhole(t *testing.T) {
 	ctx := context.Background()
