@@ -34,10 +34,15 @@ func (w *writeSet) get(key []byte) *Op {
 	return nil
 }
 
-// cost is what an op counts towards MaxEffectBytes.
-func (op *Op) cost() int {
+// Size is what an op counts towards MaxEffectBytes: its key and its data. The
+// key of a value that expires counts twice, because it is indexed by its time
+// as well.
+func (op *Op) Size() int {
 	switch op.Kind {
 	case OpSet:
+		if op.Value.Expires != 0 {
+			return 2*len(op.Key) + len(op.Value.Data)
+		}
 		return len(op.Key) + len(op.Value.Data)
 	case OpAdd:
 		return len(op.Key) + counterSize
@@ -50,9 +55,9 @@ func (op *Op) cost() int {
 // and changes nothing.
 func (w *writeSet) put(op Op) (ok bool) {
 	i, found := w.search(op.Key)
-	size := w.bytes + op.cost()
+	size := w.bytes + op.Size()
 	if found {
-		size -= w.ops[i].cost()
+		size -= w.ops[i].Size()
 	}
 	if size > MaxEffectBytes || (!found && len(w.ops) >= MaxEffectOps) {
 		return false

@@ -161,8 +161,9 @@ func badgerOptions(cfg Config) badger.Options {
 	return o
 }
 
-// memTableSize makes a batch (15 % of it) large enough for any one commit.
-const memTableSize = 72 << 20
+// memTableSize makes a batch, 15 % of it, large enough for any one commit. Not
+// more: under load several tables of that size and their copies are in memory.
+const memTableSize = 44 << 20
 
 // start reads what the store remembers and starts its goroutines.
 func start(cfg Config, db *badger.DB, g *guard) (*Store, error) {

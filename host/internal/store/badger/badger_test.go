@@ -173,7 +173,7 @@ func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 	s := open(t, Config{write: g.write})
 	value := make([]byte, store.MaxValue)
 	var steps []func() error
-	for i := range 6 { // 18 MiB, a batch holds 10.8
+	for i := range 4 { // 3 MiB each, two fit into a batch
 		steps = append(steps, func() error {
 			return transact(s, func(tx *store.Tx) error {
 				for j := range 3 {
@@ -192,7 +192,7 @@ func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 	if got := g.writes.Load() - before; got != 1+2 {
 		t.Errorf("%d writes, want 3", got)
 	}
-	if u, _ := s.Usage(1); u.Keys != 1+18 {
+	if u, _ := s.Usage(1); u.Keys != 1+12 {
 		t.Errorf("usage %+v", u)
 	}
 }
@@ -201,8 +201,8 @@ func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 // Badger accepts.
 func TestAnyCommitFitsABatch(t *testing.T) {
 	s := open(t, Config{})
-	// Keys are written twice at most: the value's and in the expiry index.
-	size := int64(2*store.MaxEffectBytes + store.MaxEffectOps*(bytesPerWrite+9) + usageEntry)
+	const head = 1 + 8 // of a record
+	size := int64(store.MaxEffectBytes + store.MaxEffectOps*(bytesPerWrite+head+8) + usageEntry)
 	entries := int64(store.MaxEffectOps*entriesPerWrite + usageEntries)
 	if size >= s.maxBytes || entries >= s.maxEntries {
 		t.Errorf("a commit takes up to %d bytes in %d entries, a batch holds %d in %d", size, entries, s.maxBytes, s.maxEntries)

@@ -131,7 +131,7 @@ func checkEffects(e *store.Effects) error {
 		if op.Kind > store.OpAdd {
 			return fault.New(fault.Invalid, "commit", "unknown kind of write")
 		}
-		size += len(op.Key) + len(op.Value.Data)
+		size += op.Size()
 	}
 	if size > store.MaxEffectBytes {
 		return tooLarge(fmt.Sprintf("%d bytes of keys and values, at most %d", size, store.MaxEffectBytes))
@@ -179,10 +179,10 @@ func (r *request) add(w write) {
 	r.writes = append(r.writes, w)
 	r.entries += entriesPerWrite
 	r.bytes += int64(bytesPerWrite + len(w.key) + len(w.record) + len(w.tail))
-	switch {
-	case w.kind == store.OpAdd:
-		r.bytes += int64(len(w.key)) + 1 + 8 + 8 // the sum; its expiry may move
-	case w.next.expires != 0:
+	if w.kind == store.OpAdd {
+		r.bytes += 1 + 8 + 8 // the sum with its expiry, which does not move
+	}
+	if w.next.expires != 0 {
 		r.bytes += int64(len(w.key))
 	}
 }
