@@ -57,6 +57,7 @@ type live struct {
 	program  engine.Program
 	service  *dispatch.Service
 	failure  error // why a restored deployment answers 503; nil = it serves
+	unrouted bool  // nobody knows its routes
 }
 
 // Target is what a route leads to.

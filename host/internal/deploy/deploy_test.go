@@ -323,7 +323,10 @@ func TestDeleteKeepsDataUnlessPurged(t *testing.T) {
 func TestADamagedModuleDoesNotStopTheOthers(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("good"), "good")})
-	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("bad"), "bad")})
+	// It shares a mount: as broken it must claim its own routes and no more.
+	route := func(path string) []string { return []string{"[[route]]", `pattern = "GET ` + path + `"`} }
+	p.deploy(deploy.Upload{Mount: "/shared", Module: pack(t, enginetest.Version("neighbour"), "neighbour", route("/here")...)})
+	out := p.deploy(deploy.Upload{Mount: "/shared", Module: pack(t, enginetest.Version("bad"), "bad", route("/there")...)})
 	file := filepath.Join(p.modules(), strings.TrimPrefix(out.Digest, "sha256:")+".wasm")
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -335,12 +338,13 @@ func TestADamagedModuleDoesNotStopTheOthers(t *testing.T) {
 	}
 	p.restart()
 	p.want("/good", "good")
-	p.want("/bad", "[unavailable]")
+	p.want("/shared/here", "neighbour")
+	p.want("/shared/there", "[unavailable]")
 	if s, err := p.Plugin(t.Context(), "bad"); err != nil || s.State != deploy.StateFailed || s.Error == "" {
 		t.Errorf("status %+v, %v; want failed with a reason", s, err)
 	}
-	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("new"), "bad")})
-	p.want("/bad", "new")
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("new"), "bad", route("/there")...)})
+	p.want("/shared/there", "new")
 }
 
 func TestMountMovesWithAnActivation(t *testing.T) {

@@ -57,11 +57,15 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 	}
 }
 
-// brokenLive holds the mount of a deployment that cannot serve.
+// brokenLive holds the routes of a deployment that cannot serve. One whose
+// manifest cannot be read has none: on a guess it might claim another's.
 func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
-	r.manifest = manifest.Default(p.Name)
+	unknown := r.manifest == nil
+	if unknown {
+		r.manifest = manifest.Default(p.Name)
+	}
 	l := d.newLive(p, r, nil, broken{})
-	l.failure = why
+	l.failure, l.unrouted = why, unknown
 	return l
 }
 
@@ -90,6 +94,9 @@ func quota(g plugin.Grant) store.Quota {
 func buildTable(lives map[string]*live) (*router.Table[Target], error) {
 	entries := make([]router.Entry[Target], 0, len(lives))
 	for _, l := range lives {
+		if l.unrouted {
+			continue
+		}
 		entries = append(entries, router.Entry[Target]{
 			Plugin: l.plugin.Name,
 			Mount:  l.plugin.Mount,
