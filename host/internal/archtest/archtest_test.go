@@ -141,6 +141,10 @@ func isStd(imp string) bool {
 
 func under(dir, top string) bool { return dir == top || strings.HasPrefix(dir, top+"/") }
 
+func anyUnder(dir string, tops ...string) bool {
+	return slices.ContainsFunc(tops, func(top string) bool { return under(dir, top) })
+}
+
 // own returns an import's path within the module.
 func own(imp string) (string, bool) {
 	if imp == module {
@@ -175,9 +179,9 @@ func TestGuestSideImportsNothingOfTheHost(t *testing.T) {
 				switch {
 				case under(dir, "abi") && !isStd(imp) && !under(rel, "abi"):
 					t.Errorf("%s imports %s: abi is imported by guests and stays within the standard library", dir, imp)
-				case under(dir, "sdk") && !isStd(imp) && !(isOwn && (under(rel, "abi") || under(rel, "sdk"))):
+				case under(dir, "sdk") && !isStd(imp) && !(isOwn && anyUnder(rel, "abi", "sdk")):
 					t.Errorf("%s imports %s: an author's go.sum then holds more than us; sdk, tests too, imports abi and the standard library", dir, imp)
-				case (under(dir, "plugins") || under(dir, "examples")) && !isStd(imp) && !(isOwn && (under(rel, "sdk") || under(rel, dir))):
+				case anyUnder(dir, "plugins", "examples") && !isStd(imp) && !(isOwn && anyUnder(rel, "sdk", dir)):
 					t.Errorf("%s imports %s: plugins and examples are what authors copy; they import sdk alone", dir, imp)
 				}
 			}
@@ -211,7 +215,7 @@ func closure(t *testing.T, dirs []string) map[string]map[string]bool {
 		}
 		for _, dir := range expand(strings.TrimSpace(from), dirs) {
 			direct[dir] = direct[dir][:0:0]
-			for _, target := range strings.Fields(to) {
+			for _, target := range strings.FieldsSeq(to) {
 				direct[dir] = append(direct[dir], expand(target, dirs)...)
 			}
 		}
