@@ -215,7 +215,7 @@ func closure(t *testing.T, dirs []string) map[string]map[string]bool {
 		}
 		for _, dir := range expand(strings.TrimSpace(from), dirs) {
 			direct[dir] = direct[dir][:0:0]
-			for _, target := range strings.FieldsSeq(to) {
+			for target := range strings.FieldsSeq(to) {
 				direct[dir] = append(direct[dir], expand(target, dirs)...)
 			}
 		}
