@@ -144,15 +144,16 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 func (c *Client) address(r request) string {
 	u := *c.base
 	u.Path, u.RawPath = "", ""
-	prefix := strings.TrimSuffix(c.base.EscapedPath(), "/")
+	var b strings.Builder
+	b.WriteString(u.String())
+	b.WriteString(strings.TrimSuffix(c.base.EscapedPath(), "/"))
 	for _, segment := range r.path {
-		prefix += "/" + url.PathEscape(segment)
+		b.WriteString("/" + url.PathEscape(segment))
 	}
-	address := u.String() + prefix
 	if len(r.query) > 0 {
-		address += "?" + r.query.Encode()
+		b.WriteString("?" + r.query.Encode())
 	}
-	return address
+	return b.String()
 }
 
 // call performs r and decodes the JSON answer into out, unless out is nil.

@@ -24,10 +24,9 @@ type KVQuery struct {
 
 // KVEntry is a key and what is known of its value.
 type KVEntry struct {
-	Key       string     `json:"key,omitempty"`
-	KeyBase64 string     `json:"key_base64,omitempty"` // instead of Key when the key is not UTF-8
-	Size      int64      `json:"size"`                 // bytes of the value
-	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil = never
+	Key       string `json:"key,omitempty"`
+	KeyBase64 string `json:"key_base64,omitempty"` // instead of Key when the key is not UTF-8
+	Size      int64  `json:"size"`                 // bytes of the value
 }
 
 // KVPage is a part of a listing.

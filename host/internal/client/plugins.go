@@ -45,7 +45,8 @@ type Plugin struct {
 	Mount      string    `json:"mount"`
 	State      string    `json:"state"` // serving, stopped, failed, deleted
 	Error      string    `json:"error,omitempty"`
-	Version    int       `json:"version"`
+	Version    int       `json:"version"`  // the one that serves; 0 = none
+	Versions   int       `json:"versions"` // number of the newest
 	Deployment int       `json:"deployment"`
 	Digest     string    `json:"digest,omitempty"`
 	Label      string    `json:"label,omitempty"`
@@ -63,13 +64,13 @@ type Usage struct {
 
 // Var is a variable of a plugin. Value is empty when it is secret.
 type Var struct {
-	Name        string `json:"name"`
-	Value       string `json:"value,omitempty"`
-	Secret      bool   `json:"secret"`
-	Required    bool   `json:"required"`
-	Set         bool   `json:"set"`
-	Default     string `json:"default,omitempty"`
-	Description string `json:"description,omitempty"`
+	Name        string  `json:"name"`
+	Value       string  `json:"value,omitempty"`
+	Set         bool    `json:"set"`
+	Secret      bool    `json:"secret"`
+	Required    bool    `json:"required"`
+	Default     *string `json:"default,omitempty"` // nil = none
+	Description string  `json:"description,omitempty"`
 }
 
 // Server is what the server says of itself.

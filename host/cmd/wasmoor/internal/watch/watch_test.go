@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,7 +108,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Cleanup(func() { _ = w.Close() })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.Wait(ctx, func(string) bool { return true }); err != context.Canceled {
+	if _, err := w.Wait(ctx, func(string) bool { return true }); !errors.Is(err, context.Canceled) {
 		t.Errorf("Wait = %v, want %v", err, context.Canceled)
 	}
 }

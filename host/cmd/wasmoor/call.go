@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// call is one request to a module that nobody serves.
+type call struct {
+	method  string
+	path    string
+	headers []string
+	data    string
+	kv      []string
+	vars    []string
+	timeout time.Duration
+}
+
+func (p *program) callCommand() *cobra.Command {
+	var in call
+	cmd := p.reads(p.does(&cobra.Command{
+		Use:   "call [DIR|FILE]",
+		Short: "Send one request to a project or module; no server is needed",
+		Long: `Call builds the project in DIR (default: this folder) or takes the module FILE,
+serves it in this process with an empty, temporary store, and sends it one
+request. The body is written to standard output, everything else to standard
+error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
+		Example: `  wasmoor call hello.wasm --path /hello/you
+  wasmoor call --method POST --path /entries --data @entry.json
+  wasmoor call --path /stats --kv hits=41 --var GREETING=hi --json`,
+		Args: mayTake("DIR or FILE"),
+	}, func(cmd *cobra.Command, args []string) error {
+		return p.call(cmd.Context(), argument(args, "."), in)
+	}))
+	flags := cmd.Flags()
+	flags.StringVarP(&in.method, "method", "X", "", "method (default GET, or POST with --data)")
+	flags.StringVar(&in.path, "path", "/", "path and query, below the plugin's mount")
+	flags.StringArrayVarP(&in.headers, "header", "H", nil, `header field, "Name: value"; may be repeated`)
+	flags.StringVarP(&in.data, "data", "d", "", "body: the text, @FILE, or - for standard input")
+	flags.StringArrayVar(&in.kv, "kv", nil, "KEY=VALUE to put into the store before the request; may be repeated")
+	flags.StringArrayVar(&in.vars, "var", nil, "KEY=VALUE of a variable, for values that are no secrets; may be repeated")
+	flags.DurationVar(&in.timeout, "timeout", time.Minute, "how long to wait for the answer")
+	return cmd
+}
+
+func (p *program) call(ctx context.Context, path string, in call) error {
+	request, err := p.callRequest(in)
+	if err != nil {
+		return err
+	}
+	l, err := p.load(ctx, path)
+	if err != nil {
+		p.showBuildFailure(err)
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, in.timeout, fmt.Errorf("no answer within %s", in.timeout))
+	defer cancel()
+	got, err := p.callOnce(ctx, l, in, request)
+	if err != nil {
+		return err
+	}
+	return p.showAnswer(got)
+}
+
+// callRequest makes the request, with a path relative to the mount.
+func (p *program) callRequest(in call) (*http.Request, error) {
+	if !strings.HasPrefix(in.path, "/") {
+		return nil, usage("--path %q must start with /", in.path)
+	}
+	body, err := p.input(in.data, limit.Maximum().RequestBody)
+	if err != nil {
+		return nil, err
+	}
+	method := in.method
+	if method == "" {
+		method = http.MethodGet
+		if in.data != "" {
+			method = http.MethodPost
+		}
+	}
+	request, err := http.NewRequest(method, "http://plugin"+in.path, bytes.NewReader(body))
+	if err != nil {
+		return nil, usage("the request cannot be made: %v", err)
+	}
+	for _, field := range in.headers {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok {
+			return nil, usage(`--header %q is not "Name: value"`, field)
+		}
+		request.Header.Add(name, strings.TrimSpace(value))
+	}
+	if host := request.Header.Get("Host"); host != "" {
+		request.Host = host
+	} else {
+		request.Host = ""
+	}
+	return request, nil
+}
+
+// callOnce serves the module on a scratch host and sends the request.
+func (p *program) callOnce(ctx context.Context, l *loaded, in call, request *http.Request) (got *answer, err error) {
+	records := make(chan *record, 4*limit.LogLines)
+	s, err := startScratch(ctx, "127.0.0.1:0", slog.New(&recordHandler{level: slog.LevelDebug, take: func(r *record) {
+		select {
+		case records <- r:
+		default: // nobody may wait for a reader of logs
+		}
+	}}))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := s.close(); err == nil && closeErr != nil {
+			err = closeErr
+		}
+	}()
+	mount, err := s.install(ctx, l, in)
+	if err != nil {
+		return nil, err
+	}
+	if got, err = send(ctx, s.host.PublicURL(), mount, request); err != nil {
+		return nil, err
+	}
+	got.addRecords(ctx, records)
+	return got, nil
+}
+
+// install deploys the module with the vars and keys of a call, and returns its
+// mount.
+func (s *scratch) install(ctx context.Context, l *loaded, in call) (plugin.Mount, error) {
+	vars, err := in.variables(l)
+	if err != nil {
+		return "", err
+	}
+	keys, err := assignments("--kv", in.kv)
+	if err != nil {
+		return "", err
+	}
+	outcome, err := s.deploy(ctx, client.Upload{Name: l.name, Module: l.module}, vars)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range keys {
+		if err := s.client.KVPut(ctx, l.name, []byte(a[0]), []byte(a[1]), 0); err != nil {
+			return "", err
+		}
+	}
+	return plugin.Mount(outcome.Mount), nil
+}
+
+// variables returns those of the project's file and, behind them, those of --var.
+func (in call) variables(l *loaded) (vars [][2]string, err error) {
+	if l.dir != "" {
+		if vars, err = readEnvFile(filepath.Join(l.dir, devEnvFile)); err != nil {
+			return nil, err
+		}
+	}
+	given, err := assignments("--var", in.vars)
+	return append(vars, given...), err
+}
+
+// assignments splits KEY=VALUE arguments.
+func assignments(flag string, args []string) ([][2]string, error) {
+	var pairs [][2]string
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok || key == "" {
+			return nil, usage("%s %q is not KEY=VALUE", flag, arg)
+		}
+		pairs = append(pairs, [2]string{key, value})
+	}
+	return pairs, nil
+}

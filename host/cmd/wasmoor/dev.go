@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/watch"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+)
+
+// devEnvFile holds the variables of `wasmoor dev`, KEY=VALUE a line. The
+// .gitignore of a new project names it.
+const devEnvFile = "wasmoor.dev.env"
+
+func (p *program) devCommand() *cobra.Command {
+	var listen, mount string
+	var vars []string
+	cmd := p.does(&cobra.Command{
+		Use:   "dev [DIR]",
+		Short: "Build a project, serve it, and again at each change",
+		Long: `Dev builds the project in DIR (default: this folder) and serves it on this
+machine, with a temporary store and whatever its manifest asks for. At each
+change it builds again and swaps the version; a build that fails leaves the old
+version serving. Each request is shown with its status, its time and what became
+of its writes, and below it what the handler logged.
+
+Variables come from ` + devEnvFile + ` (KEY=VALUE a line) and --var.`,
+		Example: `  wasmoor dev
+  wasmoor dev shop --listen 127.0.0.1:9000 --var GREETING=hi`,
+		Args: mayTake("DIR"),
+	}, func(cmd *cobra.Command, args []string) error {
+		if err := checkTarget(client.Upload{Mount: mount}); err != nil {
+			return err
+		}
+		given, err := assignments("--var", vars)
+		if err != nil {
+			return err
+		}
+		d := &devLoop{p: p, dir: argument(args, "."), mount: mount, vars: given, sent: map[string]string{}}
+		return d.run(cmd.Context(), listen)
+	})
+	flags := cmd.Flags()
+	flags.StringVar(&listen, "listen", "127.0.0.1:8090", "where to serve; port 0 takes a free one")
+	flags.StringVar(&mount, "mount", "", "where the routes hang: [host]/prefix (default /NAME)")
+	flags.StringArrayVar(&vars, "var", nil, "KEY=VALUE of a variable; may be repeated")
+	return cmd
+}
+
+// devLoop is one run of `wasmoor dev`. It belongs to one goroutine.
+type devLoop struct {
+	p     *program
+	dir   string
+	mount string
+	vars  [][2]string
+
+	scratch *scratch
+	project *project          // as last read
+	name    string            // under which the plugin is installed; "" = not yet
+	digest  [sha256.Size]byte // of the module that serves
+	sent    map[string]string // vars the plugin has
+	urls    []string          // as last shown
+}
+
+func (d *devLoop) run(ctx context.Context, listen string) (err error) {
+	if d.project, err = openProject(d.dir); err != nil {
+		return err
+	}
+	watcher, err := watch.New(d.dir)
+	if err != nil {
+		return fileError("watch "+d.dir, err)
+	}
+	defer func() { err = errors.Join(err, watcher.Close()) }()
+	screen := &devScreen{p: d.p, lines: map[string][]string{}}
+	log := slog.New(&recordHandler{level: slog.LevelDebug, take: screen.take})
+	if d.scratch, err = startScratch(ctx, listen, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.scratch.close()) }()
+	d.p.announce("dev", d.scratch.host)
+	d.attempt()
+	for {
+		d.p.note("%s", d.p.paint(d.p.stderr, grey, "waiting for requests and changes; Ctrl-C ends"))
+		changed, err := watcher.Wait(d.scratch.ctx, d.matters)
+		if err != nil {
+			return endOfWait(err)
+		}
+		d.p.note("\n%s  %s changed", time.Now().Format(clock), changed)
+		d.attempt()
+	}
+}
+
+// endOfWait tells an interrupt, which is how a dev loop ends, from a failure.
+func endOfWait(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fileError("watch for changes", err)
+}
+
+// matters reports whether a change of path asks for a build: of the manifest,
+// the variables, and what the manifest's watch globs name. Without globs that is
+// every file but modules, which builds write.
+func (d *devLoop) matters(path string) bool {
+	if path == manifest.FileName || path == devEnvFile {
+		return true
+	}
+	output, err := filepath.Rel(d.dir, d.project.output())
+	if err == nil && path == filepath.ToSlash(output) {
+		return false
+	}
+	globs := d.project.manifest.Build.Watch
+	if len(globs) == 0 {
+		return !strings.HasSuffix(path, ".wasm")
+	}
+	return slices.ContainsFunc(globs, func(glob string) bool { return watch.Match(glob, path) })
+}
+
+// attempt builds and deploys. What goes wrong is shown, and changes nothing of
+// what serves.
+func (d *devLoop) attempt() {
+	err := d.deploy(d.scratch.ctx)
+	if err == nil || d.scratch.ctx.Err() != nil {
+		return
+	}
+	d.p.showBuildFailure(err)
+	d.p.complain(err.Error())
+	if d.name != "" {
+		d.p.note("the old version goes on serving")
+	}
+}
+
+func (d *devLoop) deploy(ctx context.Context) error {
+	project, err := openProject(d.dir)
+	if err != nil {
+		return err
+	}
+	d.project = project
+	vars, err := d.variables()
+	if err != nil {
+		return err
+	}
+	l, err := project.load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range l.took {
+		d.p.step(s.name, s.took, s.detail)
+	}
+	digest := sha256.Sum256(l.module)
+	if digest == d.digest && len(vars) == 0 {
+		d.p.note("the build made the same module: nothing to swap")
+		return nil
+	}
+	return d.install(ctx, l, digest, vars)
+}
+
+func (d *devLoop) install(ctx context.Context, l *loaded, digest [sha256.Size]byte, vars [][2]string) error {
+	if d.name != "" && d.name != l.name {
+		if err := d.scratch.client.Delete(ctx, d.name, true); err != nil {
+			return err
+		}
+		d.name, d.sent = "", map[string]string{}
+	}
+	outcome, err := d.scratch.deploy(ctx, client.Upload{Name: l.name, Mount: d.mount, Module: l.module}, vars)
+	if err != nil {
+		return err
+	}
+	d.name, d.digest = l.name, digest
+	for _, v := range vars {
+		d.sent[v[0]] = v[1]
+	}
+	d.show(outcome)
+	return nil
+}
+
+// show tells what serves now, and where when that is news.
+func (d *devLoop) show(o client.Outcome) {
+	urls := routeURLs(d.scratch.host.PublicURL(), o.Mount, o.Routes)
+	if slices.Equal(urls, d.urls) {
+		urls = nil
+	}
+	for _, s := range o.Steps {
+		d.p.step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), "")
+	}
+	d.p.note("%s %s version %d serves", d.p.paint(d.p.stderr, green, "ok"), o.Plugin, o.Version)
+	for _, u := range urls {
+		fmt.Fprintln(d.p.stdout, u)
+		d.urls = append(d.urls, u)
+	}
+}
+
+// variables returns what the plugin does not have yet of the variables in the
+// project's file and of --var, which wins.
+func (d *devLoop) variables() ([][2]string, error) {
+	all, err := readEnvFile(filepath.Join(d.dir, devEnvFile))
+	if err != nil {
+		return nil, err
+	}
+	var news [][2]string
+	seen := map[string]bool{}
+	for _, v := range slices.Backward(append(all, d.vars...)) {
+		if seen[v[0]] {
+			continue
+		}
+		seen[v[0]] = true
+		if have, ok := d.sent[v[0]]; !ok || have != v[1] {
+			news = append(news, v)
+		}
+	}
+	return news, nil
+}
+
+// readEnvFile reads KEY=VALUE lines; blank lines and those with # are left out.
+// A file that is not there has none.
+func readEnvFile(file string) ([][2]string, error) {
+	data, err := readFile(file, "read the variables", 1<<20)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var pairs [][2]string
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		text := strings.TrimSpace(string(line))
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, fault.New(fault.Invalid, "", fmt.Sprintf("%s:%d: not KEY=VALUE", file, number))
+		}
+		pairs = append(pairs, [2]string{strings.TrimSpace(key), strings.TrimSpace(value)})
+	}
+	return pairs, nil
+}

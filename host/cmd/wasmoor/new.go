@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/scaffold"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+func (p *program) newCommand() *cobra.Command {
+	var module string
+	cmd := p.does(&cobra.Command{
+		Use:   "new NAME",
+		Short: "Make a plugin project in Go that builds offline",
+		Long: `New makes the folder NAME with a plugin, its manifest and its test. The project
+carries the SDK in its vendor folder, so it needs Go and no network. NAME may be
+a path; its last element names the plugin.`,
+		Example: `  wasmoor new hello && cd hello && wasmoor dev
+  wasmoor new shop --module example.org/shop`,
+		Args: takes("NAME"),
+	}, func(_ *cobra.Command, args []string) error {
+		return p.newProject(args[0], module)
+	})
+	cmd.Flags().StringVar(&module, "module", "", "path of the Go module (default NAME)")
+	return cmd
+}
+
+var modulePath = regexp.MustCompile(`^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`)
+
+func (p *program) newProject(dir, module string) error {
+	name := filepath.Base(filepath.Clean(dir))
+	if err := plugin.CheckName(name); err != nil {
+		return usage("%s", fault.MessageOf(err))
+	}
+	if module == "" {
+		module = name
+	}
+	if !modulePath.MatchString(module) {
+		return usage("--module %q is not a module path; write e.g. example.org/%s", module, name)
+	}
+	project := scaffold.Project{Name: name, Module: module, Version: host.Version()}
+	if err := project.Write(dir); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return fault.New(fault.Conflict, "", dir+" exists already and is not empty; nothing was changed")
+		}
+		return fileError("make the project", err)
+	}
+	p.note("made %s; next: cd %s && wasmoor dev", dir, dir)
+	return nil
+}

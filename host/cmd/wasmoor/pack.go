@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+)
+
+func (p *program) packCommand() *cobra.Command {
+	var manifestFile, out string
+	cmd := p.does(&cobra.Command{
+		Use:   "pack FILE",
+		Short: "Put a manifest into a module, so that one file is the plugin",
+		Example: `  wasmoor pack shop.wasm -o shop-packed.wasm
+  wasmoor pack shop.wasm --manifest other.toml -o shop.wasm`,
+		Args: takes("FILE"),
+	}, func(_ *cobra.Command, args []string) error {
+		return p.pack(args[0], manifestFile, out)
+	})
+	cmd.Flags().StringVar(&manifestFile, "manifest", "", "the manifest (default: "+manifest.FileName+" beside FILE)")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "where the packed module goes (default: standard output, unless that is a terminal)")
+	return cmd
+}
+
+func (p *program) pack(file, manifestFile, out string) error {
+	if out == "" && isTerminal(p.stdout) {
+		return usage("a module is not for a terminal; name a file with -o")
+	}
+	if manifestFile == "" {
+		manifestFile = filepath.Join(filepath.Dir(file), manifest.FileName)
+	}
+	module, err := readModule(file)
+	if err != nil {
+		return err
+	}
+	text, err := readFile(manifestFile, "read the manifest", manifest.MaxSize)
+	if err != nil {
+		return err
+	}
+	if _, err := manifest.Parse(text, manifestFile); err != nil {
+		return err
+	}
+	packed, err := host.Pack(module, text)
+	if err != nil {
+		return inFile(file, err)
+	}
+	if out == "" {
+		return p.data(packed)
+	}
+	return p.writePacked(out, packed)
+}
+
+func (p *program) writePacked(out string, packed []byte) error {
+	if err := os.WriteFile(out, packed, 0o600); err != nil {
+		return fileError("write the packed module", err)
+	}
+	p.note("packed %s (%s); next: %s", out, size(int64(len(packed))), fmt.Sprintf("wasmoor deploy %s", out))
+	return nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+const (
+	settingsFile = "wasmoor-server.toml" // read from the working directory when it is there
+	envPrefix    = "WASMOOR_"
+)
+
+// settings is everything `wasmoor serve` can be told. The keys are flat: those
+// of host.Config and those of the log.
+type settings struct {
+	Host      host.Config `koanf:",squash"`
+	LogLevel  string      `koanf:"log_level"`
+	LogFormat string      `koanf:"log_format"`
+}
+
+func defaultSettings() settings {
+	return settings{Host: host.DefaultConfig(), LogLevel: "info", LogFormat: formatAuto}
+}
+
+// addSettings adds --config and a flag for each key. A flag is named like its
+// key, with - for _.
+func addSettings(flags *pflag.FlagSet) {
+	flags.String("config", "", "config file in TOML (env WASMOOR_CONFIG, default "+settingsFile+" when it is there)")
+	flags.AddFlagSet(settingFlags())
+}
+
+// settingFlags are the flags of the keys. Sizes are strings, so that "1GiB" can
+// be written everywhere.
+func settingFlags() *pflag.FlagSet {
+	d := defaultSettings()
+	flags := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	flags.String("data", d.Host.DataDir, "folder of the store, the modules and the admin token")
+	flags.String("public", d.Host.PublicAddr, "address where clients reach the plugins")
+	flags.String("admin", d.Host.AdminAddr, "address of the admin API")
+	flags.Duration("drain-timeout", d.Host.DrainTimeout, "how long to wait for running requests when stopping")
+	flags.Int("max-conns", d.Host.MaxConns, "public connections open at a time")
+	flags.Duration("header-timeout", d.Host.HeaderTimeout, "how long a request's line and header may take to arrive")
+	flags.Duration("body-timeout", d.Host.BodyTimeout, "how long its body may take after that")
+	flags.Duration("write-timeout", d.Host.WriteTimeout, "how long a response may take to leave")
+	flags.Duration("idle-timeout", d.Host.IdleTimeout, "how long an idle connection stays open")
+	flags.String("min-free-disk", limit.FormatSize(d.Host.MinFreeDisk), "free disk space below which writes are refused")
+	flags.Bool("show-errors", d.Host.ShowErrors, "tell clients why a plugin failed; for an author's own machine")
+	flags.String("log-level", d.LogLevel, "debug, info, warn or error")
+	flags.String("log-format", d.LogFormat, "text, json, or auto: text on a terminal")
+	return flags
+}
+
+func keyOf(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// keys lists every key of the settings.
+func keys() []string {
+	var names []string
+	settingFlags().VisitAll(func(f *pflag.Flag) { names = append(names, keyOf(f.Name)) })
+	return names
+}
+
+// settings reads the config file, the environment and the flags, the later over
+// the earlier.
+func (p *program) settings(flags *pflag.FlagSet) (settings, error) {
+	k := koanf.New(".")
+	if err := p.loadSettingsFile(k, flags); err != nil {
+		return settings{}, err
+	}
+	if err := k.Load(env.Provider(".", env.Opt{EnvironFunc: p.settingsEnviron, TransformFunc: fromEnv}), nil); err != nil {
+		return settings{}, fault.Wrap(fault.Internal, "read the environment", "", err)
+	}
+	if err := k.Load(posflag.ProviderWithFlag(flags, ".", k, fromFlag), nil); err != nil {
+		return settings{}, fault.Wrap(fault.Internal, "read the flags", "", err)
+	}
+	s := defaultSettings()
+	err := k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		Result: &s, WeaklyTypedInput: true, TagName: "koanf",
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), sizeHook),
+	}})
+	if err != nil {
+		return settings{}, usage("%v", err)
+	}
+	if err := s.Host.Validate(); err != nil {
+		return settings{}, usage("%s", fault.MessageOf(err))
+	}
+	return s, nil
+}
+
+// loadSettingsFile reads the file of --config or WASMOOR_CONFIG, which must be
+// there, or the default one, which need not.
+func (p *program) loadSettingsFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
+	name, _ := flags.GetString("config")
+	if name == "" {
+		name = p.getenv(envPrefix + "CONFIG")
+	}
+	named := name != ""
+	if !named {
+		name = settingsFile
+	}
+	err := k.Load(file.Provider(name), toml.Parser())
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fileError("read the config", err)
+	case err != nil:
+		return usage("config file %s: %v", name, err)
+	}
+	return knownKeys(k, name)
+}
+
+func knownKeys(k *koanf.Koanf, file string) error {
+	known := map[string]bool{}
+	for _, key := range keys() {
+		known[key] = true
+	}
+	for _, key := range k.Keys() {
+		if known[key] {
+			continue
+		}
+		hint := "known keys: " + strings.Join(keys(), ", ")
+		if near := nearest(key, keys()); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return usage("config file %s: unknown key %q; %s", file, key, hint)
+	}
+	return nil
+}
+
+// settingsEnviron returns the variables of the environment that are keys: the
+// others with the prefix belong to the client side.
+func (p *program) settingsEnviron() []string {
+	var environ []string
+	for _, key := range keys() {
+		name := envPrefix + strings.ToUpper(key)
+		if value := p.getenv(name); value != "" {
+			environ = append(environ, name+"="+value)
+		}
+	}
+	return environ
+}
+
+func fromEnv(name, value string) (string, any) {
+	return strings.ToLower(strings.TrimPrefix(name, envPrefix)), value
+}
+
+// fromFlag takes the flags of settings that stand on the command line.
+func fromFlag(f *pflag.Flag) (string, any) {
+	if !f.Changed || settingFlags().Lookup(f.Name) == nil {
+		return "", nil
+	}
+	return keyOf(f.Name), f.Value.String()
+}
+
+// sizeHook lets a number of bytes be written like "256MiB".
+func sizeHook(from, to reflect.Type, data any) (any, error) {
+	if from.Kind() != reflect.String || to != reflect.TypeFor[int64]() {
+		return data, nil
+	}
+	return limit.ParseSize(data.(string))
+}
