@@ -37,26 +37,39 @@ type Store interface {
 	Snapshot() (Snapshot, error)
 	// Commit certifies e against everything committed since e.Read and makes
 	// its writes durable, all or none. It returns when that is decided; once
-	// the effects are handed to the committer, ctx no longer matters.
-	// Errors by fault code: Conflict (re-run on a new snapshot), Exhausted
-	// (quota, or the disk is nearly full), Invalid (an add met a value that is not a counter, or
-	// overflows), TooLarge (effects over MaxEffects), Unavailable (read-only or
-	// closed; nothing was done), Unknown (the sync failed: outcome unknown).
+	// the effects are handed over, ctx no longer matters. Effects without ops
+	// are correct as of their snapshot and return e.Read at once. Each commit
+	// has a revision of its own: replaying commits one at a time in the order
+	// of their revisions, each would read again what it read.
+	// Errors by fault code: Conflict (something read has changed, or the
+	// snapshot is older than the store remembers: run again on a new one),
+	// Exhausted (quota, or the disk is nearly full), Invalid (an add met a value
+	// that is not a counter, or overflows; ops out of order), TooLarge (over the
+	// bounds of this package), NotFound (the space is dropped), Deadline (ctx
+	// was done before the effects were handed over), Unavailable (read-only or
+	// closed): nothing was done. Unknown: the write to disk failed, the outcome
+	// is unknown, and the store is read-only until it is opened again.
 	Commit(ctx context.Context, e *Effects) (Revision, error)
-	// Usage returns what a key space holds, as counted by commits.
+	// Usage returns what a key space holds, as counted by commits; NotFound
+	// for a dropped one. Expired values count until they are swept.
 	Usage(space Space) (Usage, error)
-	// Drop tombstones a key space at once and sweeps its keys later. Commits
-	// to it afterwards fail with NotFound.
+	// Drop tombstones a key space at once and sweeps its keys later. Snapshots
+	// opened afterwards find it empty, commits to it fail with NotFound, for
+	// ever. Dropping it again is fine; space 0 is Invalid. Other errors are
+	// those of Commit.
 	Drop(ctx context.Context, space Space) error
-	// Health returns nil while the store can read and write.
+	// Health returns nil while the store can read and write, else what Commit
+	// would answer: Unavailable or Exhausted.
 	Health() error
-	// Close finishes acknowledged work and releases the files. Snapshots must
-	// have been released.
+	// Close decides what was handed over and releases the files. Snapshots must
+	// have been released. Closing twice is fine.
 	Close() error
 }
 
 // Snapshot is the state of the store at one revision. Safe for concurrent use.
 // Data slices it returns are valid until Release and must not be changed.
+// Errors by fault code: Conflict (so old that what it shows may be gone from
+// disk: start again on a new one), Internal (damaged files, or released).
 type Snapshot interface {
 	Revision() Revision
 	// Get returns the value of a key, expired or not.
@@ -80,10 +93,9 @@ type Quota struct {
 	Bytes int64
 }
 
-// Bounds of one commit. A Badger batch holds about 10 MB and 100,000 entries;
-// groups of commits are split at that, one commit never is.
+// Bounds of one commit, which is never split.
 const (
-	MaxEffectBytes = 4 << 20
+	MaxEffectBytes = 4 << 20 // the sum of Op.Size
 	MaxEffectOps   = 10_000
 )
 
@@ -111,7 +123,7 @@ type Op struct {
 type Range struct{ From, To []byte }
 
 // Effects is everything a transaction read and wants to write, in one key
-// space. At most one Op per key.
+// space.
 type Effects struct {
 	Space  Space
 	Quota  Quota
@@ -119,5 +131,5 @@ type Effects struct {
 	Now    time.Time // judges expiry in certification: the invocation's start
 	Keys   [][]byte  // point reads, absent keys included
 	Ranges []Range   // intervals actually scanned
-	Ops    []Op
+	Ops    []Op      // in ascending order of key, one per key
 }

@@ -96,7 +96,9 @@ type Store struct {
 	clock  func() time.Time
 	epochs epochs
 	queue  *queue
-	guard  *guard
+	// requests are used again: a commit allocates little beside its entries.
+	requests sync.Pool
+	guard    *guard
 	janitor
 
 	maxEntries, maxBytes int64 // of a Badger batch
@@ -317,8 +319,8 @@ func (s *Store) Drop(ctx context.Context, space store.Space) error {
 	if ctx.Err() != nil {
 		return fault.Wrap(fault.Deadline, "drop", "out of time before the key space was dropped; nothing was done", ctx.Err())
 	}
-	r := newRequest(dropSpace, space)
-	defer r.free()
+	r := s.newRequest(dropSpace, space)
+	defer s.freeRequest(r)
 	r.shrinks = true
 	if _, err := s.submit(r); err != nil {
 		return err

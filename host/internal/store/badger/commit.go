@@ -62,22 +62,25 @@ const (
 	bytesPerWrite   = prefixSize + tailSize + 2*expirySize + entriesPerWrite*entryOverhead
 )
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
-
-func newRequest(kind requestKind, space store.Space) *request {
-	r := requests.Get().(*request)
+// newRequest returns an empty request; freeRequest takes it back.
+func (s *Store) newRequest(kind requestKind, space store.Space) *request {
+	r, _ := s.requests.Get().(*request)
+	if r == nil {
+		r = &request{done: make(chan struct{}, 1)}
+	}
 	*r = request{kind: kind, space: space, writes: r.writes[:0], done: r.done}
 	return r
 }
 
-// free gives the request's memory back, without what it pointed to.
-func (r *request) free() {
-	clear(r.writes[:cap(r.writes)])
-	if cap(r.writes) > 64 {
+// freeRequest keeps r's memory for the next one, without what it points to.
+func (s *Store) freeRequest(r *request) {
+	const keep = 64 // a large commit's memory is not worth keeping
+	if cap(r.writes) > keep {
 		r.writes = nil
 	}
+	clear(r.writes[:cap(r.writes)])
 	r.effects, r.err = nil, nil
-	requests.Put(r)
+	s.requests.Put(r)
 }
 
 // Commit implements store.Store.
@@ -91,8 +94,8 @@ func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, e
 	if ctx.Err() != nil {
 		return 0, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
 	}
-	r := newRequest(commitEffects, e.Space)
-	defer r.free()
+	r := s.newRequest(commitEffects, e.Space)
+	defer s.freeRequest(r)
 	r.effects = e
 	if err := s.prepare(r); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package badger
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -35,13 +36,16 @@ const (
 	reserveName = "RESERVE"
 	// openNeeds is what Badger may write while it opens: new logs, and the
 	// tables of what it replays.
-	openNeeds  = 32 << 20
-	askEvery   = 100 * time.Millisecond
-	askEachMiB = 4 << 20
+	openNeeds = 32 << 20
+	// The committer asks the system again after this time or this many bytes.
+	askEvery = 100 * time.Millisecond
+	askAfter = 4 << 20
 )
 
 func newGuard(cfg Config) *guard {
-	return &guard{dir: cfg.Dir, minFree: cfg.MinFree, reserve: cfg.Reserve, free: cfg.free, log: cfg.Logger}
+	g := &guard{dir: cfg.Dir, minFree: cfg.MinFree, reserve: cfg.Reserve, free: cfg.free, log: cfg.Logger}
+	g.avail.Store(math.MaxInt64) // until it is known
+	return g
 }
 
 func (g *guard) off() bool { return g.minFree < 0 }
@@ -87,7 +91,7 @@ func (g *guard) admit(shrinks bool, bytes int64) error {
 		return nil
 	}
 	g.taken += bytes
-	if now := time.Now(); g.taken >= askEachMiB || now.Sub(g.asked) >= askEvery {
+	if now := time.Now(); g.taken >= askAfter || now.Sub(g.asked) >= askEvery {
 		g.asked, g.taken = now, 0
 		g.ask()
 	}

@@ -186,8 +186,8 @@ func (j *janitor) read(f func(*badger.Txn) error) error {
 
 // submit has the committer delete what writes name.
 func (j *janitor) submit(kind requestKind, space store.Space, writes []write) error {
-	r := newRequest(kind, space)
-	defer r.free()
+	r := j.store.newRequest(kind, space)
+	defer j.store.freeRequest(r)
 	r.shrinks = true
 	r.seen = j.store.epochs.newest()
 	txn := j.store.db.NewTransactionAt(uint64(r.seen), false)
