@@ -118,6 +118,14 @@ func (g *guard) health() error {
 
 func (g *guard) path() string { return filepath.Join(g.dir, reserveName) }
 
+// relieve gives the reserve up when others have filled the disk: Badger may
+// still have to write what it has accepted.
+func (g *guard) relieve() {
+	if !g.off() && g.ask() < g.minFree/4 {
+		g.giveUp()
+	}
+}
+
 // giveUp deletes the reserve file.
 func (g *guard) giveUp() {
 	g.mu.Lock()

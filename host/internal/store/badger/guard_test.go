@@ -64,10 +64,24 @@ func TestReserve(t *testing.T) {
 		t.Fatalf("the reserve has %d bytes", size())
 	}
 	wantCode(t, "set", set(s, "k", "v"), "")
+	s.janitor.stop() // the test watches
+	d.avail.Store(minFree / 4)
+	s.guard.relieve()
+	if size() != reserve {
+		t.Fatal("the reserve is given up too early")
+	}
+	d.avail.Store(minFree/4 - 1)
+	s.guard.relieve()
+	if size() != 0 {
+		t.Fatal("the reserve is kept while others fill the disk")
+	}
+	d.avail.Store(2 * minFree)
+	s.guard.restore()
 	closeStore(t, s)
 
 	d.avail.Store(0)
 	s = open(t, cfg)
+	s.janitor.stop()
 	if size() != 0 {
 		t.Fatal("the reserve is kept on a full disk")
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // janitor is the background work, in one goroutine: it sweeps expired values
-// and dropped spaces through the committer in bounded steps, and makes the
-// reserve file again.
+// and dropped spaces through the committer in bounded steps, watches the disk,
+// and makes the reserve file again.
 type janitor struct {
 	store  *Store
 	cancel context.CancelFunc
@@ -23,8 +23,12 @@ type janitor struct {
 	unswept []store.Space
 }
 
-// sweepStep is how many keys one request of a sweep deletes.
-const sweepStep = 1000
+const (
+	// sweepStep is how many keys one request of a sweep deletes.
+	sweepStep = 1000
+	// watchEvery is the pause between two looks at the disk.
+	watchEvery = time.Second
+)
 
 func (j *janitor) start(s *Store, every time.Duration, unswept []store.Space) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,10 +62,15 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 	defer close(j.done)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	watch := time.NewTicker(watchEvery)
+	defer watch.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-watch.C:
+			j.store.guard.relieve()
+			continue
 		case <-tick.C:
 			j.store.guard.restore()
 			j.report("sweep expired values", j.expired(ctx))
