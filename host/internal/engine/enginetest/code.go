@@ -65,6 +65,9 @@ const (
 	opEqz  = 0x50
 )
 
+// opEqz32 is opEqz for an i32: on a truth value it is not.
+const opEqz32 = 0x45
+
 // Loop appends a loop; BrIf(0) in it goes round again.
 func (c *Code) Loop(body func(c *Code)) *Code { return c.structured(0x03, body) }
 

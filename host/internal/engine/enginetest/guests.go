@@ -43,12 +43,42 @@ func Echo() []byte {
 func Counter() []byte {
 	b := NewBuilder(1)
 	add, get, write := b.Native(abi.FnKVAdd), b.Native(abi.FnKVGet), b.Native(abi.FnResponseWrite)
-	code := new(Code).I32(text).I32(1).I64(1).Call(add).Op(opEqz).Op(0x45).
-		If(func(c *Code) { c.I32(1).Return() })
+	code := new(Code).I32(text).I32(1).I64(1).Call(add)
+	failUnlessOK(code)
 	code.I32(text).I32(1).I32(scratch).I32(abi.CounterSize).Call(get).Drop()
 	code.I32(scratch).Load64().Set(0)
 	writeDecimal(code, 0, write)
 	return b.Data(text, "n").Handle(code.I32(0)).Bytes()
+}
+
+// Ledger makes transfers. The body "A>B:id" takes 1 from the number at key "A",
+// gives 1 to that at "B", adds 1 to the counter "#", and sets a key named like
+// the whole body, at most 256 bytes. It answers a fixed text.
+func Ledger(answer string) []byte {
+	const body, balance = scratch, scratch + 512
+	b := NewBuilder(1)
+	read, write := b.Native(abi.FnRequestBody), b.Native(abi.FnResponseWrite)
+	get, set, add := b.Native(abi.FnKVGet), b.Native(abi.FnKVSet), b.Native(abi.FnKVAdd)
+	const size = 0
+	code := new(Code).I64(0).I32(body).I32(256).Call(read).Set(size)
+	for i, account := range []struct {
+		name uint32
+		gets int64
+	}{{body, -1}, {body + 2, 1}} {
+		at := balance + 8*uint32(i)
+		code.I32(account.name).I32(1).I32(at).I32(8).Call(get).Drop() // absent is 0, which memory holds
+		code.I32(at).I32(at).Load64().I64(uint64(account.gets)).Op(opAdd).Store64()
+		failUnlessOK(code.I32(account.name).I32(1).I32(at).I32(8).I64(0).Call(set))
+	}
+	failUnlessOK(code.I32(text).I32(1).I64(1).Call(add))
+	failUnlessOK(code.I32(body).Get(size).Wrap().I32(body).I32(1).I64(0).Call(set))
+	code.I32(text + 1).I32(uint32(len(answer))).Call(write).Drop()
+	return b.Data(text, "#"+answer).Handle(code.I32(0)).Bytes()
+}
+
+// failUnlessOK pops a status and reports failure unless it is OK.
+func failUnlessOK(c *Code) {
+	c.Op(opEqz).Op(opEqz32).If(func(c *Code) { c.I32(1).Return() })
 }
 
 // Trap traps.
@@ -203,7 +233,7 @@ func readDecimal(c *Code, requestBody uint32) {
 	c.I64(0).I32(scratch).I32(8).Call(requestBody).Set(n)
 	c.Block(func(c *Code) {
 		c.Loop(func(c *Code) {
-			c.Get(i).Get(n).Op(opLtS).Op(0x45).BrIf(1)
+			c.Get(i).Get(n).Op(opLtS).Op(opEqz32).BrIf(1)
 			c.Get(value).I64(10).Op(opMul)
 			c.Get(i).Wrap().I32(scratch).Op(0x6a).Load8()
 			c.Op(opAdd).I64('0').Op(opSub).Set(value)
@@ -221,7 +251,7 @@ func writeDecimal(c *Code, local, responseWrite uint32) {
 		c.Get(at).I64(1).Op(opSub).Set(at)
 		c.Get(at).Wrap().Get(local).I64(10).Op(opRemU).I64('0').Op(opAdd).Store8()
 		c.Get(local).I64(10).Op(opDivU).Set(local)
-		c.Get(local).Op(opEqz).Op(0x45).BrIf(0)
+		c.Get(local).Op(opEqz).Op(opEqz32).BrIf(0)
 	})
 	c.Get(at).Wrap()
 	c.I64(end).Get(at).Op(opSub).Wrap()

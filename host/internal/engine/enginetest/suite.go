@@ -65,6 +65,7 @@ func testHandle(t *testing.T, e engine.Engine) {
 		{"large", "", strings.Repeat("\x00", 64<<10), Large(64), 200},
 		{"head", "", "body", BadStatus(404), 404},
 		{"counter", "", "42", Counter(), 200},
+		{"ledger", "A>B:1", "moved", Ledger("moved"), 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inv := Invocation(test.body, Begin(Snapshot{"n": string(store.AppendCounter(nil, 41))}), nil)
@@ -237,7 +238,7 @@ func testMemoryLimit(t *testing.T, e engine.Engine) {
 		c.Loop(func(c *Code) {
 			c.I32(1).Op(0x40, 0).I32(0xffffffff).Op(0x46).BrIf(1) // memory.grow
 			c.Op(0x3f, 0).I32(1).Op(0x6b).I32(16).Op(0x74)        // the last page
-			c.Load64().Op(opEqz).Op(0x45).If(func(c *Code) { c.Unreachable() })
+			c.Load64().Op(opEqz).Op(opEqz32).If(func(c *Code) { c.Unreachable() })
 			c.Op(0x3f, 0).I32(1).Op(0x6b).I32(16).Op(0x74).I64(1).Store64()
 			c.Br(0)
 		})
