@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	if os.Getenv(bareFiber) != "" {
+		return serveBareFiber()
+	}
 	dir, err := os.MkdirTemp("", "wasmoor-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,186 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+)
+
+// Load of one measurement. Rounds of all candidates are interleaved, so that
+// a machine that slows down slows down all of them.
+const (
+	benchConns  = 64
+	benchRounds = 3
+	benchRound  = 2 * time.Second
+)
+
+// bareFiber, set in the environment, makes the test binary a server of Fiber's
+// own hello: what the platform is measured against, in a process of its own.
+const bareFiber = "WASMOOR_BENCH_BARE_FIBER"
+
+func serveBareFiber() int {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println(ln.Addr())
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	app.Get("/", func(c *fiber.Ctx) error { return c.SendString("hello") })
+	if err := app.Listener(ln); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func startBareFiber(b *testing.B) string {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), bareFiber+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill() // it has nothing to lose
+		_ = cmd.Wait()
+	})
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return "http://" + strings.TrimSpace(addr)
+}
+
+// reader answers the value of one key.
+func reader() []byte {
+	const key, value, n = 1024, 4096, 0
+	g := enginetest.NewBuilder(1)
+	get, write := g.Native(abi.FnKVGet), g.Native(abi.FnResponseWrite)
+	code := new(enginetest.Code).I32(key).I32(1).I32(value).I32(4096).Call(get).Set(n)
+	code.I32(value).Get(n).Wrap().Call(write).Drop().I32(0)
+	return g.Data(key, "k").Handle(code).Bytes()
+}
+
+// adder adds to one counter and answers nothing.
+func adder() []byte {
+	const key = 1024
+	g := enginetest.NewBuilder(1)
+	add := g.Native(abi.FnKVAdd)
+	return g.Data(key, "n").Handle(new(enginetest.Code).I32(key).I32(1).I64(1).Call(add).Drop().I32(0)).Bytes()
+}
+
+// candidate is one row of the table.
+type candidate struct {
+	name, url string
+	rounds    []round
+}
+
+type round struct {
+	rate     float64 // requests per second
+	p50, p99 time.Duration
+}
+
+// BenchmarkHTTP measures the whole way of a request, from a client's socket
+// back to it, beside Fiber's own hello.
+func BenchmarkHTTP(b *testing.B) {
+	s := serve(b, b.TempDir(), "--log-level", "warn")
+	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
+	s.deploy("go", pack(b, goGuest(b, "../../examples/hello"), "go"))
+	s.deploy("reader", pack(b, reader(), "reader", "[kv]"))
+	s.deploy("adder", pack(b, adder(), "adder", "[kv]"))
+	if a, err := s.tryAdmin(b.Context(), "PUT", "/v1/plugins/reader/kv/value?key=k", []byte("value")); err != nil || a.status >= 300 {
+		b.Fatal(a, err)
+	}
+	candidates := []*candidate{
+		{name: "Fiber alone, hello", url: startBareFiber(b) + "/"},
+		{name: "tiny guest, hello", url: s.public + "/tiny"},
+		{name: "tiny guest, KV read", url: s.public + "/reader"},
+		{name: "tiny guest, durable KV add to one key", url: s.public + "/adder"},
+		{name: "Go guest, hello", url: s.public + "/go"},
+	}
+	for b.Loop() {
+		for range benchRounds {
+			for _, c := range candidates {
+				c.rounds = append(c.rounds, load(b, c.url))
+			}
+		}
+	}
+	b.Log("\n" + table(candidates))
+	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing
+}
+
+// load keeps benchConns connections busy for a round.
+func load(b *testing.B, url string) round {
+	b.Helper()
+	client := &fasthttp.Client{MaxConnsPerHost: benchConns}
+	defer client.CloseIdleConnections()
+	latencies := make([][]time.Duration, benchConns)
+	start := time.Now()
+	end := start.Add(benchRound)
+	var clients sync.WaitGroup
+	for i := range latencies {
+		clients.Go(func() {
+			req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+			defer fasthttp.ReleaseRequest(req)
+			defer fasthttp.ReleaseResponse(res)
+			req.SetRequestURI(url)
+			for before := time.Now(); before.Before(end); {
+				if err := client.Do(req, res); err != nil || res.StatusCode() != 200 {
+					b.Errorf("GET %s: %d, %v", url, res.StatusCode(), err)
+					return
+				}
+				after := time.Now()
+				latencies[i] = append(latencies[i], after.Sub(before))
+				before = after
+			}
+		})
+	}
+	clients.Wait()
+	all := slices.Concat(latencies...)
+	if len(all) == 0 {
+		b.Fatal("no request succeeded")
+	}
+	slices.Sort(all)
+	return round{float64(len(all)) / time.Since(start).Seconds(), all[len(all)/2], all[len(all)*99/100]}
+}
+
+// median returns the round with the median rate.
+func (c *candidate) median() round {
+	sorted := slices.SortedFunc(slices.Values(c.rounds), func(a, b round) int { return int(a.rate - b.rate) })
+	return sorted[len(sorted)/2]
+}
+
+func table(candidates []*candidate) string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "what\trequests/s\tof Fiber\tp50\tp99\t\n")
+	base := candidates[0].median().rate
+	for _, c := range candidates {
+		m := c.median()
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%v\t%v\t\n", c.name, m.rate, m.rate/base,
+			m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond))
+	}
+	if err := w.Flush(); err != nil {
+		return err.Error()
+	}
+	return text.String()
+}
