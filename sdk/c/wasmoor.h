@@ -257,7 +257,7 @@ static inline wm_list wm_read_list(wm_reader *r, uint32_t count, bool keys_only)
     return list;
 }
 
-/* wm_find gives the value of the first pair of that name; false if there is none. */
+/* wm_find gives the value of the first pair of that name. False if there is none; *value is then as it was. */
 static inline bool wm_find(wm_list list, wm_str name, wm_str *value) {
     wm_pair pair;
     while (wm_next(&list, &pair)) {
@@ -396,13 +396,16 @@ static inline int64_t wm_body(const wm_head *head, wm_str *body) {
     return size;
 }
 
-/* wm_query finds the first field of that name in a query and gives its value undecoded; false if there is none. */
+/* wm_query finds the first field of that name in a query and gives its value undecoded. False if there is
+ * none; *value is then as it was. */
 static inline bool wm_query(wm_str query, wm_str name, wm_str *value) {
-    wm_str field, key;
+    wm_str field, key, text;
     while (query.len) {
         wm_cut(query, '&', &field, &query);
-        wm_cut(field, '=', &key, value);
-        if (wm_equal(key, name)) return true;
+        wm_cut(field, '=', &key, &text);
+        if (!wm_equal(key, name)) continue;
+        *value = text;
+        return true;
     }
     return false;
 }

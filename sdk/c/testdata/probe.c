@@ -1,6 +1,7 @@
 /* probe: makes the host calls that the body lists, with any arguments, and answers their results.
  *
- * The body: u32 count of calls; per call u8 function (in the order of SPEC 6), then eight arguments, each u8 kind and
+ * The body: u32 count of calls; per call u8 function (in the order of SPEC 6; 15: what
+ * calls 13 and 14 gave during initialisation, 16: memory.grow), then eight arguments, each u8 kind and
  * i64 value. Kind 0: the value as it is; 1: the address of the byte of that index in `bytes`; 2: the size of memory
  * plus the value. What follows the calls is copied to `bytes`. The path "/fail" makes the handler fail, "/trap" trap.
  * The answer: an i64 per call, then `bytes`. The path "/quiet" answers nothing of its own.
@@ -48,6 +49,7 @@ static int64_t call(uint8_t function, const int64_t *a) {
     case 13: return wm_raw_clock_now();
     case 14: return wm_raw_random_fill(P(0), U(1));
     case 15: return at_start[U(0) & 1];
+    case 16: return (int64_t)(int32_t)__builtin_wasm_memory_grow(0, U(0));
     }
     __builtin_trap();
 }
