@@ -32,20 +32,26 @@ type RequestInfo struct {
 
 // report tells the log and the observer of a finished request.
 func (p *Public) report(ctx *fasthttp.RequestCtx, c *call) {
-	level := slog.LevelInfo
-	if ctx.Response.StatusCode() >= 500 {
-		level = slog.LevelError
-	}
-	logs := p.log.Enabled(context.Background(), level)
-	if !logs && p.cfg.Observe == nil {
+	if p.cfg.Observe == nil && !p.log.Enabled(context.Background(), levelOf(ctx.Response.StatusCode())) {
 		return
 	}
 	info := c.info(ctx)
-	if logs {
-		p.log.LogAttrs(context.Background(), level, "request", info.attrs()...)
-	}
+	info.log(p.log, "request")
 	if p.cfg.Observe != nil {
 		p.cfg.Observe(info)
+	}
+}
+
+func levelOf(status int) slog.Level {
+	if status >= 500 {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+func (i RequestInfo) log(log *slog.Logger, message string) {
+	if level := levelOf(i.Status); log.Enabled(context.Background(), level) {
+		log.LogAttrs(context.Background(), level, message, i.attrs()...)
 	}
 }
 
@@ -98,9 +104,11 @@ func (i RequestInfo) attrs() []slog.Attr {
 	return attrs
 }
 
-// refusedAtGate logs what never became a request.
-func (p *Public) refusedAtGate(remote net.Addr, r *refusal, id string) {
-	p.log.LogAttrs(context.Background(), slog.LevelInfo, "refused",
-		slog.Int("status", r.status), slog.String("reason", r.detail),
-		slog.String("request_id", id), slog.String("remote", string(appendIP(nil, remote))))
+// logRefused returns what logs the gate's refusals: they never become requests.
+func logRefused(log *slog.Logger) func(net.Addr, *refusal, string) {
+	return func(remote net.Addr, r *refusal, id string) {
+		log.LogAttrs(context.Background(), slog.LevelInfo, "refused",
+			slog.Int("status", r.status), slog.String("reason", r.detail),
+			slog.String("request_id", id), slog.String("remote", string(appendIP(nil, remote))))
+	}
 }

@@ -27,8 +27,9 @@ type call struct {
 	inv     invoke.Invocation
 	request invoke.Request
 	result  dispatch.Result
-	refused *refusal // the server's own answer
-	err     error    // what a handler failed with
+	err     error // what a handler failed with
+
+	continues bool // this was about the head only; the request comes again with its body
 
 	// The strings below are parts of one copy of the request's head.
 	id, method, path, query, host, routeHost, remote string
@@ -58,7 +59,8 @@ func (c *call) reset() {
 	}
 	clear(c.headers)
 	clear(c.params)
-	c.request, c.match, c.result, c.refused, c.err = invoke.Request{}, Match{}, dispatch.Result{}, nil, nil
+	c.request, c.match, c.result, c.err, c.continues = invoke.Request{}, Match{}, dispatch.Result{}, nil, false
+	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
 
 // read copies the request's id and what a guest learns of its head, in one
@@ -129,20 +131,20 @@ func appendLowerNames(b, raw []byte) []byte {
 // appendPairs reads the header fields of such lines, in order and repeated,
 // without those that belong to the connection.
 func appendPairs(pairs []abi.Pair, lines string) []abi.Pair {
-	var nominated string
+	var options []string // of Connection
 	for len(lines) > 2 {
 		line, rest, _ := strings.Cut(lines, "\r\n")
 		lines = rest
 		name, value, _ := strings.Cut(line, ":")
 		if invoke.IsHopByHop(name) {
 			if name == "connection" {
-				nominated += "," + value
+				options = append(options, value)
 			}
 			continue
 		}
 		pairs = append(pairs, abi.Pair{Name: name, Value: strings.Trim(value, " \t")})
 	}
-	return dropNominated(pairs, nominated)
+	return dropNominated(pairs, strings.Join(options, ","))
 }
 
 // dropNominated removes the fields that Connection says are for this connection
@@ -160,32 +162,41 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 	return pairs
 }
 
-// readBody reads the body up to the route's limit. The gate makes a body that
-// stops short an error.
-func (c *call) readBody(ctx *fasthttp.RequestCtx) *refusal {
+// readBody reads the body up to the route's limit.
+func (c *call) readBody(ctx *fasthttp.RequestCtx) (r *refusal) {
+	c.body, r = readBody(ctx, c.body, c.match.Limits.RequestBody)
+	return r
+}
+
+// readBody reads the body into buf, up to max bytes. A length is a claim:
+// memory grows with what arrives.
+func readBody(ctx *fasthttp.RequestCtx, buf []byte, max int64) ([]byte, *refusal) {
 	size := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
-	if size <= 0 && size != chunkedLength || stream == nil {
-		return nil
+	switch {
+	case size > max:
+		return buf, bodyTooLarge(max)
+	case size <= 0 && size != chunkedLength || stream == nil:
+		return buf, nil
 	}
-	limit := c.match.Limits.RequestBody
-	// A length is a claim: memory grows with what arrives.
-	c.body = slices.Grow(c.body[:0], int(min(max(size, 512), keptBuffer)))
+	buf = slices.Grow(buf, int(min(size+1, keptBuffer))+minRead)
 	for {
-		n, err := stream.Read(c.body[len(c.body):cap(c.body)])
-		c.body = c.body[:len(c.body)+n]
+		n, err := stream.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
 		switch {
-		case int64(len(c.body)) > limit:
-			return bodyTooLarge(limit)
+		case int64(len(buf)) > max:
+			return buf, bodyTooLarge(max)
 		case errors.Is(err, io.EOF) && !inBody(ctx): // fasthttp ends a body cut short this way too
-			return nil
+			return buf, nil
 		case err != nil:
-			return refusalOf(ctx)
-		case len(c.body) == cap(c.body):
-			c.body = slices.Grow(c.body, len(c.body))
+			return buf, refusalOf(ctx)
+		case len(buf) == cap(buf):
+			buf = slices.Grow(buf, len(buf))
 		}
 	}
 }
+
+const minRead = 512
 
 func bodyTooLarge(limit int64) *refusal {
 	return refusing(http.StatusRequestEntityTooLarge, fault.TooLarge,

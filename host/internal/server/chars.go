@@ -3,9 +3,7 @@ package server
 // Character classes of RFC 3986 and RFC 9110, over bytes: what arrives is not
 // known to be text.
 
-const tokenChars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-var tokenSet = setOf(tokenChars)
+var tokenSet = setOf("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 // authoritySet holds what a host name, an IP literal and a port are made of. No
 // "@": a user in a Host is somebody's trick. No "%": a name needs none, and a

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,8 +65,9 @@ type edge struct {
 }
 
 // newEdge makes a Fiber app in which nothing is left to a default that differs
-// between versions of Fiber or fasthttp.
-func newEdge(name string, conns Conns, onError fiber.ErrorHandler) *edge {
+// between versions of Fiber or fasthttp. Where it is immutable, strings from
+// Fiber are copies that may be kept.
+func newEdge(name string, conns Conns, immutable bool, onError fiber.ErrorHandler) *edge {
 	conns = conns.withDefaults()
 	e := &edge{name: name, conns: conns, done: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -73,6 +75,7 @@ func newEdge(name string, conns Conns, onError fiber.ErrorHandler) *edge {
 		CaseSensitive:         true,
 		StrictRouting:         true,
 		DisableStartupMessage: true,
+		Immutable:             immutable,
 		ErrorHandler:          onError,
 		ReadTimeout:           conns.HeaderTimeout, // HeaderReceived extends it for a body
 		WriteTimeout:          conns.WriteTimeout,
@@ -93,6 +96,29 @@ func newEdge(name string, conns Conns, onError fiber.ErrorHandler) *edge {
 	server.MaxIdleWorkerDuration = 200 * time.Millisecond
 	server.HeaderReceived = e.extendForBody
 	return e
+}
+
+// serveOtherMethods hands requests of methods Fiber has no table for to serve.
+// Fiber answers them with a text of its own. Call it when every route is bound.
+func (e *edge) serveOtherMethods(serve func(*fasthttp.RequestCtx)) {
+	server := e.app.Server()
+	viaFiber := server.Handler
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if fiberKnows(ctx.Method()) {
+			viaFiber(ctx)
+			return
+		}
+		serve(ctx)
+	}
+}
+
+func fiberKnows(method []byte) bool {
+	switch string(method) {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodDelete, http.MethodPatch, http.MethodOptions:
+		return true
+	}
+	return false
 }
 
 // extendForBody gives a request with a body the time to send it.
@@ -151,7 +177,7 @@ func (e *edge) close(ctx context.Context) error {
 		e.cancel()
 		g.closeAll()
 	})
-	_ = g.Listener.Close() // Serve may not have told fasthttp of it yet
+	_ = g.Close() // Serve may not have told fasthttp of it yet
 	err := e.app.Server().ShutdownWithContext(ctx)
 	<-e.done
 	if !inTime() {

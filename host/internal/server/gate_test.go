@@ -205,7 +205,12 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (p *pieces) SetReadDeadline(time.Time) error { return nil }
+func (p *pieces) Write(b []byte) (int, error)      { return len(b), nil }
+func (p *pieces) SetReadDeadline(time.Time) error  { return nil }
+func (p *pieces) SetWriteDeadline(time.Time) error { return nil }
+func (p *pieces) RemoteAddr() net.Addr             { return nil }
+
+func newTestGate() *gate { return &gate{refused: func(net.Addr, *refusal, string) {}} }
 
 // TestCuts cuts a sequence of requests at every pair of bytes: where the network
 // cuts must not matter, and no read may reach over the end of a message.
@@ -234,7 +239,7 @@ func checkCuts(t *testing.T, cuts []string, size int, ends map[int]bool) {
 	t.Helper()
 	all := strings.Join(cuts, "")
 	cuts = slices.DeleteFunc(cuts, func(s string) bool { return s == "" })
-	c := &gateConn{Conn: &pieces{left: cuts}, gate: &gate{}}
+	c := &gateConn{Conn: &pieces{left: cuts}, gate: newTestGate()}
 	buf := make([]byte, size)
 	var got strings.Builder
 	for {

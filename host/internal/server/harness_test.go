@@ -92,19 +92,19 @@ func failing(o dispatch.Outcome, err error) func(*invoke.Invocation) (dispatch.R
 
 // publicFor serves handle until the test ends and returns the address. It fails
 // the test if a hold on the service is left.
-func publicFor(t testing.TB, handle func(*invoke.Invocation) (dispatch.Result, error), change ...func(*PublicConfig)) string {
-	t.Helper()
+func publicFor(tb testing.TB, handle func(*invoke.Invocation) (dispatch.Result, error), change ...func(*PublicConfig)) string {
+	tb.Helper()
 	g := &guest{handle: handle}
 	cfg := PublicConfig{Routes: mounted{g}}
 	for _, f := range change {
 		f(&cfg)
 	}
-	t.Cleanup(func() { // after the server has closed
+	tb.Cleanup(func() { // after the server has closed
 		if n := g.held.Load(); n != 0 {
-			t.Errorf("%d holds on the service were not released", n)
+			tb.Errorf("%d holds on the service were not released", n)
 		}
 	})
-	return listen(t, NewPublic(cfg))
+	return listen(tb, NewPublic(cfg))
 }
 
 type listener interface {
@@ -113,45 +113,45 @@ type listener interface {
 }
 
 // listen serves s on a free port until the test ends.
-func listen(t testing.TB, s listener) string {
-	t.Helper()
+func listen(tb testing.TB, s listener) string {
+	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := s.Close(ctx); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
+			tb.Errorf("serve: %v", err)
 		}
 	})
 	return ln.Addr().String()
 }
 
 // dial connects to addr, with a deadline for everything.
-func dial(t testing.TB, addr string) net.Conn {
-	t.Helper()
+func dial(tb testing.TB, addr string) net.Conn {
+	tb.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
-func send(t testing.TB, c net.Conn, s string) {
-	t.Helper()
+func send(tb testing.TB, c net.Conn, s string) {
+	tb.Helper()
 	if _, err := io.WriteString(c, s); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -162,28 +162,27 @@ type response struct {
 }
 
 // receive reads one response to a request with the method.
-func receive(t testing.TB, r *bufio.Reader, method string) response {
-	t.Helper()
+func receive(tb testing.TB, r *bufio.Reader, method string) response {
+	tb.Helper()
 	resp, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
-		t.Fatalf("read response: %v", err)
+		tb.Fatalf("read response: %v", err)
 	}
-	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatalf("read body: %v", err)
+		tb.Fatalf("read body: %v", err)
 	}
 	return response{resp, string(body)}
 }
 
 // roundTrip sends raw over a connection of its own and returns the response and
 // what came behind it, up to the end of the connection if the server ends it.
-func roundTrip(t testing.TB, addr, raw string) response {
-	t.Helper()
-	c := dial(t, addr)
-	send(t, c, raw)
+func roundTrip(tb testing.TB, addr, raw string) response {
+	tb.Helper()
+	c := dial(tb, addr)
+	send(tb, c, raw)
 	method, _, _ := strings.Cut(raw, " ")
-	return receive(t, bufio.NewReader(c), method)
+	return receive(tb, bufio.NewReader(c), method)
 }
 
 // get is a request for path, with more header lines.

@@ -19,7 +19,10 @@ type refusal struct {
 	close  bool   // the connection, where the gate has not done it
 }
 
-func (r *refusal) Error() string { return r.detail }
+// refusalError makes a refusal what a handler of the admin API returns.
+type refusalError struct{ *refusal }
+
+func (e refusalError) Error() string { return e.detail }
 
 func bad(detail string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: fault.Invalid, detail: detail}

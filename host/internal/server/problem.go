@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -24,6 +25,8 @@ type problem struct {
 	Effects   string         `json:"effects,omitempty" doc:"What became of a handler's writes: none, committed or unknown"`
 	Errors    []problemField `json:"errors,omitempty" doc:"Which parts of the request are wrong"`
 }
+
+var problemSchema = reflect.TypeFor[problem]()
 
 // problemField says what is wrong with one part of a request.
 type problemField struct {

@@ -81,7 +81,7 @@ type Public struct {
 func NewPublic(cfg PublicConfig) *Public {
 	p := &Public{cfg: cfg, log: orDiscard(cfg.Log)}
 	p.calls.New = func() any { return new(call) }
-	p.edge = newEdge("public", cfg.Conns, p.unreadable)
+	p.edge = newEdge("public", cfg.Conns, false, p.unreadable)
 	p.bind()
 	return p
 }
@@ -90,41 +90,20 @@ func NewPublic(cfg PublicConfig) *Public {
 // found behind the last one.
 func (p *Public) bind() {
 	health := health{checks: p.cfg.Health, draining: &p.draining}
-	p.app.Add(http.MethodGet, pathLive, health.live)
-	p.app.Add(http.MethodHead, pathLive, health.live)
-	p.app.Add(http.MethodGet, pathReady, health.ready)
-	p.app.Add(http.MethodHead, pathReady, health.ready)
+	p.app.Get(pathLive, health.live)
+	p.app.Get(pathReady, health.ready)
 	p.app.Use(func(c *fiber.Ctx) error {
 		p.serveRequest(c.Context())
 		return nil
 	})
 
-	server := p.app.Server()
-	server.ExpectHandler = p.expect
-	viaFiber := server.Handler
-	server.Handler = func(ctx *fasthttp.RequestCtx) {
-		if !p.fiberKnows(ctx) { // Fiber would answer 400 by itself
-			p.serveRequest(ctx)
-			return
-		}
-		viaFiber(ctx)
-	}
-}
-
-// fiberKnows reports whether Fiber has a table for the method. Guests may serve
-// any method that is a token.
-func (p *Public) fiberKnows(ctx *fasthttp.RequestCtx) bool {
-	switch string(ctx.Method()) {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
-		http.MethodDelete, http.MethodPatch, http.MethodOptions:
-		return true
-	}
-	return false
+	p.serveOtherMethods(p.serveRequest) // guests may serve any
+	p.app.Server().ExpectHandler = p.expect
 }
 
 // Serve serves ln until Close, and closes it. Call it once. It returns nil
 // after Close; an error has the code Unavailable: ln failed.
-func (p *Public) Serve(ln net.Listener) error { return p.serve(ln, p.refusedAtGate) }
+func (p *Public) Serve(ln net.Listener) error { return p.serve(ln, logRefused(p.log)) }
 
 // Close makes /readyz fail, takes no more connections and waits for the requests
 // that run. When ctx ends first it cuts them off and returns a Deadline fault;
@@ -140,7 +119,7 @@ func orDiscard(log *slog.Logger) *slog.Logger {
 
 // serveRequest answers one request.
 func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
-	c := p.begin(ctx)
+	c := p.begin()
 	defer p.end(ctx, c)
 	if r := p.admit(ctx, c); r != nil {
 		p.refuse(ctx, c, r)
@@ -158,14 +137,15 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 
 // expect answers "Expect: 100-continue": a body that would be refused is not
 // asked for.
-func (p *Public) expect(ctx *fasthttp.RequestCtx) int {
-	c := p.begin(ctx)
+func (p *Public) expect(ctx *fasthttp.RequestCtx) (status int) {
+	status = http.StatusInternalServerError // after a panic
+	c := p.begin()
+	defer p.end(ctx, c)
 	if r := p.admit(ctx, c); r != nil {
 		p.refuse(ctx, c, r)
-		p.end(ctx, c)
 		return r.status
 	}
-	p.forget(c)
+	c.continues = true
 	ctx.Response.Reset()
 	return http.StatusContinue
 }
@@ -173,6 +153,7 @@ func (p *Public) expect(ctx *fasthttp.RequestCtx) int {
 // admit decides everything that can be decided from the head: it finds the
 // route and its limits, or answers.
 func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
+	c.read(ctx)
 	if c.path == "*" { // the gate lets it through with OPTIONS only
 		c.answerOptions(ctx, everyMethod)
 		return nil
@@ -202,10 +183,9 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
 }
 
 // begin takes a call from the pool.
-func (p *Public) begin(ctx *fasthttp.RequestCtx) *call {
+func (p *Public) begin() *call {
 	c := p.calls.Get().(*call)
 	c.start = time.Now()
-	c.read(ctx)
 	return c
 }
 
@@ -215,12 +195,9 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
 	if reason := recover(); reason != nil {
 		p.panicked(ctx, c, reason)
 	}
-	p.report(ctx, c)
-	p.forget(c)
-}
-
-// forget gives a call back to the pool.
-func (p *Public) forget(c *call) {
+	if !c.continues {
+		p.report(ctx, c)
+	}
 	if c.match.Service != nil {
 		c.match.Service.Release()
 	}

@@ -74,7 +74,6 @@ func (c *call) unrouted(ctx *fasthttp.RequestCtx) *refusal {
 
 // refuse answers a request that reached no handler.
 func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *refusal) {
-	c.refused = r
 	problem := newProblem(r.status, r.code, r.detail, c.id)
 	problem.Effects = effectsNone
 	writeProblem(ctx, problem)
@@ -120,6 +119,7 @@ func writeProblem(ctx *fasthttp.RequestCtx, p problem) {
 	ctx.Response.Header.SetContentType(problemType)
 	ctx.Response.Header.Set("X-Request-Id", p.RequestID)
 	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
 	ctx.Response.SetBodyRaw(p.encode())
 }
 

@@ -1,0 +1,34 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+type deploymentsOutput struct{ Body []plugin.Deployment }
+
+type activateInput struct {
+	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
+	Body struct {
+		Version int  `json:"version" minimum:"1" doc:"Number of the version that is to serve"`
+		Grant   bool `json:"grant,omitempty" doc:"Grant what it asks for"`
+	}
+}
+
+func (a *Admin) bindDeployments(api huma.API) {
+	route(api, operation("list-deployments", http.MethodGet, under("deployments"), "List what served, the newest first", http.StatusOK), a.deployments)
+	route(api, operation("activate", http.MethodPost, under("deployments"), "Let a version serve: a newer one, or an older one again", http.StatusCreated), a.activate)
+}
+
+func (a *Admin) deployments(ctx context.Context, in *named) (*deploymentsOutput, error) {
+	deployments, err := a.cfg.Deployer.Deployments(ctx, in.Name)
+	return &deploymentsOutput{list(deployments)}, err
+}
+
+func (a *Admin) activate(ctx context.Context, in *activateInput) (*outcomeOutput, error) {
+	return outcome(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, in.Body.Grant, by))
+}

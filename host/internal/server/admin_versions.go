@@ -1,0 +1,59 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+type versionsOutput struct{ Body []plugin.Version }
+
+// outcomeOutput answers every change of what serves.
+type outcomeOutput struct{ Body deploy.Outcome }
+
+func outcome(o deploy.Outcome, err error) (*outcomeOutput, error) {
+	o.Waiting, o.Routes, o.Steps = list(o.Waiting), list(o.Routes), list(o.Steps)
+	return &outcomeOutput{o}, err
+}
+
+type uploadInput struct {
+	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
+	rawBody
+	Mount    string `query:"mount" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
+	Label    string `query:"label" doc:"A name for the version, for people" maxLength:"200"`
+	Grant    bool   `query:"grant" doc:"Grant what the manifest asks for"`
+	Activate bool   `query:"activate" default:"true" doc:"Let it serve; false keeps it for later"`
+}
+
+func (a *Admin) bindVersions(api huma.API) {
+	route(api, operation("list-versions", http.MethodGet, under("versions"), "List the versions of a plugin, the newest first", http.StatusOK), a.versions)
+	route(api, withBody(operation("deploy", http.MethodPost, under("versions"), "Upload a module as a new version and activate it", http.StatusCreated),
+		"application/wasm", "The module, with its manifest in a custom section or without one"), a.upload)
+}
+
+func (a *Admin) versions(ctx context.Context, in *named) (*versionsOutput, error) {
+	versions, err := a.cfg.Deployer.Versions(ctx, in.Name)
+	return &versionsOutput{list(versions)}, err
+}
+
+func (a *Admin) upload(ctx context.Context, in *uploadInput) (*outcomeOutput, error) {
+	module, err := in.read(limit.Module)
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.cfg.Deployer.Deploy(ctx, deploy.Upload{
+		Name: in.Name, Mount: in.Mount, Module: module, Label: in.Label, By: by,
+		Grant: in.Grant, NoActivate: !in.Activate,
+	})
+	switch code := fault.CodeOf(err); code {
+	case fault.Invalid, fault.Trap, fault.Deadline: // the module's fault, not the request's and not the server's
+		return nil, refusalError{&refusal{status: http.StatusUnprocessableEntity, code: code, detail: fault.MessageOf(err)}}
+	}
+	return outcome(o, err)
+}
