@@ -125,7 +125,7 @@ func TestOutput(t *testing.T) {
 func TestOutputOfInitialisation(t *testing.T) {
 	var out capability.Output
 	out.Write(nil, capability.Stdout, []byte("starting\n"))
-	out.Write(nil, capability.Stderr, []byte("panic: no time"))
+	out.Write(nil, capability.Stderr, []byte("panic: no time\n\ngoroutine 1 [running]:"))
 	out.Flush(nil)
 	if got := out.Initial(); got != "panic: no time" {
 		t.Errorf("got %q", got)

@@ -25,8 +25,8 @@ func (s Stream) level() slog.Level {
 }
 
 // Output turns what a guest writes to its streams into log lines of the
-// invocation. While the guest initialises there is no invocation: the last
-// line is kept, because it says why when initialisation fails.
+// invocation. While the guest initialises there is no invocation: the first
+// line of stderr is kept, where a runtime that gives up says why.
 type Output struct {
 	parts   [2][]byte // unfinished lines
 	initial []byte
@@ -54,7 +54,7 @@ func (o *Output) Flush(inv *invoke.Invocation) {
 	o.end(inv, Stderr)
 }
 
-// Initial returns the last line written while the guest initialised.
+// Initial returns the first line written to stderr while the guest initialised.
 func (o *Output) Initial() string { return string(o.initial) }
 
 func (o *Output) end(inv *invoke.Invocation, s Stream) {
@@ -63,7 +63,9 @@ func (o *Output) end(inv *invoke.Invocation, s Stream) {
 	switch {
 	case len(line) == 0:
 	case inv == nil:
-		o.initial = append(o.initial[:0], line...)
+		if s == Stderr && len(o.initial) == 0 {
+			o.initial = append(o.initial, line...)
+		}
 	default:
 		inv.Log(s.level(), string(line))
 	}

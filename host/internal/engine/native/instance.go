@@ -76,13 +76,13 @@ func (in *instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 // Close implements engine.Instance.
 func (in *instance) Close(ctx context.Context) error { return in.module.Close(ctx) }
 
-// initFailure is failure with what the guest wrote last, for the operator: it
-// is why a language's runtime gave up.
+// initFailure is failure with what the guest wrote to stderr first: it is why a
+// language's runtime gave up, and what whoever deploys needs to know.
 func (in *instance) initFailure(c *call, err error) error {
 	f := failure(c, "initialise", err)
 	in.guest.Out.Flush(nil)
-	if last := in.guest.Out.Initial(); last != "" {
-		f.Err = fmt.Errorf("the guest wrote %q: %w", last, f.Err)
+	if reason := in.guest.Out.Initial(); reason != "" {
+		f.Message = fmt.Sprintf("%s; the guest wrote %q", f.Message, reason)
 	}
 	return f
 }
