@@ -63,7 +63,7 @@ func (p *program) exit(ctx context.Context, err error) int {
 	if e, ok := errors.AsType[ended](err); ok {
 		return e.code
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		p.complain("interrupted")
 		return exitInterrupted
 	}

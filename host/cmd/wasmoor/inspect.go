@@ -15,20 +15,21 @@ func (p *program) inspectCommand() *cobra.Command {
 	return p.reads(p.does(&cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show what a module imports, exports and asks for, and whether this host takes it",
-		Args:  takes("FILE"),
+		Long: `Inspect shows a module as deploy would send it: with the manifest it carries, or
+else with the one beside it. It runs the module's initialisation, as a deploy
+does, to see whether this host takes it; if not, the exit code is 1.`,
+		Args: takes("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
 		return p.inspect(cmd.Context(), args[0])
 	}))
 }
 
-// inspect shows the report. A module that this host would refuse is exit code 1,
-// so that a build can check its output.
 func (p *program) inspect(ctx context.Context, file string) error {
-	module, err := readModule(file)
+	l, err := loadFile(file)
 	if err != nil {
 		return err
 	}
-	report, err := host.Inspect(ctx, module)
+	report, err := host.Inspect(ctx, l.module)
 	if err != nil {
 		return inFile(file, err)
 	}
@@ -37,7 +38,7 @@ func (p *program) inspect(ctx context.Context, file string) error {
 			return err
 		}
 	} else {
-		p.showReport(file, report)
+		p.showReport(file, l.source, report)
 	}
 	if !report.Accepted {
 		return ended{exitFailure}
@@ -45,7 +46,7 @@ func (p *program) inspect(ctx context.Context, file string) error {
 	return nil
 }
 
-func (p *program) showReport(file string, r *host.Report) {
+func (p *program) showReport(file, source string, r *host.Report) {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) {
 		for i, cell := range cells {
@@ -58,6 +59,7 @@ func (p *program) showReport(file string, r *host.Report) {
 	row("digest", r.Digest)
 	row("abi", r.ABI)
 	row("memory", memoryText(r))
+	row("manifest", source)
 	row("name", r.Name)
 	row("routes", whole(r.Routes, "the whole mount"))
 	row("asks for", whole(r.Asks, "nothing"))

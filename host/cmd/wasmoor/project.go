@@ -61,6 +61,9 @@ type buildError struct {
 	output  []byte
 }
 
+// Unwrap returns what ended the command.
+func (e *buildError) Unwrap() error { return e.cause }
+
 func (e *buildError) Error() string { return fmt.Sprintf("build: `%s`: %v", e.command, e.cause) }
 
 // build runs the manifest's build command in the project's folder, if there is
@@ -117,6 +120,7 @@ func readModule(file string) ([]byte, error) {
 // loaded is a module that is ready to be deployed.
 type loaded struct {
 	name   string // of the manifest, or of the file
+	source string // where the manifest is, for a person
 	dir    string // of the project; "" for a file
 	module []byte
 	took   []timedStep
@@ -140,6 +144,9 @@ func (p *program) load(ctx context.Context, path string) (*loaded, error) {
 	j, err := openProject(path)
 	if err != nil {
 		return nil, err
+	}
+	if j.manifest.Build.Command != "" && isTerminal(p.stderr) {
+		p.note("%s", p.paint(p.stderr, grey, "building "+j.manifest.Name+" ..."))
 	}
 	return j.load(ctx)
 }
@@ -173,7 +180,9 @@ func loadFile(file string) (*loaded, error) {
 	if err != nil {
 		return nil, inFile(file, err)
 	}
+	l.source = "none; the defaults hold"
 	if packed {
+		l.source = "in the module"
 		m, err := manifest.Parse(text, "manifest of "+file)
 		if err != nil {
 			return nil, err
@@ -188,7 +197,7 @@ func loadFile(file string) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.name = j.manifest.Name
+	l.name, l.source = j.manifest.Name, "beside the module; deploy packs it in"
 	l.module, err = host.Pack(module, j.text)
 	return l, err
 }
