@@ -63,7 +63,10 @@ func (p *program) tellOutcome(o client.Outcome, urls []string) {
 
 // step tells one step of a change and the time it took.
 func (p *program) step(name string, took time.Duration, detail string) {
-	p.note("  %-10s %9s  %s", name, millis(took), p.paint(p.stderr, grey, detail))
+	if detail != "" {
+		detail = "  " + p.paint(p.stderr, grey, detail)
+	}
+	p.note("  %-10s %9s%s", name, millis(took), detail)
 }
 
 // routeURLs returns where a plugin answers: one URL for each route, without the
