@@ -12,7 +12,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +29,9 @@ import (
 
 // soak makes the long runs long.
 var soak = flag.Bool("soak", false, "run the long versions of the tests")
+
+// seed makes random choices repeatable, though not what the scheduler does.
+var seed = flag.Uint64("seed", 0, "seed of random choices; 0 = a new one")
 
 // binary is the program under test.
 var binary string
@@ -63,6 +68,16 @@ func often(few, many int) int {
 	return few
 }
 
+// seeded returns this run's seed and tells it.
+func seeded(t testing.TB) uint64 {
+	s := *seed
+	if s == 0 {
+		s = rand.Uint64()
+	}
+	t.Logf("seed %d; to repeat its choices add -seed %d", s, s)
+	return s
+}
+
 // server is a running `wasmoor serve`.
 type server struct {
 	t      testing.TB
@@ -89,18 +104,10 @@ func serve(t testing.TB, dir string, flags ...string) *server {
 }
 
 func tryServe(t testing.TB, dir string, flags ...string) (*server, error) {
-	s := &server{t: t, dir: dir, log: &output{}, exited: make(chan struct{})}
-	args := append([]string{"serve", "--data", dir, "--public", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)
-	s.cmd = exec.Command(binary, args...)
-	stderr, err := s.cmd.StderrPipe()
+	s, ready, err := launch(t, dir, flags...)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	ready := make(chan struct{})
-	go s.watch(stderr, ready)
 	select {
 	case <-ready:
 	case <-s.exited:
@@ -112,6 +119,23 @@ func tryServe(t testing.TB, dir string, flags ...string) (*server, error) {
 	token, err := os.ReadFile(filepath.Join(dir, "admin.token"))
 	s.token = strings.TrimSpace(string(token))
 	return s, err
+}
+
+// launch starts a server; ready is closed once it answers.
+func launch(t testing.TB, dir string, flags ...string) (s *server, ready chan struct{}, err error) {
+	s = &server{t: t, dir: dir, log: &output{}, exited: make(chan struct{})}
+	args := append([]string{"serve", "--data", dir, "--public", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)
+	s.cmd = exec.Command(binary, args...)
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	ready = make(chan struct{})
+	go s.watch(stderr, ready)
+	return s, ready, nil
 }
 
 // watch reads what the server says: its addresses first, then its log.
@@ -210,6 +234,34 @@ func (s *server) tryAdmin(ctx context.Context, method, path string, body []byte)
 	return send(ctx, method, s.admin+path, s.token, bytes.NewReader(body))
 }
 
+// refusedError is an answer that says no.
+type refusedError struct{ answer }
+
+func (e *refusedError) Error() string { return "refused: " + e.String() }
+
+// tryAPI is tryAdmin for an answer that is decoded into out, unless it is nil.
+// An answer that says no is a refusedError.
+func (s *server) tryAPI(ctx context.Context, out any, method, path string, body []byte) error {
+	a, err := s.tryAdmin(ctx, method, path, body)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	case a.status >= 300:
+		return fmt.Errorf("%s %s: %w", method, path, &refusedError{a})
+	case out == nil:
+		return nil
+	}
+	return json.Unmarshal([]byte(a.body), out)
+}
+
+// api is tryAPI that must succeed.
+func (s *server) api(out any, method, path string, body ...byte) {
+	s.t.Helper()
+	if err := s.tryAPI(context.Background(), out, method, path, body); err != nil {
+		s.t.Fatalf("%v\n%s", err, s.log)
+	}
+}
+
 func send(ctx context.Context, method, url, token string, body io.Reader) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
@@ -232,21 +284,49 @@ func send(ctx context.Context, method, url, token string, body io.Reader) (answe
 
 // tryDeploy uploads a module and activates it.
 func (s *server) tryDeploy(ctx context.Context, name string, module []byte) error {
-	a, err := s.tryAdmin(ctx, "POST", "/v1/plugins/"+name+"/versions?grant=true", module)
-	if err != nil {
-		return err
-	}
+	return s.tryDeployLabelled(ctx, name, "", module)
+}
+
+func (s *server) tryDeployLabelled(ctx context.Context, name, label string, module []byte) error {
+	return s.tryChange(ctx, "/v1/plugins/"+name+"/versions?grant=true&label="+url.QueryEscape(label), module)
+}
+
+// tryActivate makes a stored version serve.
+func (s *server) tryActivate(ctx context.Context, name string, version int) error {
+	return s.tryChange(ctx, "/v1/plugins/"+name+"/deployments", fmt.Appendf(nil, `{"version":%d}`, version))
+}
+
+// tryChange posts what must end in a deployment.
+func (s *server) tryChange(ctx context.Context, path string, body []byte) error {
 	var out struct {
 		Activated bool
 		Waiting   []string
 	}
-	if a.status == http.StatusCreated {
-		err = json.Unmarshal([]byte(a.body), &out)
+	err := s.tryAPI(ctx, &out, "POST", path, body)
+	if err == nil && !out.Activated {
+		err = fmt.Errorf("POST %s: it waits: %q", path, out.Waiting)
 	}
-	if a.status != http.StatusCreated || err != nil || !out.Activated {
-		return fmt.Errorf("deploy %s: %v (%v)", name, a, err)
+	return err
+}
+
+// pluginStatus is what the admin API says of a plugin.
+type pluginStatus struct {
+	Name, State, Mount, Digest    string
+	Version, Versions, Deployment int
+	InFlight                      int `json:"in_flight"`
+}
+
+// status returns the status of a plugin, and whether there is one.
+func (s *server) status(name string) (p pluginStatus, ok bool) {
+	s.t.Helper()
+	err := s.tryAPI(context.Background(), &p, "GET", "/v1/plugins/"+name, nil)
+	if refused, no := errors.AsType[*refusedError](err); no && refused.status == http.StatusNotFound {
+		return p, false
 	}
-	return nil
+	if err != nil {
+		s.t.Fatalf("%v\n%s", err, s.log)
+	}
+	return p, true
 }
 
 func (s *server) deploy(name string, module []byte) {
