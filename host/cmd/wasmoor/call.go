@@ -39,7 +39,7 @@ request. The body is written to standard output, everything else to standard
 error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
 		Example: `  wasmoor call hello.wasm --path /hello/you
   wasmoor call --method POST --path /entries --data @entry.json
-  wasmoor call --path /stats --kv hits=41 --var GREETING=hi --json`,
+  wasmoor call --path /stats --kv hits=41 --var greeting=hi --json`,
 		Args: mayTake("DIR or FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
 		return p.call(cmd.Context(), argument(args, "."), in)

@@ -38,7 +38,7 @@ of its writes, and below it what the handler logged.
 
 Variables come from ` + devEnvFile + ` (KEY=VALUE a line) and --var.`,
 		Example: `  wasmoor dev
-  wasmoor dev shop --listen 127.0.0.1:9000 --var GREETING=hi`,
+  wasmoor dev shop --listen 127.0.0.1:9000 --var greeting=hi`,
 		Args: mayTake("DIR"),
 	}, func(cmd *cobra.Command, args []string) error {
 		if err := checkTarget(client.Upload{Mount: mount}); err != nil {

@@ -56,7 +56,7 @@ func (p *program) pack(file, manifestFile, out string) error {
 }
 
 func (p *program) writePacked(out string, packed []byte) error {
-	if err := os.WriteFile(out, packed, 0o600); err != nil {
+	if err := os.WriteFile(out, packed, 0o644); err != nil {
 		return fileError("write the packed module", err)
 	}
 	p.note("packed %s (%s); next: %s", out, size(int64(len(packed))), fmt.Sprintf("wasmoor deploy %s", out))

@@ -30,8 +30,8 @@ func (p *program) varSetCommand() *cobra.Command {
 	cmd := p.reads(p.does(&cobra.Command{
 		Use:   "set NAME KEY",
 		Short: "Give a variable its value, from --file or standard input",
-		Example: `  wasmoor var set links API_KEY --file key.txt
-  printf %s "$KEY" | wasmoor var set links API_KEY`,
+		Example: `  wasmoor var set links api_key --file key.txt
+  printf %s "$KEY" | wasmoor var set links api_key`,
 		Args:              takes("NAME", "KEY"),
 		ValidArgsFunction: p.completeVars,
 	}, func(cmd *cobra.Command, args []string) error {

@@ -26,7 +26,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := os.WriteFile("sdk.txtar", archive, 0o600); err != nil {
+	if err := os.WriteFile("sdk.txtar", archive, 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
