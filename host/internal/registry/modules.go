@@ -28,7 +28,7 @@ func openModules(dir string) (*modules, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, m.broken("make the directory of modules", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // it is a directory: x is needed to use it
+	if err := os.Chmod(dir, 0o700); err != nil {
 		return nil, m.broken("close the directory of modules to others", err)
 	}
 	return m, nil

@@ -145,7 +145,7 @@ func (m *merge) rest() {
 // emit passes one key on, as the own op (nil if none) makes it, unless it is
 // not there. It returns false when the walk is over.
 func (m *merge) emit(key []byte, op *Op, v Value, ok bool) bool {
-	data := v.Data
+	var data []byte
 	switch {
 	case op != nil && op.Kind == OpDelete:
 		return true

@@ -283,8 +283,16 @@ func TestCounter(t *testing.T) {
 		a, b, sum int64
 		ok        bool
 	}{
-		{1, 2, 3, true}, {0, 0, 0, true}, {most, 0, most, true}, {most, 1, 0, false}, {least, -1, 0, false},
-		{least, most, -1, true}, {least, least, 0, false}, {most, most, 0, false}, {most, least, -1, true}, {0, least, least, true},
+		{1, 2, 3, true},
+		{0, 0, 0, true},
+		{most, 0, most, true},
+		{most, 1, 0, false},
+		{least, -1, 0, false},
+		{least, most, -1, true},
+		{least, least, 0, false},
+		{most, most, 0, false},
+		{most, least, -1, true},
+		{0, least, least, true},
 	}
 	for _, test := range tests {
 		if sum, ok := AddCounter(test.a, test.b); ok != test.ok || ok && sum != test.sum {

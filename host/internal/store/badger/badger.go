@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -334,10 +335,7 @@ func (s *Store) hide(spaces []store.Space, revision store.Revision) {
 	if len(spaces) == 0 {
 		return
 	}
-	dropped := make(map[store.Space]store.Revision)
-	for space, rev := range *s.dropped.Load() {
-		dropped[space] = rev
-	}
+	dropped := maps.Clone(*s.dropped.Load())
 	for _, space := range spaces {
 		dropped[space] = revision
 	}

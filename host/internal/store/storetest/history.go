@@ -201,7 +201,7 @@ func replay(t *testing.T, history []seen) {
 			t.Fatalf("two commits have revision %d", tx.revision)
 		}
 		for _, r := range tx.reads {
-			want := strings.Join(m.list(store.Query{Prefix: []byte(r.key)}), " ")
+			var want string
 			if r.query != nil {
 				want = strings.Join(m.list(*r.query), " ")
 			} else if v, ok := m[r.key]; ok {

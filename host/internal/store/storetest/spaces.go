@@ -42,14 +42,6 @@ func (m model) list(q store.Query) []string {
 	return got
 }
 
-func (m model) usage() (u store.Usage) {
-	for k, v := range m {
-		u.Keys++
-		u.Bytes += int64(len(k) + len(v))
-	}
-	return u
-}
-
 // hostileKey draws keys that confuse encodings: NUL, 0xff, prefixes of each
 // other.
 func hostileKey() *rapid.Generator[[]byte] {
