@@ -75,7 +75,7 @@ const (
 // publicStatus maps a fault to the status a plugin's client gets.
 func publicStatus(code fault.Code) int {
 	switch code {
-	case fault.Conflict, fault.Exhausted, fault.Unavailable, fault.Unknown:
+	case fault.Conflict, fault.Unavailable, fault.Unknown:
 		return http.StatusServiceUnavailable
 	case fault.Trap, fault.BadReply:
 		return http.StatusBadGateway
@@ -117,7 +117,7 @@ func publicDetail(code fault.Code) string {
 	case fault.Conflict:
 		return "other requests kept changing the same data; nothing was changed, try again"
 	case fault.Exhausted:
-		return "no capacity is left for this; nothing was changed"
+		return "the storage for this is full; nothing was changed"
 	case fault.Unavailable:
 		return "the service cannot answer at the moment; nothing was changed, try again"
 	case fault.Unknown:
@@ -133,10 +133,11 @@ func publicDetail(code fault.Code) string {
 }
 
 // retryAfter returns the seconds after which a request is worth sending again,
-// "" when it is not: after an unknown outcome a client must look first.
+// "" when it is not: after an unknown outcome a client must look first, and what
+// is full stays so until somebody makes room.
 func retryAfter(code fault.Code) string {
 	switch code {
-	case fault.Conflict, fault.Exhausted:
+	case fault.Conflict:
 		return "1"
 	case fault.Unavailable:
 		return "5"

@@ -325,7 +325,7 @@ func TestFailures(t *testing.T) {
 		fault.BadReply:    {502, "", dispatch.Aborted, "none"},
 		fault.Deadline:    {504, "", dispatch.Aborted, "none"},
 		fault.Conflict:    {503, "1", dispatch.Aborted, "none"},
-		fault.Exhausted:   {503, "1", dispatch.Aborted, "none"},
+		fault.Exhausted:   {507, "", dispatch.Aborted, "none"},
 		fault.Unavailable: {503, "5", dispatch.None, "none"},
 		fault.Unknown:     {503, "", dispatch.Unknown, "unknown"},
 		fault.TooLarge:    {413, "", dispatch.Aborted, "none"},
