@@ -206,6 +206,8 @@ func (s *Service) settle(inv *invoke.Invocation) (Outcome, error) {
 		return Unknown, err
 	case fault.Invalid:
 		return Aborted, fault.Wrap(fault.Trap, "commit", fault.MessageOf(err), err)
+	case fault.NotFound: // the plugin was purged while its handler ran
+		return Aborted, fault.Wrap(fault.Unavailable, "commit", fault.MessageOf(err), err)
 	default:
 		return Aborted, err
 	}

@@ -135,6 +135,19 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestCommitToAPurgedKeySpace(t *testing.T) {
+	st := open(t)
+	_, res, err := do(t, service(st, func(ctx context.Context, inv *invoke.Invocation) error {
+		if err := st.Drop(ctx, space); err != nil {
+			return err
+		}
+		return inv.Tx.Set([]byte("k"), []byte("v"), 0)
+	}), nil)
+	if res.Outcome != dispatch.Aborted || fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("got %+v and %v, want %s with the code %s", res, err, dispatch.Aborted, fault.Unavailable)
+	}
+}
+
 func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
 	st := open(t)
 	var attempts []uint32
