@@ -125,7 +125,8 @@ func listen(name, addr string) (net.Listener, error) {
 }
 
 // Run serves until ctx ends, then lets running requests finish, at most for
-// Config.DrainTimeout, and closes everything. Call it once. Close meanwhile
+// Config.DrainTimeout, and closes everything. Meanwhile the admin listener goes
+// on, with a /readyz that fails. Call it once. Close meanwhile
 // stops at once.
 func (h *Host) Run(ctx context.Context) error {
 	var servers errgroup.Group
@@ -140,6 +141,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(context.Background(), h.cfg.DrainTimeout)
 	defer cancel()
+	h.admin.Drain()
 	err := errors.Join(h.public.Close(drain), h.admin.Close(drain))
 	return errors.Join(err, h.Close(), <-failed)
 }

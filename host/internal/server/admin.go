@@ -120,6 +120,10 @@ func (a *Admin) Serve(ln net.Listener) error {
 	return a.serve(ln, logRefused(a.log))
 }
 
+// Drain makes /readyz fail while everything else goes on: whoever probes this
+// listener learns that the process stops before it takes no more connections.
+func (a *Admin) Drain() { a.draining.Store(true) }
+
 // Close takes no more connections and waits for the requests that run. When ctx
 // ends first it cuts them off and returns a Deadline fault; a deployment that
 // was recorded stays.

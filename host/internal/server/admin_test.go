@@ -334,6 +334,22 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 	}
 }
 
+func TestAdminDrains(t *testing.T) {
+	a := NewAdmin(AdminConfig{Deployer: &recorder{}, Token: theToken{}})
+	addr := listen(t, a)
+	want := func(path string, status int) {
+		t.Helper()
+		if got := roundTrip(t, addr, local("GET", path, "", right)); got.StatusCode != status {
+			t.Errorf("%s: status %d, want %d", path, got.StatusCode, status)
+		}
+	}
+	want("/readyz", 200)
+	a.Drain()
+	want("/readyz", 503)
+	want("/livez", 200)
+	want("/v1/plugins", 200)
+}
+
 func TestOpenAPIDocument(t *testing.T) {
 	doc, text := document(t, adminFor(t, &recorder{}))
 	if !strings.HasPrefix(doc.OpenAPI, "3.1.") {
