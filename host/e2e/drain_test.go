@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+)
+
+// slow is a plugin whose handler sleeps as many milliseconds as the body says.
+func slow(t testing.TB, name, answers string) []byte {
+	return pack(t, enginetest.Sleep(answers), name, `[limits]`, `deadline = "60s"`)
+}
+
+// sending is a request on its way.
+type sending struct {
+	answer answer
+	err    error
+	done   chan struct{}
+}
+
+// send starts a request that takes so many milliseconds, and returns when its
+// handler runs.
+func (s *server) send(plugin, milliseconds string) *sending {
+	s.t.Helper()
+	r := &sending{done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		r.answer, r.err = s.try(context.Background(), "POST", "/"+plugin+"/", milliseconds)
+	}()
+	for {
+		if p, _ := s.status(plugin); p.InFlight > 0 {
+			return r
+		}
+		select {
+		case <-r.done:
+			s.t.Fatalf("the request ended before it was seen: %v, %v", r.answer, r.err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// want waits for the end of the request.
+func (r *sending) want(t testing.TB, body string) {
+	t.Helper()
+	<-r.done
+	if r.err != nil || r.answer.status != http.StatusOK || r.answer.body != body {
+		t.Errorf("got %v, %v, want 200 %q", r.answer, r.err, body)
+	}
+}
+
+func TestLongRequestSurvivesSwapAndDelete(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	for _, name := range []string{"swapped", "deleted", "purged"} {
+		s.deploy(name, slow(t, name, "old"))
+	}
+	const half = "30000" // of a minute
+	swapped, deleted, purged := s.send("swapped", half), s.send("deleted", half), s.send("purged", half)
+	s.deploy("swapped", slow(t, "swapped", "new"))
+	s.api(nil, "DELETE", "/v1/plugins/deleted")
+	s.api(nil, "DELETE", "/v1/plugins/purged?purge=true")
+
+	if a := s.do("POST", "/swapped/", "1"); a.body != "new" {
+		t.Errorf("after the swap a new request got %v", a)
+	}
+	for _, path := range []string{"/deleted/", "/purged/"} {
+		if a := s.do("POST", path, "1"); a.status != http.StatusNotFound {
+			t.Errorf("after the deletion a new request of %s got %v", path, a)
+		}
+	}
+	for _, r := range []*sending{swapped, deleted, purged} {
+		r.want(t, "old")
+	}
+}
+
+// awaitDraining waits until /readyz of the admin listener says that the server stops,
+// which it says as long as requests run.
+func (s *server) awaitDraining() {
+	s.t.Helper()
+	for {
+		a, err := send(context.Background(), "GET", s.admin+"/readyz", "", strings.NewReader(""))
+		if err != nil {
+			s.t.Fatalf("while it drains, /readyz: %v\n%s", err, s.log)
+		}
+		if a.status == http.StatusServiceUnavailable {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (s *server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestTerminateDrains(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := serve(t, dir)
+	s.deploy("slow", slow(t, "slow", "finished"))
+	running := s.send("slow", "2000")
+	s.signal(syscall.SIGTERM)
+	s.awaitDraining()
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.public, "http://")); err == nil {
+		conn.Close()
+		t.Error("the public listener takes a connection while it drains")
+	}
+	running.want(t, "finished")
+	<-s.exited
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0:\n%s", code, s.log)
+	}
+	serve(t, dir).stop() // the data is free again
+}
+
+func TestTerminateTwiceEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := serve(t, dir)
+	s.deploy("slow", slow(t, "slow", "finished"))
+	running := s.send("slow", "59000")
+	s.signal(syscall.SIGTERM)
+	s.awaitDraining()
+	for ended := false; !ended; { // the first one may still be on its way to being let go of
+		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may be gone already
+		select {
+		case <-s.exited:
+			ended = true
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	<-running.done
+	if running.err == nil {
+		t.Errorf("the request was answered %v by a process that ended at once", running.answer)
+	}
+	status := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v, want by the signal", s.cmd.ProcessState)
+	}
+	serve(t, dir).stop()
+}
+
+// TestDrainTimeout checks that a request which outlasts the drain is cut off.
+func TestDrainTimeout(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--drain-timeout", "100ms")
+	s.deploy("slow", slow(t, "slow", "finished"))
+	running := s.send("slow", "59000")
+	s.signal(syscall.SIGTERM)
+	<-s.exited
+	<-running.done
+	if running.err == nil && running.answer.status == http.StatusOK {
+		t.Errorf("the request was answered %v although the time to drain was over", running.answer)
+	}
+}
