@@ -340,7 +340,23 @@ func (s *server) deploy(name string, module []byte) {
 // exit code.
 func (s *server) cli(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()
+	return s.cliWith("", args...)
+}
+
+// mustCLI runs a command that must succeed and returns its standard output.
+func (s *server) mustCLI(stdin string, args ...string) string {
+	s.t.Helper()
+	stdout, stderr, code := s.cliWith(stdin, args...)
+	if code != 0 {
+		s.t.Fatalf("wasmoor %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+func (s *server) cliWith(stdin string, args ...string) (stdout, stderr string, code int) {
+	s.t.Helper()
 	cmd := exec.Command(binary, args...)
+	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Env = append(os.Environ(), "WASMOOR_SERVER="+s.admin, "WASMOOR_TOKEN="+s.token)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -359,6 +375,16 @@ func pack(t testing.TB, module []byte, name string, lines ...string) []byte {
 		t.Fatal(err)
 	}
 	return packed
+}
+
+// writeFile writes a file of the test's own and returns its path.
+func writeFile(t testing.TB, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // guests are the Go guests built so far, by directory.
