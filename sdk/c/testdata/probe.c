@@ -1,10 +1,10 @@
 /* probe: makes the host calls that the body lists, with any arguments, and answers their results.
  *
- * The body: u32 count of calls; per call u8 function (in the order of SPEC 6; 15: what
- * calls 13 and 14 gave during initialisation, 16: memory.grow), then eight arguments, each u8 kind and
- * i64 value. Kind 0: the value as it is; 1: the address of the byte of that index in `bytes`; 2: the size of memory
- * plus the value. What follows the calls is copied to `bytes`. The path "/fail" makes the handler fail, "/trap" trap.
- * The answer: an i64 per call, then `bytes`. The path "/quiet" answers nothing of its own.
+ * The body: u32 count of calls; per call u8 function, then eight arguments, each u8 kind and i64 value. Functions are
+ * in the order of SPEC 6; 15: what 13 and 14 gave during initialisation, 16: memory.grow. Kind 0: the value as it is;
+ * 1: the address of the byte of that index in `bytes`; 2: the size of memory plus the value. What follows the calls is
+ * copied to `bytes`. The answer: an i64 per call, then `bytes`. With the path "/quiet" there is no answer of its own,
+ * with "/fail" the handler fails, with "/trap" it traps.
  */
 #include "wasmoor.h"
 
