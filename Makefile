@@ -9,7 +9,7 @@ ADMIN    ?= 127.0.0.1:8081
 PLUGINS  := examples/hello examples/guestbook plugins/links
 TOOL     := go tool -modfile=.ci/tools.mod
 
-.PHONY: help build run check fmt lint generate test race fuzz bench soak clean
+.PHONY: help build run check fmt lint generate test race guests fuzz bench soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -17,18 +17,22 @@ help: ## List the targets.
 build: ## Build the binary into bin/wasmoor.
 	go build -trimpath -o bin/wasmoor ./host/cmd/wasmoor
 
+# The server takes the place of the recipe's shell, so that Ctrl-C and its exit code are its own.
 run: build ## Build everything, serve from DATA, deploy the examples, print their URLs. Ctrl-C ends it.
-	@bin/wasmoor serve --data $(DATA) --public $(PUBLIC) --admin $(ADMIN) & server=$$!; \
-	trap 'kill $$server 2>/dev/null || true; wait $$server 2>/dev/null || true' EXIT; trap 'exit 0' INT TERM; \
-	export WASMOOR_SERVER=http://$(ADMIN) WASMOOR_TOKEN_FILE=$(DATA)/admin.token; \
-	for try in $$(seq 100); do \
-		kill -0 $$server 2>/dev/null || { echo "the server did not start; its message is above" >&2; exit 1; }; \
-		bin/wasmoor list >/dev/null 2>&1 && break; sleep 0.1; \
+	@export WASMOOR_SERVER=http://$(ADMIN) WASMOOR_TOKEN_FILE=$(DATA)/admin.token; \
+	if bin/wasmoor list >/dev/null 2>&1; then \
+		echo "a server with this data answers at $(ADMIN) already; stop it, or run: make run DATA=... PUBLIC=host:port ADMIN=host:port" >&2; exit 1; \
+	fi; \
+	( serving() { kill -0 $$$$ 2>/dev/null; }; \
+	until bin/wasmoor list >/dev/null 2>&1; do serving || exit; sleep 0.1; done; \
+	for plugin in $(PLUGINS); do \
+		serving || exit; \
+		bin/wasmoor deploy $$plugin || { serving && echo "$$plugin is not deployed; the reason is above" >&2; }; \
 	done; \
-	for plugin in $(PLUGINS); do bin/wasmoor deploy $$plugin; done; \
-	bin/wasmoor list; \
-	echo "Serving until Ctrl-C. Try: curl http://$(PUBLIC)/hello"; \
-	wait $$server
+	serving || exit; \
+	bin/wasmoor list && echo "Serving until Ctrl-C. Try: curl http://$(PUBLIC)/hello/you" \
+	) </dev/null & \
+	exec bin/wasmoor serve --data $(DATA) --public $(PUBLIC) --admin $(ADMIN)
 
 check: fmt generate lint ## Format, generate, tidy, lint; fails when that changed a file.
 	go mod tidy
@@ -50,6 +54,9 @@ test: ## Run every test; needs Go alone.
 
 race: ## Run every test under the race detector; needs a C compiler.
 	go test -race ./...
+
+guests: ## Test the plugins in other languages through the built binary; needs clang and lld.
+	go test -tags cguest -count=1 -run '^TestC' ./host/e2e
 
 fuzz: ## Run every fuzz target for FUZZTIME (default 20s).
 	@for pkg in $$(go list ./...); do \
