@@ -187,9 +187,9 @@ func TestAFailureLeavesWhatServes(t *testing.T) {
 		{"bad name", deploy.Upload{Name: "No Good", Module: good}, fault.Invalid, []string{"No Good"}},
 		{"bad mount", deploy.Upload{Name: "demo", Mount: "nowhere", Module: good}, fault.Invalid, []string{"nowhere"}},
 		{"no name anywhere", deploy.Upload{Module: good}, fault.Invalid, []string{"manifest"}},
-		{"traps at start", deploy.Upload{Name: "demo", Module: pack(t, enginetest.NewBuilder(1).Bytes(), "demo")}, fault.Invalid, []string{abi.ExportHandle}},
+		{"no handler", deploy.Upload{Name: "demo", Module: pack(t, enginetest.NewBuilder(1).Bytes(), "demo")}, fault.Invalid, []string{"prepare", abi.ExportHandle}},
 		{"mount of another plugin", deploy.Upload{Name: "demo", Mount: "/other", Module: good}, fault.Conflict, []string{"demo", "other"}},
-		{"routes of another plugin", deploy.Upload{Mount: "/other", Module: pack(t, good, "third", `[[route]]`, `pattern = "GET /{any}"`, `[[route]]`, `pattern = "GET /x"`)}, fault.Conflict, []string{"third", "other", "GET /x"}},
+		{"routes of another plugin", deploy.Upload{Mount: "/other", Module: pack(t, good, "third", `[[route]]`, `pattern = "GET /{any}"`, `[[route]]`, `pattern = "GET /x"`)}, fault.Conflict, []string{"stage", "third", "other", "GET /x"}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -202,8 +202,8 @@ func TestAFailureLeavesWhatServes(t *testing.T) {
 				t.Fatalf("got %v, want code %s", err, tc.code)
 			}
 			for _, word := range tc.say {
-				if !strings.Contains(err.Error(), word) {
-					t.Errorf("the message %q does not name %q", err, word)
+				if told := fault.MessageOf(err); !strings.Contains(told, word) {
+					t.Errorf("the message %q does not name %q", told, word)
 				}
 			}
 			p.want("/demo", "one")

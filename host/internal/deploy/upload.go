@@ -60,7 +60,7 @@ func (w *stopwatch) run(name string, step func() error) error {
 	if err == nil {
 		return nil
 	}
-	return fault.Wrap(fault.CodeOf(err), name, fault.MessageOf(err), err)
+	return fault.Wrap(fault.CodeOf(err), "", name+": "+fault.MessageOf(err), err)
 }
 
 // Deploy takes an upload through every step to a version that serves, or that
