@@ -66,8 +66,7 @@ func testLinearizableCounters(t *testing.T, h *history) {
 func (h *history) linearizable(t *testing.T, prefix, initial string, kinds []string, step func(state string, op keyOp, answer string) (bool, string)) {
 	const clients = 6
 	each := often(60, 2000)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seeded(t)
 	histories := make([][]porcupine.Operation, clients)
 	parallel(clients, func(c int) {
 		rng := rand.New(rand.NewPCG(seed, uint64(c)))

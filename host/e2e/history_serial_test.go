@@ -16,8 +16,7 @@ import (
 func testSerializableLists(t *testing.T, h *history) {
 	const clients, keys = 6, 4
 	each := often(40, 1000)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seeded(t)
 	histories := make([][]listTxn, clients)
 	before := h.reruns.Load()
 	parallel(clients, func(c int) {
@@ -305,6 +304,7 @@ func TestCheckSerial(t *testing.T) {
 func testBank(t *testing.T, h *history) {
 	const accounts, clients, money = 5, 4, 1000
 	each := often(30, 1000)
+	seed := seeded(t)
 	var opening []string
 	for i := range accounts {
 		opening = append(opening, fmt.Sprintf("setint bank/%d %d", i, money))
@@ -312,7 +312,7 @@ func testBank(t *testing.T, h *history) {
 	h.tx(opening...)
 	before := h.reruns.Load()
 	parallel(clients+2, func(c int) {
-		rng := rand.New(rand.NewPCG(7, uint64(c)))
+		rng := rand.New(rand.NewPCG(seed, uint64(c)))
 		for range each {
 			if c >= clients {
 				h.audit(t, accounts*money)

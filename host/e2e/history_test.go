@@ -20,7 +20,7 @@ import (
 // here a host that loses a read set, an attempt's effects or the order of commit
 // and response shows too.
 func TestHistory(t *testing.T) {
-	h := &history{server: serve(t, t.TempDir()), t: t, began: time.Now()}
+	h := &history{server: serve(t, t.TempDir()), began: time.Now()}
 	h.deploy("kv", pack(t, goGuest(t, "testdata/kvguest"), "kv", "[kv]"))
 	for _, test := range []struct {
 		name string
@@ -45,7 +45,7 @@ func TestHistory(t *testing.T) {
 		{"bank", testBank},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h.t = t
+			defer h.during(t)()
 			test.run(t, h)
 		})
 	}
@@ -54,7 +54,6 @@ func TestHistory(t *testing.T) {
 // history drives the guest kvguest, which runs scripts as transactions.
 type history struct {
 	*server
-	t      *testing.T
 	began  time.Time
 	reruns atomic.Int64 // attempts beyond the first
 }
@@ -219,7 +218,7 @@ func testPhantomAtEdge(t *testing.T, h *history) {
 		{"the entry goes", "list %s - 1", "del %sm"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h.t = t
+			defer h.during(t)()
 			h.untilRerun(func(i int) {
 				prefix := fmt.Sprintf("edge/%s/%d/", strings.ReplaceAll(test.name, " ", "-"), i)
 				h.want([]string{"set " + prefix + "m x"}, "ok")
@@ -278,7 +277,7 @@ func testOutcomes(t *testing.T, h *history) {
 		{"a panic after commit drops", "commit\npanic", 502, "absent"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h.t = t
+			defer h.during(t)()
 			key := "outcome/" + strings.ReplaceAll(test.name, " ", "-")
 			if a := h.do("POST", "/kv", "set "+key+" x\n"+test.op); a.status != test.status {
 				t.Errorf("got %v, want status %d", a, test.status)
