@@ -132,6 +132,25 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestLostParts(t *testing.T) {
+	inv := begun()
+	inv.Reply.LoseHead("lost head")
+	if got := inv.Reply.Fault(); got != "lost head" {
+		t.Errorf("fault of a lost head: %q", got)
+	}
+	if s := inv.Reply.SetHead(head(200)); s != abi.OK || inv.Reply.Fault() != "" {
+		t.Errorf("a good head: %v, fault %q", s, inv.Reply.Fault())
+	}
+	inv.Reply.LosePart("lost part")
+	if s := inv.Reply.SetHead(head(200)); s != abi.OK || inv.Reply.Fault() != "lost part" {
+		t.Errorf("a good head after a lost part: %v, fault %q", s, inv.Reply.Fault())
+	}
+	inv.Begin(2, inv.Env.Limits, nil)
+	if got := inv.Reply.Fault(); got != "" {
+		t.Errorf("fault of the next attempt: %q", got)
+	}
+}
+
 func TestCommits(t *testing.T) {
 	for _, test := range []struct {
 		outcome uint32

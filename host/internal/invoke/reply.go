@@ -57,6 +57,14 @@ func (r *Reply) SetHead(layout []byte) abi.Status {
 	return abi.OK
 }
 
+// LoseHead notes that the guest called for a head the host could not read. It
+// counts as a head that was refused.
+func (r *Reply) LoseHead(why string) { r.headFault = why }
+
+// LosePart notes that the guest wrote a part of the body the host could not
+// read: the body is not whole any more, whatever follows.
+func (r *Reply) LosePart(why string) { r.bodyFault = why }
+
 // Write appends a copy of data to the body, which may have max bytes.
 func (r *Reply) Write(data []byte, max int64) abi.Status {
 	if int64(len(r.Body))+int64(len(data)) > max {

@@ -45,6 +45,7 @@ func requestBody(inv *invoke.Invocation, mem capability.Memory, args []uint64) i
 func responseHead(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	layout, ok := mem.Range(args[0], args[1])
 	if !ok {
+		inv.Reply.LoseHead("response head does not lie within the guest's memory")
 		return int64(abi.BadPointer)
 	}
 	return int64(inv.Reply.SetHead(layout))
@@ -53,6 +54,7 @@ func responseHead(inv *invoke.Invocation, mem capability.Memory, args []uint64) 
 func responseWrite(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	data, ok := mem.Range(args[0], args[1])
 	if !ok {
+		inv.Reply.LosePart("a part of the response body does not lie within the guest's memory")
 		return int64(abi.BadPointer)
 	}
 	return int64(inv.Reply.Write(data, inv.Limits.ResponseBody))

@@ -87,6 +87,47 @@ func TestResponse(t *testing.T) {
 	}
 }
 
+// TestResponseOutOfMemory checks that a bad pointer spoils the reply like any
+// other refused part.
+func TestResponseOutOfMemory(t *testing.T) {
+	const good, bad = 0, 4096
+	for _, test := range []struct {
+		name    string
+		write   bool // of the body, not the head
+		at      []uint64
+		spoiled bool
+	}{
+		{"good head", false, []uint64{good}, false},
+		{"bad head", false, []uint64{bad}, true},
+		{"bad head after a good one", false, []uint64{good, bad}, true},
+		{"good head after a bad one", false, []uint64{bad, good}, false},
+		{"good part", true, []uint64{good}, false},
+		{"bad part", true, []uint64{bad}, true},
+		{"good part after a bad one", true, []uint64{bad, good}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			layout := abi.AppendResponseHead(nil, &abi.ResponseHead{Status: 201})
+			g := guest("", string(layout))
+			name := abi.FnResponseHead
+			if test.write {
+				name = abi.FnResponseWrite
+			}
+			for _, at := range test.at {
+				want := abi.OK
+				if at == bad {
+					want = abi.BadPointer
+				}
+				if got := abi.Status(call(t, g, name, at, uint64(len(layout)))); got != want {
+					t.Errorf("%s at %d: got %v, want %v", name, at, got, want)
+				}
+			}
+			if fault := g.Inv.Reply.Fault(); (fault != "") != test.spoiled {
+				t.Errorf("fault %q, want one: %v", fault, test.spoiled)
+			}
+		})
+	}
+}
+
 func TestRouteSet(t *testing.T) {
 	long := strings.Repeat("r", limit.RoutePattern)
 	for _, test := range []struct {
