@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"math"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -109,7 +108,7 @@ func (tx *Tx) visible(add *Op, v Value, ok bool) ([]byte, bool, error) {
 }
 
 // Set buffers a write. A ttl of 0 means it never expires; otherwise it is gone
-// at now+ttl, rounded up to a millisecond.
+// at now+ttl, rounded up to a whole millisecond.
 func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
 	if err := tx.check("set", key); err != nil {
 		return err
@@ -127,16 +126,15 @@ func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
 	return tx.put(Op{Kind: OpSet, Key: key, Value: v})
 }
 
-// expiry is now+ttl in milliseconds, rounded up and never 0.
+// expiry is now+ttl in Unix milliseconds, never 0. It is rounded up, while
+// ExpiredAt rounds down, so that no value lives shorter than its ttl.
 func expiry(now time.Time, ttl time.Duration) int64 {
-	ms := int64((ttl + time.Millisecond - 1) / time.Millisecond)
-	if ttl > math.MaxInt64-time.Millisecond {
-		ms = int64(ttl / time.Millisecond)
+	at := now.Add(ttl)
+	ms := at.UnixMilli()
+	if at.Nanosecond()%int(time.Millisecond) != 0 {
+		ms++
 	}
-	if at := now.UnixMilli() + ms; at > 0 {
-		return at
-	}
-	return 1
+	return max(ms, 1)
 }
 
 // Delete buffers the removal of key. Deleting an absent key is not an error.

@@ -89,6 +89,42 @@ func TestEffects(t *testing.T) {
 	}
 }
 
+// TestTTLIsNeverCutShort starts between two milliseconds: a value lives for its
+// whole ttl, and not a millisecond longer.
+func TestTTLIsNeverCutShort(t *testing.T) {
+	whole := time.Unix(1_700_000_000, 0)
+	for _, test := range []struct {
+		name  string
+		start time.Time
+		ttl   time.Duration
+		want  int64 // milliseconds after whole
+	}{
+		{"whole start and ttl", whole, time.Second, 1000},
+		{"start just past a millisecond", whole.Add(1), time.Second, 1001},
+		{"start just before a millisecond", whole.Add(time.Millisecond - 1), time.Second, 1001},
+		{"ttl of a nanosecond", whole, 1, 1},
+		{"fractions of both that add up", whole.Add(400 * time.Microsecond), 600 * time.Microsecond, 1},
+		{"fractions of both", whole.Add(999 * time.Microsecond), 2 * time.Microsecond, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tx := Begin(newMemory(), 1, Quota{}, test.start)
+			if err := tx.Set([]byte("k"), nil, test.ttl); err != nil {
+				t.Fatal(err)
+			}
+			v := tx.Effects().Ops[0].Value
+			if got := v.Expires - whole.UnixMilli(); got != test.want {
+				t.Errorf("expires %d ms after, want %d", got, test.want)
+			}
+			if v.ExpiredAt(test.start.Add(test.ttl - 1)) {
+				t.Error("it expires before its ttl has passed")
+			}
+			if !v.ExpiredAt(test.start.Add(test.ttl + time.Millisecond)) {
+				t.Error("it is there a millisecond after its ttl")
+			}
+		})
+	}
+}
+
 // TestListRecordsWhatItWalked checks the interval each list leaves behind.
 func TestListRecordsWhatItWalked(t *testing.T) {
 	own := func(tx *Tx) error { return errors.Join(tx.Set([]byte("b5"), nil, 0), tx.Delete([]byte("b2"))) }
