@@ -30,7 +30,7 @@ type Env struct {
 type Request struct {
 	Head abi.RequestHead
 	Body []byte
-	// DropEffects never commits, whatever the handler says: HEAD runs GET.
+	// DropEffects never commits, whatever the handler says: HEAD is safe.
 	DropEffects bool
 }
 

@@ -217,8 +217,8 @@ func refusalOf(ctx *fasthttp.RequestCtx) *refusal {
 	return refuseUnreadable
 }
 
-// fillRequest makes the request as the guest sees it. HEAD is a GET whose body
-// and effects are dropped.
+// fillRequest makes the request as the guest sees it. HEAD goes where GET goes,
+// by its own name, and has its effects dropped; fasthttp drops the body.
 func (c *call) fillRequest() {
 	c.request.Head = abi.RequestHead{
 		Method:    c.method,
@@ -234,10 +234,7 @@ func (c *call) fillRequest() {
 		RequestID: c.id,
 		BodySize:  uint64(len(c.body)),
 	}
-	if c.method == "HEAD" {
-		c.request.Head.Method = "GET"
-		c.request.DropEffects = true
-	}
+	c.request.DropEffects = c.method == "HEAD"
 	c.request.Body = c.body
 	c.inv.Request = &c.request
 }

@@ -94,7 +94,7 @@ func TestRequestAsTheGuestSeesIt(t *testing.T) {
 	})
 	roundTrip(t, addr, request("HEAD", "/a%20b?q=%41", "hello", "Content-Length: 5", "Cookie: a=b; c=d", "X-Request-ID: abc-1"))
 	want := abi.RequestHead{
-		Method: "GET", Path: "/a%20b", Pattern: "/{rest...}", Params: []abi.Pair{{Name: "rest", Value: "a%20b"}},
+		Method: "HEAD", Path: "/a%20b", Pattern: "/{rest...}", Params: []abi.Pair{{Name: "rest", Value: "a%20b"}},
 		Query:   "q=%41",
 		Headers: []abi.Pair{{Name: "host", Value: "test"}, {Name: "cookie", Value: "a=b; c=d"}, {Name: "x-request-id", Value: "abc-1"}},
 		Scheme:  "http", Host: "test", Remote: "127.0.0.1", RequestID: "abc-1", Attempt: 1, BodySize: 5,
@@ -135,6 +135,10 @@ func TestReplies(t *testing.T) {
 		"unknown status":      {"GET", reply(299, ""), "HTTP/1.1 299 Unknown Status Code\nContent-Length: 0\n\n"},
 		"HEAD":                {"HEAD", reply(200, "hi"), "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 2\n\n"},
 		"HEAD, large":         {"HEAD", reply(200, strings.Repeat("a", 100_000)), "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 100000\n\n"},
+		"HEAD, empty":         {"HEAD", reply(200, ""), "HTTP/1.1 200 OK\n\n"},
+		"no content type":     {"GET", reply(200, "hi", abi.Pair{Name: "content-type"}), "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 2\n\nhi"},
+		"single fields":       {"GET", reply(200, "", twice("content-type", "content-encoding", "server")...), "HTTP/1.1 200 OK\nServer: 2\nContent-Type: 2\nContent-Encoding: 2\nContent-Length: 0\n\n"},
+		"order":               {"GET", reply(200, "", twice("b", "set-cookie", "a")...), "HTTP/1.1 200 OK\nContent-Length: 0\nb: 1\nb: 2\na: 1\na: 2\nSet-Cookie: 1\nSet-Cookie: 2\n\n"},
 		"204 with body":       {"GET", reply(204, "hi"), "HTTP/1.1 204 No Content\n\n"},
 		"304 with body":       {"GET", reply(304, "hi", abi.Pair{Name: "ETag", Value: `"x"`}), "HTTP/1.1 304 Not Modified\nETag: \"x\"\n\n"},
 		"large":               {"GET", reply(200, strings.Repeat("a", 100_000), abi.Pair{Name: "Content-Type", Value: "a/b"}), "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Length: 100000\n\n" + strings.Repeat("a", 100_000)},
@@ -160,6 +164,14 @@ func TestReplies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// twice returns each field with the value 1 and then 2.
+func twice(names ...string) (fields []abi.Pair) {
+	for _, name := range names {
+		fields = append(fields, abi.Pair{Name: name, Value: "1"}, abi.Pair{Name: name, Value: "2"})
+	}
+	return fields
 }
 
 // withoutVarying removes what differs between responses.
