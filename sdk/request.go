@@ -135,7 +135,7 @@ func (r *Request) Host() string { return r.get().Host }
 func (r *Request) Remote() string { return r.get().Remote }
 
 // ID returns the request's id, the same over all attempts. The host's answers
-// and its log carry it.
+// and its log carry it. The client may have chosen it, so it is no unique key.
 func (r *Request) ID() string { return r.get().RequestID }
 
 // Attempt returns 1 on the first run of the handler, and one more each time a

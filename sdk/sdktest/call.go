@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -153,7 +154,8 @@ func (c *call) KVSet(key string, value []byte, ttl int64) int64 {
 	case len(value) > maxValue:
 		return int64(abi.Limit)
 	}
-	return int64(c.tx.set(key, value, time.Duration(ttl)*time.Millisecond))
+	const most = math.MaxInt64 / int64(time.Millisecond) // 292 years; the host takes more as that, too
+	return int64(c.tx.set(key, value, time.Duration(min(ttl, most))*time.Millisecond))
 }
 
 func (c *call) KVDelete(key string) int64 {

@@ -1,10 +1,13 @@
 package sdktest_test
 
 import (
+	"math"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/kv"
@@ -131,6 +134,30 @@ func TestAddMeetsAnotherValue(t *testing.T) {
 	res := host.Get("/")
 	if _, wrote := host.Store.Get("x"); res.Status != 502 || res.Outcome != sdktest.Aborted || wrote {
 		t.Errorf("got %v, x written: %v", res, wrote)
+	}
+}
+
+// TestTTLIsRoundedUp sets values between two milliseconds.
+func TestTTLIsRoundedUp(t *testing.T) {
+	host := sdktest.New(func(*sdk.Response, *sdk.Request) error {
+		return all(kv.SetTTL("short", nil, kv.Millisecond), kv.SetTTL("ages", nil, math.MaxInt64))
+	})
+	start := host.Now.Add(time.Millisecond - 1)
+	host.Now = start
+	host.Get("/")
+	host.Store.Set("by the test", nil, time.Millisecond)
+	for _, c := range []struct {
+		after time.Duration
+		want  []string
+	}{
+		{time.Millisecond, []string{"ages", "by the test", "short"}},
+		{time.Millisecond + 1, []string{"ages"}},
+		{100 * 365 * 24 * time.Hour, []string{"ages"}},
+	} {
+		host.Now = start.Add(c.after)
+		if got := host.Store.Keys(""); !slices.Equal(got, c.want) {
+			t.Errorf("%v after: keys %q, want %q", c.after, got, c.want)
+		}
 	}
 }
 

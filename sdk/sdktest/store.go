@@ -26,6 +26,19 @@ type value struct {
 	expires time.Time
 }
 
+// expiry is when a value written at now is gone: after ttl, rounded up to a
+// whole millisecond as the host does; never if ttl is zero.
+func expiry(now time.Time, ttl time.Duration) time.Time {
+	if ttl <= 0 {
+		return time.Time{}
+	}
+	at := now.Add(ttl)
+	if whole := at.Truncate(time.Millisecond); whole.Before(at) {
+		return whole.Add(time.Millisecond)
+	}
+	return at
+}
+
 func (v value) live(now time.Time) bool { return v.expires.IsZero() || now.Before(v.expires) }
 
 // Get returns a value that has not expired.
@@ -64,12 +77,8 @@ func (s *Store) Keys(prefix string) []string {
 func (s *Store) Set(key string, data []byte, ttl time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := value{data: slices.Clone(data)}
-	if ttl > 0 {
-		v.expires = s.now().Add(ttl)
-	}
 	s.revision++
-	s.put(key, v)
+	s.put(key, value{data: slices.Clone(data), expires: expiry(s.now(), ttl)})
 }
 
 // Delete removes a key.

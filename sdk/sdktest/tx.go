@@ -92,10 +92,7 @@ func (t *tx) see(key string) ([]byte, abi.Status) {
 }
 
 func (t *tx) set(key string, data []byte, ttl time.Duration) abi.Status {
-	v := value{data: append([]byte{}, data...)}
-	if ttl > 0 {
-		v.expires = t.now.Add(ttl)
-	}
+	v := value{data: append([]byte{}, data...), expires: expiry(t.now, ttl)}
 	return t.put(key, op{kind: opSet, value: v})
 }
 
