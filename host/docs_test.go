@@ -12,15 +12,25 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// rows returns the cells of OPERATING.md's tables by their first cell.
-func rows(t *testing.T) map[string][]string {
+// operating returns the rows of OPERATING.md's tables.
+func operating(t *testing.T) map[string][]string {
 	t.Helper()
-	text, err := os.ReadFile("docs/OPERATING.md")
+	return rows(read(t, "docs/OPERATING.md"))
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// rows returns the cells of a document's tables by their first cell.
+func rows(text string) map[string][]string {
 	rows := map[string][]string{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "|") {
 			continue
 		}
@@ -34,7 +44,7 @@ func rows(t *testing.T) map[string][]string {
 }
 
 func TestOperatingLimitsAreTheCode(t *testing.T) {
-	table := rows(t)
+	table := operating(t)
 	size := func(n int64) string { return limit.FormatSize(n) }
 	d, m := limit.Default(), limit.Maximum()
 	for _, row := range []struct{ name, def, max string }{
@@ -67,7 +77,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 }
 
 func TestOperatingConfigurationIsTheCode(t *testing.T) {
-	table := rows(t)
+	table := operating(t)
 	c := DefaultConfig()
 	for key, want := range map[string]any{
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,

@@ -1,0 +1,75 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// TestSpecLimitsAreTheCode holds the table of limits in the specification of
+// the ABI to the code, in both directions: no row goes unchecked.
+func TestSpecLimitsAreTheCode(t *testing.T) {
+	d := limit.Default()
+	want := map[string]string{
+		"key, prefix, cursor":   specSize(store.MaxKey),
+		"value":                 specSize(store.MaxValue),
+		"effects of an attempt": specCount(store.MaxEffectOps) + " keys, " + specSize(store.MaxEffectBytes) + " of keys and values",
+		"keys of a key space; bytes of its keys and values *": specCount(deploy.DefaultKVKeys) + "; " + specSize(deploy.DefaultKVBytes),
+		"request body *":                        specSize(d.RequestBody),
+		"request head":                          fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),
+		"response body *":                       specSize(d.ResponseBody),
+		"response head":                         fmt.Sprintf("%s, %d fields", specSize(limit.ResponseHead), limit.Headers),
+		"pattern reported by `route_set":        fmt.Sprint(limit.RoutePattern, " bytes"),
+		"log message; attributes of a log line": specSize(limit.LogLine) + " each",
+		"log lines of an attempt":               specCount(limit.LogLines),
+		"memory *":                              specSize(d.Memory),
+		"deadline over all attempts *":          fmt.Sprintf("%g s", d.Deadline.Seconds()),
+		"attempts":                              fmt.Sprint(limit.Attempts),
+	}
+	table := specLimits(t)
+	for name, cells := range table {
+		if want, known := want[name]; !known {
+			t.Errorf("SPEC.md has a limit %q that this test does not know", name)
+		} else if len(cells) < 2 || cells[0] != want {
+			t.Errorf("SPEC.md row %q is %q, the code says %q", name, cells, want)
+		}
+	}
+	for name := range want {
+		if table[name] == nil {
+			t.Errorf("SPEC.md has no row %q", name)
+		}
+	}
+}
+
+// specLimits returns the rows of §8.
+func specLimits(t *testing.T) map[string][]string {
+	t.Helper()
+	_, text, found := strings.Cut(read(t, "../abi/SPEC.md"), "\n## 8. Limits\n")
+	text, _, ended := strings.Cut(text, "\n## ")
+	if !found || !ended {
+		t.Fatal("SPEC.md has no section 8, Limits")
+	}
+	table := rows(text)
+	delete(table, "what") // the heading
+	delete(table, "---")
+	return table
+}
+
+// specSize writes a size as the specification does: 4 MiB.
+func specSize(n int64) string {
+	text := limit.FormatSize(n)
+	unit := strings.TrimLeft(text, "0123456789")
+	return strings.TrimSuffix(text, unit) + " " + unit
+}
+
+// specCount writes a number as the specification does: 10,000.
+func specCount(n int64) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", specCount(n/1000), n%1000)
+}
