@@ -231,6 +231,7 @@ func testBadGuests(t *testing.T, v *victim) {
 		{"101 header fields", head(200, slices.Repeat([]abi.Pair{{Name: "x", Value: "y"}}, 101)...), 502, "bad_reply"},
 		{"header over 64 KiB", field("x", strings.Repeat("y", 64<<10)), 502, "bad_reply"},
 		{"head cut short", enginetest.Head(whole[:len(whole)-1]), 502, "bad_reply"},
+		{"body from outside its memory", enginetest.Caller(abi.FnResponseWrite, 1<<31, 1), 502, "bad_reply"},
 		{"body over its limit", enginetest.Large(2), 502, "bad_reply"},
 	} {
 		v.row(t, test.name, func(t *testing.T) {
@@ -289,7 +290,7 @@ func testBadPointers(t *testing.T, v *victim) {
 		{"key at the last byte there can be", abi.FnKVGet, []uint64{last, last, at, 8}, abi.BadPointer},
 		{"buffer beyond the end", abi.FnKVGet, []uint64{at, 1, end - 7, 8}, abi.BadPointer},
 		{"value longer than memory", abi.FnKVSet, []uint64{at, 1, at, last, 0}, abi.BadPointer},
-		{"empty range outside", abi.FnResponseWrite, []uint64{end + 1, 0}, abi.BadPointer},
+		{"empty range outside", abi.FnRequestHead, []uint64{end + 1, 0}, abi.BadPointer},
 		{"head to 2^31", abi.FnRequestHead, []uint64{half, half}, abi.BadPointer},
 		{"random to everywhere", abi.FnRandomFill, []uint64{0, last}, abi.BadPointer},
 		{"key and value overlap", abi.FnKVSet, []uint64{at, 16, at + 8, 16, 0}, abi.OK},
