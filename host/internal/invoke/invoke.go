@@ -4,6 +4,7 @@
 package invoke
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -22,7 +23,9 @@ type Env struct {
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
 	Config  map[string]string
-	Log     *slog.Logger // carries plugin and version; nil drops what the guest logs
+	Log     *slog.Logger     // carries plugin and version; nil drops what the guest logs
+	Clock   func() time.Time // what the guest's clocks read; nil = time.Now
+	Random  func(buf []byte) // what fills the guest's random bytes; nil = crypto/rand
 }
 
 // Request is what the client sent. The host built it: it is already bounded and
@@ -47,6 +50,25 @@ type Invocation struct {
 
 	head     []byte // encoded request head, made at its first reading
 	logLines int
+}
+
+// Now reads the clock that the guest sees. A nil inv, of a guest that
+// initialises, reads the machine's.
+func (inv *Invocation) Now() time.Time {
+	if inv == nil || inv.Env.Clock == nil {
+		return time.Now()
+	}
+	return inv.Env.Clock()
+}
+
+// FillRandom fills buf with random bytes for the guest. A nil inv takes the
+// machine's.
+func (inv *Invocation) FillRandom(buf []byte) {
+	if inv == nil || inv.Env.Random == nil {
+		rand.Read(buf) // never fails: it ends the process rather than return weak bytes
+		return
+	}
+	inv.Env.Random(buf)
 }
 
 // Begin makes inv ready for an attempt, reusing what the last one left.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -301,4 +302,31 @@ func FuzzCut(f *testing.F) {
 			t.Fatalf("Cut(%q, %d): got %q", s, size, got)
 		}
 	})
+}
+
+// TestSources checks that a guest's clock and random bytes are the
+// invocation's where it has its own.
+func TestSources(t *testing.T) {
+	at := time.Unix(7, 0)
+	inv := &Invocation{Env: &Env{
+		Clock:  func() time.Time { return at },
+		Random: func(buf []byte) { clear(buf); buf[0] = 42 },
+	}}
+	if got := inv.Now(); !got.Equal(at) {
+		t.Errorf("Now is %v, want %v", got, at)
+	}
+	buf := []byte{1, 2}
+	inv.FillRandom(buf)
+	if buf[0] != 42 || buf[1] != 0 {
+		t.Errorf("random bytes are %v, want those of the invocation", buf)
+	}
+	for name, inv := range map[string]*Invocation{"initialising": nil, "plain": {Env: &Env{}}} {
+		if got := inv.Now(); time.Since(got).Abs() > time.Hour {
+			t.Errorf("%s: Now is %v", name, got)
+		}
+		buf := make([]byte, 32)
+		if inv.FillRandom(buf); bytes.Count(buf, []byte{0}) == len(buf) {
+			t.Errorf("%s: random bytes are all 0", name)
+		}
+	}
 }

@@ -105,10 +105,12 @@ func refused(inv *invoke.Invocation, err error) int64 {
 	switch fault.CodeOf(err) {
 	case "":
 		return int64(abi.OK)
-	case fault.TooLarge, fault.Exhausted:
+	case fault.TooLarge:
 		return int64(abi.Limit)
 	case fault.Invalid:
 		return int64(abi.WrongType)
+	case fault.Conflict: // dispatch runs the handler again
+		return int64(abi.Internal)
 	}
 	inv.Fail(err)
 	return int64(abi.Internal)

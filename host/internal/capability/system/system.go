@@ -3,9 +3,6 @@
 package system
 
 import (
-	"crypto/rand"
-	"time"
-
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -19,15 +16,15 @@ func Functions() []capability.Func {
 	})
 }
 
-func now(*invoke.Invocation, capability.Memory, []uint64) int64 {
-	return time.Now().UnixNano()
+func now(inv *invoke.Invocation, _ capability.Memory, _ []uint64) int64 {
+	return inv.Now().UnixNano()
 }
 
-func fill(_ *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+func fill(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	buf, ok := mem.Range(args[0], args[1])
 	if !ok {
 		return int64(abi.BadPointer)
 	}
-	rand.Read(buf) // never fails: it ends the process rather than return weak bytes
+	inv.FillRandom(buf)
 	return int64(len(buf))
 }

@@ -2,7 +2,6 @@ package wasi
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -22,13 +21,13 @@ const resolution = 1000
 // some guests take 0 for "no time".
 var epoch = time.Now().Add(-time.Second)
 
-// now reads a clock in nanoseconds.
-func now(clock uint32) (uint64, bool) {
+// now reads a clock of the guest, in nanoseconds.
+func now(g *capability.Guest, clock uint32) (uint64, bool) {
 	switch clock {
 	case realtime:
-		return uint64(time.Now().UnixNano()), true
+		return uint64(g.Inv.Now().UnixNano()), true
 	case monotonic:
-		return uint64(time.Since(epoch)), true
+		return uint64(g.Inv.Now().Sub(epoch)), true
 	default:
 		return 0, false
 	}
@@ -39,7 +38,7 @@ func clockResGet(g *capability.Guest, args []uint64) errno {
 	if !ok {
 		return fault
 	}
-	if _, known := now(uint32(args[0])); !known {
+	if _, known := now(g, uint32(args[0])); !known {
 		return inval
 	}
 	le.PutUint64(out, resolution)
@@ -51,7 +50,7 @@ func clockTimeGet(g *capability.Guest, args []uint64) errno {
 	if !ok {
 		return fault
 	}
-	t, known := now(uint32(args[0]))
+	t, known := now(g, uint32(args[0]))
 	if !known {
 		return inval
 	}
@@ -64,7 +63,7 @@ func randomGet(g *capability.Guest, args []uint64) errno {
 	if !ok {
 		return fault
 	}
-	rand.Read(buf) // never fails: it ends the process rather than return weak bytes
+	g.Inv.FillRandom(buf)
 	return success
 }
 

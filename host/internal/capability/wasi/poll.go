@@ -35,20 +35,20 @@ func pollOneoff(ctx context.Context, g *capability.Guest, args []uint64) (uint64
 	case count == 0:
 		return uint64(inval), nil
 	}
-	waited := earliest(subs)
+	waited := earliest(g, subs)
 	if err := sleep(ctx, waited); err != nil {
 		return 0, err
 	}
-	le.PutUint32(stored, report(subs, events, waited))
+	le.PutUint32(stored, report(g, subs, events, waited))
 	return uint64(success), nil
 }
 
 // earliest returns how long it is until the first of the subscriptions is
 // ready.
-func earliest(subs []byte) time.Duration {
+func earliest(g *capability.Guest, subs []byte) time.Duration {
 	first := time.Duration(math.MaxInt64)
 	for ; len(subs) > 0; subs = subs[subscriptionSize:] {
-		wait, _ := readiness(subs)
+		wait, _ := readiness(g, subs)
 		first = min(first, wait)
 	}
 	return first
@@ -56,10 +56,10 @@ func earliest(subs []byte) time.Duration {
 
 // readiness returns in how long a subscription is ready, and its error: one
 // that can never be ready is so now, with an error.
-func readiness(sub []byte) (time.Duration, errno) {
+func readiness(g *capability.Guest, sub []byte) (time.Duration, errno) {
 	switch tag := sub[8]; tag {
 	case tagClock:
-		return clockReadiness(sub)
+		return clockReadiness(g, sub)
 	case tagRead, tagWrite:
 		fd := le.Uint32(sub[16:])
 		if fd > stderr || (fd == stdin) != (tag == tagRead) {
@@ -71,9 +71,9 @@ func readiness(sub []byte) (time.Duration, errno) {
 	}
 }
 
-func clockReadiness(sub []byte) (time.Duration, errno) {
+func clockReadiness(g *capability.Guest, sub []byte) (time.Duration, errno) {
 	timeout := le.Uint64(sub[24:])
-	current, known := now(le.Uint32(sub[16:]))
+	current, known := now(g, le.Uint32(sub[16:]))
 	if !known {
 		return 0, inval
 	}
@@ -85,9 +85,9 @@ func clockReadiness(sub []byte) (time.Duration, errno) {
 
 // report writes an event for each subscription that is ready after waiting and
 // returns how many. An absolute clock has been waited for once it is reached.
-func report(subs, events []byte, waited time.Duration) (n uint32) {
+func report(g *capability.Guest, subs, events []byte, waited time.Duration) (n uint32) {
 	for ; len(subs) > 0; subs = subs[subscriptionSize:] {
-		wait, e := readiness(subs)
+		wait, e := readiness(g, subs)
 		if wait > waited {
 			continue
 		}
