@@ -144,8 +144,15 @@ func (s *Service) admit(ctx context.Context) error {
 	}
 }
 
-// attempt runs the handler once on a new snapshot and settles its effects.
+// attempt runs the handler once, in an instance of its own and on a new
+// snapshot, and settles its effects. The snapshot comes last: the younger it is
+// when the handler starts, the less there is to conflict with.
 func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt int, limits limit.Limits) (Outcome, error) {
+	instance, err := s.cfg.Program.Instance(ctx)
+	if err != nil {
+		return None, err
+	}
+	defer s.close(ctx, instance)
 	tx, err := s.begin(inv.Start)
 	if err != nil {
 		return None, err
@@ -154,7 +161,11 @@ func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt i
 		defer tx.Close()
 	}
 	inv.Begin(attempt, limits, tx)
-	if err := s.run(ctx, inv); err != nil {
+	err = instance.Handle(ctx, inv)
+	if tx != nil && tx.Stale() != nil {
+		return Aborted, tx.Stale()
+	}
+	if err != nil {
 		return Aborted, err
 	}
 	if reason := inv.Reply.Fault(); reason != "" {
@@ -175,17 +186,10 @@ func (s *Service) begin(now time.Time) (*store.Tx, error) {
 	return store.Begin(snap, env.Space, env.Quota, now), nil
 }
 
-// run gives the invocation an instance of its own, in clean memory.
-func (s *Service) run(ctx context.Context, inv *invoke.Invocation) error {
-	instance, err := s.cfg.Program.Instance(ctx)
-	if err != nil {
-		return err
+func (s *Service) close(ctx context.Context, instance engine.Instance) {
+	if err := instance.Close(context.WithoutCancel(ctx)); err != nil && s.cfg.Env.Log != nil {
+		s.cfg.Env.Log.Error("close instance", "error", err)
 	}
-	err = instance.Handle(ctx, inv)
-	if closeErr := instance.Close(context.WithoutCancel(ctx)); err == nil && closeErr != nil {
-		return fault.Wrap(fault.Internal, "dispatch", "close instance", closeErr)
-	}
-	return err
 }
 
 // settle commits or drops the effects of a handler that returned normally.

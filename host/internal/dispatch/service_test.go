@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,6 +172,31 @@ func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
 	}
 	if want := []uint32{1, 2, 3}; len(attempts) != 3 || attempts[0] != want[0] || attempts[2] != want[2] {
 		t.Errorf("the guest saw attempts %v, want %v", attempts, want)
+	}
+}
+
+// TestAStaleSnapshotIsRerun lets the guest's snapshot grow too old while it
+// runs: its read fails, the guest gives up, and the host runs it again.
+func TestAStaleSnapshotIsRerun(t *testing.T) {
+	var late atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	st, err := badger.Open(badger.Config{Dir: t.TempDir(), Reserve: -1, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+		if inv.Request.Head.Attempt == 1 {
+			late.Store(int64(time.Hour))
+			put(t, st, "k", "v") // a commit ends snapshots that are too old
+		}
+		if _, _, err := inv.Tx.Get([]byte("k")); err != nil {
+			return fault.Wrap(fault.Trap, "", "the guest gives up", err)
+		}
+		return nil
+	})
+	if _, res, err := do(t, s, nil); err != nil || res.Attempts != 2 {
+		t.Errorf("got %+v and %v, want success at the second attempt", res, err)
 	}
 }
 

@@ -62,7 +62,7 @@ func (tx *Tx) List(q Query, yield func(key, data []byte) bool) error {
 	if m.err != nil {
 		return m.err
 	}
-	return err
+	return tx.failed(err)
 }
 
 // between returns the ops on keys in [from, to).

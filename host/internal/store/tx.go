@@ -29,6 +29,7 @@ type Tx struct {
 	writes  writeSet
 	reads   readSet
 	scratch [counterSize]byte
+	stale   error
 }
 
 // Begin starts a transaction on snap, which it owns from here on: Close
@@ -43,7 +44,7 @@ func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 // has given out must be decided by then.
 func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
 	tx.Close()
-	tx.snap, tx.space, tx.quota, tx.read, tx.now = snap, space, quota, snap.Revision(), now
+	tx.snap, tx.space, tx.quota, tx.read, tx.now, tx.stale = snap, space, quota, snap.Revision(), now, nil
 	tx.writes.reset()
 	tx.reads.reset()
 }
@@ -75,13 +76,26 @@ func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
 	}
 	v, ok, err := tx.snap.Get(tx.space, key)
 	if err != nil {
-		return nil, false, err
+		return nil, false, tx.failed(err)
 	}
 	// Absence is recorded too. An add that was read stays an add beside the
 	// point read: the read pins the value it is added to.
 	tx.reads.addKey(key)
 	return tx.visible(own, v, ok)
 }
+
+// failed remembers that the snapshot has become too old to read.
+func (tx *Tx) failed(err error) error {
+	if fault.CodeOf(err) == fault.Conflict {
+		tx.stale = err
+	}
+	return err
+}
+
+// Stale returns the Conflict of a snapshot that became too old while it was
+// read, or nil: what the transaction has read is not enough to go on, whatever
+// its user made of the error.
+func (tx *Tx) Stale() error { return tx.stale }
 
 // visible is the stored value v as the transaction sees it, with its own add
 // (nil if none) on top.

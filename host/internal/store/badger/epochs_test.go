@@ -84,3 +84,29 @@ func TestSnapshotAge(t *testing.T) {
 	snap.Release()
 	wantCode(t, "released", read(), fault.Internal)
 }
+
+// TestNewSnapshotIsYoung opens a snapshot beside an old one of the same
+// revision: the age of the old one must not be its own.
+func TestNewSnapshotIsYoung(t *testing.T) {
+	clock := newManual()
+	s := open(t, Config{Clock: clock.now, MaxSnapshotAge: time.Minute})
+	wantCode(t, "set", set(s, "k", "1"), "")
+	snapshot := func() store.Snapshot {
+		snap, err := s.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snap
+	}
+	old := snapshot()
+	defer old.Release()
+	clock.advance(time.Minute + time.Second)
+	fresh := snapshot()
+	defer fresh.Release()
+	wantCode(t, "set", set(s, "other", "2"), "")
+	if _, ok, err := fresh.Get(1, []byte("k")); err != nil || !ok {
+		t.Errorf("a snapshot 0 s old reads %v, %v", ok, err)
+	}
+	_, _, err := old.Get(1, []byte("k"))
+	wantCode(t, "read of the old one", err, fault.Conflict)
+}

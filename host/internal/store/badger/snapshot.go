@@ -32,16 +32,19 @@ type epoch struct {
 	stale atomic.Bool // over maxAge: its versions may be gone
 }
 
-// enter returns the epoch of the newest published revision.
+// enter returns an epoch of the newest published revision. One that is old
+// already is not shared: its age counts for all its readers, and a new snapshot
+// has a right to maxAge of its own, or nearly.
 func (e *epochs) enter() *epoch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.open++
-	if n := len(e.queue); n > 0 && e.queue[n-1].rev == e.published {
+	now := e.now()
+	if n := len(e.queue); n > 0 && e.queue[n-1].rev == e.published && now.Sub(e.queue[n-1].since) < e.maxAge/2 {
 		e.queue[n-1].refs++
 		return e.queue[n-1]
 	}
-	ep := &epoch{rev: e.published, since: e.now(), refs: 1}
+	ep := &epoch{rev: e.published, since: now, refs: 1}
 	e.queue = append(e.queue, ep)
 	return ep
 }
