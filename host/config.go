@@ -35,7 +35,7 @@ type Config struct {
 	// IdleTimeout closes a kept-alive connection without requests. Default 60 s.
 	IdleTimeout time.Duration `koanf:"idle_timeout"`
 	// MinFreeDisk is the free space, in bytes, below which writes are refused
-	// while reads go on. Default 256 MiB.
+	// while reads go on; 0 = no such guard. Default 256 MiB.
 	MinFreeDisk int64 `koanf:"min_free_disk"`
 	// ShowErrors tells clients why a plugin failed. For an author's own machine:
 	// the text may quote the guest. Default false.

@@ -4,6 +4,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	h.store, err = badger.Open(badger.Config{
-		Dir: filepath.Join(h.cfg.DataDir, "store"), Logger: h.cfg.Log, MinFree: h.cfg.MinFreeDisk,
+		Dir: filepath.Join(h.cfg.DataDir, "store"), Logger: h.cfg.Log, MinFree: cmp.Or(h.cfg.MinFreeDisk, -1),
 	})
 	if err != nil {
 		return err

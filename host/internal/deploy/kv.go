@@ -17,7 +17,8 @@ const MaxKVPage = 1000
 
 // KVEntry is a key of a plugin's key space as an operator sees it.
 type KVEntry struct {
-	Key, Value []byte
+	Key  []byte
+	Size int // bytes of the value
 }
 
 // KVGet returns a plugin's value; NotFound when it is absent or expired.
@@ -33,7 +34,7 @@ func (d *Deployer) KVGet(ctx context.Context, name string, key []byte) (value []
 	return value, err
 }
 
-// KVList returns keys and values in order, at most MaxKVPage, and whether there
+// KVList returns keys in order, at most MaxKVPage, and whether there
 // are more.
 func (d *Deployer) KVList(ctx context.Context, name string, q store.Query) (entries []KVEntry, more bool, err error) {
 	limit := q.Limit
@@ -47,7 +48,7 @@ func (d *Deployer) KVList(ctx context.Context, name string, q store.Query) (entr
 				more = true
 				return false
 			}
-			entries = append(entries, KVEntry{Key: bytes.Clone(key), Value: bytes.Clone(data)})
+			entries = append(entries, KVEntry{Key: bytes.Clone(key), Size: len(data)})
 			return true
 		})
 	})

@@ -82,9 +82,9 @@ func (a *Admin) kvList(ctx context.Context, in *kvListInput) (*kvListOutput, err
 
 func newKVEntry(e deploy.KVEntry) kvEntry {
 	if utf8.Valid(e.Key) {
-		return kvEntry{Key: string(e.Key), Size: len(e.Value)}
+		return kvEntry{Key: string(e.Key), Size: e.Size}
 	}
-	return kvEntry{KeyBase64: base64.StdEncoding.EncodeToString(e.Key), Size: len(e.Value)}
+	return kvEntry{KeyBase64: base64.StdEncoding.EncodeToString(e.Key), Size: e.Size}
 }
 
 func (a *Admin) kvGet(ctx context.Context, in *kvKeyInput) (*kvValueOutput, error) {

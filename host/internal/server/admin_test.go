@@ -80,7 +80,7 @@ func (r *recorder) KVGet(_ context.Context, name string, key []byte) ([]byte, er
 }
 
 func (r *recorder) KVList(_ context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error) {
-	return []deploy.KVEntry{{Key: []byte("a"), Value: []byte("123")}, {Key: []byte{0xff}}}, true,
+	return []deploy.KVEntry{{Key: []byte("a"), Size: 3}, {Key: []byte{0xff}}}, true,
 		r.note("list %s prefix=%q after=%q limit=%d reverse=%v", name, q.Prefix, q.After, q.Limit, q.Reverse)
 }
 
