@@ -33,7 +33,9 @@ func run(w *sdk.Response, r *sdk.Request) error {
 	log.Info("attempt", "number", r.Attempt(), "seen", r.ID())
 	for line := range strings.Lines(string(script)) {
 		op := strings.Split(strings.TrimSuffix(line, "\n"), " ")
-		w.WriteString(do(w, r, op[0], args(op[1:])) + "\n")
+		if _, err := w.WriteString(do(w, r, op[0], args(op[1:])) + "\n"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
