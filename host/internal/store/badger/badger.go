@@ -133,6 +133,9 @@ func Open(cfg Config) (*Store, error) {
 	if err := g.open(); err != nil {
 		return nil, err
 	}
+	if err := removeHalfMadeLogs(cfg.Dir); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot tidy %q after a crash", cfg.Dir), err)
+	}
 	db, err := badger.OpenManaged(badgerOptions(cfg))
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot open %q; is another process using it?", cfg.Dir), err)

@@ -186,3 +186,21 @@ func readData(t *testing.T, path string) []byte {
 		}
 	}
 }
+
+// TestCrashBetweenCreatingAndSizingALog opens a store beside logs of 0 bytes,
+// which a crash leaves while Badger makes the next one.
+func TestCrashBetweenCreatingAndSizingALog(t *testing.T) {
+	s := open(t, Config{})
+	wantCode(t, "set", set(s, "k", "v"), "")
+	dir := copyStore(t, s.guard.dir)
+	for _, name := range []string{"09999.mem", "009999.vlog"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crashed := open(t, Config{Dir: dir})
+	if v, ok := get(t, crashed, "k"); !ok || v != "v" {
+		t.Errorf("got %q, %v after the crash", v, ok)
+	}
+	wantCode(t, "set after the crash", set(crashed, "k", "w"), "")
+}

@@ -1,0 +1,33 @@
+//go:build linux || darwin || freebsd
+
+package badger
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ifUnlocked runs act while no process has dir's database open, and does
+// nothing while one has: Badger locks the directory itself (dir_unix.go).
+func ifUnlocked(dir string, act func() error) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close() //nolint:errcheck // nothing was written
+	if unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil
+	}
+	return act()
+}
+
+// freeSpace returns the bytes an ordinary user may still write on dir's file
+// system.
+func freeSpace(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // 32 bits on darwin
+}
