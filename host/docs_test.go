@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -63,8 +63,8 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"value", size(store.MaxValue), ""},
 		{"writes of an invocation", fmt.Sprint(store.MaxEffectOps), ""},
 		{"bytes written by an invocation", size(store.MaxEffectBytes), ""},
-		{"keys of a plugin", fmt.Sprint(deploy.DefaultKVKeys), "by grant"},
-		{"bytes of a plugin", size(deploy.DefaultKVBytes), "by grant"},
+		{"keys of a plugin", fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
+		{"bytes of a plugin", size(plugin.DefaultKVBytes), "by grant"},
 		{"runs of a handler after conflicts", fmt.Sprint(limit.Attempts), ""},
 		{"log line", size(limit.LogLine), ""},
 		{"log lines of an attempt", fmt.Sprint(limit.LogLines), ""},

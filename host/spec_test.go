@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -18,7 +18,7 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"key, prefix, cursor":   specSize(store.MaxKey),
 		"value":                 specSize(store.MaxValue),
 		"effects of an attempt": specCount(store.MaxEffectOps) + " keys, " + specSize(store.MaxEffectBytes) + " of keys and values",
-		"keys of a key space; bytes of its keys and values *": specCount(deploy.DefaultKVKeys) + "; " + specSize(deploy.DefaultKVBytes),
+		"keys of a key space; bytes of its keys and values *": specCount(plugin.DefaultKVKeys) + "; " + specSize(plugin.DefaultKVBytes),
 		"request body *":                        specSize(d.RequestBody),
 		"request head":                          fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),
 		"response body *":                       specSize(d.ResponseBody),

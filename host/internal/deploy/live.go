@@ -13,12 +13,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Quota of a plugin that asks for none in its manifest.
-const (
-	DefaultKVKeys  = 1_000_000
-	DefaultKVBytes = 1 << 30
-)
-
 // recalled is a version as the registry knows it.
 type recalled struct {
 	version  plugin.Version
@@ -79,14 +73,8 @@ func (broken) Instance(context.Context) (engine.Instance, error) {
 func (broken) Close(context.Context) error { return nil }
 
 func quota(g plugin.Grant) store.Quota {
-	q := store.Quota{Keys: g.KVKeys, Bytes: g.KVBytes}
-	if q.Keys == 0 {
-		q.Keys = DefaultKVKeys
-	}
-	if q.Bytes == 0 {
-		q.Bytes = DefaultKVBytes
-	}
-	return q
+	keys, bytes := g.Quota()
+	return store.Quota{Keys: keys, Bytes: bytes}
 }
 
 // buildTable makes the routes of everything that serves. Conflict names both

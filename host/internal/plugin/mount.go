@@ -23,6 +23,9 @@ var (
 	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
 )
 
+// reserved reports whether the host itself answers a path, at every host.
+func reserved(path string) bool { return path == "/livez" || path == "/readyz" }
+
 // ParseMount reads a mount as a person writes it. Errors are Invalid.
 func ParseMount(s string) (Mount, error) {
 	host, rest, found := strings.Cut(s, "/")
@@ -38,6 +41,8 @@ func ParseMount(s string) (Mount, error) {
 		return "", badMount(s, "path segments may hold letters, digits and . _ ~ -")
 	case strings.Contains(prefix+"/", "/./") || strings.Contains(prefix+"/", "/../"):
 		return "", badMount(s, "dot segments are not allowed")
+	case reserved(prefix):
+		return "", badMount(s, fmt.Sprintf("%s is reserved for the host's health checks, so choose another with --mount", prefix))
 	case prefix == "":
 		return Mount(host + "/"), nil
 	}

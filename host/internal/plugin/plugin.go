@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -53,37 +52,6 @@ type Deployment struct {
 	Created time.Time         `json:"created"`
 }
 
-// Grant is what a plugin may use. The same type says what a manifest asks for.
-type Grant struct {
-	KV      bool  `json:"kv,omitempty"`
-	KVKeys  int64 `json:"kv_keys,omitempty"`  // quota; 0 = the host's default
-	KVBytes int64 `json:"kv_bytes,omitempty"` // quota; 0 = the host's default
-}
-
-// Missing lists, for a person, what ask wants beyond g; empty when g covers it.
-func (g Grant) Missing(ask Grant) []string {
-	var missing []string
-	if ask.KV && !g.KV {
-		missing = append(missing, "kv")
-	}
-	if ask.KVKeys > g.KVKeys {
-		missing = append(missing, fmt.Sprintf("kv.keys = %d (granted %d)", ask.KVKeys, g.KVKeys))
-	}
-	if ask.KVBytes > g.KVBytes {
-		missing = append(missing, fmt.Sprintf("kv.bytes = %d (granted %d)", ask.KVBytes, g.KVBytes))
-	}
-	return missing
-}
-
-// Union returns what g and o grant together.
-func (g Grant) Union(o Grant) Grant {
-	return Grant{
-		KV:      g.KV || o.KV,
-		KVKeys:  max(g.KVKeys, o.KVKeys),
-		KVBytes: max(g.KVBytes, o.KVBytes),
-	}
-}
-
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // CheckName returns an Invalid error unless name is a DNS label in lower case:
@@ -123,14 +91,4 @@ func (d Digest) Hex() string { return strings.TrimPrefix(string(d), "sha256:") }
 func (d Digest) Short() string {
 	h := d.Hex()
 	return h[:min(12, len(h))]
-}
-
-// WithVar returns vars with name set to value, leaving vars as it is.
-func WithVar(vars map[string]string, name, value string) map[string]string {
-	out := maps.Clone(vars)
-	if out == nil {
-		out = map[string]string{}
-	}
-	out[name] = value
-	return out
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -63,6 +61,11 @@ func TestParseMount(t *testing.T) {
 		{"/a/../b", "", "", ""},
 		{"/a/..", "", "", ""},
 		{"/..a/b..", "/..a/b..", "", "/..a/b.."},
+		{"/livez", "", "", ""},
+		{"/readyz/", "", "", ""},
+		{"example.org/livez", "", "", ""},
+		{"/livez/below", "/livez/below", "", "/livez/below"},
+		{"/livezz", "/livezz", "", "/livezz"},
 		{"/" + strings.Repeat("a", MaxMount), "", "", ""},
 	} {
 		t.Run(c.in, func(t *testing.T) {
@@ -102,44 +105,5 @@ func TestDigest(t *testing.T) {
 		if got, err := ParseDigest(bad); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("ParseDigest(%q) = %q, %v; want Invalid", bad, got, err)
 		}
-	}
-}
-
-func TestGrant(t *testing.T) {
-	small := Grant{KV: true, KVKeys: 10, KVBytes: 100}
-	large := Grant{KV: true, KVKeys: 20, KVBytes: 200}
-	for _, c := range []struct {
-		name       string
-		grant, ask Grant
-		want       []string
-	}{
-		{"nothing asked", Grant{}, Grant{}, nil},
-		{"covered", large, small, nil},
-		{"equal", small, small, nil},
-		{"kv", Grant{}, Grant{KV: true}, []string{"kv"}},
-		{"quota", small, large, []string{"kv.keys = 20 (granted 10)", "kv.bytes = 200 (granted 100)"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, c.grant.Missing(c.ask)); diff != "" {
-				t.Errorf("Missing (-want +got):\n%s", diff)
-			}
-			if missing := c.grant.Union(c.ask).Missing(c.ask); missing != nil {
-				t.Errorf("the union misses %q", missing)
-			}
-		})
-	}
-}
-
-func TestWithVarLeavesTheOriginal(t *testing.T) {
-	before := map[string]string{"a": "1"}
-	after := WithVar(before, "b", "2")
-	if diff := cmp.Diff(map[string]string{"a": "1"}, before); diff != "" {
-		t.Errorf("the original changed:\n%s", diff)
-	}
-	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2"}, after); diff != "" {
-		t.Errorf("WithVar (-want +got):\n%s", diff)
-	}
-	if got := WithVar(nil, "a", "1"); got["a"] != "1" {
-		t.Errorf("WithVar(nil) = %v", got)
 	}
 }

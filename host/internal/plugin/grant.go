@@ -1,0 +1,80 @@
+package plugin
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Quota of a key space whose grant names none.
+const (
+	DefaultKVKeys  = 1_000_000
+	DefaultKVBytes = 1 << 30
+)
+
+// Grant is what a plugin may use. The same type says what a manifest asks for.
+type Grant struct {
+	KV      bool  `json:"kv,omitempty"`
+	KVKeys  int64 `json:"kv_keys,omitempty"`  // 0 = DefaultKVKeys
+	KVBytes int64 `json:"kv_bytes,omitempty"` // 0 = DefaultKVBytes
+}
+
+// Quota returns how many keys, and bytes of keys and values, the key space may
+// hold: the defaults where g names none.
+func (g Grant) Quota() (keys, bytes int64) {
+	return cmp.Or(g.KVKeys, DefaultKVKeys), cmp.Or(g.KVBytes, DefaultKVBytes)
+}
+
+// Missing lists, for a person, what ask wants beyond g; empty when g covers it.
+func (g Grant) Missing(ask Grant) []string {
+	switch {
+	case !ask.KV:
+		return nil
+	case !g.KV:
+		return ask.wishes()
+	}
+	var missing []string
+	keys, bytes := g.Quota()
+	askKeys, askBytes := ask.Quota()
+	if askKeys > keys {
+		missing = append(missing, fmt.Sprintf("kv.keys = %d (granted %d)", askKeys, keys))
+	}
+	if askBytes > bytes {
+		missing = append(missing, fmt.Sprintf("kv.bytes = %d (granted %d)", askBytes, bytes))
+	}
+	return missing
+}
+
+// wishes lists what g asks of a plugin that was granted nothing.
+func (g Grant) wishes() []string {
+	wishes := []string{"kv"}
+	if g.KVKeys != 0 {
+		wishes = append(wishes, fmt.Sprintf("kv.keys = %d", g.KVKeys))
+	}
+	if g.KVBytes != 0 {
+		wishes = append(wishes, fmt.Sprintf("kv.bytes = %d", g.KVBytes))
+	}
+	return wishes
+}
+
+// Union returns what g and o grant together: never less than either.
+func (g Grant) Union(o Grant) Grant {
+	switch {
+	case !o.KV:
+		return g
+	case !g.KV:
+		return o
+	}
+	return Grant{
+		KV:      true,
+		KVKeys:  larger(g.KVKeys, o.KVKeys, DefaultKVKeys),
+		KVBytes: larger(g.KVBytes, o.KVBytes, DefaultKVBytes),
+	}
+}
+
+// larger returns the larger of two quotas, of which 0 stands for usual.
+func larger(a, b, usual int64) int64 {
+	if cmp.Or(a, usual) >= cmp.Or(b, usual) {
+		return a
+	}
+	return b
+}
