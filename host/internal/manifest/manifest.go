@@ -10,17 +10,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// Where a manifest is: in a file beside the module, and packed into the module
-// as the text of a custom section.
-const (
-	FileName    = "wasmoor.toml"
-	SectionName = abi.ManifestSection
-)
+// FileName is where a manifest is, beside the module; packed, it is the text of
+// the module's custom section abi.ManifestSection.
+const FileName = "wasmoor.toml"
 
 // FormatVersion is the manifest_version this host reads.
 const FormatVersion = 1
@@ -33,23 +29,13 @@ const (
 	MaxLabel  = 128 // bytes of version
 )
 
-// Isolations.
-const (
-	// IsolationRequest starts every request in the same clean memory.
-	IsolationRequest = "request"
-	// IsolationInstance keeps the memory between requests. Not granted yet.
-	IsolationInstance = "instance"
-)
-
 // Manifest is a valid manifest. It is not changed after Parse.
 type Manifest struct {
-	Name      string
-	Version   string // a free label; "" = none
-	ABI       string
-	Isolation string
-	Routes    []Route // in the order of the text; none = the whole mount is the guest's
-	Vars      []Var   // sorted by name
-	Build     Build
+	Name    string
+	Version string  // a free label; "" = none
+	Routes  []Route // in the order of the text; none = the whole mount is the guest's
+	Vars    []Var   // sorted by name
+	Build   Build
 
 	limits limit.Limits
 	ask    plugin.Grant
@@ -81,16 +67,8 @@ type Build struct {
 // Default returns the manifest of a module that comes without one: the whole
 // mount, default limits, no capability, no config.
 func Default(name string) *Manifest {
-	return &Manifest{
-		Name:      name,
-		ABI:       abi.Module,
-		Isolation: IsolationRequest,
-		limits:    limit.Default(),
-	}
+	return &Manifest{Name: name, limits: limit.Default()}
 }
-
-// ABIs returns the ABIs this host speaks.
-func ABIs() []string { return []string{abi.Module} }
 
 // Limits returns the limits of an invocation, defaults included.
 func (m *Manifest) Limits() limit.Limits { return m.limits }
@@ -111,6 +89,18 @@ func (m *Manifest) RouteLimits(i int) limit.Limits {
 	return l
 }
 
+// MinDeadline returns the shortest deadline any request of the plugin has.
+func (m *Manifest) MinDeadline() time.Duration {
+	if len(m.Routes) == 0 {
+		return m.limits.Deadline
+	}
+	shortest := m.RouteLimits(0).Deadline
+	for i := range m.Routes {
+		shortest = min(shortest, m.RouteLimits(i).Deadline)
+	}
+	return shortest
+}
+
 // Ask returns what the plugin wants to use.
 func (m *Manifest) Ask() plugin.Grant { return m.ask }
 
@@ -121,17 +111,6 @@ func (m *Manifest) Patterns() []string {
 		patterns = append(patterns, r.Pattern)
 	}
 	return patterns
-}
-
-// Var returns the entry of [config] with that name.
-func (m *Manifest) Var(name string) (Var, bool) {
-	i, found := slices.BinarySearchFunc(m.Vars, name, func(v Var, name string) int {
-		return compare(v.Name, name)
-	})
-	if !found {
-		return Var{}, false
-	}
-	return m.Vars[i], true
 }
 
 // Resolve returns the config a guest sees: the operator's value of each entry

@@ -68,7 +68,7 @@ const fullJSON = `{
 func full() *Manifest {
 	hello := "hello"
 	return &Manifest{
-		Name: "guestbook", Version: "0.1.0", ABI: "wasmoor_v1", Isolation: IsolationRequest,
+		Name: "guestbook", Version: "0.1.0",
 		Routes: []Route{
 			{Pattern: "GET /entries/{id}"},
 			{Pattern: "POST /entries", Deadline: 30 * time.Second, RequestBody: 16 << 20},
@@ -160,15 +160,32 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-func TestVar(t *testing.T) {
-	m := full()
-	for _, want := range m.Vars {
-		if got, ok := m.Var(want.Name); !ok || got != want {
-			t.Errorf("Var(%q) = %+v, %v", want.Name, got, ok)
+func TestMinDeadline(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       time.Duration
+	}{
+		{"default", "", limit.Default().Deadline},
+		{"the plugin's", "[limits]\ndeadline = \"2s\"", 2 * time.Second},
+		{"a route's", "[limits]\ndeadline = \"2s\"\n[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\ndeadline = \"1s\"", time.Second},
+		{"the plugin's among routes", "[limits]\ndeadline = \"2s\"\n[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\ndeadline = \"3s\"", 2 * time.Second},
+		{"every route has its own", "[limits]\ndeadline = \"2s\"\n[[route]]\npattern = \"/a\"\ndeadline = \"4s\"\n[[route]]\npattern = \"/b\"\ndeadline = \"3s\"", 3 * time.Second},
+	} {
+		m := mustParse(t, "manifest_version = 1\nname = \"a\"\n"+c.text)
+		if got := m.MinDeadline(); got != c.want {
+			t.Errorf("%s: MinDeadline = %v, want %v", c.name, got, c.want)
 		}
 	}
-	if got, ok := m.Var("absent"); ok {
-		t.Errorf("Var(absent) = %+v", got)
+}
+
+func TestCheckVar(t *testing.T) {
+	for name, want := range map[string]fault.Code{
+		"a": "", "API_KEY": "", "_9": "", strings.Repeat("k", 64): "",
+		"": fault.Invalid, "9a": fault.Invalid, "api key": fault.Invalid, "a\n": fault.Invalid, strings.Repeat("k", 65): fault.Invalid,
+	} {
+		if err := CheckVar(name); fault.CodeOf(err) != want {
+			t.Errorf("CheckVar(%q) = %v, want code %q", name, err, want)
+		}
 	}
 }
 

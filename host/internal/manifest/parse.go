@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/pattern"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -78,7 +78,7 @@ func (r *reader) manifest() *Manifest {
 	m := Default("")
 	m.Name = r.name(t)
 	m.Version = r.label(t)
-	r.abi(t, m)
+	r.abi(t)
 	r.isolation(t)
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t)
@@ -134,21 +134,16 @@ func CheckLabel(label string) error {
 	return nil
 }
 
-func (r *reader) abi(t table, m *Manifest) {
-	name, ok := t.string("abi")
-	if !ok {
-		return
+func (r *reader) abi(t table) {
+	if name, ok := t.string("abi"); ok && name != abi.Module {
+		t.fail("abi", "%q is unknown; this host speaks %s", shorten(name), abi.Module)
 	}
-	if !slices.Contains(ABIs(), name) {
-		t.fail("abi", "%q is unknown; this host speaks %s", shorten(name), strings.Join(ABIs(), ", "))
-	}
-	m.ABI = name
 }
 
 func (r *reader) isolation(t table) {
 	switch s, ok := t.string("isolation"); {
-	case !ok || s == IsolationRequest:
-	case s == IsolationInstance:
+	case !ok || s == "request":
+	case s == "instance":
 		t.fail("isolation", `"instance" (memory kept between requests) is not available on this host; leave it out or write "request"`)
 	default:
 		t.fail("isolation", `%q is unknown; write "request"`, shorten(s))
@@ -248,6 +243,16 @@ func (r *reader) kv(t table) plugin.Grant {
 // varForm is what config_get and an environment variable can name.
 var varForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
+const varRule = "use 1 to 64 letters, digits and _, not starting with a digit"
+
+// CheckVar returns an Invalid error unless a var may have that name.
+func CheckVar(name string) error {
+	if !varForm.MatchString(name) {
+		return fault.New(fault.Invalid, "", fmt.Sprintf("var name %.80q is not allowed: %s", name, varRule))
+	}
+	return nil
+}
+
 func (r *reader) vars(t table) []Var {
 	t, ok := t.table("config")
 	if !ok {
@@ -260,7 +265,7 @@ func (r *reader) vars(t table) []Var {
 	var vars []Var
 	for _, name := range sortedKeys(t.values) {
 		if !varForm.MatchString(name) {
-			t.fail(name, "use 1 to 64 letters, digits and _, not starting with a digit")
+			t.fail(name, varRule)
 			continue
 		}
 		if entry, ok := t.table(name); ok {

@@ -3,18 +3,16 @@ package registry
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
 // MaxVars bounds the names and values of a plugin's vars together, in bytes. A
 // record holds them once, and escaped they stay below store.MaxValue.
 const MaxVars = 128 << 10
-
-var varForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
 // vars returns vars with c's changes, leaving those given as they are.
 func (c Change) vars(vars map[string]string) (map[string]string, error) {
@@ -36,10 +34,10 @@ func checkVars(vars map[string]string) error {
 	size := 0
 	for name, value := range vars {
 		size += len(name) + len(value)
-		switch {
-		case !varForm.MatchString(name):
-			return badVar(fmt.Sprintf("var name %.80q is not allowed: use 1 to 64 letters, digits and _, not starting with a digit", name))
-		case !utf8.ValidString(value):
+		if err := manifest.CheckVar(name); err != nil {
+			return err
+		}
+		if !utf8.ValidString(value) {
 			return badVar(fmt.Sprintf("the value of var %q is not UTF-8 text; encode it, e.g. as base64", name))
 		}
 	}
