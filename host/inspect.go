@@ -9,7 +9,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
@@ -71,7 +70,7 @@ func Inspect(ctx context.Context, module []byte) (*Report, error) {
 		}
 	}
 	man := r.readManifest(module)
-	if err := tryModule(ctx, module, man.Limits()); err != nil {
+	if err := tryModule(ctx, module, man); err != nil {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 	}
 	r.Accepted = len(r.Problems) == 0
@@ -156,16 +155,16 @@ func memory(m *wasmbin.Module) *Memory {
 }
 
 // tryModule does what a deploy does before it records anything.
-func tryModule(ctx context.Context, module []byte, limits limit.Limits) (err error) {
+func tryModule(ctx context.Context, module []byte, m *manifest.Manifest) (err error) {
 	e, err := native.New(ctx, native.Config{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
-	program, err := e.Prepare(ctx, module, engine.Options{Memory: limits.Memory})
+	program, err := e.Prepare(ctx, module, engine.Options{Memory: m.Limits().Memory})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
-	return engine.Probe(ctx, program)
+	return engine.Probe(ctx, program, m.MinDeadline())
 }

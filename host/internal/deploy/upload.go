@@ -155,7 +155,7 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *mani
 	if err != nil {
 		return nil, err
 	}
-	if err := w.run("probe", func() error { return engine.Probe(ctx, program) }); err != nil {
+	if err := w.run("probe", func() error { return engine.Probe(ctx, program, m.MinDeadline()) }); err != nil {
 		return nil, closing(ctx, program, err)
 	}
 	return program, nil

@@ -5,8 +5,10 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -48,18 +50,21 @@ type Instance interface {
 	Close(ctx context.Context) error
 }
 
-// probeDeadline bounds the initialisation of a probe's instance.
-const probeDeadline = 10 * time.Second
-
 // Probe makes one instance of a program and closes it, so that a module that
-// cannot initialise is found out before it gets a request. Errors are those of
+// cannot initialise is found out before it gets a request. It may take as long
+// as a request: deadline is the shortest of the plugin's. Errors are those of
 // Instance.
-func Probe(ctx context.Context, program Program) error {
-	ctx, cancel := context.WithTimeout(ctx, probeDeadline)
+func Probe(ctx context.Context, program Program, deadline time.Duration) error {
+	within, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	instance, err := program.Instance(ctx)
-	if err != nil {
-		return err
+	instance, err := program.Instance(within)
+	switch {
+	case err == nil:
+		return instance.Close(ctx)
+	case fault.CodeOf(err) == fault.Deadline && ctx.Err() == nil:
+		return fault.Wrap(fault.Deadline, "probe", fmt.Sprintf(
+			"%s: initialising may take %s, the shortest deadline of the plugin's requests; do less before the handler, or raise limits.deadline or the route's",
+			fault.MessageOf(err), deadline), err)
 	}
-	return instance.Close(ctx)
+	return err
 }
