@@ -15,24 +15,25 @@ help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 build: ## Build the binary into bin/wasmoor.
-	go build -trimpath -o bin/wasmoor ./host/cmd/wasmoor
+	go build -o bin/wasmoor ./host/cmd/wasmoor
 
-# The server takes the place of the recipe's shell, so that Ctrl-C and its exit code are its own.
+# The server takes the place of the recipe's shell, so that Ctrl-C and the exit code are its own. What
+# reads its output deploys once it says that it serves: then the address is ours, nobody else's.
 run: build ## Build everything, serve from DATA, deploy the examples, print their URLs. Ctrl-C ends it.
 	@export WASMOOR_SERVER=http://$(ADMIN) WASMOOR_TOKEN_FILE=$(DATA)/admin.token; \
-	if bin/wasmoor list >/dev/null 2>&1; then \
-		echo "a server with this data answers at $(ADMIN) already; stop it, or run: make run DATA=... PUBLIC=host:port ADMIN=host:port" >&2; exit 1; \
-	fi; \
-	( serving() { kill -0 $$$$ 2>/dev/null; }; \
-	until bin/wasmoor list >/dev/null 2>&1; do serving || exit; sleep 0.1; done; \
-	for plugin in $(PLUGINS); do \
-		serving || exit; \
-		bin/wasmoor deploy $$plugin || { serving && echo "$$plugin is not deployed; the reason is above" >&2; }; \
-	done; \
-	serving || exit; \
-	bin/wasmoor list && echo "Serving until Ctrl-C. Try: curl http://$(PUBLIC)/hello/you" \
-	) </dev/null & \
-	exec bin/wasmoor serve --data $(DATA) --public $(PUBLIC) --admin $(ADMIN)
+	deploy() { \
+		for plugin in $(PLUGINS); do \
+			kill -0 $$$$ 2>/dev/null || return 0; \
+			bin/wasmoor deploy $$plugin || echo "$$plugin is not deployed; the reason is above" >&2; \
+		done; \
+		bin/wasmoor list; \
+		echo "Serving until Ctrl-C. Try: curl http://$(PUBLIC)/hello/you"; \
+	}; \
+	exec bin/wasmoor serve --data $(DATA) --public $(PUBLIC) --admin $(ADMIN) --log-format text 2> >( \
+		while IFS= read -r line; do \
+			echo "$$line" >&2; \
+			if [[ $$line == "  next "* ]]; then deploy & exec cat >&2; fi; \
+		done )
 
 check: fmt generate lint ## Format, generate, tidy, lint; fails when that changed a file.
 	go mod tidy
@@ -68,9 +69,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s).
 bench: ## Measure: one run, figures beside the comparisons they stand for.
 	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
 
-soak: ## Long runs: 500 kill rounds and more; prints seed and commit.
-	@echo "commit $$(git rev-parse --short HEAD)"
-	go test ./host/e2e -v -count=1 -timeout 120m -args -soak
+soak: ## Long runs: 500 kill rounds and more; prints seed and commit. SEED repeats one's choices.
+	@seed=$${SEED:-$$(( (RANDOM << 15 | RANDOM) + 1 ))}; \
+	echo "commit $$(git describe --always --dirty), seed $$seed"; \
+	go test ./host/e2e -v -count=1 -timeout 120m -args -soak -seed $$seed
 
 clean: ## Remove what was built; data stays.
 	rm -rf bin
