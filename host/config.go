@@ -26,6 +26,9 @@ type Config struct {
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
 	// MaxConns is the number of public connections open at a time. Default 10000.
 	MaxConns int `koanf:"max_conns"`
+	// MaxBodyMemory is how many bytes the bodies of all public requests may take
+	// at a time; more are answered 503. Default 256 MiB.
+	MaxBodyMemory int64 `koanf:"max_body_memory"`
 	// HeaderTimeout bounds the arrival of a request's line and header. Default 5 s.
 	HeaderTimeout time.Duration `koanf:"header_timeout"`
 	// BodyTimeout bounds the arrival of a request's body after that. Default 30 s.
@@ -54,6 +57,7 @@ func DefaultConfig() Config {
 		AdminAddr:     "127.0.0.1:8081",
 		DrainTimeout:  30 * time.Second,
 		MaxConns:      10_000,
+		MaxBodyMemory: 256 << 20,
 		HeaderTimeout: 5 * time.Second,
 		BodyTimeout:   30 * time.Second,
 		WriteTimeout:  30 * time.Second,
@@ -82,6 +86,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxConns <= 0 {
 		return badConfig("max_conns", "it must be above 0")
+	}
+	if c.MaxBodyMemory <= 0 {
+		return badConfig("max_body_memory", "it must be above 0")
 	}
 	if c.MinFreeDisk < 0 {
 		return badConfig("min_free_disk", "it must not be negative")

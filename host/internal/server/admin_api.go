@@ -143,7 +143,7 @@ func (b *rawBody) Resolve(ctx huma.Context) []error {
 
 // read returns the body, which may have max bytes. The bytes are the caller's.
 func (b *rawBody) read(max int64) ([]byte, error) {
-	body, r := readBody(b.ctx, nil, max)
+	body, r := readBody(b.ctx, nil, max, new(share))
 	if r == nil {
 		return body, nil
 	}

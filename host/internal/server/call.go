@@ -2,11 +2,7 @@ package server
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +11,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -38,6 +33,7 @@ type call struct {
 	headers []abi.Pair
 	params  []abi.Pair
 	body    []byte
+	share   share // what body takes of the memory for all bodies
 }
 
 // Buffers up to this size stay with a pooled call.
@@ -50,6 +46,7 @@ func (c *call) reset() {
 	if cap(c.inv.Reply.Body) > keptBuffer {
 		c.inv.Reply.Body = nil
 	}
+	c.share.give()
 	c.body = c.body[:0]
 	if cap(c.body) > keptBuffer {
 		c.body = nil
@@ -160,61 +157,6 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 		pairs = slices.DeleteFunc(pairs, func(p abi.Pair) bool { return p.Name == option })
 	}
 	return pairs
-}
-
-// readBody reads the body up to the route's limit.
-func (c *call) readBody(ctx *fasthttp.RequestCtx) (r *refusal) {
-	c.body, r = readBody(ctx, c.body, c.match.Limits.RequestBody)
-	return r
-}
-
-// readBody reads the body into buf, up to max bytes. A length is a claim:
-// memory grows with what arrives.
-func readBody(ctx *fasthttp.RequestCtx, buf []byte, max int64) ([]byte, *refusal) {
-	size := int64(ctx.Request.Header.ContentLength())
-	stream := ctx.RequestBodyStream()
-	switch {
-	case size > max:
-		return buf, bodyTooLarge(max)
-	case size <= 0 && size != chunkedLength || stream == nil:
-		return buf, nil
-	}
-	buf = slices.Grow(buf, int(min(size+1, keptBuffer))+minRead)
-	for {
-		n, err := stream.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		switch {
-		case int64(len(buf)) > max:
-			return buf, bodyTooLarge(max)
-		case errors.Is(err, io.EOF) && !inBody(ctx): // fasthttp ends a body cut short this way too
-			return buf, nil
-		case err != nil:
-			return buf, refusalOf(ctx)
-		case len(buf) == cap(buf):
-			buf = slices.Grow(buf, len(buf))
-		}
-	}
-}
-
-const minRead = 512
-
-func bodyTooLarge(limit int64) *refusal {
-	return refusing(http.StatusRequestEntityTooLarge, fault.TooLarge,
-		fmt.Sprintf("the body is over this route's limit of %d bytes", limit))
-}
-
-// inBody reports whether the gate is still waiting for a part of the body.
-func inBody(ctx *fasthttp.RequestCtx) bool {
-	c, ok := ctx.Conn().(*gateConn)
-	return ok && c.inBody()
-}
-
-// refusalOf returns why the gate reads no further from a connection.
-func refusalOf(ctx *fasthttp.RequestCtx) *refusal {
-	if c, ok := ctx.Conn().(*gateConn); ok && c.refusal != nil {
-		return c.refusal
-	}
-	return refuseUnreadable
 }
 
 // fillRequest makes the request as the guest sees it. HEAD goes where GET goes,

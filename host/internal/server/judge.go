@@ -59,6 +59,7 @@ var (
 	refuseTunnel     = refusing(http.StatusNotImplemented, fault.Invalid, "CONNECT and TRACE are not offered")
 	refuseSlowHead   = refusing(http.StatusRequestTimeout, fault.Deadline, "the header took too long to arrive")
 	refuseSlowBody   = refusing(http.StatusRequestTimeout, fault.Deadline, "the body took too long to arrive")
+	refuseBodies     = refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the memory there is for them; try again")
 	refuseCrowd      = refusing(http.StatusServiceUnavailable, fault.Unavailable, "too many connections are open; try again")
 	refuseUnreadable = bad("the request cannot be read")
 )

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -60,6 +61,9 @@ type PublicConfig struct {
 	// Log receives a record of each request at info, and of failures at error.
 	// nil drops them.
 	Log *slog.Logger
+	// BodyMemory is how many bytes the bodies of all requests may take at a time;
+	// a request whose body does not fit is answered 503. Default 256 MiB.
+	BodyMemory int64
 	// Observe, if not nil, is called for each finished request, by many
 	// goroutines at a time and before the response is sent.
 	Observe func(RequestInfo)
@@ -75,12 +79,15 @@ type Public struct {
 	cfg   PublicConfig
 	log   *slog.Logger
 	calls sync.Pool
+	room  atomic.Int64 // for bodies
 }
 
 // NewPublic returns a Public that does not listen yet. Serve and Close it.
 func NewPublic(cfg PublicConfig) *Public {
 	p := &Public{cfg: cfg, log: orDiscard(cfg.Log)}
-	p.calls.New = func() any { return new(call) }
+	setDefault(&p.cfg.BodyMemory, 256<<20)
+	p.room.Store(p.cfg.BodyMemory)
+	p.calls.New = func() any { return &call{share: share{of: &p.room}} }
 	p.edge = newEdge("public", cfg.Conns, false, p.unreadable)
 	p.bind()
 	return p

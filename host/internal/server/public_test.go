@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -269,6 +271,34 @@ func TestBodyOverTheLimit(t *testing.T) {
 	}
 	if got := roundTrip(t, addr, request("POST", "/small", strings.Repeat("a", 64), "Content-Length: 64")); got.StatusCode != 200 {
 		t.Errorf("a body at the limit: status %d", got.StatusCode)
+	}
+}
+
+// TestBodiesShareMemory fills the room for bodies with one that waits for its
+// rest: another is refused, and taken once the first is gone.
+func TestBodiesShareMemory(t *testing.T) {
+	p := NewPublic(PublicConfig{Routes: mounted{&guest{handle: echo}}, BodyMemory: 4 << 10})
+	addr := listen(t, p)
+	waiting := dial(t, addr)
+	send(t, waiting, request("POST", "/echo", strings.Repeat("a", 2000), "Content-Length: 3000"))
+	for deadline := time.Now().Add(10 * time.Second); p.room.Load() == 4<<10; {
+		if time.Now().After(deadline) {
+			t.Fatal("the first body takes no room")
+		}
+		runtime.Gosched()
+	}
+	small := request("POST", "/echo", strings.Repeat("b", 2000), "Content-Length: 2000")
+	got := roundTrip(t, addr, small)
+	if got.StatusCode != 503 || got.Header.Get("Retry-After") == "" {
+		t.Errorf("the second body beside the first: status %d, header %v", got.StatusCode, got.Header)
+	}
+	checkProblem(t, got)
+	send(t, waiting, strings.Repeat("a", 1000))
+	if got := receive(t, bufio.NewReader(waiting), "POST"); got.StatusCode != 200 {
+		t.Errorf("the first body: status %d", got.StatusCode)
+	}
+	if got := roundTrip(t, addr, small); got.StatusCode != 200 {
+		t.Errorf("the second body after the first: status %d", got.StatusCode)
 	}
 }
 

@@ -76,7 +76,7 @@ func (c *call) unrouted(ctx *fasthttp.RequestCtx) *refusal {
 func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *refusal) {
 	problem := newProblem(r.status, r.code, r.detail, c.id)
 	problem.Effects = effectsNone
-	writeProblem(ctx, problem)
+	writePublicProblem(ctx, problem, r.code)
 	if r.allow != "" {
 		ctx.Response.Header.Set("Allow", r.allow)
 	}
@@ -95,7 +95,12 @@ func (p *Public) fail(ctx *fasthttp.RequestCtx, c *call) {
 	}
 	problem := newProblem(publicStatus(code), code, detail, c.id)
 	problem.Effects = effectsOf(c.result.Outcome, code)
-	writeProblem(ctx, problem)
+	writePublicProblem(ctx, problem, code)
+}
+
+// writePublicProblem says beside the problem when to try again, where that helps.
+func writePublicProblem(ctx *fasthttp.RequestCtx, p problem, code fault.Code) {
+	writeProblem(ctx, p)
 	if after := retryAfter(code); after != "" {
 		ctx.Response.Header.Set("Retry-After", after)
 	}
