@@ -154,7 +154,11 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 	if err := d.cfg.Registry.Delete(ctx, name, purge, by); err != nil {
 		return err
 	}
-	return d.remove(name)
+	if err := d.remove(name); err != nil || !purge {
+		return err
+	}
+	_ = d.cfg.Registry.Clean(context.WithoutCancel(ctx)) // decided: a failure is for the next cleaning
+	return nil
 }
 
 // plugin returns a plugin that is not deleted.

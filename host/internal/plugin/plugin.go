@@ -37,7 +37,8 @@ type Version struct {
 	Label   string    `json:"label,omitempty"`
 	By      string    `json:"by,omitempty"`
 	Created time.Time `json:"created"`
-	Ask     Grant     `json:"ask"` // what its manifest asks for
+	Ask     Grant     `json:"ask"`             // what its manifest asks for
+	Mount   Mount     `json:"mount,omitempty"` // where its upload wants it to serve; "" = where the plugin is
 }
 
 // Deployment says which version of a plugin served: where, with which grant and

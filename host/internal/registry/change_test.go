@@ -18,10 +18,11 @@ func TestAddVersion(t *testing.T) {
 		Name: "shop", Mount: "/store", Module: []byte("module 1"), Manifest: []byte(kvManifest), By: "ann",
 	})
 	wantCode(t, err, "")
-	wantPlugin := plugin.Plugin{Name: "shop", Mount: "/store", Space: firstSpace, Versions: 1, Created: noon}
+	ask := plugin.Grant{KV: true, KVKeys: 7}
+	wantPlugin := plugin.Plugin{Name: "shop", Mount: "/store", Space: firstSpace, Grant: ask, Versions: 1, Created: noon}
 	wantVersion := plugin.Version{
 		Number: 1, Digest: plugin.DigestOf([]byte("module 1")), Size: 8, Label: "v1", By: "ann",
-		Created: noon, Ask: plugin.Grant{KV: true, KVKeys: 7},
+		Created: noon, Ask: ask, Mount: "/store",
 	}
 	same(t, "plugin", wantPlugin, p)
 	same(t, "version", wantVersion, v)
@@ -65,11 +66,14 @@ func TestAddVersionRepeated(t *testing.T) {
 		{"first", func(*AddVersion) {}, 1},
 		{"same", func(*AddVersion) {}, 1},
 		{"same by another", func(a *AddVersion) { a.By = "bob" }, 1},
-		{"same at another mount", func(a *AddVersion) { a.Mount = "/elsewhere" }, 1},
-		{"other label", func(a *AddVersion) { a.Label = "hotfix" }, 2},
-		{"other module", func(a *AddVersion) { a.Module = []byte("n") }, 3},
-		{"other manifest", func(a *AddVersion) { a.Manifest = []byte(kvManifest + "#") }, 4},
-		{"an older one again", func(*AddVersion) {}, 5},
+		{"same with a grant", func(a *AddVersion) { a.Grant = true }, 1},
+		{"other mount", func(a *AddVersion) { a.Mount = "/elsewhere" }, 2},
+		{"that mount again", func(a *AddVersion) { a.Mount = "/elsewhere" }, 2},
+		{"no mount in particular", func(*AddVersion) {}, 2},
+		{"other label", func(a *AddVersion) { a.Label = "hotfix" }, 3},
+		{"other module", func(a *AddVersion) { a.Module = []byte("n") }, 4},
+		{"other manifest", func(a *AddVersion) { a.Manifest = []byte(kvManifest + "#") }, 5},
+		{"an older one again", func(*AddVersion) {}, 6},
 	} {
 		a := first
 		c.change(&a)
@@ -87,7 +91,54 @@ func TestAddVersionRepeated(t *testing.T) {
 	for _, v := range versions {
 		numbers = append(numbers, v.Number)
 	}
-	same(t, "versions, the newest first", []int{5, 4, 3, 2, 1}, numbers)
+	same(t, "versions, the newest first", []int{6, 5, 4, 3, 2, 1}, numbers)
+}
+
+func TestGrants(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	manifest := func(keys string) []byte {
+		return []byte("manifest_version = 1\nname = \"shop\"\n[kv]\nkeys = " + keys + "\n")
+	}
+	upload := func(a AddVersion) plugin.Grant {
+		t.Helper()
+		a.Name, a.Module = "shop", []byte("m")
+		p, _, err := f.AddVersion(ctx, a)
+		wantCode(t, err, "")
+		return p.Grant
+	}
+	keys := func(n int64) plugin.Grant { return plugin.Grant{KV: true, KVKeys: n} }
+	same(t, "a new plugin is granted what it asks for", keys(10), upload(AddVersion{Manifest: manifest("10")}))
+	same(t, "a further version is not", keys(10), upload(AddVersion{Manifest: manifest("20")}))
+	same(t, "unless it is said so", keys(20), upload(AddVersion{Manifest: manifest("20"), Grant: true, By: "bob"}))
+	same(t, "also with the version", keys(30), upload(AddVersion{Manifest: manifest("30"), Grant: true}))
+	same(t, "less is granted already", keys(30), upload(AddVersion{Manifest: manifest("5"), Grant: true}))
+	p, err := f.Grant(ctx, "shop", keys(40), "ann")
+	wantCode(t, err, "")
+	same(t, "Grant", keys(40), p.Grant)
+	p, err = f.Grant(ctx, "shop", keys(1), "ann")
+	wantCode(t, err, "")
+	same(t, "Grant of less", keys(40), p.Grant)
+
+	f.reopen()
+	p, err = f.Plugin(ctx, "shop")
+	wantCode(t, err, "")
+	same(t, "grant, reopened", keys(40), p.Grant)
+	events, err := f.Audit(ctx, 0, 0)
+	wantCode(t, err, "")
+	var grants []plugin.Event
+	for _, e := range events {
+		if e.Action == plugin.ActionGrant {
+			grants = append(grants, e)
+		}
+	}
+	same(t, "events", []plugin.Event{
+		{Number: 3, Time: noon, By: "bob", Action: plugin.ActionGrant, Plugin: "shop", Detail: "grant kv=true keys=20 bytes=1073741824"},
+		{Number: 6, Time: noon, By: "ann", Action: plugin.ActionGrant, Plugin: "shop", Detail: "grant kv=true keys=40 bytes=1073741824"},
+	}, grants)
+	if detail := events[3].Detail; !strings.Contains(detail, "keys=30") {
+		t.Errorf("the upload that granted more is told as %q", detail)
+	}
 }
 
 func TestActivate(t *testing.T) {
@@ -122,12 +173,10 @@ func TestActivate(t *testing.T) {
 	stored, err := f.Plugin(ctx, "shop")
 	wantCode(t, err, "")
 	same(t, "plugin, reopened", p, stored)
-	first, err := f.Deployment(ctx, "shop", 1)
-	wantCode(t, err, "")
-	same(t, "first deployment, reopened", wantD, first)
 	all, err := f.Deployments(ctx, "shop", 0)
 	wantCode(t, err, "")
 	same(t, "how many", 3, len(all))
+	same(t, "first deployment, reopened", wantD, all[2])
 	last, err := f.Deployments(ctx, "shop", 2)
 	wantCode(t, err, "")
 	same(t, "the newest two", all[:2], last)
@@ -260,6 +309,8 @@ func TestPurge(t *testing.T) {
 	wantCode(t, f.Delete(ctx, "shop", true, "ann"), "")
 	_, err := f.Plugin(ctx, "shop")
 	wantCode(t, err, fault.NotFound)
+	same(t, "keys before the cleaning", int64(1), usage(t, f.store, before.Space).Keys)
+	wantCode(t, f.Clean(ctx), "")
 	same(t, "files", []string{file(shared)}, f.files())
 	same(t, "records below the plugin", 0, len(f.keys(before.Space)))
 	_, err = f.store.Commit(ctx, &store.Effects{Space: store.Space(before.Space), Now: noon, Ops: []store.Op{{Key: []byte("k")}}})
@@ -281,6 +332,7 @@ func TestPurgeOfADeletedPlugin(t *testing.T) {
 	f.upload("shop", "m")
 	wantCode(t, f.Delete(t.Context(), "shop", false, ""), "")
 	wantCode(t, f.Delete(t.Context(), "shop", true, ""), "")
+	wantCode(t, f.Clean(t.Context()), "")
 	_, err := f.Plugin(t.Context(), "shop")
 	wantCode(t, err, fault.NotFound)
 	same(t, "files", []string(nil), f.files())

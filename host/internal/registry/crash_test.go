@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,6 +175,40 @@ func TestFailedCommitLeavesTheStateBefore(t *testing.T) {
 	wantCode(t, err, "")
 }
 
+func TestAFailedUploadKeepsAModuleOthersName(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	_, v := f.upload("shop", "m")
+	path := filepath.Join(f.modules(), file("m"))
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &failing{}
+	r := f.over(s)
+	s.commit = func() error { return fault.New(fault.Exhausted, "commit", "the disk is nearly full") }
+	_, _, err := r.AddVersion(ctx, AddVersion{Name: "other", Module: []byte("m")})
+	wantCode(t, err, fault.Exhausted)
+	module, err := f.Module(v.Digest)
+	wantCode(t, err, "")
+	same(t, "the module, healed by the upload", "m", string(module))
+}
+
+// TestANameThatMayNotBeDurable repeats an upload whose file was renamed, but
+// whose directory could not be synced.
+func TestANameThatMayNotBeDurable(t *testing.T) {
+	f := open(t)
+	broken := errors.New("the disk does not answer")
+	f.Registry.modules.syncDir = func(string) error { return broken }
+	for _, try := range []string{"the first upload", "the same again"} {
+		_, _, err := f.AddVersion(t.Context(), AddVersion{Name: "shop", Module: []byte("m")})
+		if !errors.Is(err, broken) {
+			t.Errorf("%s: %v, want the failed sync", try, err)
+		}
+	}
+	f.Registry.modules.syncDir = syncDir
+	f.upload("shop", "m")
+}
+
 func TestUnknownOutcomeKeepsTheModule(t *testing.T) {
 	f := open(t)
 	s := &failing{}
@@ -197,7 +232,8 @@ func TestOpenFinishesAPurge(t *testing.T) {
 	s := &failing{}
 	r := f.over(s)
 	s.drop = fault.New(fault.Unavailable, "drop", "the store is read-only")
-	wantCode(t, r.Delete(ctx, "shop", true, "ann"), "") // decided all the same
+	wantCode(t, r.Delete(ctx, "shop", true, "ann"), "")
+	wantCode(t, r.Clean(ctx), fault.Unavailable)
 	_, err := f.Plugin(ctx, "shop")
 	wantCode(t, err, fault.NotFound)
 	if len(f.keys(p.Space)) == 0 {
@@ -226,6 +262,7 @@ func TestOpenFinishesAPurgeWhoseSpaceIsGone(t *testing.T) {
 		return nil
 	}
 	wantCode(t, r.Delete(t.Context(), "shop", true, ""), "")
+	wantCode(t, r.Clean(t.Context()), fault.Unavailable)
 	if len(f.keys(p.Space)) == 0 {
 		t.Fatal("nothing is left to clean")
 	}
@@ -245,6 +282,7 @@ func TestPurgeRemovesManyRecords(t *testing.T) {
 		return nil
 	})
 	wantCode(t, f.Delete(t.Context(), "shop", true, ""), "")
+	wantCode(t, f.Clean(t.Context()), "")
 	same(t, "records", 0, len(f.keys(p.Space)))
 }
 

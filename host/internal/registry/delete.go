@@ -10,22 +10,27 @@ import (
 
 // Delete ends a plugin: it has no deployment any more. Without purge its name,
 // versions, vars, grant and key space are kept, and a later AddVersion of the
-// name gets them back. With purge all of it is gone: the name is free at once,
-// and the key space, the records and the modules nobody else names are removed
-// before Delete returns. If that fails (the store turns read-only, say) the
-// plugin is gone all the same, and the next purge or Open removes the rest.
-// Errors: NotFound (also when it is deleted already and purge is false).
+// name gets them back. With purge the name is free at once, and all of it is for
+// Clean to remove. Errors: NotFound (also when it is deleted already and purge
+// is false).
 func (r *Registry) Delete(ctx context.Context, name string, purge bool, by string) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
-	if !purge {
-		return r.change(ctx, func(tx *records) error { return tx.retire(name, by) })
-	}
-	if err := r.change(ctx, func(tx *records) error { return tx.purge(name, by) }); err != nil {
-		return err
-	}
-	_ = r.clean(context.WithoutCancel(ctx)) // decided: a failure is for the next cleaning
-	return nil
+	return r.change(ctx, func(tx *records) error {
+		if purge {
+			return tx.purge(name, by)
+		}
+		return tx.retire(name, by)
+	})
+}
+
+// Clean removes the key spaces and records of purged plugins, and the modules
+// no version names. What it could not remove (the store turned read-only, say)
+// is for the next Clean or Open.
+func (r *Registry) Clean(ctx context.Context) error {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	return r.clean(ctx)
 }
 
 // clean removes what purges and crashes left. The caller holds r.changes.
@@ -45,7 +50,7 @@ func (tx *records) retire(name, by string) error {
 	if err := tx.putPlugin(p); err != nil {
 		return err
 	}
-	return tx.audit(Event{By: by, Action: ActionDelete, Plugin: name})
+	return tx.audit(plugin.Event{By: by, Action: plugin.ActionDelete, Plugin: name})
 }
 
 // purge frees the name and notes which key space is to be removed.
@@ -60,7 +65,7 @@ func (tx *records) purge(name, by string) error {
 	if err := put(tx, purgeKey(p.Space), p.Space); err != nil {
 		return err
 	}
-	return tx.audit(Event{By: by, Action: ActionPurge, Plugin: name})
+	return tx.audit(plugin.Event{By: by, Action: plugin.ActionPurge, Plugin: name})
 }
 
 func purgeKey(space uint64) string { return fmt.Sprintf("%s%016x", prefixPurge, space) }
@@ -127,6 +132,15 @@ func (tx *records) removeSome(prefix string) (int, error) {
 
 // removeOrphans removes the modules no version names.
 func (r *Registry) removeOrphans() error {
+	named, err := r.named()
+	if err != nil {
+		return err
+	}
+	return r.modules.keep(named)
+}
+
+// named returns the digests of every version.
+func (r *Registry) named() (map[plugin.Digest]bool, error) {
 	named := map[plugin.Digest]bool{}
 	err := r.view(func(tx *records) error {
 		return list(tx, prefixVersion, func(v plugin.Version) bool {
@@ -134,8 +148,5 @@ func (r *Registry) removeOrphans() error {
 			return true
 		})
 	})
-	if err != nil {
-		return err
-	}
-	return r.modules.keep(named)
+	return named, err
 }

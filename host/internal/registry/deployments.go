@@ -78,9 +78,36 @@ func (r *Registry) SetVars(ctx context.Context, name string, set map[string]stri
 		if err := tx.putPlugin(p); err != nil {
 			return err
 		}
-		return tx.audit(Event{By: by, Action: ActionVars, Plugin: name, Detail: differences(before, p)})
+		return tx.audit(plugin.Event{By: by, Action: plugin.ActionVars, Plugin: name, Detail: differences(before, p)})
 	})
 	return p, d, err
+}
+
+// Grant extends what a plugin may use to ask, without a deployment: what serves
+// gets no more by it. Errors: NotFound.
+func (r *Registry) Grant(ctx context.Context, name string, ask plugin.Grant, by string) (p plugin.Plugin, err error) {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	err = r.change(ctx, func(tx *records) (err error) {
+		if p, err = tx.live(name); err == nil {
+			p, err = tx.grant(p, ask, by)
+		}
+		return err
+	})
+	return p, err
+}
+
+// grant extends a plugin's grant to ask, and records it if that is more.
+func (tx *records) grant(p plugin.Plugin, ask plugin.Grant, by string) (plugin.Plugin, error) {
+	next := p
+	next.Grant = p.Grant.Union(ask)
+	if next.Grant == p.Grant {
+		return p, nil
+	}
+	if err := tx.putPlugin(next); err != nil {
+		return p, err
+	}
+	return next, tx.audit(plugin.Event{By: by, Action: plugin.ActionGrant, Plugin: p.Name, Detail: differences(p, next)})
 }
 
 // next returns a plugin that is not deleted, as it is and as c makes it.
@@ -115,8 +142,8 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	if err := put(tx, numbered(prefixDeployment, next.Space, d.Number), d); err != nil {
 		return next, d, err
 	}
-	return next, d, tx.audit(Event{
-		By: by, Action: ActionActivate, Plugin: next.Name, Version: d.Version, Deployment: d.Number,
+	return next, d, tx.audit(plugin.Event{
+		By: by, Action: plugin.ActionActivate, Plugin: next.Name, Version: d.Version, Deployment: d.Number,
 		Detail: differences(before, next),
 	})
 }
@@ -128,7 +155,8 @@ func differences(before, after plugin.Plugin) string {
 		what = append(what, "mount "+string(after.Mount))
 	}
 	if before.Grant != after.Grant {
-		what = append(what, fmt.Sprintf("grant kv=%t keys=%d bytes=%d", after.Grant.KV, after.Grant.KVKeys, after.Grant.KVBytes))
+		keys, bytes := after.Grant.Quota()
+		what = append(what, fmt.Sprintf("grant kv=%t keys=%d bytes=%d", after.Grant.KV, keys, bytes))
 	}
 	if names := changedVars(before.Vars, after.Vars); len(names) > 0 {
 		what = append(what, "vars "+strings.Join(names, " "))
@@ -155,22 +183,4 @@ func changedVars(before, after map[string]string) []string {
 // most limit of them; 0 = all. Errors: NotFound.
 func (r *Registry) Deployments(_ context.Context, name string, limit int) ([]plugin.Deployment, error) {
 	return history[plugin.Deployment](r, name, prefixDeployment, limit)
-}
-
-// Deployment returns one deployment of a plugin. Errors: NotFound.
-func (r *Registry) Deployment(_ context.Context, name string, number int) (plugin.Deployment, error) {
-	var d plugin.Deployment
-	err := r.view(func(tx *records) error {
-		p, err := tx.plugin(name)
-		if err != nil {
-			return err
-		}
-		var ok bool
-		d, ok, err = get[plugin.Deployment](tx, numbered(prefixDeployment, p.Space, number))
-		if err == nil && !ok {
-			err = fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no deployment %d", name, number))
-		}
-		return err
-	})
-	return d, err
 }

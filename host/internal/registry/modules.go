@@ -16,7 +16,10 @@ import (
 
 // modules is a directory of modules by digest: HEX.wasm, mode 0600. A file
 // under its name is whole: it is written under another, synced and renamed.
-type modules struct{ dir string }
+type modules struct {
+	dir     string
+	syncDir func(dir string) error // makes renames and removals in it durable
+}
 
 const (
 	moduleSuffix = ".wasm"
@@ -24,7 +27,7 @@ const (
 )
 
 func openModules(dir string) (*modules, error) {
-	m := &modules{dir: dir}
+	m := &modules{dir: dir, syncDir: syncDir}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, m.broken("make the directory of modules", err)
 	}
@@ -46,6 +49,10 @@ func (m *modules) path(d plugin.Digest) string {
 // A file that is damaged is replaced.
 func (m *modules) write(d plugin.Digest, module []byte) (written bool, err error) {
 	if _, err := m.read(d); err == nil {
+		// Whoever wrote it may have failed to make its name durable.
+		if err := m.syncDir(m.dir); err != nil {
+			return false, m.broken("write a module", err)
+		}
 		return false, nil
 	}
 	if err := m.replace(d, module); err != nil {
@@ -69,16 +76,15 @@ func (m *modules) replace(d plugin.Digest, module []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return m.sync()
+	return m.syncDir(m.dir)
 }
 
-// sync makes renames and removals in the directory durable.
-func (m *modules) sync() error {
-	dir, err := os.Open(m.dir)
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (m *modules) read(d plugin.Digest) ([]byte, error) {

@@ -22,7 +22,7 @@ const (
 	prefixVersion    = "registry/version/"    // SPACE/NUMBER: plugin.Version
 	prefixManifest   = "registry/manifest/"   // SPACE/NUMBER: the text
 	prefixDeployment = "registry/deployment/" // SPACE/NUMBER: plugin.Deployment
-	prefixAudit      = "registry/audit/"      // NUMBER: Event
+	prefixAudit      = "registry/audit/"      // NUMBER: plugin.Event
 	prefixPurge      = "registry/purge/"      // SPACE: the id, of a purge not finished
 	keySpaces        = "registry/spaces"      // the newest space id
 )

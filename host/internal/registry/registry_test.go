@@ -184,7 +184,7 @@ func TestNotFound(t *testing.T) {
 		"Version -1":   func() error { _, err := f.Version(ctx, "shop", -1); return err },
 		"Manifest":     func() error { _, err := f.Manifest(ctx, "shop", 2); return err },
 		"ManifestText": func() error { _, err := f.ManifestText(ctx, "x", 1); return err },
-		"Deployment":   func() error { _, err := f.Deployment(ctx, "shop", 1); return err },
+		"Grant":        func() error { _, err := f.Grant(ctx, "x", plugin.Grant{KV: true}, ""); return err },
 		"Activate of":  func() error { _, _, err := f.Activate(ctx, "x", Change{Version: 1}); return err },
 		"Activate":     func() error { _, _, err := f.Activate(ctx, "shop", Change{Version: 2}); return err },
 		"Activate 0":   func() error { _, _, err := f.Activate(ctx, "shop", Change{}); return err },
@@ -216,14 +216,14 @@ func TestAudit(t *testing.T) {
 	f.reopen()
 	events, err := f.Audit(ctx, 0, 0)
 	wantCode(t, err, "")
-	want := []Event{
-		{Action: ActionInstall, By: "ann", Version: 1, Detail: string(v.Digest)},
-		{Action: ActionUpload, By: "ann", Version: 2, Detail: string(w.Digest)},
-		{Action: ActionVars, By: "bob", Detail: "vars key"},
-		{Action: ActionActivate, By: "bob", Version: 1, Deployment: 1, Detail: "mount /new, grant kv=true keys=0 bytes=0, vars key"},
-		{Action: ActionDelete, By: "ann"},
-		{Action: ActionRestore, By: "ann", Version: 3, Detail: string(w.Digest)},
-		{Action: ActionPurge, By: "ann"},
+	want := []plugin.Event{
+		{Action: plugin.ActionInstall, By: "ann", Version: 1, Detail: string(v.Digest)},
+		{Action: plugin.ActionUpload, By: "ann", Version: 2, Detail: string(w.Digest)},
+		{Action: plugin.ActionVars, By: "bob", Detail: "vars key"},
+		{Action: plugin.ActionActivate, By: "bob", Version: 1, Deployment: 1, Detail: "mount /new, grant kv=true keys=1000000 bytes=1073741824, vars key"},
+		{Action: plugin.ActionDelete, By: "ann"},
+		{Action: plugin.ActionRestore, By: "ann", Version: 3, Detail: string(w.Digest)},
+		{Action: plugin.ActionPurge, By: "ann"},
 	}
 	for i := range want {
 		want[i].Number, want[i].Plugin, want[i].Time = uint64(i+1), "shop", noon

@@ -14,19 +14,22 @@ import (
 // AddVersion is an upload.
 type AddVersion struct {
 	Name     string       // of the plugin; the manifest's does not count here
-	Mount    plugin.Mount // of a plugin that is new or was deleted; "" = plugin.DefaultMount, or where it was
+	Mount    plugin.Mount // where the version is to serve; "" = where the plugin is, or plugin.DefaultMount
 	Module   []byte       // at most limit.Module bytes
 	Manifest []byte       // TOML or JSON; empty = manifest.Default(Name)
 	Label    string       // "" = the manifest's version
 	By       string       // who uploads
+	Grant    bool         // also grant what the manifest asks for
 }
 
 // AddVersion records a version of a plugin, and the plugin itself with a key
-// space of its own if the name is new. A plugin that was deleted comes back with
-// its key space, vars, grant and versions. Nothing is activated. An upload that
-// equals the newest version in module, manifest and label returns that one.
+// space of its own if the name is new: whoever brings a plugin decides what it
+// may do, so that it is granted what it asks for. A plugin that was deleted
+// comes back with its key space, vars, grant and versions. Nothing is activated.
+// An upload that equals the newest version in module, manifest, label and the
+// mount it names, if any, returns that one.
 //
-// The mount of a plugin that is there is left alone: changing it is part of an
+// The mount of a plugin that serves is left alone: it changes with the version's
 // activation. Errors: Invalid (name, manifest, label), TooLarge (module).
 func (r *Registry) AddVersion(ctx context.Context, a AddVersion) (plugin.Plugin, plugin.Version, error) {
 	u := upload{AddVersion: a}
@@ -47,9 +50,17 @@ func (r *Registry) add(ctx context.Context, u *upload) error {
 	err = r.change(ctx, u.record)
 	// An outcome nobody knows may have named the module: Open finds out.
 	if err != nil && written && fault.CodeOf(err) != fault.Unknown {
-		r.modules.remove(u.digest)
+		r.discard(u.digest)
 	}
 	return err
+}
+
+// discard removes the module of an upload that failed, unless a version names
+// it: the upload may have healed a damaged file.
+func (r *Registry) discard(d plugin.Digest) {
+	if named, err := r.named(); err == nil && !named[d] {
+		r.modules.remove(d)
+	}
 }
 
 // upload is one AddVersion under way.
@@ -98,23 +109,30 @@ func (u *upload) record(tx *records) error {
 	case err != nil:
 		return err
 	case !known:
+		u.Grant = true
 		if p, err = u.create(tx); err != nil {
 			return err
 		}
-		return u.append(tx, p, ActionInstall)
+		return u.append(tx, p, plugin.ActionInstall)
 	case p.Deleted:
-		return u.append(tx, u.restore(p), ActionRestore)
+		return u.append(tx, u.restore(p), plugin.ActionRestore)
 	}
-	if same, err := u.repeats(tx, p); same || err != nil {
+	same, err := u.repeats(tx, p)
+	switch {
+	case err != nil:
 		return err
+	case !same:
+		return u.append(tx, p, plugin.ActionUpload)
+	case u.Grant:
+		u.plugin, err = tx.grant(p, u.ask, u.By)
 	}
-	return u.append(tx, p, ActionUpload)
+	return err
 }
 
 // repeats reports whether the upload equals the newest version, and takes it.
 func (u *upload) repeats(tx *records, p plugin.Plugin) (bool, error) {
 	v, err := tx.version(p, p.Versions)
-	if err != nil || v.Digest != u.digest || v.Label != u.Label {
+	if err != nil || v.Digest != u.digest || v.Label != u.Label || u.Mount != "" && u.Mount != v.Mount {
 		return false, err
 	}
 	text, _, err := tx.Get([]byte(numbered(prefixManifest, p.Space, v.Number)))
@@ -142,11 +160,15 @@ func (u *upload) restore(p plugin.Plugin) plugin.Plugin {
 	return p
 }
 
-func (u *upload) append(tx *records, p plugin.Plugin, action Action) error {
+func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) error {
+	before := p
 	p.Versions++
+	if u.Grant {
+		p.Grant = p.Grant.Union(u.ask)
+	}
 	v := plugin.Version{
 		Number: p.Versions, Digest: u.digest, Size: int64(len(u.Module)),
-		Label: u.Label, By: u.By, Created: tx.now(), Ask: u.ask,
+		Label: u.Label, By: u.By, Created: tx.now(), Ask: u.ask, Mount: u.Mount,
 	}
 	u.plugin, u.version = p, v
 	if err := tx.putPlugin(p); err != nil {
@@ -158,7 +180,11 @@ func (u *upload) append(tx *records, p plugin.Plugin, action Action) error {
 	if err := tx.Set([]byte(numbered(prefixManifest, p.Space, v.Number)), u.Manifest, 0); err != nil {
 		return err
 	}
-	return tx.audit(Event{By: u.By, Action: action, Plugin: p.Name, Version: v.Number, Detail: string(v.Digest)})
+	detail := string(v.Digest)
+	if changed := differences(before, p); changed != "" {
+		detail += ", " + changed
+	}
+	return tx.audit(plugin.Event{By: u.By, Action: action, Plugin: p.Name, Version: v.Number, Detail: detail})
 }
 
 // Versions returns the versions of a plugin, the newest first. Errors: NotFound.

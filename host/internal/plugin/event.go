@@ -1,0 +1,31 @@
+package plugin
+
+import "time"
+
+// Action is what an event did. The values are append-only: clients of the admin
+// API see them.
+type Action string
+
+// The actions.
+const (
+	ActionInstall  Action = "install"  // first upload of a name
+	ActionUpload   Action = "upload"   // a further version
+	ActionRestore  Action = "restore"  // upload to a deleted plugin
+	ActionGrant    Action = "grant"    // what a plugin may use grew, without a deployment
+	ActionActivate Action = "activate" // a new deployment
+	ActionVars     Action = "vars"     // vars changed, without a deployment
+	ActionDelete   Action = "delete"   // deleted, data kept
+	ActionPurge    Action = "purge"    // deleted with its data
+)
+
+// Event says who changed what, when. It never holds the value of a var.
+type Event struct {
+	Number     uint64    `json:"number"` // 1, 2, 3 ... over all plugins
+	Time       time.Time `json:"time"`
+	By         string    `json:"by,omitempty"`
+	Action     Action    `json:"action"`
+	Plugin     string    `json:"plugin"`
+	Version    int       `json:"version,omitempty"`
+	Deployment int       `json:"deployment,omitempty"`
+	Detail     string    `json:"detail,omitempty"`
+}
