@@ -7,9 +7,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -143,4 +146,49 @@ func (s *server) number(plugin, key string) int64 {
 		s.t.Fatalf("key %q of %s: got %v, %v", key, plugin, a, err)
 	}
 	return n
+}
+
+// findings is a test that notes its errors in place of failing.
+type findings struct {
+	testing.TB
+	errors []string
+}
+
+func (f *findings) Helper() {}
+
+func (f *findings) Errorf(format string, args ...any) {
+	f.errors = append(f.errors, fmt.Sprintf(format, args...))
+}
+
+// TestLedgerCheck damages a ledger in the ways a crash might; check finds each.
+func TestLedgerCheck(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	for name, damage := range map[string]struct {
+		do   func(key string)
+		says string
+	}{
+		"lost":    {func(key string) { s.api(nil, "DELETE", key+"A%3EB%3A1") }, "is lost"},
+		"balance": {func(key string) { s.api(nil, "PUT", key+"B", store.AppendCounter(nil, 4)...) }, `"B" of balance holds 4`},
+		"count":   {func(key string) { s.api(nil, "PUT", key+"%23", store.AppendCounter(nil, 6)...) }, `"#" of count holds 6`},
+		"foreign": {func(key string) { s.api(nil, "PUT", key+"A%3EB%3A9", 'x') }, "nobody made it"},
+		"refused": {func(key string) { s.api(nil, "PUT", key+"A%3EB%3A0", 'x') }, "was refused"},
+	} {
+		s.deploy(name, pack(t, enginetest.Ledger("moved"), name, "[kv]"))
+		l := newLedger(name)
+		l.know("A>B:0", dropped)
+		for id := range 5 {
+			body := fmt.Sprint("A>B:", id+1)
+			s.do("POST", "/"+name+"/", body)
+			l.know(body, done)
+		}
+		l.check(s)
+		found := &findings{TB: t}
+		damaged := *s
+		damaged.t = found
+		damage.do("/v1/plugins/" + name + "/kv/value?key=")
+		if l.check(&damaged); !strings.Contains(strings.Join(found.errors, "\n"), damage.says) {
+			t.Errorf("%s: got the findings %q, want one that says %q", name, found.errors, damage.says)
+		}
+	}
 }

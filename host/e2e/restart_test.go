@@ -46,9 +46,16 @@ func TestRestart(t *testing.T) {
 	s.mustCLI("kept", "kv", "put", "count", "note")
 
 	commands := [][]string{
-		{"list", "--json"}, {"versions", "version", "--json"}, {"deployments", "version", "--json"},
-		{"var", "list", "greeter", "--json"}, {"kv", "list", "count", "--json"}, {"kv", "get", "count", "note"},
-		{"list"}, {"versions", "version"}, {"deployments", "version"}, {"var", "list", "greeter"},
+		{"list", "--json"},
+		{"versions", "version", "--json"},
+		{"deployments", "version", "--json"},
+		{"var", "list", "greeter", "--json"},
+		{"kv", "list", "count", "--json"},
+		{"kv", "get", "count", "note"},
+		{"list"},
+		{"versions", "version"},
+		{"deployments", "version"},
+		{"var", "list", "greeter"},
 	}
 	var before []string
 	for _, c := range commands {

@@ -150,3 +150,30 @@ func (w *swaps) around(i int) (text string) {
 	}
 	return text
 }
+
+// TestSwapsExplain checks what counts as an explanation of an answer.
+func TestSwapsExplain(t *testing.T) {
+	w := &swaps{activations: []span{{0, 10}, {100, 110}, {200, 210}}} // one, two, one
+	for _, c := range []struct {
+		name string
+		r    request
+		from int
+		want int
+		ok   bool
+	}{
+		{"while it served", request{span{20, 30}, "one"}, 0, 0, true},
+		{"before the next was acknowledged", request{span{105, 120}, "one"}, 0, 0, true},
+		{"after the next was sent", request{span{90, 100}, "two"}, 0, 1, true},
+		{"across a swap, the old", request{span{90, 120}, "one"}, 0, 0, true},
+		{"across a swap, the new", request{span{90, 120}, "two"}, 0, 1, true},
+		{"too late", request{span{111, 120}, "one"}, 0, 0, false},
+		{"too early", request{span{90, 99}, "two"}, 0, 0, false},
+		{"back again", request{span{205, 220}, "one"}, 1, 2, true},
+		{"gone back", request{span{90, 120}, "one"}, 1, 0, false},
+		{"no version", request{span{20, 30}, ""}, 0, 0, false},
+	} {
+		if got, ok := w.explain(c.r, c.from); got != c.want || ok != c.ok {
+			t.Errorf("%s: got %d, %v, want %d, %v", c.name, got, ok, c.want, c.ok)
+		}
+	}
+}
