@@ -28,8 +28,6 @@ type problem struct {
 	text string
 }
 
-func compare(a, b string) int { return cmp.Compare(a, b) }
-
 // invalid makes the error of a manifest from its problems, in the order of the
 // text, one a line.
 func invalid(file string, problems []problem) error {
