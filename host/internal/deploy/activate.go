@@ -11,20 +11,15 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/router"
 )
 
-// Activate makes a stored version serve: forward, or back to an earlier one. A
-// version that asks for more than the plugin was granted waits, unless grant is
-// true. Errors by fault code: NotFound, and those of Deploy.
+// Activate makes a stored version serve: forward, or back to an earlier one. It
+// serves where its upload said, or else where the plugin is. A version that asks
+// for more than the plugin was granted waits, unless grant is true; the grant
+// stays even if it waits for something else. Errors by fault code: NotFound, and
+// those of Deploy.
 func (d *Deployer) Activate(ctx context.Context, name string, version int, grant bool, by string) (Outcome, error) {
-	unlock, err := d.lock(ctx)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer unlock()
-	p, err := d.plugin(ctx, name)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return d.reactivate(ctx, p, grant, registry.Change{Version: version, By: by})
+	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+		return d.reactivate(ctx, p, grant, registry.Change{Version: version, By: by})
+	})
 }
 
 // reactivate builds the version that c names anew, and activates it.
@@ -39,7 +34,8 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 		return Outcome{}, err
 	}
 	if grant {
-		c.Grant = granting(p, r.version.Ask)
+		g := p.Grant.Union(r.version.Ask)
+		c.Grant = &g
 	}
 	return d.activate(ctx, w, p, r, program, c)
 }
@@ -48,6 +44,7 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
 func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program engine.Program, c registry.Change) (Outcome, error) {
+	c.Mount = r.version.Mount
 	next, err := c.Next(p)
 	if err != nil {
 		return Outcome{}, closing(ctx, program, err)
@@ -56,7 +53,7 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 	config, waiting := resolve(next, r)
 	if len(waiting) > 0 {
 		out.Waiting = waiting
-		return out, closing(ctx, program, nil)
+		return out, closing(ctx, program, d.keepGrant(ctx, p, c))
 	}
 	err = w.run("activate", func() error {
 		l := d.newLive(next, r, config, program)
@@ -67,7 +64,7 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		if l.plugin, _, err = d.cfg.Registry.Activate(ctx, p.Name, c); err != nil {
 			return err
 		}
-		d.swap(l, table)
+		d.swap(p.Name, l, table)
 		out.Deployment = l.plugin.Deployment
 		return nil
 	})
@@ -78,17 +75,48 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 	return out, nil
 }
 
+// keepGrant records what c grants when the rest of c has to wait: whoever
+// granted it is not asked again.
+func (d *Deployer) keepGrant(ctx context.Context, p plugin.Plugin, c registry.Change) error {
+	if c.Grant == nil {
+		return nil
+	}
+	_, err := d.cfg.Registry.Grant(ctx, p.Name, *c.Grant, c.By)
+	return err
+}
+
 // resolve returns the config of a version, or says for a person what keeps it
-// from being activated.
+// from being activated: each with the command that activates it in the end.
 func resolve(p plugin.Plugin, r recalled) (config map[string]string, waiting []string) {
+	activate := activation(p, r)
 	for _, ask := range p.Grant.Missing(r.version.Ask) {
-		waiting = append(waiting, fmt.Sprintf("it asks for %s, which is not granted; to grant it run: wasmoor activate %s %d --grant", ask, p.Name, r.version.Number))
+		waiting = append(waiting, fmt.Sprintf("it asks for %s, which is not granted; to grant it run: %s", ask, activate))
 	}
 	config, err := r.manifest.Resolve(p.Name, p.Vars)
 	if err != nil {
-		waiting = append(waiting, fmt.Sprintf("%s; then run: wasmoor activate %s %d", fault.MessageOf(err), p.Name, r.version.Number))
+		waiting = append(waiting, fmt.Sprintf("%s; then run: %s", fault.MessageOf(err), activate))
 	}
 	return config, waiting
+}
+
+// activation returns the command that activates a version.
+func activation(p plugin.Plugin, r recalled) string {
+	command := fmt.Sprintf("wasmoor activate %s %d", p.Name, r.version.Number)
+	if len(p.Grant.Missing(r.version.Ask)) > 0 {
+		command += " --grant"
+	}
+	return command
+}
+
+// idle is the outcome for a version that nobody asked to activate now: what it
+// waits for besides, or the reason and how to.
+func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Outcome, error) {
+	next, err := registry.Change{Version: r.version.Number, Mount: r.version.Mount}.Next(p)
+	out := outcome(next, r, w)
+	if _, out.Waiting = resolve(next, r); len(out.Waiting) == 0 {
+		out.Waiting = []string{fmt.Sprintf("%s; run: %s", reason, activation(next, r))}
+	}
+	return out, err
 }
 
 // tableWith returns the routes of what serves with next among it.
@@ -110,54 +138,63 @@ func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Outcome,
 }
 
 func (d *Deployer) changeVars(ctx context.Context, name string, c registry.Change) (Outcome, error) {
-	unlock, err := d.lock(ctx)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer unlock()
-	p, err := d.plugin(ctx, name)
-	if err != nil {
-		return Outcome{}, err
-	}
-	for _, key := range c.Unset {
-		if _, set := p.Vars[key]; !set {
-			return Outcome{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
+	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+		for _, key := range c.Unset {
+			if _, set := p.Vars[key]; !set {
+				return Outcome{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
+			}
 		}
-	}
-	if p.Active == 0 {
-		p, _, err := d.cfg.Registry.SetVars(ctx, name, c.Set, c.Unset, c.By)
-		return Outcome{Plugin: name, Mount: string(p.Mount), Waiting: []string{
-			fmt.Sprintf("no version serves yet; run: wasmoor activate %s %d", name, p.Versions),
-		}}, err
-	}
-	c.Version = p.Active
-	out, err := d.reactivate(ctx, p, false, c)
-	if err == nil && !out.Activated {
-		return Outcome{}, fault.New(fault.Invalid, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
-	}
-	return out, err
+		if p.Active == 0 {
+			return d.keepVars(ctx, name, c)
+		}
+		c.Version = p.Active
+		out, err := d.reactivate(ctx, p, false, c)
+		if err == nil && !out.Activated {
+			return Outcome{}, fault.New(fault.Invalid, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
+		}
+		return out, err
+	})
 }
 
-// Delete stops a plugin and forgets its versions. Its data stays for a later
-// plugin of the same name, unless purge drops its key space too.
+// keepVars records vars of a plugin that does not serve, and says what its
+// newest version waits for now.
+func (d *Deployer) keepVars(ctx context.Context, name string, c registry.Change) (Outcome, error) {
+	p, _, err := d.cfg.Registry.SetVars(ctx, name, c.Set, c.Unset, c.By)
+	if err != nil {
+		return Outcome{}, err
+	}
+	r, err := d.recallManifest(ctx, name, p.Versions)
+	if err != nil { // the vars are kept all the same
+		return Outcome{Plugin: name, Mount: string(p.Mount), Waiting: []string{fault.MessageOf(err)}}, nil
+	}
+	return idle(p, r, &stopwatch{}, "no version serves yet")
+}
+
+// Delete stops a plugin: its routes end. Its versions, vars and data stay for a
+// later plugin of the same name, unless purge removes all of it. Requests that
+// run keep their version; what they commit to a purged key space is refused.
+// Errors by fault code: NotFound, and those of the store.
 func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by string) error {
 	unlock, err := d.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := d.cfg.Registry.Plugin(ctx, name); err != nil {
+	table, err := buildTable(without(d.state.Load().live, name))
+	if err != nil {
 		return err
 	}
-	// Requests that run keep their version; what they commit to a purged key
-	// space is refused.
 	if err := d.cfg.Registry.Delete(ctx, name, purge, by); err != nil {
 		return err
 	}
-	if err := d.remove(name); err != nil || !purge {
-		return err
+	d.swap(name, nil, table)
+	if !purge {
+		return nil
 	}
-	_ = d.cfg.Registry.Clean(context.WithoutCancel(ctx)) // decided: a failure is for the next cleaning
+	// It is decided and recorded: what is not removed now is by the next start.
+	if err := d.cfg.Registry.Clean(context.WithoutCancel(ctx)); err != nil {
+		d.cfg.Log.Warn("a purged plugin's data is not all removed yet", "plugin", name, "error", err)
+	}
 	return nil
 }
 

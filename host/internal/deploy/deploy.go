@@ -12,11 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -40,13 +39,14 @@ type Deployer struct {
 	cfg    Config
 	change chan struct{} // holds one token while a change is made
 	state  atomic.Pointer[state]
-	drains sync.WaitGroup // services that end behind a swap
+	drains sync.Map // *live to a channel that is closed when it is: what ends behind a swap
 }
 
 // state is everything that serves at a moment. It is replaced, never changed.
 type state struct {
-	live  map[string]*live
-	table *router.Table[Target]
+	live   map[string]*live
+	table  *router.Table[Target]
+	closed bool // nothing serves any more
 }
 
 // live is a deployment that serves.
@@ -57,7 +57,7 @@ type live struct {
 	program  engine.Program
 	service  *dispatch.Service
 	failure  error // why a restored deployment answers 503; nil = it serves
-	unrouted bool  // nobody knows its routes
+	unrouted bool  // nobody knows its routes, or another plugin has them
 }
 
 // Target is what a route leads to.
@@ -89,154 +89,119 @@ func (d *Deployer) Route(method, host, path string, params []abi.Pair) (router.M
 	}
 }
 
-// Restore makes every recorded deployment serve again. A deployment that cannot
-// be prepared is logged and answers 503 until it is replaced; it does not keep
-// the others from serving. An error means that the records could not be read.
-func (d *Deployer) Restore(ctx context.Context) error {
-	unlock, err := d.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	plugins, err := d.cfg.Registry.Plugins(ctx)
-	if err != nil {
-		return err
-	}
-	restored := make([]*live, len(plugins))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(restoreWorkers)
-	for i, p := range plugins {
-		if p.Deployment == 0 || p.Deleted {
-			continue
-		}
-		group.Go(func() (err error) {
-			restored[i], err = d.restore(ctx, p)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	next := map[string]*live{}
-	for _, l := range restored {
-		if l != nil {
-			next[l.plugin.Name] = l
-		}
-	}
-	table, err := buildTable(next)
-	if err != nil {
-		return err
-	}
-	d.state.Store(&state{live: next, table: table})
-	return nil
-}
-
-// restoreWorkers bounds the modules compiled at a time during a start.
-const restoreWorkers = 4
-
-func (d *Deployer) restore(ctx context.Context, p plugin.Plugin) (*live, error) {
-	r, err := d.recall(ctx, p.Name, p.Active)
-	if err == nil {
-		var l *live
-		if l, err = d.ready(ctx, p, r); err == nil {
-			return l, nil
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	d.cfg.Log.Error("deployment cannot serve; its routes answer 503 until it is replaced",
-		"plugin", p.Name, "version", p.Active, "error", err)
-	return d.brokenLive(p, r, err), nil
-}
-
-// ready prepares a recorded deployment again.
-func (d *Deployer) ready(ctx context.Context, p plugin.Plugin, r recalled) (*live, error) {
-	config, err := r.manifest.Resolve(p.Name, p.Vars)
-	if err != nil {
-		return nil, err
-	}
-	program, err := d.prepare(ctx, r.module, r.manifest)
-	if err != nil {
-		return nil, err
-	}
-	return d.newLive(p, r, config, program), nil
-}
-
-// lock waits for the change before this one.
+// lock waits for the change before this one. Errors: Deadline, Unavailable (ctx
+// was cancelled, or the Deployer is closed).
 func (d *Deployer) lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case d.change <- struct{}{}:
-		return func() { <-d.change }, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, gaveUp(ctx, "another change is still under way; try again when it has ended")
 	}
+	if d.state.Load().closed {
+		<-d.change
+		return nil, fault.New(fault.Unavailable, "", "the host is stopping; nothing was changed")
+	}
+	return func() { <-d.change }, nil
 }
 
-// swap makes next serve under its name and drains what served there.
-func (d *Deployer) swap(next *live, table *router.Table[Target]) {
-	old := d.state.Load().live
-	lives := with(old, next)
-	d.state.Store(&state{live: lives, table: table})
-	if before := old[next.plugin.Name]; before != nil {
-		d.drain(before)
+// gaveUp says as a fault that ctx ended too early.
+func gaveUp(ctx context.Context, message string) error {
+	code := fault.Unavailable
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		code = fault.Deadline
 	}
+	return fault.Wrap(code, "", message, ctx.Err())
 }
 
-// remove ends a plugin's routes and drains what served there.
-func (d *Deployer) remove(name string) error {
-	old := d.state.Load().live
-	lives := maps.Clone(old)
-	delete(lives, name)
-	table, err := buildTable(lives)
+// changing runs change on a plugin that is not deleted, while nothing else
+// changes.
+func (d *Deployer) changing(ctx context.Context, name string, change func(plugin.Plugin) (Outcome, error)) (Outcome, error) {
+	unlock, err := d.lock(ctx)
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
-	d.state.Store(&state{live: lives, table: table})
-	if before := old[name]; before != nil {
+	defer unlock()
+	p, err := d.plugin(ctx, name)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return change(p)
+}
+
+// swap makes next, or nothing if it is nil, serve under a name, and drains what
+// served there. The caller holds the lock.
+func (d *Deployer) swap(name string, next *live, table *router.Table[Target]) {
+	old := d.state.Load()
+	lives := without(old.live, name)
+	if next != nil {
+		lives[name] = next
+	}
+	before := old.live[name]
+	if !d.publish(old, &state{live: lives, table: table}) {
+		before = next // Close drains the other
+	}
+	if before != nil {
 		d.drain(before)
 	}
-	return nil
+}
+
+// publish makes next what serves, unless Close came before.
+func (d *Deployer) publish(old, next *state) bool {
+	return !old.closed && d.state.CompareAndSwap(old, next)
 }
 
 // with returns lives with next among them.
 func with(lives map[string]*live, next *live) map[string]*live {
-	lives = maps.Clone(lives)
-	if lives == nil {
-		lives = map[string]*live{}
-	}
+	lives = without(lives, next.plugin.Name)
 	lives[next.plugin.Name] = next
 	return lives
 }
 
+// without returns lives without the one of a name.
+func without(lives map[string]*live, name string) map[string]*live {
+	rest := make(map[string]*live, len(lives)+1)
+	maps.Copy(rest, lives)
+	delete(rest, name)
+	return rest
+}
+
 // drain ends a deployment behind the back of the change that replaced it.
 func (d *Deployer) drain(l *live) {
-	done := l.service.Drain()
-	d.drains.Go(func() {
-		<-done
+	drained, closed := l.service.Drain(), make(chan struct{})
+	d.drains.Store(l, closed)
+	go func() {
+		defer close(closed)
+		defer d.drains.Delete(l)
+		<-drained
 		if err := l.program.Close(context.Background()); err != nil {
 			d.cfg.Log.Error("close program", "plugin", l.plugin.Name, "version", l.version.Number, "error", err)
 		}
-	})
+	}()
 }
 
-// Close drains everything and waits until it is closed or ctx ends.
+// Close ends every route at once and lets running requests finish. It waits for
+// them and for a change under way until ctx ends, and then returns a fault,
+// Deadline or Unavailable; a program in use is closed with its last request even
+// then. Changes after Close are refused as Unavailable.
 func (d *Deployer) Close(ctx context.Context) error {
-	unlock, err := d.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	old := d.state.Swap(&state{table: new(router.Table[Target])})
+	old := d.state.Swap(&state{table: new(router.Table[Target]), closed: true})
 	for _, l := range old.live {
 		d.drain(l)
 	}
-	done := make(chan struct{})
-	go func() { d.drains.Wait(); close(done) }()
 	select {
-	case <-done:
-		return nil
+	case d.change <- struct{}{}:
+		<-d.change // a change after that sees that it is closed
 	case <-ctx.Done():
-		return errors.Join(errors.New("requests still run"), ctx.Err())
+		return gaveUp(ctx, "a change is still under way")
 	}
+	var err error
+	d.drains.Range(func(_, closed any) bool {
+		select {
+		case <-closed.(chan struct{}):
+		case <-ctx.Done():
+			err = gaveUp(ctx, "requests still run")
+		}
+		return err == nil
+	})
+	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -61,6 +62,23 @@ func (p *platform) open() {
 	if err := p.Restore(ctx); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// another returns a Deployer of its own on the platform's data, closed with the
+// test.
+func (p *platform) another(st store.Store, e engine.Engine) *deploy.Deployer {
+	p.t.Helper()
+	reg, err := registry.Open(context.Background(), st, p.modules(), time.Now)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	d := deploy.New(deploy.Config{Store: st, Registry: reg, Engine: e, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	p.t.Cleanup(func() {
+		if err := d.Close(context.Background()); err != nil {
+			p.t.Error(err)
+		}
+	})
+	return d
 }
 
 func (p *platform) modules() string { return filepath.Join(p.dir, "modules") }

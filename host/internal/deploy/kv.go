@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -93,5 +91,3 @@ func (d *Deployer) kv(ctx context.Context, name string, act func(*store.Tx) erro
 	_, err = d.cfg.Store.Commit(ctx, tx.Effects())
 	return err
 }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -21,14 +21,19 @@ type recalled struct {
 }
 
 // recall reads one version of a plugin: its record, its manifest and its module.
-func (d *Deployer) recall(ctx context.Context, name string, number int) (r recalled, err error) {
-	if r.version, err = d.cfg.Registry.Version(ctx, name, number); err != nil {
-		return r, err
+func (d *Deployer) recall(ctx context.Context, name string, number int) (recalled, error) {
+	r, err := d.recallManifest(ctx, name, number)
+	if err == nil {
+		r.module, err = d.cfg.Registry.Module(r.version.Digest)
 	}
-	if r.manifest, err = d.cfg.Registry.Manifest(ctx, name, number); err != nil {
-		return r, err
+	return r, err
+}
+
+// recallManifest is recall without the module.
+func (d *Deployer) recallManifest(ctx context.Context, name string, number int) (r recalled, err error) {
+	if r.version, err = d.cfg.Registry.Version(ctx, name, number); err == nil {
+		r.manifest, err = d.cfg.Registry.Manifest(ctx, name, number)
 	}
-	r.module, err = d.cfg.Registry.Module(r.version.Digest)
 	return r, err
 }
 
@@ -58,6 +63,7 @@ func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
 	if unknown {
 		r.manifest = manifest.Default(p.Name)
 	}
+	d.cfg.Log.Error("deployment cannot serve until it is replaced", "plugin", p.Name, "version", p.Active, "error", why)
 	l := d.newLive(p, r, nil, broken{})
 	l.failure, l.unrouted = why, unknown
 	return l

@@ -2,6 +2,9 @@ package deploy
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -12,8 +15,8 @@ import (
 // States of a plugin.
 const (
 	StateServing = "serving"
-	StateFailed  = "failed"  // its deployment could not be restored
-	StateStopped = "stopped" // no version was ever activated
+	StateFailed  = "failed"  // its deployment could not be restored as it was
+	StateStopped = "stopped" // no version is active: none was, or none since it came back
 	StateDeleted = "deleted" // its data is kept
 )
 
@@ -54,6 +57,9 @@ func (d *Deployer) Plugins(ctx context.Context) ([]Status, error) {
 	statuses := make([]Status, 0, len(plugins))
 	for _, p := range plugins {
 		s, err := d.status(p)
+		if fault.CodeOf(err) == fault.NotFound {
+			continue // purged since
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +79,9 @@ func (d *Deployer) Plugin(ctx context.Context, name string) (Status, error) {
 
 func (d *Deployer) status(p plugin.Plugin) (Status, error) {
 	usage, err := d.cfg.Store.Usage(store.Space(p.Space))
+	if fault.CodeOf(err) == fault.NotFound {
+		return Status{}, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has just been purged", p.Name))
+	}
 	if err != nil {
 		return Status{}, err
 	}
@@ -114,6 +123,18 @@ func (d *Deployer) Deployments(ctx context.Context, name string) ([]plugin.Deplo
 	return deployments, err
 }
 
+// MaxEvents is the most events Audit returns at a time.
+const MaxEvents = 1000
+
+// Audit lists who changed what: the events after a number, the oldest first, at
+// most limit of them and MaxEvents.
+func (d *Deployer) Audit(ctx context.Context, after uint64, limit int) ([]plugin.Event, error) {
+	if limit <= 0 || limit > MaxEvents {
+		limit = MaxEvents
+	}
+	return d.cfg.Registry.Audit(ctx, after, limit)
+}
+
 // Vars lists what the newest version's manifest declares and what is set. The
 // value of a secret, or of a name the manifest does not know, is left out.
 func (d *Deployer) Vars(ctx context.Context, name string) ([]Var, error) {
@@ -138,7 +159,7 @@ func (d *Deployer) Vars(ctx context.Context, name string) ([]Var, error) {
 			Required: v.Required, Default: v.Default, Description: v.Description,
 		})
 	}
-	for _, extra := range sortedKeys(p.Vars) {
+	for _, extra := range slices.Sorted(maps.Keys(p.Vars)) {
 		if !known[extra] {
 			vars = append(vars, Var{Name: extra, Set: true, Secret: true, Description: "not in the newest version's manifest"})
 		}

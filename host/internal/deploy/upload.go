@@ -18,7 +18,7 @@ import (
 // Upload is a module on its way to become a version.
 type Upload struct {
 	Name       string // of the plugin; "" = the manifest's
-	Mount      string // "" = where it is, or /NAME for a new plugin
+	Mount      string // where the version is to serve; "" = where the plugin is, or /NAME for a new one
 	Module     []byte // with its manifest in a custom section, or without one
 	Label      string
 	By         string
@@ -31,10 +31,10 @@ type Upload struct {
 // Outcome says what a change did.
 type Outcome struct {
 	Plugin     string   `json:"plugin"`
-	Mount      string   `json:"mount"`
+	Mount      string   `json:"mount"` // where the version serves, or would once activated
 	Version    int      `json:"version"`
 	Digest     string   `json:"digest"`
-	Deployment int      `json:"deployment"`
+	Deployment int      `json:"deployment"` // the one that serves; 0 = none
 	Activated  bool     `json:"activated"`
 	Waiting    []string `json:"waiting"` // what keeps it from being activated, each with what to do
 	Routes     []string `json:"routes"`
@@ -65,7 +65,9 @@ func (w *stopwatch) run(name string, step func() error) error {
 
 // Deploy takes an upload through every step to a version that serves, or that
 // waits when something is missing. An error names the step; nothing that serves
-// has changed then, and before the step "stage" nothing is recorded either.
+// has changed then, and before the step "stage" nothing is recorded either. A
+// version that waits keeps what was granted and where it is to serve. A new
+// plugin is granted what it asks for.
 //
 // Errors by fault code: Invalid (module, manifest, name, mount), Conflict
 // (routes of another plugin), Trap and Deadline (initialisation), TooLarge,
@@ -90,22 +92,10 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
 		return Outcome{}, closing(ctx, program, err)
 	}
 	if up.NoActivate {
-		out := outcome(p, r, w)
-		out.Waiting = []string{fmt.Sprintf("activation was not asked for; run: wasmoor activate %s %d", p.Name, r.version.Number)}
-		return out, closing(ctx, program, nil)
+		out, err := idle(p, r, w, "activation was not asked for")
+		return out, closing(ctx, program, err)
 	}
-	c := registry.Change{Version: r.version.Number, Mount: plugin.Mount(up.Mount), By: up.By}
-	if up.Grant || p.Versions == 1 {
-		// Whoever uploads a plugin for the first time decides what it may do.
-		c.Grant = granting(p, r.version.Ask)
-	}
-	return d.activate(ctx, w, p, r, program, c)
-}
-
-// granting returns the plugin's grant extended to what a version asks for.
-func granting(p plugin.Plugin, ask plugin.Grant) *plugin.Grant {
-	g := p.Grant.Union(ask)
-	return &g
+	return d.activate(ctx, w, p, r, program, registry.Change{Version: r.version.Number, By: up.By})
 }
 
 // inspect checks what an upload says about itself, and completes it.
@@ -173,7 +163,7 @@ func (d *Deployer) stage(ctx context.Context, w *stopwatch, up Upload, r *recall
 		}
 		p, r.version, err = d.cfg.Registry.AddVersion(ctx, registry.AddVersion{
 			Name: up.Name, Mount: plugin.Mount(up.Mount), Module: up.Module, Manifest: up.manifest,
-			Label: up.Label, By: up.By,
+			Label: up.Label, By: up.By, Grant: up.Grant,
 		})
 		return err
 	})

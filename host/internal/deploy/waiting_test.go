@@ -1,0 +1,169 @@
+package deploy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// waits checks that a change waits for something, and that it says so with some
+// words and without others.
+func waits(t *testing.T, out deploy.Outcome, says string, not ...string) {
+	t.Helper()
+	told := strings.Join(out.Waiting, "\n")
+	if out.Activated || !strings.Contains(told, says) {
+		t.Errorf("activated %v, waiting %q; want it to wait and say %q", out.Activated, told, says)
+	}
+	for _, word := range not {
+		if strings.Contains(told, word) {
+			t.Errorf("it says %q, which has %q", told, word)
+		}
+	}
+}
+
+func (p *platform) activate(name string, version int, grant bool) deploy.Outcome {
+	p.t.Helper()
+	out, err := p.Activate(p.t.Context(), name, version, grant, "me")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+func (p *platform) setVar(name, key string) deploy.Outcome {
+	p.t.Helper()
+	out, err := p.SetVar(p.t.Context(), name, key, "value", "me")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+const needsKey = "[config]\nkey = { required = true }"
+
+func TestAFirstUploadThatWaitsForAVarKeepsItsGrant(t *testing.T) {
+	p := start(t)
+	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Counter(), "a", "[kv]", needsKey)})
+	waits(t, out, "then run: wasmoor activate a 1", "--grant")
+	p.restart()
+	waits(t, p.setVar("a", "key"), "run: wasmoor activate a 1", "--grant")
+	if out := p.activate("a", 1, false); !out.Activated {
+		t.Fatalf("the command it told does not activate it: %q", out.Waiting)
+	}
+	p.count("/a")
+}
+
+func TestAGrantIsKeptWhileAVersionWaits(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		grant func(p *platform, module []byte)
+	}{
+		{"by a deploy", func(p *platform, module []byte) {
+			waits(p.t, p.deploy(deploy.Upload{Module: module, Grant: true}), "wasmoor var set a key", "--grant")
+		}},
+		{"by a deploy that repeats one", func(p *platform, module []byte) {
+			waits(p.t, p.deploy(deploy.Upload{Module: module}), "wasmoor activate a 2 --grant")
+			waits(p.t, p.deploy(deploy.Upload{Module: module, Grant: true}), "wasmoor var set a key", "--grant")
+		}},
+		{"by a deploy that is not to activate", func(p *platform, module []byte) {
+			waits(p.t, p.deploy(deploy.Upload{Module: module, Grant: true, NoActivate: true}), "wasmoor var set a key", "--grant")
+		}},
+		{"by an activation", func(p *platform, module []byte) {
+			waits(p.t, p.deploy(deploy.Upload{Module: module}), "wasmoor activate a 2 --grant")
+			waits(p.t, p.activate("a", 2, true), "then run: wasmoor activate a 2", "--grant")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := start(t)
+			p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "a")})
+			c.grant(p, pack(t, enginetest.Counter(), "a", "[kv]", needsKey))
+			p.want("/a", "one")
+			p.setVar("a", "key")
+			if out := p.activate("a", 2, false); !out.Activated {
+				t.Fatalf("it still waits: %q", out.Waiting)
+			}
+			p.count("/a")
+		})
+	}
+}
+
+func TestAVarSetTellsWhatIsStillMissing(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a"), NoActivate: true})
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a", "[kv]", needsKey, "other = { required = true }"), NoActivate: true})
+	waits(t, p.setVar("a", "key"), "wasmoor var set a other", "var set a key")
+	waits(t, p.setVar("a", "other"), "wasmoor activate a 2 --grant", "var set")
+	if out := p.activate("a", 2, true); !out.Activated {
+		t.Errorf("it still waits: %q", out.Waiting)
+	}
+}
+
+func TestAVersionThatWaitsKeepsItsMount(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		up   deploy.Upload
+	}{
+		{"for a grant", deploy.Upload{}},
+		{"for its activation", deploy.Upload{NoActivate: true, Grant: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := start(t)
+			p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "a")})
+			c.up.Mount, c.up.Module = "/new", pack(t, enginetest.Counter(), "a", "[kv]")
+			if out := p.deploy(c.up); out.Activated || out.Mount != "/new" {
+				t.Errorf("deployed as %+v, want a version that waits for /new", out)
+			}
+			p.want("/a", "one")
+			p.want("/new", "[not_found]")
+			p.restart()
+			if out := p.activate("a", 2, true); !out.Activated || out.Mount != "/new" {
+				t.Errorf("activated as %+v, want it at /new", out)
+			}
+			p.count("/new")
+			p.want("/a", "[not_found]")
+		})
+	}
+}
+
+func TestAskingForLessThanTheDefaultDoesNotWait(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Counter(), "a", "[kv]")})
+	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Counter(), "a", "[kv]", "keys = 1"), Grant: true})
+	if !out.Activated {
+		t.Fatalf("it waits: %q", out.Waiting)
+	}
+	for _, key := range []string{"1", "2"} {
+		if err := p.KVPut(t.Context(), "a", []byte(key), nil, 0); err != nil {
+			t.Errorf("the quota shrank: %v", err)
+		}
+	}
+}
+
+func TestAPluginNamedLikeAHealthCheckNeedsAMount(t *testing.T) {
+	p := start(t)
+	_, err := p.Deploy(t.Context(), deploy.Upload{Module: pack(t, enginetest.Tiny(), "livez")})
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), "--mount") {
+		t.Errorf("got %v, want invalid and a word on --mount", err)
+	}
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "livez"), Mount: "/alive"})
+	p.want("/alive", "hello")
+}
+
+func TestAnInitialisationLongerThanARequestIsRefused(t *testing.T) {
+	b := enginetest.NewBuilder(1)
+	forever := b.Func("", nil, nil, 0, new(enginetest.Code).Loop(func(c *enginetest.Code) { c.Br(0) }))
+	module := b.Start(forever).Handle(new(enginetest.Code).I32(0)).Bytes()
+	p := start(t)
+	_, err := p.Deploy(t.Context(), deploy.Upload{Module: pack(t, module, "slow", "[limits]", `deadline = "20ms"`)})
+	if fault.CodeOf(err) != fault.Deadline {
+		t.Fatalf("got %v, want deadline", err)
+	}
+	for _, word := range []string{"probe", "20ms", "limits.deadline"} {
+		if told := fault.MessageOf(err); !strings.Contains(told, word) {
+			t.Errorf("%q does not say %q", told, word)
+		}
+	}
+}
