@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host"
@@ -50,11 +51,40 @@ func (p *program) findToken(server string) (string, error) {
 	case !isLocal(server):
 		return "", nil
 	}
-	token, err := readToken(host.TokenFile(cmp.Or(p.getenv("WASMOOR_DATA"), host.DefaultConfig().DataDir)))
+	if dir := p.getenv("WASMOOR_DATA"); dir != "" {
+		return ifThere(readToken(host.TokenFile(dir)))
+	}
+	return nearestToken()
+}
+
+// ifThere takes a token that is not there for none: the server will say that it
+// wants one.
+func ifThere(token string, err error) (string, error) {
 	if fault.CodeOf(err) == fault.NotFound {
 		return "", nil
 	}
 	return token, err
+}
+
+// nearestToken returns the token of the default data folder here or in the
+// nearest folder above, "" without one: a plugin's project often lies below the
+// folder a server was started in.
+func nearestToken() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fileError("find the token", err)
+	}
+	for {
+		token, err := readToken(host.TokenFile(filepath.Join(dir, host.DefaultConfig().DataDir)))
+		if fault.CodeOf(err) != fault.NotFound {
+			return token, err
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return "", nil
+		}
+		dir = above
+	}
 }
 
 func readToken(file string) (string, error) {

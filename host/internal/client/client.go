@@ -75,6 +75,9 @@ func New(c Config) (*Client, error) {
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		IdleConnTimeout:     30 * time.Second,
+		// A deploy compiles before it answers; something that is no server at all
+		// may take the connection and say nothing.
+		ResponseHeaderTimeout: 2 * time.Minute,
 	}
 	return &Client{
 		base:  base,
