@@ -81,8 +81,8 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	c := DefaultConfig()
 	for key, want := range map[string]any{
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
-		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_body_memory": c.MaxBodyMemory, "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
-		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": c.MinFreeDisk, "show_errors": c.ShowErrors,
+		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
+		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
 	} {
 		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {
 			t.Errorf("OPERATING.md row %q is %q, the code's default is %v", key, got, want)

@@ -66,6 +66,7 @@ First steps:
 		in(groupOperate, p.remote(p.deleteCommand())),
 		in(groupOperate, p.varCommand()),
 		in(groupOperate, p.kvCommand()),
+		in(groupOperate, p.remote(p.auditCommand())),
 		p.versionCommand(),
 		exitCodesTopic(),
 	)
