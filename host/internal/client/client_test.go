@@ -2,9 +2,11 @@ package client_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +111,29 @@ func TestRequests(t *testing.T) {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAuditReadsEveryPage(t *testing.T) {
+	const events, page = 2500, 1000
+	var asked []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.RequestURI)
+		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+		var out []string
+		for n := after + 1; n <= min(after+page, events); n++ {
+			out = append(out, fmt.Sprintf(`{"number":%d,"action":"upload","plugin":"shop"}`, n))
+		}
+		_, _ = io.WriteString(w, "["+strings.Join(out, ",")+"]")
+	}))
+	t.Cleanup(s.Close)
+	got, err := connect(t, s.URL).Audit(t.Context())
+	if err != nil || len(got) != events || got[events-1].Number != events {
+		t.Errorf("got %d events, %v; want %d", len(got), err, events)
+	}
+	want := []string{"/v1/audit?limit=1000", "/v1/audit?after=1000&limit=1000", "/v1/audit?after=2000&limit=1000"}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }
 

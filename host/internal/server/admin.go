@@ -40,6 +40,7 @@ type Deployer interface {
 	KVList(ctx context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error)
 	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error
 	KVDelete(ctx context.Context, name string, key []byte) error
+	Audit(ctx context.Context, after uint64, limit int) ([]plugin.Event, error)
 }
 
 // Token decides who may use the admin API. Check takes the value of the header
@@ -103,6 +104,7 @@ func (a *Admin) bind() {
 	a.bindDeployments(api) // GET POST /v1/plugins/{name}/deployments
 	a.bindVars(api)        // GET /v1/plugins/{name}/vars, PUT DELETE /v1/plugins/{name}/vars/{var}
 	a.bindKV(api)          // GET /v1/plugins/{name}/kv, GET PUT DELETE /v1/plugins/{name}/kv/value
+	a.bindAudit(api)       // GET /v1/audit
 
 	document := describe(api)
 	a.app.Get(pathOpenAPI, func(c *fiber.Ctx) error {

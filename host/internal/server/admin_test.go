@@ -92,6 +92,10 @@ func (r *recorder) KVDelete(_ context.Context, name string, key []byte) error {
 	return r.note("delete %s %q", name, key)
 }
 
+func (r *recorder) Audit(_ context.Context, after uint64, limit int) ([]plugin.Event, error) {
+	return []plugin.Event{{Number: after + 1, Action: plugin.ActionDelete, Plugin: "shop", By: "ann"}}, r.note("audit after=%d limit=%d", after, limit)
+}
+
 // theToken lets in who says "Bearer right".
 type theToken struct{}
 
@@ -148,6 +152,7 @@ func TestAdminAPI(t *testing.T) {
 		{"PUT", "/v1/plugins/shop/kv/value?key=a", "\x00\xff", 204, `put shop "a"="\x00\xff" for 0s`, ""},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=90s", "v", 204, `put shop "a"="v" for 1m30s`, ""},
 		{"DELETE", "/v1/plugins/shop/kv/value?key=a", "", 204, `delete shop "a"`, ""},
+		{"GET", "/v1/audit?after=7&limit=20", "", 200, "audit after=7 limit=20", `[{"number":8,"time":"0001-01-01T00:00:00Z","by":"ann","action":"delete","plugin":"shop"}]`},
 	} {
 		d.call = ""
 		got := roundTrip(t, addr, local(tc.method, tc.path, tc.body, right, fmt.Sprintf("Content-Length: %d", len(tc.body))))
@@ -319,7 +324,7 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 	if d.call != "" {
 		t.Errorf("without a token: %s", d.call)
 	}
-	if routes != 15 {
+	if routes != 16 {
 		t.Errorf("the document has %d routes", routes)
 	}
 	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/v1x", "/docs", "/schemas/Problem.json", "/openapi.yaml", "/"} {
