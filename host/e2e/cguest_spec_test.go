@@ -483,7 +483,8 @@ func TestCRequestHead(t *testing.T) {
 					{Name: "x-twice", Value: "a"},
 					{Name: "cookie", Value: "a=1"},
 					{Name: "x-twice", Value: "b"},
-					{Name: "x-empty"}, {Name: "x-request-id", Value: "mine"},
+					{Name: "x-empty"},
+					{Name: "x-request-id", Value: "mine"},
 				},
 				RequestID: "mine", Attempt: 1, BodySize: uint64(len(body)),
 			}
