@@ -29,6 +29,10 @@ type Config struct {
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
 	// at a time; more are answered 503. Default 256 MiB.
 	MaxBodyMemory int64 `koanf:"max_body_memory"`
+	// MaxGuestMemory is how many bytes the memories of all plugins' instances may
+	// have together. A request that finds no room is answered 503, a guest that
+	// grows beyond it is told that it cannot. Default 1 GiB.
+	MaxGuestMemory int64 `koanf:"max_guest_memory"`
 	// HeaderTimeout bounds the arrival of a request's line and header. Default 5 s.
 	HeaderTimeout time.Duration `koanf:"header_timeout"`
 	// BodyTimeout bounds the arrival of a request's body after that. Default 30 s.
@@ -52,19 +56,24 @@ type Config struct {
 // DefaultConfig returns the configuration of a host on the loopback interface.
 func DefaultConfig() Config {
 	return Config{
-		DataDir:       "wasmoor-data",
-		PublicAddr:    "127.0.0.1:8080",
-		AdminAddr:     "127.0.0.1:8081",
-		DrainTimeout:  30 * time.Second,
-		MaxConns:      10_000,
-		MaxBodyMemory: 256 << 20,
-		HeaderTimeout: 5 * time.Second,
-		BodyTimeout:   30 * time.Second,
-		WriteTimeout:  30 * time.Second,
-		IdleTimeout:   60 * time.Second,
-		MinFreeDisk:   256 << 20,
+		DataDir:        "wasmoor-data",
+		PublicAddr:     "127.0.0.1:8080",
+		AdminAddr:      "127.0.0.1:8081",
+		DrainTimeout:   30 * time.Second,
+		MaxConns:       10_000,
+		MaxBodyMemory:  256 << 20,
+		MaxGuestMemory: 1 << 30,
+		HeaderTimeout:  5 * time.Second,
+		BodyTimeout:    30 * time.Second,
+		WriteTimeout:   30 * time.Second,
+		IdleTimeout:    60 * time.Second,
+		MinFreeDisk:    256 << 20,
 	}
 }
+
+// minFreeDisk is what the store may write without a commit, when it compacts: a
+// disk that fills up then ends the process.
+const minFreeDisk = 128 << 20
 
 // Validate returns an Invalid fault that names the first key that is wrong.
 func (c Config) Validate() error {
@@ -90,8 +99,11 @@ func (c Config) Validate() error {
 	if c.MaxBodyMemory <= 0 {
 		return badConfig("max_body_memory", "it must be above 0")
 	}
-	if c.MinFreeDisk < 0 {
-		return badConfig("min_free_disk", "it must not be negative")
+	if c.MaxGuestMemory <= 0 {
+		return badConfig("max_guest_memory", "it must be above 0")
+	}
+	if c.MinFreeDisk < minFreeDisk && c.MinFreeDisk != 0 {
+		return badConfig("min_free_disk", "it must be at least 128MiB, which the store needs to tidy up in, or 0 for no guard")
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	c := DefaultConfig()
 	for key, want := range map[string]any{
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
-		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
+		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
 	} {
 		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {
@@ -92,15 +92,16 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"data":            func(c *Config) { c.DataDir = "" },
-		"public":          func(c *Config) { c.PublicAddr = "8080" },
-		"admin":           func(c *Config) { c.AdminAddr = "" },
-		"header_timeout":  func(c *Config) { c.HeaderTimeout = 0 },
-		"body_timeout":    func(c *Config) { c.BodyTimeout = 0 },
-		"drain_timeout":   func(c *Config) { c.DrainTimeout = -time.Second },
-		"max_conns":       func(c *Config) { c.MaxConns = 0 },
-		"max_body_memory": func(c *Config) { c.MaxBodyMemory = 0 },
-		"min_free_disk":   func(c *Config) { c.MinFreeDisk = -1 },
+		"data":             func(c *Config) { c.DataDir = "" },
+		"public":           func(c *Config) { c.PublicAddr = "8080" },
+		"admin":            func(c *Config) { c.AdminAddr = "" },
+		"header_timeout":   func(c *Config) { c.HeaderTimeout = 0 },
+		"body_timeout":     func(c *Config) { c.BodyTimeout = 0 },
+		"drain_timeout":    func(c *Config) { c.DrainTimeout = -time.Second },
+		"max_conns":        func(c *Config) { c.MaxConns = 0 },
+		"max_guest_memory": func(c *Config) { c.MaxGuestMemory = 0 },
+		"max_body_memory":  func(c *Config) { c.MaxBodyMemory = 0 },
+		"min_free_disk":    func(c *Config) { c.MinFreeDisk = 1 << 20 },
 	} {
 		c := DefaultConfig()
 		change(&c)

@@ -82,7 +82,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if h.engine, err = native.New(ctx, native.Config{}); err != nil {
+	if h.engine, err = native.New(ctx, native.Config{Memory: h.cfg.MaxGuestMemory}); err != nil {
 		return err
 	}
 	h.deployer = deploy.New(deploy.Config{

@@ -41,7 +41,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	t.Chdir(t.TempDir())
 	env := map[string]string{
 		"WASMOOR_DATA": "elsewhere", "WASMOOR_DRAIN_TIMEOUT": "7s", "WASMOOR_MAX_CONNS": "12",
-		"WASMOOR_MIN_FREE_DISK": "2MiB", "WASMOOR_SHOW_ERRORS": "true", "WASMOOR_LOG_LEVEL": "warn",
+		"WASMOOR_MIN_FREE_DISK": "200MiB", "WASMOOR_SHOW_ERRORS": "true", "WASMOOR_LOG_LEVEL": "warn",
 		"WASMOOR_TOKEN": "of the client", "WASMOOR_PUBLIC": "127.0.0.1:1",
 	}
 	p := &program{getenv: func(name string) string { return env[name] }}
@@ -55,7 +55,7 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	}
 	want := defaultSettings()
 	want.Host.DataDir, want.Host.DrainTimeout, want.Host.MaxConns = "elsewhere", 7e9, 12
-	want.Host.MinFreeDisk, want.Host.ShowErrors, want.LogLevel = 2<<20, true, "warn"
+	want.Host.MinFreeDisk, want.Host.ShowErrors, want.LogLevel = 200<<20, true, "warn"
 	want.Host.PublicAddr = "127.0.0.1:2" // the flag wins
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)

@@ -37,7 +37,8 @@ capability        -> invoke
 capability/*      -> capability
 engine            -> capability wasmbin manifest
 engine/enginetest -> engine
-engine/native     -> engine capability/*
+engine/linear     -> fault
+engine/native     -> engine engine/linear capability/*
 registry          -> store manifest
 auth              -> registry
 dispatch          -> engine

@@ -3,8 +3,10 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -22,12 +24,16 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // Config is what an engine is made of.
 type Config struct {
+	// Memory is how many bytes the linear memories of all instances may have
+	// together; 0 = no bound.
+	Memory int64
 	// Extra are host functions beside those of Functions, whose modules they
 	// may not share.
 	Extra []capability.Func
@@ -49,6 +55,7 @@ func Functions() []capability.Func {
 type Engine struct {
 	runtime wazero.Runtime
 	offer   offer
+	memory  *linear.Budget
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -63,7 +70,8 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 			WithCloseOnContextDone(true).
 			WithDebugInfoEnabled(false)),
-		offer: newOffer(funcs),
+		offer:  newOffer(funcs),
+		memory: linear.NewBudget(cmp.Or(cfg.Memory, math.MaxInt64)),
 	}
 	if err := link(ctx, e.runtime, funcs); err != nil {
 		_ = e.runtime.Close(ctx) // the reason is err
@@ -95,8 +103,8 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	}
 	_, initializes := m.Export(abi.ExportInitialize)
 	return &program{
-		runtime: e.runtime, compiled: compiled,
-		memory: int(limit) * wasmbin.PageSize, initializes: initializes,
+		runtime: e.runtime, compiled: compiled, initializes: initializes,
+		budget: e.memory, min: int(m.Memories[0].Min) * wasmbin.PageSize, max: int(limit) * wasmbin.PageSize,
 	}, nil
 }
 
@@ -125,8 +133,9 @@ func (e *Engine) compile(ctx context.Context, module []byte) (compiled wazero.Co
 type program struct {
 	runtime     wazero.Runtime
 	compiled    wazero.CompiledModule
-	memory      int // most bytes of an instance's linear memory
 	initializes bool
+	budget      *linear.Budget
+	min, max    int // bytes of an instance's linear memory
 	closing     sync.Once
 }
 

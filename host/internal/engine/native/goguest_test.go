@@ -76,7 +76,7 @@ func TestGoGuestCollectsGarbage(t *testing.T) {
 			t.Fatalf("request %d: status %d, fault %q", i, inv.Reply.Status, inv.Reply.Fault())
 		}
 	}
-	allocated, size := requests*len(value), len(in.(*instance).memory.bytes)
+	allocated, size := requests*len(value), len(in.(*instance).memory.Bytes())
 	t.Logf("memory: %d KiB after allocating more than %d KiB", size>>10, allocated>>10)
 	if size > allocated/4 {
 		t.Errorf("memory grew to %d bytes over requests that allocated at least %d: no garbage is collected", size, allocated)

@@ -14,6 +14,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
@@ -22,7 +23,7 @@ import (
 type instance struct {
 	module api.Module
 	handle api.Function
-	memory memory
+	memory *linear.Memory
 	guest  capability.Guest
 	result [1]uint64
 }
@@ -33,12 +34,17 @@ var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
 
 // Instance implements engine.Program.
 func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
-	in := &instance{memory: memory{limit: p.memory}}
-	c := in.call(experimental.WithMemoryAllocator(ctx, &in.memory))
+	memory, err := linear.New(p.budget, p.min, p.max)
+	if err != nil {
+		return nil, err
+	}
+	in := &instance{memory: memory}
+	c := in.call(experimental.WithMemoryAllocator(ctx, memory))
 	if err := in.start(c, p); err != nil {
 		if in.module != nil {
 			_ = in.module.Close(ctx) // the reason it is closed is err
 		}
+		memory.Free()
 		return nil, in.initFailure(c, err)
 	}
 	in.handle = in.module.ExportedFunction(abi.ExportHandle)
@@ -54,7 +60,7 @@ func (in *instance) start(c *call, p *program) (err error) {
 }
 
 func (in *instance) call(ctx context.Context) *call {
-	return &call{Context: ctx, guest: &in.guest, mem: &in.memory}
+	return &call{Context: ctx, guest: &in.guest, mem: in.memory}
 }
 
 // Handle implements engine.Instance.
@@ -74,7 +80,10 @@ func (in *instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 }
 
 // Close implements engine.Instance.
-func (in *instance) Close(ctx context.Context) error { return in.module.Close(ctx) }
+func (in *instance) Close(ctx context.Context) error {
+	defer in.memory.Free()
+	return in.module.Close(ctx)
+}
 
 // initFailure is failure with what the guest wrote to stderr first: it is why a
 // language's runtime gave up, and what whoever deploys needs to know.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 )
 
 // link makes a host module of each import module among funcs.
@@ -41,7 +42,7 @@ func link(ctx context.Context, r wazero.Runtime, funcs []capability.Func) error 
 type call struct {
 	context.Context
 	guest *capability.Guest
-	mem   *memory
+	mem   *linear.Memory
 
 	err      error  // why a host function ended the call
 	function string // the one that did
@@ -56,7 +57,7 @@ func hostFunction(f capability.Func) api.GoModuleFunc {
 	name, run, results := f.Module+"."+f.Name, f.Call, len(f.Results) > 0
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
 		c := ctx.(*call)
-		c.guest.Mem = c.mem.bytes
+		c.guest.Mem = c.mem.Bytes()
 		result, err := guarded(run, c, stack)
 		if err != nil {
 			c.err, c.function = err, name

@@ -8,6 +8,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // open returns an engine that is closed with the test, if not before.
@@ -23,4 +25,30 @@ func open(tb testing.TB, cfg native.Config) *native.Engine {
 
 func TestEngine(t *testing.T) {
 	enginetest.Run(t, func() engine.Engine { return open(t, native.Config{}) }, wasi.Functions()...)
+}
+
+// TestBudget checks that instances share what the engine may take, and give it
+// back.
+func TestBudget(t *testing.T) {
+	e := open(t, native.Config{Memory: 3 * wasmbin.PageSize / 2})
+	p := enginetest.Prepare(t, e, enginetest.Tiny())
+	first, err := p.Instance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Instance(t.Context()); fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("an instance over the budget: %v, want unavailable", err)
+	}
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // a refused one has taken nothing, a closed one has given back
+		in, err := p.Instance(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
