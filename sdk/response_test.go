@@ -2,6 +2,7 @@ package sdk_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -149,21 +150,42 @@ func TestFailuresAreLogged(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		handler sdk.Handler
-		attr    string
+		says    string
 	}{
-		{"error", func(*sdk.Response, *sdk.Request) error { return errors.New("boom") }, "error"},
-		{"panic", func(*sdk.Response, *sdk.Request) error { panic("boom") }, "panic"},
-		{"panic with an error", func(*sdk.Response, *sdk.Request) error { panic(errors.New("boom")) }, "panic"},
+		{"error", func(*sdk.Response, *sdk.Request) error { return errors.New("boom") }, "the handler failed error=boom"},
+		{"panic", func(*sdk.Response, *sdk.Request) error { panic("boom") }, "panic: boom"},
+		{"panic with an error", func(*sdk.Response, *sdk.Request) error { panic(errors.New("boom")) }, "panic: boom"},
+		{"panic of the runtime", func(_ *sdk.Response, r *sdk.Request) error { return []error{}[r.BodySize()] }, "panic: runtime error: index out of range"},
+		{"no handler", nil, "the plugin has no handler: call sdk.Handle in func init(); func main is never run"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			res := run(t, c.handler, "GET", "/", "")
-			if len(res.Logs) != 1 || res.Logs[0].Level != "error" || res.Logs[0].Attrs[c.attr] != "boom" {
-				t.Fatalf("logs: %v", res.Logs)
+			if len(res.Logs) != 1 || !strings.HasPrefix(res.Logs[0].String(), "error: "+c.says) {
+				t.Fatalf("logs: %v, want %q", res.Logs, c.says)
 			}
-			if stack := res.Logs[0].Attrs["stack"]; c.attr == "panic" && !strings.Contains(stack, "TestFailuresAreLogged") {
-				t.Errorf("the stack does not show the handler:\n%s", stack)
+			stack, panicked := res.Logs[0].Attrs["stack"]
+			if first, _, _ := strings.Cut(stack, "\n"); panicked && !calledHere.MatchString(first) {
+				t.Errorf("the stack does not start with the handler:\n%s", stack)
 			}
 		})
+	}
+}
+
+var calledHere = regexp.MustCompile(`^github\.com/wasmoor/wasmoor/sdk_test\.TestFailuresAreLogged\.\S+ response_test\.go:\d+$`)
+
+// TestStackIsBounded has more calls than a log record takes.
+func TestStackIsBounded(t *testing.T) {
+	var deep func(int) error
+	deep = func(n int) error {
+		if n == 0 {
+			panic("deep")
+		}
+		return deep(n - 1)
+	}
+	res := run(t, func(*sdk.Response, *sdk.Request) error { return deep(1000) }, "GET", "/", "")
+	stack := res.Logs[0].Attrs["stack"]
+	if lines := strings.Count(stack, "\n"); lines > 32 || len(stack) > 4<<10+len("\n...") || !strings.HasSuffix(stack, "\n...") {
+		t.Errorf("%d bytes, %d lines:\n%s", len(stack), lines, stack)
 	}
 }
 

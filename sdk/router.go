@@ -14,7 +14,7 @@ import (
 //
 // It answers what no pattern matches: 404, or 405 with Allow if the path has
 // patterns for other methods, and OPTIONS with Allow. It reports the pattern to
-// the host, whose metrics and log group requests by it.
+// the host, whose log names it with each request.
 //
 // Build it during initialisation; it does not change after that.
 type Router struct {
@@ -29,15 +29,22 @@ func NewRouter() *Router { return &Router{} }
 func (rt *Router) HandleFunc(text string, h Handler) {
 	p, err := pattern.Parse(text)
 	if err != nil {
-		panic("sdk: " + err.Error())
+		panic(unquoted(err))
 	}
-	if p.Host() != "" {
-		panic("sdk: pattern " + text + ": a plugin's pattern has no host")
+	switch {
+	case p.Host() != "":
+		panic("sdk: the pattern '" + text + "' names a host: only a mount has one")
+	case h == nil:
+		panic("sdk: the handler of the pattern '" + text + "' is nil")
 	}
 	if err := rt.set.Add(p, h); err != nil {
-		panic("sdk: " + err.Error())
+		panic(unquoted(err))
 	}
 }
+
+// unquoted is the text of a panic that the host quotes to whoever deploys:
+// single quotes stay as they are there.
+func unquoted(err error) string { return "sdk: " + strings.ReplaceAll(err.Error(), `"`, "'") }
 
 // Serve answers a request with the handler of the pattern that matches. It is a
 // Handler: sdk.Handle(router.Serve).

@@ -78,8 +78,8 @@ func TestRouterRefusesPatterns(t *testing.T) {
 		says     string
 	}{
 		{"syntax", []string{"GET items"}, "starts with '/'"},
-		{"host", []string{"GET a.example/"}, "no host"},
-		{"conflict", []string{"GET /{a}/x", "GET /x/{b}"}, "conflict"},
+		{"host", []string{"GET a.example/"}, "only a mount has one"},
+		{"conflict", []string{"GET /{a}/x", "GET /x/{b}"}, "sdk: patterns conflict: 'GET /x/{b}' and 'GET /{a}/x' both match '/x/x'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {
@@ -89,21 +89,32 @@ func TestRouterRefusesPatterns(t *testing.T) {
 			}()
 			r := sdk.NewRouter()
 			for _, p := range c.patterns {
-				r.HandleFunc(p, nil)
+				r.HandleFunc(p, nothing)
 			}
 			t.Error("no panic")
 		})
 	}
 }
 
-func TestHandleTwice(t *testing.T) {
-	defer func() {
-		if text, _ := recover().(string); !strings.Contains(text, "twice") {
-			t.Errorf("panic %q", text)
-		}
-	}()
-	for range 2 {
-		sdk.Handle(func(*sdk.Response, *sdk.Request) error { return nil })
+func nothing(*sdk.Response, *sdk.Request) error { return nil }
+
+func TestHandleRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, says string
+		call       func()
+	}{
+		{"no handler", "the handler is nil", func() { sdk.Handle(nil) }},
+		{"no handler of a pattern", "the handler of the pattern 'GET /' is nil", func() { sdk.NewRouter().HandleFunc("GET /", nil) }},
+		{"two handlers", "twice", func() { sdk.Handle(nothing); sdk.Handle(nothing) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer func() {
+				if text, _ := recover().(string); !strings.Contains(text, c.says) {
+					t.Errorf("panic %q, want %q", text, c.says)
+				}
+			}()
+			c.call()
+			t.Error("no panic")
+		})
 	}
-	t.Error("no panic")
 }

@@ -57,11 +57,9 @@ package sdk
 
 import (
 	"errors"
-	"runtime"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
-	"github.com/wasmoor/wasmoor/sdk/internal/text"
 	"github.com/wasmoor/wasmoor/sdk/log"
 )
 
@@ -88,7 +86,10 @@ func pairs(n int) []abi.Pair { return make([]abi.Pair, 0, n) }
 // Handle makes h the plugin's handler. Call it once, in an init function: the
 // main function of a plugin is not run.
 func Handle(h Handler) {
-	if handler != nil {
+	switch {
+	case h == nil:
+		panic("sdk.Handle: the handler is nil")
+	case handler != nil:
 		panic("sdk.Handle called twice: a plugin has one handler, let a Router share it out")
 	}
 	handler = h
@@ -113,7 +114,7 @@ func Serve(h Handler) (code int32) {
 		}
 	}()
 	if h == nil {
-		log.Error("the plugin has no handler: call sdk.Handle in an init function")
+		log.Error("the plugin has no handler: call sdk.Handle in func init(); func main is never run")
 		return failed
 	}
 	if err := h(&response, &request); err != nil && !answerError(err) {
@@ -144,17 +145,6 @@ func answerError(err error) bool {
 	}
 	problem.write(&response)
 	return true
-}
-
-// stackBytes bounds the stack trace in the log.
-const stackBytes = 4 << 10
-
-// reportPanic logs what a panic says and where. The client gets the host's
-// answer to a failed handler, which tells nothing of it.
-func reportPanic(p any) {
-	stack := make([]byte, stackBytes)
-	stack = stack[:runtime.Stack(stack, false)]
-	log.Error("the handler panicked", "panic", text.Of(p), "stack", stack)
 }
 
 // Commit makes the writes of this request commit whatever the response's

@@ -21,10 +21,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -111,8 +113,23 @@ type Record struct {
 	Attrs   map[string]string
 }
 
-// String returns level, message and attributes, sorted by name.
-func (r Record) String() string { return fmt.Sprintf("%s: %s %v", r.Level, r.Message, r.Attrs) }
+// String returns level and message, and the attributes as key=value sorted by
+// name. A value of several lines stands below, indented.
+func (r Record) String() string {
+	var line, below strings.Builder
+	line.WriteString(r.Level + ": " + r.Message)
+	for _, name := range slices.Sorted(maps.Keys(r.Attrs)) {
+		switch value := r.Attrs[name]; {
+		case strings.Contains(value, "\n"):
+			below.WriteString(strings.ReplaceAll("\n"+name+"=\n\t"+strings.ReplaceAll(value, "\n", "\n\t"), "\n", "\n\t\t"))
+		case value == "" || strings.ContainsAny(value, " \t\r\"="):
+			line.WriteString(" " + name + "=" + strconv.Quote(value))
+		default:
+			line.WriteString(" " + name + "=" + value)
+		}
+	}
+	return line.String() + below.String()
+}
 
 // Text returns the body as a string.
 func (r *Result) Text() string { return string(r.Body) }
@@ -135,11 +152,20 @@ func (h *Host) Get(target string) *Result {
 	return h.Do(httptest.NewRequest(http.MethodGet, target, nil))
 }
 
-// Send sends a request with a body of that content type, "" for none.
-func (h *Host) Send(method, target, contentType, body string) *Result {
+// Send sends a request with a body of that content type, "" for none, and with
+// header fields, each like "Authorization: Bearer secret". A field without a
+// colon panics.
+func (h *Host) Send(method, target, contentType, body string, fields ...string) *Result {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	for _, field := range fields {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok {
+			panic("sdktest: the header field " + strconv.Quote(field) + " is not like \"Name: value\"")
+		}
+		r.Header.Add(name, strings.TrimSpace(value))
 	}
 	return h.Do(r)
 }

@@ -204,3 +204,30 @@ func TestLostUpdate(t *testing.T) {
 		t.Errorf("n = %d after %d increments", n, done)
 	}
 }
+
+func TestSendFields(t *testing.T) {
+	host := sdktest.New(func(w *sdk.Response, r *sdk.Request) error {
+		return w.Text(200, r.Header("authorization")+" "+r.Header("x-time")+" "+r.Header("content-type"))
+	})
+	res := host.Send("POST", "/", "text/plain", "body", "Authorization: Bearer secret", "X-Time:12:30")
+	if want := "Bearer secret 12:30 text/plain"; res.Text() != want {
+		t.Errorf("got %v, want %q", res, want)
+	}
+	defer func() {
+		if text, _ := recover().(string); !strings.Contains(text, `"Authorization"`) {
+			t.Errorf("panic %q, want one that names the field", text)
+		}
+	}()
+	host.Send("GET", "/", "", "", "Authorization")
+	t.Error("no panic")
+}
+
+func TestRecordString(t *testing.T) {
+	record := sdktest.Record{Level: "info", Message: "made", Attrs: map[string]string{
+		"slug": "go", "n": "3", "title": "a b", "none": "", "quote": `"x"`, "stack": "one\ntwo",
+	}}
+	const want = `info: made n=3 none="" quote="\"x\"" slug=go title="a b"` + "\n\t\tstack=\n\t\t\tone\n\t\t\ttwo"
+	if got := record.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
