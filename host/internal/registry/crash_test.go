@@ -49,6 +49,17 @@ func TestOpenRemovesWhatCrashesLeft(t *testing.T) {
 	same(t, "files", []string{file("named"), "readme.txt"}, f.files())
 }
 
+// TestANewStoreRemovesNoModules puts a store that never had a plugin beside the
+// modules of another, as when the other is lost.
+func TestANewStoreRemovesNoModules(t *testing.T) {
+	f := open(t)
+	if err := os.WriteFile(filepath.Join(f.modules(), file("of another")), []byte("of another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	same(t, "files", []string{file("of another")}, f.files())
+}
+
 func TestDamagedModule(t *testing.T) {
 	f := open(t)
 	_, v := f.upload("shop", "module")

@@ -132,21 +132,26 @@ func (tx *records) removeSome(prefix string) (int, error) {
 
 // removeOrphans removes the modules no version names.
 func (r *Registry) removeOrphans() error {
-	named, err := r.named()
-	if err != nil {
+	named, used, err := r.named()
+	if err != nil || !used {
+		// A store that never had a plugin has lost its records, or was put beside
+		// another's modules: they are not its to remove.
 		return err
 	}
 	return r.modules.keep(named)
 }
 
-// named returns the digests of every version.
-func (r *Registry) named() (map[plugin.Digest]bool, error) {
-	named := map[plugin.Digest]bool{}
-	err := r.view(func(tx *records) error {
+// named returns the digests of every version, and whether there ever was one.
+func (r *Registry) named() (named map[plugin.Digest]bool, used bool, err error) {
+	named = map[plugin.Digest]bool{}
+	err = r.view(func(tx *records) error {
+		if _, used, err = get[uint64](tx, keySpaces); err != nil {
+			return err
+		}
 		return list(tx, prefixVersion, func(v plugin.Version) bool {
 			named[v.Digest] = true
 			return true
 		})
 	})
-	return named, err
+	return named, used, err
 }

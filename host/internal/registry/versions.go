@@ -58,7 +58,7 @@ func (r *Registry) add(ctx context.Context, u *upload) error {
 // discard removes the module of an upload that failed, unless a version names
 // it: the upload may have healed a damaged file.
 func (r *Registry) discard(d plugin.Digest) {
-	if named, err := r.named(); err == nil && !named[d] {
+	if named, _, err := r.named(); err == nil && !named[d] {
 		r.modules.remove(d)
 	}
 }

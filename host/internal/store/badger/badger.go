@@ -7,10 +7,14 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,12 +137,15 @@ func Open(cfg Config) (*Store, error) {
 	if err := g.open(); err != nil {
 		return nil, err
 	}
+	if err := checkListed(cfg.Dir); err != nil {
+		return nil, err
+	}
 	if err := removeHalfMadeLogs(cfg.Dir); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot tidy %q after a crash", cfg.Dir), err)
 	}
 	db, err := badger.OpenManaged(badgerOptions(cfg))
 	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot open %q; is another process using it?", cfg.Dir), err)
+		return nil, cannotOpen(cfg.Dir, err)
 	}
 	s, err := start(cfg, db, g)
 	if err != nil {
@@ -146,6 +153,40 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// checkListed refuses a directory with data but without the file that lists it.
+// Badger would take it for new and delete the data.
+func checkListed(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, badger.ManifestFilename)); !errors.Is(err, fs.ErrNotExist) {
+		return nil // it is there, or Badger says what is wrong
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot read directory %q", dir), err)
+	}
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".sst", ".mem", ".vlog":
+			return fault.New(fault.Invalid, "open store", fmt.Sprintf(
+				"%q holds data (%s) but not the file %s that lists it: the store is damaged; nothing was changed, restore a backup",
+				dir, e.Name(), badger.ManifestFilename))
+		}
+	}
+	return nil
+}
+
+// cannotOpen says what to do about an error of Badger's, which tells its kinds
+// apart by text.
+func cannotOpen(dir string, err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "Another process is using this Badger database"):
+		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("another process is using %q; stop it, or choose another data directory", dir), err)
+	case errors.Is(err, fs.ErrPermission), strings.Contains(text, "read-only file system"):
+		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("the directory %q cannot be written to", dir), err)
+	}
+	return fault.Wrap(fault.Invalid, "open store", fmt.Sprintf("the store in %q is damaged; restore a backup", dir), err)
 }
 
 // badgerOptions sets Badger up for an embedded server: durable, no conflict

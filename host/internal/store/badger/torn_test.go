@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -203,4 +206,28 @@ func TestCrashBetweenCreatingAndSizingALog(t *testing.T) {
 		t.Errorf("got %q, %v after the crash", v, ok)
 	}
 	wantCode(t, "set after the crash", set(crashed, "k", "w"), "")
+}
+
+// TestLostManifest opens a store without the file that lists its tables, which
+// Badger would take for a new one and delete the tables.
+func TestLostManifest(t *testing.T) {
+	s := open(t, Config{})
+	wantCode(t, "set", set(s, "k", "v"), "")
+	closeStore(t, s)
+	manifest := filepath.Join(s.guard.dir, badger.ManifestFilename)
+	data, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(manifest); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(Config{Dir: s.guard.dir, Reserve: -1})
+	wantCode(t, "Open without its manifest", err, fault.Invalid)
+	if err := os.WriteFile(manifest, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := get(t, open(t, Config{Dir: s.guard.dir}), "k"); !ok || v != "v" {
+		t.Errorf("with its manifest again it holds %q, %v", v, ok)
+	}
 }
