@@ -119,7 +119,7 @@ const pathOpenAPI = "/openapi.json"
 // after Close; an error has the code Unavailable: ln failed.
 func (a *Admin) Serve(ln net.Listener) error {
 	a.hosts = newHostRule(ln.Addr(), a.cfg.AllowedHosts)
-	return a.serve(ln, logRefused(a.log))
+	return a.serve(ln, a.log)
 }
 
 // Drain makes /readyz fail while everything else goes on: whoever probes this

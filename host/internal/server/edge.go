@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -133,14 +134,16 @@ func (e *edge) extendForBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 const chunkedLength = -1
 
 // serve serves ln until close. It returns nil then, and an error when ln fails.
-func (e *edge) serve(ln net.Listener, refused func(net.Addr, *refusal, string)) error {
+func (e *edge) serve(ln net.Listener, log *slog.Logger) error {
 	g := &gate{
 		Listener:     ln,
 		headTimeout:  e.conns.HeaderTimeout,
 		writeTimeout: e.conns.WriteTimeout,
 		max:          int64(e.conns.Max),
-		refused:      refused,
+		refused:      logRefused(log),
+		failing:      logAccept(log, e.name),
 		conns:        map[*gateConn]struct{}{},
+		closed:       make(chan struct{}),
 	}
 	e.mu.Lock()
 	if e.gate != nil {

@@ -23,17 +23,22 @@ type gate struct {
 	writeTimeout time.Duration // of a refusal
 	max          int64         // connections open at a time
 	refused      func(remote net.Addr, r *refusal, id string)
+	failing      func(error) // to accept, at most once a second
 
 	open  atomic.Int64
 	mu    sync.Mutex
 	conns map[*gateConn]struct{}
+
+	retry   retry
+	closed  chan struct{}
+	closing sync.Once
 }
 
 // Accept returns the next connection. Those over the maximum are told so and
-// closed here.
+// closed here. One goroutine calls it.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
-		nc, err := g.Listener.Accept()
+		nc, err := g.accept()
 		if err != nil {
 			return nil, err
 		}

@@ -119,6 +119,12 @@ func listen(tb testing.TB, s listener) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return listenOn(tb, s, ln)
+}
+
+// listenOn serves s on ln until the test ends.
+func listenOn(tb testing.TB, s listener, ln net.Listener) string {
+	tb.Helper()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
 	tb.Cleanup(func() {

@@ -110,7 +110,7 @@ func (p *Public) bind() {
 
 // Serve serves ln until Close, and closes it. Call it once. It returns nil
 // after Close; an error has the code Unavailable: ln failed.
-func (p *Public) Serve(ln net.Listener) error { return p.serve(ln, logRefused(p.log)) }
+func (p *Public) Serve(ln net.Listener) error { return p.serve(ln, p.log) }
 
 // Close makes /readyz fail, takes no more connections and waits for the requests
 // that run. When ctx ends first it cuts them off and returns a Deadline fault;
