@@ -1,8 +1,13 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lmittmann/tint"
 )
@@ -22,11 +27,74 @@ func (p *program) logger(w io.Writer, level, format string) (*slog.Logger, error
 	}
 	switch {
 	case format == formatText, format == formatAuto && isTerminal(w):
-		return slog.New(tint.NewTextHandler(w, &tint.Options{
-			Level: minimum, TimeFormat: "15:04:05.000", NoColor: !p.colours(w),
-		})), nil
+		return slog.New(textHandler(w, minimum, p.colours(w))), nil
 	case format == formatJSON, format == formatAuto:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: minimum})), nil
 	}
 	return nil, usage("log_format %q is unknown; use auto, text or json", format)
 }
+
+func textHandler(w io.Writer, level slog.Level, colours bool) slog.Handler {
+	return tameHandler{tint.NewTextHandler(w, &tint.Options{
+		Level: level, TimeFormat: "15:04:05.000", NoColor: !colours,
+	})}
+}
+
+// tameHandler keeps what a guest logs from being more than one line of text:
+// tint writes messages as they are, and lets escape sequences through where it
+// colours.
+type tameHandler struct{ next slog.Handler }
+
+func (h tameHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+func (h tameHandler) Handle(ctx context.Context, r slog.Record) error {
+	out := slog.NewRecord(r.Time, r.Level, tameMessage(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool { out.AddAttrs(tameAttr(a)); return true })
+	return h.next.Handle(ctx, out)
+}
+
+func (h tameHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return tameHandler{h.next.WithAttrs(tameAttrs(attrs))}
+}
+
+func (h tameHandler) WithGroup(name string) slog.Handler {
+	return tameHandler{h.next.WithGroup(tame(name))}
+}
+
+// tameMessage quotes a message that could be taken for anything else: one with
+// characters that do not print, or that looks like an attribute.
+func tameMessage(s string) string {
+	odd := func(r rune) bool { return r == '"' || r == '=' || !unicode.IsPrint(r) }
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, odd) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+func tameAttrs(attrs []slog.Attr) []slog.Attr {
+	out := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		out[i] = tameAttr(a)
+	}
+	return out
+}
+
+func tameAttr(a slog.Attr) slog.Attr {
+	value := a.Value.Resolve()
+	switch value.Kind() {
+	case slog.KindGroup:
+		value = slog.GroupValue(tameAttrs(value.Group())...)
+	case slog.KindString, slog.KindAny:
+		value = slog.StringValue(tame(value.String()))
+	}
+	return slog.Attr{Key: tame(a.Key), Value: value}
+}
+
+// tamer replaces the escape character by its picture. tint quotes every other
+// character that does not print; in colour it turns a quoted escape character
+// back into a real one, and the four characters \x1b with it.
+var tamer = strings.NewReplacer("\x1b", "\u241b", `\x1b`, `\u001b`)
+
+func tame(s string) string { return tamer.Replace(s) }
