@@ -205,6 +205,9 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
 	if !c.continues {
 		p.report(ctx, c)
 	}
+	if p.draining.Load() {
+		ctx.SetConnectionClose() // fasthttp learns of the end a moment later
+	}
 	if c.match.Service != nil {
 		c.match.Service.Release()
 	}
