@@ -168,6 +168,9 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
 	if r := checkPath(c.path); r != nil {
 		return r
 	}
+	if c.path == pathLive || c.path == pathReady {
+		return c.probed()
+	}
 	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
 	if c.match.Service == nil {
 		return c.unrouted(ctx)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -486,6 +487,46 @@ func TestHealth(t *testing.T) {
 	}
 	if got := roundTrip(t, addr, get("/livez/x")); got.body != "GET /livez/x?\nhost: test\n\n" {
 		t.Errorf("a path below /livez is not the guest's: %q", got.body)
+	}
+}
+
+// TestProbePathsAreReserved: no method at the path of a probe reaches a plugin.
+func TestProbePathsAreReserved(t *testing.T) {
+	var ran atomic.Int64
+	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+		ran.Add(1)
+		return echo(inv)
+	})
+	for _, path := range []string{"/livez", "/readyz", "/livez?verbose", "http://test/readyz"} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
+			got := roundTrip(t, addr, request(method, path, ""))
+			if got.StatusCode != 405 || got.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("%s %s: status %d, Allow %q", method, path, got.StatusCode, got.Header.Get("Allow"))
+			}
+			checkProblem(t, got)
+		}
+		for _, raw := range []string{
+			get(path), request("HEAD", path, ""),
+			request("GET", path, "a", "Content-Length: 1"),
+		} {
+			if got := roundTrip(t, addr, raw); got.StatusCode != 200 {
+				t.Errorf("%q: status %d", raw, got.StatusCode)
+			}
+		}
+	}
+	for _, raw := range []string{
+		request("POST", "/livez", "", "Content-Length: 1", "Expect: 100-continue"),
+		request("BREW", "/readyz", "a", "Content-Length: 1"),
+	} {
+		if got := roundTrip(t, addr, raw); got.StatusCode != 405 {
+			t.Errorf("%q: status %d", raw, got.StatusCode)
+		}
+	}
+	if n := ran.Load(); n != 0 {
+		t.Errorf("a handler ran %d times", n)
+	}
+	if got := roundTrip(t, addr, request("POST", "/livez/", "")); got.StatusCode != 200 || ran.Load() != 1 {
+		t.Errorf("/livez/ is not the guest's: status %d", got.StatusCode)
 	}
 }
 

@@ -66,9 +66,22 @@ func (c *call) unrouted(ctx *fasthttp.RequestCtx) *refusal {
 		c.answerOptions(ctx, allow)
 		return nil
 	}
+	return notAllowed(c.method, allow)
+}
+
+// probed refuses what is not a probe at the path of one. GET and HEAD come here
+// only to ask whether to send a body.
+func (c *call) probed() *refusal {
+	if c.method == http.MethodGet || c.method == http.MethodHead {
+		return nil
+	}
+	return notAllowed(c.method, "GET, HEAD")
+}
+
+func notAllowed(method, allow string) *refusal {
 	return &refusal{
 		status: http.StatusMethodNotAllowed, code: fault.Invalid, allow: allow,
-		detail: "the path is served, but not for " + c.method,
+		detail: "the path is served, but not for " + method,
 	}
 }
 
