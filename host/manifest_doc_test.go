@@ -1,0 +1,178 @@
+package host
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/pattern"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+const manifestDoc = "../sdk/MANIFEST.md"
+
+// TestManifestKeysAreTheCode holds the table of keys to those the reader knows,
+// in both directions.
+func TestManifestKeysAreTheCode(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, manifestDoc), "\n## Every key\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	table := rows(text)
+	delete(table, "key")
+	delete(table, "---")
+	delete(table, "config.NAME") // any name
+	known := manifestKeys(t)
+	for _, key := range known {
+		if table[key] == nil {
+			t.Errorf("%s has no row for the key %s", manifestDoc, key)
+		}
+	}
+	for key := range table {
+		if !slices.Contains(known, key) {
+			t.Errorf("%s has the key %s, which the reader does not know", manifestDoc, key)
+		}
+	}
+}
+
+func TestManifestDefaultsAreTheCode(t *testing.T) {
+	table := rows(read(t, manifestDoc))
+	size := limit.FormatSize
+	d, m := limit.Default(), limit.Maximum()
+	for key, want := range map[string][2]string{
+		"manifest_version":     {"required", fmt.Sprint(manifest.FormatVersion)},
+		"version":              {"none", fmt.Sprint(manifest.MaxLabel, " bytes")},
+		"abi":                  {abi.Module, ""},
+		"route":                {"the whole mount", fmt.Sprint(manifest.MaxRoutes)},
+		"route.pattern":        {"required", fmt.Sprint(pattern.MaxLength, " bytes")},
+		"route.deadline":       {"limits.deadline", m.Deadline.String()},
+		"route.request_body":   {"limits.request_body", size(m.RequestBody)},
+		"limits.memory":        {size(d.Memory), size(m.Memory)},
+		"limits.deadline":      {d.Deadline.String(), m.Deadline.String()},
+		"limits.request_body":  {size(d.RequestBody), size(m.RequestBody)},
+		"limits.response_body": {size(d.ResponseBody), size(m.ResponseBody)},
+		"limits.concurrency":   {fmt.Sprint(d.Concurrency), fmt.Sprint(m.Concurrency)},
+		"kv.keys":              {fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
+		"kv.bytes":             {size(plugin.DefaultKVBytes), "by grant"},
+		"config":               {"none", fmt.Sprint(manifest.MaxVars)},
+	} {
+		if row := table[key]; len(row) != 4 || row[1] != want[0] || row[2] != want[1] {
+			t.Errorf("row %s is %q, the code says default %q, maximum %q", key, row, want[0], want[1])
+		}
+	}
+	if want := "The text has " + size(manifest.MaxSize) + " at most"; !strings.Contains(read(t, manifestDoc), want) {
+		t.Errorf("%s does not say %q", manifestDoc, want)
+	}
+}
+
+// TestManifestExamples parses every manifest of the document; the full one has
+// every key.
+func TestManifestExamples(t *testing.T) {
+	examples := regexp.MustCompile("(?s)```(toml(?: full)?)\n(.*?)```").FindAllStringSubmatch(read(t, manifestDoc), -1)
+	full := ""
+	for _, example := range examples {
+		if _, err := manifest.Parse([]byte(example[2]), manifest.FileName); err != nil {
+			t.Errorf("%v\n%s", err, example[2])
+		}
+		if example[1] == "toml full" {
+			full = example[2]
+		}
+	}
+	var tree map[string]any
+	if err := toml.Unmarshal([]byte(full), &tree); err != nil {
+		t.Fatal(err)
+	}
+	has := keysOf("", tree, map[string]bool{})
+	for _, key := range manifestKeys(t) {
+		if !has[key] {
+			t.Errorf("the full example does not have %s", key)
+		}
+	}
+}
+
+// keysOf adds the keys of a tree to found, with dots between a table and its
+// keys and NAME for an entry of config.
+func keysOf(table string, tree any, found map[string]bool) map[string]bool {
+	switch tree := tree.(type) {
+	case []any:
+		for _, element := range tree {
+			keysOf(table, element, found)
+		}
+	case map[string]any:
+		for key, value := range tree {
+			if table == "config." {
+				key = "NAME"
+			}
+			found[table+key] = true
+			keysOf(table+key+".", value, found)
+		}
+	}
+	return found
+}
+
+// manifestTables are the functions of the reader that name a table's keys, with
+// the table.
+var manifestTables = map[string]string{
+	"manifest": "", "limits": "limits.", "routes": "route.", "kv": "kv.", "entry": "config.NAME.", "build": "build.",
+}
+
+// manifestKeys returns the keys that the source of the reader accepts: the
+// arguments of its calls of table.only.
+func manifestKeys(t *testing.T) (keys []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "internal/manifest/parse.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || !isOnly(call) {
+				return true
+			}
+			table, known := manifestTables[f.Name.Name]
+			if !known {
+				t.Errorf("the reader's function %s names keys of a table that this test does not know", f.Name.Name)
+			}
+			for _, arg := range call.Args {
+				keys = append(keys, table+literal(t, arg))
+			}
+			return true
+		})
+	}
+	if len(keys) < 20 {
+		t.Fatalf("found the keys %q: that is not all", keys)
+	}
+	return keys
+}
+
+func isOnly(call *ast.CallExpr) bool {
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && f.Sel.Name == "only"
+}
+
+func literal(t *testing.T, arg ast.Expr) string {
+	t.Helper()
+	lit, ok := arg.(*ast.BasicLit)
+	if !ok {
+		t.Fatalf("a key of the reader is no literal: %v", arg)
+	}
+	text, err := strconv.Unquote(lit.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
