@@ -39,8 +39,8 @@
 // host functions: no store, no config, no log. What they leave in memory may be
 // frozen and serve every request of a version: build routers, tables and
 // templates there; do not keep times, random numbers, caches or goroutines.
-// Unless its manifest asks otherwise, a plugin starts every request in that
-// same memory, and what a request stores in variables is gone after it.
+// A plugin starts every request in that same memory, and what a request stores
+// in variables is gone after it.
 //
 // # Size and speed
 //
