@@ -220,7 +220,7 @@ func (a *Admin) refuse(ctx *fasthttp.RequestCtx, r *refusal, id string) {
 		ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
 	}
 	if r.close {
-		ctx.SetConnectionClose()
+		endConnection(ctx)
 	}
 }
 

@@ -148,7 +148,7 @@ func (b *rawBody) read(max int64) ([]byte, error) {
 		return body, nil
 	}
 	if r.close {
-		b.ctx.SetConnectionClose()
+		endConnection(b.ctx)
 	}
 	return nil, refusalError{r}
 }

@@ -25,7 +25,7 @@ type refusalError struct{ *refusal }
 func (e refusalError) Error() string { return e.detail }
 
 func bad(detail string) *refusal {
-	return &refusal{status: http.StatusBadRequest, code: fault.Invalid, detail: detail}
+	return refusing(http.StatusBadRequest, fault.Invalid, detail)
 }
 
 func refusing(status int, code fault.Code, detail string) *refusal {

@@ -74,16 +74,22 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-func TestRefusedPathKeepsConnection(t *testing.T) {
-	addr := publicFor(t, echo)
-	c := dial(t, addr)
-	send(t, c, get("/a/../b")+get("/c"))
-	r := bufio.NewReader(c)
-	if got := receive(t, r, "GET"); got.StatusCode != 400 {
-		t.Errorf("status %d", got.StatusCode)
-	}
-	if got := receive(t, r, "GET"); got.StatusCode != 200 {
-		t.Errorf("the next request: status %d", got.StatusCode)
+// TestRefusedPathEndsConnection: what is behind a path that can be read in two
+// ways is not served.
+func TestRefusedPathEndsConnection(t *testing.T) {
+	addrs := map[string]string{"public": publicFor(t, echo), "admin": adminFor(t, &recorder{})}
+	for name, addr := range addrs {
+		for _, path := range []string{
+			"/a/../b", "/a/%2e%2E/b", "/a/.", "/a%2fb", "/a%5Cb", "/a\\b", "//a", "/a//b", "/a%00b", "/a%", "/a%zz",
+			"http://localhost:8081/a/../b",
+		} {
+			t.Run(name+path, func(t *testing.T) {
+				for _, first := range []string{"", local("GET", "/livez", "")} {
+					checkRefused(t, addr, first, local("GET", path, ""), 400)
+					checkRefused(t, addr, first, local("POST", path, "hello", "Content-Length: 5"), 400)
+				}
+			})
+		}
 	}
 }
 

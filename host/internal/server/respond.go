@@ -94,7 +94,16 @@ func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *refusal) {
 		ctx.Response.Header.Set("Allow", r.allow)
 	}
 	if r.close {
-		ctx.SetConnectionClose()
+		endConnection(ctx)
+	}
+}
+
+// endConnection closes the connection behind the response. Nothing the client sent
+// after the request is served, but it gets a moment to read the answer.
+func endConnection(ctx *fasthttp.RequestCtx) {
+	ctx.SetConnectionClose()
+	if c, ok := ctx.Conn().(*gateConn); ok {
+		c.unread.Store(true)
 	}
 }
 

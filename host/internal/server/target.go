@@ -2,7 +2,8 @@ package server
 
 import "bytes"
 
-// Refusals of a path. These requests are framed well: the connection stays.
+// Refusals of a path. Who sends one means to be read in two ways, or is read so by
+// a proxy on the way: the connection ends, as after any other such request.
 var (
 	refuseEscape    = bad("the path has an invalid percent-encoding")
 	refuseSlash     = bad("the path has an encoded slash or a backslash")
