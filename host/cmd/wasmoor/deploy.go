@@ -31,7 +31,7 @@ asks for more waits until it is granted.`,
 	flags := cmd.Flags()
 	flags.StringVar(&up.Name, "name", "", "install under this name (default: the manifest's)")
 	flags.StringVar(&up.Mount, "mount", "", "where its routes hang: [host]/prefix (default: as it is, or /NAME)")
-	flags.StringVar(&up.Label, "label", "", "a note for `wasmoor versions`")
+	flags.StringVar(&up.Label, "label", "", "a note, which 'wasmoor versions' shows")
 	flags.BoolVar(&up.Grant, "grant", false, "grant what the manifest asks for")
 	flags.BoolVar(&up.NoActivate, "no-activate", false, "store the version without serving it")
 	return cmd

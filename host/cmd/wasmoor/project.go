@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,8 +79,10 @@ func (j *project) build(ctx context.Context) error {
 	cmd.Dir = j.dir
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.WaitDelay = 2 * time.Second // for children that keep the output open
+	ownGroup(cmd)
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
+			endGroup(cmd)
 			err = context.Cause(ctx)
 		}
 		return &buildError{command: command, cause: err, output: output.Bytes()}
@@ -114,6 +117,10 @@ func (j *project) missingOutput() string {
 }
 
 func readModule(file string) ([]byte, error) {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return nil, fault.New(fault.Invalid, "", fmt.Sprintf(
+			"%s is a folder; name a module file, e.g. %s", file, filepath.Join(file, "plugin.wasm")))
+	}
 	return readFile(file, "read the module", limit.Module)
 }
 
@@ -135,8 +142,11 @@ type timedStep struct {
 // manifest it carries, or else with the one beside it.
 func (p *program) load(ctx context.Context, path string) (*loaded, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.NotFound, "", fmt.Sprintf("there is no %s; name a project's folder or a module file", path))
+	}
 	if err != nil {
-		return nil, fileError("deploy", err)
+		return nil, fileError("read the plugin", err)
 	}
 	if !info.IsDir() {
 		return loadFile(path)

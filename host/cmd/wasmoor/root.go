@@ -14,7 +14,7 @@ import (
 type program struct {
 	getenv         func(string) string
 	stdin          io.Reader
-	stdout, stderr io.Writer
+	stdout, stderr *sink
 
 	server    string
 	token     string
@@ -24,6 +24,22 @@ type program struct {
 	asJSON    bool
 
 	running bool // a command has started: what fails from here on is not a matter of usage
+}
+
+// newProgram returns a program, which calls end when what it does cannot be seen
+// any more: its data cannot be written, or nobody reads its messages. A log that
+// cannot be written for another reason, e.g. on a full disk, does not end it.
+func newProgram(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer, end func()) *program {
+	return &program{
+		getenv: getenv,
+		stdin:  stdin,
+		stdout: &sink{w: stdout, failed: func(error) { end() }},
+		stderr: &sink{w: stderr, failed: func(err error) {
+			if readerGone(err) {
+				end()
+			}
+		}},
+	}
 }
 
 // Groups of the help text.
@@ -147,7 +163,11 @@ func (p *program) reads(cmd *cobra.Command) *cobra.Command {
 func takes(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < len(names) {
-			return fmt.Errorf("%s is missing", strings.Join(names[len(args):], " and "))
+			missing := names[len(args):]
+			if len(missing) == 1 {
+				return fmt.Errorf("%s is missing", missing[0])
+			}
+			return fmt.Errorf("%s are missing", strings.Join(missing, " and "))
 		}
 		if len(args) > len(names) {
 			return fmt.Errorf("%q is one argument too many", args[len(names)])
