@@ -27,7 +27,8 @@ const exitCodesText = `wasmoor exits with
 
     0  done
     1  it failed: the message says what and where. "call" also when the answer
-       is 500 or above, "inspect" also when this host would refuse the module
+       is 500 or above, "inspect" also when this host would refuse the module.
+       Without a message when nobody reads the output any more
     2  the command line or a config is wrong: nothing was tried
     3  there is no such plugin, version, variable, key or file
     4  not allowed: a token is missing or wrong, or the token would be exposed
@@ -57,6 +58,12 @@ func (e ended) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 // exit reports err to the person and returns the exit code.
 func (p *program) exit(ctx context.Context, err error) int {
+	if err := p.unwritten(); err != nil {
+		if !readerGone(err) {
+			p.complain(err.Error())
+		}
+		return exitFailure
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -77,6 +84,18 @@ func (p *program) exit(ctx context.Context, err error) int {
 	p.complain(err.Error())
 	p.hint(err)
 	return exitCode(fault.CodeOf(err))
+}
+
+// unwritten returns why output is missing: data that was not written, or messages
+// that nobody reads any more.
+func (p *program) unwritten() error {
+	if err := p.stdout.failure(); err != nil {
+		return fault.Wrap(fault.Internal, "write the output", "", err)
+	}
+	if err := p.stderr.failure(); readerGone(err) {
+		return err
+	}
+	return nil
 }
 
 func exitCode(code fault.Code) int {

@@ -17,11 +17,39 @@ func main() {
 
 // run executes one command line and returns the exit code. The first interrupt
 // ends the command in an orderly way; a second one ends the process at once.
+// Output that cannot be written is an interrupt too.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer notePipes()()
+	ctx, stop := signal.NotifyContext(ctx, interrupts()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	p := &program{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	p := newProgram(getenv, stdin, stdout, stderr, end)
+	return p.run(ctx, args)
+}
+
+// interrupts are the signals that end a command. The end of a terminal is one,
+// unless nohup says otherwise.
+func interrupts() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// notePipes makes a write to a pipe that nobody reads an error, also on the
+// standard streams, where it would end the process with its temporary files left
+// behind. The result undoes it. Programs that are started do not inherit it.
+func notePipes() (undo func()) {
+	signals := make(chan os.Signal, 1) // nobody listens: the write says it too
+	signal.Notify(signals, syscall.SIGPIPE)
+	return func() { signal.Stop(signals) }
+}
+
+// run executes one command line and returns the exit code.
+func (p *program) run(ctx context.Context, args []string) int {
 	root := p.root()
 	root.SetArgs(append([]string{}, args...))
 	return p.exit(ctx, root.ExecuteContext(ctx))

@@ -35,6 +35,9 @@ func (p *program) colours(w io.Writer) bool {
 
 // isTerminal reports whether v, a reader or writer, is a terminal.
 func isTerminal(v any) bool {
+	if s, ok := v.(*sink); ok {
+		v = s.w
+	}
 	file, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
