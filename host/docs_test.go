@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -86,6 +87,15 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	} {
 		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {
 			t.Errorf("OPERATING.md row %q is %q, the code's default is %v", key, got, want)
+		}
+	}
+}
+
+func TestOperatingStatesAreTheCode(t *testing.T) {
+	table := operating(t)
+	for _, state := range []string{deploy.StateServing, deploy.StateFailed, deploy.StateStopped, deploy.StateDeleted} {
+		if len(table[state]) != 1 {
+			t.Errorf("OPERATING.md does not say what the state %q means", state)
 		}
 	}
 }
