@@ -26,14 +26,27 @@ func (p *program) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkToken(token); err != nil {
+		return nil, err
+	}
 	c, err := client.New(client.Config{
 		Server: server, Token: token, Insecure: p.insecure,
-		UserAgent: "wasmoor/" + host.Version(),
+		UserAgent: "wasmoor/" + host.Version(), AnswerTime: p.answerTime,
 	})
 	if fault.CodeOf(err) == fault.Invalid {
 		return nil, usage("%s", fault.MessageOf(err))
 	}
 	return c, err
+}
+
+// checkToken refuses what cannot stand in a request's header, without saying
+// what it is.
+func checkToken(token string) error {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	if strings.ContainsFunc(token, odd) {
+		return usage("the token has a line break, a space or another character that no token has; is it the content of one admin.token file?")
+	}
+	return nil
 }
 
 // findToken looks where a token may come from, the most explicit place first.

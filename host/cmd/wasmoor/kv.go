@@ -27,7 +27,7 @@ func (p *program) kvCommand() *cobra.Command {
 transaction beside theirs. A key that is not text is given with --base64.`,
 	}, "")
 	p.remoteFlags(cmd.PersistentFlags())
-	cmd.AddCommand(p.kvListCommand(), p.kvGetCommand(), p.kvPutCommand(), p.kvDeleteCommand())
+	cmd.AddCommand(p.quick(p.kvListCommand()), p.quick(p.kvGetCommand()), p.quick(p.kvPutCommand()), p.quick(p.kvDeleteCommand()))
 	return cmd
 }
 

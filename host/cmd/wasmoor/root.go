@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,6 +24,9 @@ type program struct {
 	noColor   bool
 	asJSON    bool
 
+	readTime   time.Duration // how long a command that only reads waits for an answer
+	answerTime time.Duration // how long this one does; 0 leaves it to the client
+
 	running bool // a command has started: what fails from here on is not a matter of usage
 }
 
@@ -31,7 +35,7 @@ type program struct {
 // cannot be written for another reason, e.g. on a full disk, does not end it.
 func newProgram(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer, end func()) *program {
 	return &program{
-		getenv: getenv,
+		getenv: getenv, readTime: 15 * time.Second,
 		stdin:  stdin,
 		stdout: &sink{w: stdout, failed: func(error) { end() }},
 		stderr: &sink{w: stderr, failed: func(err error) {
@@ -74,15 +78,15 @@ First steps:
 		in(groupAuthor, p.inspectCommand()),
 		in(groupOperate, p.serveCommand()),
 		in(groupOperate, p.remote(p.deployCommand())),
-		in(groupOperate, p.remote(p.listCommand())),
-		in(groupOperate, p.remote(p.versionsCommand())),
-		in(groupOperate, p.remote(p.deploymentsCommand())),
+		in(groupOperate, p.remote(p.quick(p.listCommand()))),
+		in(groupOperate, p.remote(p.quick(p.versionsCommand()))),
+		in(groupOperate, p.remote(p.quick(p.deploymentsCommand()))),
 		in(groupOperate, p.remote(p.activateCommand())),
 		in(groupOperate, p.remote(p.rollbackCommand())),
 		in(groupOperate, p.remote(p.deleteCommand())),
 		in(groupOperate, p.varCommand()),
 		in(groupOperate, p.kvCommand()),
-		in(groupOperate, p.remote(p.auditCommand())),
+		in(groupOperate, p.remote(p.quick(p.auditCommand()))),
 		p.versionCommand(),
 		exitCodesTopic(),
 	)
@@ -155,6 +159,17 @@ func (p *program) remoteFlags(flags *pflag.FlagSet) {
 // reads gives a command that shows data its --json flag.
 func (p *program) reads(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "write JSON")
+	return cmd
+}
+
+// quick makes a command one that the server answers at once, so that it does not
+// wait as long as a deploy.
+func (p *program) quick(cmd *cobra.Command) *cobra.Command {
+	do := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		p.answerTime = p.readTime
+		return do(cmd, args)
+	}
 	return cmd
 }
 

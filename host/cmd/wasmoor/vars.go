@@ -21,7 +21,7 @@ or from standard input, never from the command line, where other users of the
 machine and the shell's history would see them. Each change is a new deployment.`,
 	}, "")
 	p.remoteFlags(cmd.PersistentFlags())
-	cmd.AddCommand(p.varSetCommand(), p.varListCommand(), p.varUnsetCommand())
+	cmd.AddCommand(p.varSetCommand(), p.quick(p.varListCommand()), p.varUnsetCommand())
 	return cmd
 }
 

@@ -5,6 +5,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,9 @@ type Config struct {
 	Insecure bool
 	// UserAgent is sent with each request; "" sends Go's.
 	UserAgent string
+	// AnswerTime bounds the wait for the start of an answer; 0 is 2 minutes, for
+	// a deploy compiles before it answers.
+	AnswerTime time.Duration
 }
 
 // Client calls the admin API of one server. Safe for concurrent use. Every
@@ -75,9 +79,8 @@ func New(c Config) (*Client, error) {
 		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		IdleConnTimeout:     30 * time.Second,
-		// A deploy compiles before it answers; something that is no server at all
-		// may take the connection and say nothing.
-		ResponseHeaderTimeout: 2 * time.Minute,
+		// What is no server at all may take the connection and say nothing.
+		ResponseHeaderTimeout: cmp.Or(c.AnswerTime, 2*time.Minute),
 	}
 	return &Client{
 		base:  base,
@@ -201,6 +204,9 @@ func (c *Client) unreachable(ctx context.Context, op string, err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fault.New(fault.Unavailable, op,
 			message+": nothing listens there; is the server running? start it with `wasmoor serve`, or name another with --server")
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return fault.New(fault.Unavailable, op, message+" in time; is it a wasmoor admin API, and does it still work?")
 	}
 	return fault.Wrap(fault.Unavailable, op, message, err)
 }
