@@ -149,6 +149,8 @@ func TestReplies(t *testing.T) {
 		"single fields":       {"GET", reply(200, "", twice("content-type", "content-encoding", "server")...), "HTTP/1.1 200 OK\nServer: 2\nContent-Type: 2\nContent-Encoding: 2\nContent-Length: 0\n\n"},
 		"order":               {"GET", reply(200, "", twice("b", "set-cookie", "a")...), "HTTP/1.1 200 OK\nContent-Length: 0\nb: 1\nb: 2\na: 1\na: 2\nSet-Cookie: 1\nSet-Cookie: 2\n\n"},
 		"204 with body":       {"GET", reply(204, "hi"), "HTTP/1.1 204 No Content\n\n"},
+		"205 with body":       {"GET", reply(205, "hi", abi.Pair{Name: "a", Value: "b"}), "HTTP/1.1 205 Reset Content\nContent-Length: 0\na: b\n\n"},
+		"205 with large body": {"GET", reply(205, strings.Repeat("a", 100_000)), "HTTP/1.1 205 Reset Content\nContent-Length: 0\n\n"},
 		"304 with body":       {"GET", reply(304, "hi", abi.Pair{Name: "ETag", Value: `"x"`}), "HTTP/1.1 304 Not Modified\nETag: \"x\"\n\n"},
 		"large":               {"GET", reply(200, strings.Repeat("a", 100_000), abi.Pair{Name: "Content-Type", Value: "a/b"}), "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Length: 100000\n\n" + strings.Repeat("a", 100_000)},
 		"error of the guest":  {"GET", reply(500, "oops", abi.Pair{Name: "content-type", Value: "text/x"}), "HTTP/1.1 500 Internal Server Error\nContent-Type: text/x\nContent-Length: 4\n\noops"},

@@ -40,8 +40,10 @@ func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
 	reply.Body = nil
 }
 
+// bodyless reports whether a response of the status has no content (RFC 9110
+// §15.3.5, §15.3.6, §15.4.5).
 func bodyless(status int) bool {
-	return status == http.StatusNoContent || status == http.StatusNotModified
+	return status == http.StatusNoContent || status == http.StatusResetContent || status == http.StatusNotModified
 }
 
 func (c *call) setID(ctx *fasthttp.RequestCtx) {
