@@ -61,7 +61,11 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	if err != nil {
 		return nil, err
 	}
-	return &program{compiled: compiled, memory: int(limit) * wasmbin.PageSize, routes: newRoutes(o.Routes)}, nil
+	memory := int(limit) * wasmbin.PageSize
+	return &program{
+		compiled: compiled, routes: newRoutes(o.Routes), memory: memory,
+		kernels: pool{size: kernelPages * wasmbin.PageSize}, guests: pool{size: memory},
+	}, nil
 }
 
 // compile validates the module and makes machine code of it. The SDK gets the
@@ -99,12 +103,18 @@ type program struct {
 	compiled *sdk.CompiledPlugin
 	memory   int // most bytes of a guest's memory, and of its arena
 	routes   map[string]route
+	kernels  pool
+	guests   pool
 	closing  sync.Once
 }
 
 // Close implements engine.Program.
 func (p *program) Close(ctx context.Context) (err error) {
-	p.closing.Do(func() { err = p.compiled.Close(ctx) })
+	p.closing.Do(func() {
+		err = p.compiled.Close(ctx)
+		p.kernels.close()
+		p.guests.close()
+	})
 	return err
 }
 

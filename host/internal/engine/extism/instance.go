@@ -16,7 +16,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
-	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // instance implements engine.Instance.
@@ -38,13 +37,14 @@ var modules = wazero.NewModuleConfig().
 // does so in the first call, within whose deadline and transaction it is.
 func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
 	in := &instance{program: p}
-	in.memories.kernel.limit = kernelPages * wasmbin.PageSize
-	in.memories.guest.limit = p.memory
+	in.memories.kernel = p.kernels.take()
+	in.memories.guest = p.guests.take()
 	in.state.memory = &in.memories.guest
 	in.state.arena.limit = p.memory
 	c := &call{Context: experimental.WithMemoryAllocator(ctx, &in.memories), state: &in.state}
 	plugin, err := p.compiled.Instance(c, sdk.PluginInstanceConfig{ModuleConfig: modules})
 	if err != nil {
+		in.giveBack()
 		return nil, failure(c, "initialise", err)
 	}
 	in.plugin = plugin
@@ -94,7 +94,17 @@ func (in *instance) call(c *call, export string) error {
 const maxReason = 1 << 10
 
 // Close implements engine.Instance.
-func (in *instance) Close(ctx context.Context) error { return in.plugin.Close(ctx) }
+func (in *instance) Close(ctx context.Context) error {
+	err := in.plugin.Close(ctx)
+	in.giveBack()
+	return err
+}
+
+// giveBack ends the use of the memories, once nothing runs in them.
+func (in *instance) giveBack() {
+	in.program.kernels.give(&in.memories.kernel)
+	in.program.guests.give(&in.memories.guest)
+}
 
 // failure says why a call into the guest ended with err.
 func failure(c *call, op string, err error) *fault.Error {

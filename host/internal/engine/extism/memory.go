@@ -45,25 +45,30 @@ func (m *memories) Allocate(_, _ uint64) experimental.LinearMemory {
 // memory is a linear memory within a limit. It implements
 // experimental.LinearMemory.
 type memory struct {
-	bytes []byte
-	limit int
+	bytes    []byte
+	limit    int
+	reserved []byte // limit bytes, or nil where there are none to be had
 }
 
 // Reallocate implements experimental.LinearMemory: nil when size is over the
-// limit, so that memory.grow answers -1. Capacity doubles, because a guest's
-// allocator tends to grow by a page at a time.
+// limit, so that memory.grow answers -1. Without a reservation capacity
+// doubles, because a guest's allocator tends to grow by a page at a time.
 func (m *memory) Reallocate(size uint64) []byte {
-	if size > uint64(m.limit) {
+	switch {
+	case size > uint64(m.limit):
 		return nil
-	}
-	if size > uint64(cap(m.bytes)) {
+	case m.reserved != nil:
+		m.bytes = m.reserved[:size]
+	case size > uint64(cap(m.bytes)):
 		grown := make([]byte, len(m.bytes), min(max(int(size), 2*cap(m.bytes)), m.limit))
 		copy(grown, m.bytes)
-		m.bytes = grown
+		m.bytes = grown[:size]
+	default:
+		m.bytes = m.bytes[:size]
 	}
-	m.bytes = m.bytes[:size]
 	return m.bytes
 }
 
-// Free implements experimental.LinearMemory.
-func (m *memory) Free() { m.bytes = nil }
+// Free implements experimental.LinearMemory. The instance gives memory back when
+// it is closed.
+func (m *memory) Free() {}
