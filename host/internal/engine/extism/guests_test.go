@@ -21,10 +21,6 @@ func (b builder) env(name string, params int, results ...abi.Type) uint32 {
 	return b.imported(extism.EnvModule, name, params, results...)
 }
 
-func (b builder) user(name string, params int) uint32 {
-	return b.imported(extism.UserModule, name, params, i64)
-}
-
 func (b builder) imported(module, name string, params int, results ...abi.Type) uint32 {
 	types := make([]abi.Type, params)
 	for i := range types {
