@@ -12,18 +12,20 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 )
 
-// benchmarked are plugins built by others, each with an input of about 1 KiB.
-var benchmarked = []struct{ plugin, export, input string }{
-	{"count_vowels", "count_vowels", strings.Repeat("hello world ", 85)},
-	{"hello", "run_test", ""},
-	{"replace", "run_test", strings.Repeat("the quick brown fox jumps over a test ", 27)},
+// benchmarked are plugins built by others in C, Rust and TinyGo.
+var benchmarked = []struct{ name, plugin, export, input string }{
+	{"hello", "hello", "run_test", ""},
+	{"count_vowels, 1 KiB", "count_vowels", "count_vowels", strings.Repeat("hello world ", 85)},
+	{"count_vowels, 64 KiB", "count_vowels", "count_vowels", strings.Repeat("hello world ", 85*64)},
+	{"replace, 1 KiB", "replace", "run_test", strings.Repeat("the quick brown fox jumps over a test ", 27)},
+	{"replace, 64 KiB", "replace", "run_test", strings.Repeat("the quick brown fox jumps over a test ", 27*64)},
 }
 
 // BenchmarkExtism runs each request in a fresh instance under a deadline, as
 // dispatch does.
 func BenchmarkExtism(b *testing.B) {
 	for _, c := range benchmarked {
-		b.Run(c.plugin, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			p := prepare(b, plugin(b, c.plugin), c.export)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
@@ -44,7 +46,7 @@ func BenchmarkExtism(b *testing.B) {
 // would, and the cancellation that a deadline needs.
 func BenchmarkExtismSDKReused(b *testing.B) {
 	for _, c := range benchmarked {
-		b.Run(c.plugin, func(b *testing.B) {
+		b.Run(c.name, func(b *testing.B) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
 			compiled, err := sdk.NewCompiledPlugin(ctx,
