@@ -6,30 +6,43 @@ import "math"
 // the name that rename gives it; all else is as it was. Errors are Invalid: b
 // must be a module that Read accepts, of which only the frame is checked here.
 func RenameImports(b []byte, rename func(module, name string) (newModule, newName string)) ([]byte, error) {
+	return rewrite(b, idImport, func(r *reader) []byte { return renamedImports(r, rename) })
+}
+
+// RenameExports is RenameImports for exports.
+func RenameExports(b []byte, rename func(name string) string) ([]byte, error) {
+	return rewrite(b, idExport, func(r *reader) []byte { return renamedExports(r, rename) })
+}
+
+// rewrite returns a copy of b with new content in the section of that id, if it
+// has one.
+func rewrite(b []byte, id byte, content func(*reader) []byte) ([]byte, error) {
 	list, err := sections(b)
 	if err != nil {
 		return nil, err
 	}
 	out := append(make([]byte, 0, len(b)), b[:headerSize]...)
 	for _, s := range list {
-		if s.ID != idImport {
+		if s.ID != id {
 			out = append(out, b[s.Offset:s.End]...)
 			continue
 		}
-		content, err := renamed(&reader{b: b, at: s.Start, end: s.End, where: s.Name}, rename)
+		r := &reader{b: b, at: s.Start, end: s.End, where: s.Name}
+		data := content(r)
+		r.done()
 		switch {
-		case err != nil:
-			return nil, err
-		case uint64(len(content)) > math.MaxUint32:
+		case r.err != nil:
+			return nil, r.err
+		case uint64(len(data)) > math.MaxUint32:
 			return nil, invalid(s.Name, s.Offset, "the new names make it larger than 4 GiB")
 		}
-		out = append(appendU32(append(out, idImport), uint32(len(content))), content...)
+		out = append(appendU32(append(out, id), uint32(len(data))), data...)
 	}
 	return out, nil
 }
 
-// renamed returns the content of an import section with new names.
-func renamed(r *reader, rename func(module, name string) (newModule, newName string)) ([]byte, error) {
+// renamedImports returns the content of an import section with new names.
+func renamedImports(r *reader, rename func(module, name string) (newModule, newName string)) []byte {
 	count := r.count("imports", 4, MaxImports)
 	out := appendU32(make([]byte, 0, r.left()), uint32(count))
 	for range count {
@@ -37,14 +50,32 @@ func renamed(r *reader, rename func(module, name string) (newModule, newName str
 		start := r.at
 		r.importType()
 		if r.err != nil {
-			return nil, r.err
+			return nil
 		}
-		out = append(appendU32(out, uint32(len(module))), module...)
-		out = append(appendU32(out, uint32(len(name))), name...)
-		out = append(out, r.b[start:r.at]...)
+		out = append(appendName(appendName(out, module), name), r.b[start:r.at]...)
 	}
-	r.done()
-	return out, r.err
+	return out
+}
+
+// renamedExports returns the content of an export section with new names.
+func renamedExports(r *reader, rename func(name string) string) []byte {
+	count := r.count("exports", 3, MaxExports)
+	out := appendU32(make([]byte, 0, r.left()), uint32(count))
+	for range count {
+		name := rename(r.name("an export's name"))
+		start := r.at
+		r.byte("an export's kind")
+		r.u32("an export's index")
+		if r.err != nil {
+			return nil
+		}
+		out = append(appendName(out, name), r.b[start:r.at]...)
+	}
+	return out
+}
+
+func appendName(b []byte, name string) []byte {
+	return append(appendU32(b, uint32(len(name))), name...)
 }
 
 // importType passes the kind and the type of an import.

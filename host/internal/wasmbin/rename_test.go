@@ -55,6 +55,36 @@ func TestRenameImportsLeavesTheRest(t *testing.T) {
 	}
 }
 
+func TestRenameExports(t *testing.T) {
+	before, err := Read([]byte(guest()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer := func(name string) string { return name + strings.Repeat("+", 200) }
+	out, err := RenameExports([]byte(guest()), longer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range before.Exports {
+		before.Exports[i].Name = longer(before.Exports[i].Name)
+	}
+	if diff := cmp.Diff(before.Exports, after.Exports); diff != "" {
+		t.Errorf("exports (-want +got):\n%s", diff)
+	}
+	for name, module := range map[string]string{
+		"count": header + section(idExport, huge), "cut short": header + section(idExport, "\x01\x01f"),
+		"rest": header + section(idExport, vec(text("f")+"\x00\x00")+"\x00"),
+	} {
+		if _, err := RenameExports([]byte(module), longer); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%s: got %v, want %s", name, err, fault.Invalid)
+		}
+	}
+}
+
 func TestRenameImportsRefuses(t *testing.T) {
 	for name, module := range map[string]string{
 		"no module":    "text",
@@ -95,6 +125,9 @@ func FuzzRenameImports(f *testing.F) {
 		if readErr != nil {
 			return
 		}
+		if exports, err := RenameExports(b, func(name string) string { return name }); err != nil || !sameExports(exports, m) {
+			t.Fatalf("%v: the exports are others", err)
+		}
 		canonical, err := RenameImports(b, unchanged)
 		if err != nil || !bytes.Equal(again, canonical) {
 			t.Fatalf("%v: there and back changed the module", err)
@@ -103,4 +136,9 @@ func FuzzRenameImports(f *testing.F) {
 			t.Fatalf("%v: the imports are %v", err, back.Imports)
 		}
 	})
+}
+
+func sameExports(b []byte, m *Module) bool {
+	again, err := Read(b)
+	return err == nil && cmp.Equal(again.Exports, m.Exports)
 }

@@ -2,6 +2,7 @@ package extism
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -83,6 +84,8 @@ func checkRoute(m *wasmbin.Module, r manifest.Route) error {
 		return invalid("route %q calls %q, which the module does not export; it exports %s", r.Pattern, name, callable(m))
 	case e.Kind != wasmbin.Function:
 		return invalid("route %q calls %q, which is a %s and not a function", r.Pattern, name, e.Kind)
+	case slices.Contains(starts, name):
+		return invalid("route %q calls %q, which only starts the guest", r.Pattern, name)
 	case !canCall(e):
 		return invalid("route %q calls %q, which is %.200s; Extism calls functions without parameters that return one number or nothing", r.Pattern, name, e.Type)
 	}

@@ -54,7 +54,8 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	if err := e.offer.check(m, limit, o.Routes); err != nil {
 		return nil, err
 	}
-	if module, err = wasmbin.RenameImports(module, ownName); err != nil {
+	start := startOf(m, o.Routes)
+	if module, err = rename(module, start); err != nil {
 		return nil, err
 	}
 	compiled, err := e.compile(ctx, module, max(limit, kernelPages))
@@ -63,7 +64,7 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	}
 	memory := int(limit) * wasmbin.PageSize
 	return &program{
-		compiled: compiled, routes: newRoutes(o.Routes), memory: memory,
+		compiled: compiled, routes: newRoutes(o.Routes), memory: memory, starts: start != "",
 		kernels: pool{size: kernelPages * wasmbin.PageSize}, guests: pool{size: memory},
 	}, nil
 }
@@ -103,6 +104,7 @@ type program struct {
 	compiled *sdk.CompiledPlugin
 	memory   int // most bytes of a guest's memory, and of its arena
 	routes   map[string]route
+	starts   bool // ownStart initialises the guest
 	kernels  pool
 	guests   pool
 	closing  sync.Once

@@ -32,7 +32,9 @@ func envFunctions() []function {
 		{"log_error", slog.LevelError},
 	} {
 		list = append(list, plain(EnvModule, l.name, "l", func(s *state, args []uint64) uint64 {
-			s.inv.Log(l.level, s.text(args[0]))
+			if s.inv != nil {
+				s.inv.Log(l.level, s.text(args[0]))
+			}
 			s.arena.free(args[0])
 			return 0
 		}))
@@ -43,6 +45,9 @@ func envFunctions() []function {
 // configGet returns a block with the value of an entry of the manifest's
 // config; 0 when there is none.
 func configGet(s *state, args []uint64) (uint64, error) {
+	if s.inv == nil {
+		return 0, nil
+	}
 	value, ok := s.inv.Env.Config[s.text(args[0])]
 	if !ok {
 		return 0, nil
@@ -93,10 +98,10 @@ const (
 
 // logLevel tells a guest below what level nobody reads its lines.
 func logLevel(s *state, _ []uint64) uint64 {
-	log := s.inv.Env.Log
-	switch {
-	case log == nil:
+	if s.inv == nil || s.inv.Env.Log == nil {
 		return levelOff
+	}
+	switch log := s.inv.Env.Log; {
 	case log.Enabled(context.Background(), slog.LevelDebug):
 		return levelTrace
 	default:

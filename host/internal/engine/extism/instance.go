@@ -33,8 +33,9 @@ var modules = wazero.NewModuleConfig().
 	WithSysWalltime().
 	WithSysNanotime()
 
-// Instance implements engine.Program. The guest is not initialised yet: the SDK
-// does so in the first call, within whose deadline and transaction it is.
+// Instance implements engine.Program. Meanwhile the guest has neither config nor
+// log nor store. A command and a guest in Haskell are not initialised yet: the
+// SDK does so in the first call.
 func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
 	in := &instance{program: p}
 	in.memories.kernel = p.kernels.take()
@@ -48,7 +49,30 @@ func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
 		return nil, failure(c, "initialise", err)
 	}
 	in.plugin = plugin
+	if err := in.start(ctx); err != nil {
+		_ = in.Close(ctx) // the reason it is closed is err
+		return nil, err
+	}
 	return in, nil
+}
+
+// start initialises the guest. The first line it writes to stderr is why it
+// gave up, if it does.
+func (in *instance) start(ctx context.Context) error {
+	if !in.program.starts {
+		return nil
+	}
+	c := &call{Context: ctx, state: &in.state}
+	_, _, err := in.plugin.CallWithContext(c, ownStart, nil)
+	in.state.guest.Out.Flush(nil)
+	if err == nil {
+		return nil
+	}
+	f := failure(c, "initialise", err)
+	if reason := in.state.guest.Out.Initial(); reason != "" {
+		f.Message = fmt.Sprintf("%s; the guest wrote %q", f.Message, reason)
+	}
+	return f
 }
 
 // Handle implements engine.Instance: it calls the export of the route that
