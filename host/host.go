@@ -23,6 +23,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -101,11 +102,12 @@ func (h *Host) open(ctx context.Context) (err error) {
 // newEngine returns an engine of every ABI. Close it. memory is what all
 // instances may have together, 0 = no bound.
 func newEngine(ctx context.Context, memory int64) (engine.Engine, error) {
-	n, err := native.New(ctx, native.Config{Memory: memory})
+	budget := linear.NewBudget(memory)
+	n, err := native.New(ctx, native.Config{Memory: budget})
 	if err != nil {
 		return nil, err
 	}
-	return engine.ByABI{abi.Module: n, manifest.ABIExtism: extism.New()}, nil
+	return engine.ByABI{abi.Module: n, manifest.ABIExtism: extism.New(budget)}, nil
 }
 
 func (h *Host) listen() (err error) {

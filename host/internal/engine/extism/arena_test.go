@@ -11,6 +11,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"pgregory.net/rapid"
 )
 
@@ -51,7 +52,7 @@ func TestArenaIsTheKernel(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		call("reset")
-		c := caller{nil, &state{memory: &memory{}, arena: arena{limit: 1 << 20}}}
+		c := caller{nil, &state{memory: &linear.Memory{}, arena: arena{limit: 1 << 20}}}
 		ours := func(name string, args ...uint64) uint64 {
 			for _, f := range kernelFunctions() {
 				if f.name == name {

@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -49,7 +50,7 @@ func prepare(tb testing.TB, module []byte, export string) engine.Program {
 
 func prepareRoute(tb testing.TB, module []byte, routes ...manifest.Route) engine.Program {
 	tb.Helper()
-	p, err := extism.New().Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
+	p, err := extism.New(linear.NewBudget(0)).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
@@ -26,15 +27,16 @@ import (
 type Engine struct {
 	functions []sdk.HostFunction
 	offer     offer
+	memory    *linear.Budget
 }
 
 var _ engine.Engine = (*Engine)(nil)
 
-// New returns an engine. It holds nothing that must be closed: each program has
-// a runtime of its own.
-func New() *Engine {
+// New returns an engine whose instances take their memory from b. It holds
+// nothing that must be closed: each program has a runtime of its own.
+func New(b *linear.Budget) *Engine {
 	funcs := functions()
-	return &Engine{functions: link(funcs), offer: newOffer(funcs)}
+	return &Engine{functions: link(funcs), offer: newOffer(funcs), memory: b}
 }
 
 // Close implements engine.Engine.
@@ -43,7 +45,7 @@ func (e *Engine) Close(context.Context) error { return nil }
 // Prepare implements engine.Engine. Of o.Routes each must name a function that
 // the module exports.
 func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
-	limit, err := pages(o.Memory)
+	limit, err := linear.Limit(o.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -51,22 +53,25 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	if err != nil {
 		return nil, err
 	}
-	if err := e.offer.check(m, limit, o.Routes); err != nil {
+	if err := e.offer.check(m, uint32(limit/linear.PageSize), o.Routes); err != nil {
 		return nil, err
 	}
 	start := startOf(m, o.Routes)
 	if module, err = rename(module, start); err != nil {
 		return nil, err
 	}
-	compiled, err := e.compile(ctx, module, max(limit, kernelPages))
+	compiled, err := e.compile(ctx, module, uint32(max(limit, kernelSize)/linear.PageSize))
 	if err != nil {
 		return nil, err
 	}
-	memory := int(limit) * wasmbin.PageSize
-	return &program{
-		compiled: compiled, routes: newRoutes(o.Routes), memory: memory, starts: start != "",
-		kernels: pool{size: kernelPages * wasmbin.PageSize}, guests: pool{size: memory},
-	}, nil
+	p := &program{
+		compiled: compiled, routes: newRoutes(o.Routes), memory: limit, starts: start != "",
+		kernels: linear.NewPool(e.memory, kernelSize), guests: linear.NewPool(e.memory, limit),
+	}
+	if len(m.Memories) > 0 {
+		p.min = int(m.Memories[0].Min) * linear.PageSize
+	}
+	return p, nil
 }
 
 // compile validates the module and makes machine code of it. The SDK gets the
@@ -105,8 +110,9 @@ type program struct {
 	memory   int // most bytes of a guest's memory, and of its arena
 	routes   map[string]route
 	starts   bool // ownStart initialises the guest
-	kernels  pool
-	guests   pool
+	min      int  // bytes a guest's memory starts with
+	kernels  *linear.Pool
+	guests   *linear.Pool
 	closing  sync.Once
 }
 
@@ -114,8 +120,8 @@ type program struct {
 func (p *program) Close(ctx context.Context) (err error) {
 	p.closing.Do(func() {
 		err = p.compiled.Close(ctx)
-		p.kernels.close()
-		p.guests.close()
+		p.kernels.Close()
+		p.guests.Close()
 	})
 	return err
 }

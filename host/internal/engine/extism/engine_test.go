@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -89,7 +90,7 @@ func TestMemoryLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := context.Background()
-			p, err := extism.New().Prepare(ctx, grow(c.shared), engine.Options{
+			p, err := extism.New(linear.NewBudget(0)).Prepare(ctx, grow(c.shared), engine.Options{
 				Memory: c.limit, Routes: []manifest.Route{{Pattern: "/", Export: "run"}},
 			})
 			if err != nil {
@@ -221,13 +222,13 @@ func TestPrepareRefuses(t *testing.T) {
 		{"parameters", "params", params.Bytes(), "without parameters"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := extism.New().Prepare(context.Background(), c.module, engine.Options{
+			_, err := extism.New(linear.NewBudget(0)).Prepare(context.Background(), c.module, engine.Options{
 				Memory: memoryLimit, Routes: []manifest.Route{{Pattern: "/", Export: c.export}},
 			})
 			wantFault(t, err, fault.Invalid, c.says)
 		})
 	}
-	_, err := extism.New().Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{Memory: 1 << 20})
+	_, err := extism.New(linear.NewBudget(0)).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{Memory: 1 << 20})
 	wantFault(t, err, fault.TooLarge, "starts with 1088 KiB of memory")
 }
 

@@ -84,7 +84,7 @@ func wasiFunctions() []function {
 		list = append(list, function{
 			module: f.Module, name: f.Name, params: f.Params, results: f.Results,
 			call: func(ctx context.Context, s *state, args []uint64) (uint64, error) {
-				s.guest.Mem = s.memory.bytes
+				s.guest.Mem = s.memory.Bytes()
 				return f.Call(ctx, &s.guest, args)
 			},
 		})

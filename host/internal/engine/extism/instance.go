@@ -37,15 +37,17 @@ var modules = wazero.NewModuleConfig().
 // log nor store. A command and a guest in Haskell are not initialised yet: the
 // SDK does so in the first call.
 func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
-	in := &instance{program: p}
-	in.memories.kernel = p.kernels.take()
-	in.memories.guest = p.guests.take()
-	in.state.memory = &in.memories.guest
+	memories, err := p.newMemories()
+	if err != nil {
+		return nil, err
+	}
+	in := &instance{program: p, memories: memories}
+	in.state.memory = memories.guest
 	in.state.arena.limit = p.memory
 	c := &call{Context: experimental.WithMemoryAllocator(ctx, &in.memories), state: &in.state}
 	plugin, err := p.compiled.Instance(c, sdk.PluginInstanceConfig{ModuleConfig: modules})
 	if err != nil {
-		in.giveBack()
+		in.memories.free()
 		return nil, failure(c, "initialise", err)
 	}
 	in.plugin = plugin
@@ -120,14 +122,8 @@ const maxReason = 1 << 10
 // Close implements engine.Instance.
 func (in *instance) Close(ctx context.Context) error {
 	err := in.plugin.Close(ctx)
-	in.giveBack()
+	in.memories.free()
 	return err
-}
-
-// giveBack ends the use of the memories, once nothing runs in them.
-func (in *instance) giveBack() {
-	in.program.kernels.give(&in.memories.kernel)
-	in.program.guests.give(&in.memories.guest)
 }
 
 // failure says why a call into the guest ended with err.

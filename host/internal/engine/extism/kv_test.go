@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -18,7 +19,7 @@ type caller struct {
 }
 
 func newCaller(t *testing.T, snapshot enginetest.Snapshot) caller {
-	s := &state{inv: enginetest.Invocation("", nil, nil), memory: &memory{}, arena: arena{limit: 4 << 20}}
+	s := &state{inv: enginetest.Invocation("", nil, nil), memory: &linear.Memory{}, arena: arena{limit: 4 << 20}}
 	if snapshot != nil {
 		s.inv.Tx = enginetest.Begin(snapshot)
 	}

@@ -2,6 +2,7 @@ package extism
 
 import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -10,7 +11,7 @@ import (
 type state struct {
 	inv    *invoke.Invocation
 	arena  arena
-	memory *memory // the guest's own
+	memory *linear.Memory // the guest's own
 	guest  capability.Guest
 
 	input               []byte
