@@ -6,7 +6,7 @@ SHELL       := /bin/bash
 DATA     ?= wasmoor-data
 PUBLIC   ?= 127.0.0.1:8080
 ADMIN    ?= 127.0.0.1:8081
-PLUGINS  := examples/hello examples/guestbook plugins/links
+PLUGINS  := examples/hello examples/guestbook examples/extism-count examples/extism-handler plugins/links
 TOOL     := go tool -modfile=.ci/tools.mod
 
 .PHONY: help build run check fmt lint generate test race guests fuzz bench soak clean

@@ -18,10 +18,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/server"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
@@ -33,7 +38,7 @@ type Host struct {
 	cfg      Config
 	token    auth.Token
 	store    *badger.Store
-	engine   *native.Engine
+	engine   engine.Engine
 	deployer *deploy.Deployer
 	public   *server.Public
 	admin    *server.Admin
@@ -82,7 +87,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if h.engine, err = native.New(ctx, native.Config{Memory: h.cfg.MaxGuestMemory}); err != nil {
+	if h.engine, err = newEngine(ctx, h.cfg.MaxGuestMemory); err != nil {
 		return err
 	}
 	h.deployer = deploy.New(deploy.Config{
@@ -92,6 +97,17 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	return h.listen()
+}
+
+// newEngine returns an engine of every ABI. Close it. memory is what all
+// instances may have together, 0 = no bound.
+func newEngine(ctx context.Context, memory int64) (engine.Engine, error) {
+	budget := linear.NewBudget(memory)
+	n, err := native.New(ctx, native.Config{Memory: budget})
+	if err != nil {
+		return nil, err
+	}
+	return engine.ByABI{abi.Module: n, manifest.ABIExtism: extism.New(budget)}, nil
 }
 
 func (h *Host) listen() (err error) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -36,7 +38,7 @@ type Import struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
 	Type   string `json:"type,omitempty"` // of a function
-	By     string `json:"by,omitempty"`   // who gives it: "wasmoor", "wasi"; "" = nobody
+	By     string `json:"by,omitempty"`   // who gives it: "wasmoor", "extism", "wasi"; "" = nobody
 }
 
 // Export is something a module gives.
@@ -64,17 +66,31 @@ func Inspect(ctx context.Context, module []byte) (*Report, error) {
 		Digest: string(plugin.DigestOf(module)), Size: int64(len(module)),
 		Imports: imports(m), Exports: exports(m), Memory: memory(m),
 	}
-	for _, i := range m.Imports {
-		if i.Module == abi.Module {
-			r.ABI = abi.Module
-		}
-	}
 	man := r.readManifest(module)
+	r.ABI = abiOf(m, man)
 	if err := tryModule(ctx, module, man); err != nil {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 	}
 	r.Accepted = len(r.Problems) == 0
 	return r, nil
+}
+
+// abiOf returns the ABI of a module: Extism when its manifest says so, else
+// what its imports show.
+func abiOf(m *wasmbin.Module, man *manifest.Manifest) string {
+	if man.ABI == manifest.ABIExtism {
+		return man.ABI
+	}
+	found := ""
+	for _, i := range m.Imports {
+		switch i.Module {
+		case abi.Module:
+			return abi.Module
+		case extism.EnvModule, extism.UserModule:
+			found = manifest.ABIExtism
+		}
+	}
+	return found
 }
 
 // readManifest fills in what the manifest says. Without a valid one it goes on
@@ -112,10 +128,13 @@ func asks(m *manifest.Manifest) []string {
 
 func imports(m *wasmbin.Module) []Import {
 	givers := map[string]string{}
-	for _, f := range native.Functions() {
+	for _, f := range slices.Concat(native.Functions(), extism.Functions()) {
 		by := "wasi"
-		if f.Module == abi.Module {
+		switch f.Module {
+		case abi.Module:
 			by = "wasmoor"
+		case extism.EnvModule, extism.UserModule:
+			by = manifest.ABIExtism
 		}
 		givers[f.Module+"."+f.Name] = by
 	}
@@ -155,16 +174,16 @@ func memory(m *wasmbin.Module) *Memory {
 }
 
 // tryModule does what a deploy does before it records anything.
-func tryModule(ctx context.Context, module []byte, m *manifest.Manifest) (err error) {
-	e, err := native.New(ctx, native.Config{})
+func tryModule(ctx context.Context, module []byte, man *manifest.Manifest) (err error) {
+	e, err := newEngine(ctx, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
-	program, err := e.Prepare(ctx, module, engine.Options{Memory: m.Limits().Memory})
+	program, err := e.Prepare(ctx, module, engine.Options{Memory: man.Limits().Memory, ABI: man.ABI, Routes: man.Routes})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
-	return engine.Probe(ctx, program, m.MinDeadline())
+	return engine.Probe(ctx, program, man.MinDeadline())
 }

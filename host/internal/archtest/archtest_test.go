@@ -39,13 +39,14 @@ engine            -> capability wasmbin manifest
 engine/enginetest -> engine
 engine/linear     -> fault
 engine/native     -> engine engine/linear capability/*
+engine/extism     -> engine engine/linear capability/*
 registry          -> store manifest
 auth              -> registry
 dispatch          -> engine
 deploy            -> registry router dispatch
 server            -> deploy auth
 client            -> plugin
-.                 -> server store/badger engine/native
+.                 -> server store/badger engine/native engine/extism
 cmd/wasmoor       -> . client
 `
 

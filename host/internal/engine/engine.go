@@ -10,11 +10,15 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
 // Options is what a program is prepared with.
 type Options struct {
 	Memory int64 // most bytes of linear memory of one instance
+
+	ABI    string           // chooses the engine of ByABI; "" = abi.Module
+	Routes []manifest.Route // what each route calls, for an ABI whose routes name exports
 }
 
 // Engine makes programs. Safe for concurrent use.
@@ -44,7 +48,7 @@ type Instance interface {
 	// Handle runs the guest's handler for inv and stops it when ctx ends. The
 	// reply and the effects are in inv. After an error the instance is of no
 	// further use. Errors by fault code: Trap (with the guest's reason),
-	// Deadline, Internal (a host function failed).
+	// BadReply, Deadline, Internal (a host function failed).
 	Handle(ctx context.Context, inv *invoke.Invocation) error
 	// Close releases the instance's memory.
 	Close(ctx context.Context) error

@@ -29,10 +29,14 @@ const (
 	MaxLabel  = 128 // bytes of version
 )
 
+// ABIExtism is the abi of a plugin that was built with a PDK of Extism.
+const ABIExtism = "extism"
+
 // Manifest is a valid manifest. It is not changed after Parse.
 type Manifest struct {
 	Name    string
 	Version string  // a free label; "" = none
+	ABI     string  // ABIExtism, or "" = abi.Module
 	Routes  []Route // in the order of the text; none = the whole mount is the guest's
 	Vars    []Var   // sorted by name
 	Build   Build
@@ -46,6 +50,12 @@ type Route struct {
 	Pattern     string
 	Deadline    time.Duration // 0 = the plugin's
 	RequestBody int64         // bytes; 0 = the plugin's
+
+	// One of these is set with ABIExtism, and none without it.
+	Export  string // gets the request's body, and its output is the response's
+	Handler string // gets the request as JSON, and its output is the response as JSON
+
+	ContentType string // of Export's output; "" = application/octet-stream
 }
 
 // Var is one entry of [config]: a value the operator sets and the guest reads.

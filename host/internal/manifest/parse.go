@@ -71,17 +71,17 @@ func parent(path string) string {
 // is the only problem it reports: the other keys may mean anything there.
 func (r *reader) manifest() *Manifest {
 	t := table{reader: r, values: r.root}
-	if !r.format(t) {
+	if r.extismManifest(t) || !r.format(t) {
 		return nil
 	}
 	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "config", "build")
 	m := Default("")
 	m.Name = r.name(t)
 	m.Version = r.label(t)
-	r.abi(t)
+	m.ABI = r.abi(t)
 	r.isolation(t)
 	r.limits(t, &m.limits)
-	m.Routes = r.routes(t)
+	m.Routes = r.routes(t, m.ABI)
 	m.ask = r.kv(t)
 	m.Vars = r.vars(t)
 	m.Build = r.build(t)
@@ -134,10 +134,16 @@ func CheckLabel(label string) error {
 	return nil
 }
 
-func (r *reader) abi(t table) {
-	if name, ok := t.string("abi"); ok && name != abi.Module {
-		t.fail("abi", "%q is unknown; this host speaks %s", shorten(name), abi.Module)
+// abi returns the ABI, "" for the default.
+func (r *reader) abi(t table) string {
+	switch name, ok := t.string("abi"); {
+	case !ok || name == abi.Module:
+	case name == ABIExtism:
+		return name
+	default:
+		t.fail("abi", "%q is unknown; this host speaks %s, %s", shorten(name), abi.Module, ABIExtism)
 	}
+	return ""
 }
 
 func (r *reader) isolation(t table) {
@@ -180,8 +186,11 @@ func set[T any](target *T) func(T, bool) {
 	}
 }
 
-func (r *reader) routes(t table) []Route {
+func (r *reader) routes(t table, abi string) []Route {
 	tables := t.tables("route")
+	if abi == ABIExtism && len(tables) == 0 {
+		t.fail("route", `it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`)
+	}
 	if len(tables) > MaxRoutes {
 		t.fail("route", "%d routes are above the maximum of %d", len(tables), MaxRoutes)
 		return nil
@@ -190,11 +199,12 @@ func (r *reader) routes(t table) []Route {
 	var routes []Route
 	most := limit.Maximum()
 	for _, t := range tables {
-		t.only("pattern", "deadline", "request_body")
+		t.only("pattern", "deadline", "request_body", "export", "handler", "content_type")
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
 		set(&route.Deadline)(t.duration("deadline", most.Deadline))
 		set(&route.RequestBody)(t.size("request_body", most.RequestBody))
+		r.export(t, abi, &route)
 		routes = append(routes, route)
 	}
 	return routes

@@ -47,6 +47,39 @@ var refused = []struct{ name, text, want string }{
 		`: name: it is missing; write e.g. name = "guestbook"`,
 	},
 	{
+		"manifest of Extism", `{"wasm": [{"url": "https://example.com/a.wasm"}], "config": {}}`,
+		`1:2: wasm: this is a manifest of Extism, which names modules by file or URL; this host fetches none: deploy the one module with a wasmoor.toml that says abi = "extism"`,
+	},
+	{
+		"extism without routes", head + "abi = \"extism\"\n",
+		`: route: it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`,
+	},
+	{
+		"extism route without an export", head + "abi = \"extism\"\n[[route]]\npattern = \"/\"\n",
+		`4:3: route[0].export: write one of export = "NAME" (request body in, response body out) and handler = "NAME" (request and response as JSON)`,
+	},
+	{
+		"extism route with both", head + "abi = \"extism\"\n[[route]]\npattern = \"/\"\nexport = \"a\"\nhandler = \"b\"\n",
+		`6:1: route[0].export: write one of export = "NAME" (request body in, response body out) and handler = "NAME" (request and response as JSON)`,
+	},
+	{
+		"type of a handler", head + "abi = \"extism\"\n[[route]]\npattern = \"/\"\nhandler = \"b\"\ncontent_type = \"text/plain\"\n",
+		`7:1: route[0].content_type: a handler sets the content-type itself, among its headers`,
+	},
+	{
+		"export of no name", head + "abi = \"extism\"\n[[route]]\npattern = \"/\"\nexport = \"\"\n",
+		`6:1: route[0].export: use the name of an exported function, 1 to 256 bytes`,
+	},
+	{
+		"no media type", head + "abi = \"extism\"\n[[route]]\npattern = \"/\"\nexport = \"a\"\ncontent_type = \"json;;\"\n",
+		`7:1: route[0].content_type: "json;;" is not a media type: write e.g. "application/json"`,
+	},
+	{
+		"export without extism", head + "[[route]]\npattern = \"/\"\nexport = \"a\"\ncontent_type = \"text/plain\"\n",
+		"5:1: route[0].export: it needs abi = \"extism\"\n" +
+			"6:1: route[0].content_type: it needs abi = \"extism\"",
+	},
+	{
 		"bad name", "manifest_version = 1\nname = \"Guest Book\"\n",
 		`2:1: name: plugin name "Guest Book" is not allowed: use 1 to 63 of a-z, 0-9 and -, not starting or ending with -`,
 	},
@@ -60,7 +93,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"abi", head + "abi = \"wasmoor_v9\"\n",
-		`3:1: abi: "wasmoor_v9" is unknown; this host speaks wasmoor_v1`,
+		`3:1: abi: "wasmoor_v9" is unknown; this host speaks wasmoor_v1, extism`,
 	},
 	{
 		"isolation instance", head + "isolation = \"instance\"\n",
@@ -101,7 +134,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",
-		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body`,
+		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body, export, handler, content_type`,
 	},
 
 	{

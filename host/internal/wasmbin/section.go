@@ -51,6 +51,9 @@ func checkHeader(b []byte) error {
 		return refuse("not a WebAssembly module: it is empty")
 	case bytes.HasPrefix(bytes.TrimSpace(b[:min(len(b), 64)]), []byte("(module")):
 		return refuse("not a WebAssembly module: it is the text format; assemble it first, e.g. with wat2wasm")
+	case bytes.HasPrefix(bytes.TrimSpace(b[:min(len(b), 64)]), []byte("{")):
+		return refuse("not a WebAssembly module but JSON; of an Extism manifest, which this host does not follow to " +
+			"files and URLs, deploy the one module it names, with a wasmoor.toml that says abi = \"extism\"")
 	case !bytes.HasPrefix(b, magic[:min(len(b), len(magic))]):
 		return refuse("not a WebAssembly module: starts with %q instead of %q", b[:min(len(b), headerSize)], magic)
 	case len(b) < headerSize:

@@ -17,7 +17,9 @@ func each(t *testing.T, test func(t *testing.T, b *Budget, open func(min, limit 
 		t.Run(name, func(t *testing.T) {
 			b := NewBudget(8 * page)
 			test(t, b, func(min, limit int) *Memory {
-				m, err := New(b, min, limit)
+				p := NewPool(b, limit)
+				t.Cleanup(p.Close)
+				m, err := p.New(min)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,7 +72,7 @@ func TestBudget(t *testing.T) {
 		if second.Reallocate(4*page) != nil {
 			t.Error("grown over the budget")
 		}
-		if _, err := New(b, 2*page, 2*page); fault.CodeOf(err) != fault.Unavailable {
+		if _, err := NewPool(b, 2*page).New(2 * page); fault.CodeOf(err) != fault.Unavailable {
 			t.Errorf("a new memory over the budget: %v, want unavailable", err)
 		}
 		first.Free()
@@ -85,17 +87,43 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+func TestLimit(t *testing.T) {
+	for _, test := range []struct {
+		memory int64
+		want   int
+		code   fault.Code
+	}{
+		{-1, 0, fault.Invalid},
+		{0, 0, fault.Invalid},
+		{page - 1, 0, fault.Invalid},
+		{page, page, ""},
+		{2*page - 1, page, ""},
+		{64 << 20, 64 << 20, ""},
+		{4 << 30, maxPages * page, ""},
+		{1 << 62, maxPages * page, ""},
+	} {
+		if got, err := Limit(test.memory); got != test.want || fault.CodeOf(err) != test.code {
+			t.Errorf("Limit(%d): got %d, %v, want %d, code %q", test.memory, got, err, test.want, test.code)
+		}
+	}
+}
+
 func TestBudgetUnderContention(t *testing.T) {
 	b := NewBudget(16 * page)
+	p := NewPool(b, 4*page)
+	defer p.Close()
 	var users sync.WaitGroup
 	for range 8 {
 		users.Go(func() {
 			for range 200 {
-				m, err := New(b, page, 4*page)
+				m, err := p.New(page)
 				if err != nil {
 					continue
 				}
 				if mem := m.Reallocate(4 * page); mem != nil {
+					if mem[4*page-1] != 0 {
+						t.Error("a new memory holds what another wrote")
+					}
 					mem[4*page-1] = 1
 				}
 				m.Free()
@@ -111,10 +139,11 @@ func TestBudgetUnderContention(t *testing.T) {
 // BenchmarkNew makes a memory, touches a page and frees it: what each request
 // pays.
 func BenchmarkNew(bench *testing.B) {
-	b := NewBudget(1 << 30)
+	p := NewPool(NewBudget(0), 64<<20)
+	defer p.Close()
 	bench.ReportAllocs()
 	for bench.Loop() {
-		m, err := New(b, page, 64<<20)
+		m, err := p.New(page)
 		if err != nil {
 			bench.Fatal(err)
 		}

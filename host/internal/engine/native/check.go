@@ -66,7 +66,7 @@ func unknownImport(module, name string) error {
 	case strings.HasPrefix(module, "wasi_"):
 		return invalid("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
 	case strings.HasPrefix(module, "extism:"):
-		return invalid("%s, which belongs to Extism; a module of the native ABI uses %s", what, abi.Module)
+		return invalid("%s, which belongs to Extism; write abi = \"extism\" and routes that name exports in its manifest", what)
 	default:
 		return invalid("%s, which nobody provides; a module may import the functions of %s and %s", what, abi.Module, wasi.Module)
 	}

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -31,9 +30,9 @@ import (
 
 // Config is what an engine is made of.
 type Config struct {
-	// Memory is how many bytes the linear memories of all instances may have
-	// together; 0 = no bound.
-	Memory int64
+	// Memory is what the linear memories of all instances may have together, of
+	// other engines' too; nil = no bound.
+	Memory *linear.Budget
 	// Extra are host functions beside those of Functions, whose modules they
 	// may not share.
 	Extra []capability.Func
@@ -71,7 +70,7 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 			WithCloseOnContextDone(true).
 			WithDebugInfoEnabled(false)),
 		offer:  newOffer(funcs),
-		memory: linear.NewBudget(cmp.Or(cfg.Memory, math.MaxInt64)),
+		memory: cmp.Or(cfg.Memory, linear.NewBudget(0)),
 	}
 	if err := link(ctx, e.runtime, funcs); err != nil {
 		_ = e.runtime.Close(ctx) // the reason is err
@@ -86,7 +85,7 @@ func (e *Engine) Close(ctx context.Context) error { return e.runtime.Close(ctx) 
 // Prepare implements engine.Engine. All that needs no machine code is checked
 // before there is any.
 func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
-	limit, err := pages(o.Memory)
+	limit, err := linear.Limit(o.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	if err != nil {
 		return nil, err
 	}
-	if err := e.offer.check(m, limit); err != nil {
+	if err := e.offer.check(m, uint32(limit/linear.PageSize)); err != nil {
 		return nil, err
 	}
 	compiled, err := e.compile(ctx, module)
@@ -104,7 +103,7 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	_, initializes := m.Export(abi.ExportInitialize)
 	return &program{
 		runtime: e.runtime, compiled: compiled, initializes: initializes,
-		budget: e.memory, min: int(m.Memories[0].Min) * wasmbin.PageSize, max: int(limit) * wasmbin.PageSize,
+		memories: linear.NewPool(e.memory, limit), min: int(m.Memories[0].Min) * wasmbin.PageSize,
 	}, nil
 }
 
@@ -134,14 +133,17 @@ type program struct {
 	runtime     wazero.Runtime
 	compiled    wazero.CompiledModule
 	initializes bool
-	budget      *linear.Budget
-	min, max    int // bytes of an instance's linear memory
+	memories    *linear.Pool
+	min         int // bytes of memory that an instance starts with
 	closing     sync.Once
 }
 
 // Close implements engine.Program. wazero counts references by module, so that
 // closing one program twice would free the code of another.
 func (p *program) Close(ctx context.Context) error {
-	p.closing.Do(func() { _ = p.compiled.Close(ctx) }) // it always returns nil
+	p.closing.Do(func() {
+		_ = p.compiled.Close(ctx) // it always returns nil
+		p.memories.Close()
+	})
 	return nil
 }

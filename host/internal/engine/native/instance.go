@@ -34,7 +34,7 @@ var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
 
 // Instance implements engine.Program.
 func (p *program) Instance(ctx context.Context) (engine.Instance, error) {
-	memory, err := linear.New(p.budget, p.min, p.max)
+	memory, err := p.memories.New(p.min)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // open returns an engine that is closed with the test, if not before.
@@ -30,7 +30,7 @@ func TestEngine(t *testing.T) {
 // TestBudget checks that instances share what the engine may take, and give it
 // back.
 func TestBudget(t *testing.T) {
-	e := open(t, native.Config{Memory: 3 * wasmbin.PageSize / 2})
+	e := open(t, native.Config{Memory: linear.NewBudget(3 * linear.PageSize / 2)})
 	p := enginetest.Prepare(t, e, enginetest.Tiny())
 	first, err := p.Instance(t.Context())
 	if err != nil {

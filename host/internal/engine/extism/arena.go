@@ -1,0 +1,174 @@
+package extism
+
+import (
+	"encoding/binary"
+	"slices"
+	"sort"
+)
+
+// arena is the memory that a plugin shares with the host, in blocks which both
+// name by their offset: what Extism's kernel is, but of one invocation, and
+// without a call into WebAssembly for every byte. Offset 0 is no block.
+//
+// As in the kernel, loads and stores may reach anything in the arena, whatever
+// block it belongs to: it is all the invocation's own.
+type arena struct {
+	mem    []byte
+	limit  int // most bytes of mem
+	blocks []block
+	freed  map[int][]int // blocks that were freed, as indices, by size
+}
+
+// block is a piece of the arena. Blocks follow each other without a gap.
+type block struct {
+	offset, size int // size is a multiple of align
+	length       int // bytes in use; -1 = free
+}
+
+const (
+	align = 16
+	// minArena is what an arena has at its start.
+	minArena = 4 << 10
+	// maxBlocks bounds what is kept about blocks, which their size does not.
+	maxBlocks = 1 << 20
+)
+
+// alloc returns the offset of a new block of n bytes, whatever was in them; 0
+// when there is no room. A block of no bytes has an offset too.
+func (a *arena) alloc(n uint64) uint64 {
+	if n > uint64(a.limit) {
+		return 0
+	}
+	size := max(align, (int(n)+align-1)&^(align-1))
+	if list := a.freed[size]; len(list) > 0 {
+		i := list[len(list)-1]
+		a.freed[size] = list[:len(list)-1]
+		a.blocks[i].length = int(n)
+		return uint64(a.blocks[i].offset)
+	}
+	offset := a.end()
+	if len(a.blocks) == maxBlocks || !a.grow(offset+size) {
+		return 0
+	}
+	a.blocks = append(a.blocks, block{offset, size, int(n)})
+	return uint64(offset)
+}
+
+// end is where the next block begins.
+func (a *arena) end() int {
+	if len(a.blocks) == 0 {
+		return align
+	}
+	last := a.blocks[len(a.blocks)-1]
+	return last.offset + last.size
+}
+
+// grow makes room up to an offset. What is new is zero.
+func (a *arena) grow(end int) bool {
+	switch {
+	case end <= len(a.mem):
+		return true
+	case end > a.limit:
+		return false
+	}
+	if end > cap(a.mem) {
+		mem := make([]byte, len(a.mem), min(max(end, 2*cap(a.mem), minArena), a.limit))
+		copy(mem, a.mem)
+		a.mem = mem
+	}
+	a.mem = a.mem[:end]
+	return true
+}
+
+// free gives a block back; an offset that is none is ignored.
+func (a *arena) free(offset uint64) {
+	i, ok := a.find(offset)
+	if !ok {
+		return
+	}
+	a.blocks[i].length = -1
+	if i < len(a.blocks)-1 {
+		if a.freed == nil {
+			a.freed = map[int][]int{}
+		}
+		a.freed[a.blocks[i].size] = append(a.freed[a.blocks[i].size], i)
+		return
+	}
+	a.blocks = a.blocks[:i]
+}
+
+// find returns the index of the block in use at an offset.
+func (a *arena) find(offset uint64) (int, bool) {
+	i := sort.Search(len(a.blocks), func(i int) bool { return uint64(a.blocks[i].offset) >= offset })
+	return i, i < len(a.blocks) && uint64(a.blocks[i].offset) == offset && a.blocks[i].length >= 0
+}
+
+// length returns how many bytes the block at an offset has; 0 for none.
+func (a *arena) length(offset uint64) uint64 {
+	if i, ok := a.find(offset); ok {
+		return uint64(a.blocks[i].length)
+	}
+	return 0
+}
+
+// block returns the bytes of a block, which are the arena's own, and whether
+// there is one.
+func (a *arena) block(offset uint64) ([]byte, bool) {
+	i, ok := a.find(offset)
+	if !ok {
+		return nil, false
+	}
+	b := a.blocks[i]
+	return a.mem[b.offset : b.offset+b.length : b.offset+b.length], true
+}
+
+// put makes a block of data and returns its offset; 0 when there is no room.
+func (a *arena) put(data []byte) uint64 {
+	offset := a.alloc(uint64(len(data)))
+	if offset != 0 {
+		copy(a.mem[offset:], data)
+	}
+	return offset
+}
+
+// shrink cuts the block at an offset to n bytes.
+func (a *arena) shrink(offset uint64, n int) {
+	if i, ok := a.find(offset); ok && n <= a.blocks[i].length {
+		a.blocks[i].length = n
+	}
+}
+
+// span returns n bytes at an offset and whether they lie within the arena.
+func (a *arena) span(offset, n uint64) ([]byte, bool) {
+	size := uint64(len(a.mem))
+	if offset > size || n > size-offset {
+		return nil, false
+	}
+	return a.mem[offset : offset+n : offset+n], true
+}
+
+// load64 reads 8 bytes as a little-endian number.
+func (a *arena) load64(offset uint64) (uint64, bool) {
+	b, ok := a.span(offset, 8)
+	if !ok {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b), true
+}
+
+func (a *arena) store64(offset, v uint64) bool {
+	b, ok := a.span(offset, 8)
+	if ok {
+		binary.LittleEndian.PutUint64(b, v)
+	}
+	return ok
+}
+
+// reset forgets every block and clears their bytes, so that the memory may
+// serve another invocation.
+func (a *arena) reset() {
+	clear(a.mem)
+	a.mem = a.mem[:0]
+	a.blocks = slices.Delete(a.blocks, 0, len(a.blocks))
+	a.freed = nil
+}

@@ -1,0 +1,58 @@
+package extism
+
+import (
+	"cmp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+)
+
+// route is what a route of the manifest calls.
+type route struct {
+	export   string
+	envelope bool   // request and response are JSON
+	head     []byte // of a response without an envelope, in the layout of abi
+}
+
+// newRoutes returns the routes by their patterns.
+func newRoutes(list []manifest.Route) map[string]route {
+	routes := make(map[string]route, len(list))
+	for _, r := range list {
+		contentType := cmp.Or(r.ContentType, "application/octet-stream")
+		routes[r.Pattern] = route{
+			export:   r.Export + r.Handler,
+			envelope: r.Handler != "",
+			head: abi.AppendResponseHead(nil, &abi.ResponseHead{
+				Status: 200, Headers: []abi.Pair{{Name: "content-type", Value: contentType}},
+			}),
+		}
+	}
+	return routes
+}
+
+// input returns what the plugin reads as its input.
+func (r route) input(inv *invoke.Invocation) []byte {
+	if r.envelope {
+		return appendRequest(nil, inv.Request)
+	}
+	return inv.Request.Body
+}
+
+// reply makes the response of the plugin's output. A rule that it breaks is kept
+// by the reply, or a BadReply fault.
+func (r route) reply(inv *invoke.Invocation, output []byte) error {
+	head, body := r.head, output
+	if r.envelope {
+		answer, err := decodeReply(output)
+		if err != nil {
+			return fault.New(fault.BadReply, "handle", err.Error())
+		}
+		inv.Outcome, body = answer.outcome, answer.body
+		head = abi.AppendResponseHead(nil, &answer.head)
+	}
+	_ = inv.Reply.SetHead(head) // what is wrong with them, the reply keeps
+	_ = inv.Reply.Write(body, inv.Limits.ResponseBody)
+	return nil
+}

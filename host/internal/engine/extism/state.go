@@ -1,0 +1,52 @@
+package extism
+
+import (
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+)
+
+// state is all that host functions act on: that of one invocation in one
+// instance.
+type state struct {
+	inv    *invoke.Invocation
+	arena  arena
+	memory *linear.Memory // the guest's own
+	guest  capability.Guest
+
+	input               []byte
+	inputAt             uint64 // its offset in the arena; 0 = it is not there
+	outputAt, outputLen uint64
+	errorAt             uint64 // block of the message of error_set
+
+	vars     map[string]string
+	varBytes int
+	response response // to the last http_request
+}
+
+// text returns a copy of a block; "" for none.
+func (s *state) text(offset uint64) string {
+	b, _ := s.arena.block(offset)
+	return string(b)
+}
+
+// put makes a block for a guest, or says that it has no room for one.
+func (s *state) put(data []byte) (uint64, error) {
+	offset := s.arena.put(data)
+	if offset == 0 {
+		return 0, mistake("no room for what it asked for in the memory it shares with the host")
+	}
+	return offset, nil
+}
+
+// output returns what the guest has set, which is the arena's own.
+func (s *state) output() []byte {
+	b, _ := s.arena.span(s.outputAt, s.outputLen)
+	return b
+}
+
+// resetArena forgets every block and what named them.
+func (s *state) resetArena() {
+	s.arena.reset()
+	s.input, s.inputAt, s.outputAt, s.outputLen, s.errorAt = nil, 0, 0, 0, 0
+}

@@ -1,0 +1,59 @@
+package manifest
+
+import "mime"
+
+// maxExport bounds the name of an export, in bytes.
+const maxExport = 256
+
+// extismManifest refuses the manifest of Extism's own format, which names files
+// and URLs that nobody here fetches.
+func (r *reader) extismManifest(t table) bool {
+	if !t.has("wasm") || t.has("manifest_version") {
+		return false
+	}
+	t.fail("wasm", `this is a manifest of Extism, which names modules by file or URL; this host fetches none: deploy the one module with a %s that says abi = "extism"`, FileName)
+	return true
+}
+
+// export reads what a route calls, which is what sets the ABIs apart: a module
+// of the native one has a single handler.
+func (r *reader) export(t table, abi string, route *Route) {
+	route.Export = t.exportName("export")
+	route.Handler = t.exportName("handler")
+	route.ContentType = t.mediaType("content_type")
+	if abi != ABIExtism {
+		for _, key := range []string{"export", "handler", "content_type"} {
+			if t.has(key) {
+				t.fail(key, `it needs abi = "extism"`)
+			}
+		}
+		return
+	}
+	switch {
+	case t.has("export") == t.has("handler"):
+		t.fail("export", `write one of export = "NAME" (request body in, response body out) and handler = "NAME" (request and response as JSON)`)
+	case t.has("handler") && t.has("content_type"):
+		t.fail("content_type", "a handler sets the content-type itself, among its headers")
+	}
+}
+
+func (t table) exportName(key string) string {
+	name, ok := t.string(key)
+	if ok && (name == "" || len(name) > maxExport) {
+		t.fail(key, "use the name of an exported function, 1 to %d bytes", maxExport)
+	}
+	return name
+}
+
+func (t table) mediaType(key string) string {
+	text, ok := t.string(key)
+	if !ok {
+		return ""
+	}
+	kind, params, err := mime.ParseMediaType(text)
+	if err != nil || mime.FormatMediaType(kind, params) == "" {
+		t.fail(key, "%q is not a media type: write e.g. \"application/json\"", shorten(text))
+		return ""
+	}
+	return mime.FormatMediaType(kind, params)
+}
