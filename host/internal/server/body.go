@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
@@ -47,7 +46,7 @@ func (c *call) readBody(ctx *fasthttp.RequestCtx) (r *refusal) {
 }
 
 // readBody reads the body into buf, up to max bytes and within s. A length is a
-// claim: memory grows with what arrives.
+// claim: memory grows with what arrives, and never beyond what it claims.
 func readBody(ctx *fasthttp.RequestCtx, buf []byte, max int64, s *share) ([]byte, *refusal) {
 	size := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
@@ -57,11 +56,11 @@ func readBody(ctx *fasthttp.RequestCtx, buf []byte, max int64, s *share) ([]byte
 	case size <= 0 && size != chunkedLength || stream == nil:
 		return buf, nil
 	}
-	first := int(min(size+1, keptBuffer)) + minRead
+	first := int(min(size, keptBuffer)) + minRead // a byte less when chunked
 	if !s.take(first) {
 		return buf, refuseBodies
 	}
-	buf = slices.Grow(buf, first)
+	buf = withRoom(buf, first)
 	for {
 		n, err := stream.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -72,13 +71,32 @@ func readBody(ctx *fasthttp.RequestCtx, buf []byte, max int64, s *share) ([]byte
 			return buf, nil
 		case err != nil:
 			return buf, refusalOf(ctx)
-		case len(buf) < cap(buf):
-		case !s.take(len(buf)):
-			return buf, refuseBodies
-		default:
-			buf = slices.Grow(buf, len(buf))
+		case len(buf) == cap(buf):
+			more := growth(len(buf), size)
+			if !s.take(more) {
+				return buf, refuseBodies
+			}
+			buf = withRoom(buf, more)
 		}
 	}
+}
+
+// growth returns how much a full buffer of n bytes grows: by as much again, but
+// for a body of a known size not beyond it and the read that finds its end.
+func growth(n int, size int64) int {
+	if size < 0 {
+		return n
+	}
+	return min(n, int(size)+minRead-n)
+}
+
+// withRoom returns buf with room for n more bytes, and where it is made anew for
+// no more: append rounds up.
+func withRoom(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) >= n {
+		return buf
+	}
+	return append(make([]byte, 0, len(buf)+n), buf...)
 }
 
 const minRead = 512

@@ -311,6 +311,25 @@ func TestBodiesShareMemory(t *testing.T) {
 	}
 }
 
+// TestBodyOfKnownSizeTakesItsSize: the buffer of a body, and its part of the room
+// for bodies, is no larger than what Content-Length says, and one read.
+func TestBodyOfKnownSizeTakesItsSize(t *testing.T) {
+	for _, size := range []int{1, 511, 4096, keptBuffer - 1, keptBuffer, keptBuffer + 1, 100_000, 1<<20 + 1, 3 << 20} {
+		var length, room int
+		addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+			length, room = len(inv.Request.Body), cap(inv.Request.Body)
+			return dispatch.Result{}, nil
+		}, func(c *PublicConfig) { c.BodyMemory = int64(size + minRead) })
+		raw := request("POST", "/", strings.Repeat("a", size), fmt.Sprintf("Content-Length: %d", size))
+		if got := roundTrip(t, addr, raw); got.StatusCode != 200 {
+			t.Errorf("%d bytes: status %d: %s", size, got.StatusCode, got.body)
+		}
+		if length != size || room > size+minRead {
+			t.Errorf("%d bytes: %d arrived in a buffer of %d", size, length, room)
+		}
+	}
+}
+
 func TestExpectContinue(t *testing.T) {
 	addr := publicFor(t, echo)
 	c := dial(t, addr)
