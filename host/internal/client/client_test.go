@@ -160,10 +160,13 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"problem with a code", problem, `{"code":"conflict","detail":"route overlaps"}`, 409, fault.Conflict, "route overlaps"},
 		{"code wins over status", problem, `{"code":"exhausted","title":"full"}`, 503, fault.Exhausted, "full"},
-		{"problem without a code", problem, `{"title":"Not Found"}`, 404, fault.NotFound, "Not Found"},
-		{"fields", problem, `{"detail":"validation failed","errors":[{"message":"expected integer","location":"body.version"}]}`, 422, fault.Invalid, "validation failed: expected integer (body.version)"},
+		{"problem without a code", problem, `{"title":"Not Found"}`, 404, fault.NotFound, "Not Found; is --server the admin address?"},
+		{"public listener", problem, `{"code":"not_found","detail":"nothing is served at this path","effects":"none"}`, 404, fault.NotFound, "nothing is served at this path; is --server the admin address?"},
+		{"unknown to the admin API", problem, `{"code":"not_found","detail":"the admin API has no such path"}`, 404, fault.NotFound, "the admin API has no such path"},
+		{"fields", problem, `{"code":"invalid","detail":"validation failed","errors":[{"message":"expected integer","location":"body.version"}]}`, 422, fault.Invalid, "validation failed: expected integer (body.version)"},
 		{"internal names the request", problem, `{"code":"internal","detail":"broken","request_id":"01J"}`, 500, fault.Internal, "broken (request 01J in the server's log)"},
 		{"not a problem", "text/html", `<html>`, 502, fault.Unavailable, ""},
+		{"page not found", "text/html", `<html>`, 404, fault.NotFound, ""},
 		{"broken problem", problem, `{`, 403, fault.Denied, ""},
 		{"redirect is not followed", "text/plain", ``, 307, fault.Internal, ""},
 	}
@@ -176,6 +179,9 @@ func TestRefusals(t *testing.T) {
 			}
 			if tt.message != "" && fault.MessageOf(err) != tt.message {
 				t.Errorf("message = %q, want %q", fault.MessageOf(err), tt.message)
+			}
+			if tt.contentType != problem && !strings.Contains(err.Error(), "is --server the admin address?") {
+				t.Errorf("the error does not ask for the address: %v", err)
 			}
 			if strings.Contains(err.Error(), token) {
 				t.Errorf("the error shows the token: %v", err)

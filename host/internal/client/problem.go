@@ -16,6 +16,7 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Code      string `json:"code"`
 	RequestID string `json:"request_id"`
+	Effects   string `json:"effects"` // given by the public listener only
 	Errors    []struct {
 		Message  string `json:"message"`
 		Location string `json:"location"`
@@ -36,7 +37,11 @@ func (c *Client) refused(op string, resp *http.Response) error {
 	if code == "" {
 		code = codeOfStatus(resp.StatusCode)
 	}
-	return fault.New(code, op, p.message(resp.Status))
+	text := p.message(resp.Status)
+	if p.Code == "" || p.Effects != "" {
+		text += "; is --server the admin address?"
+	}
+	return fault.New(code, op, text)
 }
 
 func (p problem) message(status string) string {
