@@ -193,6 +193,9 @@ func (a *Admin) admit(ctx *fasthttp.RequestCtx) *refusal {
 		return r
 	}
 	if needsToken(string(path)) {
+		if len(h.PeekAll("Authorization")) > 1 {
+			return refuseTokens
+		}
 		if a.cfg.Token.Check(string(h.Peek("Authorization"))) != nil {
 			return refuseToken
 		}

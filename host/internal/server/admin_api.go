@@ -57,7 +57,7 @@ func operation(id, method, path, summary string, status int) huma.Operation {
 	}
 }
 
-// route binds a handler whose errors are faults.
+// route binds a handler whose errors are faults. HEAD is answered as GET is.
 func route[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	op.Responses = map[string]*huma.Response{"default": {
 		Description: "Error",
@@ -65,13 +65,18 @@ func route[I, O any](api huma.API, op huma.Operation, handle func(context.Contex
 			Schema: api.OpenAPI().Components.Schemas.Schema(problemSchema, true, "Problem"),
 		}},
 	}}
-	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+	answer := func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, adminProblem(ctx, err)
 		}
 		return out, nil
-	})
+	}
+	huma.Register(api, op, answer)
+	if op.Method == http.MethodGet { // fasthttp leaves the body out
+		op.Method, op.Hidden = http.MethodHead, true
+		huma.Register(api, op, answer)
+	}
 }
 
 // adminProblem describes a failure to an operator. What is internal stays in the

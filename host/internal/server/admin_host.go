@@ -15,7 +15,8 @@ var (
 		"this listener is local: reach it as localhost or by its address; a proxy's name must be allowed in the configuration")
 	refuseOtherMethod = refusing(http.StatusNotImplemented, fault.Invalid, "the admin API has no such method")
 
-	refuseToken = refusing(http.StatusUnauthorized, fault.Unauthenticated,
+	refuseTokens = bad("there is more than one Authorization")
+	refuseToken  = refusing(http.StatusUnauthorized, fault.Unauthenticated,
 		"an admin token is needed: send the header Authorization: Bearer TOKEN")
 )
 

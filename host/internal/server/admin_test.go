@@ -20,6 +20,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -485,5 +486,73 @@ func TestAdminGate(t *testing.T) {
 		"POST /v1/plugins HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
 	} {
 		checkRefused(t, addr, "", raw, http.StatusBadRequest)
+	}
+}
+
+// TestAdminHEAD: HEAD has the status and the header of GET, and no body.
+func TestAdminHEAD(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	doc, _ := document(t, addr)
+	paths := []string{"/livez", "/readyz", pathOpenAPI}
+	for path, methods := range doc.Paths {
+		if _, ok := methods["head"]; ok {
+			t.Errorf("%s: the document lists HEAD", path)
+		}
+		if _, ok := methods["get"]; ok {
+			paths = append(paths, strings.NewReplacer("{name}", "shop", "{var}", "v").Replace(path))
+		}
+	}
+	for _, path := range append(paths, "/v1/plugins/shop/kv/value?key=a", "/v1/nothing") {
+		want := roundTrip(t, addr, local("GET", path, "", right))
+		c := dial(t, addr)
+		send(t, c, local("HEAD", path, "", right, "Connection: close"))
+		r := bufio.NewReader(c)
+		got := receive(t, r, "HEAD")
+		if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+			t.Errorf("%s: HEAD has a body: %q, %v", path, rest, err)
+		}
+		for _, name := range []string{"Content-Type", "Cache-Control"} {
+			if got.Header.Get(name) != want.Header.Get(name) {
+				t.Errorf("%s: %s %q, GET has %q", path, name, got.Header.Get(name), want.Header.Get(name))
+			}
+		}
+		if got.StatusCode != want.StatusCode {
+			t.Errorf("%s: status %d, GET has %d", path, got.StatusCode, want.StatusCode)
+		}
+	}
+	if got := roundTrip(t, addr, local("HEAD", "/v1/plugins", "")); got.StatusCode != 401 {
+		t.Errorf("without a token: status %d", got.StatusCode)
+	}
+}
+
+func TestAdminTwoTokens(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	for _, second := range []string{right, "authorization: Bearer wrong", "Authorization:"} {
+		checkRefused(t, addr, "", local("GET", "/v1/plugins", "", right, second), 400)
+	}
+}
+
+// TestAdminHostMessages: a Host that is none is told so, and not that it is a
+// name somebody must allow.
+func TestAdminHostMessages(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	for _, host := range []string{"[zz:::]", "a:99999"} {
+		got := roundTrip(t, addr, "GET /v1/plugins HTTP/1.1\r\nHost: "+host+"\r\n"+right+"\r\n\r\n")
+		if p := checkProblem(t, got); got.StatusCode != 400 || p.Detail != refuseHost.detail {
+			t.Errorf("%s: status %d: %s", host, got.StatusCode, p.Detail)
+		}
+	}
+}
+
+// TestLabelBound: the API takes as long a label as a manifest may have.
+func TestLabelBound(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	for length, status := range map[int]int{manifest.MaxLabel: 201, manifest.MaxLabel + 1: 422} {
+		d.call = ""
+		got := roundTrip(t, addr, local("POST", "/v1/plugins/shop/versions?label="+strings.Repeat("a", length), "x", right, "Content-Length: 1"))
+		if got.StatusCode != status || (d.call != "") != (status == 201) {
+			t.Errorf("a label of %d bytes: status %d, call %q: %s", length, got.StatusCode, d.call, got.body)
+		}
 	}
 }

@@ -26,7 +26,7 @@ type uploadInput struct {
 	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
 	rawBody
 	Mount    string `query:"mount" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
-	Label    string `query:"label" doc:"A name for the version, for people" maxLength:"200"`
+	Label    string `query:"label" doc:"A name for the version, for people" maxLength:"128"`
 	Grant    bool   `query:"grant" doc:"Grant what the manifest asks for"`
 	Activate bool   `query:"activate" default:"true" doc:"Let it serve; false keeps it for later"`
 }

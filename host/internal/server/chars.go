@@ -1,5 +1,7 @@
 package server
 
+import "net/netip"
+
 // Character classes of RFC 3986 and RFC 9110, over bytes: what arrives is not
 // known to be text.
 
@@ -39,15 +41,22 @@ func isAuthority(b []byte) bool {
 		}
 	}
 	host, port := splitPort(b)
-	if len(host) == 0 || len(port) > 5 {
+	if len(host) == 0 || !isPort(port) {
 		return false
 	}
-	for _, c := range port {
+	return isIPLiteral(host) || !hasAny(host, ":[]")
+}
+
+// isPort reports whether b is a port, or what stands for none.
+func isPort(b []byte) bool {
+	n := 0
+	for _, c := range b {
 		if c < '0' || c > '9' {
 			return false
 		}
+		n = n*10 + int(c-'0')
 	}
-	return isBracketed(host) || !hasAny(host, ":[]")
+	return len(b) <= len("65535") && n <= 65535
 }
 
 // splitPort cuts the port off an authority.
@@ -60,9 +69,15 @@ func splitPort(b []byte) (host, port []byte) {
 	return b, nil
 }
 
-func isBracketed(host []byte) bool {
+// isIPLiteral reports whether host is an IPv6 address in brackets: no other kind
+// of literal is in use (RFC 3986 §3.2.2).
+func isIPLiteral(host []byte) bool {
 	n := len(host)
-	return n > 4 && host[0] == '[' && host[n-1] == ']' && !hasAny(host[1:n-1], "[]")
+	if n <= 2 || host[0] != '[' || host[n-1] != ']' {
+		return false
+	}
+	ip, err := netip.ParseAddr(string(host[1 : n-1]))
+	return err == nil && ip.Is6()
 }
 
 func hasAny(b []byte, chars string) bool {
