@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	slashpath "path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,17 +73,20 @@ type devLoop struct {
 	digest  [sha256.Size]byte // of the module that serves
 	sent    map[string]string // vars the plugin has
 	urls    []string          // as last shown
+
+	watcher *watch.Watcher
+	files   watch.Snapshot // what the last build saw, and what it made
+	stale   string         // a file that changed while it was built; "" = none
 }
 
 func (d *devLoop) run(ctx context.Context, listen string) (err error) {
 	if d.project, err = openProject(d.dir); err != nil {
 		return err
 	}
-	watcher, err := watch.New(d.dir)
-	if err != nil {
+	if d.watcher, err = watch.New(d.dir); err != nil {
 		return fileError("watch "+d.dir, err)
 	}
-	defer func() { err = errors.Join(err, watcher.Close()) }()
+	defer func() { err = errors.Join(err, d.watcher.Close()) }()
 	screen := &devScreen{p: d.p, lines: map[string][]string{}}
 	log := slog.New(&recordHandler{level: slog.LevelDebug, take: screen.take})
 	if d.scratch, err = startScratch(ctx, listen, log); err != nil {
@@ -92,12 +97,28 @@ func (d *devLoop) run(ctx context.Context, listen string) (err error) {
 	d.attempt()
 	for {
 		d.p.note("%s", d.p.paint(d.p.stderr, grey, "waiting for requests and changes; Ctrl-C ends"))
-		changed, err := watcher.Wait(d.scratch.ctx, d.matters)
+		changed, err := d.nextChange(d.scratch.ctx)
 		if err != nil {
 			return endOfWait(err)
 		}
 		d.p.note("\n%s  %s changed", time.Now().Format(clock), changed)
 		d.attempt()
+	}
+}
+
+// nextChange waits until a file differs from what the last build saw. Files that
+// come and go meanwhile, and what the build itself made, are no change.
+func (d *devLoop) nextChange(ctx context.Context) (string, error) {
+	if d.stale != "" {
+		return d.stale, ctx.Err()
+	}
+	for {
+		if _, err := d.watcher.Wait(ctx, d.matters); err != nil {
+			return "", err
+		}
+		if changed := d.files.Changed(d.watcher.Scan(d.matters, d.files)); changed != "" {
+			return changed, nil
+		}
 	}
 }
 
@@ -111,7 +132,7 @@ func endOfWait(err error) error {
 
 // matters reports whether a change of path asks for a build: of the manifest,
 // the variables, and what the manifest's watch globs name. Without globs that is
-// every file but modules, which builds write.
+// every file but modules and what linkers make beside them.
 func (d *devLoop) matters(path string) bool {
 	if path == manifest.FileName || path == devEnvFile {
 		return true
@@ -122,7 +143,7 @@ func (d *devLoop) matters(path string) bool {
 	}
 	globs := d.project.manifest.Build.Watch
 	if len(globs) == 0 {
-		return !strings.HasSuffix(path, ".wasm")
+		return !strings.Contains(slashpath.Base(path), ".wasm")
 	}
 	return slices.ContainsFunc(globs, func(glob string) bool { return watch.Match(glob, path) })
 }
@@ -142,16 +163,17 @@ func (d *devLoop) attempt() {
 }
 
 func (d *devLoop) deploy(ctx context.Context) error {
-	project, err := openProject(d.dir)
-	if err != nil {
+	if err := d.read(); err != nil {
 		return err
 	}
-	d.project = project
 	vars, err := d.variables()
 	if err != nil {
 		return err
 	}
-	l, err := project.load(ctx)
+	l, err := d.project.load(ctx)
+	after := d.watcher.Scan(d.matters, d.files)
+	d.stale = d.files.Built(after, len(d.project.manifest.Build.Watch) > 0)
+	d.files = after
 	if err != nil {
 		return err
 	}
@@ -164,6 +186,25 @@ func (d *devLoop) deploy(ctx context.Context) error {
 		return nil
 	}
 	return d.install(ctx, l, digest, vars)
+}
+
+// read takes the project as it is now, and a snapshot that is not newer than what
+// a build from here on sees.
+func (d *devLoop) read() error {
+	d.stale = ""
+	d.files = d.watcher.Scan(d.matters, d.files)
+	project, err := openProject(d.dir)
+	if err != nil {
+		return err
+	}
+	globs := d.project.manifest.Build.Watch
+	d.project = project
+	if !slices.Equal(globs, project.manifest.Build.Watch) { // other files matter now
+		files := d.watcher.Scan(d.matters, d.files)
+		maps.Copy(files, d.files)
+		d.files = files
+	}
+	return nil
 }
 
 func (d *devLoop) install(ctx context.Context, l *loaded, digest [sha256.Size]byte, vars [][2]string) error {
