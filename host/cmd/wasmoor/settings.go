@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/toml/v2"
@@ -90,17 +91,56 @@ func (p *program) settings(flags *pflag.FlagSet) (settings, error) {
 		return settings{}, fault.Wrap(fault.Internal, "read the flags", "", err)
 	}
 	s := defaultSettings()
-	err := k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		Result: &s, WeaklyTypedInput: true, TagName: "koanf",
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), sizeHook),
-	}})
-	if err != nil {
-		return settings{}, usage("%v", err)
+	for _, key := range k.Keys() {
+		if err := s.set(key, k.Get(key)); err != nil {
+			return settings{}, usage("%s: %v", p.settingSource(flags, key), err)
+		}
 	}
 	if err := s.Host.Validate(); err != nil {
 		return settings{}, usage("%s", fault.MessageOf(err))
 	}
 	return s, nil
+}
+
+// set gives the field of key its value, which may be written as text.
+func (s *settings) set(key string, value any) error {
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: s, WeaklyTypedInput: true, TagName: "koanf", Squash: true,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, sizeHook),
+	})
+	if err != nil {
+		return err
+	}
+	err = decoder.Decode(map[string]any{key: value})
+	if allowed, ok := errors.AsType[*formError](err); ok {
+		return allowed
+	}
+	if err != nil {
+		return &formError{fmt.Sprintf("%q is not what the setting takes; write e.g. %s", fmt.Sprint(value), example(key))}
+	}
+	return nil
+}
+
+// formError says what a value looks like and what it should look like.
+type formError struct{ text string }
+
+func (e *formError) Error() string { return e.text }
+
+// example returns the default of a setting, which has the form its values have.
+func example(key string) string {
+	return settingFlags().Lookup(strings.ReplaceAll(key, "_", "-")).DefValue
+}
+
+// settingSource says where the value of a key comes from.
+func (p *program) settingSource(flags *pflag.FlagSet, key string) string {
+	flag, variable := strings.ReplaceAll(key, "_", "-"), envPrefix+strings.ToUpper(key)
+	switch {
+	case flags.Changed(flag):
+		return "--" + flag
+	case p.getenv(variable) != "":
+		return variable
+	}
+	return "config file: " + key
 }
 
 // loadSettingsFile reads the file of --config or WASMOOR_CONFIG, which must be
@@ -169,10 +209,26 @@ func fromFlag(f *pflag.Flag) (string, any) {
 	return keyOf(f.Name), f.Value.String()
 }
 
+// durationHook lets a time be written like "30s".
+func durationHook(from, to reflect.Type, data any) (any, error) {
+	if from.Kind() != reflect.String || to != reflect.TypeFor[time.Duration]() {
+		return data, nil
+	}
+	d, err := time.ParseDuration(data.(string))
+	if err != nil {
+		return nil, &formError{fmt.Sprintf("%q is not a time: write a number and a unit, e.g. 500ms, 30s or 2m", data)}
+	}
+	return d, nil
+}
+
 // sizeHook lets a number of bytes be written like "256MiB".
 func sizeHook(from, to reflect.Type, data any) (any, error) {
 	if from.Kind() != reflect.String || to != reflect.TypeFor[int64]() {
 		return data, nil
 	}
-	return limit.ParseSize(data.(string))
+	n, err := limit.ParseSize(data.(string))
+	if err != nil {
+		return nil, &formError{err.Error()}
+	}
+	return n, nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,5 +62,42 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	want.Host.PublicAddr = "127.0.0.1:2" // the flag wins
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+// A value that cannot be is told with where it stands and what may stand there.
+func TestSettingsOfTheWrongForm(t *testing.T) {
+	tests := []struct {
+		name, flag, variable, value, file, want string
+	}{
+		{"flag", "--min-free-disk=lots", "", "", "", `--min-free-disk: "lots" is not a size: write bytes as a whole number`},
+		{"variable", "", "WASMOOR_DRAIN_TIMEOUT", "soon", "", `WASMOOR_DRAIN_TIMEOUT: "soon" is not a time: write a number and a unit`},
+		{"number", "", "WASMOOR_MAX_CONNS", "many", "", `WASMOOR_MAX_CONNS: "many" is not what the setting takes; write e.g. `},
+		{"file", "", "", "", "max_body_memory = \"big\"\n", `config file: max_body_memory: "big" is not a size`},
+		{"file, truth", "", "", "", "show_errors = \"maybe\"\n", `config file: show_errors: "maybe" is not what the setting takes; write e.g. false`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile(settingsFile, []byte(tt.file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := &program{getenv: func(name string) string {
+				if name == tt.variable {
+					return tt.value
+				}
+				return ""
+			}}
+			flags := p.serveCommand().Flags()
+			if tt.flag != "" {
+				if err := flags.Parse([]string{tt.flag}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := p.settings(flags)
+			if _, ok := errors.AsType[*usageError](err); !ok || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("settings = %v, want a usage error that starts %q", err, tt.want)
+			}
+		})
 	}
 }
