@@ -132,12 +132,6 @@ func locate(from target, location string) (target, string) {
 	if err != nil {
 		return target{}, "its location cannot be read"
 	}
-	if u.Host != from.url.Host {
-		// Its own spelling is judged, not the one it is parsed to.
-		if raw := location; strings.Contains(authority(raw), "%") {
-			return target{}, "its location has a percent escape in the host"
-		}
-	}
 	return parseTarget(u.String())
 }
 
