@@ -28,7 +28,10 @@ const (
 	retryLast  = 500 * time.Millisecond
 )
 
-type breaker = circuitbreaker.CircuitBreaker[*http.Response]
+// reply is a hop's response; nil with an error.
+type reply struct{ *http.Response }
+
+type breaker = circuitbreaker.CircuitBreaker[reply]
 
 // breakers holds the circuit breaker of each origin.
 type breakers struct {
@@ -55,7 +58,7 @@ func (b *breakers) of(origin string) breaker {
 	if len(b.byOrigin) >= maxBreakers {
 		clear(b.byOrigin)
 	}
-	made := circuitbreaker.NewBuilder[*http.Response]().
+	made := circuitbreaker.NewBuilder[reply]().
 		HandleIf(isOutage).
 		WithFailureThreshold(breakAfter).
 		WithSuccessThreshold(1).
@@ -67,7 +70,7 @@ func (b *breakers) of(origin string) breaker {
 
 // isOutage says what tells against a service. What the host or the guest
 // decided does not.
-func isOutage(resp *http.Response, err error) bool {
+func isOutage(resp reply, err error) bool {
 	if err != nil {
 		return !errors.Is(err, errForbidden) && !errors.Is(err, context.Canceled)
 	}
@@ -76,9 +79,9 @@ func isOutage(resp *http.Response, err error) bool {
 
 // mayRepeat says what a second try may change: an outage that the service has
 // not put a time to.
-func mayRepeat(resp *http.Response, err error) bool {
+func mayRepeat(resp reply, err error) bool {
 	if err != nil {
-		return isOutage(nil, err) && !errors.Is(err, circuitbreaker.ErrOpen) &&
+		return isOutage(reply{}, err) && !errors.Is(err, circuitbreaker.ErrOpen) &&
 			!errors.Is(err, context.DeadlineExceeded)
 	}
 	return isOutage(resp, nil) && resp.Header.Get("Retry-After") == ""
@@ -86,23 +89,23 @@ func mayRepeat(resp *http.Response, err error) bool {
 
 // guarded runs one hop of a call behind the breaker of its origin, repeating it
 // where that is sound.
-func (c *Client) guarded(ctx context.Context, t target, repeat bool, send func() (*http.Response, error)) (*http.Response, error) {
-	policies := []failsafe.Policy[*http.Response]{c.breakers.of(t.origin.String())}
+func (c *Client) guarded(ctx context.Context, t target, repeat bool, send func() (reply, error)) (reply, error) {
+	policies := []failsafe.Policy[reply]{c.breakers.of(t.origin.String())}
 	if repeat {
-		policies = []failsafe.Policy[*http.Response]{retries(), policies[0]}
+		policies = []failsafe.Policy[reply]{retries(), policies[0]}
 	}
 	return failsafe.With(policies...).WithContext(ctx).Get(send)
 }
 
-func retries() failsafe.Policy[*http.Response] {
-	return retrypolicy.NewBuilder[*http.Response]().
+func retries() failsafe.Policy[reply] {
+	return retrypolicy.NewBuilder[reply]().
 		HandleIf(mayRepeat).
 		WithMaxRetries(maxRetries).
 		WithBackoff(retryFirst, retryLast).
 		WithJitterFactor(0.25).
 		ReturnLastFailure().
-		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[*http.Response]) {
-			if resp := e.LastResult(); resp != nil {
+		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[reply]) {
+			if resp := e.LastResult(); resp.Response != nil {
 				_ = resp.Body.Close() // it is not looked at
 			}
 		}).

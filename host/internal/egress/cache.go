@@ -80,14 +80,14 @@ func selecting(header http.Header) http.Header {
 }
 
 // response makes a response of the entry.
-func (e *entry) response(now time.Time) *http.Response {
+func (e *entry) response(now time.Time) reply {
 	header := e.header.Clone()
 	header.Set("Age", strconv.FormatInt(int64(e.ageAt(now)/time.Second), 10))
-	return &http.Response{StatusCode: e.status, Header: header, Body: io.NopCloser(bytes.NewReader(e.body))}
+	return reply{&http.Response{StatusCode: e.status, Header: header, Body: io.NopCloser(bytes.NewReader(e.body))}}
 }
 
 // roundTrip answers from the cache, or with send, whose response it may keep.
-func (c *cache) roundTrip(o *outgoing, send func() (*http.Response, error)) (*http.Response, error) {
+func (c *cache) roundTrip(o *outgoing, send func() (reply, error)) (reply, error) {
 	if !usable(o) {
 		resp, err := send()
 		c.invalidate(o, resp)
@@ -105,7 +105,7 @@ func (c *cache) roundTrip(o *outgoing, send func() (*http.Response, error)) (*ht
 	resp, err := send()
 	o.header = plain
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	if stored != nil && resp.StatusCode == http.StatusNotModified {
 		_ = resp.Body.Close() // it has none
@@ -161,9 +161,9 @@ func conditional(header http.Header, e *entry) http.Header {
 }
 
 // invalidate drops what an unsafe call has made doubtful (§4.4).
-func (c *cache) invalidate(o *outgoing, resp *http.Response) {
+func (c *cache) invalidate(o *outgoing, resp reply) {
 	safe := o.method == http.MethodGet || o.method == http.MethodHead || o.method == http.MethodOptions
-	if safe || resp == nil || resp.StatusCode >= 400 {
+	if safe || resp.Response == nil || resp.StatusCode >= 400 {
 		return
 	}
 	c.mu.Lock()
@@ -207,7 +207,7 @@ func (c *cache) remove(url string) {
 
 // keeping returns the response with a body that is kept once it has been read
 // to its end.
-func (c *cache) keeping(o *outgoing, resp *http.Response, asked time.Time) *http.Response {
+func (c *cache) keeping(o *outgoing, resp reply, asked time.Time) reply {
 	if !storable(resp) {
 		return resp
 	}

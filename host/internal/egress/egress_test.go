@@ -97,8 +97,12 @@ func TestRedirects(t *testing.T) {
 		})
 	}
 	mux.HandleFunc("/end", see)
-	mux.HandleFunc("/other", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other+"/end", 307) })
-	mux.HandleFunc("/stranger", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://stranger.example/", 302) })
+	mux.HandleFunc("/other", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other+"/end", http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/stranger", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://stranger.example/", http.StatusFound)
+	})
 	mux.HandleFunc("/nowhere", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(302) })
 	mux.HandleFunc("/hops/{n}", func(w http.ResponseWriter, r *http.Request) {
 		n := int(r.PathValue("n")[0] - '0')
@@ -106,7 +110,7 @@ func TestRedirects(t *testing.T) {
 			see(w, r)
 			return
 		}
-		http.Redirect(w, r, fmt.Sprintf("/hops/%d", n-1), 302)
+		http.Redirect(w, r, fmt.Sprintf("/hops/%d", n-1), http.StatusFound)
 	})
 	origin := upstream(t, mux.ServeHTTP)
 	other = upstream(t, see)
@@ -116,12 +120,18 @@ func TestRedirects(t *testing.T) {
 		method, path, want string
 		status             abi.Status
 	}{
-		{"POST", "/301", "GET||secret|key|text/plain", 0}, {"POST", "/302", "GET||secret|key|text/plain", 0}, {"POST", "/303", "GET||secret|key|text/plain", 0},
-		{"POST", "/307", "POST|body|secret|key|text/plain", 0}, {"POST", "/308", "POST|body|secret|key|text/plain", 0},
-		{"PUT", "/302", "PUT|body|secret|key|text/plain", 0}, {"PUT", "/303", "GET||secret|key|text/plain", 0},
+		{"POST", "/301", "GET||secret|key|text/plain", 0},
+		{"POST", "/302", "GET||secret|key|text/plain", 0},
+		{"POST", "/303", "GET||secret|key|text/plain", 0},
+		{"POST", "/307", "POST|body|secret|key|text/plain", 0},
+		{"POST", "/308", "POST|body|secret|key|text/plain", 0},
+		{"PUT", "/302", "PUT|body|secret|key|text/plain", 0},
+		{"PUT", "/303", "GET||secret|key|text/plain", 0},
 		{"POST", "/other", "POST|body|||text/plain", 0},
-		{"GET", "/stranger", "", abi.Denied}, {"GET", "/nowhere", "", 0},
-		{"GET", "/hops/5", "GET||secret|key|text/plain", 0}, {"GET", "/hops/6", "", abi.Unreachable},
+		{"GET", "/stranger", "", abi.Denied},
+		{"GET", "/nowhere", "", 0},
+		{"GET", "/hops/5", "GET||secret|key|text/plain", 0},
+		{"GET", "/hops/6", "", abi.Unreachable},
 	} {
 		body := ""
 		if tc.method != "GET" {
@@ -155,7 +165,7 @@ func TestTLS(t *testing.T) {
 	plain := upstream(t, func(http.ResponseWriter, *http.Request) {})
 	origin, roots := secure(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/down" {
-			http.Redirect(w, r, plain, 302)
+			http.Redirect(w, r, plain, http.StatusFound)
 			return
 		}
 		fmt.Fprint(w, r.Proto)
@@ -393,8 +403,13 @@ func TestRetries(t *testing.T) {
 		fails, asked int64
 		status       uint32
 	}{
-		{"GET", "/", false, 2, 3, 200}, {"PUT", "/", false, 1, 2, 200}, {"GET", "/", false, 9, 3, 503},
-		{"POST", "/", false, 1, 1, 503}, {"POST", "/", true, 1, 2, 200}, {"PATCH", "/", false, 1, 1, 503}, {"GET", "/later", false, 1, 1, 503},
+		{"GET", "/", false, 2, 3, 200},
+		{"PUT", "/", false, 1, 2, 200},
+		{"GET", "/", false, 9, 3, 503},
+		{"POST", "/", false, 1, 1, 503},
+		{"POST", "/", true, 1, 2, 200},
+		{"PATCH", "/", false, 1, 1, 503},
+		{"GET", "/later", false, 1, 1, 503},
 	} {
 		asked.Store(0)
 		fails = tc.fails

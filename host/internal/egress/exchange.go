@@ -17,15 +17,15 @@ const maxRedirects = 5
 const userAgent = "wasmoor"
 
 // exchange runs a call to the response's head, behind redirects.
-func (c *Client) exchange(ctx context.Context, o *outgoing) (*http.Response, *failure) {
+func (c *Client) exchange(ctx context.Context, o *outgoing) (reply, *failure) {
 	for hop := 0; ; hop++ {
 		resp, err := c.hop(ctx, o)
 		if err != nil {
-			return nil, explain(o.target, err)
+			return reply{}, explain(o.target, err)
 		}
 		if resp.StatusCode < 200 || resp.StatusCode > 599 {
 			_ = resp.Body.Close() // it is not looked at
-			return nil, &failure{abi.Unreachable, o.target.String() + " answered with a status outside 200 to 599"}
+			return reply{}, &failure{abi.Unreachable, o.target.String() + " answered with a status outside 200 to 599"}
 		}
 		location, ok := o.follows(resp)
 		if !ok {
@@ -33,21 +33,22 @@ func (c *Client) exchange(ctx context.Context, o *outgoing) (*http.Response, *fa
 		}
 		_ = resp.Body.Close() // it is not looked at
 		if hop == maxRedirects {
-			return nil, &failure{abi.Unreachable, "there are too many redirects"}
+			return reply{}, &failure{abi.Unreachable, "there are too many redirects"}
 		}
 		if f := c.redirect(o, resp.StatusCode, location); f != nil {
-			return nil, f
+			return reply{}, f
 		}
 	}
 }
 
 // hop sends the call once to where it stands, through cache, retries and
 // breaker.
-func (c *Client) hop(ctx context.Context, o *outgoing) (*http.Response, error) {
-	send := func() (*http.Response, error) {
+func (c *Client) hop(ctx context.Context, o *outgoing) (reply, error) {
+	send := func() (reply, error) {
 		req := o.request(ctx)
-		return c.guarded(ctx, o.target, c.cfg.Idempotent || isIdempotent(o.method), func() (*http.Response, error) {
-			return c.transport.RoundTrip(o.again(req))
+		return c.guarded(ctx, o.target, c.cfg.Idempotent || isIdempotent(o.method), func() (reply, error) {
+			resp, err := c.transport.RoundTrip(o.again(req)) //nolint:bodyclose // the session closes it
+			return reply{resp}, err
 		})
 	}
 	if c.cache == nil || o.flags&abi.HTTPNoCache != 0 {
@@ -88,7 +89,7 @@ func (o *outgoing) again(req *http.Request) *http.Request {
 }
 
 // follows returns where a response sends the call.
-func (o *outgoing) follows(resp *http.Response) (string, bool) {
+func (o *outgoing) follows(resp reply) (string, bool) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

@@ -77,7 +77,7 @@ func initialAge(h http.Header, asked, arrived time.Time) time.Duration {
 
 // storable reports whether a private cache may keep the response to a GET (§3),
 // and whether keeping it could be of use.
-func storable(resp *http.Response) bool {
+func storable(resp reply) bool {
 	d := directivesOf(resp.Header)
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo, http.StatusMultipleChoices, http.StatusMovedPermanently,

@@ -40,11 +40,11 @@ type call struct {
 	timeout time.Duration
 	sent    bool
 	cancel  context.CancelFunc
-	resp    *http.Response // nil unless sent and answered
-	failed  *failure       // of the call or of its body, for good
-	got     int64          // bytes of the body, decompressed
-	ended   bool           // the body was read to its end
-	head    []byte         // layout of what http_head gives
+	resp    reply    // of a sent call that has one
+	failed  *failure // of the call or of its body, for good
+	got     int64    // bytes of the body, decompressed
+	ended   bool     // the body was read to its end
+	head    []byte   // layout of what http_head gives
 }
 
 // Open takes a call and returns its handle. Else it returns a status, Invalid,
@@ -135,7 +135,7 @@ func (s *Session) Send(ctx context.Context, handles []uint32) (int, abi.Status, 
 	s.run(ctx, calls)
 	answered := 0
 	for _, c := range calls {
-		if c.resp != nil {
+		if c.resp.Response != nil {
 			answered++
 		}
 	}
@@ -197,7 +197,7 @@ func (s *Session) Head(handle uint32) ([]byte, abi.Status) {
 
 func (c *call) response() *abi.HTTPResponse {
 	r := &abi.HTTPResponse{URL: c.out.target.url.String()}
-	if c.resp == nil {
+	if c.resp.Response == nil {
 		r.Failure, r.Reason = uint32(-c.failed.status), c.failed.reason
 		return r
 	}
@@ -280,7 +280,7 @@ func (s *Session) CloseCall(handle uint32) abi.Status {
 }
 
 func (c *call) release() {
-	if c.resp != nil {
+	if c.resp.Response != nil {
 		_ = c.resp.Body.Close() // the call is over either way
 	}
 	if c.cancel != nil {
