@@ -86,6 +86,9 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Pattern = ""
 	inv.head = inv.head[:0]
 	inv.logLines = 0
+	if attempt == 1 { // inv may have served another request
+		inv.oneRun = false
+	}
 }
 
 // Calls returns the attempt's calls to other services, nil without a grant.
