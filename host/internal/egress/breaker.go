@@ -35,6 +35,8 @@ type breaker = circuitbreaker.CircuitBreaker[reply]
 
 // breakers holds the circuit breaker of each origin.
 type breakers struct {
+	rest time.Duration // how long an origin is left alone
+
 	mu       sync.Mutex
 	byOrigin map[string]breaker
 }
@@ -62,7 +64,7 @@ func (b *breakers) of(origin string) breaker {
 		HandleIf(isOutage).
 		WithFailureThreshold(breakAfter).
 		WithSuccessThreshold(1).
-		WithDelay(breakTime).
+		WithDelay(b.rest).
 		Build()
 	b.byOrigin[origin] = made
 	return made

@@ -62,7 +62,7 @@ func New(cfg Config) *Client {
 	dialer := &net.Dialer{Timeout: dialTime, Resolver: cfg.Network.Resolver, Control: guard(cfg.Network.Allow)}
 	c := &Client{
 		cfg:      cfg,
-		breakers: breakers{byOrigin: map[string]breaker{}},
+		breakers: breakers{rest: breakTime, byOrigin: map[string]breaker{}},
 		transport: &http.Transport{
 			Proxy:                  nil, // the environment's would see every call and reach every address
 			DialContext:            tcpOnly(dialer),

@@ -446,6 +446,32 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// TestBreakerTriesAgain waits for the rest of an origin that has recovered.
+func TestBreakerTriesAgain(t *testing.T) {
+	var asked atomic.Int64
+	origin := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) <= breakAfter {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	c := client(t, nil, origin)
+	c.breakers.rest = time.Millisecond
+	post := func() answer { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
+	for range breakAfter {
+		post()
+	}
+	for got := post(); got.status() != abi.OK; got = post() {
+		if got.status() != abi.Unreachable {
+			t.Fatalf("got %+v, want to be told to wait", got)
+		}
+	}
+	for range breakAfter {
+		if got := post(); got.head.Status != 200 {
+			t.Errorf("after it recovered: %+v", got)
+		}
+	}
+}
+
 func TestBreakersAreBounded(t *testing.T) {
 	b := breakers{byOrigin: map[string]breaker{}}
 	for i := range 3 * maxBreakers {
