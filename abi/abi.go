@@ -58,11 +58,16 @@ const (
 	WrongType Status = -7
 	// Internal: the host failed; the operator's log says why.
 	Internal Status = -8
+	// Timeout: a call to another service took too long.
+	Timeout Status = -9
+	// Unreachable: a call to another service failed on its way: no connection, no
+	// trust in its certificate, an answer that is not HTTP.
+	Unreachable Status = -10
 )
 
 var statusNames = [...]string{
 	"ok", "bad pointer", "invalid", "not found", "unavailable",
-	"denied", "limit", "wrong type", "internal",
+	"denied", "limit", "wrong type", "internal", "timeout", "unreachable",
 }
 
 // String returns the status's name in SPEC.md, in lower case.
@@ -101,6 +106,14 @@ const (
 	ListReverse uint32 = 1 << iota
 	// ListKeysOnly leaves values out.
 	ListKeysOnly
+)
+
+// Flags of http_open.
+const (
+	// HTTPNoRedirect gives an answer of 3xx to the guest instead of following it.
+	HTTPNoRedirect uint32 = 1 << iota
+	// HTTPNoCache neither reads nor fills the response cache.
+	HTTPNoCache
 )
 
 // CounterSize is the length of a counter's value: a little-endian i64.

@@ -30,6 +30,25 @@ type ResponseHead struct {
 	Headers []Pair
 }
 
+// HTTPRequest is the head of a call to another service.
+type HTTPRequest struct {
+	Method    string // a token, in capitals as a rule
+	URL       string // absolute, http or https
+	Headers   []Pair
+	TimeoutMS uint32 // until the end of the response's body; 0 = the plugin's limit
+	Flags     uint32 // HTTP*
+}
+
+// HTTPResponse is what became of a call to another service: a response, or the
+// reason why there is none.
+type HTTPResponse struct {
+	Status  uint32 // 0 = the call failed
+	Headers []Pair // names in lower case
+	URL     string // the one that answered, behind redirects
+	Failure uint32 // 0 = there is a response, else a status's number without its sign
+	Reason  string // of the failure, for a person
+}
+
 // Entry is one key of a list page.
 type Entry struct{ Key, Value []byte }
 
@@ -79,6 +98,29 @@ func AppendResponseHead(b []byte, h *ResponseHead) []byte {
 	return AppendPairs(AppendUint32(b, h.Status), h.Headers)
 }
 
+// AppendHTTPRequest appends the layout of r.
+func AppendHTTPRequest(b []byte, r *HTTPRequest) []byte {
+	b = AppendString(AppendString(b, r.Method), r.URL)
+	b = AppendPairs(b, r.Headers)
+	return AppendUint32(AppendUint32(b, r.TimeoutMS), r.Flags)
+}
+
+// AppendHTTPResponse appends the layout of r.
+func AppendHTTPResponse(b []byte, r *HTTPResponse) []byte {
+	b = AppendPairs(AppendUint32(b, r.Status), r.Headers)
+	b = AppendUint32(AppendString(b, r.URL), r.Failure)
+	return AppendString(b, r.Reason)
+}
+
+// AppendHandles appends a list of handles.
+func AppendHandles(b []byte, handles []uint32) []byte {
+	b = AppendUint32(b, uint32(len(handles)))
+	for _, h := range handles {
+		b = AppendUint32(b, h)
+	}
+	return b
+}
+
 // DecodeRequestHead reads a request head into h, reusing its slices; its strings
 // share b's memory. It reports whether b holds a whole head; if not, h is of no
 // use.
@@ -108,6 +150,45 @@ func DecodeResponseHead(b string, h *ResponseHead) bool {
 	h.Status = r.Uint32()
 	h.Headers = r.Pairs(h.Headers[:0])
 	return !r.bad
+}
+
+// DecodeHTTPRequest reads the head of a call into h, reusing its slice; its
+// strings share b's memory. It reports whether b holds a whole head; if not, h
+// is of no use. It does not judge the fields.
+func DecodeHTTPRequest(b string, h *HTTPRequest) bool {
+	r := Reader{rest: b}
+	h.Method = r.String()
+	h.URL = r.String()
+	h.Headers = r.Pairs(h.Headers[:0])
+	h.TimeoutMS = r.Uint32()
+	h.Flags = r.Uint32()
+	return !r.bad
+}
+
+// DecodeHTTPResponse reads what became of a call into h, as DecodeHTTPRequest
+// does.
+func DecodeHTTPResponse(b string, h *HTTPResponse) bool {
+	r := Reader{rest: b}
+	h.Status = r.Uint32()
+	h.Headers = r.Pairs(h.Headers[:0])
+	h.URL = r.String()
+	h.Failure = r.Uint32()
+	h.Reason = r.String()
+	return !r.bad
+}
+
+// DecodeHandles reads a list of handles and appends them to handles. It reports
+// whether b holds a whole list.
+func DecodeHandles(b string, handles []uint32) ([]uint32, bool) {
+	r := Reader{rest: b}
+	n := r.Uint32()
+	if uint64(n)*4 > uint64(len(r.rest)) {
+		return handles, false
+	}
+	for range n {
+		handles = append(handles, r.Uint32())
+	}
+	return handles, !r.bad
 }
 
 // DecodePairs reads a list of pairs, the layout of log attributes, and appends

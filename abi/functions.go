@@ -69,6 +69,12 @@ const (
 	FnLogWrite      = "log_write"
 	FnClockNow      = "clock_now"
 	FnRandomFill    = "random_fill"
+	FnHTTPOpen      = "http_open"
+	FnHTTPWrite     = "http_write"
+	FnHTTPSend      = "http_send"
+	FnHTTPHead      = "http_head"
+	FnHTTPRead      = "http_read"
+	FnHTTPClose     = "http_close"
 )
 
 // Functions returns the host functions of Module in the order of SPEC.md. The
@@ -91,5 +97,11 @@ func Functions() []Function {
 		{FnLogWrite, []Param{{"level", U32}, {"message", In}, {"attrs", In}}},
 		{FnClockNow, nil},
 		{FnRandomFill, []Param{{"buf", Out}}},
+		{FnHTTPOpen, []Param{{"head", In}}},
+		{FnHTTPWrite, []Param{{"handle", U32}, {"data", In}}},
+		{FnHTTPSend, []Param{{"handles", In}}},
+		{FnHTTPHead, []Param{{"handle", U32}, {"buf", Out}}},
+		{FnHTTPRead, []Param{{"handle", U32}, {"buf", Out}}},
+		{FnHTTPClose, []Param{{"handle", U32}}},
 	}
 }

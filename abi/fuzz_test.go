@@ -101,3 +101,39 @@ func FuzzDecodePairs(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeHTTPRequest(f *testing.F) {
+	seed(f, "http_request")
+	f.Fuzz(func(t *testing.T, in string) {
+		var r HTTPRequest
+		if DecodeHTTPRequest(in, &r) {
+			checkPrefix(t, in, AppendHTTPRequest(nil, &r))
+		}
+		if len(r.Headers) > len(in)/pairSize {
+			t.Errorf("%d fields out of %d bytes", len(r.Headers), len(in))
+		}
+	})
+}
+
+func FuzzDecodeHTTPResponse(f *testing.F) {
+	seed(f, "http_response")
+	f.Fuzz(func(t *testing.T, in string) {
+		var r HTTPResponse
+		if DecodeHTTPResponse(in, &r) {
+			checkPrefix(t, in, AppendHTTPResponse(nil, &r))
+		}
+	})
+}
+
+func FuzzDecodeHandles(f *testing.F) {
+	seed(f, "handles")
+	f.Fuzz(func(t *testing.T, in string) {
+		list, ok := DecodeHandles(in, nil)
+		if len(list) > len(in)/4 {
+			t.Errorf("%d handles out of %d bytes", len(list), len(in))
+		}
+		if ok {
+			checkPrefix(t, in, AppendHandles(nil, list))
+		}
+	})
+}

@@ -106,10 +106,10 @@ func TestSpecListsTheStatuses(t *testing.T) {
 			t.Errorf("row %d of SPEC.md is %q, want %d %v", i+1, row[:2], -i, want)
 		}
 	}
-	if got, want := Internal, Status(1-len(statusNames)); got != want {
+	if got, want := Unreachable, Status(1-len(statusNames)); got != want {
 		t.Errorf("the last status is %d, want %d", got, want)
 	}
-	for _, s := range []Status{1, Internal - 1, -1 << 63} {
+	for _, s := range []Status{1, Unreachable - 1, -1 << 63} {
 		if s.String() != "unknown status" {
 			t.Errorf("Status(%d) = %q", int64(s), s)
 		}

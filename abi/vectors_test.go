@@ -94,6 +94,43 @@ var codecs = map[string]codec{
 		},
 		fresh: func() any { return new([][2]string) },
 	},
+	"http_request": {
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			r := parse[httpRequest](tb, v)
+			return string(AppendHTTPRequest(nil, &HTTPRequest{r.Method, r.URL, toPairs(r.Headers), r.TimeoutMS, r.Flags}))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			var r HTTPRequest
+			ok := DecodeHTTPRequest(b, &r)
+			return httpRequest{r.Method, r.URL, fromPairs(r.Headers), r.TimeoutMS, r.Flags}, ok
+		},
+		fresh: func() any { return new(httpRequest) },
+	},
+	"http_response": {
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			r := parse[httpResponse](tb, v)
+			return string(AppendHTTPResponse(nil, &HTTPResponse{r.Status, toPairs(r.Headers), r.URL, r.Failure, r.Reason}))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			var r HTTPResponse
+			ok := DecodeHTTPResponse(b, &r)
+			return httpResponse{r.Status, fromPairs(r.Headers), r.URL, r.Failure, r.Reason}, ok
+		},
+		fresh: func() any { return new(httpResponse) },
+	},
+	"handles": {
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			return string(AppendHandles(nil, parse[[]uint32](tb, v)))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			list, ok := DecodeHandles(b, []uint32{})
+			return list, ok
+		},
+		fresh: func() any { return new([]uint32) },
+	},
 	"counter": {
 		encode: func(tb testing.TB, v json.RawMessage) string {
 			tb.Helper()
@@ -121,6 +158,21 @@ type requestHead struct {
 type responseHead struct {
 	Status  uint32
 	Headers [][2]string
+}
+
+type httpRequest struct {
+	Method, URL string
+	Headers     [][2]string
+	TimeoutMS   uint32 `json:"timeout_ms"`
+	Flags       uint32
+}
+
+type httpResponse struct {
+	Status  uint32
+	Headers [][2]string
+	URL     string
+	Failure uint32
+	Reason  string
 }
 
 type page struct {
@@ -260,6 +312,9 @@ func TestCountsAreNotTrusted(t *testing.T) {
 		"response head": func() { var h ResponseHead; DecodeResponseHead(head, &h) },
 		"page":          func() { DecodePage(lie, true) },
 		"attributes":    func() { DecodePairs(lie, nil) },
+		"http request":  func() { var r HTTPRequest; DecodeHTTPRequest("\x00\x00\x00\x00\x00\x00\x00\x00"+lie, &r) },
+		"http response": func() { var r HTTPResponse; DecodeHTTPResponse(head, &r) },
+		"handles":       func() { DecodeHandles(lie, nil) },
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -1,12 +1,16 @@
 package host
 
 import (
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -47,6 +51,15 @@ type Config struct {
 	// ShowErrors tells clients why a plugin failed. For an author's own machine:
 	// the text may quote the guest. Default false.
 	ShowErrors bool `koanf:"show_errors"`
+
+	// OutboundAllowNetworks lists networks, as prefixes separated by commas, that
+	// plugins may call beside the public ones, e.g. "10.1.0.0/16, 127.0.0.1/32".
+	// A plugin still needs a grant for each host. Default "".
+	OutboundAllowNetworks string `koanf:"outbound_allow_networks"`
+	// OutboundResolver resolves the names plugins call; nil takes the system's.
+	OutboundResolver *net.Resolver `koanf:"-"`
+	// OutboundRootCAs are who plugins' calls trust; nil takes the system's.
+	OutboundRootCAs *x509.CertPool `koanf:"-"`
 
 	// Log receives the host's records, one per request, and the guests'. nil
 	// drops them.
@@ -105,7 +118,25 @@ func (c Config) Validate() error {
 	if c.MinFreeDisk < minFreeDisk && c.MinFreeDisk != 0 {
 		return badConfig("min_free_disk", "it must be at least 128MiB, which the store needs to tidy up in, or 0 for no guard")
 	}
-	return nil
+	_, err := c.outbound()
+	return err
+}
+
+// outbound returns what plugins' calls may reach.
+func (c Config) outbound() (egress.Network, error) {
+	n := egress.Network{Resolver: c.OutboundResolver, RootCAs: c.OutboundRootCAs}
+	for text := range strings.SplitSeq(c.OutboundAllowNetworks, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil || prefix != prefix.Masked() {
+			return n, badConfig("outbound_allow_networks", fmt.Sprintf(
+				"%q is not a network; write prefixes like 10.1.0.0/16 or 127.0.0.1/32, separated by commas", text))
+		}
+		n.Allow = append(n.Allow, prefix)
+	}
+	return n, nil
 }
 
 func badConfig(key, why string) error {

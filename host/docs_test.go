@@ -48,6 +48,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 	table := operating(t)
 	size := func(n int64) string { return limit.FormatSize(n) }
 	d, m := limit.Default(), limit.Maximum()
+	o, om := limit.DefaultOutbound(), limit.MaximumOutbound()
 	for _, row := range []struct{ name, def, max string }{
 		{"memory of an instance", size(d.Memory), size(m.Memory)},
 		{"time of a handler, re-runs included", d.Deadline.String(), m.Deadline.String()},
@@ -67,6 +68,12 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"keys of a plugin", fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
 		{"bytes of a plugin", size(plugin.DefaultKVBytes), "by grant"},
 		{"runs of a handler after conflicts", fmt.Sprint(limit.Attempts), ""},
+		{"calls of an attempt", fmt.Sprint(o.Calls), fmt.Sprint(om.Calls)},
+		{"calls of an attempt at a time", fmt.Sprint(o.Concurrent), fmt.Sprint(om.Concurrent)},
+		{"time of a call", o.Timeout.String(), om.Timeout.String()},
+		{"response body of a call, decompressed", size(o.ResponseBody), size(om.ResponseBody)},
+		{"request head of a call", size(limit.OutboundHead), ""},
+		{"request body of a call", size(limit.OutboundBody), ""},
 		{"log line", size(limit.LogLine), ""},
 		{"log lines of an attempt", fmt.Sprint(limit.LogLines), ""},
 	} {
@@ -84,6 +91,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
 		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
+		"outbound_allow_networks": c.OutboundAllowNetworks,
 	} {
 		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {
 			t.Errorf("OPERATING.md row %q is %q, the code's default is %v", key, got, want)
@@ -112,6 +120,8 @@ func TestConfigValidate(t *testing.T) {
 		"max_guest_memory": func(c *Config) { c.MaxGuestMemory = 0 },
 		"max_body_memory":  func(c *Config) { c.MaxBodyMemory = 0 },
 		"min_free_disk":    func(c *Config) { c.MinFreeDisk = 1 << 20 },
+
+		"outbound_allow_networks": func(c *Config) { c.OutboundAllowNetworks = "10.0.0.0/8, 10.0.0.1/8" },
 	} {
 		c := DefaultConfig()
 		change(&c)

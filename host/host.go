@@ -90,8 +90,12 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if h.engine, err = newEngine(ctx, h.cfg.MaxGuestMemory); err != nil {
 		return err
 	}
+	network, err := h.cfg.outbound()
+	if err != nil {
+		return err
+	}
 	h.deployer = deploy.New(deploy.Config{
-		Store: h.store, Registry: reg, Engine: h.engine, Clock: time.Now, Log: h.cfg.Log,
+		Store: h.store, Registry: reg, Engine: h.engine, Clock: time.Now, Log: h.cfg.Log, Network: network,
 	})
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err

@@ -48,6 +48,7 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 	table := rows(read(t, manifestDoc))
 	size := limit.FormatSize
 	d, m := limit.Default(), limit.Maximum()
+	od, om := limit.DefaultOutbound(), limit.MaximumOutbound()
 	for key, want := range map[string][2]string{
 		"manifest_version":     {"required", fmt.Sprint(manifest.FormatVersion)},
 		"version":              {"none", fmt.Sprint(manifest.MaxLabel, " bytes")},
@@ -64,6 +65,12 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 		"kv.keys":              {fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
 		"kv.bytes":             {size(plugin.DefaultKVBytes), "by grant"},
 		"config":               {"none", fmt.Sprint(manifest.MaxVars)},
+
+		"outbound.allow":         {"required", fmt.Sprint(manifest.MaxOrigins)},
+		"outbound.timeout":       {od.Timeout.String(), om.Timeout.String()},
+		"outbound.response_body": {size(od.ResponseBody), size(om.ResponseBody)},
+		"outbound.calls":         {fmt.Sprint(od.Calls), fmt.Sprint(om.Calls)},
+		"outbound.concurrent":    {fmt.Sprint(od.Concurrent), fmt.Sprint(om.Concurrent)},
 	} {
 		if row := table[key]; len(row) != 4 || row[1] != want[0] || row[2] != want[1] {
 			t.Errorf("row %s is %q, the code says default %q, maximum %q", key, row, want[0], want[1])
@@ -121,18 +128,22 @@ func keysOf(table string, tree any, found map[string]bool) map[string]bool {
 // manifestTables are the functions of the reader that name a table's keys, with
 // the table.
 var manifestTables = map[string]string{
-	"manifest": "", "limits": "limits.", "routes": "route.", "kv": "kv.", "entry": "config.NAME.", "build": "build.",
+	"manifest": "", "limits": "limits.", "routes": "route.", "kv": "kv.", "entry": "config.NAME.", "build": "build.", "outbound": "outbound.",
 }
 
 // manifestKeys returns the keys that the source of the reader accepts: the
 // arguments of its calls of table.only.
 func manifestKeys(t *testing.T) (keys []string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "internal/manifest/parse.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	var decls []ast.Decl
+	for _, name := range []string{"parse.go", "outbound.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), "internal/manifest/"+name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, file.Decls...)
 	}
-	for _, decl := range file.Decls {
+	for _, decl := range decls {
 		f, ok := decl.(*ast.FuncDecl)
 		if !ok {
 			continue

@@ -13,7 +13,7 @@ import (
 // TestSpecLimitsAreTheCode holds the table of limits in the specification of
 // the ABI to the code, in both directions: no row goes unchecked.
 func TestSpecLimitsAreTheCode(t *testing.T) {
-	d := limit.Default()
+	d, o := limit.Default(), limit.DefaultOutbound()
 	want := map[string]string{
 		"key, prefix, cursor":   specSize(store.MaxKey),
 		"value":                 specSize(store.MaxValue),
@@ -29,6 +29,11 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"memory *":                              specSize(d.Memory),
 		"deadline over all attempts *":          fmt.Sprintf("%g s", d.Deadline.Seconds()),
 		"attempts":                              fmt.Sprint(limit.Attempts),
+		"calls of an attempt *; at once *":      fmt.Sprintf("%d; %d", o.Calls, o.Concurrent),
+		"time of a call *":                      fmt.Sprintf("%g s, and the deadline", o.Timeout.Seconds()),
+		"request of a call": fmt.Sprintf("head %s, %d fields, URL %s, body %s",
+			specSize(limit.OutboundHead), limit.Headers, specSize(limit.RequestURL), specSize(limit.OutboundBody)),
+		"response of a call": fmt.Sprintf("head %s, body * %s, decompressed", specSize(limit.ResponseHead), specSize(o.ResponseBody)),
 	}
 	table := specLimits(t)
 	for name, cells := range table {

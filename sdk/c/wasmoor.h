@@ -41,6 +41,8 @@ enum {
     WM_LIMIT = -6,       /* the call would exceed a limit */
     WM_WRONG_TYPE = -7,  /* not a counter, or it would overflow */
     WM_INTERNAL = -8,    /* the host failed */
+    WM_TIMEOUT = -9,      /* a call to another service took too long */
+    WM_UNREACHABLE = -10, /* a call to another service failed on its way */
 
     WM_NO_ROOM = -1000001,  /* the arena is spent, or a writer's buffer */
     WM_MALFORMED = -1000002 /* bytes are not the layout they should be */

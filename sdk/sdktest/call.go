@@ -36,6 +36,7 @@ type call struct {
 	tx      *tx
 	outcome uint32
 	result  *Result
+	sent    []*outbound // the handle is the index and one; nil = closed
 
 	headFault string // why the last head was refused; a good one heals it
 	bodyFault string

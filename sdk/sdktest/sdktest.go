@@ -53,6 +53,9 @@ type Host struct {
 	Routes []string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
+	// Idempotent is outbound.idempotent of the manifest: a handler may run again
+	// after any call.
+	Idempotent bool
 	// Random is what sdk.Random reads, crypto/rand unless set.
 	Random io.Reader
 	// Conflicts makes that many attempts of each request lose their commit
@@ -64,8 +67,9 @@ type Host struct {
 	// called for the requests it makes itself.
 	BeforeCommit func(attempt int)
 
-	handler sdk.Handler
-	between atomic.Bool // BeforeCommit runs
+	upstreams map[string]http.Handler
+	handler   sdk.Handler
+	between   atomic.Bool // BeforeCommit runs
 }
 
 // New returns a host for a plugin whose handler is h.
@@ -104,6 +108,7 @@ type Result struct {
 	Pattern  string   // as the router reported it
 	Fault    string   // why the host answered in place of the handler, "" if it did not
 	Logs     []Record // of all attempts
+	Calls    []Call   // to other services, of all attempts
 }
 
 // Record is one record of the plugin's log.
@@ -185,12 +190,16 @@ func (h *Host) Do(r *http.Request) *Result {
 		return answer
 	}
 	var logs []Record
+	var calls []Call
 	for attempt := 1; ; attempt++ {
 		head.Attempt = uint32(attempt)
 		result, again := h.attempt(head, body)
 		result.Attempts = attempt
 		logs = append(logs, result.Logs...)
 		result.Logs = logs
+		calls = append(calls, result.Calls...)
+		result.Calls = calls
+		again = again && (h.Idempotent || !anyUnsafe(calls))
 		if !again || attempt == attempts {
 			return result
 		}
@@ -295,7 +304,7 @@ func (c *call) commits() bool {
 // answer is the host's own answer in place of the handler's.
 func (c *call) answer(status int, fault string) *Result {
 	r := refused(status, fault)
-	r.Pattern, r.Logs = c.result.Pattern, c.result.Logs
+	r.Pattern, r.Logs, r.Calls = c.result.Pattern, c.result.Logs, c.result.Calls
 	if status == http.StatusServiceUnavailable {
 		r.Header.Set("Retry-After", "1")
 	}

@@ -63,6 +63,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.Duration("idle-timeout", d.Host.IdleTimeout, "how long an idle connection stays open")
 	flags.String("min-free-disk", limit.FormatSize(d.Host.MinFreeDisk), "free disk space below which writes are refused")
 	flags.Bool("show-errors", d.Host.ShowErrors, "tell clients why a plugin failed; for an author's own machine")
+	flags.String("outbound-allow-networks", d.Host.OutboundAllowNetworks, "private networks plugins may call, as prefixes separated by commas")
 	flags.String("log-level", d.LogLevel, "debug, info, warn or error")
 	flags.String("log-format", d.LogFormat, "text, json, or auto: text on a terminal")
 	return flags

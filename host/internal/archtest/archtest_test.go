@@ -32,7 +32,8 @@ router            -> plugin
 store             -> fault
 store/badger      -> store
 store/storetest   -> store
-invoke            -> store limit
+egress            -> limit
+invoke            -> store limit egress
 capability        -> invoke
 capability/*      -> capability
 engine            -> capability wasmbin manifest
@@ -59,6 +60,8 @@ var owners = map[string]string{
 	"github.com/tetratelabs/":   "engine",
 	"github.com/extism/":        "engine",
 	"github.com/dgraph-io/":     "store/badger",
+	"github.com/failsafe-go/":   "egress",
+	"code.dny.dev/":             "egress",
 	"github.com/spf13/":         "cmd/wasmoor",
 	"github.com/knadh/":         "cmd/wasmoor",
 	"github.com/fsnotify/":      "cmd/wasmoor",

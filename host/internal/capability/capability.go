@@ -74,5 +74,29 @@ func whileHandling(h Handler) Call {
 	}
 }
 
+// Waiter is a Handler that waits: its error is that of ctx and nothing else.
+type Waiter func(ctx context.Context, inv *invoke.Invocation, mem Memory, args []uint64) (int64, error)
+
+// Waiting makes host functions of abi.Module from waiters by name, as Native
+// does from handlers.
+func Waiting(waiters map[string]Waiter) []Func {
+	names := make(map[string]Handler, len(waiters))
+	for name := range waiters {
+		names[name] = nil
+	}
+	funcs := Native(names)
+	for i := range funcs {
+		w := waiters[funcs[i].Name]
+		funcs[i].Call = func(ctx context.Context, g *Guest, args []uint64) (uint64, error) {
+			if g.Inv == nil {
+				return Result(abi.Unavailable), nil
+			}
+			result, err := w(ctx, g.Inv, g.Mem, args)
+			return uint64(result), err
+		}
+	}
+	return funcs
+}
+
 // Result turns a status into a host function's result.
 func Result(s abi.Status) uint64 { return uint64(int64(s)) }

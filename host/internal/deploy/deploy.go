@@ -14,6 +14,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -24,13 +25,14 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Config is what a Deployer works with. All fields are required.
+// Config is what a Deployer works with. All fields but Network are required.
 type Config struct {
 	Store    store.Store
 	Registry *registry.Registry
 	Engine   engine.Engine
 	Clock    func() time.Time
 	Log      *slog.Logger
+	Network  egress.Network // what the plugins' calls reach; the zero value is the public network
 }
 
 // Deployer owns what serves. Methods are safe for concurrent use; changes are
@@ -56,8 +58,9 @@ type live struct {
 	manifest *manifest.Manifest
 	program  engine.Program
 	service  *dispatch.Service
-	failure  error // why a restored deployment answers 503; nil = it serves
-	unrouted bool  // nobody knows its routes, or another plugin has them
+	outbound *egress.Client // nil without a grant
+	failure  error          // why a restored deployment answers 503; nil = it serves
+	unrouted bool           // nobody knows its routes, or another plugin has them
 }
 
 // Target is what a route leads to.
@@ -173,6 +176,9 @@ func (d *Deployer) drain(l *live) {
 		defer close(closed)
 		defer d.drains.Delete(l)
 		<-drained
+		if l.outbound != nil {
+			l.outbound.Close()
+		}
 		if err := l.program.Close(context.Background()); err != nil {
 			d.cfg.Log.Error("close program", "plugin", l.plugin.Name, "version", l.version.Number, "error", err)
 		}

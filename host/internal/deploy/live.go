@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -49,11 +50,27 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Quota:   quota(p.Grant),
 		Config:  config,
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
+
+		Outbound: d.outbound(p, r.manifest),
 	}
 	return &live{
-		plugin: p, version: r.version, manifest: r.manifest, program: program,
+		outbound: env.Outbound,
+		plugin:   p, version: r.version, manifest: r.manifest, program: program,
 		service: dispatch.NewService(dispatch.Config{Env: env, Program: program, Store: d.cfg.Store, Clock: d.cfg.Clock}),
 	}
+}
+
+// outbound makes the client of a deployment's calls, nil if the plugin may make
+// none. It has no connection until a call is made.
+func (d *Deployer) outbound(p plugin.Plugin, m *manifest.Manifest) *egress.Client {
+	origins := m.Ask().Outbound.Both(p.Grant.Outbound).List()
+	if len(origins) == 0 {
+		return nil
+	}
+	return egress.New(egress.Config{
+		Network: d.cfg.Network, Origins: origins, Limits: m.Outbound.Limits,
+		Idempotent: m.Outbound.Idempotent, Cache: m.Outbound.Cache, Clock: d.cfg.Clock,
+	})
 }
 
 // brokenLive holds the routes of a deployment that cannot serve. One whose

@@ -109,7 +109,7 @@ func (s *Service) Drain() <-chan struct{} {
 // Errors by fault code; the effects are dropped with each but Unknown: Trap and
 // BadReply (the guest's), Deadline, Unavailable (the plugin is at its
 // concurrency limit, or the store takes no writes), Conflict (the re-runs are
-// used up), Exhausted (quota or disk), Unknown, Internal.
+// used up, or a call to another service forbids them), Exhausted (quota or disk), Unknown, Internal.
 func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.Deadline)
 	defer cancel()
@@ -121,7 +121,12 @@ func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.L
 	inv.Env, inv.Start = s.cfg.Env, s.cfg.Clock()
 	for attempt := 1; ; attempt++ {
 		outcome, err := s.attempt(ctx, inv, attempt, limits)
-		again := fault.CodeOf(err) == fault.Conflict && attempt < limit.Attempts && ctx.Err() == nil
+		conflict := fault.CodeOf(err) == fault.Conflict
+		again := conflict && attempt < limit.Attempts && ctx.Err() == nil
+		if conflict && !inv.MayRepeat() {
+			return Result{Attempts: attempt, Outcome: outcome}, fault.Wrap(fault.Conflict, "dispatch",
+				"the handler has called another service and is not run again after a conflict", err)
+		}
 		if !again {
 			return Result{Attempts: attempt, Outcome: outcome}, err
 		}
@@ -161,6 +166,7 @@ func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt i
 		defer tx.Close()
 	}
 	inv.Begin(attempt, limits, tx)
+	defer inv.End()
 	err = instance.Handle(ctx, inv)
 	if tx != nil && tx.Stale() != nil {
 		return Aborted, tx.Stale()

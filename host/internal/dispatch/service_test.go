@@ -3,6 +3,9 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,10 +13,12 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
@@ -217,6 +222,67 @@ func TestConflictsAreRerunABoundedNumberOfTimes(t *testing.T) {
 	}
 	if got := stored(t, st, "k"); got == "mine" {
 		t.Error("a conflicting write is stored")
+	}
+}
+
+func TestConflictsAfterACallAreNotRerun(t *testing.T) {
+	origin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer origin.Close()
+	granted, err := plugin.ParseOrigin(origin.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inv invoke.Invocation
+	for _, tc := range []struct {
+		method     string
+		idempotent bool
+		attempts   int
+		code       fault.Code
+	}{
+		{"GET", false, 2, ""}, {"HEAD", false, 2, ""}, {"POST", false, 1, fault.Conflict}, {"DELETE", false, 1, fault.Conflict}, {"POST", true, 2, ""},
+	} {
+		client := egress.New(egress.Config{
+			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+			Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(), Idempotent: tc.idempotent,
+		})
+		st, runs := open(t), 0
+		var before *egress.Session
+		s := service(st, func(ctx context.Context, inv *invoke.Invocation) error {
+			runs++
+			calls := inv.Calls()
+			if before != nil {
+				if calls == before {
+					t.Error("an attempt has the session of the one before")
+				}
+				if _, status := before.Head(1); status != abi.NotFound {
+					t.Errorf("a handle of the attempt before: %v, want not found", status)
+				}
+			}
+			before = calls
+			handle, _, why := calls.Open(&abi.HTTPRequest{Method: tc.method, URL: origin.URL})
+			if n, _, err := calls.Send(ctx, []uint32{handle}); n != 1 || err != nil {
+				t.Errorf("%s: %s %s %v", tc.method, why, calls.Reason(handle), err)
+			}
+			if _, _, err := inv.Tx.Get([]byte("k")); err != nil {
+				return err
+			}
+			if runs == 1 {
+				put(t, st, "k", "theirs")
+			}
+			return inv.Tx.Set([]byte("k"), []byte("mine"), 0)
+		})
+		s.Env().Outbound = client
+		// One invocation serves all requests, as the server keeps them: what one
+		// called does not bind the next.
+		inv.Request = &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: "/"}}
+		res, err := s.Do(t.Context(), &inv, s.Env().Limits)
+		if res.Attempts != tc.attempts || fault.CodeOf(err) != tc.code {
+			t.Errorf("%+v: %+v, %v", tc, res, err)
+		}
+		if _, status := before.Head(1); status != abi.NotFound {
+			t.Errorf("a handle after the invocation: %v, want not found", status)
+		}
+		client.Close()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -23,9 +24,11 @@ type Env struct {
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
 	Config  map[string]string
-	Log     *slog.Logger     // carries plugin and version; nil drops what the guest logs
-	Clock   func() time.Time // what the guest's clocks read; nil = time.Now
-	Random  func(buf []byte) // what fills the guest's random bytes; nil = crypto/rand
+	// Outbound makes the plugin's calls to other services; nil without a grant.
+	Outbound *egress.Client
+	Log      *slog.Logger     // carries plugin and version; nil drops what the guest logs
+	Clock    func() time.Time // what the guest's clocks read; nil = time.Now
+	Random   func(buf []byte) // what fills the guest's random bytes; nil = crypto/rand
 }
 
 // Request is what the client sent. The host built it: it is already bounded and
@@ -50,6 +53,8 @@ type Invocation struct {
 
 	head     []byte // encoded request head, made at its first reading
 	logLines int
+	calls    *egress.Session // made at the attempt's first use
+	oneRun   bool            // a call was sent that must not be repeated
 }
 
 // Now reads the clock that the guest sees. A nil inv, of a guest that
@@ -81,7 +86,50 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Pattern = ""
 	inv.head = inv.head[:0]
 	inv.logLines = 0
+	if attempt == 1 { // inv may have served another request
+		inv.oneRun = false
+	}
 }
+
+// Calls returns the attempt's calls to other services, nil without a grant.
+func (inv *Invocation) Calls() *egress.Session {
+	if inv.calls == nil && inv.Env.Outbound != nil {
+		inv.calls = inv.Env.Outbound.Session(egress.Trace{
+			RequestID:   inv.Request.Head.RequestID,
+			Traceparent: inv.field("traceparent"),
+			Tracestate:  inv.field("tracestate"),
+		})
+	}
+	return inv.calls
+}
+
+// field returns the request's header field of that name where it stands once.
+func (inv *Invocation) field(name string) (value string) {
+	for _, f := range inv.Request.Head.Headers {
+		switch {
+		case f.Name != name:
+		case value != "":
+			return ""
+		default:
+			value = f.Value
+		}
+	}
+	return value
+}
+
+// End frees what the attempt held open.
+func (inv *Invocation) End() {
+	if inv.calls == nil {
+		return
+	}
+	inv.oneRun = inv.oneRun || inv.calls.Unrepeatable()
+	inv.calls.Close()
+	inv.calls = nil
+}
+
+// MayRepeat reports whether the handler may run again after a conflict: it may
+// not once it has called another service with more than GET and HEAD.
+func (inv *Invocation) MayRepeat() bool { return !inv.oneRun }
 
 // Head returns the encoded request head; valid until the next Begin.
 func (inv *Invocation) Head() []byte {

@@ -13,6 +13,24 @@ type Limits struct {
 	Concurrency  int // invocations of one plugin at a time
 }
 
+// Outbound bounds the calls of one attempt to other services. Sizes are bytes.
+type Outbound struct {
+	Timeout      time.Duration // of a call, to the end of its response's body
+	ResponseBody int64         // decompressed
+	Calls        int           // that an attempt may open
+	Concurrent   int           // of an attempt at a time
+}
+
+// DefaultOutbound returns the bounds of a plugin whose manifest names none.
+func DefaultOutbound() Outbound {
+	return Outbound{Timeout: 5 * time.Second, ResponseBody: 8 << 20, Calls: 20, Concurrent: 8}
+}
+
+// MaximumOutbound returns what a manifest may ask for.
+func MaximumOutbound() Outbound {
+	return Outbound{Timeout: 60 * time.Second, ResponseBody: 64 << 20, Calls: 100, Concurrent: 32}
+}
+
 // Bounds that are the same for every plugin. Sizes are bytes.
 const (
 	RequestHead  = 32 << 10 // request line and header
@@ -23,6 +41,9 @@ const (
 	LogLines     = 1000 // per invocation; the rest is counted, not kept
 	RoutePattern = 256  // what route_set accepts
 	Module       = 64 << 20
+
+	OutboundBody = 4 << 20 // of the request of a call
+	OutboundHead = 32 << 10
 	Attempts     = 4 // the first run and three re-runs after conflicts
 )
 

@@ -41,6 +41,8 @@ type Manifest struct {
 	Vars    []Var   // sorted by name
 	Build   Build
 
+	Outbound Outbound
+
 	limits limit.Limits
 	ask    plugin.Grant
 }
@@ -67,6 +69,13 @@ type Var struct {
 	Description string
 }
 
+// Outbound is how a plugin calls other services; where to is in Ask.
+type Outbound struct {
+	Idempotent bool // the services tolerate repeats, so that a handler may run again
+	Cache      bool // keep responses as RFC 9111 allows
+	Limits     limit.Outbound
+}
+
 // Build says how an author's project becomes a module. Only the CLI reads it.
 type Build struct {
 	Command string
@@ -77,7 +86,7 @@ type Build struct {
 // Default returns the manifest of a module that comes without one: the whole
 // mount, default limits, no capability, no config.
 func Default(name string) *Manifest {
-	return &Manifest{Name: name, limits: limit.Default()}
+	return &Manifest{Name: name, Outbound: Outbound{Limits: limit.DefaultOutbound()}, limits: limit.Default()}
 }
 
 // Limits returns the limits of an invocation, defaults included.

@@ -43,6 +43,15 @@ concurrency = 8
 keys = 100000
 bytes = "64MiB"
 
+[outbound]
+allow = ["https://*.example.org:8443", "https://API.example.com/"]
+idempotent = true
+cache = true
+timeout = "2s"
+response_body = "1MiB"
+calls = 3
+concurrent = 2
+
 [config]
 greeting = { default = "hello" }
 api_key = { required = true, secret = true, description = "of the mail service" }
@@ -58,6 +67,8 @@ const fullJSON = `{
   ],
   "limits": {"memory": "32MiB", "deadline": "2s", "request_body": 1024, "response_body": "1MiB", "concurrency": 8},
   "kv": {"keys": 100000, "bytes": "64MiB"},
+  "outbound": {"allow": ["https://*.example.org:8443", "https://api.example.com"], "idempotent": true, "cache": true,
+    "timeout": "2s", "response_body": "1MiB", "calls": 3, "concurrent": 2},
   "config": {
     "greeting": {"default": "hello"},
     "api_key": {"required": true, "secret": true, "description": "of the mail service"},
@@ -82,7 +93,13 @@ func full() *Manifest {
 		limits: limit.Limits{
 			Memory: 32 << 20, Deadline: 2 * time.Second, RequestBody: 1024, ResponseBody: 1 << 20, Concurrency: 8,
 		},
-		ask: plugin.Grant{KV: true, KVKeys: 100000, KVBytes: 64 << 20},
+		Outbound: Outbound{
+			Idempotent: true, Cache: true,
+			Limits: limit.Outbound{Timeout: 2 * time.Second, ResponseBody: 1 << 20, Calls: 3, Concurrent: 2},
+		},
+		ask: plugin.Grant{
+			KV: true, KVKeys: 100000, KVBytes: 64 << 20, Outbound: "https://*.example.org:8443 https://api.example.com",
+		},
 	}
 }
 

@@ -74,7 +74,7 @@ func (r *reader) manifest() *Manifest {
 	if r.extismManifest(t) || !r.format(t) {
 		return nil
 	}
-	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "config", "build")
+	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "outbound", "config", "build")
 	m := Default("")
 	m.Name = r.name(t)
 	m.Version = r.label(t)
@@ -83,6 +83,7 @@ func (r *reader) manifest() *Manifest {
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t, m.ABI)
 	m.ask = r.kv(t)
+	m.ask.Outbound = r.outbound(t, &m.Outbound)
 	m.Vars = r.vars(t)
 	m.Build = r.build(t)
 	return m

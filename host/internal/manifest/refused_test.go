@@ -130,7 +130,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, config, build`,
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, outbound, config, build`,
 	},
 	{
 		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",
@@ -255,6 +255,43 @@ var refused = []struct{ name, text, want string }{
 3:1: name: plugin name "-" is not allowed: use 1 to 63 of a-z, 0-9 and -, not starting or ending with -
 5:1: limits.memory: "x" is not a size: write bytes as a whole number, alone or with KiB, MiB, GiB, kB, MB or GB
 6:1: limits.deadlin: unknown key; did you mean "deadline"?`,
+	},
+
+	{
+		"outbound without origins", head + "[outbound]\ncache = true\n",
+		`3:2: outbound.allow: it names no origin; write e.g. allow = ["https://api.example.com"]`,
+	},
+	{
+		"outbound with an empty list", head + "[outbound]\nallow = []\n",
+		`4:1: outbound.allow: it names no origin; write e.g. allow = ["https://api.example.com"]`,
+	},
+	{
+		"outbound with one string", head + "[outbound]\nallow = \"https://a.example\"\n",
+		`4:1: outbound.allow: it must be a list of strings, not the string "https://a.example"`,
+	},
+	{
+		"outbound key mistyped", head + "[outbound]\nallow = [\"https://a.example\"]\nidempotnet = true\n",
+		`5:1: outbound.idempotnet: unknown key; did you mean "idempotent"?`,
+	},
+	{
+		"outbound table mistyped", head + "[outbond]\n",
+		`3:2: outbond: unknown key; did you mean "outbound"?`,
+	},
+	{
+		"outbound to a path", head + "[outbound]\nallow = [\"https://a.example\", \"https://a.example/v1\"]\n",
+		`4:1: outbound.allow[1]: "https://a.example/v1" is no origin: a path is not part of it, every path of the host is reached; ` +
+			`write e.g. "https://api.example.com", with :port where it is not the usual one`,
+	},
+	{
+		"outbound to every host", head + "[outbound]\nallow = [\"https://*.com\"]\n",
+		`4:1: outbound.allow[0]: "https://*.com" is no origin: a wildcard needs two labels behind it, as in "https://*.example.com"; ` +
+			`write e.g. "https://api.example.com", with :port where it is not the usual one`,
+	},
+	{
+		"outbound over its maximum", head + "[outbound]\nallow = [\"https://a.example\"]\ntimeout = \"5m\"\ncalls = 101\nconcurrent = 0\n",
+		"5:1: outbound.timeout: 5m0s is above the maximum of 1m0s\n" +
+			"6:1: outbound.calls: 101 is above the maximum of 100\n" +
+			"7:1: outbound.concurrent: it must be at least 1, not 0",
 	},
 
 	{

@@ -16,6 +16,8 @@ type Grant struct {
 	KV      bool  `json:"kv,omitempty"`
 	KVKeys  int64 `json:"kv_keys,omitempty"`  // 0 = DefaultKVKeys
 	KVBytes int64 `json:"kv_bytes,omitempty"` // 0 = DefaultKVBytes
+
+	Outbound Origins `json:"outbound,omitempty"` // where it may call out to
 }
 
 // Quota returns how many keys, and bytes of keys and values, the key space may
@@ -26,6 +28,14 @@ func (g Grant) Quota() (keys, bytes int64) {
 
 // Missing lists, for a person, what ask wants beyond g; empty when g covers it.
 func (g Grant) Missing(ask Grant) []string {
+	missing := g.missingKV(ask)
+	for _, origin := range ask.Outbound.Without(g.Outbound) {
+		missing = append(missing, "outbound to "+origin)
+	}
+	return missing
+}
+
+func (g Grant) missingKV(ask Grant) []string {
 	switch {
 	case !ask.KV:
 		return nil
@@ -58,6 +68,12 @@ func (g Grant) wishes() []string {
 
 // Union returns what g and o grant together: never less than either.
 func (g Grant) Union(o Grant) Grant {
+	both := g.unionKV(o)
+	both.Outbound = g.Outbound.Union(o.Outbound)
+	return both
+}
+
+func (g Grant) unionKV(o Grant) Grant {
 	switch {
 	case !o.KV:
 		return g

@@ -157,6 +157,9 @@ func differences(before, after plugin.Plugin) string {
 	if before.Grant != after.Grant {
 		keys, bytes := after.Grant.Quota()
 		what = append(what, fmt.Sprintf("grant kv=%t keys=%d bytes=%d", after.Grant.KV, keys, bytes))
+		if before.Grant.Outbound != after.Grant.Outbound {
+			what = append(what, fmt.Sprintf("grant outbound=%q", after.Grant.Outbound))
+		}
 	}
 	if names := changedVars(before.Vars, after.Vars); len(names) > 0 {
 		what = append(what, "vars "+strings.Join(names, " "))

@@ -27,6 +27,12 @@ type Host interface {
 	LogWrite(level uint32, message string, attrs []byte) int64
 	ClockNow() int64
 	RandomFill(buf []byte) int64
+	HTTPOpen(head []byte) int64
+	HTTPWrite(handle uint32, data []byte) int64
+	HTTPSend(handles []byte) int64
+	HTTPHead(handle uint32, buf []byte) int64
+	HTTPRead(handle uint32, buf []byte) int64
+	HTTPClose(handle uint32) int64
 }
 
 // pageSize is what small answers of the host are read into.

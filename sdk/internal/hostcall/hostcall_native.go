@@ -108,3 +108,33 @@ func ClockNow() int64 { return ask(Host.ClockNow) }
 func RandomFill(buf []byte) int64 {
 	return ask(func(h Host) int64 { return h.RandomFill(buf) })
 }
+
+// HTTPOpen opens a call to another service.
+func HTTPOpen(head []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPOpen(head) })
+}
+
+// HTTPWrite appends to the call's body.
+func HTTPWrite(handle uint32, data []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPWrite(handle, data) })
+}
+
+// HTTPSend sends calls and waits for their responses' heads.
+func HTTPSend(handles []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPSend(handles) })
+}
+
+// HTTPHead reads what became of a call.
+func HTTPHead(handle uint32, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPHead(handle, buf) })
+}
+
+// HTTPRead reads the next bytes of a response's body.
+func HTTPRead(handle uint32, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPRead(handle, buf) })
+}
+
+// HTTPClose ends a call.
+func HTTPClose(handle uint32) int64 {
+	return ask(func(h Host) int64 { return h.HTTPClose(handle) })
+}

@@ -62,6 +62,29 @@ func clockNow() int64
 //go:noescape
 func randomFill(buf unsafe.Pointer, size uint32) int64
 
+//go:wasmimport wasmoor_v1 http_open
+//go:noescape
+func httpOpen(head unsafe.Pointer, size uint32) int64
+
+//go:wasmimport wasmoor_v1 http_write
+//go:noescape
+func httpWrite(handle uint32, data unsafe.Pointer, size uint32) int64
+
+//go:wasmimport wasmoor_v1 http_send
+//go:noescape
+func httpSend(handles unsafe.Pointer, size uint32) int64
+
+//go:wasmimport wasmoor_v1 http_head
+//go:noescape
+func httpHead(handle uint32, buf unsafe.Pointer, size uint32) int64
+
+//go:wasmimport wasmoor_v1 http_read
+//go:noescape
+func httpRead(handle uint32, buf unsafe.Pointer, size uint32) int64
+
+//go:wasmimport wasmoor_v1 http_close
+func httpClose(handle uint32) int64
+
 func pointer(b []byte) (unsafe.Pointer, uint32) {
 	return unsafe.Pointer(unsafe.SliceData(b)), uint32(len(b))
 }
@@ -128,6 +151,33 @@ func ClockNow() int64 { return clockNow() }
 
 // RandomFill fills buf with random bytes.
 func RandomFill(buf []byte) int64 { return randomFill(pointer(buf)) }
+
+// HTTPOpen opens a call to another service.
+func HTTPOpen(head []byte) int64 { return httpOpen(pointer(head)) }
+
+// HTTPWrite appends to the call's body.
+func HTTPWrite(handle uint32, data []byte) int64 {
+	p, n := pointer(data)
+	return httpWrite(handle, p, n)
+}
+
+// HTTPSend sends calls and waits for their responses' heads.
+func HTTPSend(handles []byte) int64 { return httpSend(pointer(handles)) }
+
+// HTTPHead reads what became of a call.
+func HTTPHead(handle uint32, buf []byte) int64 {
+	p, n := pointer(buf)
+	return httpHead(handle, p, n)
+}
+
+// HTTPRead reads the next bytes of a response's body.
+func HTTPRead(handle uint32, buf []byte) int64 {
+	p, n := pointer(buf)
+	return httpRead(handle, p, n)
+}
+
+// HTTPClose ends a call.
+func HTTPClose(handle uint32) int64 { return httpClose(handle) }
 
 // Run is for native tests; it is here so that they are checked with the rest.
 func Run(Host, func()) { panic("hostcall: a guest has its own host") }

@@ -20,6 +20,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/log"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -46,6 +47,7 @@ func Functions() []capability.Func {
 		config.Functions(),
 		log.Functions(),
 		system.Functions(),
+		outbound.Functions(),
 		wasi.Functions(),
 	)
 }

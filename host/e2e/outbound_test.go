@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// service serves on loopback until the test ends.
+func service(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func allowing(origins ...string) string {
+	return fmt.Sprintf("[outbound]\nallow = [\"%s\"]\ntimeout = \"60s\"", strings.Join(origins, `", "`))
+}
+
+// TestOutbound lets a guest call services through the built binary.
+func TestOutbound(t *testing.T) {
+	s := serve(t, t.TempDir(), "--outbound-allow-networks", "127.0.0.1/32")
+	guest := goGuest(t, "testdata/fetchguest")
+
+	t.Run("several at once", func(t *testing.T) {
+		const n = 4
+		var arrived sync.WaitGroup
+		arrived.Add(n)
+		origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+			arrived.Done()
+			arrived.Wait() // answers only when all have come
+			fmt.Fprintf(w, "%s %t", r.URL.Path, r.Header.Get("X-Request-Id") != "")
+		})
+		s.deploy("all", pack(t, guest, "all", allowing(origin)))
+		var urls, want string
+		for i := range n {
+			urls += fmt.Sprintf("%s/%d\n", origin, i)
+			want += fmt.Sprintf("200 /%d true\n", i)
+		}
+		if got := s.do("POST", "/all/all", urls); got.body != want {
+			t.Errorf("got %v, want %q", got, want)
+		}
+	})
+
+	t.Run("not granted", func(t *testing.T) {
+		var asked atomic.Int64
+		origin := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+		s.deploy("other", pack(t, guest, "other", allowing("https://other.example")))
+		s.deploy("none", pack(t, guest, "none"))
+		for _, name := range []string{"other", "none"} {
+			if got := s.do("POST", "/"+name+"/all", origin); !strings.Contains(got.body, "denied") {
+				t.Errorf("%s: %v, want denied", name, got)
+			}
+		}
+		if asked.Load() != 0 {
+			t.Errorf("the service was asked %d times", asked.Load())
+		}
+	})
+
+	t.Run("more hosts wait", func(t *testing.T) {
+		s.deploy("more", pack(t, guest, "more", allowing("https://a.example")))
+		module := pack(t, guest, "more", allowing("https://a.example", "https://b.example"))
+		err := s.tryChange(context.Background(), "/v1/plugins/more/versions", module)
+		if err == nil || !strings.Contains(err.Error(), "outbound to https://b.example") || !strings.Contains(err.Error(), "--grant") {
+			t.Errorf("a version that asks for more: %v", err)
+		}
+		s.mustCLI("", "activate", "more", "2", "--grant")
+	})
+
+	t.Run("connections end with their deployment", func(t *testing.T) {
+		closed := make(chan struct{}, 8)
+		upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		upstream.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				closed <- struct{}{}
+			}
+		}
+		upstream.Start()
+		defer upstream.Close()
+		s.deploy("conn", pack(t, guest, "conn", allowing(upstream.URL)))
+		if got := s.do("POST", "/conn/all", upstream.URL); got.body != "200 \n" {
+			t.Errorf("got %v", got)
+		}
+		select {
+		case <-closed:
+			t.Error("the connection is closed while the deployment serves")
+		default:
+		}
+		s.deploy("conn", pack(t, guest, "conn", allowing(upstream.URL)))
+		<-closed
+	})
+
+	t.Run("conflicts", func(t *testing.T) { testConflictsAfterCalls(t, s, guest) })
+
+	t.Run("deadline", func(t *testing.T) {
+		gone := make(chan struct{})
+		var once sync.Once
+		origin := service(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); once.Do(func() { close(gone) }) })
+		s.deploy("hang", pack(t, guest, "hang", allowing(origin), "[limits]\ndeadline = \"300ms\""))
+		if got := s.do("POST", "/hang/hang", origin); got.status != 504 {
+			t.Errorf("got %v, want 504", got)
+		}
+		<-gone
+	})
+}
+
+// testConflictsAfterCalls has the called service change what the handler read.
+func testConflictsAfterCalls(t *testing.T, s *server, guest []byte) {
+	for _, tc := range []struct {
+		name, method, manifest string
+		calls                  int64
+		want                   string
+	}{
+		{"get", "GET", "", 2, "2"},
+		{"post", "POST", "", 1, ""},
+		{"again", "POST", "\nidempotent = true", 2, "2"},
+	} {
+		var asked atomic.Int64
+		origin := service(t, func(http.ResponseWriter, *http.Request) {
+			if asked.Add(1) == 1 {
+				_, _ = s.try(context.Background(), "POST", "/"+tc.name+"/bump", "")
+			}
+		})
+		s.deploy(tc.name, pack(t, guest, tc.name, "[kv]", allowing(origin)+tc.manifest))
+		got := s.do("POST", "/"+tc.name+"/conflict?method="+tc.method, origin)
+		if asked.Load() != tc.calls {
+			t.Errorf("%s: the service was asked %d times, want %d", tc.name, asked.Load(), tc.calls)
+		}
+		if tc.want != "" && (got.status != 200 || got.body != tc.want) {
+			t.Errorf("%s: %v, want an answer of attempt %s", tc.name, got, tc.want)
+		}
+		if tc.want == "" && (got.status != 503 || got.header.Get("Retry-After") == "") {
+			t.Errorf("%s: %v %v, want 503 with Retry-After", tc.name, got, got.header)
+		}
+	}
+}
+
+// TestOutboundToPrivateNetworks is the twin without the operator's exception.
+func TestOutboundToPrivateNetworks(t *testing.T) {
+	var asked atomic.Int64
+	origin := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	named := strings.Replace(origin, "127.0.0.1", "localhost", 1)
+	s := serve(t, t.TempDir())
+	s.deploy("inside", pack(t, goGuest(t, "testdata/fetchguest"), "inside", allowing(origin, named)))
+	got := s.do("POST", "/inside/all", origin+"\n"+named)
+	if strings.Count(got.body, "outbound_allow_networks") != 2 || asked.Load() != 0 {
+		t.Errorf("got %v after %d requests, want a refusal that names the setting", got, asked.Load())
+	}
+}

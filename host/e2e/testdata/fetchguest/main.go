@@ -1,0 +1,88 @@
+// Fetchguest calls the services that a test names.
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/sdk"
+	"github.com/wasmoor/wasmoor/sdk/fetch"
+	"github.com/wasmoor/wasmoor/sdk/kv"
+)
+
+func init() {
+	r := sdk.NewRouter()
+	r.HandleFunc("POST /all", all)
+	r.HandleFunc("POST /conflict", conflict)
+	r.HandleFunc("POST /bump", bump)
+	r.HandleFunc("POST /hang", hang)
+	sdk.Handle(r.Serve)
+}
+
+func main() {}
+
+// all calls every URL of the body at once: a line of the answer for each.
+func all(w *sdk.Response, r *sdk.Request) error {
+	body, err := r.Body(1 << 20)
+	if err != nil {
+		return err
+	}
+	var calls []*fetch.Request
+	for url := range strings.FieldsSeq(string(body)) {
+		calls = append(calls, &fetch.Request{URL: url})
+	}
+	var answer string
+	for _, result := range fetch.All(calls...) {
+		answer += line(result) + "\n"
+	}
+	return w.Text(200, answer)
+}
+
+func line(r fetch.Result) string {
+	if r.Err != nil {
+		return "error " + r.Err.Error()
+	}
+	body, err := r.Response.Bytes(1 << 20)
+	if err != nil {
+		return "error " + err.Error()
+	}
+	return strconv.Itoa(r.Response.Status) + " " + string(body)
+}
+
+// conflict reads a counter, calls out with the method of the query, and writes
+// what it read.
+func conflict(w *sdk.Response, r *sdk.Request) error {
+	n, _, err := kv.Get("n")
+	if err != nil {
+		return err
+	}
+	url, err := r.Body(1 << 10)
+	if err != nil {
+		return err
+	}
+	if _, err := fetch.Do(&fetch.Request{Method: r.Query().Get("method"), URL: string(url)}); err != nil {
+		return err
+	}
+	if err := kv.Set("seen", n); err != nil {
+		return err
+	}
+	return w.Text(200, strconv.Itoa(r.Attempt()))
+}
+
+// bump changes what conflict has read.
+func bump(w *sdk.Response, r *sdk.Request) error {
+	if err := kv.Set("n", []byte(r.ID())); err != nil {
+		return err
+	}
+	return w.NoContent()
+}
+
+// hang calls a service that never answers.
+func hang(w *sdk.Response, r *sdk.Request) error {
+	url, err := r.Body(1 << 10)
+	if err != nil {
+		return err
+	}
+	_, err = fetch.Get(string(url))
+	return err
+}

@@ -1,0 +1,102 @@
+// Package egress makes the calls of plugins to other services: to the origins
+// that were granted, never to a private or local address, within bounds of
+// time, size and number, with retries, a circuit breaker for each host and, if
+// the plugin asks, a response cache. Package invoke holds its sessions;
+// capability/outbound and the engines use them; deploy makes a client for each
+// deployment.
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// Network is what the operator decides for the calls of all plugins. The zero
+// value reaches public addresses alone.
+type Network struct {
+	Allow    []netip.Prefix // networks that may be reached beside the public ones
+	Resolver *net.Resolver  // nil = the system's
+	RootCAs  *x509.CertPool // nil = the system's
+}
+
+// Config is what a client is made of.
+type Config struct {
+	Network    Network
+	Origins    []plugin.Origin // granted; none = no call succeeds
+	Limits     limit.Outbound
+	Idempotent bool             // the services tolerate repeats of any method
+	Cache      bool             // keep responses as RFC 9111 allows a private cache
+	Clock      func() time.Time // of the cache; nil = time.Now
+}
+
+// Client makes the calls of one deployment over connections of its own. Safe
+// for concurrent use. Close it.
+type Client struct {
+	cfg       Config
+	transport *http.Transport
+	breakers  breakers
+	cache     *cache // nil unless asked for
+}
+
+// Connections of one deployment. They are kept while it serves.
+const (
+	idleConns   = 64
+	idlePerHost = 16
+	idleTime    = time.Minute
+	dialTime    = 10 * time.Second
+)
+
+// New returns a client.
+func New(cfg Config) *Client {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	dialer := &net.Dialer{Timeout: dialTime, Resolver: cfg.Network.Resolver, Control: guard(cfg.Network.Allow)}
+	c := &Client{
+		cfg:      cfg,
+		breakers: breakers{rest: breakTime, byOrigin: map[string]breaker{}},
+		transport: &http.Transport{
+			Proxy:                  nil, // the environment's would see every call and reach every address
+			DialContext:            tcpOnly(dialer),
+			TLSClientConfig:        &tls.Config{RootCAs: cfg.Network.RootCAs, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    dialTime,
+			ForceAttemptHTTP2:      true,
+			MaxIdleConns:           idleConns,
+			MaxIdleConnsPerHost:    idlePerHost,
+			IdleConnTimeout:        idleTime,
+			MaxResponseHeaderBytes: limit.ResponseHead,
+		},
+	}
+	if cfg.Cache {
+		c.cache = newCache(cfg.Clock)
+	}
+	return c
+}
+
+func tcpOnly(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
+}
+
+// Idempotent reports whether the services called tolerate repeats.
+func (c *Client) Idempotent() bool { return c.cfg.Idempotent }
+
+// Close closes the connections. Sessions must have been closed.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// covers reports whether a target was granted.
+func (c *Client) covers(target plugin.Origin) bool {
+	for _, o := range c.cfg.Origins {
+		if o.Covers(target) {
+			return true
+		}
+	}
+	return false
+}

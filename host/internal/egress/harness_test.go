@@ -1,0 +1,265 @@
+package egress
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
+// upstream serves on loopback until the test ends.
+func upstream(t testing.TB, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// client reaches origins on loopback.
+func client(t testing.TB, change func(*Config), origins ...string) *Client {
+	t.Helper()
+	cfg := Config{Network: Network{Allow: loopback}, Limits: limit.DefaultOutbound()}
+	for _, text := range origins {
+		o, err := plugin.ParseOrigin(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Origins = append(cfg.Origins, o)
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	c := New(cfg)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// answer is what became of a call.
+type answer struct {
+	opened abi.Status // of http_open
+	head   abi.HTTPResponse
+	body   string
+	read   abi.Status // at the end of the body
+}
+
+// status is the failure of a call wherever it showed, OK for a whole answer.
+func (a answer) status() abi.Status {
+	switch {
+	case a.opened != abi.OK:
+		return a.opened
+	case a.head.Failure != 0:
+		return -abi.Status(a.head.Failure)
+	}
+	return a.read
+}
+
+func (a answer) header(name string) string {
+	for _, h := range a.head.Headers {
+		if h.Name == name {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+// do makes one call in a session of its own.
+func do(t testing.TB, c *Client, r abi.HTTPRequest, body string) answer {
+	t.Helper()
+	s := c.Session(Trace{RequestID: "r1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+	defer s.Close()
+	handle, status, _ := s.Open(&r)
+	if status != abi.OK {
+		return answer{opened: status}
+	}
+	if status := s.Write(handle, []byte(body)); status != abi.OK {
+		t.Fatalf("write: %v", status)
+	}
+	if _, status, err := s.Send(t.Context(), []uint32{handle}); status != abi.OK || err != nil {
+		t.Fatalf("send: %v, %v", status, err)
+	}
+	return finish(t, s, handle)
+}
+
+func finish(t testing.TB, s *Session, handle uint32) (a answer) {
+	t.Helper()
+	layout, status := s.Head(handle)
+	if status != abi.OK || !abi.DecodeHTTPResponse(string(layout), &a.head) {
+		t.Fatalf("head: %v, %x", status, layout)
+	}
+	var body strings.Builder
+	buf := make([]byte, 8<<10)
+	for {
+		n, status := s.Read(handle, buf)
+		if n == 0 {
+			a.body, a.read = body.String(), status
+			return a
+		}
+		body.Write(buf[:n])
+	}
+}
+
+func get(t testing.TB, c *Client, url string) answer {
+	t.Helper()
+	return do(t, c, abi.HTTPRequest{URL: url}, "")
+}
+
+// names is a DNS server that answers A questions: the answers of a name in
+// turn, the last for ever.
+type names struct {
+	mu      sync.Mutex
+	answers map[string][]netip.Addr
+	asked   map[string]int
+}
+
+// resolver returns one that asks n alone.
+func (n *names) resolver(t testing.TB) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.asked = map[string]int{}
+	var serving sync.WaitGroup
+	serving.Go(func() { n.serve(conn) })
+	t.Cleanup(func() { _ = conn.Close(); serving.Wait() })
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+func (n *names) serve(conn net.PacketConn) {
+	buf := make([]byte, 1500)
+	for {
+		size, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		_, _ = conn.WriteTo(n.reply(buf[:size]), from)
+	}
+}
+
+func (n *names) reply(question []byte) []byte {
+	var labels []string
+	at := 12
+	for question[at] != 0 {
+		labels = append(labels, string(question[at+1:at+1+int(question[at])]))
+		at += 1 + int(question[at])
+	}
+	end := at + 5
+	kind := binary.BigEndian.Uint16(question[at+1:])
+	out := append([]byte{question[0], question[1], 0x84, 0x00, 0, 1, 0, 0, 0, 0, 0, 0}, question[12:end]...)
+	addr, ok := n.next(strings.ToLower(strings.Join(labels, ".")), kind == 1)
+	switch {
+	case !ok:
+		out[3] = 3 // no such name
+	case kind == 1 && addr.Is4():
+		out[7] = 1
+		four := addr.As4()
+		out = append(out, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		out = append(out, four[:]...)
+	case kind == 28 && addr.Is6():
+		out[7] = 1
+		six := addr.As16()
+		out = append(out, 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 0, 0, 16)
+		out = append(out, six[:]...)
+	}
+	return out
+}
+
+func (n *names) next(name string, count bool) (netip.Addr, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := n.answers[name]
+	if len(list) == 0 {
+		return netip.Addr{}, false
+	}
+	i := min(n.asked[name], len(list)-1)
+	if count {
+		n.asked[name]++
+	}
+	return list[i], true
+}
+
+// canary counts connections to a listener nobody may reach.
+func canary(t testing.TB) (port string, hits *atomic.Int64) {
+	t.Helper()
+	hits = new(atomic.Int64)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			hits.Add(1)
+			_ = conn.Close()
+		}
+	})
+	t.Cleanup(func() { _ = ln.Close(); serving.Wait() })
+	_, port, _ = net.SplitHostPort(ln.Addr().String())
+	return port, hits
+}
+
+// raw serves one connection after another with f.
+func raw(t testing.TB, f func(net.Conn)) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				_, _ = conn.Read(make([]byte, 4096))
+				f(conn)
+			})
+		}
+	})
+	t.Cleanup(func() { _ = ln.Close(); serving.Wait() })
+	return "http://" + ln.Addr().String()
+}
+
+func mustURL(t testing.TB, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func drained(r *http.Request) string {
+	b, _ := io.ReadAll(r.Body)
+	return string(b)
+}
+
+const short = 100 * time.Millisecond

@@ -1,0 +1,109 @@
+package egress
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// target is a URL that may be asked for, in its one spelling.
+type target struct {
+	url    *url.URL
+	origin plugin.Origin
+}
+
+// parseTarget reads a URL. What different programs read differently is refused,
+// not repaired. why says for a person what is wrong.
+func parseTarget(raw string) (t target, why string) {
+	if len(raw) > limit.RequestURL {
+		return t, "the URL is too long"
+	}
+	for i := range len(raw) {
+		if c := raw[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+			return t, "the URL has a space, a control, a backslash or a character beyond ASCII; write it as a percent escape"
+		}
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return t, "the URL cannot be read"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return t, fmt.Sprintf("the scheme %.20q is not http or https", u.Scheme)
+	case u.Opaque != "" || u.Host == "":
+		return t, "the URL has no host"
+	case u.User != nil:
+		return t, "the URL has user information; send an authorization header"
+	case strings.Contains(authority(raw), "%"):
+		return t, "the host of the URL has a percent escape or a zone"
+	}
+	host, port, why := plugin.SplitHost(u.Scheme, u.Host)
+	if why != "" {
+		return t, why
+	}
+	if host, why = plugin.CheckHost(host); why != "" {
+		return t, why
+	}
+	t.origin = plugin.Origin{Scheme: u.Scheme, Host: host, Port: port}
+	u.Host = strings.TrimPrefix(t.origin.String(), u.Scheme+"://")
+	u.Fragment, u.RawFragment = "", ""
+	t.url = u
+	return t, ""
+}
+
+// authority is what stands between scheme:// and the path, before anything is
+// decoded.
+func authority(raw string) string {
+	_, rest, _ := strings.Cut(raw, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		return rest[:i]
+	}
+	return rest
+}
+
+// dialled is the target's host and port, for messages.
+func (t target) String() string { return t.origin.Host + ":" + strconv.Itoa(int(t.origin.Port)) }
+
+// knownFlags are the flags of a call this host knows.
+const knownFlags = abi.HTTPNoRedirect | abi.HTTPNoCache
+
+// checkRequest judges everything of a call but its URL.
+func checkRequest(r *abi.HTTPRequest) (why string) {
+	switch {
+	case r.Flags&^knownFlags != 0:
+		return "a flag is unknown to this host"
+	case !httpguts.ValidHeaderFieldName(r.Method):
+		return "the method is not a token"
+	case strings.EqualFold(r.Method, "CONNECT") || strings.EqualFold(r.Method, "TRACE"):
+		return "the methods CONNECT and TRACE are not offered"
+	case len(r.Headers) > limit.Headers:
+		return fmt.Sprintf("there are more than %d header fields", limit.Headers)
+	}
+	for _, h := range r.Headers {
+		switch {
+		case !httpguts.ValidHeaderFieldName(h.Name):
+			return fmt.Sprintf("the header name %.64q is not a token", h.Name)
+		case isOurs(h.Name) || strings.EqualFold(h.Name, "host") || strings.EqualFold(h.Name, "expect"):
+			return fmt.Sprintf("the header %.64q is the host's to set", h.Name)
+		case !httpguts.ValidHeaderFieldValue(h.Value):
+			return fmt.Sprintf("the value of header %.64q has a control character", h.Name)
+		}
+	}
+	return ""
+}
+
+// isOurs reports whether a field belongs to the connection or frames the body.
+func isOurs(name string) bool {
+	switch strings.ToLower(name) {
+	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
+		"te", "trailer", "transfer-encoding", "upgrade", "content-length":
+		return true
+	}
+	return false
+}

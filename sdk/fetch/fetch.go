@@ -1,0 +1,276 @@
+// Package fetch calls other services over HTTP: those that the manifest lists
+// under [outbound] and the operator has granted.
+//
+//	resp, err := fetch.Get("https://api.example.com/rates")
+//	if err != nil {
+//		return err
+//	}
+//	rates, err := resp.Bytes(64 << 10)
+//
+// All sends several calls at once. A call is outside the request's transaction:
+// what it does elsewhere is not undone when the writes are dropped, and after a
+// call other than GET and HEAD the host does not run the handler again on a
+// conflict; the client then gets 503. So read and check first, call, then write.
+//
+// The host follows redirects, verifies certificates, retries what may be
+// retried, decompresses, and closes every response when the handler has
+// returned. Errors are of type *Error and wrap an abi.Status: errors.Is(err,
+// fetch.ErrTimeout) and the like tell them apart.
+//
+// Plugins import it. It does not import net/http, which would double a guest.
+package fetch
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
+)
+
+// What can be wrong, for errors.Is.
+const (
+	// ErrInvalid: the URL, the method or a header breaks a rule; the plugin's log
+	// says which.
+	ErrInvalid = abi.Invalid
+	// ErrUnavailable: no request is being served.
+	ErrUnavailable = abi.Unavailable
+	// ErrDenied: the origin is not granted, or its address is a private one.
+	ErrDenied = abi.Denied
+	// ErrLimit: too many calls, or a request or response is too large.
+	ErrLimit = abi.Limit
+	// ErrTimeout: the service took too long.
+	ErrTimeout = abi.Timeout
+	// ErrUnreachable: there is no connection, or no HTTP on it.
+	ErrUnreachable = abi.Unreachable
+)
+
+// Error is a call without a response, or without the rest of one. A response
+// with any status is no error.
+type Error struct {
+	Op     string // "open", "write", "send", "read"
+	URL    string
+	Status abi.Status // below zero
+	Reason string     // the host's, "" if it gave none
+}
+
+// Error names the URL without its query, and the reason.
+func (e *Error) Error() string {
+	url, _, _ := strings.Cut(e.URL, "?")
+	if e.Reason != "" {
+		return "fetch " + url + ": " + e.Reason
+	}
+	return "fetch " + url + ": " + e.Op + ": " + e.Status.String()
+}
+
+// Unwrap returns the status.
+func (e *Error) Unwrap() error { return e.Status }
+
+// Header is a list of fields, in order and repeated.
+type Header []abi.Pair
+
+// Add appends a field and returns the list.
+func (h Header) Add(name, value string) Header { return append(h, abi.Pair{Name: name, Value: value}) }
+
+// Get returns the first value of a field, whatever the case of its name; "" if
+// there is none.
+func (h Header) Get(name string) string {
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Values returns all values of a field in order.
+func (h Header) Values(name string) []string {
+	var values []string
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			values = append(values, f.Value)
+		}
+	}
+	return values
+}
+
+// Request is a call. Its URL is all it needs.
+type Request struct {
+	Method     string // "" = GET
+	URL        string // absolute
+	Header     Header
+	Body       io.Reader // read in pieces before anything is sent; nil = none
+	Timeout    int64     // nanoseconds, as time.Duration; 0 = the plugin's limit
+	NoRedirect bool      // take a 3xx as the response
+	NoCache    bool      // when the manifest asks for a response cache
+}
+
+// Response is an answer whose body is not read yet. It ends with the handler;
+// Close it earlier where there are many.
+type Response struct {
+	Status int
+	URL    string // the one that answered, behind redirects
+	Header Header // names in lower case
+
+	handle uint32
+}
+
+// Get calls a URL with GET.
+func Get(url string) (*Response, error) { return Do(&Request{URL: url}) }
+
+// Post calls a URL with POST and a body of that content type.
+func Post(url, contentType string, body []byte) (*Response, error) {
+	return Do(&Request{
+		Method: "POST", URL: url, Header: Header(nil).Add("content-type", contentType),
+		Body: strings.NewReader(string(body)),
+	})
+}
+
+// Do makes one call.
+func Do(r *Request) (*Response, error) {
+	result := All(r)[0]
+	return result.Response, result.Err
+}
+
+// Result is a response, or the error of a call that has none.
+type Result struct {
+	Response *Response
+	Err      error
+}
+
+// All makes calls at once and returns when each has a response or has failed:
+// in about the time of the slowest. The results are in the order of the calls.
+func All(calls ...*Request) []Result {
+	results := make([]Result, len(calls))
+	handles := make([]uint32, 0, len(calls))
+	index := make([]int, 0, len(calls))
+	for i, r := range calls {
+		handle, err := open(r)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		handles, index = append(handles, handle), append(index, i)
+	}
+	if len(handles) == 0 {
+		return results
+	}
+	sent := hostcall.HTTPSend(abi.AppendHandles(make([]byte, 0, 4+4*len(handles)), handles))
+	for n, i := range index {
+		if sent < 0 {
+			results[i].Err = &Error{Op: "send", URL: calls[i].URL, Status: abi.Status(sent)}
+			continue
+		}
+		results[i].Response, results[i].Err = head(calls[i], handles[n])
+	}
+	return results
+}
+
+// millisecond in nanoseconds.
+const millisecond = 1e6
+
+func open(r *Request) (uint32, error) {
+	h := abi.HTTPRequest{Method: r.Method, URL: r.URL, Headers: r.Header}
+	if r.Timeout > 0 {
+		h.TimeoutMS = uint32(min((r.Timeout+millisecond-1)/millisecond, 1<<32-1))
+	}
+	if r.NoRedirect {
+		h.Flags |= abi.HTTPNoRedirect
+	}
+	if r.NoCache {
+		h.Flags |= abi.HTTPNoCache
+	}
+	result := hostcall.HTTPOpen(abi.AppendHTTPRequest(nil, &h))
+	if result < 0 {
+		return 0, &Error{Op: "open", URL: r.URL, Status: abi.Status(result)}
+	}
+	handle := uint32(result)
+	if err := write(r, handle); err != nil {
+		hostcall.HTTPClose(handle)
+		return 0, err
+	}
+	return handle, nil
+}
+
+// piece is what bodies are passed in.
+const piece = 16 << 10
+
+func write(r *Request, handle uint32) error {
+	if r.Body == nil {
+		return nil
+	}
+	buf := make([]byte, piece)
+	for {
+		n, err := r.Body.Read(buf)
+		if n > 0 {
+			if result := hostcall.HTTPWrite(handle, buf[:n]); result < 0 {
+				return &Error{Op: "write", URL: r.URL, Status: abi.Status(result)}
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+func head(r *Request, handle uint32) (*Response, error) {
+	b, status := hostcall.ReadShared(func(buf []byte) int64 { return hostcall.HTTPHead(handle, buf) })
+	var h abi.HTTPResponse
+	switch {
+	case status < 0:
+		return nil, &Error{Op: "send", URL: r.URL, Status: status}
+	case !abi.DecodeHTTPResponse(string(b), &h):
+		return nil, &Error{Op: "send", URL: r.URL, Status: abi.Internal}
+	case h.Failure != 0:
+		hostcall.HTTPClose(handle)
+		return nil, &Error{Op: "send", URL: h.URL, Status: -abi.Status(h.Failure), Reason: h.Reason}
+	}
+	return &Response{Status: int(h.Status), URL: h.URL, Header: h.Headers, handle: handle}, nil
+}
+
+// Read reads the body as it arrives, and so makes the response an io.Reader.
+func (r *Response) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n := hostcall.HTTPRead(r.handle, p)
+	switch {
+	case n < 0:
+		return 0, &Error{Op: "read", URL: r.URL, Status: abi.Status(n)}
+	case n == 0:
+		return 0, io.EOF
+	}
+	return int(n), nil
+}
+
+// Bytes reads what is left of the body, at most limit bytes: a longer one is
+// ErrLimit. The response is closed.
+func (r *Response) Bytes(limit int) ([]byte, error) {
+	defer func() { _ = r.Close() }() // never fails
+	body := make([]byte, 0, min(limit+1, piece))
+	for {
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit:
+			return nil, &Error{Op: "read", URL: r.URL, Status: ErrLimit}
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// Close ends the call. Closing twice is no error.
+func (r *Response) Close() error {
+	hostcall.HTTPClose(r.handle)
+	return nil
+}

@@ -1,0 +1,213 @@
+package sdktest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
+
+// maxCalls is how many calls a request may open, the host's default.
+const (
+	maxCalls    = 20
+	maxCallBody = 4 << 20
+)
+
+// Call is a call that a handler has sent to another service.
+type Call struct {
+	Method string
+	URL    string
+	Header http.Header
+	Body   string
+}
+
+// Upstream lets handlers call a service: those of its URL, or below it, go to
+// h in place of the network. The longest URL that fits answers; any other
+// origin is denied, as if it were not granted. Redirects are not followed.
+func (h *Host) Upstream(url string, answer http.Handler) {
+	if h.upstreams == nil {
+		h.upstreams = map[string]http.Handler{}
+	}
+	h.upstreams[strings.TrimSuffix(url, "/")] = answer
+}
+
+// Answer is a service that always answers the same.
+func Answer(status int, contentType, body string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	})
+}
+
+// Failing is a service that gives no answer: calls end with that status,
+// fetch.ErrTimeout or fetch.ErrUnreachable for instance.
+func Failing(status abi.Status) http.Handler {
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(status) })
+}
+
+// outbound is one handle.
+type outbound struct {
+	request abi.HTTPRequest
+	answer  http.Handler
+	body    []byte
+	sent    bool
+	head    abi.HTTPResponse
+	rest    []byte // of the response's body
+}
+
+func anyUnsafe(calls []Call) bool {
+	return slices.ContainsFunc(calls, func(c Call) bool { return c.Method != http.MethodGet && c.Method != http.MethodHead })
+}
+
+func (h *Host) upstream(target string) http.Handler {
+	best, answer := -1, http.Handler(nil)
+	for prefix, handler := range h.upstreams {
+		rest, ok := strings.CutPrefix(target, prefix)
+		if ok && (rest == "" || strings.ContainsRune("/?#", rune(rest[0]))) && len(prefix) > best {
+			best, answer = len(prefix), handler
+		}
+	}
+	return answer
+}
+
+func (c *call) HTTPOpen(layout []byte) int64 {
+	o := &outbound{}
+	switch {
+	case len(c.host.upstreams) == 0:
+		return int64(abi.Denied)
+	case !abi.DecodeHTTPRequest(string(layout), &o.request) || !validCall(&o.request):
+		return int64(abi.Invalid)
+	case len(c.sent) == maxCalls:
+		return int64(abi.Limit)
+	}
+	if o.answer = c.host.upstream(o.request.URL); o.answer == nil {
+		return int64(abi.Denied)
+	}
+	c.sent = append(c.sent, o)
+	return int64(len(c.sent))
+}
+
+func validCall(r *abi.HTTPRequest) bool {
+	if r.Method == "" {
+		r.Method = http.MethodGet
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || !isToken(r.Method) {
+		return false
+	}
+	return !slices.ContainsFunc(r.Headers, func(f abi.Pair) bool {
+		return !isToken(f.Name) || isHopByHop(f.Name) || strings.EqualFold(f.Name, "host") || strings.ContainsFunc(f.Value, isControl)
+	})
+}
+
+// handle returns an open call.
+func (c *call) handle(n uint32) *outbound {
+	if n == 0 || int64(n) > int64(len(c.sent)) {
+		return nil
+	}
+	return c.sent[n-1]
+}
+
+func (c *call) HTTPWrite(handle uint32, data []byte) int64 {
+	o := c.handle(handle)
+	switch {
+	case o == nil:
+		return int64(abi.NotFound)
+	case o.sent:
+		return int64(abi.Invalid)
+	case len(o.body)+len(data) > maxCallBody:
+		return int64(abi.Limit)
+	}
+	o.body = append(o.body, data...)
+	return 0
+}
+
+func (c *call) HTTPSend(layout []byte) int64 {
+	handles, ok := abi.DecodeHandles(string(layout), nil)
+	if !ok {
+		return int64(abi.Invalid)
+	}
+	for i, n := range handles {
+		switch o := c.handle(n); {
+		case o == nil:
+			return int64(abi.NotFound)
+		case o.sent || slices.Contains(handles[:i], n):
+			return int64(abi.Invalid)
+		}
+	}
+	answered := int64(0)
+	for _, n := range handles {
+		if o := c.handle(n); c.send(o) {
+			answered++
+		}
+	}
+	return answered
+}
+
+// send asks the service and reports whether it answered.
+func (c *call) send(o *outbound) (answered bool) {
+	o.sent, o.head.URL = true, o.request.URL
+	r := httptest.NewRequest(o.request.Method, o.request.URL, bytes.NewReader(o.body))
+	for _, f := range o.request.Headers {
+		r.Header.Add(f.Name, f.Value)
+	}
+	c.result.Calls = append(c.result.Calls, Call{Method: r.Method, URL: o.request.URL, Header: r.Header.Clone(), Body: string(o.body)})
+	defer func() {
+		if p := recover(); p != nil {
+			status, ok := p.(abi.Status)
+			if !ok {
+				panic(p)
+			}
+			o.head.Failure, o.head.Reason = uint32(-status), "the service fails in this test"
+		}
+	}()
+	w := httptest.NewRecorder()
+	o.answer.ServeHTTP(w, r)
+	o.head.Status, o.rest = uint32(w.Code), w.Body.Bytes()
+	for _, name := range sortedNames(w.Result().Header) {
+		for _, v := range w.Result().Header[name] {
+			o.head.Headers = append(o.head.Headers, abi.Pair{Name: strings.ToLower(name), Value: v})
+		}
+	}
+	return true
+}
+
+func (c *call) HTTPHead(handle uint32, buf []byte) int64 {
+	o := c.handle(handle)
+	switch {
+	case o == nil:
+		return int64(abi.NotFound)
+	case !o.sent:
+		return int64(abi.Invalid)
+	}
+	return fill(buf, abi.AppendHTTPResponse(nil, &o.head))
+}
+
+func (c *call) HTTPRead(handle uint32, buf []byte) int64 {
+	o := c.handle(handle)
+	switch {
+	case o == nil:
+		return int64(abi.NotFound)
+	case !o.sent:
+		return int64(abi.Invalid)
+	case o.head.Failure != 0:
+		return -int64(o.head.Failure)
+	}
+	n := copy(buf, o.rest)
+	o.rest = o.rest[n:]
+	return int64(n)
+}
+
+func (c *call) HTTPClose(handle uint32) int64 {
+	if c.handle(handle) == nil {
+		return int64(abi.NotFound)
+	}
+	c.sent[handle-1] = nil
+	return 0
+}
