@@ -36,7 +36,9 @@ func (p *program) devCommand() *cobra.Command {
 machine, with a temporary store and whatever its manifest asks for. At each
 change it builds again and swaps the version; a build that fails leaves the old
 version serving. Each request is shown with its status, its time and what became
-of its writes, and below it what the handler logged.
+of its writes, and below it what the handler logged. A change is another content
+of a file that the manifest's watch globs name, or without them of any file that
+is not hidden, a module, or made by the build itself.
 
 Variables come from ` + devEnvFile + ` (KEY=VALUE a line) and --var.`,
 		Example: `  wasmoor dev
