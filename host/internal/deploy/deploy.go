@@ -40,6 +40,7 @@ type Config struct {
 type Deployer struct {
 	cfg    Config
 	change chan struct{} // holds one token while a change is made
+	trying chan struct{} // holds one token while an upload is prepared: compilers are hungry
 	state  atomic.Pointer[state]
 	drains sync.Map // *live to a channel that is closed when it is: what ends behind a swap
 }
@@ -74,7 +75,7 @@ func (t Target) Limits(i int) limit.Limits { return t.manifest.RouteLimits(i) }
 
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
-	d := &Deployer{cfg: cfg, change: make(chan struct{}, 1)}
+	d := &Deployer{cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1)}
 	d.state.Store(&state{table: new(router.Table[Target])})
 	return d
 }
@@ -102,9 +103,13 @@ func (d *Deployer) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	if d.state.Load().closed {
 		<-d.change
-		return nil, fault.New(fault.Unavailable, "", "the host is stopping; nothing was changed")
+		return nil, errStopping()
 	}
 	return func() { <-d.change }, nil
+}
+
+func errStopping() error {
+	return fault.New(fault.Unavailable, "", "the host is stopping; nothing was changed")
 }
 
 // gaveUp says as a fault that ctx ended too early.
@@ -194,11 +199,14 @@ func (d *Deployer) Close(ctx context.Context) error {
 	for _, l := range old.live {
 		d.drain(l)
 	}
-	select {
-	case d.change <- struct{}{}:
-		<-d.change // a change after that sees that it is closed
-	case <-ctx.Done():
-		return gaveUp(ctx, "a change is still under way")
+	// What begins after that sees that the host is closed.
+	for _, busy := range []chan struct{}{d.trying, d.change} {
+		select {
+		case busy <- struct{}{}:
+			<-busy
+		case <-ctx.Done():
+			return gaveUp(ctx, "a change is still under way")
+		}
 	}
 	var err error
 	d.drains.Range(func(_, closed any) bool {

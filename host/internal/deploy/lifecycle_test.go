@@ -128,11 +128,11 @@ func (e gated) Prepare(ctx context.Context, module []byte, o engine.Options) (en
 
 func TestChangesWaitForEachOther(t *testing.T) {
 	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a")})
 	gate := gated{p.engine, make(chan struct{}), make(chan struct{})}
 	d := p.another(p.store, gate)
 	done := make(chan error)
-	up := deploy.Upload{Module: pack(t, enginetest.Tiny(), "a")}
-	go func() { _, err := d.Deploy(context.Background(), up); done <- err }()
+	go func() { _, err := d.Activate(context.Background(), "a", 1, false, "me"); done <- err }()
 	<-gate.entered
 
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -157,7 +157,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	if err := d.Close(t.Context()); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	if _, err := d.Deploy(t.Context(), up); fault.CodeOf(err) != fault.Unavailable {
+	if _, err := d.Activate(t.Context(), "a", 1, false, "me"); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("a change after Close: %v, want unavailable", err)
 	}
 	p.restart() // what was recorded serves then
@@ -192,4 +192,32 @@ func TestAudit(t *testing.T) {
 	if err != nil || len(events) != 1 || events[0].Number != 2 || events[0].By != "ann" || events[0].Plugin != "a" {
 		t.Errorf("events after the first: %+v, %v; want one activation by ann", events, err)
 	}
+}
+
+// TestASlowUploadKeepsNobodyWaiting activates a version of one plugin while an
+// upload of another initialises until its deadline.
+func TestASlowUploadKeepsNobodyWaiting(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
+	b := enginetest.NewBuilder(1).Handle(new(enginetest.Code).I32(0))
+	b.Func(abi.ExportInitialize, nil, nil, 0, new(enginetest.Code).Loop(func(c *enginetest.Code) { c.Br(0) }))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := p.Deploy(context.Background(), deploy.Upload{Module: pack(t, b.Bytes(), "slow")})
+		failed <- err
+	}()
+	for range 20 {
+		if _, err := p.Activate(t.Context(), "demo", 1, false, "me"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-failed:
+		t.Errorf("the upload ended before the activations: %v", err)
+	default:
+	}
+	if err := <-failed; fault.CodeOf(err) != fault.Deadline {
+		t.Errorf("an upload that initialises for ever: %v, want deadline", err)
+	}
+	p.want("/demo", "one")
 }

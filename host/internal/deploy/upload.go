@@ -73,20 +73,20 @@ func (w *stopwatch) run(name string, step func() error) error {
 // (routes of another plugin), Trap and Deadline (initialisation), TooLarge,
 // and those of the store.
 func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
-	unlock, err := d.lock(ctx)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer unlock()
 	w := &stopwatch{clock: d.cfg.Clock}
 	var r recalled
 	if err := w.run("inspect", func() (err error) { r, err = inspect(&up); return err }); err != nil {
 		return Outcome{}, err
 	}
-	program, err := d.try(ctx, w, up.Module, r.manifest)
+	program, err := d.tryUpload(ctx, w, up.Module, r.manifest)
 	if err != nil {
 		return Outcome{}, err
 	}
+	unlock, err := d.lock(ctx)
+	if err != nil {
+		return Outcome{}, closing(ctx, program, err)
+	}
+	defer unlock()
 	p, err := d.stage(ctx, w, up, &r)
 	if err != nil {
 		return Outcome{}, closing(ctx, program, err)
@@ -137,6 +137,21 @@ func readManifest(module []byte, name string) (*manifest.Manifest, []byte, error
 		return nil, nil, fault.New(fault.Invalid, "", "the module carries no manifest and no name was given; pack one with `wasmoor pack`, or name the plugin")
 	}
 	return manifest.Default(name), nil, nil
+}
+
+// tryUpload tries one upload at a time, while other changes go on: a module that
+// takes long to compile or to start keeps nobody from them.
+func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (engine.Program, error) {
+	select {
+	case d.trying <- struct{}{}:
+	case <-ctx.Done():
+		return nil, gaveUp(ctx, "another upload is still being prepared; try again when it has ended")
+	}
+	defer func() { <-d.trying }()
+	if d.state.Load().closed {
+		return nil, errStopping()
+	}
+	return d.try(ctx, w, module, m)
 }
 
 // try prepares a module and starts one instance of it.

@@ -88,13 +88,15 @@ func (in *instance) Close(ctx context.Context) error {
 // initFailure is failure with what the guest wrote to stderr first: it is why a
 // language's runtime gave up, and what whoever deploys needs to know.
 func (in *instance) initFailure(c *call, err error) error {
-	f := failure(c, "initialise", err)
+	f := failure(c, opInitialise, err)
 	in.guest.Out.Flush(nil)
 	if reason := in.guest.Out.Initial(); reason != "" {
 		f.Message = fmt.Sprintf("%s; the guest wrote %q", f.Message, reason)
 	}
 	return f
 }
+
+const opInitialise = "initialise"
 
 // failure says why a call into the guest ended with err.
 func failure(c *call, op string, err error) *fault.Error {
@@ -106,7 +108,11 @@ func failure(c *call, op string, err error) *fault.Error {
 	case errors.Is(c.err, capability.ErrExit):
 		return fault.Wrap(fault.Trap, op, c.err.Error(), err)
 	case c.Err() != nil && (errors.Is(c.err, c.Err()) || errors.As(err, &exit)):
-		return fault.Wrap(fault.Deadline, op, "the guest ran out of time", context.Cause(c))
+		message := "the guest ran out of time"
+		if op == opInitialise {
+			message += " while it initialised"
+		}
+		return fault.Wrap(fault.Deadline, op, message, context.Cause(c))
 	case c.err != nil:
 		return fault.Wrap(fault.Internal, op, "host function "+c.function+" failed", c.err)
 	default:
