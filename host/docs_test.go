@@ -74,6 +74,8 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"response body of a call, decompressed", size(o.ResponseBody), size(om.ResponseBody)},
 		{"request head of a call", size(limit.OutboundHead), ""},
 		{"request body of a call", size(limit.OutboundBody), ""},
+		{"answer kept for an Idempotency-Key", size(limit.Replay), ""},
+		{"time an answer is kept for", "0", fmt.Sprint(limit.MaxReplayAge)},
 		{"log line", size(limit.LogLine), ""},
 		{"log lines of an attempt", fmt.Sprint(limit.LogLines), ""},
 	} {

@@ -73,6 +73,10 @@ type Target struct {
 // Limits returns the limits of the i-th route of the target's manifest.
 func (t Target) Limits(i int) limit.Limits { return t.manifest.RouteLimits(i) }
 
+// Idempotency returns how long answers of the i-th route are kept for an
+// Idempotency-Key, 0 = not at all.
+func (t Target) Idempotency(i int) time.Duration { return t.manifest.RouteIdempotency(i) }
+
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
 	d := &Deployer{cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1)}

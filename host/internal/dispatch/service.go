@@ -31,6 +31,7 @@ const (
 type Result struct {
 	Attempts int // runs of the handler; more than 1 after conflicts
 	Outcome  Outcome
+	Replayed bool // the reply is that of an earlier request with the same key
 }
 
 // Config is what a Service is made of. All fields are required.
@@ -46,6 +47,7 @@ type Config struct {
 type Service struct {
 	cfg   Config
 	slots chan struct{} // one token for each running invocation
+	keys  keys          // of the requests that run once
 
 	// users counts invocations between Acquire and Release; draining is added
 	// to it by Drain, so that one atomic word decides who closes.
@@ -109,10 +111,19 @@ func (s *Service) Drain() <-chan struct{} {
 // Errors by fault code; the effects are dropped with each but Unknown: Trap and
 // BadReply (the guest's), Deadline, Unavailable (the plugin is at its
 // concurrency limit, or the store takes no writes), Conflict (the re-runs are
-// used up, or a call to another service forbids them), Exhausted (quota or disk), Unknown, Internal.
+// used up, or a call to another service forbids them), Exhausted (quota or
+// disk), Unknown, Internal. Of a request that is to run once also Mismatch (its
+// key belongs to another request) and Done (it ran before, and its answer was
+// not kept).
 func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, limits.Deadline)
 	defer cancel()
+	if once := inv.Request.Once; once != nil {
+		if err := s.keys.lock(ctx, once.Key); err != nil {
+			return Result{Outcome: None}, err
+		}
+		defer s.keys.unlock(once.Key)
+	}
 	if err := s.admit(ctx); err != nil {
 		return Result{Outcome: None}, err
 	}
@@ -121,6 +132,9 @@ func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.L
 	inv.Env, inv.Start = s.cfg.Env, s.cfg.Clock()
 	for attempt := 1; ; attempt++ {
 		outcome, err := s.attempt(ctx, inv, attempt, limits)
+		if outcome == replayed {
+			return Result{Attempts: attempt - 1, Outcome: None, Replayed: true}, nil
+		}
 		conflict := fault.CodeOf(err) == fault.Conflict
 		again := conflict && attempt < limit.Attempts && ctx.Err() == nil
 		if conflict && !inv.MayRepeat() {
@@ -167,6 +181,11 @@ func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt i
 	}
 	inv.Begin(attempt, limits, tx)
 	defer inv.End()
+	if inv.Request.Once != nil && tx != nil {
+		if outcome, err := replay(inv); outcome != "" {
+			return outcome, err
+		}
+	}
 	err = instance.Handle(ctx, inv)
 	if tx != nil && tx.Stale() != nil {
 		return Aborted, tx.Stale()
@@ -201,10 +220,15 @@ func (s *Service) close(ctx context.Context, instance engine.Instance) {
 // settle commits or drops the effects of a handler that returned normally.
 func (s *Service) settle(inv *invoke.Invocation) (Outcome, error) {
 	switch {
-	case inv.Tx == nil || inv.Tx.ReadOnly():
+	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil:
 		return None, nil
 	case inv.Request.DropEffects || !inv.Commits():
 		return Aborted, nil
+	}
+	if inv.Request.Once != nil {
+		if err := keep(inv); err != nil {
+			return Aborted, err
+		}
 	}
 	// The handler's time is over, the commit's is not: it ends durable or with
 	// an error, whatever the client or the deadline do meanwhile.

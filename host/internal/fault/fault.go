@@ -27,6 +27,8 @@ const (
 	Trap            Code = "trap"            // the guest trapped or reported failure
 	BadReply        Code = "bad_reply"       // the guest's answer breaks a rule
 	Unknown         Code = "unknown"         // whether the effects are durable is unknown
+	Mismatch        Code = "mismatch"        // an idempotency key that belongs to another request
+	Done            Code = "done"            // carried out before; the answer of that time was not kept
 )
 
 // Error is a failure with its code. Message is for a person and says what

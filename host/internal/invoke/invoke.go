@@ -38,6 +38,16 @@ type Request struct {
 	Body []byte
 	// DropEffects never commits, whatever the handler says: HEAD is safe.
 	DropEffects bool
+	// Once, if not nil, has the answer kept with the effects, so that a repeat
+	// gets the answer and does nothing. The invocation has a transaction then.
+	Once *Once
+}
+
+// Once names a request that its client may send more than once.
+type Once struct {
+	Key    string        // the client's, 1 to 255 visible ASCII characters
+	Digest [32]byte      // of what makes two requests the same
+	Keep   time.Duration // how long the answer is kept, above zero
 }
 
 // Invocation is one run of a handler. It belongs to one goroutine at a time.

@@ -41,6 +41,8 @@ const (
 	LogLines     = 1000 // per invocation; the rest is counted, not kept
 	RoutePattern = 256  // what route_set accepts
 	Module       = 64 << 20
+	Replay       = 1 << 20            // of an answer kept for an idempotency key, head included
+	MaxReplayAge = 7 * 24 * time.Hour // what a route may keep its answers for
 
 	OutboundBody = 4 << 20 // of the request of a call
 	OutboundHead = 32 << 10

@@ -52,6 +52,7 @@ type Route struct {
 	Pattern     string
 	Deadline    time.Duration // 0 = the plugin's
 	RequestBody int64         // bytes; 0 = the plugin's
+	Idempotency time.Duration // how long answers are kept for an Idempotency-Key; 0 = keys mean nothing
 
 	// One of these is set with ABIExtism, and none without it.
 	Export  string // gets the request's body, and its output is the response's
@@ -106,6 +107,14 @@ func (m *Manifest) RouteLimits(i int) limit.Limits {
 		l.RequestBody = n
 	}
 	return l
+}
+
+// RouteIdempotency returns Routes[i].Idempotency, 0 for an index outside.
+func (m *Manifest) RouteIdempotency(i int) time.Duration {
+	if i < 0 || i >= len(m.Routes) {
+		return 0
+	}
+	return m.Routes[i].Idempotency
 }
 
 // MinDeadline returns the shortest deadline any request of the plugin has.

@@ -31,6 +31,7 @@ pattern = "GET /entries/{id}"
 pattern = "POST /entries"
 deadline = "30s"
 request_body = "16MiB"
+idempotency = "24h"
 
 [limits]
 memory = "32MiB"
@@ -63,7 +64,7 @@ const fullJSON = `{
   "build": {"command": "go build", "output": "guestbook.wasm", "watch": ["*.go", "go.mod"]},
   "route": [
     {"pattern": "GET /entries/{id}"},
-    {"pattern": "POST /entries", "deadline": "30s", "request_body": "16MiB"}
+    {"pattern": "POST /entries", "deadline": "30s", "request_body": "16MiB", "idempotency": "24h"}
   ],
   "limits": {"memory": "32MiB", "deadline": "2s", "request_body": 1024, "response_body": "1MiB", "concurrency": 8},
   "kv": {"keys": 100000, "bytes": "64MiB"},
@@ -82,7 +83,7 @@ func full() *Manifest {
 		Name: "guestbook", Version: "0.1.0",
 		Routes: []Route{
 			{Pattern: "GET /entries/{id}"},
-			{Pattern: "POST /entries", Deadline: 30 * time.Second, RequestBody: 16 << 20},
+			{Pattern: "POST /entries", Deadline: 30 * time.Second, RequestBody: 16 << 20, Idempotency: 24 * time.Hour},
 		},
 		Vars: []Var{
 			{Name: "api_key", Required: true, Secret: true, Description: "of the mail service"},

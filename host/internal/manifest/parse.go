@@ -187,25 +187,29 @@ func set[T any](target *T) func(T, bool) {
 	}
 }
 
-func (r *reader) routes(t table, abi string) []Route {
-	tables := t.tables("route")
+func (r *reader) routes(root table, abi string) []Route {
+	tables := root.tables("route")
 	if abi == ABIExtism && len(tables) == 0 {
-		t.fail("route", `it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`)
+		root.fail("route", `it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`)
 	}
 	if len(tables) > MaxRoutes {
-		t.fail("route", "%d routes are above the maximum of %d", len(tables), MaxRoutes)
+		root.fail("route", "%d routes are above the maximum of %d", len(tables), MaxRoutes)
 		return nil
 	}
 	var patterns pattern.Set[string] // value: the key of the pattern
 	var routes []Route
 	most := limit.Maximum()
 	for _, t := range tables {
-		t.only("pattern", "deadline", "request_body", "export", "handler", "content_type")
+		t.only("pattern", "deadline", "request_body", "idempotency", "export", "handler", "content_type")
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
 		set(&route.Deadline)(t.duration("deadline", most.Deadline))
 		set(&route.RequestBody)(t.size("request_body", most.RequestBody))
 		r.export(t, abi, &route)
+		set(&route.Idempotency)(t.duration("idempotency", limit.MaxReplayAge))
+		if route.Idempotency > 0 && !root.has("kv") {
+			t.fail("idempotency", "answers are kept in the plugin's key space; add the table [kv]")
+		}
 		routes = append(routes, route)
 	}
 	return routes

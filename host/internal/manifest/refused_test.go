@@ -134,7 +134,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",
-		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body, export, handler, content_type`,
+		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body, idempotency, export, handler, content_type`,
 	},
 
 	{
@@ -189,6 +189,14 @@ var refused = []struct{ name, text, want string }{
 	{
 		"deadline below zero", head + "[limits]\ndeadline = \"-1s\"\n",
 		`4:1: limits.deadline: it must be at least 1ms, not -1s`,
+	},
+	{
+		"answers kept too long", head + "[kv]\n[[route]]\npattern = \"/\"\nidempotency = \"169h\"\n",
+		`6:1: route[0].idempotency: 169h0m0s is above the maximum of 168h0m0s`,
+	},
+	{
+		"answers kept nowhere", head + "[[route]]\npattern = \"/\"\nidempotency = \"24h\"\n",
+		`5:1: route[0].idempotency: answers are kept in the plugin's key space; add the table [kv]`,
 	},
 	{
 		"body zero", head + "[limits]\nrequest_body = 0\n",

@@ -22,7 +22,8 @@ type call struct {
 	inv     invoke.Invocation
 	request invoke.Request
 	result  dispatch.Result
-	err     error // what a handler failed with
+	once    invoke.Once // its Key is "" unless the request has one that counts
+	err     error       // what a handler failed with
 
 	continues bool // this was about the head only; the request comes again with its body
 
@@ -57,6 +58,7 @@ func (c *call) reset() {
 	clear(c.headers)
 	clear(c.params)
 	c.request, c.match, c.result, c.err, c.continues = invoke.Request{}, Match{}, dispatch.Result{}, nil, false
+	c.once = invoke.Once{}
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
 
@@ -178,5 +180,9 @@ func (c *call) fillRequest() {
 	}
 	c.request.DropEffects = c.method == "HEAD"
 	c.request.Body = c.body
+	if c.once.Key != "" {
+		c.once.Digest = c.digest()
+		c.request.Once = &c.once
+	}
 	c.inv.Request = &c.request
 }

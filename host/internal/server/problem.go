@@ -79,6 +79,10 @@ func publicStatus(code fault.Code) int {
 		return http.StatusServiceUnavailable
 	case fault.Trap, fault.BadReply:
 		return http.StatusBadGateway
+	case fault.Mismatch:
+		return http.StatusUnprocessableEntity
+	case fault.Done:
+		return http.StatusConflict
 	}
 	return adminStatus(code)
 }
@@ -126,6 +130,10 @@ func publicDetail(code fault.Code) string {
 		return "the handler took too long; nothing was changed"
 	case fault.Trap:
 		return "the handler failed; nothing was changed"
+	case fault.Mismatch:
+		return "the Idempotency-Key was used before, for a request that differs from this one; nothing was changed"
+	case fault.Done:
+		return "a request with this Idempotency-Key was carried out before; its answer was too large to be kept"
 	case fault.BadReply:
 		return "the handler gave an answer that cannot be sent; nothing was changed"
 	}

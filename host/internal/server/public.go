@@ -45,9 +45,10 @@ type Routes interface {
 type Match struct {
 	Service Service
 	Limits  limit.Limits
-	Mount   string // prefix, "" = the root
-	Path    string // relative to the mount
-	Pattern string // of the manifest's route; "" without routes
+	Keep    time.Duration // how long answers are kept for an Idempotency-Key; 0 = not at all
+	Mount   string        // prefix, "" = the root
+	Path    string        // relative to the mount
+	Pattern string        // of the manifest's route; "" without routes
 	Params  []abi.Pair
 	Allow   []string
 }
@@ -178,7 +179,7 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
 	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
 		return bodyTooLarge(max)
 	}
-	return nil
+	return c.findKey()
 }
 
 // invoke runs the handler and turns its reply into the response.

@@ -24,11 +24,14 @@ func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
 	resp.Header.DisableNormalizing()
 	for _, h := range reply.Headers {
 		// Date is that of the server that answers, the id is the request's.
-		if !strings.EqualFold(h.Name, "date") && !strings.EqualFold(h.Name, headerRequestID) {
+		if !strings.EqualFold(h.Name, "date") && !strings.EqualFold(h.Name, headerRequestID) && !strings.EqualFold(h.Name, headerReplayed) {
 			resp.Header.Add(h.Name, h.Value)
 		}
 	}
 	c.setID(ctx)
+	if c.result.Replayed {
+		resp.Header.Set(headerReplayed, "true")
+	}
 	if bodyless(reply.Status) {
 		return
 	}
@@ -133,7 +136,7 @@ func writePublicProblem(ctx *fasthttp.RequestCtx, p problem, code fault.Code) {
 // effectsOf says what became of the handler's writes when err ended it.
 func effectsOf(o dispatch.Outcome, code fault.Code) string {
 	switch {
-	case o == dispatch.Committed:
+	case o == dispatch.Committed || code == fault.Done:
 		return effectsCommitted
 	case o == dispatch.Unknown || code == fault.Unknown:
 		return effectsUnknown

@@ -19,6 +19,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 	return Match{
 		Service: m.Value.Service,
 		Limits:  m.Value.Limits(m.Route),
+		Keep:    m.Value.Idempotency(m.Route),
 		Mount:   m.Mount,
 		Path:    m.Path,
 		Pattern: m.Pattern,

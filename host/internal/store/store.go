@@ -19,6 +19,16 @@ const (
 // from a name, never used twice. Space 0 is the host's own (package registry).
 type Space uint64
 
+// Records is the host's own area of a key space: it is counted, dropped and
+// committed to with the space, and out of reach of everything that reads or
+// writes the space itself.
+func (s Space) Records() Space { return s | recordsBit }
+
+// Owner returns the key space an area belongs to; a space belongs to itself.
+func (s Space) Owner() Space { return s &^ recordsBit }
+
+const recordsBit Space = 1 << 63
+
 // Revision numbers commits. Later commits have higher revisions.
 type Revision uint64
 
@@ -38,7 +48,8 @@ type Store interface {
 	// Commit certifies e against everything committed since e.Read and makes
 	// its writes durable, all or none. It returns when that is decided; once
 	// the effects are handed over, ctx no longer matters. Effects without ops
-	// are correct as of their snapshot and return e.Read at once. Each commit
+	// and without a record are correct as of their snapshot and return e.Read
+	// at once. Each commit
 	// has a revision of its own: replaying commits one at a time in the order
 	// of their revisions, each would read again what it read.
 	// Errors by fault code: Conflict (something read has changed, or the
@@ -50,8 +61,8 @@ type Store interface {
 	// closed): nothing was done. Unknown: the write to disk failed, the outcome
 	// is unknown, and the store is read-only until it is opened again.
 	Commit(ctx context.Context, e *Effects) (Revision, error)
-	// Usage returns what a key space holds, as counted by commits; NotFound
-	// for a dropped one. Expired values count until they are swept.
+	// Usage returns what a key space holds, its records too, as counted by
+	// commits; NotFound for a dropped one. Expired values count until they are swept.
 	Usage(space Space) (Usage, error)
 	// Drop tombstones a key space at once and sweeps its keys later. Snapshots
 	// opened afterwards find it empty, commits to it fail with NotFound, for
@@ -95,7 +106,7 @@ type Quota struct {
 
 // Bounds of one commit, which is never split.
 const (
-	MaxEffectBytes = 4 << 20 // the sum of Op.Size
+	MaxEffectBytes = 4 << 20 // the sum of Op.Size, without the record
 	MaxEffectOps   = 10_000
 )
 
@@ -132,4 +143,8 @@ type Effects struct {
 	Keys   [][]byte  // point reads, absent keys included
 	Ranges []Range   // intervals actually scanned
 	Ops    []Op      // in ascending order of key, one per key
+	// Record is a value that the host sets in the space's Records, in the same
+	// commit; nil = none. Its key counts as read, so that of two commits with
+	// the same record one conflicts.
+	Record *Op
 }

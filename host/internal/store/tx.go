@@ -30,6 +30,7 @@ type Tx struct {
 	reads   readSet
 	scratch [counterSize]byte
 	stale   error
+	record  *Op
 }
 
 // Begin starts a transaction on snap, which it owns from here on: Close
@@ -45,6 +46,7 @@ func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
 	tx.Close()
 	tx.snap, tx.space, tx.quota, tx.read, tx.now, tx.stale = snap, space, quota, snap.Revision(), now, nil
+	tx.record = nil
 	tx.writes.reset()
 	tx.reads.reset()
 }
@@ -61,7 +63,7 @@ func (tx *Tx) Close() {
 func (tx *Tx) Now() time.Time { return tx.now }
 
 // ReadOnly reports whether there is nothing to write.
-func (tx *Tx) ReadOnly() bool { return len(tx.writes.ops) == 0 }
+func (tx *Tx) ReadOnly() bool { return len(tx.writes.ops) == 0 && tx.record == nil }
 
 // Get returns the value of key as the transaction sees it. ok is false when it
 // is absent, expired or deleted; an empty value is not absent. data is valid
@@ -140,6 +142,35 @@ func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
 	return tx.put(Op{Kind: OpSet, Key: key, Value: v})
 }
 
+// Record returns what the host keeps under key in the space's Records, nil if
+// there is nothing. Other users of the transaction do not see it, and it is no
+// read of theirs: whoever goes on after finding nothing calls SetRecord, which
+// is. It does not see this transaction's own record.
+func (tx *Tx) Record(key []byte) ([]byte, error) {
+	if err := tx.check("get record", key); err != nil {
+		return nil, err
+	}
+	v, ok, err := tx.snap.Get(tx.space.Records(), key)
+	if err != nil || !ok || v.ExpiredAt(tx.now) {
+		return nil, tx.failed(err)
+	}
+	return v.Data, nil
+}
+
+// SetRecord has the commit keep data under key in the space's Records for ttl,
+// if no other commit has written that record since the snapshot. A transaction
+// has one record, which does not count towards its bounds; ttl is above zero.
+func (tx *Tx) SetRecord(key, data []byte, ttl time.Duration) error {
+	if err := tx.check("set record", key); err != nil {
+		return err
+	}
+	if len(data) > MaxValue {
+		return fault.New(fault.TooLarge, "set record", "the record is over 1 MiB")
+	}
+	tx.record = &Op{Kind: OpSet, Key: bytes.Clone(key), Value: Value{Data: bytes.Clone(data), Expires: expiry(tx.now, ttl)}}
+	return nil
+}
+
 // expiry is now+ttl in Unix milliseconds, never 0. It is rounded up, while
 // ExpiredAt rounds down, so that no value lives shorter than its ttl.
 func expiry(now time.Time, ttl time.Duration) int64 {
@@ -200,7 +231,7 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 func (tx *Tx) Effects() *Effects {
 	e := &Effects{
 		Space: tx.space, Quota: tx.quota, Read: tx.read, Now: tx.now,
-		Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges,
+		Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges, Record: tx.record,
 	}
 	if len(tx.writes.ops) > 0 {
 		e.Ops = make([]Op, len(tx.writes.ops))

@@ -210,7 +210,7 @@ func badgerOptions(cfg Config) badger.Options {
 
 // memTableSize makes a batch, 15 % of it, large enough for any one commit. Not
 // more: under load several tables of that size and their copies are in memory.
-const memTableSize = 44 << 20
+const memTableSize = 48 << 20
 
 // start reads what the store remembers and starts its goroutines.
 func start(cfg Config, db *badger.DB, g *guard) (*Store, error) {
@@ -388,7 +388,7 @@ func (s *Store) hide(spaces []store.Space, revision store.Revision) {
 
 // droppedBy reports whether space was dropped at or before revision.
 func (s *Store) droppedBy(space store.Space, revision store.Revision) bool {
-	at, ok := (*s.dropped.Load())[space]
+	at, ok := (*s.dropped.Load())[space.Owner()]
 	return ok && at <= revision
 }
 

@@ -44,7 +44,8 @@ type request struct {
 // write is one op, prepared.
 type write struct {
 	kind         store.OpKind
-	key          []byte // within the space
+	space        store.Space // the request's, or its records
+	key          []byte      // within the space
 	dataKey      []byte
 	record, tail []byte // of a set
 	next         state  // of a set
@@ -85,7 +86,7 @@ func (s *Store) freeRequest(r *request) {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
-	if len(e.Ops) == 0 {
+	if len(e.Ops) == 0 && e.Record == nil {
 		return e.Read, nil
 	}
 	if err := checkEffects(e); err != nil {
@@ -139,6 +140,18 @@ func checkEffects(e *store.Effects) error {
 	if size > store.MaxEffectBytes {
 		return tooLarge(fmt.Sprintf("%d bytes of keys and values, at most %d", size, store.MaxEffectBytes))
 	}
+	return checkRecord(e.Record)
+}
+
+func checkRecord(r *store.Op) error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Kind != store.OpSet || len(r.Key) == 0:
+		return fault.New(fault.Invalid, "commit", "the record is not a value with a key")
+	case len(r.Key) > store.MaxKey || len(r.Value.Data) > store.MaxValue:
+		return tooLarge("the record has a key over 1024 bytes or a value over 1 MiB")
+	}
 	return nil
 }
 
@@ -157,23 +170,32 @@ func (s *Store) prepare(r *request) error {
 	defer txn.Discard()
 	r.shrinks = true
 	for i := range r.effects.Ops {
-		op := &r.effects.Ops[i]
-		w := write{kind: op.Kind, key: op.Key, dataKey: spaceKey(kindData, r.space, op.Key)}
-		switch op.Kind {
-		case store.OpSet:
-			w.next = stateOf(op.Value)
-			w.record, w.tail = encodeRecord(op.Value)
-			r.shrinks = false
-		case store.OpAdd:
-			w.delta = op.Delta
-			r.shrinks = false
-		}
-		var err error
-		if w.prior, err = readState(txn, w.dataKey); err != nil {
+		if err := r.prepare(txn, r.space, &r.effects.Ops[i]); err != nil {
 			return err
 		}
-		r.add(w)
 	}
+	if record := r.effects.Record; record != nil {
+		return r.prepare(txn, r.space.Records(), record)
+	}
+	return nil
+}
+
+// prepare appends the write of op to space.
+func (r *request) prepare(txn *badger.Txn, space store.Space, op *store.Op) (err error) {
+	w := write{kind: op.Kind, space: space, key: op.Key, dataKey: spaceKey(kindData, space, op.Key)}
+	switch op.Kind {
+	case store.OpSet:
+		w.next = stateOf(op.Value)
+		w.record, w.tail = encodeRecord(op.Value)
+		r.shrinks = false
+	case store.OpAdd:
+		w.delta = op.Delta
+		r.shrinks = false
+	}
+	if w.prior, err = readState(txn, w.dataKey); err != nil {
+		return err
+	}
+	r.add(w)
 	return nil
 }
 

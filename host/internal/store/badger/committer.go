@@ -189,7 +189,7 @@ func count(delta *store.Usage, w *write, next state) {
 // refresh makes w.prior the present state of the key, the group being built
 // included.
 func (c *committer) refresh(r *request, w *write) (err error) {
-	if it := c.window.find(r.space, w.key); it != nil {
+	if it := c.window.find(w.space, w.key); it != nil {
 		w.prior = it.state
 		return nil
 	}
@@ -236,14 +236,14 @@ func (c *committer) write(r *request, w *write, next state) {
 	if !w.prior.exists && !next.exists {
 		return // deleting what is not there changes nothing
 	}
-	it := c.window.write(r.space, w.key, r.revision, next)
+	it := c.window.write(w.space, w.key, r.revision, next)
 	it.record, it.tail = w.record, w.tail
 	it.dropTail = it.dropTail || w.prior.hasTail()
 	if !it.dirty {
 		it.dirty = true
 		c.group.dirty = append(c.group.dirty, it)
 	}
-	c.index(r.space, it.key, w.prior, next)
+	c.index(w.space, it.key, w.prior, next)
 }
 
 // index moves a key's entry in the expiry index.
@@ -270,7 +270,7 @@ func (c *committer) sweepExpired(r *request) error {
 	for i := range r.writes {
 		w := &r.writes[i]
 		if w.prior.expires != w.expires {
-			c.group.other[string(expiryKey(w.expires, r.space, string(w.key)))] = nil
+			c.group.other[string(expiryKey(w.expires, w.space, string(w.key)))] = nil
 			continue
 		}
 		count(&usage, w, state{})

@@ -123,8 +123,8 @@ func (j *janitor) findExpired(now int64) (map[store.Space][]write, error) {
 			if key, bad = item.ValueCopy(nil); bad != nil {
 				return false
 			}
-			found[space] = append(found[space], write{
-				kind: store.OpDelete, key: key, dataKey: spaceKey(kindData, space, key), expires: expires,
+			found[space.Owner()] = append(found[space.Owner()], write{
+				kind: store.OpDelete, space: space, key: key, dataKey: spaceKey(kindData, space, key), expires: expires,
 			})
 			n++
 			return n < sweepStep
@@ -173,13 +173,21 @@ func (j *janitor) sweep(ctx context.Context, space store.Space) error {
 	return nil
 }
 
+// findKeys returns up to sweepStep keys of a space, or once there are none, of
+// its records.
 func (j *janitor) findKeys(space store.Space) (keys []write, err error) {
-	err = j.read(func(txn *badger.Txn) error {
-		return scan{txn, spaceKey(kindData, space, nil), spaceEnd(kindData, space)}.run(false, func(item *badger.Item) bool {
-			dataKey := item.KeyCopy(nil)
-			keys = append(keys, write{kind: store.OpDelete, key: dataKey[prefixSize:], dataKey: dataKey})
-			return len(keys) < sweepStep
-		})
+	err = j.read(func(txn *badger.Txn) (err error) {
+		for _, area := range []store.Space{space, space.Records()} {
+			err = scan{txn, spaceKey(kindData, area, nil), spaceEnd(kindData, area)}.run(false, func(item *badger.Item) bool {
+				dataKey := item.KeyCopy(nil)
+				keys = append(keys, write{kind: store.OpDelete, space: area, key: dataKey[prefixSize:], dataKey: dataKey})
+				return len(keys) < sweepStep
+			})
+			if err != nil || len(keys) > 0 {
+				break
+			}
+		}
+		return err
 	})
 	return keys, err
 }

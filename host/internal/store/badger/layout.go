@@ -20,6 +20,9 @@ import (
 //	10 space key              a value: its record
 //	11 space hash             the end of a record longer than maxInline
 //
+// In kinds 04, 10 and 11 the highest bit of the space tells the host's own area
+// of it (store.Space.Records) from what its users see.
+//
 // A hash is SHA-256(key)[:16]; it bounds what a write with a long key takes in a
 // batch. A record is a flag byte, 8 bytes of expiry (Unix ms) if flag 1 is set, and
 // the data. Flag 2 says that the record goes on under kind 11: Badger puts

@@ -96,11 +96,16 @@ func (w *window) find(space store.Space, key []byte) *item {
 
 // writtenSince reports whether e may have read something written after e.Read.
 func (w *window) writtenSince(e *store.Effects) bool {
-	if len(e.Keys) == 0 && len(e.Ranges) == 0 {
+	if len(e.Keys) == 0 && len(e.Ranges) == 0 && e.Record == nil {
 		return false
 	}
 	if e.Read < w.horizon {
 		return true
+	}
+	if e.Record != nil {
+		if it := w.find(e.Space.Records(), e.Record.Key); it != nil && it.rev > e.Read {
+			return true
+		}
 	}
 	s := w.spaces[e.Space]
 	if s == nil || s.last <= e.Read {
