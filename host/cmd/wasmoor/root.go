@@ -85,6 +85,7 @@ First steps:
 		in(groupOperate, p.remote(p.rollbackCommand())),
 		in(groupOperate, p.remote(p.deleteCommand())),
 		in(groupOperate, p.varCommand()),
+		in(groupOperate, p.corsCommand()),
 		in(groupOperate, p.kvCommand()),
 		in(groupOperate, p.remote(p.quick(p.auditCommand()))),
 		p.versionCommand(),

@@ -2,11 +2,13 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -185,6 +187,33 @@ func (c *Client) SetVar(ctx context.Context, name, key string, value []byte) (Ou
 func (c *Client) UnsetVar(ctx context.Context, name, key string) (Outcome, error) {
 	var out Outcome
 	err := c.plugin(ctx, request{op: "unset var", method: http.MethodDelete, path: []string{"vars", key}}, name, &out)
+	return out, err
+}
+
+// CORS returns the CORS policy of a plugin; NotFound when it has none.
+func (c *Client) CORS(ctx context.Context, name string) (plugin.CORS, error) {
+	var out plugin.CORS
+	err := c.plugin(ctx, request{op: "read CORS policy", method: http.MethodGet, path: []string{"cors"}}, name, &out)
+	return out, err
+}
+
+// SetCORS sets the CORS policy of a plugin, which is a new deployment.
+func (c *Client) SetCORS(ctx context.Context, name string, policy plugin.CORS) (Outcome, error) {
+	var out Outcome
+	body, err := json.Marshal(policy)
+	if err != nil {
+		return out, fault.Wrap(fault.Internal, "set CORS policy", "the policy cannot be encoded", err)
+	}
+	err = c.plugin(ctx, request{
+		op: "set CORS policy", method: http.MethodPut, path: []string{"cors"}, body: body, contentType: "application/json",
+	}, name, &out)
+	return out, err
+}
+
+// UnsetCORS removes the CORS policy of a plugin, which is a new deployment.
+func (c *Client) UnsetCORS(ctx context.Context, name string) (Outcome, error) {
+	var out Outcome
+	err := c.plugin(ctx, request{op: "unset CORS policy", method: http.MethodDelete, path: []string{"cors"}}, name, &out)
 	return out, err
 }
 

@@ -128,24 +128,39 @@ func (d *Deployer) tableWith(next *live) (*router.Table[Target], error) {
 // deployment of the same version. Errors by fault code: NotFound, Invalid, and
 // those of Deploy.
 func (d *Deployer) SetVar(ctx context.Context, name, key, value, by string) (Outcome, error) {
-	return d.changeVars(ctx, name, registry.Change{Set: map[string]string{key: value}, By: by})
+	return d.changeSettings(ctx, name, registry.Change{Set: map[string]string{key: value}, By: by})
 }
 
 // UnsetVar removes a var of a plugin, so that the manifest's default holds.
 // NotFound when it was not set; Invalid when the serving version requires it.
 func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Outcome, error) {
-	return d.changeVars(ctx, name, registry.Change{Unset: []string{key}, By: by})
+	return d.changeSettings(ctx, name, registry.Change{Unset: []string{key}, By: by})
 }
 
-func (d *Deployer) changeVars(ctx context.Context, name string, c registry.Change) (Outcome, error) {
+// SetCORS sets the CORS policy of a plugin. Where the plugin serves, that is a
+// new deployment of the same version. Errors by fault code: NotFound, Invalid,
+// and those of Deploy.
+func (d *Deployer) SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (Outcome, error) {
+	return d.changeSettings(ctx, name, registry.Change{CORS: &policy, By: by})
+}
+
+// UnsetCORS removes the CORS policy of a plugin; NotFound when there is none.
+func (d *Deployer) UnsetCORS(ctx context.Context, name, by string) (Outcome, error) {
+	return d.changeSettings(ctx, name, registry.Change{NoCORS: true, By: by})
+}
+
+func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.Change) (Outcome, error) {
 	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
 		for _, key := range c.Unset {
 			if _, set := p.Vars[key]; !set {
 				return Outcome{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
 			}
 		}
+		if c.NoCORS && p.CORS == nil {
+			return Outcome{}, noCORS(name)
+		}
 		if p.Active == 0 {
-			return d.keepVars(ctx, name, c)
+			return d.keepSettings(ctx, name, c)
 		}
 		c.Version = p.Active
 		out, err := d.reactivate(ctx, p, false, c)
@@ -156,15 +171,15 @@ func (d *Deployer) changeVars(ctx context.Context, name string, c registry.Chang
 	})
 }
 
-// keepVars records vars of a plugin that does not serve, and says what its
+// keepSettings records vars or the CORS policy of a plugin that does not serve, and says what its
 // newest version waits for now.
-func (d *Deployer) keepVars(ctx context.Context, name string, c registry.Change) (Outcome, error) {
-	p, _, err := d.cfg.Registry.SetVars(ctx, name, c.Set, c.Unset, c.By)
+func (d *Deployer) keepSettings(ctx context.Context, name string, c registry.Change) (Outcome, error) {
+	p, _, err := d.cfg.Registry.Change(ctx, name, c)
 	if err != nil {
 		return Outcome{}, err
 	}
 	r, err := d.recallManifest(ctx, name, p.Versions)
-	if err != nil { // the vars are kept all the same
+	if err != nil { // the change is kept all the same
 		return Outcome{Plugin: name, Mount: string(p.Mount), Waiting: []string{fault.MessageOf(err)}}, nil
 	}
 	return idle(p, r, &stopwatch{}, "no version serves yet")

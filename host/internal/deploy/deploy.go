@@ -67,6 +67,7 @@ type live struct {
 // Target is what a route leads to.
 type Target struct {
 	Service  *dispatch.Service
+	CORS     *plugin.CORS // nil = none
 	manifest *manifest.Manifest
 }
 
@@ -76,6 +77,17 @@ func (t Target) Limits(i int) limit.Limits { return t.manifest.RouteLimits(i) }
 // Idempotency returns how long answers of the i-th route are kept for an
 // Idempotency-Key, 0 = not at all.
 func (t Target) Idempotency(i int) time.Duration { return t.manifest.RouteIdempotency(i) }
+
+// SharedCORS returns the policy for answers of the host's own below a mount: that
+// of the first plugin there that has one. They hold nothing of any plugin.
+func SharedCORS(mounted []Target) *plugin.CORS {
+	for _, t := range mounted {
+		if t.CORS != nil {
+			return t.CORS
+		}
+	}
+	return nil
+}
 
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {

@@ -112,7 +112,7 @@ func buildTable(lives map[string]*live) (*router.Table[Target], error) {
 			Plugin: l.plugin.Name,
 			Mount:  l.plugin.Mount,
 			Routes: l.manifest.Patterns(),
-			Value:  Target{Service: l.service, manifest: l.manifest},
+			Value:  Target{Service: l.service, CORS: l.plugin.CORS, manifest: l.manifest},
 		})
 	}
 	return router.Build(entries)

@@ -105,6 +105,22 @@ func (d *Deployer) status(p plugin.Plugin) (Status, error) {
 	return s, nil
 }
 
+// CORS returns the CORS policy of a plugin; NotFound when there is none.
+func (d *Deployer) CORS(ctx context.Context, name string) (plugin.CORS, error) {
+	p, err := d.plugin(ctx, name)
+	if err != nil {
+		return plugin.CORS{}, err
+	}
+	if p.CORS == nil {
+		return plugin.CORS{}, noCORS(name)
+	}
+	return *p.CORS, nil
+}
+
+func noCORS(name string) error {
+	return fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no CORS policy; to set one run: wasmoor cors set %s --origin https://example.org", name, name))
+}
+
 // Versions lists a plugin's versions, the newest first.
 func (d *Deployer) Versions(ctx context.Context, name string) ([]plugin.Version, error) {
 	return d.cfg.Registry.Versions(ctx, name)

@@ -22,9 +22,10 @@ type Plugin struct {
 	Space      uint64            `json:"space"` // id of its key space, never used again
 	Vars       map[string]string `json:"vars,omitempty"`
 	Grant      Grant             `json:"grant"`
-	Deployment int               `json:"deployment"` // the one that serves; 0 = none
-	Active     int               `json:"active"`     // number of the version that serves; 0 = none
-	Versions   int               `json:"versions"`   // number of the newest version
+	CORS       *CORS             `json:"cors,omitempty"` // nil = none; not changed once set
+	Deployment int               `json:"deployment"`     // the one that serves; 0 = none
+	Active     int               `json:"active"`         // number of the version that serves; 0 = none
+	Versions   int               `json:"versions"`       // number of the newest version
 	Created    time.Time         `json:"created"`
 	Deleted    bool              `json:"deleted,omitempty"` // its data is kept for a later plugin of this name
 }
@@ -41,14 +42,15 @@ type Version struct {
 	Mount   Mount     `json:"mount,omitempty"` // where its upload wants it to serve; "" = where the plugin is
 }
 
-// Deployment says which version of a plugin served: where, with which grant and
-// which vars. A change of any of these makes a new one.
+// Deployment says which version of a plugin served: where, with which grant,
+// vars and CORS policy. A change of any of these makes a new one.
 type Deployment struct {
 	Number  int               `json:"number"` // 1, 2, 3 ... within its plugin
 	Version int               `json:"version"`
 	Mount   Mount             `json:"mount"`
 	Grant   Grant             `json:"grant"`
 	Vars    map[string]string `json:"vars,omitempty"`
+	CORS    *CORS             `json:"cors,omitempty"`
 	By      string            `json:"by,omitempty"`
 	Created time.Time         `json:"created"`
 }

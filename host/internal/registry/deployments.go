@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -18,12 +19,14 @@ type Change struct {
 	Grant   *plugin.Grant     // nil = as it is
 	Set     map[string]string // vars to set
 	Unset   []string          // vars to remove; one that is not set is fine
+	CORS    *plugin.CORS      // the policy to set; nil = as it is
+	NoCORS  bool              // remove the policy
 	By      string            // who changes it
 }
 
 // Next returns what c makes of p, without recording it: what deploy prepares
 // before it calls Activate. Only Deployment stays as it is. Errors: Invalid
-// (vars).
+// (vars, CORS policy).
 func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 	if c.Version != 0 {
 		p.Active = c.Version
@@ -33,6 +36,15 @@ func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 	}
 	if c.Grant != nil {
 		p.Grant = *c.Grant
+	}
+	if c.CORS != nil {
+		if err := c.CORS.Check(); err != nil {
+			return p, err
+		}
+		p.CORS = c.CORS
+	}
+	if c.NoCORS {
+		p.CORS = nil
 	}
 	var err error
 	p.Vars, err = c.vars(p.Vars)
@@ -58,27 +70,33 @@ func (r *Registry) Activate(ctx context.Context, name string, c Change) (p plugi
 	return p, d, err
 }
 
-// SetVars changes vars. If a version serves, that is a deployment of it with the
-// new vars, as by Activate; else the vars wait for the first one, and the
-// deployment returned is zero. Errors: NotFound (plugin), Invalid (vars).
+// SetVars changes vars, as Change does.
 func (r *Registry) SetVars(ctx context.Context, name string, set map[string]string, unset []string, by string) (p plugin.Plugin, d plugin.Deployment, err error) {
+	return r.Change(ctx, name, Change{Set: set, Unset: unset, By: by})
+}
+
+// Change changes vars or the CORS policy. If a version serves, that is a
+// deployment of it, as by Activate; else the change waits for the first one, and
+// the deployment returned is zero. Errors: NotFound (plugin), Invalid (vars,
+// CORS policy).
+func (r *Registry) Change(ctx context.Context, name string, c Change) (p plugin.Plugin, d plugin.Deployment, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
 	err = r.change(ctx, func(tx *records) (err error) {
 		d = plugin.Deployment{}
-		before, next, err := tx.next(name, Change{Set: set, Unset: unset})
+		before, next, err := tx.next(name, c)
 		if err != nil {
 			return err
 		}
 		if next.Active != 0 {
-			p, d, err = tx.deploy(before, next, by)
+			p, d, err = tx.deploy(before, next, c.By)
 			return err
 		}
 		p = next
 		if err := tx.putPlugin(p); err != nil {
 			return err
 		}
-		return tx.audit(plugin.Event{By: by, Action: plugin.ActionVars, Plugin: name, Detail: differences(before, p)})
+		return tx.audit(plugin.Event{By: c.By, Action: c.action(), Plugin: name, Detail: differences(before, p)})
 	})
 	return p, d, err
 }
@@ -110,6 +128,14 @@ func (tx *records) grant(p plugin.Plugin, ask plugin.Grant, by string) (plugin.P
 	return next, tx.audit(plugin.Event{By: by, Action: plugin.ActionGrant, Plugin: p.Name, Detail: differences(p, next)})
 }
 
+// action names a change that is no deployment.
+func (c Change) action() plugin.Action {
+	if c.CORS != nil || c.NoCORS {
+		return plugin.ActionCORS
+	}
+	return plugin.ActionVars
+}
+
 // next returns a plugin that is not deleted, as it is and as c makes it.
 func (tx *records) next(name string, c Change) (before, next plugin.Plugin, err error) {
 	if before, err = tx.live(name); err == nil {
@@ -133,7 +159,7 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	}
 	d = plugin.Deployment{
 		Number: last.Number + 1, Version: next.Active, Mount: next.Mount, Grant: next.Grant,
-		Vars: next.Vars, By: by, Created: tx.now(),
+		Vars: next.Vars, CORS: next.CORS, By: by, Created: tx.now(),
 	}
 	next.Deployment = d.Number
 	if err := tx.putPlugin(next); err != nil {
@@ -161,10 +187,20 @@ func differences(before, after plugin.Plugin) string {
 			what = append(what, fmt.Sprintf("grant outbound=%q", after.Grant.Outbound))
 		}
 	}
+	if !reflect.DeepEqual(before.CORS, after.CORS) {
+		what = append(what, "cors "+describeCORS(after.CORS))
+	}
 	if names := changedVars(before.Vars, after.Vars); len(names) > 0 {
 		what = append(what, "vars "+strings.Join(names, " "))
 	}
 	return strings.Join(what, ", ")
+}
+
+func describeCORS(c *plugin.CORS) string {
+	if c == nil {
+		return "none"
+	}
+	return strings.Join(c.Origins, " ")
 }
 
 func changedVars(before, after map[string]string) []string {

@@ -52,6 +52,7 @@ func (b *builder[T]) add(e *Entry[T]) error {
 		return err
 	}
 	a.entries = append(a.entries, e)
+	a.values = append(a.values, e.Value)
 	if len(e.Routes) == 0 {
 		a.whole = e
 	}

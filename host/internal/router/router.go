@@ -36,6 +36,7 @@ type Match[T any] struct {
 	Params  []abi.Pair // the pattern's path values, decoded, behind those of the buffer
 	Mount   string     // the mount's prefix without a trailing slash; "" = the root
 	Path    string     // relative to the mount, undecoded, starts with "/"
+	Mounted []T        // everyone mounted there, unless Found; not to be changed
 	Allow   []string   // the methods that would match, for MethodNotAllowed
 }
 
@@ -64,6 +65,7 @@ type area[T any] struct {
 	whole    *Entry[T]
 	routes   pattern.Set[route[T]]
 	entries  []*Entry[T]
+	values   []T // of the entries
 }
 
 // route is one pattern of an entry.
@@ -95,6 +97,7 @@ func (t *Table[T]) Lookup(method, host, path string, params []abi.Pair) (Match[T
 	}
 	found, ok := a.routes.Match(method, "", m.Path, params)
 	if !ok {
+		m.Mounted = a.values
 		if m.Allow = a.routes.Allowed("", m.Path); m.Allow == nil {
 			return m, NotFound
 		}

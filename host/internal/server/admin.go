@@ -36,6 +36,9 @@ type Deployer interface {
 	Vars(ctx context.Context, name string) ([]deploy.Var, error)
 	SetVar(ctx context.Context, name, key, value, by string) (deploy.Outcome, error)
 	UnsetVar(ctx context.Context, name, key, by string) (deploy.Outcome, error)
+	CORS(ctx context.Context, name string) (plugin.CORS, error)
+	SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error)
+	UnsetCORS(ctx context.Context, name, by string) (deploy.Outcome, error)
 	KVGet(ctx context.Context, name string, key []byte) ([]byte, error)
 	KVList(ctx context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error)
 	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error
@@ -103,6 +106,7 @@ func (a *Admin) bind() {
 	a.bindVersions(api)    // GET POST /v1/plugins/{name}/versions
 	a.bindDeployments(api) // GET POST /v1/plugins/{name}/deployments
 	a.bindVars(api)        // GET /v1/plugins/{name}/vars, PUT DELETE /v1/plugins/{name}/vars/{var}
+	a.bindCORS(api)        // GET PUT DELETE /v1/plugins/{name}/cors
 	a.bindKV(api)          // GET /v1/plugins/{name}/kv, GET PUT DELETE /v1/plugins/{name}/kv/value
 	a.bindAudit(api)       // GET /v1/audit
 

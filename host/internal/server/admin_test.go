@@ -76,6 +76,18 @@ func (r *recorder) UnsetVar(_ context.Context, name, key, by string) (deploy.Out
 	return anOutcome, r.note("unset %s %s by %s", name, key, by)
 }
 
+func (r *recorder) CORS(_ context.Context, name string) (plugin.CORS, error) {
+	return plugin.CORS{Origins: []string{"*"}}, r.note("cors %s", name)
+}
+
+func (r *recorder) SetCORS(_ context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("cors %s %+v by %s", name, policy, by)
+}
+
+func (r *recorder) UnsetCORS(_ context.Context, name, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("no cors %s by %s", name, by)
+}
+
 func (r *recorder) KVGet(_ context.Context, name string, key []byte) ([]byte, error) {
 	return []byte("\xffvalue"), r.note("get %s %q", name, key)
 }
@@ -146,6 +158,10 @@ func TestAdminAPI(t *testing.T) {
 		{"PUT", "/v1/plugins/shop/vars/api_key", "s\n", 200, "set shop api_key=s\n by admin", outcomeJSON},
 		{"PUT", "/v1/plugins/shop/vars/a%20b", "", 200, "set shop a b= by admin", outcomeJSON},
 		{"DELETE", "/v1/plugins/shop/vars/api_key", "", 200, "unset shop api_key by admin", outcomeJSON},
+		{"GET", "/v1/plugins/shop/cors", "", 200, "cors shop", `{"origins":["*"]}`},
+		{"PUT", "/v1/plugins/shop/cors", `{"origins":["https://a"],"credentials":true,"max_age":9}`, 200,
+			"cors shop {Origins:[https://a] Methods:[] Headers:[] Expose:[] Credentials:true MaxAge:9} by admin", outcomeJSON},
+		{"DELETE", "/v1/plugins/shop/cors", "", 200, "no cors shop by admin", outcomeJSON},
 		{"GET", "/v1/plugins/shop/kv", "", 200, `list shop prefix="" after="" limit=0 reverse=false`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
 		{"GET", "/v1/plugins/shop/kv?prefix=a%00&after=%ff&limit=5&reverse=true", "", 200, `list shop prefix="a\x00" after="\xff" limit=5 reverse=true`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
 		{"GET", "/v1/plugins/shop/kv/value?key=a%2Fb", "", 200, `get shop "a/b"`, "\xffvalue"},
@@ -221,6 +237,8 @@ func TestAdminRefusals(t *testing.T) {
 		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grnt":true}`, 422, fault.Invalid},
 		{"POST", "/v1/plugins/shop/versions?grant=perhaps", "", 422, fault.Invalid},
 		{"PUT", "/v1/plugins/shop/vars/a", "\xff", 400, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/cors", `{}`, 422, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/cors", `{"origins":["*"],"more":1}`, 422, fault.Invalid},
 		{"PUT", "/v1/plugins/shop/vars/a", strings.Repeat("a", maxVar+1), 413, fault.TooLarge},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a", strings.Repeat("a", store.MaxValue+1), 413, fault.TooLarge},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=-1s", "", 400, fault.Invalid},
@@ -325,7 +343,7 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 	if d.call != "" {
 		t.Errorf("without a token: %s", d.call)
 	}
-	if routes != 16 {
+	if routes != 19 {
 		t.Errorf("the document has %d routes", routes)
 	}
 	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/v1x", "/docs", "/schemas/Problem.json", "/openapi.yaml", "/"} {

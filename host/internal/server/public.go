@@ -20,6 +20,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 // Service runs invocations of one deployment.
@@ -51,6 +52,7 @@ type Match struct {
 	Pattern string        // of the manifest's route; "" without routes
 	Params  []abi.Pair
 	Allow   []string
+	CORS    *plugin.CORS // of the plugin, or of one mounted there; nil = none
 }
 
 // PublicConfig is what the public listener works with. Routes is required.
@@ -172,6 +174,9 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
 	if c.path == pathLive || c.path == pathReady {
 		return c.probed()
 	}
+	if p.preflight(ctx, c) {
+		return nil
+	}
 	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
 	if c.match.Service == nil {
 		return c.unrouted(ctx)
@@ -207,6 +212,7 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
 		p.panicked(ctx, c, reason)
 	}
 	if !c.continues {
+		c.addCORS(ctx)
 		p.report(ctx, c)
 	}
 	if p.draining.Load() {

@@ -23,8 +23,7 @@ func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
 	resp.SetStatusCode(reply.Status)
 	resp.Header.DisableNormalizing()
 	for _, h := range reply.Headers {
-		// Date is that of the server that answers, the id is the request's.
-		if !strings.EqualFold(h.Name, "date") && !strings.EqualFold(h.Name, headerRequestID) && !strings.EqualFold(h.Name, headerReplayed) {
+		if !c.hostSets(h.Name) {
 			resp.Header.Add(h.Name, h.Value)
 		}
 	}
@@ -41,6 +40,13 @@ func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
 	}
 	resp.SetBodyRaw(reply.Body) // fasthttp sends it after this call is reused
 	reply.Body = nil
+}
+
+// hostSets reports whether a response field is not the guest's to set: Date is
+// that of the server that answers, the id is the request's.
+func (c *call) hostSets(name string) bool {
+	return strings.EqualFold(name, "date") || strings.EqualFold(name, headerRequestID) || strings.EqualFold(name, headerReplayed) ||
+		c.match.CORS != nil && len(name) > len(corsPrefix) && strings.EqualFold(name[:len(corsPrefix)], corsPrefix)
 }
 
 // bodyless reports whether a response of the status has no content (RFC 9110

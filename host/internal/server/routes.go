@@ -14,7 +14,7 @@ type deployed struct{ *deploy.Deployer }
 func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 	m, result := d.Deployer.Route(method, host, path, params)
 	if result != router.Found {
-		return Match{Allow: m.Allow}
+		return Match{Allow: m.Allow, CORS: deploy.SharedCORS(m.Mounted)}
 	}
 	return Match{
 		Service: m.Value.Service,
@@ -24,5 +24,6 @@ func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 		Path:    m.Path,
 		Pattern: m.Pattern,
 		Params:  m.Params,
+		CORS:    m.Value.CORS,
 	}
 }
