@@ -48,6 +48,15 @@ type Config struct {
 	// MinFreeDisk is the free space, in bytes, below which writes are refused
 	// while reads go on; 0 = no such guard. Default 256 MiB.
 	MinFreeDisk int64 `koanf:"min_free_disk"`
+	// TLSCert and TLSKey are PEM files: the certificate of the public listener
+	// with its chain, and its key. When they are replaced, connections get the
+	// new one within a second. Both or neither; default none, which is plain HTTP.
+	TLSCert string `koanf:"tls_cert"`
+	TLSKey  string `koanf:"tls_key"`
+	// TrustedProxies are networks ("10.0.0.0/8") or addresses, separated by
+	// commas, of proxies before the public listener: what they say of the client
+	// in X-Forwarded-For, -Proto and -Host is taken. Default none.
+	TrustedProxies string `koanf:"trusted_proxies"`
 	// ShowErrors tells clients why a plugin failed. For an author's own machine:
 	// the text may quote the guest. Default false.
 	ShowErrors bool `koanf:"show_errors"`
@@ -118,6 +127,12 @@ func (c Config) Validate() error {
 	if c.MinFreeDisk < minFreeDisk && c.MinFreeDisk != 0 {
 		return badConfig("min_free_disk", "it must be at least 128MiB, which the store needs to tidy up in, or 0 for no guard")
 	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return badConfig("tls_cert", "tls_cert and tls_key go together; name both files or neither")
+	}
+	if _, err := c.trustedProxies(); err != nil {
+		return err
+	}
 	_, err := c.outbound()
 	return err
 }
@@ -137,6 +152,25 @@ func (c Config) outbound() (egress.Network, error) {
 		n.Allow = append(n.Allow, prefix)
 	}
 	return n, nil
+}
+
+// trustedProxies reads the networks of the proxies in front.
+func (c Config) trustedProxies() (networks []netip.Prefix, err error) {
+	for item := range strings.SplitSeq(c.TrustedProxies, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(item)
+		if addr, notNetwork := netip.ParseAddr(item); notNetwork == nil && addr.Zone() == "" {
+			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil || network.Addr().Is4In6() {
+			return nil, badConfig("trusted_proxies", fmt.Sprintf("%q is not a network like 10.0.0.0/8, nor an address", item))
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 func badConfig(key, why string) error {

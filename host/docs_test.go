@@ -93,6 +93,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
 		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
+		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "trusted_proxies": c.TrustedProxies,
 		"outbound_allow_networks": c.OutboundAllowNetworks,
 	} {
 		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {
@@ -122,6 +123,8 @@ func TestConfigValidate(t *testing.T) {
 		"max_guest_memory": func(c *Config) { c.MaxGuestMemory = 0 },
 		"max_body_memory":  func(c *Config) { c.MaxBodyMemory = 0 },
 		"min_free_disk":    func(c *Config) { c.MinFreeDisk = 1 << 20 },
+		"tls_cert":         func(c *Config) { c.TLSKey = "key.pem" },
+		"trusted_proxies":  func(c *Config) { c.TrustedProxies = "10.0.0.0/8, proxy.example" },
 
 		"outbound_allow_networks": func(c *Config) { c.OutboundAllowNetworks = "10.0.0.0/8, 10.0.0.1/8" },
 	} {

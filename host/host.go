@@ -125,10 +125,20 @@ func (h *Host) listen() (err error) {
 		HeaderTimeout: h.cfg.HeaderTimeout, BodyTimeout: h.cfg.BodyTimeout,
 		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout, Max: h.cfg.MaxConns,
 	}
+	proxies, err := h.cfg.trustedProxies()
+	if err != nil {
+		return err
+	}
+	var certificate *server.Certificate
+	if h.cfg.TLSCert != "" {
+		if certificate, err = server.LoadCertificate(h.cfg.TLSCert, h.cfg.TLSKey, h.cfg.Log); err != nil {
+			return err
+		}
+	}
 	health := []server.Check{{Name: "store", Healthy: h.store.Health}}
 	h.public = server.NewPublic(server.PublicConfig{
 		Routes: server.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		BodyMemory: h.cfg.MaxBodyMemory,
+		BodyMemory: h.cfg.MaxBodyMemory, Certificate: certificate, TrustedProxies: proxies,
 	})
 	h.admin = server.NewAdmin(server.AdminConfig{
 		Deployer: h.deployer, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
@@ -216,7 +226,13 @@ func ignoreDeadline(err error) error {
 }
 
 // PublicURL returns where clients reach the plugins, without a trailing slash.
-func (h *Host) PublicURL() string { return "http://" + h.publicListener.Addr().String() }
+func (h *Host) PublicURL() string {
+	scheme := "http://"
+	if h.cfg.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + h.publicListener.Addr().String()
+}
 
 // AdminURL returns where operators reach the admin API.
 func (h *Host) AdminURL() string { return "http://" + h.adminListener.Addr().String() }

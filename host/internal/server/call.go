@@ -27,6 +27,8 @@ type call struct {
 
 	continues bool // this was about the head only; the request comes again with its body
 
+	scheme string
+
 	// The strings below are parts of one copy of the request's head.
 	id, method, path, query, host, routeHost, remote string
 
@@ -59,6 +61,7 @@ func (c *call) reset() {
 	clear(c.params)
 	c.request, c.match, c.result, c.err, c.continues = invoke.Request{}, Match{}, dispatch.Result{}, nil, false
 	c.once = invoke.Once{}
+	c.scheme = ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
 
@@ -172,7 +175,7 @@ func (c *call) fillRequest() {
 		Params:    c.match.Params,
 		Query:     c.query,
 		Headers:   c.headers,
-		Scheme:    "http",
+		Scheme:    c.scheme,
 		Host:      c.host,
 		Remote:    c.remote,
 		RequestID: c.id,

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -49,6 +50,12 @@ func (g *gate) Accept() (net.Conn, error) {
 			g.mu.Unlock()
 			return c, nil
 		}
+		if _, secret := nc.(*tls.Conn); secret {
+			c.cut() // an answer would wait for a handshake, and every connection behind it
+			c.gate.open.Add(-1)
+			g.refused(nc.RemoteAddr(), refuseCrowd, newRequestID())
+			continue
+		}
 		c.answer(refuseCrowd)
 		_ = c.Close()
 	}
@@ -59,8 +66,18 @@ func (g *gate) closeAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
-		_ = c.Conn.Close()
+		c.cut()
 	}
+}
+
+// cut closes the connection without a word: TLS would say goodbye, and wait for
+// a client that does not listen.
+func (c *gateConn) cut() {
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		_ = t.NetConn().Close()
+		return
+	}
+	_ = c.Conn.Close()
 }
 
 // gateConn is a connection behind the gate. Read is called by one goroutine at a

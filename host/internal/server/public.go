@@ -6,9 +6,11 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +66,11 @@ type PublicConfig struct {
 	// Log receives a record of each request at info, and of failures at error.
 	// nil drops them.
 	Log *slog.Logger
+	// Certificate, if not nil, makes the listener speak TLS.
+	Certificate *Certificate
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For, -Proto
+	// and -Host tell of the client.
+	TrustedProxies []netip.Prefix
 	// BodyMemory is how many bytes the bodies of all requests may take at a time;
 	// a request whose body does not fit is answered 503. Default 256 MiB.
 	BodyMemory int64
@@ -83,11 +90,17 @@ type Public struct {
 	log   *slog.Logger
 	calls sync.Pool
 	room  atomic.Int64 // for bodies
+
+	scheme  string // of requests, as they arrive
+	trusted networks
 }
 
 // NewPublic returns a Public that does not listen yet. Serve and Close it.
 func NewPublic(cfg PublicConfig) *Public {
-	p := &Public{cfg: cfg, log: orDiscard(cfg.Log)}
+	p := &Public{cfg: cfg, log: orDiscard(cfg.Log), scheme: "http", trusted: cfg.TrustedProxies}
+	if cfg.Certificate != nil {
+		p.scheme = "https"
+	}
 	setDefault(&p.cfg.BodyMemory, 256<<20)
 	p.room.Store(p.cfg.BodyMemory)
 	p.calls.New = func() any { return &call{share: share{of: &p.room}} }
@@ -113,7 +126,12 @@ func (p *Public) bind() {
 
 // Serve serves ln until Close, and closes it. Call it once. It returns nil
 // after Close; an error has the code Unavailable: ln failed.
-func (p *Public) Serve(ln net.Listener) error { return p.serve(ln, p.log) }
+func (p *Public) Serve(ln net.Listener) error {
+	if p.cfg.Certificate != nil {
+		ln = tls.NewListener(ln, p.cfg.Certificate.config())
+	}
+	return p.serve(ln, p.log)
+}
 
 // Close makes /readyz fail, takes no more connections and waits for the requests
 // that run. When ctx ends first it cuts them off and returns a Deadline fault;
@@ -164,6 +182,7 @@ func (p *Public) expect(ctx *fasthttp.RequestCtx) (status int) {
 // route and its limits, or answers.
 func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
 	c.read(ctx)
+	p.readForwarded(ctx, c)
 	if c.path == "*" { // the gate lets it through with OPTIONS only
 		c.answerOptions(ctx, everyMethod)
 		return nil

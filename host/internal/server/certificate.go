@@ -1,0 +1,102 @@
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Certificate is a certificate from files, which may be replaced while it is in
+// use: handshakes get the new one within a second. Methods are safe for
+// concurrent use.
+type Certificate struct {
+	certFile, keyFile string
+	log               *slog.Logger
+	every             time.Duration // between two looks at the files
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	files   [2]fileState // what current was made of
+	looked  time.Time
+	failure string // what was logged last, "" after a success
+}
+
+// fileState is what tells a file from the one it replaced.
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+// LoadCertificate reads a certificate, with the chain behind it, and its key, in
+// PEM. The error is Invalid and names the files.
+func LoadCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
+	c := &Certificate{certFile: certFile, keyFile: keyFile, log: orDiscard(log), every: time.Second}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	c.looked = time.Now()
+	return c, nil
+}
+
+// config returns how a listener uses the certificate. Only HTTP/1.1 is spoken.
+func (c *Certificate) config() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return c.get(time.Now()), nil
+		},
+	}
+}
+
+// get returns the certificate, after looking whether the files have changed.
+// What cannot be read leaves the one in use, and is tried again: the two files
+// are not replaced at the same moment.
+func (c *Certificate) get(now time.Time) *tls.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.looked) < c.every {
+		return c.current
+	}
+	c.looked = now
+	if c.state() == c.files {
+		return c.current
+	}
+	switch err := c.load(); {
+	case err == nil:
+		c.log.Info("the certificate has been reloaded", "file", c.certFile)
+		c.failure = ""
+	case err.Error() != c.failure:
+		c.log.Error("the certificate cannot be reloaded; the one before stays in use", "file", c.certFile, "error", err)
+		c.failure = err.Error()
+	}
+	return c.current
+}
+
+// load reads the files. Their state is taken before, so that what changes
+// meanwhile is seen as a change.
+func (c *Certificate) load() error {
+	state := c.state()
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, "load certificate", fmt.Sprintf(
+			"cannot use the certificate %q with the key %q", c.certFile, c.keyFile), err)
+	}
+	c.current, c.files = &pair, state
+	return nil
+}
+
+// state returns the zero state for a file that is not there.
+func (c *Certificate) state() (s [2]fileState) {
+	for i, name := range []string{c.certFile, c.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			s[i] = fileState{info.ModTime(), info.Size()}
+		}
+	}
+	return s
+}
