@@ -87,10 +87,10 @@ func replay(inv *invoke.Invocation) (Outcome, error) {
 	}
 	r := abi.NewReader(string(rest))
 	head := r.String()
-	if !r.OK() || inv.Reply.SetHead([]byte(head)) != abi.OK {
+	if !r.OK() || inv.Reply.SetHead([]byte(head)) != abi.OK ||
+		inv.Reply.Write(rest[4+len(head):], math.MaxInt64) != abi.OK {
 		return None, errRecord
 	}
-	inv.Reply.Write(rest[4+len(head):], math.MaxInt64)
 	return replayed, nil
 }
 
