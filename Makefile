@@ -9,7 +9,7 @@ ADMIN    ?= 127.0.0.1:8081
 PLUGINS  := examples/hello examples/guestbook examples/extism-count examples/extism-handler plugins/links
 TOOL     := go tool -modfile=.ci/tools.mod
 
-.PHONY: help build run check fmt lint generate test race guests fuzz bench soak clean
+.PHONY: help build run check fmt lint generate test race guests edges fuzz bench soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ race: ## Run every test under the race detector; needs a C compiler.
 
 guests: ## Test the plugins in other languages through the built binary; needs clang, lld, node, npm and its registry.
 	go test -tags cguest,asguest -count=1 -run '^Test(C|AS)' ./host/e2e
+
+edges: ## Test behind nginx, under slowhttptest and from chromium; needs the three.
+	go test -tags edge -count=1 -run '^TestEdge' ./host/e2e
 
 fuzz: ## Run every fuzz target for FUZZTIME (default 20s).
 	@for pkg in $$(go list ./...); do \

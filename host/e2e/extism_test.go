@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,8 +48,9 @@ var plugins = []struct {
 	{file: "host", export: "run_test", refused: `imports \"extism:host/user\".\"mult\", a host function that its own host would give`},
 	{file: "host_memory", export: "run_test", refused: `imports \"host\".\"to_upper\", which another module would have to give`},
 	{file: "host_multiple", export: "say_green", refused: `imports \"extism:host/user\".\"hostGreenMessage\"`},
-	{file: "http", export: "run_test", status: 502, want: `HTTP request to \"https://jsonplaceholder.typicode.com/todos/1\" is not allowed`},
-	{file: "http_headers", export: "http_get", input: `{"url":"https://extism.org"}`, status: 502, want: `HTTP request to \"https://extism.org\" is not allowed`},
+	// TestExtismOutbound has the twins that are granted what these two want.
+	{file: "http", export: "run_test", status: 502, want: `HTTP request to \"https://jsonplaceholder.typicode.com/todos/1\" is not allowed: no origin is granted`},
+	{file: "http_headers", export: "http_get", lines: "[outbound]\nallow = ['https://other.example']", input: `{"url":"https://extism.org"}`, status: 502, want: `HTTP request to \"https://extism.org\" is not allowed: https://extism.org is not granted`},
 	{file: "input_offset", export: "input_offset_length", input: "hello world", status: 200, want: "\x0b\x00\x00\x00\x00\x00\x00\x00"},
 	{file: "lib", export: "capitalize", refused: `calls \"capitalize\", which is (i64) -> i64`}, // main's other half
 	{file: "log", export: "run_test", status: 200},
@@ -113,6 +117,44 @@ func wantRefused(t *testing.T, err error, says string) {
 	refused, ok := errors.AsType[*refusedError](err)
 	if !ok || refused.status != 422 || !strings.Contains(refused.body, says) {
 		t.Errorf("got %v, want 422 with %q", err, says)
+	}
+}
+
+// TestExtismOutbound lets the plugins of others that make requests make them.
+func TestExtismOutbound(t *testing.T) {
+	dir, err := sdkDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Asked", r.Method+" "+r.Header.Get("X-Sent"))
+		fmt.Fprintf(w, "some-name: %s", r.Header.Get("some-name"))
+	})
+	// The one plugin calls a URL of its own: another of the same length is put there.
+	const theirs = "https://jsonplaceholder.typicode.com/todos/1"
+	url := origin + "/" + strings.Repeat("a", len(theirs)-len(origin)-1)
+	route := []string{`abi = "extism"`, `[[route]]`, `pattern = "POST /run"`}
+	s := serve(t, t.TempDir(), "--show-errors", "--outbound-allow-networks", "127.0.0.1/32")
+	closed := serve(t, t.TempDir(), "--show-errors")
+	for _, c := range []struct{ file, export, input, want string }{
+		{"http", "run_test", "", "some-name: some-value"},
+		{"http_headers", "http_get", `{"url":"` + origin + `","method":"PUT","headers":{"x-sent":"yes"}}`, `"x-asked":"PUT yes"`},
+	} {
+		module, err := os.ReadFile(filepath.Join(dir, c.file+".wasm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		module = bytes.Replace(module, []byte(theirs), []byte(url), 1)
+		name := strings.ReplaceAll(c.file, "_", "-")
+		packed := pack(t, module, name, append(route, `export = "`+c.export+`"`, allowing(origin))...)
+		s.deploy(name, packed)
+		if got := s.do("POST", "/"+name+"/run", c.input); got.status != 200 || !strings.Contains(got.body, c.want) {
+			t.Errorf("%s: got %v, want %q in it", c.file, got, c.want)
+		}
+		closed.deploy(name, packed)
+		if got := closed.do("POST", "/"+name+"/run", c.input); got.status != 502 || !closed.logged("outbound_allow_networks") {
+			t.Errorf("%s without the operator's exception: got %v, want 502 and the reason in the log:\n%s", c.file, got, closed.log)
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func exitCode(code fault.Code) int {
 // line.
 func (p *program) hint(err error) {
 	if fault.CodeOf(err) == fault.Unauthenticated {
-		p.note("give the token of the server with --token-file or WASMOOR_TOKEN; the server prints the file's path when it starts")
+		p.note("give the token of this very server with --token-file or WASMOOR_TOKEN; the server prints the file's path when it starts")
 	}
 }
 

@@ -33,6 +33,7 @@ store             -> fault
 store/badger      -> store
 store/storetest   -> store
 egress            -> limit
+egress/egresstest ->
 invoke            -> store limit egress
 capability        -> invoke
 capability/*      -> capability

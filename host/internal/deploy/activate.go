@@ -1,8 +1,12 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -156,6 +160,9 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 				return Outcome{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
 			}
 		}
+		if err := d.checkDeclared(ctx, p, c.Set); err != nil {
+			return Outcome{}, err
+		}
 		if c.NoCORS && p.CORS == nil {
 			return Outcome{}, noCORS(name)
 		}
@@ -169,6 +176,32 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 		}
 		return out, err
 	})
+}
+
+// checkDeclared refuses vars that neither the newest version nor the one that
+// serves would ever read: a name with a slip in it would otherwise be kept
+// without a word.
+func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[string]string) error {
+	declared := map[string]bool{}
+	for _, version := range []int{p.Versions, p.Active} {
+		if version == 0 || len(set) == 0 {
+			continue
+		}
+		m, err := d.cfg.Registry.Manifest(ctx, p.Name, version)
+		if err != nil {
+			return err
+		}
+		for _, v := range m.Vars {
+			declared[v.Name] = true
+		}
+	}
+	for key := range set {
+		if !declared[key] {
+			return fault.New(fault.Invalid, "", fmt.Sprintf("plugin %q declares no variable %q in [config] of its manifest; it declares: %s",
+				p.Name, key, cmp.Or(strings.Join(slices.Sorted(maps.Keys(declared)), ", "), "none")))
+		}
+	}
+	return nil
 }
 
 // keepSettings records vars or the CORS policy of a plugin that does not serve, and says what its

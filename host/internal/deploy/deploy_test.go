@@ -258,6 +258,10 @@ func TestVars(t *testing.T) {
 	if out.Activated || !strings.Contains(strings.Join(out.Waiting, " "), "wasmoor var set demo key") {
 		t.Fatalf("got %+v, want a version that waits for its var", out)
 	}
+	_, err := p.SetVar(t.Context(), "demo", "kay", "s3cret", "me")
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "greeting, key") {
+		t.Errorf("setting a var that nobody declares: %v, want invalid with the names that are", err)
+	}
 	if _, err := p.SetVar(t.Context(), "demo", "key", "s3cret", "me"); err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +275,7 @@ func TestVars(t *testing.T) {
 	if _, err := p.UnsetVar(t.Context(), "demo", "greeting", "me"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("unsetting what is not set: %v, want not found", err)
 	}
-	out, err := p.SetVar(t.Context(), "demo", "greeting", "hello", "me")
+	out, err = p.SetVar(t.Context(), "demo", "greeting", "hello", "me")
 	if err != nil || !out.Activated || out.Deployment != 2 {
 		t.Errorf("setting a var of a serving plugin: %+v, %v; want deployment 2", out, err)
 	}

@@ -1,0 +1,237 @@
+package extism_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	origins "github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// asking is the input of http_headers, a plugin that makes the request of its
+// input and answers the headers of the response.
+func asking(method, url string, headers map[string]string) string {
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	text, _ := json.Marshal(map[string]any{"url": url, "method": method, "headers": headers})
+	return string(text)
+}
+
+// allow lets inv call the origins, on loopback.
+func allow(t *testing.T, inv *invoke.Invocation, change func(*egress.Config), urls ...string) {
+	t.Helper()
+	cfg := egress.Config{
+		Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Limits:  limit.DefaultOutbound(),
+	}
+	for _, url := range urls {
+		o, err := origins.ParseOrigin(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Origins = append(cfg.Origins, o)
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	inv.Env.Outbound = egress.New(cfg)
+	t.Cleanup(inv.Env.Outbound.Close)
+}
+
+func upstream(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// redirected returns the plugin http, which calls one URL, with another one of
+// the same length in its place.
+func redirected(t *testing.T, base string) []byte {
+	t.Helper()
+	const theirs = "https://jsonplaceholder.typicode.com/todos/1"
+	url := base + "/" + strings.Repeat("a", len(theirs)-len(base)-1)
+	module := plugin(t, "http")
+	if n := bytes.Count(module, []byte(theirs)); n != 1 {
+		t.Fatalf("the plugin has its URL %d times", n)
+	}
+	return bytes.Replace(module, []byte(theirs), []byte(url), 1)
+}
+
+// TestHTTP: what plugins of others ask for and get, through a resolver and
+// certificates of the operator's.
+func TestHTTP(t *testing.T) {
+	const answer = "delectus aut autem"
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("some-name") != "some-value" || r.Header.Get("another") != "again" || r.Header.Get("X-Request-Id") != "request-1" {
+			t.Errorf("got the header %v", r.Header)
+		}
+		fmt.Fprint(w, answer)
+	}))
+	t.Cleanup(s.Close)
+	zone := egresstest.Zone()
+	zone.Answers["example.com"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // the name of the certificate
+	port := s.URL[strings.LastIndexByte(s.URL, ':'):]
+	inv := invocation("", nil)
+	allow(t, inv, func(cfg *egress.Config) {
+		cfg.Network.Resolver = zone.Resolver(t)
+		cfg.Network.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}, "https://example.com"+port)
+	defer inv.End()
+	p := prepare(t, redirected(t, "https://example.com"+port), "run_test")
+	if err := enginetest.Handle(t.Context(), p, inv); err != nil || string(inv.Reply.Body) != answer {
+		t.Errorf("got %q, %v", inv.Reply.Body, err)
+	}
+}
+
+func TestHTTPHeaders(t *testing.T) {
+	origin := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header()["X-Twice"] = []string{"a", "b"}
+		w.Header().Set("X-Got", fmt.Sprintf("%s %s %s %d", r.Method, r.URL, r.Header.Get("X-Sent"), len(body)))
+		w.WriteHeader(http.StatusNotFound) // an answer like any other
+	})
+	p := prepare(t, plugin(t, "http_headers"), "http_get")
+	for _, method := range []string{"GET", "get", "POST", "DELETE"} {
+		inv := invocation(asking(method, origin+"/p?q=1", map[string]string{"x-sent": "yes"}), nil)
+		allow(t, inv, nil, origin)
+		if err := enginetest.Handle(t.Context(), p, inv); err != nil {
+			t.Fatal(err)
+		}
+		inv.End()
+		var got map[string]string
+		if err := json.Unmarshal(inv.Reply.Body, &got); err != nil {
+			t.Fatal(err)
+		}
+		method = strings.ToUpper(method)
+		if got["x-twice"] != "a,b" || got["x-got"] != method+" /p?q=1 yes 0" {
+			t.Errorf("%s: got %v", method, got)
+		}
+		if want := method == "GET"; inv.MayRepeat() != want {
+			t.Errorf("%s: the handler may run again: %t, want %t", method, !want, want)
+		}
+	}
+}
+
+// TestHTTPFailures end the call with the reason.
+func TestHTTPFailures(t *testing.T) {
+	origin := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/large":
+			_, _ = w.Write(make([]byte, 2<<20))
+		case "/away":
+			http.Redirect(w, r, "http://away.example/", http.StatusFound)
+		case "/slow":
+			<-r.Context().Done()
+		}
+	})
+	for _, c := range []struct {
+		name, input string
+		change      func(*egress.Config)
+		says        string
+	}{
+		{"another origin", asking("GET", "https://away.example", nil), nil, `HTTP request to "https://away.example" is not allowed: https://away.example is not granted`},
+		{"redirect", asking("GET", origin+"/away", nil), nil, "http://away.example is not granted"},
+		{"method", asking("CONNECT", origin, nil), nil, "CONNECT and TRACE are not offered"},
+		{"header of the host's", asking("GET", origin, map[string]string{"Host": "a.example"}), nil, "is the host's to set"},
+		{"header that splits", asking("GET", origin, map[string]string{"x": "a\r\nb: c"}), nil, "control character"},
+		{"large head", asking("GET", origin, map[string]string{"x": strings.Repeat("y", limit.OutboundHead)}), nil, "over the limit of 32768 bytes"},
+		{"private network", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Network.Allow = nil }, "outbound_allow_networks"},
+		{"no call left", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Limits.Calls = 0 }, "all the calls it may"},
+		{"large body", asking("GET", origin+"/large", nil), func(cfg *egress.Config) { cfg.Limits.ResponseBody = 1 << 20 }, "over the limit"},
+		{"slow", asking("GET", origin+"/slow", nil), func(cfg *egress.Config) { cfg.Limits.Timeout = 50 * time.Millisecond }, "took too long"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inv := invocation(c.input, nil)
+			allow(t, inv, c.change, origin)
+			defer inv.End()
+			err := enginetest.Handle(t.Context(), prepare(t, plugin(t, "http_headers"), "http_get"), inv)
+			wantFault(t, err, fault.Trap, c.says)
+		})
+	}
+}
+
+// TestHTTPWithoutAGrant: neither a request nor the guest's start calls anyone.
+func TestHTTPWithoutAGrant(t *testing.T) {
+	err := enginetest.Handle(t.Context(), prepare(t, plugin(t, "http"), "run_test"), invocation("", nil))
+	wantFault(t, err, fault.Trap, "no origin is granted")
+	p := prepare(t, starting("_initialize", func(b builder) *enginetest.Code {
+		request := b.env("http_request", 2, i64)
+		alloc, store := b.env("alloc", 1, i64), b.env("store_u64", 2)
+		c := code().I64(2).Call(alloc).I64('{' | '}'<<8).Call(store)
+		return c.I32(ownAt).I64(16).I64(0).Call(request).Store64()
+	}), "run")
+	_, err = p.Instance(t.Context())
+	wantFault(t, err, fault.Trap, "no request is served yet")
+}
+
+func TestHTTPDeadline(t *testing.T) {
+	origin := upstream(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	inv := invocation(asking("GET", origin, nil), nil)
+	allow(t, inv, nil, origin)
+	defer inv.End()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	wantFault(t, enginetest.Handle(ctx, prepare(t, plugin(t, "http_headers"), "http_get"), inv), fault.Deadline, "ran out of time")
+}
+
+// TestHTTPForbiddenDestinations grants every host that can be named: nobody
+// comes to the canary, by a URL or by a redirect.
+func TestHTTPForbiddenDestinations(t *testing.T) {
+	port, hits := egresstest.Canary(t)
+	all := egresstest.Spellings(port)
+	next := ""
+	from := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Location"] = []string{next}
+		w.WriteHeader(http.StatusFound)
+	})
+	var granted []origins.Origin
+	for _, url := range all {
+		if o, err := origins.ParseOrigin(url); err == nil {
+			granted = append(granted, o)
+		}
+	}
+	if len(all) < 120 || len(granted) < 40 {
+		t.Fatalf("%d spellings, of which %d can be granted", len(all), len(granted))
+	}
+	zone := egresstest.Zone().Resolver(t)
+	p := prepare(t, plugin(t, "http_headers"), "http_get")
+	run := func(url string, network egress.Network, granted ...origins.Origin) error {
+		inv := invocation(asking("GET", url, nil), nil)
+		network.Resolver = zone
+		allow(t, inv, func(cfg *egress.Config) { cfg.Network, cfg.Origins = network, granted })
+		defer inv.End()
+		return enginetest.Handle(t.Context(), p, inv)
+	}
+	service, _ := origins.ParseOrigin(from)
+	for _, next = range all {
+		if err := run(next, egress.Network{}, granted...); fault.CodeOf(err) != fault.Trap || !strings.Contains(fault.MessageOf(err), "the plugin called extism:host/env.http_request") {
+			t.Errorf("%q: %v, want a refusal of the host's", next, err)
+		}
+		_ = run(from, egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, service) // a Location that is empty is an answer
+	}
+	if n := hits.Load(); n != 0 {
+		t.Errorf("the canary was reached %d times", n)
+	}
+	// The same guest does get there when it may.
+	if twin, err := origins.ParseOrigin("http://127.0.0.1:" + port); err != nil {
+		t.Error(err)
+	} else if err := run("http://127.0.0.1:"+port+"/", egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, twin); err == nil || hits.Load() == 0 {
+		t.Errorf("the granted twin: %v, %d connections", err, hits.Load())
+	}
+}
