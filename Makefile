@@ -56,8 +56,8 @@ test: ## Run every test; needs Go alone.
 race: ## Run every test under the race detector; needs a C compiler.
 	go test -race ./...
 
-guests: ## Test the plugins in other languages through the built binary; needs clang and lld.
-	go test -tags cguest -count=1 -run '^TestC' ./host/e2e
+guests: ## Test the plugins in other languages through the built binary; needs clang, lld, node, npm and its registry.
+	go test -tags cguest,asguest -count=1 -run '^Test(C|AS)' ./host/e2e
 
 edges: ## Test behind nginx, under slowhttptest and from chromium; needs the three.
 	go test -tags edge -count=1 -run '^TestEdge' ./host/e2e
