@@ -17,7 +17,7 @@ import (
 // Config is everything an operator decides about a host. Start from
 // DefaultConfig. Addresses are host:port; port 0 takes a free one.
 type Config struct {
-	// DataDir holds the store, the modules and the admin token. One process at a
+	// DataDir holds the store, the modules, large bodies and the admin token. One process at a
 	// time may use it. Default "wasmoor-data".
 	DataDir string `koanf:"data"`
 	// PublicAddr is where clients reach the plugins. Default 127.0.0.1:8080.
@@ -33,6 +33,9 @@ type Config struct {
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
 	// at a time; more are answered 503. Default 256 MiB.
 	MaxBodyMemory int64 `koanf:"max_body_memory"`
+	// MaxBodyDisk is how many bytes the files of public requests' bodies over
+	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.
+	MaxBodyDisk int64 `koanf:"max_body_disk"`
 	// MaxGuestMemory is how many bytes the memories of all plugins' instances may
 	// have together. A request that finds no room is answered 503, a guest that
 	// grows beyond it is told that it cannot. Default 1 GiB.
@@ -84,6 +87,7 @@ func DefaultConfig() Config {
 		DrainTimeout:   30 * time.Second,
 		MaxConns:       10_000,
 		MaxBodyMemory:  256 << 20,
+		MaxBodyDisk:    1 << 30,
 		MaxGuestMemory: 1 << 30,
 		HeaderTimeout:  5 * time.Second,
 		BodyTimeout:    30 * time.Second,
@@ -120,6 +124,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBodyMemory <= 0 {
 		return badConfig("max_body_memory", "it must be above 0")
+	}
+	if c.MaxBodyDisk <= 0 {
+		return badConfig("max_body_disk", "it must be above 0")
 	}
 	if c.MaxGuestMemory <= 0 {
 		return badConfig("max_guest_memory", "it must be above 0")

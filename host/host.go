@@ -135,10 +135,16 @@ func (h *Host) listen() (err error) {
 			return err
 		}
 	}
+	spool, err := server.OpenSpool(server.SpoolConfig{
+		Dir: filepath.Join(h.cfg.DataDir, "spool"), Max: h.cfg.MaxBodyDisk, Health: h.store.Health, Log: h.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
 	health := []server.Check{{Name: "store", Healthy: h.store.Health}}
 	h.public = server.NewPublic(server.PublicConfig{
 		Routes: server.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		BodyMemory: h.cfg.MaxBodyMemory, Certificate: certificate, TrustedProxies: proxies,
+		BodyMemory: h.cfg.MaxBodyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
 	})
 	h.admin = server.NewAdmin(server.AdminConfig{
 		Deployer: h.deployer, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,

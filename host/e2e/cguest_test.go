@@ -168,7 +168,7 @@ func (g *guestC) do(method, target, body string) answerC {
 			Method: method, Path: path, Query: query, Mount: "/n", Scheme: "http", Host: "localhost", Remote: "127.0.0.1",
 			RequestID: "r1", BodySize: uint64(len(body)), Headers: []abi.Pair{{Name: "accept", Value: "*/*"}},
 		},
-		Body: []byte(body), DropEffects: method == "HEAD",
+		Body: invoke.BodyOf([]byte(body)), DropEffects: method == "HEAD",
 	}}
 	result, err := g.service.Do(context.Background(), inv, g.service.Env().Limits)
 	a := answerC{

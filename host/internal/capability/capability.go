@@ -74,7 +74,8 @@ func whileHandling(h Handler) Call {
 	}
 }
 
-// Waiter is a Handler that waits: its error is that of ctx and nothing else.
+// Waiter is a Handler that waits, for a service or for the disk: its error is
+// that of ctx, or a failure of the host.
 type Waiter func(ctx context.Context, inv *invoke.Invocation, mem Memory, args []uint64) (int64, error)
 
 // Waiting makes host functions of abi.Module from waiters by name, as Native

@@ -3,9 +3,12 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -177,6 +180,36 @@ func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
 	}
 	if want := []uint32{1, 2, 3}; len(attempts) != 3 || attempts[0] != want[0] || attempts[2] != want[2] {
 		t.Errorf("the guest saw attempts %v, want %v", attempts, want)
+	}
+}
+
+// TestARerunReadsTheBodyAgain: the body of a large request lies in a file, and
+// every attempt finds all of it.
+func TestARerunReadsTheBodyAgain(t *testing.T) {
+	const body = "all of the body"
+	st := open(t)
+	var bodies []string
+	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+		var b strings.Builder
+		if _, err := inv.Request.Body.WriteTo(&b); err != nil {
+			return err
+		}
+		bodies = append(bodies, b.String())
+		if _, _, err := inv.Tx.Get([]byte("k")); err != nil {
+			return err
+		}
+		if len(bodies) < 3 {
+			put(t, st, "k", fmt.Sprint(len(bodies)))
+		}
+		return inv.Tx.Set([]byte("k"), []byte("mine"), 0)
+	})
+	inv := &invoke.Invocation{Request: &invoke.Request{Body: invoke.BodyIn(strings.NewReader(body), int64(len(body)))}}
+	res, err := s.Do(context.Background(), inv, limit.Default())
+	if err != nil || res.Attempts != 3 {
+		t.Fatalf("got %+v and %v, want a commit at the third attempt", res, err)
+	}
+	if !slices.Equal(bodies, []string{body, body, body}) {
+		t.Errorf("the attempts read %q", bodies)
 	}
 }
 

@@ -35,7 +35,7 @@ type Env struct {
 // normalised, and owns its memory.
 type Request struct {
 	Head abi.RequestHead
-	Body []byte
+	Body Body
 	// DropEffects never commits, whatever the handler says: HEAD is safe.
 	DropEffects bool
 	// Once, if not nil, has the answer kept with the effects, so that a repeat

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
 // share is a part of a budget. The zero share belongs to none and has no bound.
@@ -39,46 +40,81 @@ func (s *share) give() {
 	}
 }
 
-// readBody reads the body up to the route's limit.
-func (c *call) readBody(ctx *fasthttp.RequestCtx) (r *refusal) {
-	c.body, r = readBody(ctx, c.body, c.match.Limits.RequestBody, &c.share)
-	return r
+// readBody reads the body up to the route's limit: into memory, or where there
+// is a spool and it is large, into a file.
+func (c *call) readBody(ctx *fasthttp.RequestCtx, spool *Spool) (r *refusal) {
+	max := c.match.Limits.RequestBody
+	keep := int64(spoolOver)
+	switch {
+	case spool == nil:
+		keep = max
+	case int64(ctx.Request.Header.ContentLength()) > keep:
+		keep = 0 // it goes to the file from its first piece
+	}
+	var more bool
+	if c.body, more, r = readBody(ctx, c.body, max, keep, &c.share); r != nil || !more {
+		c.request.Body = invoke.BodyOf(c.body)
+		return r
+	}
+	next := func(p []byte) (int, bool, *refusal) { return readPiece(ctx, p) }
+	if r = c.spoolRest(spool, c.body, next, max); r != nil {
+		return r
+	}
+	c.body = nil // before its share is another's
+	c.share.give()
+	c.request.Body = c.file.body()
+	return nil
 }
 
 // readBody reads the body into buf, up to max bytes and within s. A length is a
-// claim: memory grows with what arrives, and never beyond what it claims.
-func readBody(ctx *fasthttp.RequestCtx, buf []byte, max int64, s *share) ([]byte, *refusal) {
+// claim: memory grows with what arrives, and never beyond what it claims. When
+// it has more than keep bytes it stops, and says that there may be more; buf grows
+// no further than that and one read.
+func readBody(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *share) (b []byte, more bool, r *refusal) {
 	size := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
 	switch {
 	case size > max:
-		return buf, bodyTooLarge(max)
+		return buf, false, bodyTooLarge(max)
 	case size <= 0 && size != chunkedLength || stream == nil:
-		return buf, nil
+		return buf, false, nil
 	}
 	first := int(min(size, keptBuffer)) + minRead // a byte less when chunked
 	if !s.take(first) {
-		return buf, refuseBodies
+		return buf, false, refuseBodies
 	}
 	buf = withRoom(buf, first)
 	for {
-		n, err := stream.Read(buf[len(buf):cap(buf)])
+		n, end, r := readPiece(ctx, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		switch {
 		case int64(len(buf)) > max:
-			return buf, bodyTooLarge(max)
-		case errors.Is(err, io.EOF) && !inBody(ctx): // fasthttp ends a body cut short this way too
-			return buf, nil
-		case err != nil:
-			return buf, refusalOf(ctx)
+			return buf, false, bodyTooLarge(max)
+		case r != nil || end:
+			return buf, false, r
+		case int64(len(buf)) > keep:
+			return buf, true, nil
 		case len(buf) == cap(buf):
-			more := growth(len(buf), size)
+			more := min(growth(len(buf), size), int(keep)+minRead-len(buf))
 			if !s.take(more) {
-				return buf, refuseBodies
+				return buf, false, refuseBodies
 			}
 			buf = withRoom(buf, more)
 		}
 	}
+}
+
+// readPiece reads what of the body has arrived, and reports whether it ends with
+// that.
+func readPiece(ctx *fasthttp.RequestCtx, p []byte) (n int, end bool, r *refusal) {
+	n, err := ctx.RequestBodyStream().Read(p)
+	switch {
+	case errors.Is(err, io.EOF) && !inBody(ctx): // fasthttp ends a body cut short this way too
+		return n, true, nil
+	case err != nil:
+		return n, false, refusalOf(ctx)
+	}
+	return n, false, nil
 }
 
 // growth returns how much a full buffer of n bytes grows: by as much again, but

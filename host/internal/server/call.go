@@ -36,7 +36,8 @@ type call struct {
 	headers []abi.Pair
 	params  []abi.Pair
 	body    []byte
-	share   share // what body takes of the memory for all bodies
+	share   share   // what body takes of the memory for all bodies
+	file    spooled // the body, when it is too large for memory
 }
 
 // Buffers up to this size stay with a pooled call.
@@ -50,6 +51,7 @@ func (c *call) reset() {
 		c.inv.Reply.Body = nil
 	}
 	c.share.give()
+	c.file.close()
 	c.body = c.body[:0]
 	if cap(c.body) > keptBuffer {
 		c.body = nil
@@ -165,8 +167,9 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 }
 
 // fillRequest makes the request as the guest sees it. HEAD goes where GET goes,
-// by its own name, and has its effects dropped; fasthttp drops the body.
-func (c *call) fillRequest() {
+// by its own name, and has its effects dropped; fasthttp drops the body. It is
+// refused when the file of its body fails.
+func (c *call) fillRequest() *refusal {
 	c.request.Head = abi.RequestHead{
 		Method:    c.method,
 		Path:      c.match.Path,
@@ -179,13 +182,17 @@ func (c *call) fillRequest() {
 		Host:      c.host,
 		Remote:    c.remote,
 		RequestID: c.id,
-		BodySize:  uint64(len(c.body)),
+		BodySize:  uint64(c.request.Body.Size()),
 	}
 	c.request.DropEffects = c.method == "HEAD"
-	c.request.Body = c.body
 	if c.once.Key != "" {
-		c.once.Digest = c.digest()
+		digest, err := c.digest()
+		if err != nil {
+			return refuseReread
+		}
+		c.once.Digest = digest
 		c.request.Once = &c.once
 	}
 	c.inv.Request = &c.request
+	return nil
 }

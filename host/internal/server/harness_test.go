@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -69,8 +70,17 @@ func echo(inv *invoke.Invocation) (dispatch.Result, error) {
 		inv.Reply.Body = append(inv.Reply.Body, f.Name+": "+f.Value+"\n"...)
 	}
 	inv.Reply.Body = append(inv.Reply.Body, '\n')
-	inv.Reply.Body = append(inv.Reply.Body, inv.Request.Body...)
+	inv.Reply.Body = append(inv.Reply.Body, bodyOf(inv)...)
 	return dispatch.Result{Attempts: 1, Outcome: dispatch.None}, nil
+}
+
+// bodyOf returns the whole body.
+func bodyOf(inv *invoke.Invocation) []byte {
+	var b bytes.Buffer
+	if _, err := inv.Request.Body.WriteTo(&b); err != nil {
+		panic(err) // the test gets a 500
+	}
+	return b.Bytes()
 }
 
 // reply answers with a fixed reply.

@@ -68,7 +68,7 @@ func isKey(s string) bool {
 // digest says what makes a request the same as another: everything that decides
 // what it asks for, and who asks, so that a key that became known gives nobody
 // an answer that was another's.
-func (c *call) digest() (sum [32]byte) {
+func (c *call) digest() (sum [32]byte, err error) {
 	h := sha256.New()
 	for _, part := range []string{c.method, c.routeHost, c.path, c.query} {
 		writePart(h, part)
@@ -82,9 +82,11 @@ func (c *call) digest() (sum [32]byte) {
 		}
 	}
 	writePart(h, "") // no name is empty: the body begins here
-	h.Write(c.body)
+	if _, err := c.request.Body.WriteTo(h); err != nil {
+		return sum, err
+	}
 	h.Sum(sum[:0])
-	return sum
+	return sum, nil
 }
 
 // writePart hashes a string so that no other sequence of strings reads alike.

@@ -74,6 +74,8 @@ type PublicConfig struct {
 	// BodyMemory is how many bytes the bodies of all requests may take at a time;
 	// a request whose body does not fit is answered 503. Default 256 MiB.
 	BodyMemory int64
+	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
+	Spool *Spool
 	// Observe, if not nil, is called for each finished request, by many
 	// goroutines at a time and before the response is sent.
 	Observe func(RequestInfo)
@@ -156,7 +158,7 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 	if c.match.Service == nil {
 		return // answered without a handler
 	}
-	if r := c.readBody(ctx); r != nil {
+	if r := c.readBody(ctx, p.cfg.Spool); r != nil {
 		p.refuse(ctx, c, r)
 		return
 	}
@@ -208,7 +210,11 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *refusal {
 
 // invoke runs the handler and turns its reply into the response.
 func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
-	c.fillRequest()
+	if r := c.fillRequest(); r != nil {
+		p.log.Error("the file of a request's body cannot be read", "request_id", c.id)
+		p.refuse(ctx, c, r)
+		return
+	}
 	c.result, c.err = c.match.Service.Do(p.ctx, &c.inv, c.match.Limits)
 	if c.err != nil {
 		p.fail(ctx, c)

@@ -3,43 +3,51 @@
 package exchange
 
 import (
+	"context"
+	"errors"
+	"io"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // Functions returns the host functions of a request and its response.
 func Functions() []capability.Func {
-	return capability.Native(map[string]capability.Handler{
+	funcs := capability.Native(map[string]capability.Handler{
 		abi.FnRequestHead:   requestHead,
-		abi.FnRequestBody:   requestBody,
 		abi.FnResponseHead:  responseHead,
 		abi.FnResponseWrite: responseWrite,
 		abi.FnRouteSet:      routeSet,
 		abi.FnOutcomeSet:    outcomeSet,
 	})
+	return append(funcs, capability.Waiting(map[string]capability.Waiter{abi.FnRequestBody: requestBody})...)
 }
 
 func requestHead(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	return mem.Put(args[0], args[1], inv.Head())
 }
 
-func requestBody(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+// requestBody ends the invocation when the file of a large body fails: a guest
+// must not go on as if the part it has were all.
+func requestBody(_ context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
 	offset := int64(args[0])
 	buf, ok := mem.Range(args[1], args[2])
 	switch {
 	case !ok:
-		return int64(abi.BadPointer)
+		return int64(abi.BadPointer), nil
 	case offset < 0:
-		return int64(abi.Invalid)
-	case offset >= int64(len(inv.Request.Body)):
-		return 0
+		return int64(abi.Invalid), nil
 	}
-	return int64(copy(buf, inv.Request.Body[offset:]))
+	n, err := inv.Request.Body.ReadAt(buf, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, fault.Wrap(fault.Internal, "request_body", "the file of a request's body cannot be read", err)
+	}
+	return int64(n), nil
 }
 
 func responseHead(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -55,12 +58,32 @@ func TestRequestBody(t *testing.T) {
 		{"out of memory", 0, 4, 5, int64(abi.BadPointer), "........"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := guest("abcdef", "........")
-			got := call(t, g, abi.FnRequestBody, uint64(test.offset), test.ptr, test.cap)
-			if got != test.want || string(g.Mem) != test.mem {
-				t.Errorf("got %d, %q, want %d, %q", got, g.Mem, test.want, test.mem)
+			for place, body := range map[string]invoke.Body{
+				"memory": invoke.BodyOf([]byte("abcdef")),
+				"file":   invoke.BodyIn(strings.NewReader("abcdefghi"), 6),
+			} {
+				g := guest("", "........")
+				g.Inv.Request.Body = body
+				got := call(t, g, abi.FnRequestBody, uint64(test.offset), test.ptr, test.cap)
+				if got != test.want || string(g.Mem) != test.mem {
+					t.Errorf("%s: got %d, %q, want %d, %q", place, got, g.Mem, test.want, test.mem)
+				}
 			}
 		})
+	}
+}
+
+// TestRequestBodyFails: a guest does not go on with a part of a body.
+func TestRequestBodyFails(t *testing.T) {
+	g := guest("", "........")
+	g.Inv.Request.Body = invoke.BodyIn(strings.NewReader("abc"), 6)
+	for _, f := range exchange.Functions() {
+		if f.Name != abi.FnRequestBody {
+			continue
+		}
+		if _, err := f.Call(context.Background(), g, []uint64{0, 0, 8}); fault.CodeOf(err) != fault.Internal {
+			t.Errorf("got %v, want %s", err, fault.Internal)
+		}
 	}
 }
 

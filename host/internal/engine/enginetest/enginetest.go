@@ -34,7 +34,7 @@ func Invocation(body string, tx *store.Tx, log *slog.Logger) *invoke.Invocation 
 				Headers:   []abi.Pair{{Name: "accept", Value: "*/*"}},
 				RequestID: "request-1", BodySize: uint64(len(body)),
 			},
-			Body: []byte(body),
+			Body: invoke.BodyOf([]byte(body)),
 		},
 		Start: time.Now(),
 	}

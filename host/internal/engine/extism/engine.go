@@ -66,6 +66,7 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	}
 	p := &program{
 		compiled: compiled, routes: newRoutes(o.Routes), memory: limit, starts: start != "",
+		budget:  e.memory,
 		kernels: linear.NewPool(e.memory, kernelSize), guests: linear.NewPool(e.memory, limit),
 	}
 	if len(m.Memories) > 0 {
@@ -111,6 +112,7 @@ type program struct {
 	routes   map[string]route
 	starts   bool // ownStart initialises the guest
 	min      int  // bytes a guest's memory starts with
+	budget   *linear.Budget
 	kernels  *linear.Pool
 	guests   *linear.Pool
 	closing  sync.Once

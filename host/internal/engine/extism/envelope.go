@@ -41,8 +41,7 @@ type requestEnvelope struct {
 // appendRequest appends the envelope of a request. A body that is UTF-8 is text,
 // any other is base64. Of the other members bytes that are no UTF-8 become
 // U+FFFD.
-func appendRequest(b []byte, r *invoke.Request) []byte {
-	h := &r.Head
+func appendRequest(b []byte, h *abi.RequestHead, body []byte) []byte {
 	e := requestEnvelope{
 		V: envelopeVersion, Method: h.Method, Path: h.Path, Mount: h.Mount, Pattern: h.Pattern,
 		Params: make(map[string]string, len(h.Params)), Query: h.Query, Headers: make([][2]string, 0, len(h.Headers)),
@@ -54,11 +53,11 @@ func appendRequest(b []byte, r *invoke.Request) []byte {
 	for _, p := range h.Headers {
 		e.Headers = append(e.Headers, [2]string{p.Name, p.Value})
 	}
-	if utf8.Valid(r.Body) {
-		text := string(r.Body)
+	if utf8.Valid(body) {
+		text := string(body)
 		e.Body = &text
 	} else {
-		e.Base64 = r.Body
+		e.Base64 = body
 	}
 	out := bytes.NewBuffer(b)
 	encoder := json.NewEncoder(out)

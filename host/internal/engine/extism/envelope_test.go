@@ -9,7 +9,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
-	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
@@ -28,11 +27,11 @@ func TestAppendRequest(t *testing.T) {
 		"gr\u00fc\n": rest + "\"body\":\"gr\u00fc\\n\"}",
 		"\xff\x00":   rest + `"body_base64":"/wA="}`,
 	} {
-		if got := string(appendRequest(nil, &invoke.Request{Head: head, Body: []byte(body)})); got != want {
+		if got := string(appendRequest(nil, &head, []byte(body))); got != want {
 			t.Errorf("body %q:\n got %s\nwant %s", body, got, want)
 		}
 	}
-	bare := string(appendRequest(nil, &invoke.Request{}))
+	bare := string(appendRequest(nil, &abi.RequestHead{}, nil))
 	if !strings.Contains(bare, `"params":{},"query":"","headers":[]`) {
 		t.Errorf("without anything: %s", bare)
 	}

@@ -88,9 +88,14 @@ func (in *instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 		return outOfTime(ctx)
 	}
 	s := &in.state
+	body, done, err := in.program.body(inv)
+	if err != nil {
+		return err
+	}
+	defer done()
 	s.inv, s.guest.Inv = inv, inv
-	s.input = r.input(inv)
-	err := in.call(&call{Context: ctx, state: s}, r.export)
+	s.input = r.input(inv, body)
+	err = in.call(&call{Context: ctx, state: s}, r.export)
 	s.guest.Out.Flush(inv)
 	if err == nil {
 		err = r.reply(inv, s.output())

@@ -32,12 +32,12 @@ func newRoutes(list []manifest.Route) map[string]route {
 	return routes
 }
 
-// input returns what the plugin reads as its input.
-func (r route) input(inv *invoke.Invocation) []byte {
+// input returns what the plugin reads as its input, of a request with that body.
+func (r route) input(inv *invoke.Invocation, body []byte) []byte {
 	if r.envelope {
-		return appendRequest(nil, inv.Request)
+		return appendRequest(nil, &inv.Request.Head, body)
 	}
-	return inv.Request.Body
+	return body
 }
 
 // reply makes the response of the plugin's output. A rule that it breaks is kept

@@ -41,6 +41,20 @@ func (b *Budget) take(n int) bool {
 	return false
 }
 
+// Hold takes n bytes for what an instance has outside its memory, until release
+// is called, once. Unavailable when they are not left.
+func (b *Budget) Hold(n int) (release func(), err error) {
+	if !b.take(n) {
+		return nil, b.usedUp()
+	}
+	return func() { b.left.Add(int64(n)) }, nil
+}
+
+func (b *Budget) usedUp() error {
+	return fault.New(fault.Unavailable, "instance", fmt.Sprintf(
+		"the instances of all plugins take the %d MiB they may have together", b.size>>20))
+}
+
 // PageSize is the size of a page of WebAssembly memory.
 const PageSize = 64 << 10
 
@@ -81,8 +95,7 @@ func NewPool(b *Budget, limit int) *Pool { return &Pool{budget: b, limit: limit}
 // it. Unavailable when the budget is used up.
 func (p *Pool) New(min int) (*Memory, error) {
 	if !p.budget.take(min) {
-		return nil, fault.New(fault.Unavailable, "instance", fmt.Sprintf(
-			"the instances of all plugins take the %d MiB they may have together", p.budget.size>>20))
+		return nil, p.budget.usedUp()
 	}
 	return &Memory{pool: p, taken: min, space: p.reservation()}, nil
 }
