@@ -262,6 +262,33 @@ func TestExtismCommandLine(t *testing.T) {
 	}
 }
 
+// TestExtismManifest translates a manifest of Extism for a module, and serves it.
+func TestExtismManifest(t *testing.T) {
+	s := serve(t, t.TempDir())
+	module := writeFile(t, "count.wasm", goGuest(t, "../../examples/extism-count"))
+	manifest := writeFile(t, "manifest.json", []byte(`{"wasm": [{"url": "http://127.0.0.1:1/a.wasm"}], "memory": {"max_pages": 400}, "timeout_ms": 4000}`))
+	packed := filepath.Join(t.TempDir(), "packed.wasm")
+	s.mustCLI("", "pack", module, "--extism", manifest, "--name", "words", "-o", packed)
+	s.mustCLI("", "deploy", packed)
+	if a := s.do("POST", "/words/count_vowels", "banana"); a.status != 200 || !strings.Contains(a.body, `"count":3`) {
+		t.Errorf("got %v", a)
+	}
+	two := writeFile(t, "two.json", []byte(`{"wasm": [{"path": "a.wasm"}, {"path": "b.wasm"}]}`))
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"pack", module, "--extism", two, "--name", "words", "-o", packed}, 1, "2 modules"},
+		{[]string{"pack", module, "--extism", manifest, "-o", packed}, 2, "--name"},
+		{[]string{"pack", module, "--extism", manifest, "--name", "words"}, 2, "-o"},
+	} {
+		if _, stderr, code := s.cli(c.args...); code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: exit code %d, %q; want %d with %q", c.args, code, stderr, c.code, c.want)
+		}
+	}
+}
+
 // adding is a plugin whose exports each add 1 to the counter "n", answer with a
 // text and return a code.
 func adding(exports []effect) []byte {

@@ -12,16 +12,22 @@ import (
 )
 
 func (p *program) packCommand() *cobra.Command {
-	var manifestFile, out string
+	var manifestFile, extismFile, name, out string
 	cmd := p.does(&cobra.Command{
 		Use:   "pack FILE",
 		Short: "Put a manifest into a module, so that one file is the plugin",
 		Example: `  wasmoor pack shop.wasm -o shop-packed.wasm
-  wasmoor pack shop.wasm --manifest other.toml -o shop.wasm`,
+  wasmoor pack shop.wasm --manifest other.toml -o shop.wasm
+  wasmoor pack count.wasm --extism manifest.json --name count -o count-packed.wasm`,
 		Args: takes("FILE"),
 	}, func(_ *cobra.Command, args []string) error {
+		if extismFile != "" {
+			return p.packExtism(args[0], extismFile, name, out)
+		}
 		return p.pack(args[0], manifestFile, out)
 	})
+	cmd.Flags().StringVar(&extismFile, "extism", "", "a manifest in Extism's own format to translate, instead of one of ours; each exported function becomes a route")
+	cmd.Flags().StringVar(&name, "name", "", "name of the plugin, with --extism")
 	cmd.Flags().StringVar(&manifestFile, "manifest", "", "the manifest (default: "+manifest.FileName+" beside FILE)")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "where the packed module goes (default: standard output, unless that is a terminal)")
 	return cmd
@@ -51,6 +57,28 @@ func (p *program) pack(file, manifestFile, out string) error {
 	}
 	if out == "" {
 		return p.data(packed)
+	}
+	return p.writePacked(out, packed)
+}
+
+func (p *program) packExtism(file, extismFile, name, out string) error {
+	switch {
+	case name == "":
+		return usage("a manifest of Extism has no name for the plugin; give one with --name")
+	case out == "":
+		return usage("name a file for the packed module with -o")
+	}
+	module, err := readModule(file)
+	if err != nil {
+		return err
+	}
+	text, err := readFile(extismFile, "read the manifest of Extism", manifest.MaxSize)
+	if err != nil {
+		return err
+	}
+	packed, err := host.PackExtism(module, text, name)
+	if err != nil {
+		return inFile(extismFile, err)
 	}
 	return p.writePacked(out, packed)
 }

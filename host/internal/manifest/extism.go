@@ -11,7 +11,7 @@ func (r *reader) extismManifest(t table) bool {
 	if !t.has("wasm") || t.has("manifest_version") {
 		return false
 	}
-	t.fail("wasm", `this is a manifest of Extism, which names modules by file or URL; this host fetches none: deploy the one module with a %s that says abi = "extism"`, FileName)
+	t.fail("wasm", `this is a manifest of Extism, which names modules by file or URL; this host fetches none: translate it for the one module with: wasmoor pack MODULE.wasm --extism FILE --name NAME -o packed.wasm`)
 	return true
 }
 

@@ -48,7 +48,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"manifest of Extism", `{"wasm": [{"url": "https://example.com/a.wasm"}], "config": {}}`,
-		`1:2: wasm: this is a manifest of Extism, which names modules by file or URL; this host fetches none: deploy the one module with a wasmoor.toml that says abi = "extism"`,
+		`1:2: wasm: this is a manifest of Extism, which names modules by file or URL; this host fetches none: translate it for the one module with: wasmoor pack MODULE.wasm --extism FILE --name NAME -o packed.wasm`,
 	},
 	{
 		"extism without routes", head + "abi = \"extism\"\n",

@@ -53,7 +53,7 @@ func checkHeader(b []byte) error {
 		return refuse("not a WebAssembly module: it is the text format; assemble it first, e.g. with wat2wasm")
 	case bytes.HasPrefix(bytes.TrimSpace(b[:min(len(b), 64)]), []byte("{")):
 		return refuse("not a WebAssembly module but JSON; of an Extism manifest, which this host does not follow to " +
-			"files and URLs, deploy the one module it names, with a wasmoor.toml that says abi = \"extism\"")
+			"files and URLs, pack the one module it is about: wasmoor pack MODULE.wasm --extism FILE --name NAME -o packed.wasm")
 	case !bytes.HasPrefix(b, magic[:min(len(b), len(magic))]):
 		return refuse("not a WebAssembly module: starts with %q instead of %q", b[:min(len(b), headerSize)], magic)
 	case len(b) < headerSize:

@@ -1,0 +1,86 @@
+package manifest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+func TestFromExtism(t *testing.T) {
+	module := []byte("the module")
+	text := `{
+		"wasm": [{"path": "/etc/passwd", "hash": "` + plugin.DigestOf(module).Hex() + `", "name": "main"}],
+		"memory": {"max_pages": 64, "max_http_response_bytes": 1024, "max_var_bytes": 10},
+		"config": {"greeting": "hi"},
+		"allowed_hosts": ["api.example.com", "*.example.org"],
+		"timeout_ms": 1500
+	}`
+	out, err := FromExtism([]byte(text), module, "words", []string{"count_vowels", "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(out), "passwd") {
+		t.Errorf("a path of the manifest is in the translation:\n%s", out)
+	}
+	m, err := Parse(out, FileName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Name != "words" || m.ABI != ABIExtism {
+		t.Errorf("name %q, abi %q", m.Name, m.ABI)
+	}
+	if diff := cmp.Diff([]string{"POST /a", "POST /count_vowels"}, m.Patterns()); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	if l := m.Limits(); l.Memory != 4<<20 || l.Deadline != 1500*time.Millisecond {
+		t.Errorf("limits %+v", l)
+	}
+	if m.Outbound.Limits.ResponseBody != 1024 || m.Ask().Outbound == "" {
+		t.Errorf("outbound %+v, asks for %q", m.Outbound, m.Ask().Outbound)
+	}
+	if config, err := m.Resolve("words", nil); err != nil || config["greeting"] != "hi" {
+		t.Errorf("config %v, %v", config, err)
+	}
+}
+
+func TestFromExtismRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"not JSON":            {`wasm`, "cannot be read"},
+		"unknown key":         {`{"wasms": []}`, "wasms"},
+		"two modules":         {`{"wasm": [{"path": "a"}, {"path": "b"}]}`, "2 modules"},
+		"another's hash":      {`{"wasm": [{"hash": "00"}]}`, "hash"},
+		"a hash that is none": {`{"wasm": [{"hash": "xyz"}]}`, "hash"},
+		"files":               {`{"allowed_paths": {"/data": "/"}}`, "allowed_paths"},
+		"every host":          {`{"allowed_hosts": ["*"]}`, "name the hosts"},
+		"a bad host":          {`{"allowed_hosts": ["a b"]}`, "a b"},
+		"too much memory":     {`{"memory": {"max_pages": 60000}}`, "limits.memory"},
+		"too much time":       {`{"timeout_ms": 3600000}`, "limits.deadline"},
+	} {
+		_, err := FromExtism([]byte(c.text), []byte("m"), "words", []string{"a"})
+		if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want invalid with %q", name, err, c.want)
+		}
+	}
+	if _, err := FromExtism([]byte(`{}`), nil, "words", nil); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a module without exports: %v, want invalid", err)
+	}
+}
+
+func FuzzFromExtism(f *testing.F) {
+	f.Add([]byte(`{"wasm": [{"url": "http://x"}], "config": {"k": "v"}, "timeout_ms": 1}`))
+	f.Add([]byte(`{"memory": {"max_pages": 9223372036854775807}, "allowed_hosts": ["a"]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		out, err := FromExtism(text, []byte("m"), "words", []string{"a"})
+		if err != nil {
+			return
+		}
+		if _, err := Parse(out, FileName); err != nil {
+			t.Errorf("translated to what is no manifest: %v\n%s", err, out)
+		}
+	})
+}
