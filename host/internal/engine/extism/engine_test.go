@@ -211,7 +211,7 @@ func TestPrepareRefuses(t *testing.T) {
 		says         string
 	}{
 		{"no module", "run", []byte("text"), "not a WebAssembly module"},
-		{"manifest of Extism", "run", []byte(` {"wasm":[{"url":"http://localhost/a.wasm"}]}`), `wasmoor.toml that says abi = "extism"`},
+		{"manifest of Extism", "run", []byte(` {"wasm":[{"url":"http://localhost/a.wasm"}]}`), `wasmoor pack MODULE.wasm --extism FILE`},
 		{"several modules", "run", importing("lib", "capitalize"), "link them into one"},
 		{"unknown function of Extism", "run", importing(extism.EnvModule, "future"), "this host does not have"},
 		{"function of another host", "run", importing(extism.UserModule, "mult"), "kv_get, kv_set"},
