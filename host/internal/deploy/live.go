@@ -93,6 +93,8 @@ func (broken) Instance(context.Context) (engine.Instance, error) {
 	return nil, fault.New(fault.Unavailable, "dispatch", "the plugin cannot serve; the operator's log says why")
 }
 
+func (broken) Fresh() string { return "" }
+
 func (broken) Close(context.Context) error { return nil }
 
 func quota(g plugin.Grant) store.Quota {

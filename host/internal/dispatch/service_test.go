@@ -32,6 +32,9 @@ type guest func(ctx context.Context, inv *invoke.Invocation) error
 func (g guest) Instance(context.Context) (engine.Instance, error)        { return g, nil }
 func (g guest) Handle(ctx context.Context, inv *invoke.Invocation) error { return g(ctx, inv) }
 func (guest) Close(context.Context) error                                { return nil }
+func (guest) Reset() bool                                                { return false }
+func (guest) Trim()                                                      {}
+func (guest) Fresh() string                                              { return "" }
 
 func reply(inv *invoke.Invocation, status uint32) {
 	inv.Reply.SetHead(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: status}))

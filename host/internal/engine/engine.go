@@ -32,6 +32,27 @@ type Engine interface {
 	Close(ctx context.Context) error
 }
 
+// Builder is an engine in two halves: one that may run in a process that can be
+// lost, and one that serves. Safe for concurrent use.
+type Builder interface {
+	// Check reads a module without running or compiling anything of it. Errors
+	// are those of Engine.Prepare that need no more.
+	Check(module []byte, o Options) error
+	// Build does everything that compiles or runs a module before it serves,
+	// and leaves what Load needs in dir, an empty directory of its own. It takes
+	// time and memory that the module decides: ctx bounds the time, and whoever
+	// runs the process bounds the memory. Errors are those of Engine.Prepare and
+	// of Program.Instance.
+	Build(ctx context.Context, module []byte, o Options, dir string) error
+	// Load makes a program of what Build left in dir, with the same Options. It
+	// trusts dir, which holds machine code; dir may be removed afterwards.
+	// Errors by fault code: Invalid says that dir is not what this engine
+	// builds, so that it is to be built again.
+	Load(ctx context.Context, dir string, o Options) (Program, error)
+	// Close releases the engine. Programs must have been closed.
+	Close(ctx context.Context) error
+}
+
 // Program is a prepared module, shared by all its instances. Safe for
 // concurrent use.
 type Program interface {
@@ -39,6 +60,9 @@ type Program interface {
 	// code: Trap and Deadline are the guest's, Internal a host function's. Their
 	// cause, for the operator, has what the guest wrote last.
 	Instance(ctx context.Context) (Instance, error)
+	// Fresh says for a person why instances cannot be reset, so that each
+	// invocation gets a new one; "" = they can.
+	Fresh() string
 	// Close releases the program. Instances must have been closed.
 	Close(ctx context.Context) error
 }
@@ -46,10 +70,17 @@ type Program interface {
 // Instance has its own memory and serves one invocation at a time.
 type Instance interface {
 	// Handle runs the guest's handler for inv and stops it when ctx ends. The
-	// reply and the effects are in inv. After an error the instance is of no
-	// further use. Errors by fault code: Trap (with the guest's reason),
-	// BadReply, Deadline, Internal (a host function failed).
+	// reply and the effects are in inv, which the instance does not keep. Errors
+	// by fault code: Trap (with the guest's reason), BadReply, Deadline, Internal
+	// (a host function failed).
 	Handle(ctx context.Context, inv *invoke.Invocation) error
+	// Reset puts the instance back into the state it was made in, after any
+	// outcome of Handle, and reports whether it may handle another invocation.
+	// If not, it is of no further use.
+	Reset() bool
+	// Trim gives memory back that an instance which handles nothing can do
+	// without; its next invocation takes somewhat longer.
+	Trim()
 	// Close releases the instance's memory.
 	Close(ctx context.Context) error
 }

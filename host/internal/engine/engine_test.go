@@ -21,11 +21,17 @@ func (p initialising) Instance(ctx context.Context) (engine.Instance, error) {
 	return instance{}, nil
 }
 
+func (initialising) Fresh() string { return "" }
+
 func (initialising) Close(context.Context) error { return nil }
 
 type instance struct{}
 
 func (instance) Handle(context.Context, *invoke.Invocation) error { return nil }
+
+func (instance) Reset() bool { return false }
+
+func (instance) Trim() {}
 
 func (instance) Close(ctx context.Context) error { return ctx.Err() }
 

@@ -118,6 +118,9 @@ type program struct {
 	closing  sync.Once
 }
 
+// Fresh implements engine.Program.
+func (p *program) Fresh() string { return "this engine makes a new instance for each request" }
+
 // Close implements engine.Program.
 func (p *program) Close(ctx context.Context) (err error) {
 	p.closing.Do(func() {

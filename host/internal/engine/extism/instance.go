@@ -124,6 +124,12 @@ func (in *instance) call(c *call, export string) error {
 // maxReason bounds what of a plugin's error is kept.
 const maxReason = 1 << 10
 
+// Reset implements engine.Instance: an instance serves one invocation.
+func (in *instance) Reset() bool { return false }
+
+// Trim implements engine.Instance.
+func (in *instance) Trim() {}
+
 // Close implements engine.Instance.
 func (in *instance) Close(ctx context.Context) error {
 	err := in.plugin.Close(ctx)

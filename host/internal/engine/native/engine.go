@@ -140,6 +140,9 @@ type program struct {
 	closing     sync.Once
 }
 
+// Fresh implements engine.Program.
+func (p *program) Fresh() string { return "this engine makes a new instance for each request" }
+
 // Close implements engine.Program. wazero counts references by module, so that
 // closing one program twice would free the code of another.
 func (p *program) Close(ctx context.Context) error {

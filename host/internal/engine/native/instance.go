@@ -79,6 +79,12 @@ func (in *instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 	return nil
 }
 
+// Reset implements engine.Instance: an instance serves one invocation.
+func (in *instance) Reset() bool { return false }
+
+// Trim implements engine.Instance.
+func (in *instance) Trim() {}
+
 // Close implements engine.Instance.
 func (in *instance) Close(ctx context.Context) error {
 	defer in.memory.Free()
