@@ -180,7 +180,7 @@ func tryModule(ctx context.Context, module []byte, man *manifest.Manifest) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
-	program, err := e.Prepare(ctx, module, engine.Options{Memory: man.Limits().Memory, ABI: man.ABI, Routes: man.Routes})
+	program, err := e.Prepare(ctx, module, engine.OptionsOf(man))
 	if err != nil {
 		return err
 	}

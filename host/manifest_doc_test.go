@@ -66,6 +66,8 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 		"kv.keys":              {fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
 		"kv.bytes":             {size(plugin.DefaultKVBytes), "by grant"},
 		"config":               {"none", fmt.Sprint(manifest.MaxVars)},
+		"warmup":               {"none", fmt.Sprint(manifest.MaxWarmups)},
+		"warmup.body":          {"none", size(manifest.MaxWarmupBody)},
 
 		"outbound.allow":         {"required", fmt.Sprint(manifest.MaxOrigins)},
 		"outbound.timeout":       {od.Timeout.String(), om.Timeout.String()},
@@ -129,7 +131,7 @@ func keysOf(table string, tree any, found map[string]bool) map[string]bool {
 // manifestTables are the functions of the reader that name a table's keys, with
 // the table.
 var manifestTables = map[string]string{
-	"manifest": "", "limits": "limits.", "routes": "route.", "kv": "kv.", "entry": "config.NAME.", "build": "build.", "outbound": "outbound.",
+	"manifest": "", "limits": "limits.", "routes": "route.", "kv": "kv.", "entry": "config.NAME.", "build": "build.", "outbound": "outbound.", "warmups": "warmup.",
 }
 
 // manifestKeys returns the keys that the source of the reader accepts: the
@@ -137,7 +139,7 @@ var manifestTables = map[string]string{
 func manifestKeys(t *testing.T) (keys []string) {
 	t.Helper()
 	var decls []ast.Decl
-	for _, name := range []string{"parse.go", "outbound.go"} {
+	for _, name := range []string{"parse.go", "outbound.go", "warmup.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "internal/manifest/"+name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

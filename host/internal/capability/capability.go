@@ -99,5 +99,20 @@ func Waiting(waiters map[string]Waiter) []Func {
 	return funcs
 }
 
+// OfPlugin makes functions unavailable while a version warms up: they act on what
+// belongs to a plugin, and what warms up becomes the start of all of them.
+func OfPlugin(funcs []Func) []Func {
+	for i := range funcs {
+		call := funcs[i].Call
+		funcs[i].Call = func(ctx context.Context, g *Guest, args []uint64) (uint64, error) {
+			if g.Inv != nil && g.Inv.Env.Warmup {
+				return Result(abi.Unavailable), nil
+			}
+			return call(ctx, g, args)
+		}
+	}
+	return funcs
+}
+
 // Result turns a status into a host function's result.
 func Result(s abi.Status) uint64 { return uint64(int64(s)) }

@@ -167,7 +167,7 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *mani
 }
 
 func (d *Deployer) prepare(ctx context.Context, module []byte, m *manifest.Manifest) (engine.Program, error) {
-	return d.cfg.Engine.Prepare(ctx, module, engine.Options{Memory: m.Limits().Memory, ABI: m.ABI, Routes: m.Routes})
+	return d.cfg.Engine.Prepare(ctx, module, engine.OptionsOf(m))
 }
 
 // stage checks the upload against what serves, and records it as a version.

@@ -19,6 +19,13 @@ type Options struct {
 
 	ABI    string           // chooses the engine of ByABI; "" = abi.Module
 	Routes []manifest.Route // what each route calls, for an ABI whose routes name exports
+
+	Warmups []manifest.Warmup // requests that Build lets the guest handle; an engine without Build has no use for them
+}
+
+// OptionsOf returns the options that a manifest asks for.
+func OptionsOf(m *manifest.Manifest) Options {
+	return Options{Memory: m.Limits().Memory, ABI: m.ABI, Routes: m.Routes, Warmups: m.Warmups}
 }
 
 // Engine makes programs. Safe for concurrent use.

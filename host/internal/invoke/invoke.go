@@ -24,6 +24,9 @@ type Env struct {
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
 	Config  map[string]string
+	// Warmup is set while a version warms up: it has no plugin yet, so that what
+	// belongs to one is unavailable.
+	Warmup bool
 	// Outbound makes the plugin's calls to other services; nil without a grant.
 	Outbound *egress.Client
 	Log      *slog.Logger     // carries plugin and version; nil drops what the guest logs

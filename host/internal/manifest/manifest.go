@@ -40,6 +40,7 @@ type Manifest struct {
 	Routes  []Route // in the order of the text; none = the whole mount is the guest's
 	Vars    []Var   // sorted by name
 	Build   Build
+	Warmups []Warmup // in the order of the text
 
 	Outbound Outbound
 

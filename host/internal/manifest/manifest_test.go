@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -17,7 +18,15 @@ manifest_version = 1
 name = "guestbook"
 version = "0.1.0"
 abi = "wasmoor_v1"
-isolation = "request"
+isolation = "instance"
+
+[[warmup]]
+request = "GET /entries/a%20b?full=yes"
+headers = { Accept = "text/html" }
+
+[[warmup]]
+request = "POST /entries"
+body = "{}"
 
 [build]
 command = "go build"
@@ -60,7 +69,11 @@ note = {}
 `
 
 const fullJSON = `{
-  "manifest_version": 1, "name": "guestbook", "version": "0.1.0", "abi": "wasmoor_v1", "isolation": "request",
+  "manifest_version": 1, "name": "guestbook", "version": "0.1.0", "abi": "wasmoor_v1", "isolation": "instance",
+  "warmup": [
+    {"request": "GET /entries/a%20b?full=yes", "headers": {"accept": "text/html"}},
+    {"request": "POST /entries", "body": "{}"}
+  ],
   "build": {"command": "go build", "output": "guestbook.wasm", "watch": ["*.go", "go.mod"]},
   "route": [
     {"pattern": "GET /entries/{id}"},
@@ -90,6 +103,15 @@ func full() *Manifest {
 			{Name: "greeting", Default: &hello},
 			{Name: "note"},
 		},
+		Warmups: []Warmup{
+			{Head: abi.RequestHead{
+				Method: "GET", Path: "/entries/a%20b", Query: "full=yes", Scheme: "http", Host: "localhost", Remote: "127.0.0.1",
+				Pattern: "GET /entries/{id}", Params: []abi.Pair{{Name: "id", Value: "a b"}}, Headers: []abi.Pair{{Name: "accept", Value: "text/html"}},
+			}},
+			{Head: abi.RequestHead{
+				Method: "POST", Path: "/entries", Scheme: "http", Host: "localhost", Remote: "127.0.0.1", Pattern: "POST /entries", BodySize: 2,
+			}, Body: "{}"},
+		},
 		Build: Build{Command: "go build", Output: "guestbook.wasm", Watch: []string{"*.go", "go.mod"}},
 		limits: limit.Limits{
 			Memory: 32 << 20, Deadline: 2 * time.Second, RequestBody: 1024, ResponseBody: 1 << 20, Concurrency: 8,
@@ -99,7 +121,7 @@ func full() *Manifest {
 			Limits: limit.Outbound{Timeout: 2 * time.Second, ResponseBody: 1 << 20, Calls: 3, Concurrent: 2},
 		},
 		ask: plugin.Grant{
-			KV: true, KVKeys: 100000, KVBytes: 64 << 20, Outbound: "https://*.example.org:8443 https://api.example.com",
+			KV: true, KVKeys: 100000, KVBytes: 64 << 20, Stateful: true, Outbound: "https://*.example.org:8443 https://api.example.com",
 		},
 	}
 }

@@ -74,15 +74,17 @@ func (r *reader) manifest() *Manifest {
 	if r.extismManifest(t) || !r.format(t) {
 		return nil
 	}
-	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "outbound", "config", "build")
+	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "outbound", "config", "warmup", "build")
 	m := Default("")
 	m.Name = r.name(t)
 	m.Version = r.label(t)
 	m.ABI = r.abi(t)
-	r.isolation(t)
+	stateful := r.isolation(t)
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t, m.ABI)
+	m.Warmups = r.warmups(t, m.Routes)
 	m.ask = r.kv(t)
+	m.ask.Stateful = stateful
 	m.ask.Outbound = r.outbound(t, &m.Outbound)
 	m.Vars = r.vars(t)
 	m.Build = r.build(t)
@@ -147,13 +149,16 @@ func (r *reader) abi(t table) string {
 	return ""
 }
 
-func (r *reader) isolation(t table) {
+// isolation reports whether instances keep their memory between requests.
+func (r *reader) isolation(t table) (stateful bool) {
 	switch s, ok := t.string("isolation"); {
 	case !ok || s == "request":
+		return false
 	case s == "instance":
-		t.fail("isolation", `"instance" (memory kept between requests) is not available on this host; leave it out or write "request"`)
+		return true
 	default:
-		t.fail("isolation", `%q is unknown; write "request"`, shorten(s))
+		t.fail("isolation", `%q is unknown; write "request", or "instance" to keep memory between requests`, shorten(s))
+		return false
 	}
 }
 

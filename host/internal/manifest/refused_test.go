@@ -96,12 +96,33 @@ var refused = []struct{ name, text, want string }{
 		`3:1: abi: "wasmoor_v9" is unknown; this host speaks wasmoor_v1, extism`,
 	},
 	{
-		"isolation instance", head + "isolation = \"instance\"\n",
-		`3:1: isolation: "instance" (memory kept between requests) is not available on this host; leave it out or write "request"`,
+		"isolation not a string", head + "isolation = 1\n",
+		`3:1: isolation: it must be a string, not the number 1`,
+	},
+	{
+		"warm-up without a request", head + "[[warmup]]\nbody = \"a\"\n",
+		`3:3: warmup[0].request: it is missing; write e.g. request = "GET /items/1"`,
+	},
+	{
+		"warm-up of no request", head + "[[warmup]]\nrequest = \"/items\"\n",
+		`4:1: warmup[0].request: "/items" is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`,
+	},
+	{
+		"warm-up with a line break", head + "[[warmup]]\nrequest = \"GET /a\\r\\nb\"\n",
+		`4:1: warmup[0].request: "GET /a\r\nb" is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`,
+	},
+	{
+		"warm-up of no route", head + "[[route]]\npattern = \"GET /a\"\n[[warmup]]\nrequest = \"POST /a\"\n",
+		`6:1: warmup[0].request: no route of the manifest answers POST /a`,
+	},
+	{
+		"warm-up with a bad header", head + "[[warmup]]\nrequest = \"GET /\"\nheaders = { \"a b\" = \"c\", d = \"e\\nf\" }\n",
+		`5:13: warmup[0].headers."a b": it is not the name of a header
+5:26: warmup[0].headers.d: a header's value has no control characters`,
 	},
 	{
 		"isolation unknown", head + "isolation = \"none\"\n",
-		`3:1: isolation: "none" is unknown; write "request"`,
+		`3:1: isolation: "none" is unknown; write "request", or "instance" to keep memory between requests`,
 	},
 
 	{
@@ -130,7 +151,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, outbound, config, build`,
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, outbound, config, warmup, build`,
 	},
 	{
 		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",

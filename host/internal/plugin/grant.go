@@ -18,6 +18,10 @@ type Grant struct {
 	KVBytes int64 `json:"kv_bytes,omitempty"` // 0 = DefaultKVBytes
 
 	Outbound Origins `json:"outbound,omitempty"` // where it may call out to
+
+	// Stateful lets instances keep their memory from one request to the next,
+	// which may be another client's.
+	Stateful bool `json:"stateful,omitempty"`
 }
 
 // Quota returns how many keys, and bytes of keys and values, the key space may
@@ -31,6 +35,9 @@ func (g Grant) Missing(ask Grant) []string {
 	missing := g.missingKV(ask)
 	for _, origin := range ask.Outbound.Without(g.Outbound) {
 		missing = append(missing, "outbound to "+origin)
+	}
+	if ask.Stateful && !g.Stateful {
+		missing = append(missing, `isolation = "instance" (memory kept from one request to the next)`)
 	}
 	return missing
 }
@@ -70,6 +77,7 @@ func (g Grant) wishes() []string {
 func (g Grant) Union(o Grant) Grant {
 	both := g.unionKV(o)
 	both.Outbound = g.Outbound.Union(o.Outbound)
+	both.Stateful = g.Stateful || o.Stateful
 	return both
 }
 

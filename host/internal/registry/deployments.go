@@ -186,6 +186,9 @@ func differences(before, after plugin.Plugin) string {
 		if before.Grant.Outbound != after.Grant.Outbound {
 			what = append(what, fmt.Sprintf("grant outbound=%q", after.Grant.Outbound))
 		}
+		if before.Grant.Stateful != after.Grant.Stateful {
+			what = append(what, fmt.Sprintf("grant stateful=%t", after.Grant.Stateful))
+		}
 	}
 	if !reflect.DeepEqual(before.CORS, after.CORS) {
 		what = append(what, "cors "+describeCORS(after.CORS))

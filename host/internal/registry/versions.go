@@ -109,8 +109,9 @@ func (u *upload) record(tx *records) error {
 	case err != nil:
 		return err
 	case !known:
-		u.Grant = true
-		if p, err = u.create(tx); err != nil {
+		grant := u.ask         // who uploads it is who would be asked
+		grant.Stateful = false // but what weakens the sandbox is said aloud
+		if p, err = u.create(tx, grant); err != nil {
 			return err
 		}
 		return u.append(tx, p, plugin.ActionInstall)
@@ -143,13 +144,13 @@ func (u *upload) repeats(tx *records, p plugin.Plugin) (bool, error) {
 	return true, nil
 }
 
-func (u *upload) create(tx *records) (plugin.Plugin, error) {
+func (u *upload) create(tx *records, grant plugin.Grant) (plugin.Plugin, error) {
 	mount := u.Mount
 	if mount == "" {
 		mount = plugin.DefaultMount(u.Name)
 	}
 	space, err := tx.newSpace()
-	return plugin.Plugin{Name: u.Name, Mount: mount, Space: space, Created: tx.now()}, err
+	return plugin.Plugin{Name: u.Name, Mount: mount, Space: space, Grant: grant, Created: tx.now()}, err
 }
 
 func (u *upload) restore(p plugin.Plugin) plugin.Plugin {

@@ -10,7 +10,7 @@ import (
 
 // Functions returns the host function of configuration.
 func Functions() []capability.Func {
-	return capability.Native(map[string]capability.Handler{abi.FnConfigGet: get})
+	return capability.OfPlugin(capability.Native(map[string]capability.Handler{abi.FnConfigGet: get}))
 }
 
 func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {

@@ -14,13 +14,13 @@ import (
 
 // Functions returns the host functions of the key-value store.
 func Functions() []capability.Func {
-	return capability.Native(map[string]capability.Handler{
+	return capability.OfPlugin(capability.Native(map[string]capability.Handler{
 		abi.FnKVGet:    get,
 		abi.FnKVSet:    set,
 		abi.FnKVDelete: remove,
 		abi.FnKVAdd:    add,
 		abi.FnKVList:   list,
-	})
+	}))
 }
 
 func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {

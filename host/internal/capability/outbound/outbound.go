@@ -14,7 +14,7 @@ import (
 
 // Functions returns the host functions of calls to other services.
 func Functions() []capability.Func {
-	return append(
+	return capability.OfPlugin(append(
 		capability.Native(map[string]capability.Handler{
 			abi.FnHTTPOpen:  open,
 			abi.FnHTTPWrite: write,
@@ -24,7 +24,7 @@ func Functions() []capability.Func {
 		capability.Waiting(map[string]capability.Waiter{
 			abi.FnHTTPSend: send,
 			abi.FnHTTPRead: read,
-		})...)
+		})...))
 }
 
 // open tells the plugin's log why a call was refused: the guest learns a number.
