@@ -1,23 +1,57 @@
 package wasmbin
 
+import "github.com/wasmoor/wasmoor/abi"
+
 // Opcodes with a meaning here; the rest matters by the length of its operands.
 const (
-	opBlock   = 0x02
-	opLoop    = 0x03
-	opIf      = 0x04
-	opElse    = 0x05
-	opEnd     = 0x0b
-	opBrTable = 0x0e
-	opSelectT = 0x1c
-	opRefNull = 0xd0
-	opMisc    = 0xfc
-	opVector  = 0xfd
+	opUnreachable  = 0x00
+	opBlock        = 0x02
+	opLoop         = 0x03
+	opIf           = 0x04
+	opElse         = 0x05
+	opEnd          = 0x0b
+	opBr           = 0x0c
+	opBrIf         = 0x0d
+	opBrTable      = 0x0e
+	opReturn       = 0x0f
+	opCall         = 0x10
+	opCallIndirect = 0x11
+	opSelectT      = 0x1c
+	opGlobalGet    = 0x23
+	opGlobalSet    = 0x24
+	opTableGet     = 0x25
+	opTableSet     = 0x26
+	opMemorySize   = 0x3f
+	opMemoryGrow   = 0x40
+	opRefNull      = 0xd0
+	opRefFunc      = 0xd2
+	opMisc         = 0xfc
+	opVector       = 0xfd
 )
+
+// What follows opMisc.
+const (
+	miscMemoryInit = 8
+	miscDataDrop   = 9
+	miscMemoryCopy = 10
+	miscMemoryFill = 11
+	miscTableInit  = 12
+	miscElemDrop   = 13
+	miscTableCopy  = 14
+	miscTableGrow  = 15
+	miscTableSize  = 16
+	miscTableFill  = 17
+)
+
+// blockEmpty is the type of a block that leaves nothing.
+const blockEmpty = 0x40
 
 // readCode reads the function bodies.
 func (m *Module) readCode(r *reader) {
 	start := r.at
 	n := r.count("function bodies", 3, MaxFunctions)
+	m.edit.begin(idCode, n, r.at)
+	m.edit.startCode(m)
 	if r.err == nil && n != m.Functions {
 		r.fail(start, "%d function bodies for %d functions", n, m.Functions)
 	}
@@ -31,7 +65,7 @@ func (m *Module) readCode(r *reader) {
 func (m *Module) readBody(r *reader) {
 	start := r.at
 	size := r.u32("a body's size")
-	b := body{reader: reader{b: r.b, at: r.at, where: r.where}}
+	b := body{reader: reader{b: r.b, at: r.at, where: r.where}, m: m}
 	if r.skip(size, "a function body"); r.err != nil {
 		return
 	}
@@ -40,17 +74,23 @@ func (m *Module) readBody(r *reader) {
 		return
 	}
 	b.end = r.at
+	content := b.at
 	b.locals()
+	b.flow = m.edit.startBody(m, content, b.at)
 	b.instructions()
 	if m.work += b.work(); m.work > MaxModuleWork {
 		b.fail(start, "the functions up to here have together more blocks and locals than allowed (%d of %d)", m.work, MaxModuleWork)
 	}
-	r.err = b.err
+	if r.err = b.err; r.err == nil {
+		m.edit.flushBody(r.at)
+	}
 }
 
 // body is one function's code.
 type body struct {
 	reader
+	m        *Module
+	flow     *flow  // nil without instrumentation
 	declared int    // locals
 	loops    []bool // of each open block, whether it is a loop
 	nested   int    // open loops
@@ -80,25 +120,46 @@ func (b *body) instructions() {
 		start := b.at
 		switch op := b.byte("a function body"); op {
 		case opBlock, opLoop, opIf:
-			b.skipSigned(33) // its type
+			b.blockType()
 			b.open(start, op == opLoop)
 		case opEnd:
 			if len(b.loops) == 0 {
 				b.done()
+				b.flow.finish()
 				return
 			}
 			b.close()
+		case opBr, opBrIf:
+			b.label()
 		case opBrTable:
 			n := b.count("branch targets", 1, MaxTargets)
 			if b.targets += n; b.targets > MaxTargets {
 				b.fail(start, "%d targets of branch tables are over the limit of %d", b.targets, MaxTargets)
 			}
-			b.skipIndexes(n + 1)
+			for range n + 1 {
+				b.label()
+			}
 		default:
 			b.operands(start, op)
 		}
+		if b.err == nil {
+			b.flow.step(&b.reader, start)
+		}
 	}
 }
+
+// blockType passes the type of a block: none, a value, or the index of a type.
+func (b *body) blockType() {
+	start := b.at
+	if start < b.end && b.b[start] != blockEmpty && typeName(abi.Type(b.b[start])) == "" {
+		b.index("a block's type", len(b.m.types))
+		return
+	}
+	b.byte("a block's type")
+}
+
+// label passes how many blocks a branch leaves.
+func (b *body) label() { b.index("a branch", len(b.loops)+1) }
 
 func (b *body) open(start int, loop bool) {
 	b.loops = append(b.loops, loop)
@@ -136,52 +197,75 @@ func (r *reader) skipIndexes(n int) {
 
 // operands passes the operands of an instruction of WebAssembly 2.0 (section 5.4
 // of its specification).
-func (r *reader) operands(start int, op byte) {
+func (b *body) operands(start int, op byte) {
 	switch {
 	case op <= 0x01, op == opElse, op == 0x0f, op == 0x1a, op == 0x1b: // unreachable, nop, return, drop, select
-	case op == 0x0c, op == 0x0d, op == 0x10, op == 0xd2: // br, br_if, call, ref.func
-		r.skipIndexes(1)
-	case op == 0x11: // call_indirect
-		r.skipIndexes(2)
+	case op == opCall, op == opRefFunc:
+		b.m.function(&b.reader, "a function")
+	case op == opCallIndirect:
+		b.index("a type", len(b.m.types))
+		b.index("a table", b.m.tables)
 	case op == opSelectT:
-		r.valueTypes("types")
-	case op >= 0x20 && op <= 0x26: // of locals, globals, tables
-		r.skipIndexes(1)
+		b.valueTypes("types")
+	case op >= 0x20 && op <= 0x22: // of locals
+		b.skipIndexes(1)
+	case op == opGlobalGet, op == opGlobalSet:
+		b.index("a global", b.m.globals)
+	case op == opTableGet, op == opTableSet:
+		b.index("a table", b.m.tables)
+		b.m.unsound(op == opTableSet, "its code writes to a table (table.set)")
 	case op >= 0x28 && op <= 0x3e: // loads and stores
-		r.skipIndexes(2)
-	case op == 0x3f, op == 0x40: // memory.size, memory.grow
-		r.skipIndexes(1)
+		b.skipIndexes(2)
+	case op == opMemorySize, op == opMemoryGrow:
+		b.index("a memory", b.m.memories)
 	case op == 0x41:
-		r.skipSigned(32)
+		b.skipSigned(32)
 	case op == 0x42:
-		r.skipSigned(64)
+		b.skipSigned(64)
 	case op == 0x43:
-		r.skip(4, "a constant")
+		b.skip(4, "a constant")
 	case op == 0x44:
-		r.skip(8, "a constant")
+		b.skip(8, "a constant")
 	case op >= 0x45 && op <= 0xc4, op == 0xd1: // numbers; ref.is_null
 	case op == opRefNull:
-		r.refType()
+		b.refType()
 	case op == opMisc:
-		r.miscOperands(start)
+		b.miscOperands(start)
 	case op == opVector:
-		r.vectorOperands(start)
+		b.vectorOperands(start)
 	default:
-		r.fail(start, "instruction 0x%02x is not of WebAssembly 2.0; build without newer features", op)
+		b.fail(start, "instruction 0x%02x is not of WebAssembly 2.0; build without newer features", op)
 	}
 }
 
 // miscOperands passes what follows 0xfc: saturating conversions, then bulk
 // operations with one or two indexes.
-func (r *reader) miscOperands(start int) {
-	switch op := r.u32("an instruction"); {
-	case op <= 7:
-	case op == 8, op == 10, op == 12, op == 14: // memory.init and copy, table.init and copy
-		r.skipIndexes(2)
-	case op <= 17:
-		r.skipIndexes(1)
+func (b *body) miscOperands(start int) {
+	switch op := b.u32("an instruction"); op {
+	case 0, 1, 2, 3, 4, 5, 6, 7:
+	case miscMemoryInit:
+		b.index("a data segment", MaxData)
+		b.index("a memory", b.m.memories)
+	case miscMemoryCopy:
+		b.index("a memory", b.m.memories)
+		b.index("a memory", b.m.memories)
+		b.m.edit.call(patchCopy, start, b.at)
+	case miscMemoryFill:
+		b.index("a memory", b.m.memories)
+		b.m.edit.call(patchFill, start, b.at)
+	case miscTableInit, miscTableCopy:
+		b.skipIndexes(2)
+		b.m.unsound(true, "its code writes to a table (table.init or table.copy)")
+	case miscDataDrop, miscElemDrop:
+		b.skipIndexes(1)
+		b.m.unsound(true, "its code drops segments (data.drop or elem.drop)")
+	case miscTableGrow, miscTableFill:
+		b.index("a table", b.m.tables)
+		b.m.unsound(true, "its code writes to a table (table.grow or table.fill)")
+	case miscTableSize:
+		b.index("a table", b.m.tables)
 	default:
-		r.fail(start, "instruction 0xfc %d is not of WebAssembly 2.0; build without newer features", op)
+		b.fail(start, "instruction 0xfc %d is not of WebAssembly 2.0; build without newer features", op)
 	}
 }
 

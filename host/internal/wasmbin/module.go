@@ -64,11 +64,30 @@ type Module struct {
 
 	types     []FuncType
 	functions []uint32 // type of each function, imported ones first
-	tables    int      // with the imported ones
+	imported  int      // of them
+	start     uint32   // the start function, if Start
+	mutable   []mutableGlobal
+	fresh     string  // why an instance cannot be put back, or ""
+	largest   int     // bytes of a data segment
+	edit      *editor // nil unless the module is being rewritten
+	tables    int     // with the imported ones
 	memories  int
 	globals   int
 	dataCount int // -1 without its section
 	work      int // of all functions
+}
+
+// mutableGlobal is a mutable global of the module's own, by its index among them.
+type mutableGlobal struct {
+	t     abi.Type
+	index int
+}
+
+// unsound notes the first reason why an instance cannot be put back.
+func (m *Module) unsound(is bool, why string) {
+	if is && m.fresh == "" {
+		m.fresh = why
+	}
 }
 
 // Kind is what is imported or exported.
@@ -137,9 +156,9 @@ func typeName(t abi.Type) string {
 		return "i32"
 	case abi.I64:
 		return "i64"
-	case 0x7d:
+	case f32Type:
 		return "f32"
-	case 0x7c:
+	case f64Type:
 		return "f64"
 	case 0x7b:
 		return "v128"
@@ -152,6 +171,8 @@ func typeName(t abi.Type) string {
 }
 
 const (
+	f32Type   abi.Type = 0x7d
+	f64Type   abi.Type = 0x7c
 	funcRef   abi.Type = 0x70
 	externRef abi.Type = 0x6f
 )

@@ -1,27 +1,74 @@
 package wasmbin
 
-import "github.com/wasmoor/wasmoor/abi"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
 
 // Read scans a module. Errors are Invalid and name the offset and the section.
-// The memory it takes is bounded by a small multiple of len(b).
+// The memory it takes is bounded by a small multiple of len(b). Names that start
+// with ReservedPrefix are refused: they are for what the host adds.
 func Read(b []byte) (*Module, error) {
+	m, err := scan(b, nil)
+	if err != nil {
+		return m, err
+	}
+	return m, m.checkNames()
+}
+
+// scan reads all sections, the code last: its cost depends on the others. With
+// an editor it leaves there what the sections become.
+func scan(b []byte, e *editor) (*Module, error) {
 	list, err := sections(b)
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{Size: len(b), Sections: list, dataCount: -1}
-	for _, s := range list {
-		if s.Custom() {
-			continue
-		}
-		r := &reader{b: b, at: s.Start, end: s.End, where: s.Name}
-		m.read(r, s.ID)
-		r.done()
-		if r.err != nil {
-			return nil, r.err
+	m := &Module{Size: len(b), Sections: list, dataCount: -1, edit: e}
+	for _, code := range []bool{false, true} {
+		for _, s := range list {
+			if s.Custom() || (s.ID == idCode) != code {
+				continue
+			}
+			if err := m.section(b, s); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return m, m.checkCode()
+}
+
+func (m *Module) section(b []byte, s Section) error {
+	r := &reader{b: b, at: s.Start, end: s.End, where: s.Name}
+	m.read(r, s.ID)
+	r.done()
+	if r.err == nil {
+		m.edit.finish(s.End)
+	}
+	return r.err
+}
+
+// checkNames refuses imports and exports with names of the host's.
+func (m *Module) checkNames() error {
+	for _, i := range m.Imports {
+		for _, name := range []string{i.Module, i.Name} {
+			if strings.HasPrefix(name, ReservedPrefix) {
+				return reserved("import", name)
+			}
+		}
+	}
+	for _, e := range m.Exports {
+		if strings.HasPrefix(e.Name, ReservedPrefix) {
+			return reserved("export", e.Name)
+		}
+	}
+	return nil
+}
+
+func reserved(what, name string) error {
+	return fault.New(fault.Invalid, "module", fmt.Sprintf("%s %q: names that start with %q are the host's; rename it", what, name, ReservedPrefix))
 }
 
 // checkCode refuses functions without a code section.
@@ -55,7 +102,7 @@ func (m *Module) read(r *reader, id byte) {
 		m.readExports(r)
 	case idStart:
 		m.Start = true
-		m.function(r, "the start function")
+		m.start = r.index("the start function", len(m.functions))
 	case idElement:
 		m.readElements(r)
 	case idDataCount:
@@ -67,11 +114,15 @@ func (m *Module) read(r *reader, id byte) {
 	}
 }
 
+// funcForm starts the type of a function.
+const funcForm = 0x60
+
 func (m *Module) readTypes(r *reader) {
 	m.types = make([]FuncType, 0, r.count("types", 3, MaxTypes))
+	m.edit.begin(idType, cap(m.types), r.at)
 	for range cap(m.types) {
 		start := r.at
-		if form := r.byte("a type"); form != 0x60 {
+		if form := r.byte("a type"); form != funcForm {
 			r.fail(start, "type form 0x%02x is not a function; build for WebAssembly 2.0", form)
 		}
 		t := FuncType{Params: r.valueTypes("parameters"), Results: r.valueTypes("results")}
@@ -108,6 +159,7 @@ func (r *reader) refType() {
 
 func (m *Module) readImports(r *reader) {
 	m.Imports = make([]Import, 0, r.count("imports", 4, MaxImports))
+	m.edit.begin(idImport, cap(m.Imports), r.at)
 	for range cap(m.Imports) {
 		i := Import{Module: r.name("a module's name"), Name: r.name("an import's name")}
 		start := r.at
@@ -116,16 +168,20 @@ func (m *Module) readImports(r *reader) {
 		case Function:
 			index := m.typeIndex(r)
 			m.functions = append(m.functions, index)
+			m.imported++
 			i.Type = m.typeAt(index)
 		case Table:
 			m.tables++
 			r.table()
+			m.unsound(true, "it imports a table")
 		case Memory:
 			m.memories++
 			r.memory()
+			m.unsound(true, "it imports a memory")
 		case Global:
 			m.globals++
 			r.globalType()
+			m.unsound(true, "it imports a global")
 		default:
 			r.fail(start, "import kind %d is not of WebAssembly 2.0", byte(i.Kind))
 		}
@@ -154,6 +210,7 @@ func (m *Module) typeAt(index uint32) FuncType {
 
 func (m *Module) readFunctions(r *reader) {
 	m.Functions = r.count("functions", 1, MaxFunctions)
+	m.edit.begin(idFunction, m.Functions, r.at)
 	types := make([]uint32, len(m.functions), len(m.functions)+m.Functions)
 	copy(types, m.functions)
 	for range m.Functions {
@@ -164,7 +221,12 @@ func (m *Module) readFunctions(r *reader) {
 
 // function reads the index of a function.
 func (m *Module) function(r *reader, what string) uint32 {
-	return r.index(what, len(m.functions))
+	start := r.at
+	index := r.index(what, len(m.functions))
+	if r.err == nil && int64(index) >= int64(m.imported) {
+		m.edit.index(start, r.at, index+1)
+	}
+	return index
 }
 
 // index reads an index below n.
@@ -178,8 +240,13 @@ func (r *reader) index(what string, n int) uint32 {
 }
 
 func (m *Module) readTables(r *reader) {
-	for range r.count("tables", 3, MaxTables) {
-		m.Tables = append(m.Tables, r.table())
+	n := r.count("tables", 3, MaxTables)
+	m.edit.begin(idTable, n, r.at)
+	for range n {
+		start := r.at
+		l := r.table()
+		m.Tables = append(m.Tables, l)
+		m.edit.table(start+1, r.at, l)
 	}
 	m.tables += len(m.Tables)
 }
@@ -195,8 +262,13 @@ func (r *reader) table() Limits {
 }
 
 func (m *Module) readMemories(r *reader) {
-	for range r.count("memories", 2, MaxMemories) {
-		m.Memories = append(m.Memories, r.memory())
+	n := r.count("memories", 2, MaxMemories)
+	m.edit.begin(idMemory, n, r.at)
+	for range n {
+		start := r.at
+		l := r.memory()
+		m.Memories = append(m.Memories, l)
+		m.edit.memory(start, r.at, l)
 	}
 	m.memories += len(m.Memories)
 }
@@ -228,16 +300,19 @@ func (r *reader) limits(what string) (l Limits) {
 	return l
 }
 
-func (r *reader) globalType() {
-	r.valueType()
+func (r *reader) globalType() (t abi.Type, mutable bool) {
+	t = r.valueType()
 	start := r.at
-	if mutable := r.byte("a global's type"); mutable > 1 {
-		r.fail(start, "a global is mutable (1) or not (0), not %d", mutable)
+	flag := r.byte("a global's type")
+	if flag > 1 {
+		r.fail(start, "a global is mutable (1) or not (0), not %d", flag)
 	}
+	return t, flag == 1
 }
 
 func (m *Module) readExports(r *reader) {
 	m.Exports = make([]Export, 0, r.count("exports", 3, MaxExports))
+	m.edit.begin(idExport, cap(m.Exports), r.at)
 	seen := make(map[string]bool, cap(m.Exports))
 	for range cap(m.Exports) {
 		start := r.at

@@ -35,6 +35,11 @@ var sectionRank = [...]int{
 	idExport: 7, idStart: 8, idElement: 9, idDataCount: 10, idCode: 11, idData: 12,
 }
 
+// sectionOrder is how they follow each other.
+var sectionOrder = [...]byte{
+	idType, idImport, idFunction, idTable, idMemory, idGlobal, idExport, idStart, idElement, idDataCount, idCode, idData,
+}
+
 const headerSize = 8
 
 // maxCustomSections bounds what toolchains add; Go makes four.

@@ -3,20 +3,26 @@ package wasmbin
 func (m *Module) readGlobals(r *reader) {
 	m.Globals = r.count("globals", 4, MaxGlobals)
 	m.globals += m.Globals
-	for range m.Globals {
-		r.globalType()
-		r.constant()
+	m.edit.begin(idGlobal, m.Globals, r.at)
+	for i := range m.Globals {
+		if t, mutable := r.globalType(); mutable {
+			m.mutable = append(m.mutable, mutableGlobal{t, i})
+		}
+		m.constant(r)
 		if r.err != nil {
 			return
 		}
 	}
+	m.checkMutable()
 }
 
 // readElements passes the element segments: form 0 to 7 of the specification's
 // table, whose bits say passive or declared, with table index or kind, and
 // expressions in place of function indexes.
 func (m *Module) readElements(r *reader) {
-	for range r.count("element segments", 3, MaxElements) {
+	n := r.count("element segments", 3, MaxElements)
+	m.edit.begin(idElement, n, r.at)
+	for range n {
 		start := r.at
 		form := r.u32("a segment's form")
 		if form > 7 {
@@ -27,7 +33,7 @@ func (m *Module) readElements(r *reader) {
 			if explicit {
 				r.index("a segment's table", m.tables)
 			}
-			r.constant()
+			m.constant(r)
 		}
 		if passive || explicit {
 			r.elementKind(expressions)
@@ -36,6 +42,7 @@ func (m *Module) readElements(r *reader) {
 		if r.err != nil {
 			return
 		}
+		m.edit.flush(r.at)
 	}
 }
 
@@ -57,7 +64,7 @@ func (m *Module) readElementItems(r *reader, expressions bool) {
 	}
 	for range r.count("elements", size, MaxTable) {
 		if expressions {
-			r.constant()
+			m.constant(r)
 		} else {
 			m.function(r, "an element")
 		}
@@ -73,36 +80,56 @@ func (m *Module) readData(r *reader) {
 	if r.err == nil && m.dataCount >= 0 && n != m.dataCount {
 		r.fail(start, "%d data segments, and the data count is %d", n, m.dataCount)
 	}
+	m.edit.begin(idData, n, r.at)
 	for range n {
-		start := r.at
-		switch form := r.u32("a segment's form"); form {
-		case 0:
-			r.constant()
-		case 1: // passive
-		case 2:
-			r.index("a segment's memory", m.memories)
-			r.constant()
-		default:
-			r.fail(start, "data segment of the unknown form %d", form)
-		}
-		r.skip(r.u32("a segment's size"), "a data segment")
+		m.dataStart(r)
+		size := r.u32("a segment's size")
+		r.skip(size, "a data segment")
 		if r.err != nil {
 			return
 		}
+		m.largest = max(m.largest, int(size))
+		m.edit.flush(r.at)
 	}
+}
+
+// Forms of data segments.
+const (
+	dataActive   = 0
+	dataPassive  = 1
+	dataExplicit = 2 // active, with the index of its memory
+)
+
+// dataStart passes what comes before a data segment's bytes and returns its form.
+func (m *Module) dataStart(r *reader) uint32 {
+	start := r.at
+	form := r.u32("a segment's form")
+	switch form {
+	case dataActive:
+		m.constant(r)
+	case dataPassive:
+	case dataExplicit:
+		r.index("a segment's memory", m.memories)
+		m.constant(r)
+	default:
+		r.fail(start, "data segment of the unknown form %d", form)
+	}
+	return form
 }
 
 // constant passes a constant expression of WebAssembly 2.0 and its end. Sums and
 // products (extended constants) are among them; what it means is the engine's
 // to check.
-func (r *reader) constant() {
+func (m *Module) constant(r *reader) {
 	for r.err == nil {
 		start := r.at
 		switch op := r.byte("a constant expression"); op {
 		case opEnd:
 			return
-		case 0x23, 0xd2: // global.get, ref.func
-			r.u32("an index")
+		case opGlobalGet:
+			r.index("a global", m.globals)
+		case opRefFunc:
+			m.function(r, "a function")
 		case 0x41: // i32.const
 			r.skipSigned(32)
 		case 0x42: // i64.const

@@ -1,0 +1,157 @@
+package wasmbin
+
+// editor gathers what the sections of a module become while scan reads them. A
+// nil editor does nothing.
+type editor struct {
+	b        []byte
+	rules    rules
+	sections [len(sectionNames)]items
+	current  *items  // of the section being read
+	at       int     // next byte to copy
+	patches  []patch // from there on, in order
+	flow     flow    // of the body being read
+	body     []byte  // its new content
+	bulk     bool    // a helper for bulk operations is called
+	added    added
+}
+
+// items is the content of a section but for its count.
+type items struct {
+	count int
+	data  []byte
+}
+
+// added holds the indexes of what Instrument adds.
+type added struct{ check, fuel, slow, fill, copy uint32 }
+
+// patch replaces the bytes [start, end).
+type patch struct {
+	start, end  int
+	kind        patchKind
+	value, most uint32
+}
+
+type patchKind byte
+
+const (
+	patchIndex  patchKind = iota // value, as an index
+	patchCheck                   // a check that charges value, none for 0
+	patchFill                    // a call in place of memory.fill
+	patchCopy                    // and of memory.copy
+	patchLimits                  // value and most, as limits
+	patchNoMax                   // value, as limits without a maximum
+)
+
+// begin starts a section of n items that start at an offset.
+func (e *editor) begin(id byte, n, at int) {
+	if e != nil {
+		e.current, e.at = &e.sections[id], at
+		e.current.count = n
+	}
+}
+
+// finish ends a section at its end.
+func (e *editor) finish(at int) {
+	if e != nil && e.current != nil {
+		e.flush(at)
+		e.current = nil
+	}
+}
+
+// flush adds what was read of the section to its new content.
+func (e *editor) flush(at int) {
+	if e != nil {
+		e.current.data = e.apply(e.current.data, at)
+	}
+}
+
+// apply appends the bytes up to an offset, with their patches.
+func (e *editor) apply(out []byte, to int) []byte {
+	for _, p := range e.patches {
+		out = append(out, e.b[e.at:p.start]...)
+		out = e.patch(out, p)
+		e.at = p.end
+	}
+	out = append(out, e.b[e.at:to]...)
+	e.at, e.patches = to, e.patches[:0]
+	return out
+}
+
+func (e *editor) patch(out []byte, p patch) []byte {
+	switch p.kind {
+	case patchIndex:
+		return appendU32(out, p.value)
+	case patchCheck:
+		if p.value == 0 {
+			return out
+		}
+		return e.added.charge(out, p.value)
+	case patchFill:
+		return appendU32(append(out, opCall), e.added.fill)
+	case patchCopy:
+		return appendU32(append(out, opCall), e.added.copy)
+	case patchNoMax:
+		return appendU32(append(out, 0), p.value)
+	default:
+		return appendU32(appendU32(append(out, 1), p.value), p.most)
+	}
+}
+
+func (e *editor) add(p patch) { e.patches = append(e.patches, p) }
+
+// index replaces an index.
+func (e *editor) index(start, end int, value uint32) {
+	if e != nil {
+		e.add(patch{start: start, end: end, kind: patchIndex, value: value})
+	}
+}
+
+// call replaces a bulk operation by a call of its helper.
+func (e *editor) call(kind patchKind, start, end int) {
+	if e != nil {
+		e.bulk = true
+		e.add(patch{start: start, end: end, kind: kind})
+	}
+}
+
+// table bounds how far a table may grow.
+func (e *editor) table(start, end int, l Limits) {
+	if e == nil || e.rules.keepLimits || l.HasMax && l.Max <= MaxTable {
+		return
+	}
+	e.add(patch{start: start, end: end, kind: patchLimits, value: l.Min, most: MaxTable})
+}
+
+// memory takes the maximum of a memory out.
+func (e *editor) memory(start, end int, l Limits) {
+	if e != nil && !e.rules.keepLimits {
+		e.add(patch{start: start, end: end, kind: patchNoMax, value: l.Min})
+	}
+}
+
+// startCode settles the indexes that bodies use.
+func (e *editor) startCode(m *Module) {
+	if e == nil {
+		return
+	}
+	own := uint32(len(m.functions)) + 1 // behind the import that is added
+	e.added = added{check: uint32(m.imported), fuel: uint32(m.globals), slow: own, fill: own + 1, copy: own + 2}
+}
+
+// startBody starts a body whose content and instructions start at offsets.
+func (e *editor) startBody(m *Module, content, at int) *flow {
+	if e == nil {
+		return nil
+	}
+	e.at = content
+	e.flow.start(e, m.largest, at)
+	return &e.flow
+}
+
+// flushBody adds a body that ends at an offset, with its new size.
+func (e *editor) flushBody(end int) {
+	if e != nil {
+		e.body = e.apply(e.body[:0], end)
+		e.current.data = append(appendU32(e.current.data, uint32(len(e.body))), e.body...)
+	}
+}

@@ -1,0 +1,218 @@
+package wasmbin
+
+// Units of what code costs: a byte of instructions is one, about 0.2 ns.
+const (
+	// fuel is charged until the host is asked whether the call may go on. It is
+	// under 0.5 ms of code.
+	fuelPerCheck = 1_000_000
+
+	// maxStretch is how much code runs at most between two checks. Go's
+	// functions are one loop around a br_table, of which a turn runs little:
+	// without a bound each turn would pay for all of the function.
+	maxStretch = 512
+
+	// smallFunction is what a function without calls and loops may cost to have
+	// no check. Every call pays for it.
+	smallFunction = 64
+
+	costDivision  = 16  // of integers, and square roots
+	costGrow      = 500 // memory.grow leaves to Go
+	costTable     = 20_000
+	bytesPerUnit  = 16      // of bulk operations on memory
+	maxInitCharge = 1 << 24 // of one memory.init
+)
+
+// flow follows what a function's code costs along its paths, so that every path
+// is charged at least what it costs: a check charges the most that a path costs
+// since the check before, and the first one also what the costliest path costs
+// from its last check to a return. A nil flow does nothing.
+type flow struct {
+	e        *editor
+	frames   []frame
+	cost     int  // most since a check on a path to here; dead if there is none
+	rest     int  // most since a check at a return
+	init     int  // of a memory.init
+	entry    int  // the patch of the check at the entry
+	first    int  // and of the first loop's if every path comes there at once, or -1
+	straight bool // no branch, call or end so far
+	leaf     bool // no call and no check
+}
+
+const dead = -1
+
+// frame is an open block.
+type frame struct {
+	op    byte
+	cost  int // at an if's start
+	label int // most at a branch to it
+	check int // patch of a loop's check
+}
+
+func (f *flow) start(e *editor, largest, at int) {
+	*f = flow{
+		e: e, frames: f.frames[:0], rest: dead, first: -1, straight: true, leaf: true,
+		init: costTable + min(largest/bytesPerUnit, maxInitCharge), entry: len(e.patches),
+	}
+	e.add(patch{start: at, end: at, kind: patchCheck})
+}
+
+// check adds a check that charges the cost so far, and returns its patch.
+func (f *flow) check(at int) int {
+	f.leaf = false
+	f.e.add(patch{start: at, end: at, kind: patchCheck, value: uint32(max(f.cost, 1))})
+	f.cost = 0
+	return len(f.e.patches) - 1
+}
+
+// step follows the instruction that r has just passed.
+func (f *flow) step(r *reader, start int) {
+	if f == nil {
+		return
+	}
+	op := r.b[start]
+	operands := reader{b: r.b, at: start + 1, end: r.at}
+	if f.cost != dead {
+		f.cost += r.at - start + f.extra(op, operands)
+	}
+	f.control(op, operands, r.at)
+	if f.cost > maxStretch {
+		f.straight = false
+		f.check(r.at)
+	}
+}
+
+// extra is what an instruction costs over its bytes.
+func (f *flow) extra(op byte, operands reader) int {
+	switch op {
+	case opCall, opCallIndirect:
+		return smallFunction
+	case 0x6d, 0x6e, 0x6f, 0x70, 0x7f, 0x80, 0x81, 0x82, 0x91, 0x9f: // division, remainder, sqrt
+		return costDivision
+	case opMemoryGrow:
+		return costGrow
+	case opMisc:
+		return f.extraMisc(operands.u32("an instruction"))
+	}
+	return 0
+}
+
+func (f *flow) extraMisc(op uint32) int {
+	switch op {
+	case miscMemoryInit:
+		return f.init
+	case miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
+		return costTable
+	case miscMemoryCopy, miscMemoryFill:
+		return smallFunction
+	}
+	return 0
+}
+
+// control follows where an instruction leads.
+func (f *flow) control(op byte, operands reader, at int) {
+	switch op {
+	case opBlock:
+		f.open(frame{op: op})
+	case opLoop:
+		f.loop(at)
+	case opIf:
+		f.straight = false
+		f.open(frame{op: op, cost: f.cost})
+	case opElse:
+		f.elseBranch()
+	case opEnd:
+		f.end()
+	case opBr, opBrIf, opBrTable:
+		f.branch(op, operands)
+	case opReturn:
+		f.branchTo(uint32(len(f.frames)))
+		f.stop()
+	case opUnreachable:
+		f.stop()
+	case opCall, opCallIndirect:
+		f.straight, f.leaf = false, false
+	}
+}
+
+func (f *flow) open(block frame) {
+	block.label = dead
+	f.frames = append(f.frames, block)
+}
+
+func (f *flow) loop(at int) {
+	quick := f.straight && f.cost <= smallFunction
+	f.straight = false
+	alive := f.cost != dead
+	check := f.check(at)
+	if quick && alive {
+		f.first = check
+	}
+	f.open(frame{op: opLoop, check: check})
+}
+
+func (f *flow) elseBranch() {
+	if last := len(f.frames) - 1; last >= 0 && f.frames[last].op == opIf {
+		block := &f.frames[last]
+		block.op = opElse
+		block.label = max(block.label, f.cost)
+		f.cost = block.cost
+	}
+}
+
+func (f *flow) end() {
+	f.straight = false
+	last := len(f.frames) - 1
+	block := f.frames[last]
+	f.frames = f.frames[:last]
+	if block.op == opIf {
+		f.cost = max(f.cost, block.cost)
+	}
+	f.cost = max(f.cost, block.label)
+}
+
+func (f *flow) branch(op byte, operands reader) {
+	n := 1
+	if op == opBrTable {
+		n = 1 + int(operands.u32("the targets"))
+	}
+	for range n {
+		f.branchTo(operands.u32("a branch"))
+	}
+	if f.straight = false; op != opBrIf {
+		f.stop()
+	}
+}
+
+// branchTo notes the cost of a path that leaves so many blocks.
+func (f *flow) branchTo(depth uint32) {
+	i := len(f.frames) - 1 - int(depth)
+	switch {
+	case f.cost == dead:
+	case i < 0:
+		f.rest = max(f.rest, f.cost)
+	case f.frames[i].op == opLoop:
+		check := &f.e.patches[f.frames[i].check]
+		check.value = max(check.value, uint32(f.cost))
+	default:
+		f.frames[i].label = max(f.frames[i].label, f.cost)
+	}
+}
+
+// stop ends a path: what follows is reached by a branch or not at all.
+func (f *flow) stop() { f.straight, f.cost = false, dead }
+
+// finish follows the function's end, an instruction of so many bytes.
+func (f *flow) finish() {
+	if f == nil {
+		return
+	}
+	f.rest = max(f.rest, f.cost, 0)
+	switch {
+	case f.leaf && f.rest <= smallFunction:
+	case f.first >= 0: // what comes before is short and leads nowhere else
+		check := &f.e.patches[f.first]
+		check.value = max(check.value, smallFunction+uint32(f.rest))
+	default:
+		f.e.patches[f.entry].value = uint32(max(f.rest, 1))
+	}
+}

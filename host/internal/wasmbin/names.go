@@ -1,0 +1,78 @@
+package wasmbin
+
+// Subsections of the name section.
+const (
+	namesOfModule = iota
+	namesOfFunctions
+	namesOfLocals
+)
+
+// appendNames appends the name section with the new indexes of functions, or
+// nothing if there is none that can be read: names are for people.
+func (e *editor) appendNames(out []byte, m *Module) []byte {
+	for _, s := range m.Sections {
+		if !s.Custom() || s.Name != "name" {
+			continue
+		}
+		r := &reader{b: e.b, at: s.Start, end: s.End, where: s.Name}
+		data := appendName(nil, s.Name)
+		for r.left() > 0 {
+			data = appendSubsection(data, r, m)
+		}
+		if r.err == nil {
+			out = append(appendU32(append(out, idCustom), uint32(len(data))), data...)
+		}
+		break
+	}
+	return out
+}
+
+// appendSubsection appends the next subsection if it is one that traps use.
+func appendSubsection(out []byte, r *reader, m *Module) []byte {
+	id := r.byte("a subsection")
+	size := r.u32("a subsection's size")
+	inner := &reader{b: r.b, at: r.at, end: r.at, where: r.where}
+	if r.skip(size, "a subsection"); r.err != nil {
+		return out
+	}
+	inner.end = r.at
+	data := r.b[inner.at:inner.end]
+	switch id {
+	case namesOfModule:
+	case namesOfFunctions:
+		data = shiftedNames(inner, m, func() { inner.pass("a name") })
+	case namesOfLocals:
+		data = shiftedNames(inner, m, func() {
+			for range inner.count("names", 2, MaxLocals+MaxParams) {
+				inner.u32("an index")
+				inner.pass("a name")
+			}
+		})
+	default:
+		return out
+	}
+	r.err = inner.err
+	return append(appendU32(append(out, id), uint32(len(data))), data...)
+}
+
+// shiftedNames returns a map from functions to what item passes.
+func shiftedNames(r *reader, m *Module, item func()) []byte {
+	n := r.count("names", 2, MaxImports+MaxFunctions)
+	out := appendU32(make([]byte, 0, r.left()+n/8), uint32(n))
+	for range n {
+		index := r.u32("a function")
+		start := r.at
+		if item(); r.err != nil {
+			return nil
+		}
+		if int64(index) >= int64(m.imported) {
+			index++
+		}
+		out = append(appendU32(out, index), r.b[start:r.at]...)
+	}
+	r.done()
+	return out
+}
+
+// pass passes a length and so many bytes.
+func (r *reader) pass(what string) { r.skip(r.u32("the length of "+what), what) }
