@@ -1,0 +1,102 @@
+package wasmbin
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+var errEnd = errors.New("the call is ended")
+
+// checker is the host's side of the checks: it counts them and ends the call at
+// the last one.
+type checker struct{ made, last int }
+
+func (c *checker) check() {
+	if c.made++; c.made == c.last {
+		panic(errEnd)
+	}
+}
+
+// newRuntime returns a runtime whose checks are c's.
+func newRuntime(t testing.TB, c *checker) wazero.Runtime {
+	t.Helper()
+	ctx := context.Background()
+	r := wazero.NewRuntime(ctx)
+	t.Cleanup(func() { r.Close(ctx) })
+	_, err := r.NewHostModuleBuilder(InterruptModule).NewFunctionBuilder().WithFunc(c.check).Export(InterruptName).Instantiate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func instantiate(t testing.TB, r wazero.Runtime, module []byte) api.Module {
+	t.Helper()
+	m, err := r.InstantiateWithConfig(context.Background(), module, wazero.NewModuleConfig().WithName(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestEveryEndlessCallIsEnded: whatever repeats passes a check. Each call is
+// made twice, so that a call that was ended leaves an instance that can be
+// called.
+func TestEveryEndlessCallIsEnded(t *testing.T) {
+	const (
+		again  = "\x0c\x00"                         // br 0
+		memory = "\x41\x00\x41\x00\x41\x80\x80\x04" // to 0, of 0, 64 KiB
+	)
+	big := repeat("\x41\x00\x1a", 200)
+	for _, tt := range []struct {
+		name   string
+		bodies []string
+	}{
+		{"loop", []string{function("\x03\x40" + again + "\x0b")}},
+		{"br_if", []string{function("\x03\x40\x41\x01\x0d\x00\x0b")}},
+		{"br_table", []string{function("\x03\x40\x02\x40\x41\x00\x0e\x02\x01\x00\x01\x0b\x0b")}},
+		{"inner loop", []string{function("\x03\x40\x03\x40\x41\x01\x0d\x01\x0b\x0b")}},
+		{"loop over all checks but its own", []string{function(append(append([]string{"\x03\x40\x02\x40\x0c\x00"}, big...), "\x0b"+again+"\x0b")...)}},
+		{"long loop", []string{function(append(append([]string{"\x03\x40"}, big...), again+"\x0b")...)}},
+		{"loop of small calls", []string{function("\x03\x40\x10\x01" + again + "\x0b"), code}},
+		{"loop of large calls", []string{function("\x03\x40\x10\x01" + again + "\x0b"), function(big...)}},
+		{"exponential recursion", exponential(40)},
+		{"fill", []string{function("\x03\x40" + memory + "\xfc\x0b\x00" + again + "\x0b")}},
+		{"copy", []string{function("\x03\x40" + memory + "\xfc\x0a\x00\x00" + again + "\x0b")}},
+		{"grow", []string{function("\x03\x40\x41\x00\x40\x00\x1a" + again + "\x0b")}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &checker{last: 3}
+			m := instantiate(t, newRuntime(t, c), mustInstrument(t, module(nil, tt.bodies...)).Module)
+			for range 2 {
+				c.made = 0
+				if _, err := m.ExportedFunction("f").Call(context.Background()); !errors.Is(err, errEnd) {
+					t.Fatalf("the call ended with %v", err)
+				}
+			}
+		})
+	}
+}
+
+// exponential is n functions of which each calls the next one twice.
+func exponential(n uint32) []string {
+	bodies := make([]string, 0, n+1)
+	for i := range n {
+		bodies = append(bodies, function("\x10"+u(i+1)+"\x10"+u(i+1)))
+	}
+	return append(bodies, code)
+}
+
+func TestStartFunctionIsEnded(t *testing.T) {
+	b := header + section(idType, vec(funcType("", ""))) + section(idFunction, vec(u(0))) + section(idStart, u(0)) +
+		section(idCode, vec(function("\x03\x40\x0c\x00\x0b")))
+	in := mustInstrument(t, b)
+	m := instantiate(t, newRuntime(t, &checker{last: 2}), in.Module)
+	if _, err := m.ExportedFunction(StartExport).Call(context.Background()); !errors.Is(err, errEnd) || !in.Start {
+		t.Errorf("the start function ended with %v", err)
+	}
+}
