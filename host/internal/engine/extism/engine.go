@@ -67,7 +67,7 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	p := &program{
 		compiled: compiled, routes: newRoutes(o.Routes), memory: limit, starts: start != "",
 		budget:  e.memory,
-		kernels: linear.NewPool(e.memory, kernelSize), guests: linear.NewPool(e.memory, limit),
+		kernels: linear.NewPool(e.memory, kernelSize, nil), guests: linear.NewPool(e.memory, limit, nil),
 	}
 	if len(m.Memories) > 0 {
 		p.min = int(m.Memories[0].Min) * linear.PageSize

@@ -17,17 +17,14 @@ func each(t *testing.T, test func(t *testing.T, b *Budget, open func(min, limit 
 		t.Run(name, func(t *testing.T) {
 			b := NewBudget(8 * page)
 			test(t, b, func(min, limit int) *Memory {
-				p := NewPool(b, limit)
+				p := NewPool(b, limit, nil)
+				p.heap = heap
 				t.Cleanup(p.Close)
 				m, err := p.New(min)
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(m.Free)
-				if heap && m.space != nil {
-					release(m.space)
-					m.space = nil
-				}
 				return m
 			})
 		})
@@ -72,7 +69,7 @@ func TestBudget(t *testing.T) {
 		if second.Reallocate(4*page) != nil {
 			t.Error("grown over the budget")
 		}
-		if _, err := NewPool(b, 2*page).New(2 * page); fault.CodeOf(err) != fault.Unavailable {
+		if _, err := NewPool(b, 2*page, nil).New(2 * page); fault.CodeOf(err) != fault.Unavailable {
 			t.Errorf("a new memory over the budget: %v, want unavailable", err)
 		}
 		first.Free()
@@ -110,7 +107,7 @@ func TestLimit(t *testing.T) {
 
 func TestBudgetUnderContention(t *testing.T) {
 	b := NewBudget(16 * page)
-	p := NewPool(b, 4*page)
+	p := NewPool(b, 4*page, nil)
 	defer p.Close()
 	var users sync.WaitGroup
 	for range 8 {
@@ -139,7 +136,7 @@ func TestBudgetUnderContention(t *testing.T) {
 // BenchmarkNew makes a memory, touches a page and frees it: what each request
 // pays.
 func BenchmarkNew(bench *testing.B) {
-	p := NewPool(NewBudget(0), 64<<20)
+	p := NewPool(NewBudget(0), 64<<20, nil)
 	defer p.Close()
 	bench.ReportAllocs()
 	for bench.Loop() {

@@ -2,8 +2,15 @@
 
 package linear
 
+// dropReverts: these systems may keep pages that they were told are not needed.
+const dropReverts = false
+
 func smallPages([]byte) {}
 
-// wipe makes the first n bytes zero. Other systems may keep pages that they were
-// told are not needed.
-func wipe(space []byte, n int) { clear(space[:n]) }
+func drop([]byte) bool { return false }
+
+// wipe makes a reservation as new.
+func wipe(space []byte) bool {
+	clear(space)
+	return true
+}

@@ -105,7 +105,7 @@ func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (
 	_, initializes := m.Export(abi.ExportInitialize)
 	return &program{
 		runtime: e.runtime, compiled: compiled, initializes: initializes,
-		memories: linear.NewPool(e.memory, limit), min: int(m.Memories[0].Min) * wasmbin.PageSize,
+		memories: linear.NewPool(e.memory, limit, nil), min: int(m.Memories[0].Min) * wasmbin.PageSize,
 	}, nil
 }
 

@@ -1,0 +1,4 @@
+package linear
+
+// noReserve is what mappings are on this system.
+const noReserve = 0

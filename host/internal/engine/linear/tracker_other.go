@@ -1,0 +1,5 @@
+//go:build !linux
+
+package linear
+
+func newTracker() tracker { return nil }
