@@ -37,9 +37,14 @@ type Config struct {
 	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.
 	MaxBodyDisk int64 `koanf:"max_body_disk"`
 	// MaxGuestMemory is how many bytes the memories of all plugins' instances may
-	// have together. A request that finds no room is answered 503, a guest that
-	// grows beyond it is told that it cannot. Default 1 GiB.
+	// have together. Idle instances make room; a request that finds none even so is
+	// answered 503, a guest that grows beyond it is told that it cannot. Default
+	// 1 GiB.
 	MaxGuestMemory int64 `koanf:"max_guest_memory"`
+	// SleepAfter is how long a plugin may be without a request before its code and
+	// its instances are unloaded; the next request loads them again. 0 = never.
+	// Default 15 min.
+	SleepAfter time.Duration `koanf:"sleep_after"`
 	// HeaderTimeout bounds the arrival of a request's line and header. Default 5 s.
 	HeaderTimeout time.Duration `koanf:"header_timeout"`
 	// BodyTimeout bounds the arrival of a request's body after that. Default 30 s.
@@ -89,6 +94,7 @@ func DefaultConfig() Config {
 		MaxBodyMemory:  256 << 20,
 		MaxBodyDisk:    1 << 30,
 		MaxGuestMemory: 1 << 30,
+		SleepAfter:     15 * time.Minute,
 		HeaderTimeout:  5 * time.Second,
 		BodyTimeout:    30 * time.Second,
 		WriteTimeout:   30 * time.Second,
@@ -130,6 +136,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxGuestMemory <= 0 {
 		return badConfig("max_guest_memory", "it must be above 0")
+	}
+	if c.SleepAfter < 0 {
+		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")
 	}
 	if c.MinFreeDisk < minFreeDisk && c.MinFreeDisk != 0 {
 		return badConfig("min_free_disk", "it must be at least 128MiB, which the store needs to tidy up in, or 0 for no guard")

@@ -55,6 +55,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"request body", size(d.RequestBody), size(m.RequestBody)},
 		{"response body", size(d.ResponseBody), size(m.ResponseBody)},
 		{"requests of a plugin at a time", fmt.Sprint(d.Concurrency), fmt.Sprint(m.Concurrency)},
+		{"requests that wait, for each that runs", fmt.Sprint(limit.Queue), ""},
 		{"request line and header", size(limit.RequestHead), ""},
 		{"URL", size(limit.RequestURL), ""},
 		{"header fields of a request", fmt.Sprint(limit.Headers), ""},
@@ -91,7 +92,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	c := DefaultConfig()
 	for key, want := range map[string]any{
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
-		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
+		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
 		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "trusted_proxies": c.TrustedProxies,
 		"outbound_allow_networks": c.OutboundAllowNetworks,
@@ -104,7 +105,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 
 func TestOperatingStatesAreTheCode(t *testing.T) {
 	table := operating(t)
-	for _, state := range []string{deploy.StateServing, deploy.StateFailed, deploy.StateStopped, deploy.StateDeleted} {
+	for _, state := range []string{deploy.StateServing, deploy.StateAsleep, deploy.StateFailed, deploy.StateStopped, deploy.StateDeleted} {
 		if len(table[state]) != 1 {
 			t.Errorf("OPERATING.md does not say what the state %q means", state)
 		}
@@ -121,6 +122,7 @@ func TestConfigValidate(t *testing.T) {
 		"drain_timeout":    func(c *Config) { c.DrainTimeout = -time.Second },
 		"max_conns":        func(c *Config) { c.MaxConns = 0 },
 		"max_guest_memory": func(c *Config) { c.MaxGuestMemory = 0 },
+		"sleep_after":      func(c *Config) { c.SleepAfter = -time.Second },
 		"max_body_memory":  func(c *Config) { c.MaxBodyMemory = 0 },
 		"max_body_disk":    func(c *Config) { c.MaxBodyDisk = 0 },
 		"min_free_disk":    func(c *Config) { c.MinFreeDisk = 1 << 20 },

@@ -49,7 +49,8 @@ type Host struct {
 	stop    func() error
 }
 
-// New opens the data directory, restores every deployment, and listens on both
+// New opens the data directory, restores every deployment, which its first
+// request wakes, and listens on both
 // addresses without serving yet. Errors by fault code: Invalid (configuration,
 // token file, data of a newer format), Unavailable (directory or address in
 // use), Exhausted (disk), Internal.
@@ -96,6 +97,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	}
 	h.deployer = deploy.New(deploy.Config{
 		Store: h.store, Registry: reg, Engine: h.engine, Clock: time.Now, Log: h.cfg.Log, Network: network,
+		SleepAfter: h.cfg.SleepAfter,
 	})
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err

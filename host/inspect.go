@@ -185,5 +185,9 @@ func tryModule(ctx context.Context, module []byte, man *manifest.Manifest) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
-	return engine.Probe(ctx, program, man.MinDeadline())
+	instance, err := engine.Probe(ctx, program.Instance, man.MinDeadline())
+	if err != nil {
+		return err
+	}
+	return instance.Close(ctx)
 }

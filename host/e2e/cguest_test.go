@@ -131,8 +131,10 @@ func runC(t *testing.T, module []byte, config map[string]string) *guestC {
 	if err != nil {
 		t.Fatalf("Prepare: %v", err)
 	}
-	t.Cleanup(func() { _ = p.Close(ctx) })
-	g.service = dispatch.NewService(dispatch.Config{Program: p, Store: kv, Clock: g.clock, Env: &invoke.Env{
+	pools := dispatch.NewPools(g.clock, 0)
+	t.Cleanup(pools.Close)
+	t.Cleanup(func() { g.service.Close(ctx) })
+	g.service = dispatch.NewService(dispatch.Config{Pools: pools, Program: p, Store: kv, Clock: g.clock, Env: &invoke.Env{
 		Plugin: "c", Version: 1, Limits: limits, KV: true, Space: 7, Config: config,
 		Log: slog.New(slog.NewTextHandler(&g.log, nil)),
 	}})

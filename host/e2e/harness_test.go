@@ -319,6 +319,10 @@ type pluginStatus struct {
 	InFlight                      int `json:"in_flight"`
 }
 
+// serves reports whether requests to a plugin are answered: a start leaves it
+// asleep until the first.
+func serves(p pluginStatus) bool { return p.State == "serving" || p.State == "asleep" }
+
 // status returns the status of a plugin, and whether there is one.
 func (s *server) status(name string) (p pluginStatus, ok bool) {
 	s.t.Helper()

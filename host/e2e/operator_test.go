@@ -160,7 +160,7 @@ func (o *operator) observeDeployment(s *server) int {
 	p, _ := s.status(o.plugin)
 	var deployments []struct{ Number, Version int }
 	s.api(&deployments, "GET", "/v1/plugins/"+o.plugin+"/deployments")
-	if p.State != "serving" || p.Deployment != deployments[0].Number || p.Version != deployments[0].Version {
+	if !serves(p) || p.Deployment != deployments[0].Number || p.Version != deployments[0].Version {
 		o.t.Errorf("the status of %s is %+v, its newest deployment %+v", o.plugin, p, deployments[0])
 	}
 	return p.Version
@@ -181,8 +181,8 @@ func (o *operator) observeExtra(s *server) string {
 	if exists {
 		want = []string{extra, o.plugin}
 	}
-	if p.State == "serving" {
-		status = http.StatusOK
+	if serves(p) {
+		status, p.State = http.StatusOK, "serving"
 	}
 	if a := s.get("/" + extra + "/"); !cmp.Equal(names, want) || a.status != status {
 		o.t.Errorf("with %s %q the plugins are %q and it answers %v", extra, p.State, names, a)

@@ -67,16 +67,19 @@ func TestRestart(t *testing.T) {
 	if s.token != token {
 		t.Error("the token changed")
 	}
-	for i, c := range commands {
-		if after := s.mustCLI("", c...); after != before[i] {
-			t.Errorf("`wasmoor %s` after the restart (-before +after):\n%s", strings.Join(c, " "), cmp.Diff(before[i], after))
-		}
+	if p, _ := s.status("version"); p.State != "asleep" {
+		t.Errorf("after the restart and before a request it is %q, want asleep", p.State)
 	}
 	for path, want := range map[string]answer{
 		"/count/": {status: 200, body: "4"}, "/version/": {status: 200, body: "two"}, "/greeter/": {status: 200, body: "Moin"},
 	} {
 		if a := s.get(path); a.status != want.status || a.body != want.body {
 			t.Errorf("%s after the restart: got %v, want %v", path, a, want)
+		}
+	}
+	for i, c := range commands {
+		if after := s.mustCLI("", c...); after != before[i] {
+			t.Errorf("`wasmoor %s` after the restart (-before +after):\n%s", strings.Join(c, " "), cmp.Diff(before[i], after))
 		}
 	}
 	s.deploy("gone", pack(t, enginetest.Counter(), "gone", "[kv]"))

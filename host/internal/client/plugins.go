@@ -45,7 +45,7 @@ type Step struct {
 type Plugin struct {
 	Name       string    `json:"name"`
 	Mount      string    `json:"mount"`
-	State      string    `json:"state"` // serving, stopped, failed, deleted
+	State      string    `json:"state"` // serving, asleep, stopped, failed, deleted
 	Error      string    `json:"error,omitempty"`
 	Version    int       `json:"version"`  // the one that serves; 0 = none
 	Versions   int       `json:"versions"` // number of the newest

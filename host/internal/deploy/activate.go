@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -47,7 +46,7 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 // activate makes a prepared version serve as c says, or says what it waits for.
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
-func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program engine.Program, c registry.Change) (Outcome, error) {
+func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *prepared, c registry.Change) (Outcome, error) {
 	c.Mount = r.version.Mount
 	next, err := c.Next(p)
 	if err != nil {
@@ -59,8 +58,8 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		out.Waiting = waiting
 		return out, closing(ctx, program, d.keepGrant(ctx, p, c))
 	}
+	l := d.newLive(next, r, config, program, nil)
 	err = w.run("activate", func() error {
-		l := d.newLive(next, r, config, program)
 		table, err := d.tableWith(l)
 		if err != nil {
 			return err
@@ -73,7 +72,8 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		return nil
 	})
 	if err != nil {
-		return Outcome{}, closing(ctx, program, err)
+		d.drain(l)
+		return Outcome{}, err
 	}
 	out.Steps, out.Activated = w.steps, true
 	return out, nil

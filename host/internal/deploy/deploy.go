@@ -25,7 +25,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Config is what a Deployer works with. All fields but Network are required.
+// Config is what a Deployer works with. All fields but the last two are required.
 type Config struct {
 	Store    store.Store
 	Registry *registry.Registry
@@ -33,6 +33,10 @@ type Config struct {
 	Clock    func() time.Time
 	Log      *slog.Logger
 	Network  egress.Network // what the plugins' calls reach; the zero value is the public network
+
+	// SleepAfter is how long a deployment may be without a request before it is
+	// unloaded, 0 = for ever.
+	SleepAfter time.Duration
 }
 
 // Deployer owns what serves. Methods are safe for concurrent use; changes are
@@ -41,6 +45,8 @@ type Deployer struct {
 	cfg    Config
 	change chan struct{} // holds one token while a change is made
 	trying chan struct{} // holds one token while an upload is prepared: compilers are hungry
+	waking chan struct{} // holds one token for each deployment that is being woken
+	pools  *dispatch.Pools
 	state  atomic.Pointer[state]
 	drains sync.Map // *live to a channel that is closed when it is: what ends behind a swap
 }
@@ -57,10 +63,9 @@ type live struct {
 	plugin   plugin.Plugin
 	version  plugin.Version
 	manifest *manifest.Manifest
-	program  engine.Program
 	service  *dispatch.Service
 	outbound *egress.Client // nil without a grant
-	failure  error          // why a restored deployment answers 503; nil = it serves
+	failure  error          // why a restored deployment cannot serve at all; nil = it can
 	unrouted bool           // nobody knows its routes, or another plugin has them
 }
 
@@ -91,7 +96,10 @@ func SharedCORS(mounted []Target) *plugin.CORS {
 
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
-	d := &Deployer{cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1)}
+	d := &Deployer{
+		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1), waking: make(chan struct{}, maxWaking),
+		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter),
+	}
 	d.state.Store(&state{table: new(router.Table[Target])})
 	return d
 }
@@ -197,11 +205,9 @@ func (d *Deployer) drain(l *live) {
 		defer close(closed)
 		defer d.drains.Delete(l)
 		<-drained
+		l.service.Close(context.Background())
 		if l.outbound != nil {
 			l.outbound.Close()
-		}
-		if err := l.program.Close(context.Background()); err != nil {
-			d.cfg.Log.Error("close program", "plugin", l.plugin.Name, "version", l.version.Number, "error", err)
 		}
 	}()
 }
@@ -211,6 +217,7 @@ func (d *Deployer) drain(l *live) {
 // Deadline or Unavailable; a program in use is closed with its last request even
 // then. Changes after Close are refused as Unavailable.
 func (d *Deployer) Close(ctx context.Context) error {
+	d.pools.Close() // what is idle is closed with its deployment
 	old := d.state.Swap(&state{table: new(router.Table[Target]), closed: true})
 	for _, l := range old.live {
 		d.drain(l)

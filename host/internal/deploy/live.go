@@ -6,7 +6,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -39,8 +38,9 @@ func (d *Deployer) recallManifest(ctx context.Context, name string, number int) 
 }
 
 // newLive makes a deployment that is ready to serve but has no route yet. The
-// config is what the manifest makes of the plugin's vars.
-func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program engine.Program) *live {
+// config is what the manifest makes of the plugin's vars. Without a program it
+// sleeps until its first request; broken is why it cannot serve at all.
+func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program *prepared, broken error) *live {
 	env := &invoke.Env{
 		Plugin:  p.Name,
 		Version: r.version.Number,
@@ -55,9 +55,32 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 	}
 	return &live{
 		outbound: env.Outbound,
-		plugin:   p, version: r.version, manifest: r.manifest, program: program,
-		service: dispatch.NewService(dispatch.Config{Env: env, Program: program, Store: d.cfg.Store, Clock: d.cfg.Clock}),
+		plugin:   p, version: r.version, manifest: r.manifest, failure: broken,
+		service: dispatch.NewService(dispatch.Config{
+			Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
+			Load:   func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
+			Broken: broken, Program: program.program, Instance: program.first,
+		}),
 	}
+}
+
+// maxWaking bounds the deployments that are being woken at a time: after a start
+// many may get their first request at once.
+const maxWaking = 4
+
+// wake prepares a recorded module again.
+func (d *Deployer) wake(ctx context.Context, digest plugin.Digest, m *manifest.Manifest) (engine.Program, error) {
+	select {
+	case d.waking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, gaveUp(ctx, "other plugins were being woken for too long")
+	}
+	defer func() { <-d.waking }()
+	module, err := d.cfg.Registry.Module(digest)
+	if err != nil {
+		return nil, err
+	}
+	return d.prepare(ctx, module, m)
 }
 
 // outbound makes the client of a deployment's calls, nil if the plugin may make
@@ -81,21 +104,10 @@ func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
 		r.manifest = manifest.Default(p.Name)
 	}
 	d.cfg.Log.Error("deployment cannot serve until it is replaced", "plugin", p.Name, "version", p.Active, "error", why)
-	l := d.newLive(p, r, nil, broken{})
-	l.failure, l.unrouted = why, unknown
+	l := d.newLive(p, r, nil, asleep, why)
+	l.unrouted = unknown
 	return l
 }
-
-// broken is the program of a deployment that cannot serve.
-type broken struct{}
-
-func (broken) Instance(context.Context) (engine.Instance, error) {
-	return nil, fault.New(fault.Unavailable, "dispatch", "the plugin cannot serve; the operator's log says why")
-}
-
-func (broken) Fresh() string { return "" }
-
-func (broken) Close(context.Context) error { return nil }
 
 func quota(g plugin.Grant) store.Quota {
 	keys, bytes := g.Quota()

@@ -5,20 +5,17 @@ import (
 	"context"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 )
 
-// restoreWorkers bounds the modules compiled at a time during a start.
-const restoreWorkers = 4
-
-// Restore makes every recorded deployment serve again. One that cannot is
-// logged, has the status failed and does not keep the others from serving: its
-// routes answer 503 until it is replaced. It has no routes if its manifest
-// cannot be read or an older plugin has them. An error means that the records
-// could not be read, or that ctx ended.
+// Restore gives every recorded deployment its routes again. They sleep: the
+// first request to each wakes it, so that a start takes as long with many as
+// with one. One whose record does not let it serve is logged, has the status
+// failed and does not keep the others from serving: its routes answer 503 until
+// it is replaced. It has no routes if its manifest cannot be read or an older
+// plugin has them. An error means that the records could not be read, or that
+// ctx ended.
 func (d *Deployer) Restore(ctx context.Context) error {
 	unlock, err := d.lock(ctx)
 	if err != nil {
@@ -29,12 +26,17 @@ func (d *Deployer) Restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	restored, err := d.restoreAll(ctx, plugins)
-	if err != nil {
+	var restored []*live
+	for _, p := range plugins {
+		if p.Deployment != 0 && !p.Deleted {
+			restored = append(restored, d.restore(ctx, p))
+		}
+	}
+	if ctx.Err() != nil {
 		for _, l := range restored {
 			d.drain(l)
 		}
-		return err
+		return gaveUp(ctx, "the start was given up")
 	}
 	old, next := d.state.Load(), d.together(restored)
 	if !d.publish(old, next) {
@@ -45,50 +47,17 @@ func (d *Deployer) Restore(ctx context.Context) error {
 	return nil
 }
 
-// restoreAll restores what served; what it has when it fails is for the caller
-// to drain.
-func (d *Deployer) restoreAll(ctx context.Context, plugins []plugin.Plugin) ([]*live, error) {
-	restored := make([]*live, len(plugins))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(restoreWorkers)
-	for i, p := range plugins {
-		if p.Deployment == 0 || p.Deleted {
-			continue
-		}
-		group.Go(func() (err error) {
-			restored[i], err = d.restore(ctx, p)
-			return err
-		})
+// restore makes a recorded deployment, asleep.
+func (d *Deployer) restore(ctx context.Context, p plugin.Plugin) *live {
+	r, err := d.recallManifest(ctx, p.Name, p.Active)
+	if err != nil {
+		return d.brokenLive(p, r, err)
 	}
-	err := group.Wait()
-	return slices.DeleteFunc(restored, func(l *live) bool { return l == nil }), err
-}
-
-func (d *Deployer) restore(ctx context.Context, p plugin.Plugin) (*live, error) {
-	r, err := d.recall(ctx, p.Name, p.Active)
-	if err == nil {
-		var l *live
-		if l, err = d.ready(ctx, p, r); err == nil {
-			return l, nil
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, gaveUp(ctx, "the start was given up")
-	}
-	return d.brokenLive(p, r, err), nil
-}
-
-// ready prepares a recorded deployment again.
-func (d *Deployer) ready(ctx context.Context, p plugin.Plugin, r recalled) (*live, error) {
 	config, err := r.manifest.Resolve(p.Name, p.Vars)
 	if err != nil {
-		return nil, err
+		return d.brokenLive(p, r, err)
 	}
-	program, err := d.prepare(ctx, r.module, r.manifest)
-	if err != nil {
-		return nil, err
-	}
-	return d.newLive(p, r, config, program), nil
+	return d.newLive(p, r, config, asleep, nil)
 }
 
 // together returns the state in which all of restored serve. What was activated

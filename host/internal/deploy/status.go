@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,7 +16,8 @@ import (
 // States of a plugin.
 const (
 	StateServing = "serving"
-	StateFailed  = "failed"  // its deployment could not be restored as it was
+	StateAsleep  = "asleep"  // as serving: the next request wakes it
+	StateFailed  = "failed"  // its deployment could not be restored as it was, or not be woken
 	StateStopped = "stopped" // no version is active: none was, or none since it came back
 	StateDeleted = "deleted" // its data is kept
 )
@@ -35,6 +37,9 @@ type Status struct {
 	Created    time.Time   `json:"created"`
 	Usage      store.Usage `json:"usage"`
 	InFlight   int64       `json:"in_flight"`
+	Idle       int         `json:"idle"`            // clean instances that wait for a request
+	Busy       int         `json:"busy"`            // instances that serve one
+	Fresh      string      `json:"fresh,omitempty"` // why each request gets a new instance; "" = they are reset, or it has not been awake yet
 }
 
 // Var is a config value of a plugin as an operator sees it.
@@ -94,15 +99,26 @@ func (d *Deployer) status(p plugin.Plugin) (Status, error) {
 	case p.Deleted:
 		s.State = StateDeleted
 	case l != nil:
-		s.State = StateServing
-		s.Version, s.Digest, s.Label = l.version.Number, string(l.version.Digest), l.version.Label
-		s.Routes = append(s.Routes, l.manifest.Patterns()...)
-		s.InFlight = l.service.InFlight()
-		if l.failure != nil {
-			s.State, s.Error = StateFailed, fault.MessageOf(l.failure)
-		}
+		s.fill(l)
 	}
 	return s, nil
+}
+
+// fill adds what is known of a deployment.
+func (s *Status) fill(l *live) {
+	s.Version, s.Digest, s.Label = l.version.Number, string(l.version.Digest), l.version.Label
+	s.Routes = append(s.Routes, l.manifest.Patterns()...)
+	s.InFlight = l.service.InFlight()
+	has := l.service.Stats()
+	s.Idle, s.Busy, s.Fresh = has.Idle, has.Busy, has.Fresh
+	switch failure := cmp.Or(l.failure, has.Failure); {
+	case failure != nil:
+		s.State, s.Error = StateFailed, fault.MessageOf(failure)
+	case has.Loaded:
+		s.State = StateServing
+	default:
+		s.State = StateAsleep
+	}
 }
 
 // CORS returns the CORS policy of a plugin; NotFound when there is none.

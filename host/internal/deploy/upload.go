@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -139,9 +140,18 @@ func readManifest(module []byte, name string) (*manifest.Manifest, []byte, error
 	return manifest.Default(name), nil, nil
 }
 
+// prepared is a program with the first instance of it, on its way to serve.
+type prepared struct {
+	program engine.Program
+	first   engine.Instance
+}
+
+// asleep is what a deployment has that is prepared at its first request.
+var asleep = &prepared{}
+
 // tryUpload tries one upload at a time, while other changes go on: a module that
 // takes long to compile or to start keeps nobody from them.
-func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (engine.Program, error) {
+func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*prepared, error) {
 	select {
 	case d.trying <- struct{}{}:
 	case <-ctx.Done():
@@ -154,16 +164,19 @@ func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m
 	return d.try(ctx, w, module, m)
 }
 
-// try prepares a module and starts one instance of it.
-func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (program engine.Program, err error) {
-	err = w.run("prepare", func() (err error) { program, err = d.prepare(ctx, module, m); return err })
+// try prepares a module and starts the first instance of it.
+func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*prepared, error) {
+	var p prepared
+	err := w.run("prepare", func() (err error) { p.program, err = d.prepare(ctx, module, m); return err })
 	if err != nil {
 		return nil, err
 	}
-	if err := w.run("probe", func() error { return engine.Probe(ctx, program, m.MinDeadline()) }); err != nil {
-		return nil, closing(ctx, program, err)
+	start := func(ctx context.Context) (engine.Instance, error) { return d.pools.Instance(ctx, p.program) }
+	err = w.run("probe", func() (err error) { p.first, err = engine.Probe(ctx, start, m.MinDeadline()); return err })
+	if err != nil {
+		return nil, closing(ctx, &p, err)
 	}
-	return program, nil
+	return &p, nil
 }
 
 func (d *Deployer) prepare(ctx context.Context, module []byte, m *manifest.Manifest) (engine.Program, error) {
@@ -211,9 +224,10 @@ func outcome(p plugin.Plugin, r recalled, w *stopwatch) Outcome {
 }
 
 // closing closes a program that will not serve, and keeps the first error.
-func closing(ctx context.Context, program engine.Program, err error) error {
-	if closeErr := program.Close(context.WithoutCancel(ctx)); err == nil {
-		return closeErr
+func closing(ctx context.Context, p *prepared, err error) error {
+	ctx = context.WithoutCancel(ctx)
+	if p.first != nil {
+		err = cmp.Or(err, p.first.Close(ctx))
 	}
-	return err
+	return cmp.Or(err, p.program.Close(ctx))
 }

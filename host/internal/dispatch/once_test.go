@@ -56,7 +56,7 @@ func TestOnceReplays(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			st := open(t)
 			var runs atomic.Int64
-			s := service(st, counting(&runs, tc.status, tc.body))
+			s := service(t, st, counting(&runs, tc.status, tc.body))
 			if _, _, err := do(t, s, keyed("k", 1)); err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestOnceReplays(t *testing.T) {
 func TestOnceWithoutWrites(t *testing.T) {
 	st := open(t)
 	runs := 0
-	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+	s := service(t, st, func(_ context.Context, inv *invoke.Invocation) error {
 		runs++
 		inv.Reply.Write([]byte{byte(runs)}, 1)
 		return nil
@@ -101,7 +101,7 @@ func TestOnceExpires(t *testing.T) {
 	g := counting(&runs, 200, "")
 	s := dispatch.NewService(dispatch.Config{
 		Env:     &invoke.Env{Plugin: "p", Limits: limit.Default(), KV: true, Space: space},
-		Program: g, Store: st, Clock: func() time.Time { return now },
+		Program: g, Store: st, Clock: func() time.Time { return now }, Pools: newPools(t, time.Now, 0),
 	})
 	for i, after := range []time.Duration{0, time.Hour - time.Millisecond, time.Millisecond} {
 		now = now.Add(after)
@@ -119,7 +119,7 @@ func TestOnceWaits(t *testing.T) {
 	started, finish := make(chan struct{}), make(chan struct{})
 	var runs atomic.Int64
 	count := counting(&runs, 200, "first")
-	s := service(st, func(ctx context.Context, inv *invoke.Invocation) error {
+	s := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
 		if runs.Load() == 0 {
 			close(started)
 			<-finish
@@ -162,8 +162,8 @@ func TestOnceAcrossServices(t *testing.T) {
 	st := open(t)
 	var runs atomic.Int64
 	count := counting(&runs, 200, "answer")
-	old := service(st, count)
-	young := service(st, func(ctx context.Context, inv *invoke.Invocation) error {
+	old := service(t, st, count)
+	young := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
 		if _, _, err := do(t, old, keyed("k", 1)); err != nil {
 			t.Error(err)
 		}
@@ -198,7 +198,7 @@ func TestOnceDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			var runs atomic.Int64
-			if _, _, err := do(t, service(st, counting(&runs, 200, "")), keyed("k", 1)); fault.CodeOf(err) != fault.Internal || runs.Load() != 0 {
+			if _, _, err := do(t, service(t, st, counting(&runs, 200, "")), keyed("k", 1)); fault.CodeOf(err) != fault.Internal || runs.Load() != 0 {
 				t.Errorf("got %v after %d runs, want code internal before any", err, runs.Load())
 			}
 		})

@@ -1,11 +1,11 @@
-// Package dispatch runs invocations: it admits them, gives each attempt an
+// Package dispatch runs invocations: it admits them, gives each attempt a clean
 // instance and a transaction, re-runs it after a conflict, and commits before
-// the reply may leave. Packages deploy and server import it.
+// the reply may leave. It keeps the instances of every deployment, and loads its
+// program when a request needs it. Packages deploy and server import it.
 package dispatch
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -34,20 +34,32 @@ type Result struct {
 	Replayed bool // the reply is that of an earlier request with the same key
 }
 
-// Config is what a Service is made of. All fields are required.
+// Config is what a Service is made of. All fields but the last three are
+// required.
 type Config struct {
-	Env     *invoke.Env
-	Program engine.Program
-	Store   store.Store
-	Clock   func() time.Time
+	Env   *invoke.Env
+	Store store.Store
+	Clock func() time.Time
+	Pools *Pools
+	// Load makes the program, when a request finds none. It runs once at a time,
+	// on a goroutine of the service's, and ends with its ctx.
+	Load func(context.Context) (engine.Program, error)
+
+	// Broken is why nothing can be run; nil = it can. Load is not needed then.
+	Broken error
+	// Program, if not nil, is loaded already, and Instance is one of its own
+	// that has handled nothing. The service closes them.
+	Program  engine.Program
+	Instance engine.Instance
 }
 
 // Service serves one deployment of a plugin until it is drained. Its methods
 // are safe for concurrent use.
 type Service struct {
-	cfg   Config
-	slots chan struct{} // one token for each running invocation
-	keys  keys          // of the requests that run once
+	cfg  Config
+	gate *gate
+	pool *pool
+	keys keys // of the requests that run once
 
 	// users counts invocations between Acquire and Release; draining is added
 	// to it by Drain, so that one atomic word decides who closes.
@@ -58,14 +70,22 @@ type Service struct {
 const draining = int64(1) << 62
 
 // NewService returns a service that is ready for invocations. Drain it and then
-// close its program.
+// Close it.
 func NewService(cfg Config) *Service {
 	return &Service{
 		cfg:     cfg,
-		slots:   make(chan struct{}, cfg.Env.Limits.Concurrency),
+		gate:    newGate(cfg.Env.Plugin, cfg.Env.Limits.Concurrency),
+		pool:    newPool(cfg),
 		drained: make(chan struct{}),
 	}
 }
+
+// Close closes the instances and the program of a service that has drained,
+// once a load that is under way has ended.
+func (s *Service) Close(ctx context.Context) { s.pool.close(ctx) }
+
+// Stats returns what the service has at the moment.
+func (s *Service) Stats() Stats { return s.pool.stats() }
 
 // Env returns what the deployment gives its invocations.
 func (s *Service) Env() *invoke.Env { return s.cfg.Env }
@@ -110,7 +130,8 @@ func (s *Service) Drain() <-chan struct{} {
 //
 // Errors by fault code; the effects are dropped with each but Unknown: Trap and
 // BadReply (the guest's), Deadline, Unavailable (the plugin is at its
-// concurrency limit, or the store takes no writes), Conflict (the re-runs are
+// limit of requests, cannot be woken or finds no memory for an instance, or the
+// store takes no writes), Conflict (the re-runs are
 // used up, or a call to another service forbids them), Exhausted (quota or
 // disk), Unknown, Internal. Of a request that is to run once also Mismatch (its
 // key belongs to another request) and Done (it ran before, and its answer was
@@ -124,12 +145,15 @@ func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.L
 		}
 		defer s.keys.unlock(once.Key)
 	}
-	if err := s.admit(ctx); err != nil {
+	if s.cfg.Broken != nil {
+		return Result{Outcome: None}, fault.Wrap(fault.Unavailable, "dispatch",
+			"the plugin cannot serve; the operator's log says why", s.cfg.Broken)
+	}
+	if err := s.gate.enter(ctx); err != nil {
 		return Result{Outcome: None}, err
 	}
-	defer func() { <-s.slots }()
-
-	inv.Env, inv.Start = s.cfg.Env, s.cfg.Clock()
+	defer s.gate.leave(s.cfg.Clock(), s.cfg.Clock)
+	inv.Env = s.cfg.Env
 	for attempt := 1; ; attempt++ {
 		outcome, err := s.attempt(ctx, inv, attempt, limits)
 		if outcome == replayed {
@@ -147,31 +171,19 @@ func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.L
 	}
 }
 
-// admit waits for a slot, at most until the invocation's own deadline.
-func (s *Service) admit(ctx context.Context) error {
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fault.New(fault.Unavailable, "dispatch", fmt.Sprintf(
-			"plugin %q is at its limit of %d concurrent requests", s.cfg.Env.Plugin, cap(s.slots)))
-	}
-}
-
-// attempt runs the handler once, in an instance of its own and on a new
-// snapshot, and settles its effects. The snapshot comes last: the younger it is
-// when the handler starts, the less there is to conflict with.
+// attempt runs the handler once, in a clean instance and on a new snapshot, and
+// settles its effects. The snapshot comes last: the younger it is when the
+// handler starts, the less there is to conflict with. The instance goes back
+// before the commit, which takes longer than most handlers.
 func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt int, limits limit.Limits) (Outcome, error) {
-	instance, err := s.cfg.Program.Instance(ctx)
+	lease, err := s.pool.take(ctx)
 	if err != nil {
 		return None, err
 	}
-	defer s.close(ctx, instance)
+	defer lease.end(ctx)
+	if attempt == 1 { // the wait for an instance is over
+		inv.Start = s.cfg.Clock()
+	}
 	tx, err := s.begin(inv.Start)
 	if err != nil {
 		return None, err
@@ -186,7 +198,7 @@ func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt i
 			return outcome, err
 		}
 	}
-	err = instance.Handle(ctx, inv)
+	err = lease.handle(ctx, inv)
 	if tx != nil && tx.Stale() != nil {
 		return Aborted, tx.Stale()
 	}
@@ -209,12 +221,6 @@ func (s *Service) begin(now time.Time) (*store.Tx, error) {
 		return nil, err
 	}
 	return store.Begin(snap, env.Space, env.Quota, now), nil
-}
-
-func (s *Service) close(ctx context.Context, instance engine.Instance) {
-	if err := instance.Close(context.WithoutCancel(ctx)); err != nil && s.cfg.Env.Log != nil {
-		s.cfg.Env.Log.Error("close instance", "error", err)
-	}
 }
 
 // settle commits or drops the effects of a handler that returned normally.

@@ -56,12 +56,20 @@ func open(t *testing.T) store.Store {
 	return st
 }
 
-func service(st store.Store, g guest) *dispatch.Service {
+// newPools returns pools that are looked at when the test says so.
+func newPools(t *testing.T, clock func() time.Time, sleepAfter time.Duration) *dispatch.Pools {
+	t.Helper()
+	pools := dispatch.NewPools(clock, sleepAfter)
+	pools.Close()
+	return pools
+}
+
+func service(t *testing.T, st store.Store, g guest) *dispatch.Service {
 	limits := limit.Default()
 	limits.Concurrency = 2
 	return dispatch.NewService(dispatch.Config{
 		Env:     &invoke.Env{Plugin: "p", Version: 1, Limits: limits, KV: true, Space: space},
-		Program: g, Store: st, Clock: time.Now,
+		Program: g, Store: st, Clock: time.Now, Pools: newPools(t, time.Now, 0),
 	})
 }
 
@@ -136,7 +144,7 @@ func TestOutcomes(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			st := open(t)
-			_, res, err := do(t, service(st, tc.guest), func(inv *invoke.Invocation, _ *limit.Limits) { inv.Request.DropEffects = tc.drop })
+			_, res, err := do(t, service(t, st, tc.guest), func(inv *invoke.Invocation, _ *limit.Limits) { inv.Request.DropEffects = tc.drop })
 			if res.Outcome != tc.outcome || fault.CodeOf(err) != tc.code || res.Attempts != 1 {
 				t.Errorf("got %+v and %v, want outcome %s, code %q after 1 attempt", res, err, tc.outcome, tc.code)
 			}
@@ -149,7 +157,7 @@ func TestOutcomes(t *testing.T) {
 
 func TestCommitToAPurgedKeySpace(t *testing.T) {
 	st := open(t)
-	_, res, err := do(t, service(st, func(ctx context.Context, inv *invoke.Invocation) error {
+	_, res, err := do(t, service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
 		if err := st.Drop(ctx, space); err != nil {
 			return err
 		}
@@ -163,7 +171,7 @@ func TestCommitToAPurgedKeySpace(t *testing.T) {
 func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
 	st := open(t)
 	var attempts []uint32
-	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+	s := service(t, st, func(_ context.Context, inv *invoke.Invocation) error {
 		attempts = append(attempts, inv.Request.Head.Attempt)
 		data, _, err := inv.Tx.Get([]byte("k"))
 		if err != nil {
@@ -192,7 +200,7 @@ func TestARerunReadsTheBodyAgain(t *testing.T) {
 	const body = "all of the body"
 	st := open(t)
 	var bodies []string
-	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+	s := service(t, st, func(_ context.Context, inv *invoke.Invocation) error {
 		var b strings.Builder
 		if _, err := inv.Request.Body.WriteTo(&b); err != nil {
 			return err
@@ -226,7 +234,7 @@ func TestAStaleSnapshotIsRerun(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+	s := service(t, st, func(_ context.Context, inv *invoke.Invocation) error {
 		if inv.Request.Head.Attempt == 1 {
 			late.Store(int64(time.Hour))
 			put(t, st, "k", "v") // a commit ends snapshots that are too old
@@ -244,7 +252,7 @@ func TestAStaleSnapshotIsRerun(t *testing.T) {
 func TestConflictsAreRerunABoundedNumberOfTimes(t *testing.T) {
 	st := open(t)
 	runs := 0
-	s := service(st, func(_ context.Context, inv *invoke.Invocation) error {
+	s := service(t, st, func(_ context.Context, inv *invoke.Invocation) error {
 		runs++
 		if _, _, err := inv.Tx.Get([]byte("k")); err != nil {
 			return err
@@ -283,7 +291,7 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 		})
 		st, runs := open(t), 0
 		var before *egress.Session
-		s := service(st, func(ctx context.Context, inv *invoke.Invocation) error {
+		s := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
 			runs++
 			calls := inv.Calls()
 			if before != nil {
@@ -340,7 +348,7 @@ func put(t *testing.T, st store.Store, key, value string) {
 
 func TestConcurrencyIsBoundedAndWaitsUntilTheDeadline(t *testing.T) {
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
-	s := service(open(t), func(context.Context, *invoke.Invocation) error {
+	s := service(t, open(t), func(context.Context, *invoke.Invocation) error {
 		entered <- struct{}{}
 		<-leave
 		return nil
@@ -364,7 +372,7 @@ func TestConcurrencyIsBoundedAndWaitsUntilTheDeadline(t *testing.T) {
 }
 
 func TestDrainWaitsForWhatRuns(t *testing.T) {
-	s := service(open(t), nil)
+	s := service(t, open(t), nil)
 	for range 2 {
 		if !s.Acquire() {
 			t.Fatal("a new service refuses work")
@@ -388,12 +396,12 @@ func TestDrainWaitsForWhatRuns(t *testing.T) {
 }
 
 func TestDrainOfAnIdleService(t *testing.T) {
-	<-service(open(t), nil).Drain()
+	<-service(t, open(t), nil).Drain()
 }
 
 func TestAcquireAndDrainRace(t *testing.T) {
 	for range 200 {
-		s := service(nil, nil)
+		s := service(t, nil, nil)
 		var users sync.WaitGroup
 		for range 4 {
 			users.Go(func() {

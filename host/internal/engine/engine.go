@@ -92,21 +92,18 @@ type Instance interface {
 	Close(ctx context.Context) error
 }
 
-// Probe makes one instance of a program and closes it, so that a module that
-// cannot initialise is found out before it gets a request. It may take as long
-// as a request: deadline is the shortest of the plugin's. Errors are those of
-// Instance.
-func Probe(ctx context.Context, program Program, deadline time.Duration) error {
+// Probe makes the first instance of a program, so that a module that cannot
+// initialise is found out before it gets a request. It may take as long as a
+// request: deadline is the shortest of the plugin's. Errors are those of
+// Program.Instance, which start is or calls.
+func Probe(ctx context.Context, start func(context.Context) (Instance, error), deadline time.Duration) (Instance, error) {
 	within, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	instance, err := program.Instance(within)
-	switch {
-	case err == nil:
-		return instance.Close(ctx)
-	case fault.CodeOf(err) == fault.Deadline && ctx.Err() == nil:
-		return fault.Wrap(fault.Deadline, "probe", fmt.Sprintf(
+	instance, err := start(within)
+	if fault.CodeOf(err) == fault.Deadline && ctx.Err() == nil {
+		return nil, fault.Wrap(fault.Deadline, "probe", fmt.Sprintf(
 			"%s: initialising may take %s, the shortest deadline of the plugin's requests; do less before the handler, or raise limits.deadline or the route's",
 			fault.MessageOf(err), deadline), err)
 	}
-	return err
+	return instance, err
 }

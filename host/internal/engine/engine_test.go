@@ -56,7 +56,7 @@ func TestProbe(t *testing.T) {
 		{"trap", t.Context(), func(context.Context) error { return fault.New(fault.Trap, "", "it trapped") }, fault.Trap, "it trapped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := engine.Probe(c.ctx, c.program, time.Millisecond)
+			_, err := engine.Probe(c.ctx, c.program.Instance, time.Millisecond)
 			if fault.CodeOf(err) != c.code {
 				t.Fatalf("got %v, want code %q", err, c.code)
 			}

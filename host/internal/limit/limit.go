@@ -46,7 +46,8 @@ const (
 
 	OutboundBody = 4 << 20 // of the request of a call
 	OutboundHead = 32 << 10
-	Attempts     = 4 // the first run and three re-runs after conflicts
+	Queue        = 16 // invocations that wait for each that a plugin may run at a time
+	Attempts     = 4  // the first run and three re-runs after conflicts
 )
 
 // Default returns the limits of a plugin whose manifest names none.

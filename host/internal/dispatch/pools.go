@@ -1,0 +1,150 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// lookEvery is the time between two looks at the pools. What a deployment has
+// beyond its need halves with each: 64 idle instances are one after half a
+// minute.
+const lookEvery = 5 * time.Second
+
+// Pools knows the instances of all deployments: it trims those that are idle,
+// and closes idle ones when another deployment needs their memory. Safe for
+// concurrent use.
+type Pools struct {
+	clock      func() time.Time
+	sleepAfter time.Duration
+
+	mu  sync.Mutex
+	all map[*pool]struct{}
+
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+// NewPools returns Pools that unload what gets no request for as long as
+// sleepAfter, 0 = never. Close it.
+func NewPools(clock func() time.Time, sleepAfter time.Duration) *Pools {
+	ctx, stop := context.WithCancel(context.Background())
+	g := &Pools{
+		clock: clock, sleepAfter: sleepAfter, all: map[*pool]struct{}{},
+		stop: stop, stopped: make(chan struct{}),
+	}
+	go g.look(ctx)
+	return g
+}
+
+// Close ends the looking after the pools, which stay as they are. Closing twice
+// is fine.
+func (g *Pools) Close() {
+	g.stop()
+	<-g.stopped
+}
+
+func (g *Pools) look(ctx context.Context) {
+	defer close(g.stopped)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			g.tidy()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *Pools) tidy() {
+	now := g.clock()
+	for _, p := range g.list() {
+		p.tidy(context.Background(), now, g.sleepAfter)
+	}
+}
+
+func (g *Pools) add(p *pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all[p] = struct{}{}
+}
+
+func (g *Pools) remove(p *pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.all, p)
+}
+
+func (g *Pools) list() []*pool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make([]*pool, 0, len(g.all))
+	for p := range g.all {
+		all = append(all, p)
+	}
+	return all
+}
+
+// Instance makes an instance of a program that does not serve yet. When there is
+// no memory left for it, idle instances are closed first. Errors are those of
+// engine.Program.Instance.
+func (g *Pools) Instance(ctx context.Context, program engine.Program) (engine.Instance, error) {
+	return g.instance(ctx, program, nil)
+}
+
+// instance makes an instance for the pool own.
+func (g *Pools) instance(ctx context.Context, program engine.Program, own *pool) (engine.Instance, error) {
+	instance, err := program.Instance(ctx)
+	if fault.CodeOf(err) != fault.Unavailable {
+		return instance, err
+	}
+	for _, p := range g.coldest(own) {
+		for p.closeOne(ctx) {
+			if instance, err = program.Instance(ctx); fault.CodeOf(err) != fault.Unavailable {
+				return instance, err
+			}
+		}
+	}
+	return nil, err
+}
+
+// coldest lists the pools but own, those first that were not asked for longest.
+func (g *Pools) coldest(own *pool) []*pool {
+	type candidate struct {
+		pool *pool
+		last time.Time
+	}
+	now := g.clock()
+	var found []candidate
+	for _, p := range g.list() {
+		if p == own {
+			continue
+		}
+		if last, ok := p.lastUse(now); ok {
+			found = append(found, candidate{p, last})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return a.last.Compare(b.last) })
+	pools := make([]*pool, len(found))
+	for i, c := range found {
+		pools[i] = c.pool
+	}
+	return pools
+}
+
+// lastUse returns when an instance was asked for last, give or take lookEvery,
+// and whether there is an idle one.
+func (p *pool) lastUse(now time.Time) (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.used {
+		return now, len(p.idle) > 0
+	}
+	return p.last, len(p.idle) > 0
+}
