@@ -8,7 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 func (p *program) packCommand() *cobra.Command {
@@ -20,11 +23,18 @@ func (p *program) packCommand() *cobra.Command {
   wasmoor pack shop.wasm --manifest other.toml -o shop.wasm
   wasmoor pack count.wasm --extism manifest.json --name count -o count-packed.wasm`,
 		Args: takes("FILE"),
-	}, func(_ *cobra.Command, args []string) error {
-		if extismFile != "" {
-			return p.packExtism(args[0], extismFile, name, out)
+	}, func(cmd *cobra.Command, args []string) error {
+		switch flags := cmd.Flags(); {
+		case !flags.Changed("extism") && flags.Changed("name"):
+			return usage("--name goes with --extism; otherwise the manifest has the name")
+		case !flags.Changed("extism"):
+			return p.pack(args[0], manifestFile, out)
+		case flags.Changed("manifest"):
+			return usage("--extism and --manifest exclude each other; name one manifest")
+		case name == "":
+			return usage("a manifest of Extism has no name for the plugin; give one with --name")
 		}
-		return p.pack(args[0], manifestFile, out)
+		return p.packExtism(args[0], extismFile, name, out)
 	})
 	cmd.Flags().StringVar(&extismFile, "extism", "", "a manifest in Extism's own format to translate, instead of one of ours; each exported function becomes a route")
 	cmd.Flags().StringVar(&name, "name", "", "name of the plugin, with --extism")
@@ -34,8 +44,8 @@ func (p *program) packCommand() *cobra.Command {
 }
 
 func (p *program) pack(file, manifestFile, out string) error {
-	if out == "" && isTerminal(p.stdout) {
-		return usage("a module is not for a terminal; name a file with -o")
+	if err := p.mayWritePacked(out); err != nil {
+		return err
 	}
 	if manifestFile == "" {
 		manifestFile = filepath.Join(filepath.Dir(file), manifest.FileName)
@@ -55,22 +65,22 @@ func (p *program) pack(file, manifestFile, out string) error {
 	if err != nil {
 		return inFile(file, err)
 	}
-	if out == "" {
-		return p.data(packed)
-	}
 	return p.writePacked(out, packed)
 }
 
 func (p *program) packExtism(file, extismFile, name, out string) error {
-	switch {
-	case name == "":
-		return usage("a manifest of Extism has no name for the plugin; give one with --name")
-	case out == "":
-		return usage("name a file for the packed module with -o")
+	if err := p.mayWritePacked(out); err != nil {
+		return err
+	}
+	if err := plugin.CheckName(name); err != nil {
+		return usage("--name: %s", fault.MessageOf(err))
 	}
 	module, err := readModule(file)
 	if err != nil {
 		return err
+	}
+	if _, err := wasmbin.Read(module); err != nil {
+		return inFile(file, err)
 	}
 	text, err := readFile(extismFile, "read the manifest of Extism", manifest.MaxSize)
 	if err != nil {
@@ -83,7 +93,17 @@ func (p *program) packExtism(file, extismFile, name, out string) error {
 	return p.writePacked(out, packed)
 }
 
+func (p *program) mayWritePacked(out string) error {
+	if out == "" && isTerminal(p.stdout) {
+		return usage("a module is not for a terminal; name a file with -o")
+	}
+	return nil
+}
+
 func (p *program) writePacked(out string, packed []byte) error {
+	if out == "" {
+		return p.data(packed)
+	}
 	if err := os.WriteFile(out, packed, 0o644); err != nil {
 		return fileError("write the packed module", err)
 	}

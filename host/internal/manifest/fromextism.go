@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -39,17 +42,19 @@ type extismDocument struct {
 
 // FromExtism translates a manifest of Extism's own format into the text of one
 // of ours, for the one module it is about: nothing it names is fetched or read.
-// Each of exports becomes a route, POST /EXPORT. Errors are Invalid and name what
-// has no counterpart: more than one module, file paths, another module's hash.
+// Each of exports becomes a route, POST /EXPORT. Errors are Invalid, in the terms
+// of that format, and name what has no counterpart: more than one module, file
+// paths, another module's hash.
 func FromExtism(text, module []byte, name string, exports []string) ([]byte, error) {
-	var d extismDocument
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
-		return nil, fault.Wrap(fault.Invalid, "", "the manifest of Extism cannot be read: "+err.Error(), err)
+	d, err := readExtism(text)
+	if err != nil {
+		return nil, err
 	}
 	if err := d.check(module); err != nil {
 		return nil, err
+	}
+	if len(exports) == 0 {
+		return nil, badExtism("the module exports no function that Extism calls, which has no parameters and returns nothing or one number")
 	}
 	tree, err := d.translate(name, exports)
 	if err != nil {
@@ -59,9 +64,79 @@ func FromExtism(text, module []byte, name string, exports []string) ([]byte, err
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "", "the translated manifest cannot be written", err)
 	}
-	_, err = Parse(out, FileName)
-	return out, err
+	return out, checkTranslation(out)
 }
+
+func readExtism(text []byte) (*extismDocument, error) {
+	d := &extismDocument{}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(d)
+	if err == nil {
+		if _, err = decoder.Token(); err == io.EOF {
+			return d, nil
+		}
+		err = errors.New("something follows the object")
+	}
+	return nil, fault.New(fault.Invalid, "", "the manifest of Extism cannot be read: "+whyNotExtism(err))
+}
+
+// whyNotExtism says what is wrong with the JSON, without the names of Go types.
+func whyNotExtism(err error) string {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		where := "the manifest"
+		if wrong.Field != "" {
+			where = wrong.Field
+		}
+		return fmt.Sprintf("%s: it must be %s, not the JSON %s", where, jsonForm(wrong.Type), wrong.Value)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return "it is empty"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "it ends in the middle"
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+func jsonForm(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.String:
+		return "a string"
+	}
+	return "a whole number"
+}
+
+// checkTranslation reads a translation as a host will. Its author knows nothing
+// of its lines and keys, so a problem is told by those of the original.
+func checkTranslation(out []byte) error {
+	doc, syntax := read(out, FileName)
+	if syntax != nil {
+		return fault.New(fault.Internal, "", "the translated manifest cannot be read: "+syntax.text)
+	}
+	r := &reader{document: doc}
+	r.manifest()
+	if len(r.problems) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, p := range r.problems[:min(len(r.problems), maxProblems)] {
+		lines = append(lines, extismKeys.Replace(p.key)+": "+p.text)
+	}
+	return badExtism("%s", strings.Join(lines, "\n"))
+}
+
+// extismKeys turns our keys into Extism's; config.NAME is the same in both.
+var extismKeys = strings.NewReplacer(
+	"limits.memory", "memory.max_pages",
+	"limits.deadline", "timeout_ms",
+	"outbound.response_body", "memory.max_http_response_bytes",
+	"outbound.allow", "allowed_hosts",
+)
 
 func (d *extismDocument) check(module []byte) error {
 	digest := plugin.DigestOf(module).Hex()
@@ -70,6 +145,10 @@ func (d *extismDocument) check(module []byte) error {
 		return badExtism("it names %d modules; this host runs one: link them into one, or deploy each by itself", len(d.Wasm))
 	case len(d.AllowedPaths) > 0:
 		return badExtism("allowed_paths gives files, which no plugin gets here; remove it")
+	case d.Memory.MaxPages < 0:
+		return badExtism("memory.max_pages: %d is below 0", d.Memory.MaxPages)
+	case d.TimeoutMS < 0:
+		return badExtism("timeout_ms: %d is below 0", d.TimeoutMS)
 	}
 	for _, w := range d.Wasm {
 		if _, err := hex.DecodeString(w.Hash); err != nil || w.Hash != "" && !strings.EqualFold(w.Hash, digest) {
@@ -103,20 +182,30 @@ func (d *extismDocument) translate(name string, exports []string) (map[string]an
 	if len(d.AllowedHosts) == 0 {
 		return tree, nil
 	}
-	outbound := map[string]any{}
-	var allow []string
-	for _, host := range d.AllowedHosts {
-		if host == "*" {
-			return nil, badExtism(`allowed_hosts has "*"; name the hosts the plugin calls`)
-		}
-		allow = append(allow, "https://"+host)
+	allow, err := d.origins()
+	if err != nil {
+		return nil, err
 	}
-	outbound["allow"] = allow
-	if d.Memory.MaxHTTPBytes > 0 {
+	outbound := map[string]any{"allow": allow}
+	if d.Memory.MaxHTTPBytes > 0 { // -1 is Extism's default
 		outbound["response_body"] = d.Memory.MaxHTTPBytes
 	}
 	tree["outbound"] = outbound
 	return tree, nil
+}
+
+// origins returns what allowed_hosts names, by https.
+func (d *extismDocument) origins() (allow []string, err error) {
+	for i, host := range d.AllowedHosts {
+		switch {
+		case host == "*":
+			return nil, badExtism(`allowed_hosts[%d]: "*" is every host; name those the plugin calls`, i)
+		case strings.Contains(host, "/"):
+			return nil, badExtism("allowed_hosts[%d]: %.80q is no host; write it without scheme and path", i, host)
+		}
+		allow = append(allow, "https://"+host)
+	}
+	return allow, nil
 }
 
 func badExtism(format string, args ...any) error {

@@ -50,20 +50,35 @@ func TestFromExtism(t *testing.T) {
 
 func TestFromExtismRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"not JSON":            {`wasm`, "cannot be read"},
-		"unknown key":         {`{"wasms": []}`, "wasms"},
+		"not JSON":            {`wasm`, "invalid character 'w'"},
+		"nothing":             {``, "it is empty"},
+		"cut short":           {`{"wasm": [`, "it ends in the middle"},
+		"two documents":       {`{} {}`, "something follows"},
+		"another form":        {`[]`, "the manifest: it must be an object, not the JSON array"},
+		"wasm no list":        {`{"wasm": {"path": "a"}}`, "wasm: it must be a list, not the JSON object"},
+		"a number":            {`{"config": {"n": 1}}`, "config: it must be a string, not the JSON number"},
+		"no number":           {`{"timeout_ms": "5s"}`, "timeout_ms: it must be a whole number, not the JSON string"},
+		"unknown key":         {`{"wasms": []}`, `unknown field "wasms"`},
 		"two modules":         {`{"wasm": [{"path": "a"}, {"path": "b"}]}`, "2 modules"},
 		"another's hash":      {`{"wasm": [{"hash": "00"}]}`, "hash"},
 		"a hash that is none": {`{"wasm": [{"hash": "xyz"}]}`, "hash"},
 		"files":               {`{"allowed_paths": {"/data": "/"}}`, "allowed_paths"},
-		"every host":          {`{"allowed_hosts": ["*"]}`, "name the hosts"},
-		"a bad host":          {`{"allowed_hosts": ["a b"]}`, "a b"},
-		"too much memory":     {`{"memory": {"max_pages": 60000}}`, "limits.memory"},
-		"too much time":       {`{"timeout_ms": 3600000}`, "limits.deadline"},
+		"every host":          {`{"allowed_hosts": ["*"]}`, "name those the plugin calls"},
+		"a bad host":          {`{"allowed_hosts": ["a.example", "a b"]}`, `allowed_hosts[1]: "https://a b"`},
+		"a URL":               {`{"allowed_hosts": ["https://a.example"]}`, `allowed_hosts[0]: "https://a.example" is no host`},
+		"too much memory":     {`{"memory": {"max_pages": 60000}}`, "memory.max_pages: 3750MiB is above"},
+		"less than none":      {`{"memory": {"max_pages": -1}}`, "memory.max_pages: -1"},
+		"too much response":   {`{"memory": {"max_http_response_bytes": 99999999999}, "allowed_hosts": ["a.example"]}`, "memory.max_http_response_bytes: "},
+		"too much time":       {`{"timeout_ms": 3600000}`, "timeout_ms: 1h0m0s is above"},
+		"no time":             {`{"timeout_ms": -1}`, "timeout_ms: -1"},
+		"a var's name":        {`{"config": {"api-key": "x"}}`, "config.api-key: use 1 to 64 letters"},
 	} {
 		_, err := FromExtism([]byte(c.text), []byte("m"), "words", []string{"a"})
-		if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), c.want) {
+		switch {
+		case fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), c.want):
 			t.Errorf("%s: got %v, want invalid with %q", name, err, c.want)
+		case strings.Contains(err.Error(), FileName) || strings.Contains(err.Error(), "Go "):
+			t.Errorf("%s: the error speaks of what its reader does not see: %v", name, err)
 		}
 	}
 	if _, err := FromExtism([]byte(`{}`), nil, "words", nil); fault.CodeOf(err) != fault.Invalid {
