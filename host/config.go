@@ -181,8 +181,11 @@ func (c Config) trustedProxies() (networks []netip.Prefix, err error) {
 		if addr, notNetwork := netip.ParseAddr(item); notNetwork == nil && addr.Zone() == "" {
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
-		if err != nil || network.Addr().Is4In6() {
+		switch {
+		case err != nil || network.Addr().Is4In6():
 			return nil, badConfig("trusted_proxies", fmt.Sprintf("%q is not a network like 10.0.0.0/8, nor an address", item))
+		case network != network.Masked():
+			return nil, badConfig("trusted_proxies", fmt.Sprintf("%q is not a network: write %s, or the address alone", item, network.Masked()))
 		}
 		networks = append(networks, network)
 	}

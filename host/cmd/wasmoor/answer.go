@@ -31,7 +31,8 @@ type answer struct {
 	Millis     float64     `json:"millis"`
 	Logs       []logLine   `json:"logs"`
 
-	body []byte
+	body   []byte
+	routes []string // of the plugin; none = its whole mount
 }
 
 // logLine is one line that the guest wrote.
@@ -135,12 +136,23 @@ func (p *program) showAnswer(a *answer) error {
 		for _, line := range a.Logs {
 			p.note("%s", p.logText(line))
 		}
+		if hint := a.missed(); hint != "" {
+			p.note("%s", hint)
+		}
 		p.note("%s", p.paint(p.stderr, grey, fmt.Sprintf("%.1f ms, %s, %s", a.Millis, a.Outcome, attemptsText(a.Attempts))))
 	}
 	if a.Status >= http.StatusInternalServerError {
 		return ended{exitFailure}
 	}
 	return nil
+}
+
+// missed tells the routes of a plugin when the request met none of them.
+func (a *answer) missed() string {
+	if a.Attempts > 0 || len(a.routes) == 0 || a.Status != http.StatusNotFound && a.Status != http.StatusMethodNotAllowed {
+		return ""
+	}
+	return "no route of the plugin; it has " + strings.Join(a.routes, ", ")
 }
 
 // logText formats a guest's line.

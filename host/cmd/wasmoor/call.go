@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -26,6 +27,8 @@ type call struct {
 	kv      []string
 	vars    []string
 	timeout time.Duration
+
+	networks string // private ones that it may call
 }
 
 func (p *program) callCommand() *cobra.Command {
@@ -51,12 +54,17 @@ error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
 	flags.StringVarP(&in.data, "data", "d", "", "body: the text, @FILE, or - for standard input")
 	flags.StringArrayVar(&in.kv, "kv", nil, "KEY=VALUE to put into the store before the request; may be repeated")
 	flags.StringArrayVar(&in.vars, "var", nil, "KEY=VALUE of a variable, for values that are no secrets; may be repeated")
+	networksFlag(flags, &in.networks)
 	flags.DurationVar(&in.timeout, "timeout", time.Minute, "how long to wait for the answer")
 	return cmd
 }
 
 func (p *program) call(ctx context.Context, path string, in call) error {
 	request, err := p.callRequest(in)
+	if err != nil {
+		return err
+	}
+	cfg, err := scratchConfig("127.0.0.1:0", in.networks)
 	if err != nil {
 		return err
 	}
@@ -67,7 +75,7 @@ func (p *program) call(ctx context.Context, path string, in call) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, in.timeout, fmt.Errorf("no answer within %s", in.timeout))
 	defer cancel()
-	got, err := p.callOnce(ctx, l, in, request)
+	got, err := p.callOnce(ctx, cfg, l, in, request)
 	if err != nil {
 		return err
 	}
@@ -110,9 +118,9 @@ func (p *program) callRequest(in call) (*http.Request, error) {
 }
 
 // callOnce serves the module on a scratch host and sends the request.
-func (p *program) callOnce(ctx context.Context, l *loaded, in call, request *http.Request) (got *answer, err error) {
+func (p *program) callOnce(ctx context.Context, cfg host.Config, l *loaded, in call, request *http.Request) (got *answer, err error) {
 	records := make(chan *record, 4*limit.LogLines)
-	s, err := startScratch(ctx, "127.0.0.1:0", slog.New(&recordHandler{level: slog.LevelDebug, take: func(r *record) {
+	s, err := startScratch(ctx, cfg, slog.New(&recordHandler{level: slog.LevelDebug, take: func(r *record) {
 		select {
 		case records <- r:
 		default: // nobody may wait for a reader of logs
@@ -126,38 +134,38 @@ func (p *program) callOnce(ctx context.Context, l *loaded, in call, request *htt
 			err = closeErr
 		}
 	}()
-	mount, err := s.install(ctx, l, in)
+	installed, err := s.install(ctx, l, in)
 	if err != nil {
 		return nil, err
 	}
-	if got, err = send(ctx, s.host.PublicURL(), mount, request); err != nil {
+	if got, err = send(ctx, s.host.PublicURL(), plugin.Mount(installed.Mount), request); err != nil {
 		return nil, err
 	}
+	got.routes = installed.Routes
 	got.addRecords(ctx, records)
 	return got, nil
 }
 
-// install deploys the module with the vars and keys of a call, and returns its
-// mount.
-func (s *scratch) install(ctx context.Context, l *loaded, in call) (plugin.Mount, error) {
+// install deploys the module with the vars and keys of a call.
+func (s *scratch) install(ctx context.Context, l *loaded, in call) (client.Outcome, error) {
 	vars, err := in.variables(l)
 	if err != nil {
-		return "", err
+		return client.Outcome{}, err
 	}
 	keys, err := assignments("--kv", in.kv)
 	if err != nil {
-		return "", err
+		return client.Outcome{}, err
 	}
 	outcome, err := s.deploy(ctx, client.Upload{Name: l.name, Module: l.module}, vars)
 	if err != nil {
-		return "", err
+		return outcome, err
 	}
 	for _, a := range keys {
 		if err := s.client.KVPut(ctx, l.name, []byte(a[0]), []byte(a[1]), 0); err != nil {
-			return "", err
+			return outcome, err
 		}
 	}
-	return plugin.Mount(outcome.Mount), nil
+	return outcome, nil
 }
 
 // variables returns those of the project's file and, behind them, those of --var.

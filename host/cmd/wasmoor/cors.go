@@ -39,6 +39,9 @@ func (p *program) corsSetCommand() *cobra.Command {
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
 		policy.MaxAge = int(maxAge / time.Second)
+		if len(policy.Origins) == 0 {
+			return usage("--origin is missing; name where the pages are, e.g. --origin https://app.example.org")
+		}
 		if err := policy.Check(); err != nil {
 			return usage("%s", fault.MessageOf(err))
 		}

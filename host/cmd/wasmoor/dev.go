@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	slashpath "path"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/watch"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -27,7 +29,7 @@ import (
 const devEnvFile = "wasmoor.dev.env"
 
 func (p *program) devCommand() *cobra.Command {
-	var listen, mount string
+	var listen, mount, networks string
 	var vars []string
 	cmd := p.does(&cobra.Command{
 		Use:   "dev [DIR]",
@@ -38,7 +40,8 @@ change it builds again and swaps the version; a build that fails leaves the old
 version serving. Each request is shown with its status, its time and what became
 of its writes, and below it what the handler logged. A change is another content
 of a file that the manifest's watch globs name, or without them of any file that
-is not hidden, a module, or made by the build itself.
+is not hidden, a module, or made by the build itself. Without a build command the
+module is watched too.
 
 Variables come from ` + devEnvFile + ` (KEY=VALUE a line) and --var.`,
 		Example: `  wasmoor dev
@@ -52,13 +55,18 @@ Variables come from ` + devEnvFile + ` (KEY=VALUE a line) and --var.`,
 		if err != nil {
 			return err
 		}
+		cfg, err := scratchConfig(listen, networks)
+		if err != nil {
+			return err
+		}
 		d := &devLoop{p: p, dir: argument(args, "."), mount: mount, vars: given, sent: map[string]string{}}
-		return d.run(cmd.Context(), listen)
+		return d.run(cmd.Context(), cfg)
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&listen, "listen", "127.0.0.1:8090", "where to serve; port 0 takes a free one")
 	flags.StringVar(&mount, "mount", "", "where the routes hang: [host]/prefix (default /NAME)")
 	flags.StringArrayVar(&vars, "var", nil, "KEY=VALUE of a variable; may be repeated")
+	networksFlag(flags, &networks)
 	return cmd
 }
 
@@ -81,7 +89,11 @@ type devLoop struct {
 	stale   string         // a file that changed while it was built; "" = none
 }
 
-func (d *devLoop) run(ctx context.Context, listen string) (err error) {
+func (d *devLoop) run(ctx context.Context, cfg host.Config) (err error) {
+	if info, err := os.Stat(d.dir); err == nil && !info.IsDir() {
+		return fault.New(fault.Invalid, "", fmt.Sprintf(
+			"%s is a file; dev serves the folder of a project, which has a %s. To send a module one request: `wasmoor call %s`", d.dir, manifest.FileName, d.dir))
+	}
 	if d.project, err = openProject(d.dir); err != nil {
 		return err
 	}
@@ -91,7 +103,7 @@ func (d *devLoop) run(ctx context.Context, listen string) (err error) {
 	defer func() { err = errors.Join(err, d.watcher.Close()) }()
 	screen := &devScreen{p: d.p, lines: map[string][]string{}}
 	log := slog.New(&recordHandler{level: slog.LevelDebug, take: screen.take})
-	if d.scratch, err = startScratch(ctx, listen, log); err != nil {
+	if d.scratch, err = startScratch(ctx, cfg, log); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.scratch.close()) }()
@@ -134,14 +146,15 @@ func endOfWait(err error) error {
 
 // matters reports whether a change of path asks for a build: of the manifest,
 // the variables, and what the manifest's watch globs name. Without globs that is
-// every file but modules and what linkers make beside them.
+// every file but modules and what linkers make beside them. The module itself is
+// what a build makes; without a build command somebody else makes it.
 func (d *devLoop) matters(path string) bool {
 	if path == manifest.FileName || path == devEnvFile {
 		return true
 	}
 	output, err := filepath.Rel(d.dir, d.project.output())
 	if err == nil && path == filepath.ToSlash(output) {
-		return false
+		return d.project.manifest.Build.Command == ""
 	}
 	globs := d.project.manifest.Build.Watch
 	if len(globs) == 0 {

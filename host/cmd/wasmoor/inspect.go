@@ -8,11 +8,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 func (p *program) inspectCommand() *cobra.Command {
-	return p.reads(p.does(&cobra.Command{
+	var manifestOnly bool
+	cmd := p.reads(p.does(&cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show what a module imports, exports and asks for, and whether this host takes it",
 		Long: `Inspect shows a module as deploy would send it: with the manifest it carries, or
@@ -20,8 +25,29 @@ else with the one beside it. It runs the module's initialisation, as a deploy
 does, to see whether this host takes it; if not, the exit code is 1.`,
 		Args: takes("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
+		if manifestOnly {
+			return p.showManifest(args[0])
+		}
 		return p.inspect(cmd.Context(), args[0])
 	}))
+	cmd.Flags().BoolVar(&manifestOnly, "manifest", false, "write the text of the manifest and nothing else")
+	cmd.MarkFlagsMutuallyExclusive("manifest", "json")
+	return cmd
+}
+
+func (p *program) showManifest(file string) error {
+	l, err := loadFile(file)
+	if err != nil {
+		return err
+	}
+	text, ok, err := wasmbin.CustomSection(l.module, abi.ManifestSection)
+	if err != nil {
+		return inFile(file, err)
+	}
+	if !ok {
+		return fault.New(fault.NotFound, "", fmt.Sprintf("%s carries no manifest, and no %s is beside it", file, manifest.FileName))
+	}
+	return p.data(text)
 }
 
 func (p *program) inspect(ctx context.Context, file string) error {

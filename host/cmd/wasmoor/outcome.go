@@ -28,7 +28,7 @@ func (p *program) showOutcome(ctx context.Context, c *client.Client, o client.Ou
 		if err != nil {
 			return err
 		}
-		urls = routeURLs(server.Public.Address, o.Mount, o.Routes)
+		urls = routeURLs(server.Public.URL, o.Mount, o.Routes)
 	}
 	if p.asJSON {
 		if err := p.json(shownOutcome{o, list(urls)}); err != nil {
@@ -95,9 +95,6 @@ func routeURLs(public, mount string, routes []string) []string {
 // mountURL returns the URL of a mount without a trailing slash. A mount with a
 // host of its own keeps the listener's port, unless a proxy stands before it.
 func mountURL(public string, mount plugin.Mount) string {
-	if !strings.Contains(public, "://") {
-		public = "http://" + public
-	}
 	u, err := url.Parse(public)
 	if err != nil {
 		return public + mount.Prefix()

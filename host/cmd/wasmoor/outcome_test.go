@@ -14,7 +14,7 @@ func TestRouteURLs(t *testing.T) {
 	}{
 		{"whole mount", public, "/shop", nil, []string{"http://127.0.0.1:8080/shop/"}},
 		{"root", public, "/", nil, []string{"http://127.0.0.1:8080/"}},
-		{"address alone", "127.0.0.1:8080", "/shop", nil, []string{"http://127.0.0.1:8080/shop/"}},
+		{"TLS", "https://127.0.0.1:8443", "/shop", nil, []string{"https://127.0.0.1:8443/shop/"}},
 		{"host of its own", public, "shop.example/", nil, []string{"http://shop.example:8080/"}},
 		{"host behind a proxy", "https://example.org", "shop.example/x", nil, []string{"https://shop.example/x/"}},
 		{
@@ -28,5 +28,20 @@ func TestRouteURLs(t *testing.T) {
 				t.Errorf("URLs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestNameOfAFile(t *testing.T) {
+	for file, want := range map[string]string{
+		"shop.wasm":                 "shop",
+		"dir/count_vowels.wasm":     "count-vowels",
+		"Nested.C.instr.wasm":       "nested-c-instr",
+		"_x_.wasm":                  "x",
+		"target/my plugin.wasm":     "my-plugin",
+		"what can be no name!.wasm": "what-can-be-no-name!",
+	} {
+		if got := nameOf(file); got != want {
+			t.Errorf("nameOf(%q) = %q, want %q", file, got, want)
+		}
 	}
 }

@@ -185,7 +185,7 @@ func loadFile(file string) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loaded{module: module, name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))}
+	l := &loaded{module: module, name: nameOf(file)}
 	text, packed, err := wasmbin.CustomSection(module, abi.ManifestSection)
 	if err != nil {
 		return nil, inFile(file, err)
@@ -210,6 +210,13 @@ func loadFile(file string) (*loaded, error) {
 	l.name, l.source = j.manifest.Name, "beside the module; deploy packs it in"
 	l.module, err = host.Pack(module, j.text)
 	return l, err
+}
+
+// nameOf makes a plugin's name of that of its file: count_vowels.wasm is
+// count-vowels.
+func nameOf(file string) string {
+	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return strings.Trim(strings.NewReplacer("_", "-", ".", "-", " ", "-").Replace(strings.ToLower(base)), "-")
 }
 
 // inFile says which file an error is about.

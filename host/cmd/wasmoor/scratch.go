@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -23,17 +25,34 @@ type scratch struct {
 	done   chan error // what Run returned
 }
 
-// startScratch serves on public, "127.0.0.1:0" for a free port. Its admin API is
-// on a free port of the loopback interface.
-func startScratch(ctx context.Context, public string, log *slog.Logger) (s *scratch, err error) {
+// networksFlag adds what lets a plugin that is tried call a service that the
+// author runs.
+func networksFlag(flags *pflag.FlagSet, networks *string) {
+	flags.StringVar(networks, "outbound-allow-networks", "",
+		"private networks that calls may reach, e.g. 127.0.0.1/32; the manifest lists the origins")
+}
+
+// scratchConfig returns how a host is set up for trying a plugin: on public,
+// "127.0.0.1:0" for a free port, with its admin API on a free port of the
+// loopback interface. It has no store yet.
+func scratchConfig(public, networks string) (host.Config, error) {
+	cfg := host.DefaultConfig()
+	cfg.PublicAddr, cfg.AdminAddr, cfg.OutboundAllowNetworks = public, "127.0.0.1:0", networks
+	cfg.MinFreeDisk = 0 // what is written here is not kept
+	cfg.ShowErrors = true
+	if err := cfg.Validate(); err != nil {
+		return cfg, usage("%s", fault.MessageOf(err))
+	}
+	return cfg, nil
+}
+
+// startScratch serves with a configuration of scratchConfig.
+func startScratch(ctx context.Context, cfg host.Config, log *slog.Logger) (s *scratch, err error) {
 	s = &scratch{done: make(chan error, 1)}
 	if s.dir, err = os.MkdirTemp("", "wasmoor-"); err != nil {
 		return nil, fileError("make a temporary store", err)
 	}
-	cfg := host.DefaultConfig()
-	cfg.DataDir, cfg.PublicAddr, cfg.AdminAddr, cfg.Log = s.dir, public, "127.0.0.1:0", log
-	cfg.MinFreeDisk = 0 // what is written here is not kept
-	cfg.ShowErrors = true
+	cfg.DataDir, cfg.Log = s.dir, log
 	if s.host, err = host.New(ctx, cfg); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}

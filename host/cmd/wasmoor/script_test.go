@@ -55,7 +55,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// guest writes a small module: guest FILE KIND [TEXT].
+// guest writes a small module: guest FILE KIND [TEXT]. Those of kind extism are
+// in Extism's SDK, which others built.
 func guest(ts *testscript.TestScript, _ bool, args []string) {
 	var module []byte
 	switch args[1] {
@@ -69,6 +70,11 @@ func guest(ts *testscript.TestScript, _ bool, args []string) {
 		module = enginetest.Trap()
 	case "foreign":
 		module = enginetest.CallerOf("env", "missing", nil, []abi.Type{abi.I64})
+	case "extism":
+		dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/extism/go-sdk").Output()
+		ts.Check(err)
+		module, err = os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "wasm", args[2]+".wasm"))
+		ts.Check(err)
 	default:
 		ts.Fatalf("no guest %q", args[1])
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -117,7 +118,7 @@ func (s *settings) set(key string, value any) error {
 	if err != nil {
 		return err
 	}
-	err = decoder.Decode(map[string]any{key: value})
+	err = decoder.Decode(map[string]any{key: commas(key, value)})
 	if allowed, ok := errors.AsType[*formError](err); ok {
 		return allowed
 	}
@@ -132,9 +133,25 @@ type formError struct{ text string }
 
 func (e *formError) Error() string { return e.text }
 
+// commas turns a list of networks, as the config file may write it, into the
+// text that the other sources have.
+func commas(key string, value any) any {
+	list, ok := value.([]any)
+	if !ok || key != "trusted_proxies" && key != "outbound_allow_networks" {
+		return value
+	}
+	items := make([]string, len(list))
+	for i, item := range list {
+		if items[i], ok = item.(string); !ok {
+			return value
+		}
+	}
+	return strings.Join(items, ", ")
+}
+
 // example returns the default of a setting, which has the form its values have.
 func example(key string) string {
-	return settingFlags().Lookup(strings.ReplaceAll(key, "_", "-")).DefValue
+	return cmp.Or(settingFlags().Lookup(strings.ReplaceAll(key, "_", "-")).DefValue, `"a text"`)
 }
 
 // settingSource says where the value of a key comes from.
@@ -215,14 +232,16 @@ func fromFlag(f *pflag.Flag) (string, any) {
 	return keyOf(f.Name), f.Value.String()
 }
 
-// durationHook lets a time be written like "30s".
-func durationHook(from, to reflect.Type, data any) (any, error) {
-	if from.Kind() != reflect.String || to != reflect.TypeFor[time.Duration]() {
+// durationHook lets a time be written like "30s", and not as a number, which
+// would be one of nanoseconds.
+func durationHook(_, to reflect.Type, data any) (any, error) {
+	if to != reflect.TypeFor[time.Duration]() {
 		return data, nil
 	}
-	d, err := time.ParseDuration(data.(string))
-	if err != nil {
-		return nil, &formError{fmt.Sprintf("%q is not a time: write a number and a unit, e.g. 500ms, 30s or 2m", data)}
+	text := fmt.Sprint(data)
+	d, err := time.ParseDuration(text)
+	if _, isText := data.(string); !isText || err != nil {
+		return nil, &formError{fmt.Sprintf("%q is not a time: write a number and a unit in quotes, e.g. \"500ms\", \"30s\" or \"2m\"", text)}
 	}
 	return d, nil
 }

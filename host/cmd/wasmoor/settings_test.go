@@ -65,6 +65,19 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestSettingsFromLists(t *testing.T) {
+	t.Chdir(t.TempDir())
+	text := "trusted_proxies = ['10.0.0.0/8', '::1']\noutbound_allow_networks = ['10.1.0.0/16']\n"
+	if err := os.WriteFile(settingsFile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{getenv: func(string) string { return "" }}
+	got, err := p.settings(p.serveCommand().Flags())
+	if err != nil || got.Host.TrustedProxies != "10.0.0.0/8, ::1" || got.Host.OutboundAllowNetworks != "10.1.0.0/16" {
+		t.Errorf("got %q and %q, %v", got.Host.TrustedProxies, got.Host.OutboundAllowNetworks, err)
+	}
+}
+
 // A value that cannot be is told with where it stands and what may stand there.
 func TestSettingsOfTheWrongForm(t *testing.T) {
 	tests := []struct {
@@ -74,6 +87,11 @@ func TestSettingsOfTheWrongForm(t *testing.T) {
 		{"variable", "", "WASMOOR_DRAIN_TIMEOUT", "soon", "", `WASMOOR_DRAIN_TIMEOUT: "soon" is not a time: write a number and a unit`},
 		{"number", "", "WASMOOR_MAX_CONNS", "many", "", `WASMOOR_MAX_CONNS: "many" is not what the setting takes; write e.g. `},
 		{"file", "", "", "", "max_body_memory = \"big\"\n", `config file: max_body_memory: "big" is not a size`},
+		{"file, time without a unit", "", "", "", "body_timeout = 30\n", `config file: body_timeout: "30" is not a time: write a number and a unit in quotes`},
+		{"file, list", "", "", "", "trusted_proxies = [10]\n", `config file: trusted_proxies: "[10]" is not what the setting takes; write e.g. "a text"`},
+		{"file, list of networks", "", "", "", "trusted_proxies = ['10.0.0.0/8', '::1', 'localhost']\n", `configuration key "trusted_proxies": "localhost" is not a network`},
+		{"file, list elsewhere", "", "", "", "tls_cert = ['a.pem']\n", `config file: tls_cert: "[a.pem]" is not what the setting takes`},
+		{"network with more than its bits", "--trusted-proxies=10.0.0.1/8", "", "", "", `configuration key "trusted_proxies": "10.0.0.1/8" is not a network: write 10.0.0.0/8, or the address alone`},
 		{"file, truth", "", "", "", "show_errors = \"maybe\"\n", `config file: show_errors: "maybe" is not what the setting takes; write e.g. false`},
 	}
 	for _, tt := range tests {

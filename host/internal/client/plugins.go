@@ -82,7 +82,7 @@ type Server struct {
 	UptimeSeconds int64  `json:"uptime_seconds"`
 	Plugins       int    `json:"plugins"`
 	Public        struct {
-		Address string `json:"address"`
+		URL string `json:"url"`
 	} `json:"public"`
 }
 

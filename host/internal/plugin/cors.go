@@ -56,6 +56,9 @@ func (c *CORS) Check() error {
 			return badCORS(fmt.Sprintf("more than %d of %s", maxCORSList, list.name))
 		}
 		for _, item := range list.items {
+			if why := badCase(item); list.name == "method" && why != "" {
+				return badCORS(fmt.Sprintf("method %q %s", item, why))
+			}
 			if why := c.badItem(item, list.form, list.star, len(list.items)); why != "" {
 				return badCORS(fmt.Sprintf("%s %.80q %s", list.name, item, why))
 			}
@@ -82,6 +85,17 @@ func (c *CORS) badItem(item string, form *regexp.Regexp, star bool, beside int) 
 		return "is not an origin: write scheme://host[:port] in lower case, without a path"
 	case !form.MatchString(item):
 		return "is not a token"
+	}
+	return ""
+}
+
+// badCase finds a method of HTTP that would never be one: they are compared by
+// case.
+func badCase(method string) string {
+	switch upper := strings.ToUpper(method); upper {
+	case method:
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return "is written " + upper + "; browsers tell the cases apart"
 	}
 	return ""
 }

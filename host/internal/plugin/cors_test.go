@@ -33,6 +33,8 @@ func TestCORSCheck(t *testing.T) {
 		{"user information", CORS{Origins: []string{"https://u@a.example"}}, false},
 		{"two lines", CORS{Origins: []string{"https://a.example\r\nx: y"}}, false},
 		{"a method that is no token", CORS{Origins: one, Methods: []string{"A B"}}, false},
+		{"a method in small letters", CORS{Origins: one, Methods: []string{"put"}}, false},
+		{"a method of one's own", CORS{Origins: one, Methods: []string{"sync"}}, true},
 		{"a header that is no token", CORS{Origins: one, Headers: []string{"X-A,X-B"}}, false},
 		{"a negative age", CORS{Origins: one, MaxAge: -1}, false},
 		{"an age over a day", CORS{Origins: one, MaxAge: 86401}, false},

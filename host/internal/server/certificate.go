@@ -1,7 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -83,12 +86,32 @@ func (c *Certificate) get(now time.Time) *tls.Certificate {
 func (c *Certificate) load() error {
 	state := c.state()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil && c.keyIsEncrypted() {
+		err = errors.New("the key is encrypted, and nobody is there to type its passphrase; write it without: openssl pkey -in KEY -out NEWKEY")
+	}
 	if err != nil {
 		return fault.Wrap(fault.Invalid, "load certificate", fmt.Sprintf(
 			"cannot use the certificate %q with the key %q", c.certFile, c.keyFile), err)
 	}
 	c.current, c.files = &pair, state
+	c.tellTime(pair.Leaf, time.Now())
 	return nil
+}
+
+// tellTime warns of a certificate that clients refuse now. It is used all the
+// same: one that is renewed late is better than none.
+func (c *Certificate) tellTime(leaf *x509.Certificate, now time.Time) {
+	switch {
+	case now.After(leaf.NotAfter):
+		c.log.Warn("the certificate has expired; clients refuse it until its files are replaced", "file", c.certFile, "expired", leaf.NotAfter)
+	case now.Before(leaf.NotBefore):
+		c.log.Warn("the certificate is not valid yet; clients refuse it until then", "file", c.certFile, "from", leaf.NotBefore)
+	}
+}
+
+func (c *Certificate) keyIsEncrypted() bool {
+	text, err := os.ReadFile(c.keyFile)
+	return err == nil && bytes.Contains(text, []byte("ENCRYPTED"))
 }
 
 // state returns the zero state for a file that is not there.

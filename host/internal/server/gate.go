@@ -233,6 +233,9 @@ func (c *gateConn) failed(err error) error {
 	case slow && len(c.stage) > 0:
 		c.refuse(refuseSlowHead, io.EOF)
 		c.answer(refuseSlowHead)
+	case isPlain(err):
+		c.answerPlain(err)
+		return io.EOF
 	default:
 		return io.EOF
 	}
@@ -246,6 +249,22 @@ func (c *gateConn) answer(r *refusal) {
 	_ = c.SetWriteDeadline(time.Now().Add(c.gate.writeTimeout))
 	_, _ = c.Conn.Write(r.response(id))
 	c.gate.refused(c.RemoteAddr(), r, id)
+}
+
+// isPlain reports whether a client speaks HTTP to a listener of TLS.
+func isPlain(err error) bool {
+	e, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && e.Conn != nil && slices.Contains([]string{"GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO"}, string(e.RecordHeader[:]))
+}
+
+// answerPlain answers such a client in its own tongue; there is no secret yet.
+func (c *gateConn) answerPlain(err error) {
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		id := newRequestID()
+		_ = e.Conn.SetWriteDeadline(time.Now().Add(c.gate.writeTimeout))
+		_, _ = e.Conn.Write(refusePlain.response(id))
+		c.gate.refused(c.RemoteAddr(), refusePlain, id)
+	}
 }
 
 // Close closes the connection, once. A client that is still sending would lose

@@ -35,6 +35,7 @@ func refusing(status int, code fault.Code, detail string) *refusal {
 // The refusals, allocated once.
 var (
 	refuseLine       = bad("the request line must be METHOD TARGET HTTP/1.1, each separated by one space")
+	refusePlain      = bad("this port speaks TLS; write https:// in the URL")
 	refuseMethod     = bad("the method is not a token")
 	refuseTarget     = bad("the request target must be a path, an http URL, or * for OPTIONS; spaces, controls and # are not allowed")
 	refuseVersion    = bad("only HTTP/1.1 and HTTP/1.0 are spoken here")

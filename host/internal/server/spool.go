@@ -80,7 +80,10 @@ func (f *spooled) write(s *Spool, b []byte) *refusal {
 		return refuseFullDisk
 	}
 	f.share.of = &s.room
-	if !f.share.take(len(b)) {
+	switch {
+	case f.share.held+int64(len(b)) > s.cfg.Max:
+		return refuseLarge
+	case !f.share.take(len(b)):
 		return refuseFiles
 	}
 	err := f.open(s.cfg.Dir)
@@ -146,6 +149,7 @@ func (c *call) spoolRest(s *Spool, buf []byte, next func([]byte) (int, bool, *re
 }
 
 var (
+	refuseLarge    = refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the body is larger than all that the server keeps of large bodies (max_body_disk); nothing was done")
 	refuseFiles    = refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the disk there is for them; try again")
 	refuseFullDisk = refusing(http.StatusInsufficientStorage, fault.Exhausted, "the disk is too full to take a body of this size; nothing was done")
 	refuseSpool    = refusing(http.StatusServiceUnavailable, fault.Unavailable, "the server cannot keep a body of this size at the moment; nothing was done")

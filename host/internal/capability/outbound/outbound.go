@@ -35,8 +35,10 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	case !ok:
 		return int64(abi.BadPointer)
 	case calls == nil:
+		refused(inv, "", "no origin is granted; the manifest asks for it with outbound.allow")
 		return int64(abi.Denied)
 	case len(layout) > limit.OutboundHead:
+		refused(inv, "", "its head is larger than "+limit.FormatSize(limit.OutboundHead))
 		return int64(abi.Limit)
 	}
 	var request abi.HTTPRequest
@@ -45,10 +47,14 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	}
 	handle, status, why := calls.Open(&request)
 	if status != abi.OK {
-		inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", invoke.Cut(request.URL, 256)))
+		refused(inv, request.URL, why)
 		return int64(status)
 	}
 	return int64(handle)
+}
+
+func refused(inv *invoke.Invocation, url, why string) {
+	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", invoke.Cut(url, 256)))
 }
 
 func write(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
