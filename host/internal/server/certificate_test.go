@@ -126,6 +126,31 @@ func TestCertificateIsReloaded(t *testing.T) {
 	serves("without the file", "three is longer still", time.Second)
 }
 
+// TestCertificateForAPerson: what an operator can mend is said.
+func TestCertificateForAPerson(t *testing.T) {
+	files := newPair(t)
+	files.write(t, "one")
+	var log strings.Builder
+	c, err := LoadCertificate(files.cert, files.key, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("of a good certificate the log says %s", &log)
+	}
+	for want, hours := range map[string]time.Duration{"has expired": 2, "not valid yet": -2} {
+		log.Reset()
+		c.tellTime(c.current.Leaf, time.Now().Add(hours*time.Hour))
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log says %q, want %q", &log, want)
+		}
+	}
+	put(t, files.key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
+	if _, err := LoadCertificate(files.cert, files.key, nil); err == nil || !strings.Contains(err.Error(), "passphrase") {
+		t.Errorf("an encrypted key: %v", err)
+	}
+}
+
 // overTLS serves handle over TLS and returns the address.
 func overTLS(t *testing.T, files pair, conns Conns, handle func(*invoke.Invocation) (dispatch.Result, error)) string {
 	t.Helper()
@@ -182,8 +207,16 @@ func TestTLS(t *testing.T) {
 	}
 	plain := dial(t, addr)
 	send(t, plain, get("/"))
-	if got, _ := io.ReadAll(plain); strings.Contains(string(got), "HTTP/") { // an alert, or nothing
-		t.Errorf("plain HTTP is answered with %q", got)
+	if got := receive(t, bufio.NewReader(plain), "GET"); got.StatusCode != 400 || !strings.Contains(got.body, "speaks TLS") {
+		t.Errorf("plain HTTP is answered with %d %q", got.StatusCode, got.body)
+	}
+	if got, err := io.ReadAll(plain); len(got) > 0 || err != nil {
+		t.Errorf("and then with %q, %v", got, err)
+	}
+	noise := dial(t, addr)
+	send(t, noise, "SSH-2.0-nobody\r\n")
+	if got, _ := io.ReadAll(noise); strings.Contains(string(got), "HTTP/") { // an alert, or nothing
+		t.Errorf("what is neither is answered with %q", got)
 	}
 	// The gate works as it does without TLS.
 	broken, err := handshake(t, addr, &tls.Config{})

@@ -171,7 +171,7 @@ func TestSpoolRefuses(t *testing.T) {
 		status int
 		code   fault.Code
 	}{
-		"over the disk there is": {cfg: SpoolConfig{Max: 2 << 20}, size: 3 << 20, status: 503, code: fault.Unavailable},
+		"over the disk there is": {cfg: SpoolConfig{Max: 2 << 20}, size: 3 << 20, status: 413, code: fault.TooLarge},
 		"a full disk":            {cfg: SpoolConfig{Health: func() error { return full }}, size: 3 << 20, status: 507, code: fault.Exhausted},
 		"no directory":           {damage: func(s *Spool) { _ = os.Remove(s.cfg.Dir) }, size: 3 << 20, status: 503, code: fault.Unavailable},
 		"over the route's limit": {size: 3 << 20, path: "/small", status: 413, code: fault.TooLarge},
@@ -208,6 +208,30 @@ func TestSpoolRefuses(t *testing.T) {
 				t.Errorf("a body at the bound of memory: %d %s", got.StatusCode, got.body)
 			}
 		})
+	}
+}
+
+// TestSpoolIsShared: what others hold comes free, which is worth another attempt;
+// what is over the whole never fits.
+func TestSpoolIsShared(t *testing.T) {
+	s := openSpool(t, SpoolConfig{Max: 2 << 20})
+	var one, two spooled
+	defer one.close()
+	defer two.close()
+	piece := make([]byte, 1<<20)
+	for i, tc := range []struct {
+		file *spooled
+		want *refusal
+	}{{&one, nil}, {&two, nil}, {&two, refuseFiles}, {&one, refuseFiles}} {
+		if got := tc.file.write(s, piece); got != tc.want {
+			t.Errorf("piece %d: %v, want %v", i, got, tc.want)
+		}
+	}
+	one.close()
+	for i, want := range []*refusal{nil, refuseLarge} {
+		if got := two.write(s, piece); got != want {
+			t.Errorf("piece %d by itself: %v, want %v", i, got, want)
+		}
 	}
 }
 

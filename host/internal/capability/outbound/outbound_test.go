@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -142,6 +143,26 @@ func TestWithoutAGrant(t *testing.T) {
 			t.Errorf("%s: %v, want denied", name, got)
 		}
 	})
+}
+
+// TestRefusalsAreLogged: the guest gets a number, its author the reason.
+func TestRefusalsAreLogged(t *testing.T) {
+	for name, c := range map[string]struct {
+		origin, header string
+		want           string
+	}{
+		"without any grant":   {"", "", "no origin is granted; the manifest asks for it with outbound.allow"},
+		"of another origin":   {"http://b.example", "", "http://a.example is not granted"},
+		"with a large header": {"http://a.example", strings.Repeat("y", limit.OutboundHead), "its head is larger than 32KiB"},
+	} {
+		var log strings.Builder
+		g := with(t, c.origin)
+		g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
+		g.in(abi.FnHTTPOpen, abi.AppendHTTPRequest(nil, &abi.HTTPRequest{URL: "http://a.example/", Headers: []abi.Pair{{Name: "x", Value: c.header}}}))
+		if !strings.Contains(log.String(), "call refused: "+c.want) {
+			t.Errorf("%s: the log says %q", name, &log)
+		}
+	}
 }
 
 func TestDuringInitialisation(t *testing.T) {
