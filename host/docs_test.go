@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -139,5 +140,22 @@ func TestConfigValidate(t *testing.T) {
 	}
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Errorf("the default configuration: %v", err)
+	}
+}
+
+// TestReadmesNameThePortOfTheirCommand: `wasmoor dev` listens elsewhere than a
+// server does.
+func TestReadmesNameThePortOfTheirCommand(t *testing.T) {
+	files, err := filepath.Glob("../[ep]*s/*/README.md") // examples and plugins
+	if err != nil || len(files) < 7 {
+		t.Fatalf("found %q, %v", files, err)
+	}
+	for _, file := range append(files, "../sdk/README.md") {
+		for i, block := range strings.Split(read(t, file), "```") {
+			dev := strings.Contains(block, "wasmoor dev")
+			if i%2 == 1 && (dev && strings.Contains(block, ":8080") || !dev && strings.Contains(block, ":8090")) {
+				t.Errorf("%s: the port is not that of the command:%s", file, block)
+			}
+		}
 	}
 }

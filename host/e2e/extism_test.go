@@ -281,7 +281,6 @@ func TestExtismManifest(t *testing.T) {
 	}{
 		{[]string{"pack", module, "--extism", two, "--name", "words", "-o", packed}, 1, "2 modules"},
 		{[]string{"pack", module, "--extism", manifest, "-o", packed}, 2, "--name"},
-		{[]string{"pack", module, "--extism", manifest, "--name", "words"}, 2, "-o"},
 	} {
 		if _, stderr, code := s.cli(c.args...); code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: exit code %d, %q; want %d with %q", c.args, code, stderr, c.code, c.want)

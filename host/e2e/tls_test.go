@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,10 @@ func TestTLS(t *testing.T) {
 		t.Fatalf("it serves at %s", s.public)
 	}
 	s.deploy("hello", pack(t, enginetest.Tiny(), "hello"))
+	told, err := exec.Command(binary, "activate", "hello", "1", "--server", s.admin, "--token-file", filepath.Join(s.dir, "admin.token")).Output()
+	if got, want := string(told), s.public+"/hello/\n"; err != nil || got != want {
+		t.Errorf("the command tells that it answers at %q, %v, want %q", got, err, want)
+	}
 	ask := func(pool *x509.CertPool) error {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}
 		req, err := http.NewRequestWithContext(context.Background(), "GET", s.public+"/hello/", nil)

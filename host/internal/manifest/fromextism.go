@@ -14,6 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -39,6 +40,9 @@ type extismDocument struct {
 	AllowedPaths map[string]string `json:"allowed_paths"`
 	TimeoutMS    int64             `json:"timeout_ms"`
 }
+
+// maxPages is how many pages a memory of WebAssembly has at most.
+const maxPages = 1 << 16
 
 // FromExtism translates a manifest of Extism's own format into the text of one
 // of ours, for the one module it is about: nothing it names is fetched or read.
@@ -145,8 +149,8 @@ func (d *extismDocument) check(module []byte) error {
 		return badExtism("it names %d modules; this host runs one: link them into one, or deploy each by itself", len(d.Wasm))
 	case len(d.AllowedPaths) > 0:
 		return badExtism("allowed_paths gives files, which no plugin gets here; remove it")
-	case d.Memory.MaxPages < 0:
-		return badExtism("memory.max_pages: %d is below 0", d.Memory.MaxPages)
+	case d.Memory.MaxPages < 0 || d.Memory.MaxPages > maxPages:
+		return badExtism("memory.max_pages: %d is not 0 to %d", d.Memory.MaxPages, maxPages)
 	case d.TimeoutMS < 0:
 		return badExtism("timeout_ms: %d is below 0", d.TimeoutMS)
 	}
@@ -166,19 +170,16 @@ func (d *extismDocument) translate(name string, exports []string) (map[string]an
 		routes = append(routes, map[string]any{"pattern": "POST /" + export, "export": export})
 	}
 	tree["route"] = routes
-	limits := map[string]any{}
-	if d.Memory.MaxPages > 0 {
-		limits["memory"] = d.Memory.MaxPages * 64 << 10
+	if limits := d.limits(); len(limits) > 0 {
+		tree["limits"] = limits
 	}
-	if d.TimeoutMS > 0 {
-		limits["deadline"] = fmt.Sprintf("%dms", d.TimeoutMS)
+	if len(d.Config) > 0 {
+		config := map[string]any{}
+		for key, value := range d.Config {
+			config[key] = map[string]any{"default": value}
+		}
+		tree["config"] = config
 	}
-	tree["limits"] = limits
-	config := map[string]any{}
-	for key, value := range d.Config {
-		config[key] = map[string]any{"default": value}
-	}
-	tree["config"] = config
 	if len(d.AllowedHosts) == 0 {
 		return tree, nil
 	}
@@ -192,6 +193,17 @@ func (d *extismDocument) translate(name string, exports []string) (map[string]an
 	}
 	tree["outbound"] = outbound
 	return tree, nil
+}
+
+func (d *extismDocument) limits() map[string]any {
+	limits := map[string]any{}
+	if d.Memory.MaxPages > 0 {
+		limits["memory"] = limit.FormatSize(d.Memory.MaxPages * page)
+	}
+	if d.TimeoutMS > 0 {
+		limits["deadline"] = fmt.Sprintf("%dms", d.TimeoutMS)
+	}
+	return limits
 }
 
 // origins returns what allowed_hosts names, by https.

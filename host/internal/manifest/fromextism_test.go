@@ -67,6 +67,7 @@ func TestFromExtismRefuses(t *testing.T) {
 		"a bad host":          {`{"allowed_hosts": ["a.example", "a b"]}`, `allowed_hosts[1]: "https://a b"`},
 		"a URL":               {`{"allowed_hosts": ["https://a.example"]}`, `allowed_hosts[0]: "https://a.example" is no host`},
 		"too much memory":     {`{"memory": {"max_pages": 60000}}`, "memory.max_pages: 3750MiB is above"},
+		"pages that overflow": {`{"memory": {"max_pages": 281474976710657}}`, "memory.max_pages: 281474976710657"},
 		"less than none":      {`{"memory": {"max_pages": -1}}`, "memory.max_pages: -1"},
 		"too much response":   {`{"memory": {"max_http_response_bytes": 99999999999}, "allowed_hosts": ["a.example"]}`, "memory.max_http_response_bytes: "},
 		"too much time":       {`{"timeout_ms": 3600000}`, "timeout_ms: 1h0m0s is above"},

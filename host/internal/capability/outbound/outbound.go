@@ -31,18 +31,18 @@ func Functions() []capability.Func {
 func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	layout, ok := mem.Range(args[0], args[1])
 	calls := inv.Calls()
+	var request abi.HTTPRequest
+	decoded := len(layout) <= limit.OutboundHead && abi.DecodeHTTPRequest(string(layout), &request)
 	switch {
 	case !ok:
 		return int64(abi.BadPointer)
 	case calls == nil:
-		refused(inv, "", "no origin is granted; the manifest asks for it with outbound.allow")
+		refused(inv, request.URL, "no origin is granted; the manifest asks for it with outbound.allow")
 		return int64(abi.Denied)
 	case len(layout) > limit.OutboundHead:
 		refused(inv, "", "its head is larger than "+limit.FormatSize(limit.OutboundHead))
 		return int64(abi.Limit)
-	}
-	var request abi.HTTPRequest
-	if !abi.DecodeHTTPRequest(string(layout), &request) {
+	case !decoded:
 		return int64(abi.Invalid)
 	}
 	handle, status, why := calls.Open(&request)
