@@ -133,6 +133,9 @@ func (p *program) showAnswer(a *answer) error {
 		if err := p.data(a.body); err != nil {
 			return err
 		}
+		if isTerminal(p.stdout) && len(a.body) > 0 && a.body[len(a.body)-1] != '\n' {
+			p.note("") // what follows starts on a line of its own
+		}
 		for _, line := range a.Logs {
 			p.note("%s", p.logText(line))
 		}

@@ -77,7 +77,7 @@ func readExtism(text []byte) (*extismDocument, error) {
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(d)
 	if err == nil {
-		if _, err = decoder.Token(); err == io.EOF {
+		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
 			return d, nil
 		}
 		err = errors.New("something follows the object")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -215,9 +216,25 @@ func (r *reader) routes(root table, abi string) []Route {
 		if route.Idempotency > 0 && !root.has("kv") {
 			t.fail("idempotency", "answers are kept in the plugin's key space; add the table [kv]")
 		}
+		if method := methodOf(route.Pattern); route.Idempotency > 0 && !mayReplay(method) {
+			t.fail("idempotency", "it does nothing for %s; it is for POST, PUT, PATCH and DELETE", method)
+		}
 		routes = append(routes, route)
 	}
 	return routes
+}
+
+// methodOf returns the method of a pattern; "" = every one.
+func methodOf(text string) string {
+	method, _, found := strings.Cut(text, " ")
+	if !found {
+		return ""
+	}
+	return method
+}
+
+func mayReplay(method string) bool {
+	return slices.Contains([]string{"", "POST", "PUT", "PATCH", "DELETE"}, method)
 }
 
 func (r *reader) pattern(t table, others *pattern.Set[string]) string {

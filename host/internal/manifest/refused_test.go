@@ -216,6 +216,10 @@ var refused = []struct{ name, text, want string }{
 		`6:1: route[0].idempotency: 169h0m0s is above the maximum of 168h0m0s`,
 	},
 	{
+		"answers kept of what is repeated anyway", head + "[kv]\n[[route]]\npattern = \"GET /a\"\nidempotency = \"24h\"\n",
+		`6:1: route[0].idempotency: it does nothing for GET; it is for POST, PUT, PATCH and DELETE`,
+	},
+	{
 		"answers kept nowhere", head + "[[route]]\npattern = \"/\"\nidempotency = \"24h\"\n",
 		`5:1: route[0].idempotency: answers are kept in the plugin's key space; add the table [kv]`,
 	},

@@ -157,6 +157,9 @@ func checkLabel(label string) string {
 	case label[0] == '-' || label[len(label)-1] == '-':
 		return "a label of its host begins or ends with -"
 	}
+	if strings.Contains(label, "*") {
+		return "* stands for one label in front of a name, as in https://*.example.com, and for nothing else"
+	}
 	for i := range len(label) {
 		c := label[i]
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {

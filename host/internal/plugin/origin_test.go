@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -117,5 +118,14 @@ func TestGrantOfOrigins(t *testing.T) {
 	}
 	if got := Origins("https://a.example nonsense").List(); len(got) != 1 {
 		t.Errorf("a damaged entry grants: %v", got)
+	}
+}
+
+// TestParseOriginSaysWhatAStarIs: Extism and CORS know other stars.
+func TestParseOriginSaysWhatAStarIs(t *testing.T) {
+	for _, text := range []string{"https://*", "https://api.*.example", "https://*.*.example.com", "https://a*.example.com"} {
+		if _, err := ParseOrigin(text); err == nil || !strings.Contains(err.Error(), "* stands for one label in front of a name") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

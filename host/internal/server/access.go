@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -95,7 +96,7 @@ func (i RequestInfo) attrs() []slog.Attr {
 			slog.Int("version", i.Version),
 			slog.String("pattern", i.Pattern),
 			slog.Int("attempts", i.Attempts),
-			slog.String("outcome", string(i.Outcome)),
+			slog.String("outcome", cmp.Or(string(i.Outcome), "none")),
 		)
 	}
 	if i.Err != nil {

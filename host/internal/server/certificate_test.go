@@ -138,9 +138,9 @@ func TestCertificateForAPerson(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("of a good certificate the log says %s", &log)
 	}
-	for want, hours := range map[string]time.Duration{"has expired": 2, "not valid yet": -2} {
+	for want, after := range map[string]time.Duration{"has expired": 2 * time.Hour, "not valid yet": -2 * time.Hour} {
 		log.Reset()
-		c.tellTime(c.current.Leaf, time.Now().Add(hours*time.Hour))
+		c.tellTime(c.current.Leaf, time.Now().Add(after))
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log says %q, want %q", &log, want)
 		}

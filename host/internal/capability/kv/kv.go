@@ -3,6 +3,7 @@
 package kv
 
 import (
+	"log/slog"
 	"math"
 	"time"
 
@@ -85,12 +86,18 @@ func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 func check(inv *invoke.Invocation, key []byte) abi.Status {
 	switch {
 	case inv.Tx == nil:
-		return abi.Denied
+		return denied(inv)
 	case len(key) == 0:
 		return abi.Invalid
 	default:
 		return abi.OK
 	}
+}
+
+// denied tells the plugin's log what the guest has for a number.
+func denied(inv *invoke.Invocation) abi.Status {
+	inv.Log(slog.LevelWarn, "the key-value store is refused: it is not granted; the manifest asks for it with [kv]")
+	return abi.Denied
 }
 
 // milliseconds is n as a duration; more than a duration holds is 292 years.

@@ -2,6 +2,7 @@ package kv_test
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -296,10 +297,15 @@ func TestListOverlap(t *testing.T) {
 func TestDenied(t *testing.T) {
 	g := with(t, nil)
 	for _, f := range kv.Functions() {
+		var log strings.Builder
+		g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
 		args := make([]uint64, len(f.Params))
 		args[1] = 1 // a key of one byte
 		if got := abi.Status(g.call(f.Name, args...)); got != abi.Denied {
 			t.Errorf("%s: got %v, want %v", f.Name, got, abi.Denied)
+		}
+		if !strings.Contains(log.String(), "the manifest asks for it with [kv]") {
+			t.Errorf("%s: the log says %q", f.Name, &log)
 		}
 	}
 }

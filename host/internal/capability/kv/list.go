@@ -16,7 +16,7 @@ func list(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	case !okPrefix || !okAfter || !okBuf:
 		return int64(abi.BadPointer)
 	case inv.Tx == nil:
-		return int64(abi.Denied)
+		return int64(denied(inv))
 	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
 		return int64(abi.Invalid)
 	}
