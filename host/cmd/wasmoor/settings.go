@@ -238,10 +238,13 @@ func durationHook(_, to reflect.Type, data any) (any, error) {
 	if to != reflect.TypeFor[time.Duration]() {
 		return data, nil
 	}
-	text := fmt.Sprint(data)
+	text, ok := data.(string)
+	if !ok {
+		return nil, &formError{fmt.Sprintf("%v is not a time: write a unit too, in quotes, e.g. \"500ms\", \"30s\" or \"2m\"", data)}
+	}
 	d, err := time.ParseDuration(text)
-	if _, isText := data.(string); !isText || err != nil {
-		return nil, &formError{fmt.Sprintf("%q is not a time: write a number and a unit in quotes, e.g. \"500ms\", \"30s\" or \"2m\"", text)}
+	if err != nil {
+		return nil, &formError{fmt.Sprintf("%q is not a time: write a number and a unit, e.g. 500ms, 30s or 2m", text)}
 	}
 	return d, nil
 }

@@ -87,7 +87,7 @@ func TestSettingsOfTheWrongForm(t *testing.T) {
 		{"variable", "", "WASMOOR_DRAIN_TIMEOUT", "soon", "", `WASMOOR_DRAIN_TIMEOUT: "soon" is not a time: write a number and a unit`},
 		{"number", "", "WASMOOR_MAX_CONNS", "many", "", `WASMOOR_MAX_CONNS: "many" is not what the setting takes; write e.g. `},
 		{"file", "", "", "", "max_body_memory = \"big\"\n", `config file: max_body_memory: "big" is not a size`},
-		{"file, time without a unit", "", "", "", "body_timeout = 30\n", `config file: body_timeout: "30" is not a time: write a number and a unit in quotes`},
+		{"file, time without a unit", "", "", "", "body_timeout = 30\n", `config file: body_timeout: 30 is not a time: write a unit too, in quotes, e.g. "500ms"`},
 		{"file, list", "", "", "", "trusted_proxies = [10]\n", `config file: trusted_proxies: "[10]" is not what the setting takes; write e.g. "a text"`},
 		{"file, list of networks", "", "", "", "trusted_proxies = ['10.0.0.0/8', '::1', 'localhost']\n", `configuration key "trusted_proxies": "localhost" is not a network`},
 		{"file, list elsewhere", "", "", "", "tls_cert = ['a.pem']\n", `config file: tls_cert: "[a.pem]" is not what the setting takes`},
