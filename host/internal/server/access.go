@@ -12,34 +12,29 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 )
 
-// RequestInfo describes a finished request, for whoever watches the server.
-type RequestInfo struct {
-	Method    string
-	Path      string // as received, without the query, which may hold secrets
-	Status    int
-	Bytes     int // of the response body
-	Duration  time.Duration
-	RequestID string
-	Remote    string // IP address of the client
+// record is what the log says of a finished request.
+type record struct {
+	method    string
+	path      string // as received, without the query, which may hold secrets
+	status    int
+	bytes     int // of the response body
+	duration  time.Duration
+	requestID string
+	remote    string // IP address of the client
+	err       error  // why the handler failed; nil when it answered
 
 	// The rest is empty where no plugin answered.
-	Plugin   string
-	Version  int
-	Pattern  string // what matched: the guest's router, or the manifest's route
-	Attempts int    // runs of the handler; more than 1 after conflicts
-	Outcome  dispatch.Outcome
-	Err      error // why the handler failed; nil when it answered
+	plugin   string
+	version  int
+	pattern  string // what matched: the guest's router, or the manifest's route
+	attempts int    // runs of the handler; more than 1 after conflicts
+	outcome  dispatch.Outcome
 }
 
-// report tells the log and the observer of a finished request.
+// report logs a finished request. It costs nothing where nobody reads it.
 func (p *Public) report(ctx *fasthttp.RequestCtx, c *call) {
-	if p.cfg.Observe == nil && !p.log.Enabled(context.Background(), levelOf(ctx.Response.StatusCode())) {
-		return
-	}
-	info := c.info(ctx)
-	info.log(p.log, "request")
-	if p.cfg.Observe != nil {
-		p.cfg.Observe(info)
+	if p.log.Enabled(context.Background(), levelOf(ctx.Response.StatusCode())) {
+		c.record(ctx).log(p.log, "request")
 	}
 }
 
@@ -50,57 +45,54 @@ func levelOf(status int) slog.Level {
 	return slog.LevelInfo
 }
 
-func (i RequestInfo) log(log *slog.Logger, message string) {
-	if level := levelOf(i.Status); log.Enabled(context.Background(), level) {
-		log.LogAttrs(context.Background(), level, message, i.attrs()...)
+func (r *record) log(log *slog.Logger, message string) {
+	if level := levelOf(r.status); log.Enabled(context.Background(), level) {
+		log.LogAttrs(context.Background(), level, message, r.attrs()...)
 	}
 }
 
-func (c *call) info(ctx *fasthttp.RequestCtx) RequestInfo {
-	info := RequestInfo{
-		Method:    c.method,
-		Path:      c.path,
-		Status:    ctx.Response.StatusCode(),
-		Bytes:     len(ctx.Response.Body()),
-		Duration:  time.Since(c.start),
-		RequestID: c.id,
-		Remote:    c.remote,
-		Err:       c.err,
+func (c *call) record(ctx *fasthttp.RequestCtx) *record {
+	r := &record{
+		method:    c.method,
+		path:      c.path,
+		status:    ctx.Response.StatusCode(),
+		bytes:     len(ctx.Response.Body()),
+		duration:  time.Since(c.start),
+		requestID: c.id,
+		remote:    c.remote,
+		err:       c.err,
 	}
 	if c.match.Service != nil {
 		env := c.match.Service.Env()
-		info.Plugin, info.Version = env.Plugin, env.Version
-		info.Attempts, info.Outcome = c.result.Attempts, c.result.Outcome
-		info.Pattern = c.match.Pattern
-		if c.inv.Pattern != "" {
-			info.Pattern = c.inv.Pattern
-		}
+		r.plugin, r.version = env.Plugin, env.Version
+		r.attempts, r.outcome = c.result.Attempts, c.result.Outcome
+		r.pattern = cmp.Or(c.inv.Pattern, c.match.Pattern)
 	}
-	return info
+	return r
 }
 
-func (i RequestInfo) attrs() []slog.Attr {
+func (r *record) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
-		slog.String("method", i.Method),
-		slog.String("path", i.Path),
-		slog.Int("status", i.Status),
-		slog.Int("bytes", i.Bytes),
-		slog.Float64("ms", float64(i.Duration.Microseconds())/1000),
-		slog.String("request_id", i.RequestID),
-		slog.String("remote", i.Remote),
+		slog.String("method", r.method),
+		slog.String("path", r.path),
+		slog.Int("status", r.status),
+		slog.Int("bytes", r.bytes),
+		slog.Float64("ms", float64(r.duration.Microseconds())/1000),
+		slog.String("request_id", r.requestID),
+		slog.String("remote", r.remote),
 	)
-	if i.Plugin != "" {
+	if r.plugin != "" {
 		attrs = append(attrs,
-			slog.String("plugin", i.Plugin),
-			slog.Int("version", i.Version),
-			slog.String("pattern", i.Pattern),
-			slog.Int("attempts", i.Attempts),
-			slog.String("outcome", cmp.Or(string(i.Outcome), "none")),
+			slog.String("plugin", r.plugin),
+			slog.Int("version", r.version),
+			slog.String("pattern", r.pattern),
+			slog.Int("attempts", r.attempts),
+			slog.String("outcome", cmp.Or(string(r.outcome), string(dispatch.None))),
 		)
 	}
-	if i.Err != nil {
-		attrs = append(attrs, slog.Any("error", i.Err))
+	if r.err != nil {
+		attrs = append(attrs, slog.Any("error", r.err))
 	}
 	return attrs
 }

@@ -8,7 +8,7 @@ import (
 
 // A request that was refused before a guest ran had no effect, and says so.
 func TestAccessRecordHasAnOutcome(t *testing.T) {
-	attrs := RequestInfo{Plugin: "shop", Status: 413}.attrs()
+	attrs := (&record{plugin: "shop", status: 413}).attrs()
 	if !slices.ContainsFunc(attrs, slog.String("outcome", "none").Equal) {
 		t.Errorf("got %v, want the outcome none", attrs)
 	}

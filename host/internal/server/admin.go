@@ -86,7 +86,7 @@ type Admin struct {
 // NewAdmin returns an Admin that does not listen yet. Serve and Close it.
 func NewAdmin(cfg AdminConfig) *Admin {
 	a := &Admin{cfg: cfg, log: orDiscard(cfg.Log)}
-	a.edge = newEdge("admin", cfg.Conns, true, a.unrouted)
+	a.edge = newEdge("admin", cfg.Conns, true, a.unreadable)
 	a.bind()
 	a.serveOtherMethods(func(ctx *fasthttp.RequestCtx) { a.refuse(ctx, refuseOtherMethod, newRequestID()) })
 	a.app.Server().ExpectHandler = a.expect
@@ -231,9 +231,9 @@ func (a *Admin) refuse(ctx *fasthttp.RequestCtx, r *refusal, id string) {
 	}
 }
 
-// unrouted answers what fasthttp could not read although the gate let it
+// unreadable answers what fasthttp could not read although the gate let it
 // through: a body that stopped within its first bytes.
-func (a *Admin) unrouted(c *fiber.Ctx, _ error) error {
+func (a *Admin) unreadable(c *fiber.Ctx, _ error) error {
 	a.refuse(c.Context(), refusalOf(c.Context()), newRequestID())
 	return nil
 }
@@ -251,17 +251,17 @@ func unroutedRefusal(c *fiber.Ctx, err error) *refusal {
 
 func (a *Admin) record(ctx *fasthttp.RequestCtx, call *adminCall) {
 	path, _ := splitTarget(ctx.Request.Header.RequestURI())
-	info := RequestInfo{
-		Method:    string(ctx.Method()),
-		Path:      string(path),
-		Status:    ctx.Response.StatusCode(),
-		Bytes:     len(ctx.Response.Body()),
-		Duration:  time.Since(call.start),
-		RequestID: call.id,
-		Remote:    string(appendIP(nil, ctx.RemoteAddr())),
-		Err:       call.err,
+	r := record{
+		method:    string(ctx.Method()),
+		path:      string(path),
+		status:    ctx.Response.StatusCode(),
+		bytes:     len(ctx.Response.Body()),
+		duration:  time.Since(call.start),
+		requestID: call.id,
+		remote:    string(appendIP(nil, ctx.RemoteAddr())),
+		err:       call.err,
 	}
-	info.log(a.log, "admin request")
+	r.log(a.log, "admin request")
 }
 
 // describe returns the OpenAPI document. It is made once, when every route is

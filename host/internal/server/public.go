@@ -76,9 +76,6 @@ type PublicConfig struct {
 	BodyMemory int64
 	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
 	Spool *Spool
-	// Observe, if not nil, is called for each finished request, by many
-	// goroutines at a time and before the response is sent.
-	Observe func(RequestInfo)
 	// ShowErrors puts the plugin's own failure into the detail of a problem. It
 	// is for an author's own machine: the text may quote the guest.
 	ShowErrors bool

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -451,42 +452,52 @@ func TestPanicInRoutingIsContained(t *testing.T) {
 	}
 }
 
-func TestObserveAndLog(t *testing.T) {
+// TestRequestLog reads what the log says of a request, before its response is
+// there to be read.
+func TestRequestLog(t *testing.T) {
 	var log bytes.Buffer
-	infos := make(chan RequestInfo, 2)
 	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+		if inv.Request.Head.Path == "/fails" {
+			return dispatch.Result{Attempts: 1, Outcome: dispatch.Aborted}, fault.New(fault.Trap, "", "the guest trapped")
+		}
 		inv.Pattern = "GET /of/{the}/guest"
 		inv.Reply.Body = append(inv.Reply.Body, "hello"...)
 		return dispatch.Result{Attempts: 3, Outcome: dispatch.Committed}, nil
-	}, func(c *PublicConfig) {
-		c.Observe = func(i RequestInfo) { infos <- i }
-		c.Log = slog.New(slog.NewTextHandler(&log, nil))
-	})
-	roundTrip(t, addr, get("/a?token=s3cret", "X-Request-Id: abc"))
-	got := <-infos
-	if got.Duration <= 0 {
-		t.Errorf("duration %v", got.Duration)
-	}
-	got.Duration = 0
-	want := RequestInfo{
-		Method: "GET", Path: "/a", Status: 200, Bytes: 5, RequestID: "abc", Remote: "127.0.0.1",
-		Plugin: "stub", Version: 7, Pattern: "GET /of/{the}/guest", Attempts: 3, Outcome: dispatch.Committed,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("observed (-want +got):\n%s", diff)
-	}
-	line := log.String()
-	for _, part := range []string{"msg=request", "method=GET", "path=/a ", "status=200", "request_id=abc", "plugin=stub", "version=7", "attempts=3", "outcome=committed"} {
-		if !strings.Contains(line, part) {
-			t.Errorf("the log line lacks %q: %s", part, line)
+	}, func(c *PublicConfig) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+	for _, tc := range []struct {
+		raw  string
+		want map[string]any
+	}{
+		{get("/a?token=s3cret", "X-Request-Id: abc"), map[string]any{
+			"level": "INFO", "method": "GET", "path": "/a", "status": 200.0, "bytes": 5.0, "request_id": "abc", "remote": "127.0.0.1",
+			"plugin": "stub", "version": 7.0, "pattern": "GET /of/{the}/guest", "attempts": 3.0, "outcome": "committed",
+		}},
+		{get("/nothing?s3cret", "X-Request-Id: abc"), map[string]any{
+			"level": "INFO", "method": "GET", "path": "/nothing", "status": 404.0, "request_id": "abc", "remote": "127.0.0.1",
+		}},
+		{request("PUT", "/fails", "", "X-Request-Id: abc", "Content-Length: 0"), map[string]any{
+			"level": "ERROR", "method": "PUT", "path": "/fails", "status": 502.0, "request_id": "abc", "remote": "127.0.0.1",
+			"plugin": "stub", "version": 7.0, "pattern": "/{rest...}", "attempts": 1.0, "outcome": "aborted", "error": "the guest trapped",
+		}},
+	} {
+		log.Reset()
+		resp := roundTrip(t, addr, tc.raw)
+		var got map[string]any
+		if err := json.Unmarshal(log.Bytes(), &got); err != nil {
+			t.Fatalf("the log is not one record: %v: %s", err, &log)
 		}
-	}
-	if strings.Contains(line, "s3cret") {
-		t.Errorf("the query is logged: %s", line)
-	}
-	roundTrip(t, addr, get("/nothing"))
-	if got := <-infos; got.Status != 404 || got.Plugin != "" || got.Attempts != 0 {
-		t.Errorf("without a plugin: %+v", got)
+		if ms, ok := got["ms"].(float64); !ok || ms < 0 {
+			t.Errorf("duration %v", got["ms"])
+		}
+		delete(got, "ms")
+		delete(got, "time")
+		tc.want["msg"] = "request"
+		if _, has := tc.want["bytes"]; !has { // a problem
+			tc.want["bytes"] = float64(len(resp.body))
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tc.raw, diff)
+		}
 	}
 }
 
