@@ -32,7 +32,8 @@ router            -> plugin
 store             -> fault
 store/badger      -> store
 store/storetest   -> store
-egress            -> limit
+field             ->
+egress            -> limit field
 egress/egresstest ->
 invoke            -> store limit egress
 capability        -> invoke

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 )
 
 func TestCall(t *testing.T) {
@@ -39,7 +40,7 @@ func TestCall(t *testing.T) {
 		if h.Name == "set-cookie" {
 			cookies = append(cookies, h.Value)
 		}
-		if h.Name != strings.ToLower(h.Name) || isOurs(h.Name) {
+		if h.Name != strings.ToLower(h.Name) || field.IsHopByHop(h.Name) {
 			t.Errorf("the guest sees %s", h.Name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -203,7 +204,7 @@ func (c *call) response() *abi.HTTPResponse {
 	}
 	r.Status = uint32(c.resp.StatusCode)
 	for name, values := range c.resp.Header {
-		if isOurs(name) {
+		if field.IsHopByHop(name) {
 			continue
 		}
 		for _, v := range values {

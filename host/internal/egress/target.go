@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -67,7 +66,7 @@ func authority(raw string) string {
 	return rest
 }
 
-// dialled is the target's host and port, for messages.
+// String returns the host and the port, for messages.
 func (t target) String() string { return t.origin.Host + ":" + strconv.Itoa(int(t.origin.Port)) }
 
 // knownFlags are the flags of a call this host knows.
@@ -78,7 +77,7 @@ func checkRequest(r *abi.HTTPRequest) (why string) {
 	switch {
 	case r.Flags&^knownFlags != 0:
 		return "a flag is unknown to this host"
-	case !httpguts.ValidHeaderFieldName(r.Method):
+	case !field.IsToken(r.Method):
 		return "the method is not a token"
 	case strings.EqualFold(r.Method, "CONNECT") || strings.EqualFold(r.Method, "TRACE"):
 		return "the methods CONNECT and TRACE are not offered"
@@ -87,23 +86,13 @@ func checkRequest(r *abi.HTTPRequest) (why string) {
 	}
 	for _, h := range r.Headers {
 		switch {
-		case !httpguts.ValidHeaderFieldName(h.Name):
+		case !field.IsToken(h.Name):
 			return fmt.Sprintf("the header name %.64q is not a token", h.Name)
-		case isOurs(h.Name) || strings.EqualFold(h.Name, "host") || strings.EqualFold(h.Name, "expect"):
+		case field.IsHopByHop(h.Name) || strings.EqualFold(h.Name, "host") || strings.EqualFold(h.Name, "expect"):
 			return fmt.Sprintf("the header %.64q is the host's to set", h.Name)
-		case !httpguts.ValidHeaderFieldValue(h.Value):
+		case !field.IsValue(h.Value):
 			return fmt.Sprintf("the value of header %.64q has a control character", h.Name)
 		}
 	}
 	return ""
-}
-
-// isOurs reports whether a field belongs to the connection or frames the body.
-func isOurs(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-		"te", "trailer", "transfer-encoding", "upgrade", "content-length":
-		return true
-	}
-	return false
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -107,27 +108,14 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 // Calls returns the attempt's calls to other services, nil without a grant.
 func (inv *Invocation) Calls() *egress.Session {
 	if inv.calls == nil && inv.Env.Outbound != nil {
+		header := inv.Request.Head.Headers
 		inv.calls = inv.Env.Outbound.Session(egress.Trace{
 			RequestID:   inv.Request.Head.RequestID,
-			Traceparent: inv.field("traceparent"),
-			Tracestate:  inv.field("tracestate"),
+			Traceparent: field.Single(header, "traceparent"),
+			Tracestate:  field.Single(header, "tracestate"),
 		})
 	}
 	return inv.calls
-}
-
-// field returns the request's header field of that name where it stands once.
-func (inv *Invocation) field(name string) (value string) {
-	for _, f := range inv.Request.Head.Headers {
-		switch {
-		case f.Name != name:
-		case value != "":
-			return ""
-		default:
-			value = f.Value
-		}
-	}
-	return value
 }
 
 // End frees what the attempt held open.

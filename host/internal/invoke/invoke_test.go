@@ -256,17 +256,6 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestIsHopByHop(t *testing.T) {
-	for name, want := range map[string]bool{
-		"connection": true, "Keep-Alive": true, "TE": true, "upgrade": true, "Content-Length": true,
-		"Transfer-Encoding": true, "content-type": false, "t": false, "": false, "etag": false,
-	} {
-		if got := IsHopByHop(name); got != want {
-			t.Errorf("IsHopByHop(%q): got %v, want %v", name, got, want)
-		}
-	}
-}
-
 func FuzzSetHead(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add(head(200))

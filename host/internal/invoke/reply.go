@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -84,11 +85,11 @@ func checkHead(h *abi.ResponseHead) string {
 	}
 	for _, f := range h.Headers {
 		switch {
-		case !IsToken(f.Name):
+		case !field.IsToken(f.Name):
 			return fmt.Sprintf("response header name %.64q is not a token", f.Name)
-		case IsHopByHop(f.Name):
+		case field.IsHopByHop(f.Name):
 			return fmt.Sprintf("response header %.64q is the host's to set", f.Name)
-		case !IsFieldValue(f.Value):
+		case !field.IsValue(f.Value):
 			return fmt.Sprintf("value of response header %.64q has a control character", f.Name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -140,7 +141,7 @@ func appendPairs(pairs []abi.Pair, lines string) []abi.Pair {
 		line, rest, _ := strings.Cut(lines, "\r\n")
 		lines = rest
 		name, value, _ := strings.Cut(line, ":")
-		if invoke.IsHopByHop(name) {
+		if field.IsHopByHop(name) {
 			if name == "connection" {
 				options = append(options, value)
 			}

@@ -5,8 +5,6 @@ import "net/netip"
 // Character classes of RFC 3986 and RFC 9110, over bytes: what arrives is not
 // known to be text.
 
-var tokenSet = setOf("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
 // authoritySet holds what a host name, an IP literal and a port are made of. No
 // "@": a user in a Host is somebody's trick. No "%": a name needs none, and a
 // zone belongs to one machine.
@@ -17,17 +15,6 @@ func setOf(chars string) (set [256]bool) {
 		set[chars[i]] = true
 	}
 	return set
-}
-
-func isTokenByte(c byte) bool { return tokenSet[c] }
-
-func isTokenBytes(b []byte) bool {
-	for _, c := range b {
-		if !tokenSet[c] {
-			return false
-		}
-	}
-	return len(b) > 0
 }
 
 // isAuthority reports whether b is a host with an optional port.

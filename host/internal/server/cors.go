@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -21,11 +22,8 @@ const simpleMethods = "GET, HEAD, POST"
 // where the operator set a policy for the path. Elsewhere OPTIONS is a method
 // like any other. The method it asks about finds the plugin.
 func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *call) bool {
-	if c.method != http.MethodOptions || c.header("origin") == "" {
-		return false
-	}
-	method := c.header("access-control-request-method")
-	if method == "" {
+	origin, method := field.Single(c.headers, "origin"), field.Single(c.headers, "access-control-request-method")
+	if c.method != http.MethodOptions || origin == "" || method == "" {
 		return false
 	}
 	m := p.cfg.Routes.Route(method, c.routeHost, c.path, c.params[:0])
@@ -39,7 +37,7 @@ func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *call) bool {
 	c.setID(ctx)
 	h := &ctx.Response.Header
 	h.Set("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
-	if !allowOrigin(h, m.CORS, c.header("origin")) {
+	if !allowOrigin(h, m.CORS, origin) {
 		return true
 	}
 	// The whole policy, whatever was asked: the browser judges.
@@ -63,7 +61,7 @@ func (c *call) addCORS(ctx *fasthttp.RequestCtx) {
 	if !policy.Everyone() {
 		h.Add("Vary", "Origin")
 	}
-	if allowOrigin(h, policy, c.header("origin")) && len(policy.Expose) > 0 {
+	if allowOrigin(h, policy, field.Single(c.headers, "origin")) && len(policy.Expose) > 0 {
 		h.Set("Access-Control-Expose-Headers", strings.Join(policy.Expose, ", "))
 	}
 }
@@ -83,18 +81,4 @@ func allowOrigin(h *fasthttp.ResponseHeader, policy *plugin.CORS, origin string)
 		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 	return true
-}
-
-// header returns the value of a field that is there once, else "".
-func (c *call) header(name string) string {
-	value, found := "", false
-	for _, f := range c.headers {
-		if f.Name == name {
-			if found {
-				return ""
-			}
-			value, found = f.Value, true
-		}
-	}
-	return value
 }

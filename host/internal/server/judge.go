@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -75,7 +76,7 @@ type framing struct {
 // searched before. It returns its length, or 0 while more must come. What can
 // be refused early is, so that a client with the wrong idea learns it at once.
 func findHead(b []byte, from int) (int, *refusal) {
-	if len(b) > 0 && !isTokenByte(b[0]) {
+	if len(b) > 0 && !field.IsToken(b[:1]) {
 		return 0, refuseMethod
 	}
 	for i := from; ; i++ {
@@ -147,7 +148,7 @@ func judgeLine(line []byte) (requestLine, *refusal) {
 	switch {
 	case !ok1 || !ok2 || len(target) == 0 || bytes.IndexByte(version, ' ') >= 0:
 		return l, refuseLine
-	case len(method) > maxMethod || !isTokenBytes(method):
+	case len(method) > maxMethod || !field.IsToken(method):
 		return l, refuseMethod
 	case string(version) != "HTTP/1.1" && string(version) != "HTTP/1.0":
 		return l, refuseVersion
@@ -205,14 +206,12 @@ func (f *fields) judge(line []byte) *refusal {
 		return refuseFold
 	}
 	colon := bytes.IndexByte(line, ':')
-	if colon < 0 || !isTokenBytes(line[:colon]) {
+	if colon < 0 || !field.IsToken(line[:colon]) {
 		return refuseName
 	}
 	value := trimOWS(line[colon+1:])
-	for _, c := range value {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return refuseValue
-		}
+	if !field.IsValue(value) {
+		return refuseValue
 	}
 	return f.take(line[:colon], value)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/wasmoor/wasmoor/host/internal/field"
 )
 
 // headerRequestID names a request in logs here and upstream.
@@ -16,7 +18,7 @@ const maxRequestID = 128
 // appendRequestID appends the client's own id where it is a token of bearable
 // length, and a new ULID otherwise.
 func appendRequestID(b, given []byte, now time.Time) []byte {
-	if len(given) <= maxRequestID && isTokenBytes(given) {
+	if len(given) <= maxRequestID && field.IsToken(given) {
 		return append(b, given...)
 	}
 	return appendULID(b, now)

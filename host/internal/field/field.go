@@ -1,21 +1,28 @@
-package invoke
+// Package field holds the rules of HTTP header fields: what a name and a value
+// may be made of, and which fields are the connection's. Whoever reads a header
+// of a client, a guest or a service imports it.
+package field
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
 
 // IsToken reports whether s is a token of RFC 9110 §5.6.2, what a header name
 // and a method must be.
-func IsToken(s string) bool {
+func IsToken[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if !tokenChars[s[i]] {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }
 
-// IsFieldValue reports whether s is free of control characters other than tab
-// (RFC 9110 §5.5).
-func IsFieldValue(s string) bool {
+// IsValue reports whether s is free of control characters other than tab (RFC
+// 9110 §5.5).
+func IsValue[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
@@ -39,6 +46,22 @@ func IsHopByHop(name string) bool {
 var hopByHop = [...]string{
 	"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
 	"te", "trailer", "transfer-encoding", "upgrade", "content-length",
+}
+
+// Single returns the value of the field of a name in lower case, as requests
+// have them, where it stands once; else "": a field that stands twice says
+// nothing that everybody reads alike.
+func Single(header []abi.Pair, name string) string {
+	value, found := "", false
+	for _, f := range header {
+		if f.Name == name {
+			if found {
+				return ""
+			}
+			value, found = f.Value, true
+		}
+	}
+	return value
 }
 
 var tokenChars = func() (set [256]bool) {
