@@ -92,10 +92,11 @@ func mayRepeat(resp reply, err error) bool {
 // guarded runs one hop of a call behind the breaker of its origin, repeating it
 // where that is sound.
 func (c *Client) guarded(ctx context.Context, t target, repeat bool, send func() (reply, error)) (reply, error) {
-	policies := []failsafe.Policy[reply]{c.breakers.of(t.origin.String())}
+	var policies []failsafe.Policy[reply] // the outermost first
 	if repeat {
-		policies = []failsafe.Policy[reply]{retries(), policies[0]}
+		policies = append(policies, retries())
 	}
+	policies = append(policies, c.breakers.of(t.origin.String()))
 	return failsafe.With(policies...).WithContext(ctx).Get(send)
 }
 

@@ -32,7 +32,7 @@ type Config struct {
 	Network    Network
 	Origins    []plugin.Origin // granted; none = no call succeeds
 	Limits     limit.Outbound
-	Idempotent bool             // the services tolerate repeats of any method
+	Idempotent bool             // the services tolerate repeats of any method: all may be retried, and an attempt too
 	Cache      bool             // keep responses as RFC 9111 allows a private cache
 	Clock      func() time.Time // of the cache; nil = time.Now
 }
@@ -84,9 +84,6 @@ func New(cfg Config) *Client {
 func tcpOnly(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, _, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
 }
-
-// Idempotent reports whether the services called tolerate repeats.
-func (c *Client) Idempotent() bool { return c.cfg.Idempotent }
 
 // Close closes the connections. Sessions must have been closed.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }

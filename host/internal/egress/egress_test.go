@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,7 +202,7 @@ func TestHostileUpstreams(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name, origin string
-		want         []abi.Status
+		want         []abi.Status // one of them
 	}{
 		{"slow drip of a body", drip("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", "x"), []abi.Status{abi.Timeout}},
 		{"slow drip of chunks", drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), []abi.Status{abi.Timeout}},
@@ -243,7 +244,7 @@ func TestHostileUpstreams(t *testing.T) {
 				cfg.Limits.Timeout, cfg.Limits.ResponseBody = 500*time.Millisecond, 1<<20
 			}, tc.origin)
 			got := get(t, c, tc.origin)
-			if fmt.Sprint(tc.want) != fmt.Sprint([]abi.Status{got.status()}) && (len(tc.want) < 2 || got.status() != tc.want[0] && got.status() != tc.want[1]) {
+			if !slices.Contains(tc.want, got.status()) {
 				t.Errorf("%v %q after %d bytes, want %v", got.status(), got.head.Reason, len(got.body), tc.want)
 			}
 			if len(got.body) > 1<<20 {

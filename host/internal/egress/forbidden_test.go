@@ -86,16 +86,12 @@ func TestRedirectsToForbiddenAddresses(t *testing.T) {
 		w.Header()["Location"] = []string{next}
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
-	// The service itself is at 127.0.0.1, so the canary's other names stand for it.
-	ln, err := netip.ParseAddrPort(strings.TrimPrefix(origin, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	from, _ := plugin.ParseOrigin(origin)
 	c := client(t, func(cfg *Config) {
-		cfg.Network = Network{Resolver: egresstest.Zone().Resolver(t), Allow: []netip.Prefix{netip.PrefixFrom(ln.Addr(), 32)}}
+		cfg.Network = Network{Resolver: egresstest.Zone().Resolver(t), Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
 		cfg.Origins = append(grantsAll(t, port), from)
 	})
+	// The service itself is at 127.0.0.1, so the canary's other names stand for it.
 	for _, host := range []string{"127.0.0.2", "[::1]", "zero.test", "six.test", "private.test", "metadata.test", "0.0.0.0"} {
 		next = "http://" + host + ":" + port + "/"
 		if got := get(t, c, origin).status(); got != abi.Denied {
@@ -145,7 +141,7 @@ func TestWithoutAGrant(t *testing.T) {
 // TestTheGrantedTwin shows that grant and network together do let a call pass.
 func TestTheGrantedTwin(t *testing.T) {
 	origin := upstream(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "here") })
-	named := "http://loop.test:" + mustURL(t, origin).Port()
+	named := strings.Replace(origin, "127.0.0.1", "loop.test", 1)
 	c := client(t, func(cfg *Config) { cfg.Network.Resolver = egresstest.Zone().Resolver(t) }, origin, named)
 	for _, url := range []string{origin, named} {
 		if got := get(t, c, url); got.body != "here" || got.head.Status != 200 {

@@ -6,15 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -119,38 +118,13 @@ func get(t testing.TB, c *Client, url string) answer {
 	return do(t, c, abi.HTTPRequest{URL: url}, "")
 }
 
-// raw serves one connection after another with f.
+// raw serves each connection with f, after its first bytes.
 func raw(t testing.TB, f func(net.Conn)) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer conn.Close()
-				_, _ = conn.Read(make([]byte, 4096))
-				f(conn)
-			})
-		}
-	})
-	t.Cleanup(func() { _ = ln.Close(); serving.Wait() })
-	return "http://" + ln.Addr().String()
-}
-
-func mustURL(t testing.TB, raw string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
+	return "http://" + egresstest.Serve(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 4096))
+		f(conn)
+	}).String()
 }
 
 func drained(r *http.Request) string {

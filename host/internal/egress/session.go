@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -49,12 +50,10 @@ type call struct {
 }
 
 // Open takes a call and returns its handle. Else it returns a status, Invalid,
-// Limit or Denied, and the reason for a person. r is copied.
+// Limit or Denied, and the reason for a person. r is only read.
 func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why string) {
-	if r.Method == "" {
-		r.Method = http.MethodGet
-	}
-	if why := checkRequest(r); why != "" {
+	method := cmp.Or(r.Method, http.MethodGet)
+	if why := checkRequest(method, r); why != "" {
 		return 0, abi.Invalid, why
 	}
 	t, why := parseTarget(r.URL)
@@ -67,7 +66,7 @@ func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, wh
 		return 0, abi.Limit, "the attempt has made all the calls it may"
 	}
 	c := &call{
-		out:     outgoing{method: strings.Clone(r.Method), target: t, header: s.header(r), flags: r.Flags},
+		out:     outgoing{method: method, target: t, header: s.header(r), flags: r.Flags},
 		timeout: s.client.cfg.Limits.Timeout,
 	}
 	if asked := time.Duration(r.TimeoutMS) * time.Millisecond; asked > 0 {
@@ -100,7 +99,8 @@ func (s *Session) call(handle uint32) *call {
 	return s.calls[handle-1]
 }
 
-// Write appends a copy of data to the body of a call that was not sent.
+// Write appends a copy of data to the body of a call that was not sent. Over
+// limit.OutboundBody it returns Limit and appends nothing.
 func (s *Session) Write(handle uint32, data []byte) abi.Status {
 	c := s.call(handle)
 	switch {
@@ -116,8 +116,10 @@ func (s *Session) Write(handle uint32, data []byte) abi.Status {
 }
 
 // Send sends calls, at most limit.Outbound.Concurrent at a time, and returns
-// how many have a response when each has one or has failed. The error is that
-// of ctx, which bounds every call and the reading of its body.
+// how many have a response when each has one or has failed. It returns a status,
+// NotFound or Invalid, and sends nothing, where a handle is void, stands twice or
+// was sent before. The error is that of ctx, which bounds every call and the
+// reading of its body.
 func (s *Session) Send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
 	calls := make([]*call, len(handles))
 	for i, handle := range handles {
@@ -215,8 +217,8 @@ func (c *call) response() *abi.HTTPResponse {
 	return r
 }
 
-// Read waits for the next bytes of a response's body; 0 is the end. The status
-// of a failed call is that of its failure.
+// Read waits for the next bytes of a response's body; 0 with OK is the end. The
+// status of a failed call is that of its failure, and stays.
 func (s *Session) Read(handle uint32, buf []byte) (int, abi.Status) {
 	c := s.call(handle)
 	switch {
@@ -242,23 +244,18 @@ func (s *Session) Read(handle uint32, buf []byte) (int, abi.Status) {
 	return 0, c.failed.status
 }
 
-// read reads at least a byte or an error. At the limit it looks whether the
-// body goes on.
-func (c *call) read(buf []byte, most int64) (n int, err error) {
-	room := most - c.got
-	if room == 0 {
-		buf, room = make([]byte, 1), 1
-		most = 0
+// read reads at least a byte or an error. At the limit, most bytes, it looks
+// whether the body goes on.
+func (c *call) read(buf []byte, most int64) (int, error) {
+	if room := most - c.got; room > 0 {
+		n, err := io.ReadAtLeast(c.resp.Body, buf[:min(int64(len(buf)), room)], 1)
+		c.got += int64(n)
+		return n, err
 	}
-	buf = buf[:min(int64(len(buf)), room)]
-	for n == 0 && err == nil {
-		n, err = c.resp.Body.Read(buf)
+	if _, err := io.ReadAtLeast(c.resp.Body, make([]byte, 1), 1); err != nil {
+		return 0, err
 	}
-	if n > 0 && most == 0 {
-		return 0, &failure{abi.Limit, "the response of " + c.out.target.String() + " is over the limit"}
-	}
-	c.got += int64(n)
-	return n, err
+	return 0, &failure{abi.Limit, "the response of " + c.out.target.String() + " is over the limit"}
 }
 
 // Reason returns why a call failed, "" if it did not.
@@ -289,13 +286,12 @@ func (c *call) release() {
 	}
 }
 
-// Close ends all calls.
+// Close ends all calls. It may be called again.
 func (s *Session) Close() {
-	for i, c := range s.calls {
+	for _, c := range s.calls {
 		if c != nil {
 			c.release()
-			s.calls[i] = nil
 		}
 	}
-	s.calls = s.calls[:0]
+	s.calls = nil
 }

@@ -73,13 +73,13 @@ func (t target) String() string { return t.origin.Host + ":" + strconv.Itoa(int(
 const knownFlags = abi.HTTPNoRedirect | abi.HTTPNoCache
 
 // checkRequest judges everything of a call but its URL.
-func checkRequest(r *abi.HTTPRequest) (why string) {
+func checkRequest(method string, r *abi.HTTPRequest) (why string) {
 	switch {
 	case r.Flags&^knownFlags != 0:
 		return "a flag is unknown to this host"
-	case !field.IsToken(r.Method):
+	case !field.IsToken(method):
 		return "the method is not a token"
-	case strings.EqualFold(r.Method, "CONNECT") || strings.EqualFold(r.Method, "TRACE"):
+	case strings.EqualFold(method, "CONNECT") || strings.EqualFold(method, "TRACE"):
 		return "the methods CONNECT and TRACE are not offered"
 	case len(r.Headers) > limit.Headers:
 		return fmt.Sprintf("there are more than %d header fields", limit.Headers)

@@ -13,12 +13,14 @@ type Limits struct {
 	Concurrency  int // invocations of one plugin at a time
 }
 
-// Outbound bounds the calls of one attempt to other services. Sizes are bytes.
+// Outbound bounds the calls of one attempt to other services, and of no more:
+// all of a plugin's are bounded by these and by Limits.Concurrency. Sizes are
+// bytes.
 type Outbound struct {
 	Timeout      time.Duration // of a call, to the end of its response's body
 	ResponseBody int64         // decompressed
-	Calls        int           // that an attempt may open
-	Concurrent   int           // of an attempt at a time
+	Calls        int           // that an attempt may open, closed ones included
+	Concurrent   int           // that wait for a response's head at a time
 }
 
 // DefaultOutbound returns the bounds of a plugin whose manifest names none.

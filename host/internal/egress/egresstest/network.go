@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,11 +89,10 @@ func (n *Names) next(name string, count bool) (netip.Addr, bool) {
 	return list[i], true
 }
 
-// Canary counts connections to a listener nobody may reach, until the test
-// ends.
-func Canary(t testing.TB) (port string, hits *atomic.Int64) {
+// Serve hands each connection to a port of loopback to f, which runs once for
+// each and need not close it, until the test ends.
+func Serve(t testing.TB, f func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	hits = new(atomic.Int64)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -104,11 +104,21 @@ func Canary(t testing.TB) (port string, hits *atomic.Int64) {
 			if err != nil {
 				return
 			}
-			hits.Add(1)
-			_ = conn.Close()
+			serving.Go(func() {
+				f(conn)
+				_ = conn.Close() // f may have done so
+			})
 		}
 	})
 	t.Cleanup(func() { _ = ln.Close(); serving.Wait() })
-	_, port, _ = net.SplitHostPort(ln.Addr().String())
-	return port, hits
+	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Canary counts connections to a listener nobody may reach, until the test
+// ends.
+func Canary(t testing.TB) (port string, hits *atomic.Int64) {
+	t.Helper()
+	hits = new(atomic.Int64)
+	addr := Serve(t, func(net.Conn) { hits.Add(1) })
+	return strconv.Itoa(int(addr.Port())), hits
 }
