@@ -5,9 +5,11 @@ package outbound
 import (
 	"context"
 	"log/slog"
+	"net/url"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
@@ -27,18 +29,31 @@ func Functions() []capability.Func {
 		})...))
 }
 
+// enter returns the n bytes at ptr and the attempt's calls. Without calls it is
+// Denied, and the bytes are there all the same.
+func enter(inv *invoke.Invocation, mem capability.Memory, ptr, n uint64) ([]byte, *egress.Session, abi.Status) {
+	data, ok := mem.Range(ptr, n)
+	if !ok {
+		return nil, nil, abi.BadPointer
+	}
+	calls := inv.Calls()
+	if calls == nil {
+		return data, nil, abi.Denied
+	}
+	return data, calls, abi.OK
+}
+
 // open tells the plugin's log why a call was refused: the guest learns a number.
 func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
-	layout, ok := mem.Range(args[0], args[1])
-	calls := inv.Calls()
+	layout, calls, status := enter(inv, mem, args[0], args[1])
 	var request abi.HTTPRequest
 	decoded := len(layout) <= limit.OutboundHead && abi.DecodeHTTPRequest(string(layout), &request)
 	switch {
-	case !ok:
-		return int64(abi.BadPointer)
-	case calls == nil:
+	case status == abi.Denied:
 		refused(inv, request.URL, "no origin is granted; the manifest asks for it with outbound.allow")
-		return int64(abi.Denied)
+		return int64(status)
+	case status != abi.OK:
+		return int64(status)
 	case len(layout) > limit.OutboundHead:
 		refused(inv, "", "its head is larger than "+limit.FormatSize(limit.OutboundHead))
 		return int64(abi.Limit)
@@ -54,29 +69,33 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 }
 
 func refused(inv *invoke.Invocation, url, why string) {
-	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", invoke.Cut(url, 256)))
+	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", shown(url)))
+}
+
+// shown returns what of a URL the log may hold: neither user information nor a
+// query, which may be secrets. Of one that cannot be read that is nothing.
+func shown(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return invoke.Cut(u.String(), 256)
 }
 
 func write(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
-	data, ok := mem.Range(args[1], args[2])
-	calls := inv.Calls()
-	switch {
-	case !ok:
-		return int64(abi.BadPointer)
-	case calls == nil:
-		return int64(abi.Denied)
+	data, calls, status := enter(inv, mem, args[1], args[2])
+	if status != abi.OK {
+		return int64(status)
 	}
 	return int64(calls.Write(uint32(args[0]), data))
 }
 
 func send(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
-	layout, ok := mem.Range(args[0], args[1])
-	calls := inv.Calls()
+	layout, calls, status := enter(inv, mem, args[0], args[1])
 	switch {
-	case !ok:
-		return int64(abi.BadPointer), nil
-	case calls == nil:
-		return int64(abi.Denied), nil
+	case status != abi.OK:
+		return int64(status), nil
 	case len(layout) > limit.OutboundHead:
 		return int64(abi.Limit), nil
 	}
@@ -92,13 +111,9 @@ func send(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 }
 
 func head(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
-	buf, ok := mem.Range(args[1], args[2])
-	calls := inv.Calls()
-	switch {
-	case !ok:
-		return int64(abi.BadPointer)
-	case calls == nil:
-		return int64(abi.Denied)
+	buf, calls, status := enter(inv, mem, args[1], args[2])
+	if status != abi.OK {
+		return int64(status)
 	}
 	layout, status := calls.Head(uint32(args[0]))
 	if status != abi.OK {
@@ -108,13 +123,9 @@ func head(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 }
 
 func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
-	buf, ok := mem.Range(args[1], args[2])
-	calls := inv.Calls()
-	switch {
-	case !ok:
-		return int64(abi.BadPointer), nil
-	case calls == nil:
-		return int64(abi.Denied), nil
+	buf, calls, status := enter(inv, mem, args[1], args[2])
+	if status != abi.OK {
+		return int64(status), nil
 	}
 	n, status := calls.Read(uint32(args[0]), buf)
 	if ctx.Err() != nil {
@@ -126,10 +137,10 @@ func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	return int64(n), nil
 }
 
-func closeCall(inv *invoke.Invocation, _ capability.Memory, args []uint64) int64 {
-	calls := inv.Calls()
-	if calls == nil {
-		return int64(abi.Denied)
+func closeCall(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	_, calls, status := enter(inv, mem, 0, 0)
+	if status != abi.OK {
+		return int64(status)
 	}
 	return int64(calls.CloseCall(uint32(args[0])))
 }

@@ -1,6 +1,7 @@
 package outbound_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -196,6 +197,27 @@ func TestRefused(t *testing.T) {
 	} {
 		if abi.Status(c.got) != c.want {
 			t.Errorf("%s: %v, want %v", name, abi.Status(c.got), c.want)
+		}
+	}
+}
+
+// TestRefusalInTheLog: the plugin's log says why and where, and none of what may
+// be secret.
+func TestRefusalInTheLog(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://a.example:8443/b%2Fc?key=s3cret#s3cret": "url=https://a.example:8443/b%2Fc",
+		"https://s3cret:s3cret@a.example/b":              "url=https://a.example/b",
+		"https://a.example/%zz?key=s3cret":               `url=""`,
+		"https://a.example/" + strings.Repeat("b", 1000): "bbb",
+	} {
+		g := with(t, "https://b.example")
+		var log bytes.Buffer
+		g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
+		if got := g.open("GET", url); got >= 0 {
+			t.Fatalf("%s: handle %d", url, got)
+		}
+		if line := log.String(); !strings.Contains(line, want) || strings.Contains(line, "s3cret") || len(line) > 600 {
+			t.Errorf("%s: the log says %s", url, line)
 		}
 	}
 }
