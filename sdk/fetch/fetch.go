@@ -15,7 +15,8 @@
 // The host follows redirects, verifies certificates, retries what may be
 // retried, decompresses, and closes every response when the handler has
 // returned. Errors are of type *Error and wrap an abi.Status: errors.Is(err,
-// fetch.ErrTimeout) and the like tell them apart.
+// fetch.ErrTimeout) and the like tell them apart. Only what a Request's Body
+// fails with is returned as it is.
 //
 // Plugins import it. It does not import net/http, which would double a guest.
 package fetch
@@ -140,7 +141,9 @@ type Result struct {
 }
 
 // All makes calls at once and returns when each has a response or has failed:
-// in about the time of the slowest. The results are in the order of the calls.
+// in about the time of the slowest. The host sends as many at a time as the
+// manifest's outbound.concurrent says, 8 by default, and the others when those
+// have their responses. The results are in the order of the calls.
 func All(calls ...*Request) []Result {
 	results := make([]Result, len(calls))
 	handles := make([]uint32, 0, len(calls))
@@ -232,7 +235,8 @@ func head(r *Request, handle uint32) (*Response, error) {
 	return &Response{Status: int(h.Status), URL: h.URL, Header: h.Headers, handle: handle}, nil
 }
 
-// Read reads the body as it arrives, and so makes the response an io.Reader.
+// Read reads the body as it arrives, and so makes the response an io.Reader. Over
+// the manifest's outbound.response_body, 8 MiB by default, it ends with ErrLimit.
 func (r *Response) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -248,10 +252,10 @@ func (r *Response) Read(p []byte) (int, error) {
 }
 
 // Bytes reads what is left of the body, at most limit bytes: a longer one is
-// ErrLimit. The response is closed.
+// ErrLimit. The response is closed, also after an error.
 func (r *Response) Bytes(limit int) ([]byte, error) {
-	defer func() { _ = r.Close() }() // never fails
-	body := make([]byte, 0, min(limit+1, piece))
+	defer func() { _ = r.Close() }()                       // never fails
+	body := make([]byte, 0, max(0, min(limit, piece-1))+1) // a byte more shows a longer body
 	for {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]

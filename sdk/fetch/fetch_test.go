@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,6 +41,14 @@ func run(t *testing.T, handler func() error, setup func(*sdktest.Host)) *sdktest
 	return host.Get("/")
 }
 
+// passes fails the test unless the handler returns nil.
+func passes(t *testing.T, handler func() error) {
+	t.Helper()
+	if res := run(t, handler, nil); res.Status != 204 {
+		t.Errorf("the handler gave %v", res)
+	}
+}
+
 func TestPost(t *testing.T) {
 	large := strings.Repeat("0123456789abcdef", 4000)
 	res := run(t, func() error {
@@ -62,7 +71,7 @@ func TestPost(t *testing.T) {
 }
 
 func TestAllKeepsOrderAndErrors(t *testing.T) {
-	run(t, func() error {
+	passes(t, func() error {
 		results := fetch.All(
 			&fetch.Request{URL: api + "/a"},
 			&fetch.Request{URL: "https://other.example/"},
@@ -84,11 +93,11 @@ func TestAllKeepsOrderAndErrors(t *testing.T) {
 			t.Errorf("the last body is %q, %v", body, err)
 		}
 		return nil
-	}, nil)
+	})
 }
 
 func TestErrorsSayWhat(t *testing.T) {
-	_ = run(t, func() error {
+	passes(t, func() error {
 		_, err := fetch.Get(api + "/slow?key=secret")
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), api+"/slow") {
 			t.Errorf("error %v", err)
@@ -111,7 +120,7 @@ func TestErrorsSayWhat(t *testing.T) {
 			t.Errorf("no calls: %v", results)
 		}
 		return nil
-	}, nil)
+	})
 }
 
 var errBroken = errors.New("broken")
@@ -121,7 +130,7 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, errBroken }
 
 func TestBodyInPieces(t *testing.T) {
-	run(t, func() error {
+	passes(t, func() error {
 		resp, err := fetch.Get(api + "/missing")
 		if err != nil {
 			return err
@@ -141,7 +150,25 @@ func TestBodyInPieces(t *testing.T) {
 			t.Errorf("read %q", text.String())
 		}
 		return nil
-	}, nil)
+	})
+}
+
+// TestBytesAtItsLimit reads the 13 bytes of a body.
+func TestBytesAtItsLimit(t *testing.T) {
+	for limit, want := range map[int]error{
+		math.MinInt: fetch.ErrLimit, -1: fetch.ErrLimit, 0: fetch.ErrLimit, 12: fetch.ErrLimit, 13: nil, 14: nil, math.MaxInt: nil,
+	} {
+		passes(t, func() error {
+			resp, err := fetch.Get(api + "/missing")
+			if err != nil {
+				return err
+			}
+			if body, err := resp.Bytes(limit); !errors.Is(err, want) || err == nil && string(body) != "no such thing" {
+				t.Errorf("limit %d: %q, %v, want %v", limit, body, err, want)
+			}
+			return nil
+		})
+	}
 }
 
 func TestNoUpstreamIsNoGrant(t *testing.T) {
