@@ -69,9 +69,9 @@ type Config struct {
 	// the text may quote the guest. Default false.
 	ShowErrors bool `koanf:"show_errors"`
 
-	// OutboundAllowNetworks lists networks, as prefixes separated by commas, that
-	// plugins may call beside the public ones, e.g. "10.1.0.0/16, 127.0.0.1/32".
-	// A plugin still needs a grant for each host. Default "".
+	// OutboundAllowNetworks are networks ("10.1.0.0/16") or addresses, separated by
+	// commas, that plugins may call beside the public ones. A plugin still needs a
+	// grant for each host. Default none.
 	OutboundAllowNetworks string `koanf:"outbound_allow_networks"`
 	// OutboundResolver resolves the names plugins call; nil takes the system's.
 	OutboundResolver *net.Resolver `koanf:"-"`
@@ -155,41 +155,37 @@ func (c Config) Validate() error {
 
 // outbound returns what plugins' calls may reach.
 func (c Config) outbound() (egress.Network, error) {
-	n := egress.Network{Resolver: c.OutboundResolver, RootCAs: c.OutboundRootCAs}
-	for text := range strings.SplitSeq(c.OutboundAllowNetworks, ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil || prefix != prefix.Masked() {
-			return n, badConfig("outbound_allow_networks", fmt.Sprintf(
-				"%q is not a network; write prefixes like 10.1.0.0/16 or 127.0.0.1/32, separated by commas", text))
-		}
-		n.Allow = append(n.Allow, prefix)
-	}
-	return n, nil
+	allow, err := networks("outbound_allow_networks", c.OutboundAllowNetworks)
+	return egress.Network{Allow: allow, Resolver: c.OutboundResolver, RootCAs: c.OutboundRootCAs}, err
 }
 
-// trustedProxies reads the networks of the proxies in front.
-func (c Config) trustedProxies() (networks []netip.Prefix, err error) {
-	for item := range strings.SplitSeq(c.TrustedProxies, ",") {
+// trustedProxies returns the networks of the proxies in front.
+func (c Config) trustedProxies() ([]netip.Prefix, error) {
+	return networks("trusted_proxies", c.TrustedProxies)
+}
+
+// networks reads the value of a key: networks and addresses, separated by
+// commas. 10.0.0.1/8 is none: whoever writes it means one address or a network,
+// and not both.
+func networks(key, text string) (list []netip.Prefix, err error) {
+	for item := range strings.SplitSeq(text, ",") {
 		item = strings.TrimSpace(item)
 		if item == "" {
 			continue
 		}
 		network, err := netip.ParsePrefix(item)
-		if addr, notNetwork := netip.ParseAddr(item); notNetwork == nil && addr.Zone() == "" {
+		if addr, notAddr := netip.ParseAddr(item); notAddr == nil && addr.Zone() == "" {
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		switch {
 		case err != nil || network.Addr().Is4In6():
-			return nil, badConfig("trusted_proxies", fmt.Sprintf("%q is not a network like 10.0.0.0/8, nor an address", item))
+			return nil, badConfig(key, fmt.Sprintf("%q is not a network like 10.0.0.0/8, nor an address", item))
 		case network != network.Masked():
-			return nil, badConfig("trusted_proxies", fmt.Sprintf("%q is not a network: write %s, or the address alone", item, network.Masked()))
+			return nil, badConfig(key, fmt.Sprintf("%q is not a network: write %s, or the address alone", item, network.Masked()))
 		}
-		networks = append(networks, network)
+		list = append(list, network)
 	}
-	return networks, nil
+	return list, nil
 }
 
 func badConfig(key, why string) error {

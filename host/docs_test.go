@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -157,5 +158,17 @@ func TestReadmesNameThePortOfTheirCommand(t *testing.T) {
 				t.Errorf("%s: the port is not that of the command:%s", file, block)
 			}
 		}
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	for _, text := range []string{"proxy.example", "10.0.0.1/8", "10.0.0.0/33", "::ffff:10.0.0.1", "::ffff:10.0.0.0/104", "fe80::1%eth0", "10.0.0.1:80", "10.0.0.0/8 10.1.0.0/16"} {
+		if list, err := networks("key", text); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%q reads as %v, %v, want invalid", text, list, err)
+		}
+	}
+	list, err := networks("key", " 10.0.0.0/8,, 127.0.0.1 , fd00::/8,::1")
+	if got := fmt.Sprint(list); err != nil || got != "[10.0.0.0/8 127.0.0.1/32 fd00::/8 ::1/128]" {
+		t.Errorf("networks reads as %s, %v", got, err)
 	}
 }

@@ -69,7 +69,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.String("tls-key", d.Host.TLSKey, "PEM file with its key")
 	flags.String("trusted-proxies", d.Host.TrustedProxies, "networks of proxies to believe about the client, separated by commas")
 	flags.Bool("show-errors", d.Host.ShowErrors, "tell clients why a plugin failed; for an author's own machine")
-	flags.String("outbound-allow-networks", d.Host.OutboundAllowNetworks, "private networks plugins may call, as prefixes separated by commas")
+	flags.String("outbound-allow-networks", d.Host.OutboundAllowNetworks, "private networks plugins may call, separated by commas")
 	flags.String("log-level", d.LogLevel, "debug, info, warn or error")
 	flags.String("log-format", d.LogFormat, "text, json, or auto: text on a terminal")
 	return flags
