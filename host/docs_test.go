@@ -72,7 +72,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"bytes of a plugin", size(plugin.DefaultKVBytes), "by grant"},
 		{"runs of a handler after conflicts", fmt.Sprint(limit.Attempts), ""},
 		{"calls of an attempt", fmt.Sprint(o.Calls), fmt.Sprint(om.Calls)},
-		{"calls of an attempt at a time", fmt.Sprint(o.Concurrent), fmt.Sprint(om.Concurrent)},
+		{"calls of an attempt that are sent at a time", fmt.Sprint(o.Concurrent), fmt.Sprint(om.Concurrent)},
 		{"time of a call", o.Timeout.String(), om.Timeout.String()},
 		{"response body of a call, decompressed", size(o.ResponseBody), size(om.ResponseBody)},
 		{"request head of a call", size(limit.OutboundHead), ""},
