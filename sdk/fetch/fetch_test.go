@@ -171,6 +171,39 @@ func TestBytesAtItsLimit(t *testing.T) {
 	}
 }
 
+// TestRefusedRequests: what the host refuses, a test on the author's machine
+// refuses too.
+func TestRefusedRequests(t *testing.T) {
+	header := func(name, value string) fetch.Request {
+		return fetch.Request{URL: api, Header: fetch.Header(nil).Add(name, value)}
+	}
+	for name, r := range map[string]fetch.Request{
+		"a space":          {URL: api + "/search?q=two words"},
+		"beyond ASCII":     {URL: api + "/größe"},
+		"a line break":     {URL: api + "/\r\nx: y"},
+		"a backslash":      {URL: api + `\a`},
+		"user information": {URL: "https://user@api.example.com/"},
+		"no origin":        {URL: "/search"},
+		"a long URL":       {URL: api + "/" + strings.Repeat("a", 8<<10)},
+		"CONNECT":          {URL: api, Method: "CONNECT"},
+		"trace":            {URL: api, Method: "trace"},
+		"no token":         {URL: api, Method: "GET /"},
+		"host":             header("Host", "other.example"),
+		"expect":           header("expect", "100-continue"),
+		"connection":       header("Connection", "close"),
+		"no name":          header("", "x"),
+		"injection":        header("x", "a\r\nb: c"),
+		"many headers":     {URL: api, Header: make(fetch.Header, 101)},
+	} {
+		passes(t, func() error {
+			if _, err := fetch.Do(&r); !errors.Is(err, fetch.ErrInvalid) {
+				t.Errorf("%s: %v, want invalid", name, err)
+			}
+			return nil
+		})
+	}
+}
+
 func TestNoUpstreamIsNoGrant(t *testing.T) {
 	host := sdktest.New(func(w *sdk.Response, _ *sdk.Request) error {
 		if _, err := fetch.Get(api); !errors.Is(err, fetch.ErrDenied) {

@@ -12,9 +12,10 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 )
 
-// maxCalls is how many calls a request may open, the host's default.
+// Limits of the calls of an attempt, the host's defaults.
 const (
 	maxCalls    = 20
+	maxURL      = 8 << 10
 	maxCallBody = 4 << 20
 )
 
@@ -93,17 +94,30 @@ func (c *call) HTTPOpen(layout []byte) int64 {
 	return int64(len(c.sent))
 }
 
+// validCall judges a call as the host does, but for the spellings of a host
+// name: Upstream has those that are granted.
 func validCall(r *abi.HTTPRequest) bool {
 	if r.Method == "" {
 		r.Method = http.MethodGet
 	}
-	u, err := url.Parse(r.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || !isToken(r.Method) {
-		return false
-	}
-	return !slices.ContainsFunc(r.Headers, func(f abi.Pair) bool {
-		return !isToken(f.Name) || isHopByHop(f.Name) || strings.EqualFold(f.Name, "host") || strings.ContainsFunc(f.Value, isControl)
-	})
+	return validURL(r.URL) && validMethod(r.Method) && len(r.Headers) <= maxHeaders &&
+		r.Flags&^(abi.HTTPNoRedirect|abi.HTTPNoCache) == 0 && !slices.ContainsFunc(r.Headers, refusedField)
+}
+
+func validURL(text string) bool {
+	unescaped := func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' }
+	u, err := url.Parse(text)
+	return err == nil && len(text) <= maxURL && !strings.ContainsFunc(text, unescaped) &&
+		(u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+}
+
+func validMethod(name string) bool {
+	return isToken(name) && !strings.EqualFold(name, http.MethodConnect) && !strings.EqualFold(name, http.MethodTrace)
+}
+
+func refusedField(f abi.Pair) bool {
+	return !isToken(f.Name) || isHopByHop(f.Name) || strings.EqualFold(f.Name, "host") || strings.EqualFold(f.Name, "expect") ||
+		strings.ContainsFunc(f.Value, isControl)
 }
 
 // handle returns an open call.
