@@ -148,7 +148,7 @@ func (b *rawBody) Resolve(ctx huma.Context) []error {
 
 // read returns the body, which may have max bytes. The bytes are the caller's.
 func (b *rawBody) read(max int64) ([]byte, error) {
-	body, _, r := readBody(b.ctx, nil, max, max, new(share))
+	body, _, r := readInto(b.ctx, nil, max, max, new(share))
 	if r == nil {
 		return body, nil
 	}

@@ -52,12 +52,11 @@ func (c *call) readBody(ctx *fasthttp.RequestCtx, spool *Spool) (r *refusal) {
 		keep = 0 // it goes to the file from its first piece
 	}
 	var more bool
-	if c.body, more, r = readBody(ctx, c.body, max, keep, &c.share); r != nil || !more {
+	if c.body, more, r = readInto(ctx, c.body, max, keep, &c.share); r != nil || !more {
 		c.request.Body = invoke.BodyOf(c.body)
 		return r
 	}
-	next := func(p []byte) (int, bool, *refusal) { return readPiece(ctx, p) }
-	if r = c.spoolRest(spool, c.body, next, max); r != nil {
+	if r = c.file.readFrom(ctx, spool, c.body, max); r != nil {
 		return r
 	}
 	c.body = nil // before its share is another's
@@ -66,11 +65,11 @@ func (c *call) readBody(ctx *fasthttp.RequestCtx, spool *Spool) (r *refusal) {
 	return nil
 }
 
-// readBody reads the body into buf, up to max bytes and within s. A length is a
+// readInto reads the body into buf, up to max bytes and within s. A length is a
 // claim: memory grows with what arrives, and never beyond what it claims. When
 // it has more than keep bytes it stops, and says that there may be more; buf grows
 // no further than that and one read.
-func readBody(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *share) (b []byte, more bool, r *refusal) {
+func readInto(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *share) (b []byte, more bool, r *refusal) {
 	size := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
 	switch {
@@ -95,11 +94,11 @@ func readBody(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *share) (
 		case int64(len(buf)) > keep:
 			return buf, true, nil
 		case len(buf) == cap(buf):
-			more := min(growth(len(buf), size), int(keep)+minRead-len(buf))
-			if !s.take(more) {
+			grow := min(growth(len(buf), size), int(keep)+minRead-len(buf))
+			if !s.take(grow) {
 				return buf, false, refuseBodies
 			}
-			buf = withRoom(buf, more)
+			buf = withRoom(buf, grow)
 		}
 	}
 }

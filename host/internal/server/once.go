@@ -30,24 +30,22 @@ func (c *call) findKey() *refusal {
 	if c.match.Keep == 0 || !changes(c.method) {
 		return nil
 	}
-	found := false
 	for _, h := range c.headers {
-		if h.Name != headerKey {
+		switch {
+		case h.Name != headerKey:
 			continue
-		}
-		if found {
+		case c.once.Key != "":
 			return refuseKeys
-		}
-		if !isKey(h.Value) {
+		case !isKey(h.Value):
 			return refuseKey
 		}
-		found = true
 		c.once = invoke.Once{Key: h.Value, Keep: c.match.Keep}
 	}
 	return nil
 }
 
-// changes reports whether a method is not safe (RFC 9110 §9.2.1).
+// changes reports whether a method is one that changes something (RFC 9110
+// §9.3, RFC 5789). Of methods that only the guest knows nobody else can say it.
 func changes(method string) bool {
 	switch method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
@@ -128,17 +130,17 @@ func (f *spooled) close() {
 	f.share.give()
 }
 
-// spoolRest writes the beginning of a body that is in buf, and then the rest, to
-// the file. Only buf is memory.
-func (c *call) spoolRest(s *Spool, buf []byte, next func([]byte) (int, bool, *refusal), max int64) *refusal {
+// readFrom writes the beginning of a body that is in buf, and then the rest of it,
+// up to max bytes. Only buf is memory.
+func (f *spooled) readFrom(ctx *fasthttp.RequestCtx, s *Spool, buf []byte, max int64) *refusal {
 	total := int64(len(buf))
 	for end := false; ; {
-		if r := c.file.write(s, buf); r != nil || end {
+		if r := f.write(s, buf); r != nil || end {
 			return r
 		}
 		var n int
 		var r *refusal
-		if n, end, r = next(buf[:cap(buf)]); r != nil {
+		if n, end, r = readPiece(ctx, buf[:cap(buf)]); r != nil {
 			return r
 		}
 		buf = buf[:n]
