@@ -31,7 +31,7 @@ type Guest struct {
 }
 
 // Call runs a host function. While the guest initialises, functions of
-// abi.Module answer abi.Unavailable (Native sees to it). ctx ends with the
+// abi.Module answer abi.Unavailable (Waiting sees to it). ctx ends with the
 // invocation: a function that waits returns its error then. args holds the
 // parameters as WebAssembly values; the result is the one WebAssembly value, or
 // ignored when there is none. An error traps the guest: it is for exits, the
@@ -45,58 +45,50 @@ var ErrExit = errors.New("guest exited")
 // is a size or a status, and inv is never nil.
 type Handler func(inv *invoke.Invocation, mem Memory, args []uint64) int64
 
-// Native makes the host functions of abi.Module from handlers by name, with the
-// signatures of abi.Functions. It panics when a handler has no entry there:
-// the lists are fixed at build time.
+// Native makes the host functions of abi.Module from handlers by name, as Waiting
+// does from waiters.
 func Native(handlers map[string]Handler) []Func {
-	funcs := make([]Func, 0, len(handlers))
-	for _, f := range abi.Functions() {
-		if h, ok := handlers[f.Name]; ok {
-			funcs = append(funcs, Func{
-				Module: abi.Module, Name: f.Name,
-				Params: f.Types(), Results: []abi.Type{abi.I64},
-				Call: whileHandling(h),
-			})
+	waiters := make(map[string]Waiter, len(handlers))
+	for name, h := range handlers {
+		waiters[name] = func(_ context.Context, inv *invoke.Invocation, mem Memory, args []uint64) (int64, error) {
+			return h(inv, mem, args), nil
 		}
 	}
-	if len(funcs) != len(handlers) {
-		panic("capability: handler for a function that abi.Functions does not list")
-	}
-	return funcs
-}
-
-func whileHandling(h Handler) Call {
-	return func(_ context.Context, g *Guest, args []uint64) (uint64, error) {
-		if g.Inv == nil {
-			return Result(abi.Unavailable), nil
-		}
-		return uint64(h(g.Inv, g.Mem, args)), nil
-	}
+	return Waiting(waiters)
 }
 
 // Waiter is a Handler that waits, for a service or for the disk: its error is
 // that of ctx, or a failure of the host.
 type Waiter func(ctx context.Context, inv *invoke.Invocation, mem Memory, args []uint64) (int64, error)
 
-// Waiting makes host functions of abi.Module from waiters by name, as Native
-// does from handlers.
+// Waiting makes the host functions of abi.Module from waiters by name, with the
+// signatures of abi.Functions. It panics when a waiter has no entry there: the
+// lists are fixed at build time.
 func Waiting(waiters map[string]Waiter) []Func {
-	names := make(map[string]Handler, len(waiters))
-	for name := range waiters {
-		names[name] = nil
-	}
-	funcs := Native(names)
-	for i := range funcs {
-		w := waiters[funcs[i].Name]
-		funcs[i].Call = func(ctx context.Context, g *Guest, args []uint64) (uint64, error) {
-			if g.Inv == nil {
-				return Result(abi.Unavailable), nil
-			}
-			result, err := w(ctx, g.Inv, g.Mem, args)
-			return uint64(result), err
+	funcs := make([]Func, 0, len(waiters))
+	for _, f := range abi.Functions() {
+		if w, ok := waiters[f.Name]; ok {
+			funcs = append(funcs, Func{
+				Module: abi.Module, Name: f.Name,
+				Params: f.Types(), Results: []abi.Type{abi.I64},
+				Call: whileHandling(w),
+			})
 		}
 	}
+	if len(funcs) != len(waiters) {
+		panic("capability: a host function that abi.Functions does not list")
+	}
 	return funcs
+}
+
+func whileHandling(w Waiter) Call {
+	return func(ctx context.Context, g *Guest, args []uint64) (uint64, error) {
+		if g.Inv == nil {
+			return Result(abi.Unavailable), nil
+		}
+		result, err := w(ctx, g.Inv, g.Mem, args)
+		return uint64(result), err
+	}
 }
 
 // OfPlugin makes functions unavailable while a version warms up: they act on what
