@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
 	"github.com/wasmoor/wasmoor/host/internal/field"
 )
 
@@ -251,6 +252,29 @@ func TestHostileUpstreams(t *testing.T) {
 				t.Errorf("the guest read %d bytes", len(got.body))
 			}
 		})
+	}
+}
+
+// TestReasons: the author is told what kept a service from answering, and no
+// address. The first is told from net/http's by its text.
+func TestReasons(t *testing.T) {
+	endless := raw(t, func(conn net.Conn) {
+		_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+		for line := "x: " + strings.Repeat("y", 1000) + "\r\n"; err == nil; {
+			_, err = io.WriteString(conn, line)
+		}
+	})
+	for url, want := range map[string]string{
+		endless:               "sent a header that is too large",
+		"http://127.0.0.1:1":  "accepts no connection",
+		"http://nobody.test":  "the name nobody.test is not resolved",
+		"http://private.test": "private.test is at a private, local or special address",
+		raw(t, func(conn net.Conn) { _, _ = io.WriteString(conn, "220 mail\r\n") }): "does not speak HTTP",
+	} {
+		c := client(t, func(cfg *Config) { cfg.Network.Resolver = egresstest.Zone().Resolver(t) }, url)
+		if got := get(t, c, url).head.Reason; !strings.Contains(got, want) || strings.Contains(got, "10.0.0.1") {
+			t.Errorf("%s: %q, want %q", url, got, want)
+		}
 	}
 }
 
