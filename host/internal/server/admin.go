@@ -59,10 +59,6 @@ type AdminConfig struct {
 	Deployer Deployer
 	Token    Token
 	Conns    Conns
-	// AllowedHosts are names, without a port, by which a listener on a loopback
-	// address may be reached beside localhost and loopback addresses: those of a
-	// proxy before it.
-	AllowedHosts []string
 	// Health is asked by /readyz and shown in the status, in order.
 	Health []Check
 	// Log receives a record of each request at info, and of failures at error.
@@ -80,7 +76,7 @@ type Admin struct {
 	*edge
 	cfg   AdminConfig
 	log   *slog.Logger
-	hosts hostRule // set by Serve
+	local bool // only this machine reaches it; set by Serve
 }
 
 // NewAdmin returns an Admin that does not listen yet. Serve and Close it.
@@ -122,7 +118,7 @@ const pathOpenAPI = "/openapi.json"
 // Serve serves ln until Close, and closes it. Call it once. It returns nil
 // after Close; an error has the code Unavailable: ln failed.
 func (a *Admin) Serve(ln net.Listener) error {
-	a.hosts = newHostRule(ln.Addr(), a.cfg.AllowedHosts)
+	a.local = isLocal(ln.Addr())
 	return a.serve(ln, a.log)
 }
 
@@ -190,7 +186,7 @@ func (a *Admin) settle(ctx *fasthttp.RequestCtx, call *adminCall) {
 func (a *Admin) admit(ctx *fasthttp.RequestCtx) *refusal {
 	h := &ctx.Request.Header
 	path, _ := splitTarget(h.RequestURI())
-	if !a.hosts.allows(h.Host()) {
+	if a.local && !isLocalName(h.Host()) {
 		return refuseRebinding
 	}
 	if r := checkPath(string(path)); r != nil {

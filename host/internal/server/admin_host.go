@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -12,7 +11,7 @@ import (
 
 var (
 	refuseRebinding = refusing(http.StatusForbidden, fault.Denied,
-		"this listener is local: reach it as localhost or by its address; a proxy's name must be allowed in the configuration")
+		"this listener is local: reach it as localhost or by its address, and let a proxy send one of these as Host")
 	refuseOtherMethod = refusing(http.StatusNotImplemented, fault.Invalid, "the admin API has no such method")
 
 	refuseTokens = bad("there is more than one Authorization")
@@ -20,29 +19,21 @@ var (
 		"an admin token is needed: send the header Authorization: Bearer TOKEN")
 )
 
-// hostRule keeps a browser on this machine from being used by a site whose name
-// was made to resolve to a loopback address (DNS rebinding): it sends that
-// site's name as Host. A listener others can reach is reached by any name.
-type hostRule struct {
-	local   bool
-	allowed []string
-}
-
-func newHostRule(addr net.Addr, allowed []string) hostRule {
+// isLocal reports whether only this machine reaches a listener at addr. A
+// browser on it must not be used by a site whose name was made to resolve to a
+// loopback address (DNS rebinding): it sends that name as Host. A listener
+// others can reach is reached by any name.
+func isLocal(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
-	return hostRule{local: ok && tcp.IP.IsLoopback(), allowed: allowed}
+	return ok && tcp.IP.IsLoopback()
 }
 
-func (r hostRule) allows(host []byte) bool {
-	if !r.local {
-		return true
-	}
+// isLocalName reports whether a Host can be no site's: localhost, or a loopback
+// address.
+func isLocalName(host []byte) bool {
 	name := strings.Trim(string(appendRouteHost(nil, host)), "[]")
-	if name == "localhost" || slices.Contains(r.allowed, name) {
-		return true
-	}
 	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.Unmap().IsLoopback()
+	return name == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // needsToken reports whether a path shows or changes anything.
