@@ -1,7 +1,6 @@
 package host
 
 import (
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -73,10 +72,6 @@ type Config struct {
 	// commas, that plugins may call beside the public ones. A plugin still needs a
 	// grant for each host. Default none.
 	OutboundAllowNetworks string `koanf:"outbound_allow_networks"`
-	// OutboundResolver resolves the names plugins call; nil takes the system's.
-	OutboundResolver *net.Resolver `koanf:"-"`
-	// OutboundRootCAs are who plugins' calls trust; nil takes the system's.
-	OutboundRootCAs *x509.CertPool `koanf:"-"`
 
 	// Log receives the host's records, one per request, and the guests'. nil
 	// drops them.
@@ -156,7 +151,7 @@ func (c Config) Validate() error {
 // outbound returns what plugins' calls may reach.
 func (c Config) outbound() (egress.Network, error) {
 	allow, err := networks("outbound_allow_networks", c.OutboundAllowNetworks)
-	return egress.Network{Allow: allow, Resolver: c.OutboundResolver, RootCAs: c.OutboundRootCAs}, err
+	return egress.Network{Allow: allow}, err
 }
 
 // trustedProxies returns the networks of the proxies in front.
