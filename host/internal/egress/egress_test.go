@@ -343,10 +343,12 @@ func TestCallsAtOnce(t *testing.T) {
 }
 
 func TestNoMoreAtOnceThanAllowed(t *testing.T) {
-	var now, most atomic.Int64
+	var now, over atomic.Int64
 	origin := upstream(t, func(http.ResponseWriter, *http.Request) {
-		most.Store(max(most.Load(), now.Add(1)))
-		time.Sleep(2 * time.Millisecond)
+		if now.Add(1) > 2 {
+			over.Add(1)
+		}
+		time.Sleep(2 * time.Millisecond) // the others have time to come
 		now.Add(-1)
 	})
 	c := client(t, func(cfg *Config) { cfg.Limits.Concurrent = 2 }, origin)
@@ -360,8 +362,8 @@ func TestNoMoreAtOnceThanAllowed(t *testing.T) {
 	if got, status, _ := s.Send(t.Context(), handles); got != 12 || status != abi.OK {
 		t.Fatalf("send: %d, %v", got, status)
 	}
-	if most.Load() > 2 {
-		t.Errorf("%d calls at a time, want at most 2", most.Load())
+	if n := over.Load(); n > 0 {
+		t.Errorf("%d calls came while two were served", n)
 	}
 }
 
