@@ -51,7 +51,7 @@ func (p *program) corsSetCommand() *cobra.Command {
 				return err
 			}
 			p.note("set the CORS policy of %s", args[0])
-			return p.showVarOutcome(outcome)
+			return p.showChange(outcome)
 		})
 	}))
 	flags := cmd.Flags()
@@ -102,7 +102,7 @@ func (p *program) corsUnsetCommand() *cobra.Command {
 				return err
 			}
 			p.note("removed the CORS policy of %s", args[0])
-			return p.showVarOutcome(outcome)
+			return p.showChange(outcome)
 		})
 	}))
 }

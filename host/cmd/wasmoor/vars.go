@@ -52,7 +52,7 @@ func (p *program) setVar(cmd *cobra.Command, name, key, file string) error {
 			return err
 		}
 		p.note("set %s of %s", key, name)
-		return p.showVarOutcome(outcome)
+		return p.showChange(outcome)
 	})
 }
 
@@ -73,9 +73,10 @@ func (p *program) varValue(key, file string) ([]byte, error) {
 	return []byte(strings.TrimSuffix(text, "\r")), err
 }
 
-// showVarOutcome tells what became of the deployment. A plugin that has not
-// served yet may still wait for more; the variable is stored all the same.
-func (p *program) showVarOutcome(o client.Outcome) error {
+// showChange tells what became of the deployment that a variable or a policy has
+// changed. A plugin that has not served yet may still wait for more; what was set
+// is stored all the same.
+func (p *program) showChange(o client.Outcome) error {
 	if p.asJSON {
 		return p.json(o)
 	}
@@ -102,7 +103,7 @@ func (p *program) varUnsetCommand() *cobra.Command {
 				return err
 			}
 			p.note("unset %s of %s", key, name)
-			return p.showVarOutcome(outcome)
+			return p.showChange(outcome)
 		})
 	}))
 }

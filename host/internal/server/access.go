@@ -46,9 +46,7 @@ func levelOf(status int) slog.Level {
 }
 
 func (r *record) log(log *slog.Logger, message string) {
-	if level := levelOf(r.status); log.Enabled(context.Background(), level) {
-		log.LogAttrs(context.Background(), level, message, r.attrs()...)
-	}
+	log.LogAttrs(context.Background(), levelOf(r.status), message, r.attrs()...)
 }
 
 func (c *call) record(ctx *fasthttp.RequestCtx) *record {

@@ -98,8 +98,8 @@ func (c *call) read(ctx *fasthttp.RequestCtx) {
 
 // appendIP appends the client's address without its port.
 func appendIP(b []byte, addr net.Addr) []byte {
-	if tcp, ok := addr.(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap().AppendTo(b)
+	if ip, ok := addrOf(addr); ok {
+		return ip.AppendTo(b)
 	}
 	return b
 }

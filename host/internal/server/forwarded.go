@@ -55,7 +55,7 @@ func lastOf(list string) string {
 func (p *Public) readForwarded(ctx *fasthttp.RequestCtx, c *call) {
 	c.scheme = p.scheme
 	f := c.takeForwarded()
-	peer, ok := peerOf(ctx.RemoteAddr())
+	peer, ok := addrOf(ctx.RemoteAddr())
 	if !ok || !p.trusted.contain(peer) {
 		return
 	}
@@ -96,7 +96,9 @@ func parseHop(s string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-func peerOf(addr net.Addr) (netip.Addr, bool) {
+// addrOf returns the one form of a peer's address: no IPv4 within IPv6, and no
+// zone, which only this machine could use.
+func addrOf(addr net.Addr) (netip.Addr, bool) {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}, false
