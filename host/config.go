@@ -102,7 +102,7 @@ func DefaultConfig() Config {
 // disk that fills up then ends the process.
 const minFreeDisk = 128 << 20
 
-// Validate returns an Invalid fault that names the first key that is wrong.
+// Validate returns an Invalid fault that names a key that is wrong.
 func (c Config) Validate() error {
 	if c.DataDir == "" {
 		return badConfig("data", "name a directory")
@@ -120,17 +120,13 @@ func (c Config) Validate() error {
 			return badConfig(key, "it must be above 0, e.g. 30s")
 		}
 	}
-	if c.MaxConns <= 0 {
-		return badConfig("max_conns", "it must be above 0")
-	}
-	if c.MaxBodyMemory <= 0 {
-		return badConfig("max_body_memory", "it must be above 0")
-	}
-	if c.MaxBodyDisk <= 0 {
-		return badConfig("max_body_disk", "it must be above 0")
-	}
-	if c.MaxGuestMemory <= 0 {
-		return badConfig("max_guest_memory", "it must be above 0")
+	for key, n := range map[string]int64{
+		"max_conns": int64(c.MaxConns), "max_body_memory": c.MaxBodyMemory,
+		"max_body_disk": c.MaxBodyDisk, "max_guest_memory": c.MaxGuestMemory,
+	} {
+		if n <= 0 {
+			return badConfig(key, "it must be above 0")
+		}
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")

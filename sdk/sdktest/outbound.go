@@ -192,24 +192,31 @@ func (c *call) send(o *outbound) (answered bool) {
 	return true
 }
 
-func (c *call) HTTPHead(handle uint32, buf []byte) int64 {
+// sentCall returns a call that was sent.
+func (c *call) sentCall(handle uint32) (*outbound, abi.Status) {
 	o := c.handle(handle)
 	switch {
 	case o == nil:
-		return int64(abi.NotFound)
+		return nil, abi.NotFound
 	case !o.sent:
-		return int64(abi.Invalid)
+		return nil, abi.Invalid
+	}
+	return o, abi.OK
+}
+
+func (c *call) HTTPHead(handle uint32, buf []byte) int64 {
+	o, status := c.sentCall(handle)
+	if status != abi.OK {
+		return int64(status)
 	}
 	return fill(buf, abi.AppendHTTPResponse(nil, &o.head))
 }
 
 func (c *call) HTTPRead(handle uint32, buf []byte) int64 {
-	o := c.handle(handle)
+	o, status := c.sentCall(handle)
 	switch {
-	case o == nil:
-		return int64(abi.NotFound)
-	case !o.sent:
-		return int64(abi.Invalid)
+	case status != abi.OK:
+		return int64(status)
 	case o.head.Failure != 0:
 		return -int64(o.head.Failure)
 	}
