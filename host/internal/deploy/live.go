@@ -58,8 +58,9 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		plugin:   p, version: r.version, manifest: r.manifest, failure: broken,
 		service: dispatch.NewService(dispatch.Config{
 			Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
-			Load:   func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
-			Broken: broken, Program: program.program, Instance: program.first,
+			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
+			Stateful: r.manifest.Ask().Stateful && p.Grant.Stateful,
+			Broken:   broken, Program: program.program, Instance: program.first,
 		}),
 	}
 }

@@ -128,7 +128,10 @@ func (p *pool) drop() {
 func (l *lease) handle(ctx context.Context, inv *invoke.Invocation) error {
 	l.unclean = true
 	err := l.instance.Handle(ctx, inv)
-	if l.pool.fresh == "" {
+	switch {
+	case l.pool.cfg.Stateful && err == nil:
+		l.unclean = false
+	case l.pool.fresh == "": // it does not change while an instance is out
 		l.unclean = !l.instance.Reset()
 	}
 	l.end(ctx)
@@ -218,7 +221,7 @@ func (p *pool) tidy(ctx context.Context, now time.Time, sleepAfter time.Duration
 	surplus := (p.unused + 1) / 2
 	lonely := len(p.idle) == 1 && surplus == 1
 	p.unused = len(p.idle)
-	if lonely && p.trimmed || surplus == 0 {
+	if lonely && (p.trimmed || p.cfg.Stateful) || surplus == 0 { // what it keeps is not to be trimmed
 		p.mu.Unlock()
 		return
 	}
@@ -290,12 +293,16 @@ type Stats struct {
 	Loaded  bool   // its program is; if not, the next request wakes it
 	Idle    int    // clean instances that wait for a request
 	Busy    int    // instances that serve one, are made for one, or are being closed
-	Fresh   string // why each request gets a new instance; "" = they are reset, or that is not known yet
+	Fresh   string // why each request gets a new instance; "" = they are reset or stateful, or that is not known yet
 	Failure error  // why it could not be woken the last time; nil = it could
 }
 
 func (p *pool) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Stats{Loaded: p.program != nil, Idle: len(p.idle), Busy: p.out, Fresh: p.fresh, Failure: p.failed.err}
+	has := Stats{Loaded: p.program != nil, Idle: len(p.idle), Busy: p.out, Failure: p.failed.err}
+	if !p.cfg.Stateful {
+		has.Fresh = p.fresh
+	}
+	return has
 }

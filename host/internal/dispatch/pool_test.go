@@ -54,6 +54,22 @@ func TestInstancesThatAreNotReset(t *testing.T) {
 	}
 }
 
+func TestAStatefulInstanceIsResetAfterAFailureOnly(t *testing.T) {
+	b := newBench(t, 0)
+	m := &machine{t: t, stateful: true}
+	s := b.serve(func(c *dispatch.Config) { c.Program, c.Stateful = m, true })
+	b.request(s)
+	b.request(s)
+	m.want("after two requests", counts{Made: 1})
+	m.handle = func(context.Context, *part, *invoke.Invocation) error { return fault.New(fault.Trap, "", "it trapped") }
+	if err := request(t.Context(), s, 0); fault.CodeOf(err) != fault.Trap {
+		t.Errorf("got %v, want a trap", err)
+	}
+	b.pools.Tidy()
+	b.pools.Tidy()
+	m.want("after a trap, and some time", counts{Made: 1, Resets: 1})
+}
+
 func TestAPanicTakesItsInstanceAlong(t *testing.T) {
 	b := newBench(t, 0)
 	m := &machine{handle: func(context.Context, *part, *invoke.Invocation) error { panic("host") }}

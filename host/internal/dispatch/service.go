@@ -34,7 +34,7 @@ type Result struct {
 	Replayed bool // the reply is that of an earlier request with the same key
 }
 
-// Config is what a Service is made of. All fields but the last three are
+// Config is what a Service is made of. All fields but the last four are
 // required.
 type Config struct {
 	Env   *invoke.Env
@@ -45,6 +45,9 @@ type Config struct {
 	// on a goroutine of the service's, and ends with its ctx.
 	Load func(context.Context) (engine.Program, error)
 
+	// Stateful lets an instance keep its memory from one invocation to the next,
+	// for as long as it lives and none fails.
+	Stateful bool
 	// Broken is why nothing can be run; nil = it can. Load is not needed then.
 	Broken error
 	// Program, if not nil, is loaded already, and Instance is one of its own

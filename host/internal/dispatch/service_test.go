@@ -57,7 +57,7 @@ func open(t *testing.T) store.Store {
 }
 
 // newPools returns pools that are looked at when the test says so.
-func newPools(t *testing.T, clock func() time.Time, sleepAfter time.Duration) *dispatch.Pools {
+func newPools(t testing.TB, clock func() time.Time, sleepAfter time.Duration) *dispatch.Pools {
 	t.Helper()
 	pools := dispatch.NewPools(clock, sleepAfter)
 	pools.Close()
