@@ -35,7 +35,7 @@ var prints = map[string]string{
 	`bin/wasmoor deploy ../visits`:                `http://127\.0\.0\.1:8080/visits/\n`,
 	`curl http://127.0.0.1:8080/visits/hello/Ada`: `^Hello, Ada!\n$`,
 	`curl http://127.0.0.1:8080/visits/`:          `^1 greetings\n$`,
-	`bin/wasmoor versions visits`:                 `1 \* +[0-9a-f]{12} `,
+	`bin/wasmoor versions visits`:                 `1 \* +serving +[0-9a-f]{12} `,
 }
 
 func testReadmeCommands(t *testing.T, dir string) {

@@ -44,6 +44,9 @@ func TestRestart(t *testing.T) {
 		}
 	}
 	s.mustCLI("kept", "kv", "put", "count", "note")
+	for _, path := range []string{"/version/", "/greeter/"} {
+		s.get(path) // so that all have as many instances as after their next request
+	}
 
 	commands := [][]string{
 		{"list", "--json"},

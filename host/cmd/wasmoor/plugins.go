@@ -33,11 +33,11 @@ func (p *program) listPlugins(cmd *cobra.Command, _ []string) error {
 		for _, it := range plugins {
 			rows = append(rows, []string{
 				it.Name, it.State, versionName(it.Version), it.Mount, plugin.Digest(it.Digest).Short(),
-				strconv.FormatInt(it.Usage.Keys, 10), size(it.Usage.Bytes), it.Error,
+				strconv.FormatInt(it.Usage.Keys, 10), size(it.Usage.Bytes), instances(it), it.Error,
 			})
 		}
 		return p.table("no plugins yet; deploy one with `wasmoor deploy DIR`",
-			"NAME STATE VERSION MOUNT DIGEST KEYS DATA ERROR", rows)
+			"NAME STATE VERSION MOUNT DIGEST KEYS DATA INSTANCES ERROR", rows)
 	})
 }
 
@@ -56,20 +56,28 @@ func (p *program) listVersions(cmd *cobra.Command, args []string) error {
 		if err != nil || p.asJSON {
 			return p.jsonUnless(err, list(versions))
 		}
-		current, err := c.Plugin(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
 		var rows [][]string
 		for _, v := range versions {
 			number := strconv.Itoa(v.Number)
-			if v.Number == current.Version {
+			if v.State == "serving" {
 				number += " *"
 			}
-			rows = append(rows, []string{number, v.Digest.Short(), size(v.Size), v.Label, date(v.Created), v.By})
+			rows = append(rows, []string{number, v.State, v.Digest.Short(), size(v.Size), v.Label, date(v.Created), v.By})
 		}
-		return p.table("no versions", "VERSION DIGEST SIZE LABEL CREATED BY", rows)
+		if err := p.table("no versions", "VERSION STATE DIGEST SIZE LABEL CREATED BY", rows); err != nil {
+			return err
+		}
+		for _, v := range versions {
+			p.noteWaiting(v)
+		}
+		return nil
 	})
+}
+
+func (p *program) noteWaiting(v client.Version) {
+	for _, what := range v.Waiting {
+		p.note("version %d waits: %s", v.Number, what)
+	}
 }
 
 func (p *program) deploymentsCommand() *cobra.Command {

@@ -79,6 +79,7 @@ First steps:
 		in(groupOperate, p.serveCommand()),
 		in(groupOperate, p.remote(p.deployCommand())),
 		in(groupOperate, p.remote(p.quick(p.listCommand()))),
+		in(groupOperate, p.remote(p.quick(p.showCommand()))),
 		in(groupOperate, p.remote(p.quick(p.versionsCommand()))),
 		in(groupOperate, p.remote(p.quick(p.deploymentsCommand()))),
 		in(groupOperate, p.remote(p.activateCommand())),

@@ -56,6 +56,17 @@ type Plugin struct {
 	Created    time.Time `json:"created"`
 	Usage      Usage     `json:"usage"`
 	InFlight   int64     `json:"in_flight"`
+	Idle       int       `json:"idle"`               // clean instances that wait for a request
+	Busy       int       `json:"busy"`               // instances that serve one
+	Fresh      string    `json:"fresh,omitempty"`    // why each request gets a new instance
+	Stateful   bool      `json:"stateful,omitempty"` // instances keep their memory between requests
+}
+
+// Version is a version of a plugin.
+type Version struct {
+	plugin.Version
+	State   string   `json:"state,omitempty"`   // serving, waiting; "" = it can be activated
+	Waiting []string `json:"waiting,omitempty"` // what keeps it from that, each with what to do
 }
 
 // Usage is what a key space holds.
@@ -140,8 +151,8 @@ func (c *Client) Plugin(ctx context.Context, name string) (Plugin, error) {
 }
 
 // Versions lists the versions of a plugin.
-func (c *Client) Versions(ctx context.Context, name string) ([]plugin.Version, error) {
-	var out []plugin.Version
+func (c *Client) Versions(ctx context.Context, name string) ([]Version, error) {
+	var out []Version
 	err := c.plugin(ctx, request{op: "list versions", method: http.MethodGet, path: []string{"versions"}}, name, &out)
 	return out, err
 }

@@ -59,7 +59,7 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		service: dispatch.NewService(dispatch.Config{
 			Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
 			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
-			Stateful: r.manifest.Ask().Stateful && p.Grant.Stateful,
+			Stateful: stateful(p, r.manifest),
 			Broken:   broken, Program: program.program, Instance: program.first,
 		}),
 	}
@@ -108,6 +108,12 @@ func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
 	l := d.newLive(p, r, nil, asleep, why)
 	l.unrouted = unknown
 	return l
+}
+
+// stateful reports whether a plugin's instances keep their memory between
+// requests: it asks for that and was granted it.
+func stateful(p plugin.Plugin, m *manifest.Manifest) bool {
+	return m.Ask().Stateful && p.Grant.Stateful
 }
 
 func quota(g plugin.Grant) store.Quota {

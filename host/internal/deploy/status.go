@@ -37,9 +37,10 @@ type Status struct {
 	Created    time.Time   `json:"created"`
 	Usage      store.Usage `json:"usage"`
 	InFlight   int64       `json:"in_flight"`
-	Idle       int         `json:"idle"`            // clean instances that wait for a request
-	Busy       int         `json:"busy"`            // instances that serve one
-	Fresh      string      `json:"fresh,omitempty"` // why each request gets a new instance; "" = they are reset, or it has not been awake yet
+	Idle       int         `json:"idle"`               // clean instances that wait for a request
+	Busy       int         `json:"busy"`               // instances that serve one
+	Fresh      string      `json:"fresh,omitempty"`    // why each request gets a new instance; "" = they are reset, or it has not been awake yet
+	Stateful   bool        `json:"stateful,omitempty"` // instances keep their memory between requests
 }
 
 // Var is a config value of a plugin as an operator sees it.
@@ -110,7 +111,7 @@ func (s *Status) fill(l *live) {
 	s.Routes = append(s.Routes, l.manifest.Patterns()...)
 	s.InFlight = l.service.InFlight()
 	has := l.service.Stats()
-	s.Idle, s.Busy, s.Fresh = has.Idle, has.Busy, has.Fresh
+	s.Idle, s.Busy, s.Fresh, s.Stateful = has.Idle, has.Busy, has.Fresh, stateful(l.plugin, l.manifest)
 	switch failure := cmp.Or(l.failure, has.Failure); {
 	case failure != nil:
 		s.State, s.Error = StateFailed, fault.MessageOf(failure)
@@ -135,11 +136,6 @@ func (d *Deployer) CORS(ctx context.Context, name string) (plugin.CORS, error) {
 
 func noCORS(name string) error {
 	return fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no CORS policy; to set one run: wasmoor cors set %s --origin https://example.org", name, name))
-}
-
-// Versions lists a plugin's versions, the newest first.
-func (d *Deployer) Versions(ctx context.Context, name string) ([]plugin.Version, error) {
-	return d.cfg.Registry.Versions(ctx, name)
 }
 
 // maxDeployments bounds a listing.

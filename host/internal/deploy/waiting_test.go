@@ -56,6 +56,28 @@ func TestAFirstUploadThatWaitsForAVarKeepsItsGrant(t *testing.T) {
 	p.count("/a")
 }
 
+func TestVersionsSayWhatTheyWaitFor(t *testing.T) {
+	p := start(t)
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "a")})
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("two"), "a")})
+	p.deploy(deploy.Upload{Module: pack(t, enginetest.Counter(), "a", "[kv]", needsKey)})
+	versions, err := p.Versions(t.Context(), "a")
+	if err != nil || len(versions) != 3 {
+		t.Fatalf("got %+v, %v", versions, err)
+	}
+	for i, want := range []string{deploy.VersionWaiting, deploy.VersionServing, ""} {
+		if got := versions[i]; got.Number != 3-i || got.State != want {
+			t.Errorf("version %d is %q, want %q", got.Number, got.State, want)
+		}
+	}
+	told := strings.Join(versions[0].Waiting, "\n")
+	for _, word := range []string{"wasmoor activate a 3 --grant", "wasmoor var set a key"} {
+		if !strings.Contains(told, word) {
+			t.Errorf("%q does not say %q", told, word)
+		}
+	}
+}
+
 func TestAGrantIsKeptWhileAVersionWaits(t *testing.T) {
 	for _, c := range []struct {
 		name  string

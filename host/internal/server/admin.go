@@ -31,7 +31,7 @@ type Deployer interface {
 	Delete(ctx context.Context, name string, purge bool, by string) error
 	Plugins(ctx context.Context) ([]deploy.Status, error)
 	Plugin(ctx context.Context, name string) (deploy.Status, error)
-	Versions(ctx context.Context, name string) ([]plugin.Version, error)
+	Versions(ctx context.Context, name string) ([]deploy.VersionStatus, error)
 	Deployments(ctx context.Context, name string) ([]plugin.Deployment, error)
 	Vars(ctx context.Context, name string) ([]deploy.Var, error)
 	SetVar(ctx context.Context, name, key, value, by string) (deploy.Outcome, error)

@@ -56,7 +56,7 @@ func (r *recorder) Plugin(_ context.Context, name string) (deploy.Status, error)
 	return deploy.Status{Name: name, State: deploy.StateServing, Usage: store.Usage{Keys: 1, Bytes: 2}}, r.note("plugin %s", name)
 }
 
-func (r *recorder) Versions(_ context.Context, name string) ([]plugin.Version, error) {
+func (r *recorder) Versions(_ context.Context, name string) ([]deploy.VersionStatus, error) {
 	return nil, r.note("versions %s", name)
 }
 

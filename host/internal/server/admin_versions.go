@@ -9,10 +9,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
-	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-type versionsOutput struct{ Body []plugin.Version }
+type versionsOutput struct{ Body []deploy.VersionStatus }
 
 // outcomeOutput answers every change of what serves.
 type outcomeOutput struct{ Body deploy.Outcome }
