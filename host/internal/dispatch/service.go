@@ -139,9 +139,9 @@ func (s *Service) Drain() <-chan struct{} {
 // disk), Unknown, Internal. Of a request that is to run once also Mismatch (its
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
-func (s *Service) Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, limits.Deadline)
-	defer cancel()
+func (s *Service) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
+	ctx := withDeadline(parent, limits.Deadline)
+	defer ctx.end()
 	if once := inv.Request.Once; once != nil {
 		if err := s.keys.lock(ctx, once.Key); err != nil {
 			return Result{Outcome: None}, err

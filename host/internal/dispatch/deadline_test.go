@@ -1,0 +1,91 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestDeadline(t *testing.T) {
+	cause := errors.New("stopped")
+	cancelled, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	early, stop := context.WithTimeout(t.Context(), -time.Second)
+	defer stop()
+	for _, c := range []struct {
+		name   string
+		parent context.Context
+		after  time.Duration
+		ended  bool
+		err    error
+		cause  error
+	}{
+		{"runs", t.Context(), time.Hour, false, nil, nil},
+		{"is over", t.Context(), -time.Second, false, context.DeadlineExceeded, context.DeadlineExceeded},
+		{"its parent's is over", early, time.Hour, false, context.DeadlineExceeded, context.DeadlineExceeded},
+		{"its parent was cancelled", cancelled, time.Hour, false, context.Canceled, cause},
+		{"has ended", t.Context(), time.Hour, true, context.Canceled, context.Canceled},
+		{"was over when it ended", t.Context(), -time.Second, true, context.DeadlineExceeded, context.DeadlineExceeded},
+	} {
+		for _, waits := range []string{"never", "before", "later"} {
+			t.Run(c.name+"/waits "+waits, func(t *testing.T) {
+				d := withDeadline(c.parent, c.after)
+				if waits == "before" {
+					d.Done()
+				}
+				if c.ended {
+					d.end()
+				} else {
+					defer d.end()
+				}
+				for i := range 2 {
+					if err := d.Err(); !errors.Is(err, c.err) {
+						t.Errorf("Err %v, want %v", err, c.err)
+					}
+					if err := context.Cause(d); !errors.Is(err, c.cause) {
+						t.Errorf("Cause %v, want %v", err, c.cause)
+					}
+					if waits == "later" && i == 0 {
+						d.Done()
+					}
+				}
+				if waits == "never" {
+					return
+				}
+				select {
+				case <-d.Done():
+					if c.err == nil {
+						t.Error("it is done")
+					}
+				default:
+					if c.err != nil {
+						t.Error("it is not done")
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestADeadlineWakesWhoWaits(t *testing.T) {
+	d := withDeadline(t.Context(), time.Millisecond)
+	defer d.end()
+	<-d.Done()
+	if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestADerivedContextEndsWithADeadline(t *testing.T) {
+	parent, cancel := context.WithCancel(t.Context())
+	d := withDeadline(parent, time.Hour)
+	defer d.end()
+	derived, stop := context.WithTimeout(d, 2*time.Hour)
+	defer stop()
+	if at, _ := derived.Deadline(); !at.Equal(d.at) {
+		t.Errorf("its deadline is %v, want %v", at, d.at)
+	}
+	cancel()
+	<-derived.Done()
+}
