@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// TestACrowdedPlugin sends many more requests to a plugin than it may run and
+// have wait: the rest is refused at once, and its neighbour answers meanwhile.
+func TestACrowdedPlugin(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--show-errors")
+	forever := enginetest.NewBuilder(1).Handle(new(enginetest.Code).Loop(func(c *enginetest.Code) { c.Br(0) }).I32(0))
+	s.deploy("crowded", pack(t, forever.Bytes(), "crowded", "[limits]", "concurrency = 1", `deadline = "3s"`))
+	s.deploy("neighbour", pack(t, enginetest.Tiny(), "neighbour", "[limits]", "concurrency = 1"))
+	const all = 4 * limit.Queue
+	answers := make(chan answer, all)
+	var clients sync.WaitGroup
+	for range all {
+		clients.Go(func() { answers <- s.get("/crowded/") })
+	}
+	refused := 0
+	for range all - 1 - limit.Queue {
+		a := <-answers
+		if a.status == 503 && a.header.Get("Retry-After") != "" && strings.Contains(a.body, "more wait") {
+			refused++
+		}
+		if a := s.get("/neighbour/"); a.status != 200 {
+			t.Errorf("meanwhile the neighbour answers %v", a)
+		}
+	}
+	if refused == 0 {
+		t.Error("nobody was refused because of the queue")
+	}
+	clients.Wait()
+	close(answers)
+	for a := range answers {
+		if a.status != 503 && a.status != 504 {
+			t.Errorf("of those that waited one got %v", a)
+		}
+	}
+}
+
+// TestAnIdlePluginSleeps waits until a plugin is unloaded, and wakes it.
+func TestAnIdlePluginSleeps(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--sleep-after", "1ms")
+	s.deploy("tiny", pack(t, enginetest.Tiny(), "tiny"))
+	tooLong := time.After(time.Minute)
+	for {
+		p, _ := s.status("tiny")
+		if p.State == "asleep" {
+			break
+		}
+		select {
+		case <-tooLong:
+			t.Fatalf("it is still %s", p.State)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	var clients sync.WaitGroup
+	for range 20 {
+		clients.Go(func() {
+			if a := s.get("/tiny/"); a.status != 200 || a.body != "hello" {
+				t.Errorf("woken, it answers %v", a)
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// BenchmarkRestart measures a start with many plugins until the first answers,
+// and until one more wakes.
+func BenchmarkRestart(b *testing.B) {
+	const plugins = 200
+	dir := b.TempDir()
+	s := serve(b, dir, "--log-level", "warn")
+	module := pack(b, goGuest(b, "../../examples/hello"), "go")
+	for i := range plugins {
+		s.deploy(fmt.Sprintf("go-%d", i), module)
+	}
+	s.stop()
+	var first, next time.Duration
+	for b.Loop() {
+		begun := time.Now()
+		s = serve(b, dir, "--log-level", "warn")
+		started := time.Since(begun)
+		wake := func(i int) time.Duration {
+			begun := time.Now()
+			if a := s.get(fmt.Sprintf("/go-%d/", i)); a.status != 200 {
+				b.Fatal(a)
+			}
+			return time.Since(begun)
+		}
+		first += started + wake(0)
+		next += wake(1)
+		s.stop()
+	}
+	b.ReportMetric(first.Seconds()/float64(b.N), "s/first-answer")
+	b.ReportMetric(next.Seconds()*1000/float64(b.N), "ms/wake")
+	b.ReportMetric(0, "ns/op")
+}
