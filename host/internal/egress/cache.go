@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,7 +17,8 @@ import (
 const (
 	cacheBytes = 8 << 20
 	cacheEntry = 1 << 20 // larger responses are not kept
-	entryCost  = 1 << 10 // what an entry takes beside its body and header
+	entryCost  = 1 << 10 // what an entry takes beside its body and headers
+	fieldCost  = 128     // what a header field takes beside its text
 )
 
 // cache keeps responses to GET as RFC 9111 allows a private cache. It serves
@@ -51,11 +53,23 @@ type entry struct {
 
 func (e *entry) ageAt(now time.Time) time.Duration { return e.age + max(0, now.Sub(e.arrived)) }
 
+// cost is what the entry takes of memory, about. The call's header counts like
+// the response's, and a field without a text too: guests and services choose
+// how many there are.
 func (e *entry) cost() int {
-	n := entryCost + len(e.url) + len(e.body)
-	for name, values := range e.header {
+	n := entryCost + len(e.url) + cap(e.body) + headerCost(e.header) + headerCost(e.asked)
+	for _, name := range e.vary {
+		n += fieldCost + len(name)
+	}
+	return n
+}
+
+func headerCost(header http.Header) int {
+	n := 0
+	for name, values := range header {
+		n += fieldCost + len(name)
 		for _, v := range values {
-			n += len(name) + len(v)
+			n += fieldCost + len(v)
 		}
 	}
 	return n
@@ -212,12 +226,26 @@ func (c *cache) keeping(o *outgoing, resp reply, asked time.Time) reply {
 		return resp
 	}
 	e := &entry{
-		url: o.target.url.String(), asked: o.header, vary: varies(resp.Header),
+		url: o.target.url.String(), asked: detached(o.header), vary: varies(resp.Header),
 		status: resp.StatusCode, header: resp.Header.Clone(), arrived: c.clock(),
 	}
 	e.age = initialAge(resp.Header, asked, e.arrived)
 	resp.Body = &recorder{ReadCloser: resp.Body, entry: e, cache: c}
 	return resp
+}
+
+// detached returns a copy that shares no memory with header. The guest's fields
+// are parts of one text, all of which the least of them would keep.
+func detached(header http.Header) http.Header {
+	out := make(http.Header, len(header))
+	for name, values := range header {
+		copied := make([]string, len(values))
+		for i, v := range values {
+			copied[i] = strings.Clone(v)
+		}
+		out[strings.Clone(name)] = copied
+	}
+	return out
 }
 
 // recorder copies a body as it is read.

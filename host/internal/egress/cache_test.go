@@ -3,12 +3,14 @@ package egress
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 // clock is set by a test.
@@ -242,6 +244,86 @@ func TestCacheIsBounded(t *testing.T) {
 	if o.asked != before+3 {
 		t.Error("a response over the bound is kept")
 	}
+}
+
+// TestCacheCountsHeaders fills the cache with responses that are nearly nothing
+// but header, of the call or of the response: what the process then holds is
+// about the bound, not many times as much.
+func TestCacheCountsHeaders(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		serve http.HandlerFunc
+		calls int
+		value string // of a field of the call
+	}{
+		{"of the call", func(http.ResponseWriter, *http.Request) {}, 1200, strings.Repeat("x", 30<<10)},
+		{"of the response, without texts", func(w http.ResponseWriter, _ *http.Request) {
+			for i := range 6000 {
+				w.Header()[fmt.Sprint("F", i)] = []string{""}
+			}
+		}, 80, ""},
+		{"of the response, a list of names", setting("Vary", strings.Repeat("a,", 30<<10)), 40, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			url := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", "max-age=60")
+				tc.serve(w, r)
+			})
+			c := client(t, func(cfg *Config) { cfg.Cache = true }, url)
+			before := heapInUse()
+			for i := range tc.calls {
+				r := abi.HTTPRequest{
+					URL:     fmt.Sprintf("%s/%d", url, i),
+					Headers: []abi.Pair{{Name: "x", Value: fmt.Sprint(i, tc.value)}},
+				}
+				if a := do(t, c, r, ""); a.status() != abi.OK {
+					t.Fatalf("call %d: %v %s", i, a.status(), a.head.Reason)
+				}
+			}
+			if held := heapInUse() - before; held > 2*cacheBytes {
+				t.Errorf("%d MiB are held, %d bytes counted in %d entries", held>>20, c.cache.size, len(c.cache.byURL))
+			}
+			runtime.KeepAlive(c)
+		})
+	}
+}
+
+// TestCacheKeepsNoMore reads what is kept of a redirected call: the fields that
+// another origin must not see are not held by those it sees.
+func TestCacheKeepsNoMore(t *testing.T) {
+	c, o, _, url := caching(t, setting("Cache-Control", "max-age=60"))
+	from := upstream(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url+r.URL.Path, http.StatusFound) })
+	origin, err := plugin.ParseOrigin(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.cfg.Origins = append(c.cfg.Origins, origin)
+	secret := strings.Repeat("s", 30<<10)
+	before := heapInUse()
+	for i := range 600 {
+		layout := abi.AppendHTTPRequest(nil, &abi.HTTPRequest{
+			URL: fmt.Sprintf("%s/%d", from, i), Headers: []abi.Pair{{Name: "accept", Value: "text/plain"}, {Name: "x", Value: secret}},
+		})
+		var r abi.HTTPRequest
+		if !abi.DecodeHTTPRequest(string(layout), &r) {
+			t.Fatal("the layout cannot be read")
+		}
+		if a := do(t, c, r, ""); a.status() != abi.OK {
+			t.Fatalf("call %d: %v %s", i, a.status(), a.head.Reason)
+		}
+	}
+	if held := heapInUse() - before; o.asked != 600 || held > cacheBytes {
+		t.Errorf("%d MiB are held after %d calls, %d bytes counted", held>>20, o.asked, c.cache.size)
+	}
+	runtime.KeepAlive(c)
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestWithoutCache(t *testing.T) {
