@@ -77,6 +77,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"response body of a call, decompressed", size(o.ResponseBody), size(om.ResponseBody)},
 		{"request head of a call", size(limit.OutboundHead), ""},
 		{"request body of a call", size(limit.OutboundBody), ""},
+		{"request bodies of an attempt's calls, until they are sent", size(limit.OutboundBodies), ""},
 		{"answer kept for an Idempotency-Key", size(limit.Replay), ""},
 		{"time an answer is kept for", "0", fmt.Sprint(limit.MaxReplayAge)},
 		{"log line", size(limit.LogLine), ""},

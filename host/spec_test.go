@@ -33,6 +33,7 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"time of a call *":                      fmt.Sprintf("%g s, and the deadline", o.Timeout.Seconds()),
 		"request of a call": fmt.Sprintf("head %s, %d fields, URL %s, body %s",
 			specSize(limit.OutboundHead), limit.Headers, specSize(limit.RequestURL), specSize(limit.OutboundBody)),
+		"request bodies of an attempt, until sent or closed": specSize(limit.OutboundBodies),
 		"response of a call": fmt.Sprintf("head %s, body * %s, decompressed", specSize(limit.ResponseHead), specSize(o.ResponseBody)),
 	}
 	table := specLimits(t)

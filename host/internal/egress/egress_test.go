@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
 	"github.com/wasmoor/wasmoor/host/internal/field"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 func TestCall(t *testing.T) {
@@ -410,6 +411,56 @@ func TestHandles(t *testing.T) {
 	if _, status := open(); status != abi.Limit {
 		t.Errorf("a call after closing others: %v, want limit", status)
 	}
+}
+
+// TestBodiesOfAnAttempt opens more calls than may hold a whole body. What was
+// sent or closed makes room, also where a redirect dropped the body.
+func TestBodiesOfAnAttempt(t *testing.T) {
+	url := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = drained(r)
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+		}
+	})
+	s := client(t, nil, url).Session(Trace{})
+	defer s.Close()
+	whole := make([]byte, limit.OutboundBody)
+	open := func(path string) uint32 {
+		t.Helper()
+		handle, status, why := s.Open(&abi.HTTPRequest{Method: "POST", URL: url + path})
+		if status != abi.OK {
+			t.Fatal(status, why)
+		}
+		return handle
+	}
+	var full []uint32
+	for range limit.OutboundBodies / limit.OutboundBody {
+		handle := open("/away")
+		if status := s.Write(handle, whole); status != abi.OK {
+			t.Fatalf("body %d: %v", len(full), status)
+		}
+		full = append(full, handle)
+	}
+	late := open("/")
+	write := func(data []byte, want abi.Status) {
+		t.Helper()
+		if got := s.Write(late, data); got != want {
+			t.Errorf("%d bytes after %v: %v, want %v", len(data), full, got, want)
+		}
+	}
+	write(whole[:1], abi.Limit)
+	s.CloseCall(full[0])
+	write(whole[1:], abi.OK)
+	write(whole[:1], abi.OK)
+	late = open("/")
+	write(whole[:1], abi.Limit)
+	if _, status, err := s.Send(t.Context(), full[1:2]); status != abi.OK || err != nil {
+		t.Fatal(status, err)
+	}
+	write(whole, abi.OK)
+	s.CloseCall(full[1]) // what it held is given back once
+	late = open("/")
+	write(whole[:1], abi.Limit)
 }
 
 func TestRetries(t *testing.T) {

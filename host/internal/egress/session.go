@@ -29,6 +29,7 @@ type Session struct {
 	client *Client
 	trace  Trace
 	calls  []*call // the handle is the index and one; nil = closed
+	bodies int     // bytes of their requests
 
 	unrepeatable bool
 }
@@ -39,6 +40,7 @@ func (c *Client) Session(trace Trace) *Session { return &Session{client: c, trac
 // call is one handle.
 type call struct {
 	out     outgoing
+	written int // bytes of the body, which a redirect may drop
 	timeout time.Duration
 	sent    bool
 	cancel  context.CancelFunc
@@ -100,7 +102,8 @@ func (s *Session) call(handle uint32) *call {
 }
 
 // Write appends a copy of data to the body of a call that was not sent. Over
-// limit.OutboundBody it returns Limit and appends nothing.
+// limit.OutboundBody, or with what the others hold over limit.OutboundBodies, it
+// returns Limit and appends nothing.
 func (s *Session) Write(handle uint32, data []byte) abi.Status {
 	c := s.call(handle)
 	switch {
@@ -108,11 +111,19 @@ func (s *Session) Write(handle uint32, data []byte) abi.Status {
 		return abi.NotFound
 	case c.sent:
 		return abi.Invalid
-	case len(c.out.body)+len(data) > limit.OutboundBody:
+	case len(c.out.body)+len(data) > limit.OutboundBody, s.bodies+len(data) > limit.OutboundBodies:
 		return abi.Limit
 	}
+	s.bodies += len(data)
 	c.out.body = append(c.out.body, data...)
+	c.written = len(c.out.body)
 	return abi.OK
+}
+
+// forget frees the body of a call that was sent or will not be.
+func (s *Session) forget(c *call) {
+	s.bodies -= c.written
+	c.out.body, c.written = nil, 0
 }
 
 // Send sends calls, at most limit.Outbound.Concurrent at a time, and returns
@@ -138,6 +149,7 @@ func (s *Session) Send(ctx context.Context, handles []uint32) (int, abi.Status, 
 	s.run(ctx, calls)
 	answered := 0
 	for _, c := range calls {
+		s.forget(c)
 		if c.resp.Response != nil {
 			answered++
 		}
@@ -273,6 +285,7 @@ func (s *Session) CloseCall(handle uint32) abi.Status {
 		return abi.NotFound
 	}
 	c.release()
+	s.forget(c)
 	s.calls[handle-1] = nil
 	return abi.OK
 }
@@ -293,5 +306,5 @@ func (s *Session) Close() {
 			c.release()
 		}
 	}
-	s.calls = nil
+	s.calls, s.bodies = nil, 0
 }

@@ -46,10 +46,11 @@ const (
 	Replay       = 1 << 20            // of an answer kept for an idempotency key, head included
 	MaxReplayAge = 7 * 24 * time.Hour // what a route may keep its answers for
 
-	OutboundBody = 4 << 20 // of the request of a call
-	OutboundHead = 32 << 10
-	Queue        = 16 // invocations that wait for each that a plugin may run at a time
-	Attempts     = 4  // the first run and three re-runs after conflicts
+	OutboundBody   = 4 << 20  // of the request of a call
+	OutboundBodies = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
+	OutboundHead   = 32 << 10
+	Queue          = 16 // invocations that wait for each that a plugin may run at a time
+	Attempts       = 4  // the first run and three re-runs after conflicts
 )
 
 // Default returns the limits of a plugin whose manifest names none.
