@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -168,4 +169,34 @@ func FuzzParseTarget(f *testing.F) {
 			t.Errorf("%q reads as %s, which reads as %s %q", raw, first.url, again.url, why)
 		}
 	})
+}
+
+// TestAddresses judges addresses as sockets get them, whatever this machine can
+// reach.
+func TestAddresses(t *testing.T) {
+	judge := guard([]netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/16")})
+	for _, tc := range []struct {
+		want  error
+		addrs []string
+	}{
+		{nil, []string{"8.8.8.8", "2606:4700::1111", "10.1.2.3", "fd01::1"}},
+		{errForbidden, []string{
+			"0.1.2.3", "10.2.0.1", "100.100.100.200", "127.0.0.1", "168.63.129.16", "169.254.169.254", "192.0.0.170", "192.88.99.1",
+			"198.19.255.254", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+			"::", "::1", "::7f00:1", "::ffff:8.8.8.8", "::ffff:10.1.2.3", "::ffff:0:7f00:1", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1", "100:0:0:1::1",
+			"2001:0:7f00:1::1", "2001:2::1", "2001:10::1", "2001:20::1", "2001:30::1", "2001:db8::1", "2002:7f00:1::1", "2620:4f:8000::1",
+			"3fff::1", "4000::1", "5f00::1", "fd00:ec2::254", "fe80::1%lo", "fec0::1", "ff0e::1",
+		}},
+	} {
+		for _, addr := range tc.addrs {
+			at := netip.AddrPortFrom(netip.MustParseAddr(addr), 443)
+			network := "tcp4"
+			if at.Addr().Is6() {
+				network = "tcp6"
+			}
+			if got := judge(network, at.String(), nil); !errors.Is(got, tc.want) {
+				t.Errorf("%s: %v, want %v", addr, got, tc.want)
+			}
+		}
+	}
 }
