@@ -92,6 +92,11 @@ func TestRedirects(t *testing.T) {
 	var other string
 	see := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s|%s|%s|%s|%s", r.Method, drained(r), r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.Header.Get("Accept"))
+		for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"} {
+			if r.Method == http.MethodGet && r.Header.Get(name) != "" {
+				fmt.Fprint(w, "|", name, " without a body")
+			}
+		}
 	}
 	var mux http.ServeMux
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -120,6 +125,10 @@ func TestRedirects(t *testing.T) {
 	other = upstream(t, see)
 	c := client(t, nil, origin, other)
 	headers := []abi.Pair{{Name: "authorization", Value: "secret"}, {Name: "x-api-key", Value: "key"}, {Name: "accept", Value: "text/plain"}}
+	ofBody := []abi.Pair{
+		{Name: "content-type", Value: "text/plain"}, {Name: "content-encoding", Value: "identity"},
+		{Name: "content-language", Value: "de"}, {Name: "content-location", Value: "/b"},
+	}
 	for _, tc := range []struct {
 		method, path, want string
 		status             abi.Status
@@ -137,9 +146,9 @@ func TestRedirects(t *testing.T) {
 		{"GET", "/hops/5", "GET||secret|key|text/plain", 0},
 		{"GET", "/hops/6", "", abi.Unreachable},
 	} {
-		body := ""
+		headers, body := headers, ""
 		if tc.method != "GET" {
-			body = "body"
+			headers, body = slices.Concat(headers, ofBody), "body"
 		}
 		got := do(t, c, abi.HTTPRequest{Method: tc.method, URL: origin + tc.path, Headers: headers}, body)
 		if got.body != tc.want || got.status() != tc.status {

@@ -115,7 +115,9 @@ func (c *Client) redirect(o *outgoing, status int, location string) *failure {
 	if status == http.StatusSeeOther && o.method != http.MethodHead ||
 		(status == http.StatusMovedPermanently || status == http.StatusFound) && o.method == http.MethodPost {
 		o.method, o.body = http.MethodGet, nil
-		o.header.Del("Content-Type")
+		for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"} {
+			o.header.Del(name) // they describe the body that is gone
+		}
 	}
 	if next.origin != o.target.origin {
 		keepHarmless(o.header)
