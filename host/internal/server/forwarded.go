@@ -37,9 +37,8 @@ func (c *call) takeForwarded() (f forwarded) {
 			f.proto = lastOf(h.Value)
 		case "x-forwarded-host":
 			f.host = lastOf(h.Value)
-		case "forwarded":
 		default:
-			return false
+			return strings.HasPrefix(h.Name, "x-forwarded-") || h.Name == "forwarded" || h.Name == "x-real-ip"
 		}
 		return true
 	})

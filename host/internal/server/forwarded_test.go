@@ -40,6 +40,8 @@ func TestForwarded(t *testing.T) {
 		{"no host", trust, []string{"X-Forwarded-Host: a/b"}, plain},
 		{"RFC 7239 is not read", trust, []string{"Forwarded: for=203.0.113.9;proto=https;host=x"}, plain},
 		{"nobody trusted", nil, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: x", "Forwarded: for=203.0.113.9"}, plain},
+		{"no other field of the kind", trust, []string{"X-Forwarded-Port: 1", "X-Forwarded-Prefix: /a", "X-Forwarded-Ssl: on", "X-Real-IP: 203.0.113.9"}, plain},
+		{"nor from anybody", nil, []string{"X-Forwarded-Port: 1", "X-Forwarded-Server: a", "x-real-ip: 203.0.113.9"}, plain},
 		{"another trusted", trust[1:], []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: x"}, plain},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -50,7 +52,7 @@ func TestForwarded(t *testing.T) {
 					switch {
 					case f.Name == "host":
 						got = append(got, f.Value)
-					case strings.Contains(f.Name, "forwarded"):
+					case strings.Contains(f.Name, "forwarded"), f.Name == "x-real-ip":
 						got = append(got, "the guest sees "+f.Name)
 					}
 				}
