@@ -24,15 +24,19 @@ type Certificate struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	files   [2]fileState // what current was made of
+	files   [2]os.FileInfo // what current was made of; nil = not there
 	looked  time.Time
 	failure string // what was logged last, "" after a success
 }
 
-// fileState is what tells a file from the one it replaced.
-type fileState struct {
-	modified time.Time
-	size     int64
+// isSame reports whether a file is the one it was, with what it held: another
+// one in its place may have its time and size, as where a link now leads to
+// another directory in which all files have one time.
+func isSame(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // LoadCertificate reads a certificate, with the chain behind it, and its key, in
@@ -67,7 +71,7 @@ func (c *Certificate) get(now time.Time) *tls.Certificate {
 		return c.current
 	}
 	c.looked = now
-	if c.state() == c.files {
+	if found := c.state(); isSame(found[0], c.files[0]) && isSame(found[1], c.files[1]) {
 		return c.current
 	}
 	switch err := c.load(); {
@@ -114,12 +118,11 @@ func (c *Certificate) keyIsEncrypted() bool {
 	return err == nil && bytes.Contains(text, []byte("ENCRYPTED"))
 }
 
-// state returns the zero state for a file that is not there.
-func (c *Certificate) state() (s [2]fileState) {
+func (c *Certificate) state() (files [2]os.FileInfo) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(name); err == nil {
-			s[i] = fileState{info.ModTime(), info.Size()}
+			files[i] = info
 		}
 	}
-	return s
+	return files
 }

@@ -151,6 +151,48 @@ func TestCertificateForAPerson(t *testing.T) {
 	}
 }
 
+// TestCertificateBehindALink turns a link to another directory, whose files have
+// the size and the time of those before: as a volume of Kubernetes is renewed,
+// from a store that gives all files one time.
+func TestCertificateBehindALink(t *testing.T) {
+	root := t.TempDir()
+	current := filepath.Join(root, "current")
+	turn := func(name string) {
+		t.Helper()
+		dir := filepath.Join(root, name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		files := pair{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+		files.write(t, name)
+		for _, file := range []string{files.cert, files.key} {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, file, append(data, strings.Repeat("\n", 4096-len(data))...))
+			if err := os.Chtimes(file, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink(name, current+".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(current+".new", current); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn("one")
+	c, err := LoadCertificate(filepath.Join(current, "cert.pem"), filepath.Join(current, "key.pem"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn("two")
+	if got := commonName(t, c.get(time.Now().Add(time.Hour))); got != "two" {
+		t.Errorf("the certificate is of %q, want that of the new directory", got)
+	}
+}
+
 // overTLS serves handle over TLS and returns the address.
 func overTLS(t *testing.T, files pair, conns Conns, handle func(*invoke.Invocation) (dispatch.Result, error)) string {
 	t.Helper()
