@@ -44,14 +44,15 @@ func (c *call) findKey() *refusal {
 	return nil
 }
 
-// changes reports whether a method is one that changes something (RFC 9110
-// §9.3, RFC 5789). Of methods that only the guest knows nobody else can say it.
+// changes reports whether a method may not be safe (RFC 9110 §9.2.1). A guest
+// may serve methods that the host does not know: it does not guess of them that
+// they are.
 func changes(method string) bool {
 	switch method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-		return true
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
 	}
-	return false
+	return true
 }
 
 func isKey(s string) bool {
