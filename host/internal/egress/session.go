@@ -16,13 +16,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// Trace is what of a request goes along with the calls made for it.
-type Trace struct {
-	RequestID   string
-	Traceparent string // "" = none
-	Tracestate  string
-}
-
 // Session holds the calls of one attempt of a handler. It belongs to one
 // goroutine at a time. Close it: its handles end with it.
 type Session struct {
@@ -35,7 +28,7 @@ type Session struct {
 }
 
 // Session returns a session for an attempt.
-func (c *Client) Session(trace Trace) *Session { return &Session{client: c, trace: trace} }
+func (c *Client) Session(trace Trace) *Session { return &Session{client: c, trace: trace.checked()} }
 
 // call is one handle.
 type call struct {
