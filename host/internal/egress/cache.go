@@ -127,7 +127,11 @@ func (c *cache) roundTrip(o *outgoing, send func() (reply, error)) (reply, error
 		updated.header = refresh(stored.header, resp.Header)
 		updated.arrived = c.clock()
 		updated.age = initialAge(resp.Header, asked, updated.arrived)
-		c.put(&updated)
+		if storable(updated.status, updated.header) {
+			c.put(&updated)
+		} else {
+			c.drop(updated.url)
+		}
 		return updated.response(updated.arrived), nil
 	}
 	return c.keeping(o, resp, asked), nil
@@ -180,9 +184,13 @@ func (c *cache) invalidate(o *outgoing, resp reply) {
 	if safe || resp.Response == nil || resp.StatusCode >= 400 {
 		return
 	}
+	c.drop(o.target.url.String())
+}
+
+func (c *cache) drop(url string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.remove(o.target.url.String())
+	c.remove(url)
 }
 
 func (c *cache) find(o *outgoing) *entry {
@@ -222,7 +230,7 @@ func (c *cache) remove(url string) {
 // keeping returns the response with a body that is kept once it has been read
 // to its end.
 func (c *cache) keeping(o *outgoing, resp reply, asked time.Time) reply {
-	if !storable(resp) {
+	if !storable(resp.StatusCode, resp.Header) {
 		return resp
 	}
 	e := &entry{

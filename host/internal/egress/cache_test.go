@@ -182,6 +182,40 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
+// TestSessionsAreNotShared has the service begin a session with the first answer,
+// or with the one that says that nothing has changed.
+func TestSessionsAreNotShared(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from         int // the answer, counted from 1
+		field, value string
+	}{
+		"with the answer":   {1, "Set-Cookie", "session=1"},
+		"with a 304":        {2, "Set-Cookie", "session=2"},
+		"no store in a 304": {2, "Cache-Control", "no-store, max-age=60"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			c, _, now, url := caching(t, func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				w.Header().Set("Cache-Control", "private, max-age=60")
+				w.Header().Set("Etag", `"v"`)
+				if asked >= tc.from {
+					w.Header().Set(tc.field, tc.value)
+				}
+				if r.Header.Get("If-None-Match") != "" {
+					w.WriteHeader(http.StatusNotModified)
+				}
+			})
+			get(t, c, url)
+			now.pass(2 * time.Minute)
+			second, third := get(t, c, url), get(t, c, url)
+			if asked != 3 || second.head.Status != 200 || third.head.Status != 200 {
+				t.Errorf("asked %d times, want 3: %+v, then %+v", asked, second, third)
+			}
+		})
+	}
+}
+
 func TestUnsafeCallsInvalidate(t *testing.T) {
 	status := 200
 	c, _, _, url := caching(t, func(w http.ResponseWriter, r *http.Request) {

@@ -76,20 +76,21 @@ func initialAge(h http.Header, asked, arrived time.Time) time.Duration {
 }
 
 // storable reports whether a private cache may keep the response to a GET (§3),
-// and whether keeping it could be of use.
-func storable(resp reply) bool {
-	d := directivesOf(resp.Header)
-	switch resp.StatusCode {
+// and whether keeping it could be of use. One that sets a cookie begins
+// somebody's session: it is not for the next.
+func storable(status int, header http.Header) bool {
+	d := directivesOf(header)
+	switch status {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo, http.StatusMultipleChoices, http.StatusMovedPermanently,
 		http.StatusPermanentRedirect, http.StatusNotFound, http.StatusGone:
 	default:
 		return false
 	}
-	if d.has("no-store") || slices.Contains(varies(resp.Header), "*") {
+	if d.has("no-store") || slices.Contains(varies(header), "*") || len(header["Set-Cookie"]) > 0 {
 		return false
 	}
-	validator := resp.Header.Get("Etag") != "" || resp.Header.Get("Last-Modified") != ""
-	return lifetime(resp.Header) > 0 || validator
+	validator := header.Get("Etag") != "" || header.Get("Last-Modified") != ""
+	return lifetime(header) > 0 || validator
 }
 
 // varies lists the request fields a response depends on (§4.1).
