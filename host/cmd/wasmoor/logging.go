@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -32,6 +33,30 @@ func (p *program) logger(w io.Writer, level, format string) (*slog.Logger, error
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: minimum})), nil
 	}
 	return nil, usage("log_format %q is unknown; use auto, text or json", format)
+}
+
+// takeLibraries makes records, at debug, of what libraries write to the logger of
+// the process, until release. net/http tells there of what a service sends
+// unasked: as it is that would be a line in no format, for each answer.
+func takeLibraries(log *slog.Logger) (release func()) {
+	before, flags := stdlog.Writer(), stdlog.Flags()
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(libraries{log})
+	return func() {
+		stdlog.SetOutput(before)
+		stdlog.SetFlags(flags)
+	}
+}
+
+type libraries struct{ log *slog.Logger }
+
+// maxLibraryLine is what is kept of a line, in bytes.
+const maxLibraryLine = 256
+
+func (l libraries) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line[:min(len(line), maxLibraryLine)]))
+	l.log.Debug("a library says", "text", strings.ToValidUTF8(text, ""))
+	return len(line), nil
 }
 
 func textHandler(w io.Writer, level slog.Level, colours bool) slog.Handler {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	stdlog "log"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -42,6 +44,22 @@ func TestTextLogTakesNoOrdersFromGuests(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What a library logs by itself is a record like any other, of bounded length.
+func TestLibrariesLogRecords(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
+		var out bytes.Buffer
+		release := takeLibraries(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level})))
+		stdlog.Printf("Unsolicited response starting with %q", strings.Repeat("\x1bä", 4<<10))
+		release()
+		if n := strings.Count(out.String(), "\n"); n != want || out.Len() > 2*maxLibraryLine || want > 0 && !json.Valid(out.Bytes()) {
+			t.Errorf("%s: %d lines of JSON, want %d of bounded length: %q", level, n, want, out.String())
+		}
+	}
+	if _, taken := stdlog.Writer().(libraries); taken {
+		t.Error("the logger of the process is still taken")
 	}
 }
 

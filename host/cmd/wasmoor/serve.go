@@ -39,6 +39,7 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	defer takeLibraries(log)()
 	s.Host.Log = log
 	h, err := host.New(ctx, s.Host)
 	if err != nil {
