@@ -126,8 +126,10 @@ func TestRedirects(t *testing.T) {
 	c := client(t, nil, origin, other)
 	headers := []abi.Pair{{Name: "authorization", Value: "secret"}, {Name: "x-api-key", Value: "key"}, {Name: "accept", Value: "text/plain"}}
 	ofBody := []abi.Pair{
-		{Name: "content-type", Value: "text/plain"}, {Name: "content-encoding", Value: "identity"},
-		{Name: "content-language", Value: "de"}, {Name: "content-location", Value: "/b"},
+		{Name: "content-type", Value: "text/plain"},
+		{Name: "content-encoding", Value: "identity"},
+		{Name: "content-language", Value: "de"},
+		{Name: "content-location", Value: "/b"},
 	}
 	for _, tc := range []struct {
 		method, path, want string
