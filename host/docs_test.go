@@ -140,6 +140,18 @@ func TestConfigValidate(t *testing.T) {
 			t.Errorf("Validate with a bad %s: %v, want an error that names it", name, err)
 		}
 	}
+	for _, network := range []string{"10.0.0.5/8", "::ffff:10.0.0.0/104", "fe80::1%lo", "10.0.0.0/33", "010.0.0.0/8", "*"} {
+		for name, change := range map[string]func(*Config){
+			"trusted_proxies":         func(c *Config) { c.TrustedProxies = network },
+			"outbound_allow_networks": func(c *Config) { c.OutboundAllowNetworks = network },
+		} {
+			c := DefaultConfig()
+			change(&c)
+			if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"`+name+`"`) {
+				t.Errorf("%s = %q: %v, want an error that names the key", name, network, err)
+			}
+		}
+	}
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Errorf("the default configuration: %v", err)
 	}
