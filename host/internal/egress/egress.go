@@ -52,6 +52,7 @@ const (
 	idlePerHost = 16
 	idleTime    = time.Minute
 	dialTime    = 10 * time.Second
+	sentAhead   = 256 << 10 // bytes of a response that HTTP/2 holds until the guest reads them
 )
 
 // New returns a client.
@@ -73,6 +74,7 @@ func New(cfg Config) *Client {
 			MaxIdleConnsPerHost:    idlePerHost,
 			IdleConnTimeout:        idleTime,
 			MaxResponseHeaderBytes: limit.ResponseHead,
+			HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: sentAhead},
 		},
 	}
 	if cfg.Cache {
