@@ -30,7 +30,8 @@ type Config struct {
 	// MaxConns is the number of public connections open at a time. Default 10000.
 	MaxConns int `koanf:"max_conns"`
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
-	// at a time; more are answered 503. Default 256 MiB.
+	// at a time, and as many again the replies over 64 KiB that clients have not
+	// read; more are answered 503. Default 256 MiB.
 	MaxBodyMemory int64 `koanf:"max_body_memory"`
 	// MaxBodyDisk is how many bytes the files of public requests' bodies over
 	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.

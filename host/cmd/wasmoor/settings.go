@@ -58,7 +58,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.Int("max-conns", d.Host.MaxConns, "public connections open at a time")
 	flags.String("max-guest-memory", limit.FormatSize(d.Host.MaxGuestMemory), "memory that the instances of all plugins may have together")
 	flags.Duration("sleep-after", d.Host.SleepAfter, "how long a plugin may be without a request before it is unloaded; 0 = for ever")
-	flags.String("max-body-memory", limit.FormatSize(d.Host.MaxBodyMemory), "memory that the bodies of all public requests may take")
+	flags.String("max-body-memory", limit.FormatSize(d.Host.MaxBodyMemory), "memory that the bodies of all public requests may take, and unread answers again")
 	flags.String("max-body-disk", limit.FormatSize(d.Host.MaxBodyDisk), "disk that those of them over 1 MiB may take")
 	flags.Duration("header-timeout", d.Host.HeaderTimeout, "how long a request's line and header may take to arrive")
 	flags.Duration("body-timeout", d.Host.BodyTimeout, "how long its body may take after that")

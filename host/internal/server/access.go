@@ -49,12 +49,20 @@ func (r *record) log(log *slog.Logger, message string) {
 	log.LogAttrs(context.Background(), levelOf(r.status), message, r.attrs()...)
 }
 
+// bodySize does not read a body that is a stream, which would be its end.
+func bodySize(r *fasthttp.Response) int {
+	if r.IsBodyStream() {
+		return r.Header.ContentLength()
+	}
+	return len(r.Body())
+}
+
 func (c *call) record(ctx *fasthttp.RequestCtx) *record {
 	r := &record{
 		method:    c.method,
 		path:      c.path,
 		status:    ctx.Response.StatusCode(),
-		bytes:     len(ctx.Response.Body()),
+		bytes:     bodySize(&ctx.Response),
 		duration:  time.Since(c.start),
 		requestID: c.id,
 		remote:    c.remote,

@@ -74,6 +74,9 @@ type PublicConfig struct {
 	// BodyMemory is how many bytes the bodies of all requests may take at a time;
 	// a request whose body does not fit is answered 503. Default 256 MiB.
 	BodyMemory int64
+	// ReplyMemory is how many bytes the replies over 64 KiB may take until clients
+	// have read them; one that does not fit is answered 503. Default 256 MiB.
+	ReplyMemory int64
 	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
 	Spool *Spool
 	// ShowErrors puts the plugin's own failure into the detail of a problem. It
@@ -89,6 +92,7 @@ type Public struct {
 	log   *slog.Logger
 	calls sync.Pool
 	room  atomic.Int64 // for bodies
+	sends atomic.Int64 // room for replies
 
 	scheme  string // of requests, as they arrive
 	trusted networks
@@ -102,6 +106,8 @@ func NewPublic(cfg PublicConfig) *Public {
 	}
 	setDefault(&p.cfg.BodyMemory, 256<<20)
 	p.room.Store(p.cfg.BodyMemory)
+	setDefault(&p.cfg.ReplyMemory, 256<<20)
+	p.sends.Store(p.cfg.ReplyMemory)
 	p.calls.New = func() any { return &call{share: share{of: &p.room}} }
 	p.edge = newEdge("public", cfg.Conns, false, p.unreadable)
 	p.bind()
@@ -217,7 +223,7 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
 		p.fail(ctx, c)
 		return
 	}
-	c.writeReply(ctx)
+	p.writeReply(ctx, c)
 }
 
 // begin takes a call from the pool.

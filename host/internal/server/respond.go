@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -18,8 +19,14 @@ const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // writeReply makes the guest's reply the response. Package invoke has checked
 // the status, names and values.
-func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
+func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *call) {
 	reply, resp := &c.inv.Reply, &ctx.Response
+	large := len(reply.Body) > keptBuffer && !bodyless(reply.Status)
+	held := share{of: &p.sends}
+	if large && !held.take(cap(reply.Body)) {
+		p.failUnsent(ctx, c)
+		return
+	}
 	resp.SetStatusCode(reply.Status)
 	resp.Header.DisableNormalizing()
 	for _, h := range reply.Headers {
@@ -31,15 +38,51 @@ func (c *call) writeReply(ctx *fasthttp.RequestCtx) {
 	if c.result.Replayed {
 		resp.Header.Set(headerReplayed, "true")
 	}
-	if bodyless(reply.Status) {
-		return
-	}
-	if len(reply.Body) <= keptBuffer {
+	switch {
+	case bodyless(reply.Status):
+	case large: // fasthttp sends it after this call is reused
+		resp.SetBodyStream(newSending(reply.Body, held), len(reply.Body))
+		reply.Body = nil
+	default:
 		resp.SetBody(reply.Body)
+	}
+}
+
+// sending is a body on its way to a client, who may take as long for it as
+// WriteTimeout allows. fasthttp closes it when it has been sent or will not be.
+type sending struct {
+	bytes.Reader
+	held share
+}
+
+func newSending(body []byte, held share) *sending {
+	s := &sending{held: held}
+	s.Reset(body)
+	return s
+}
+
+// Close gives the memory back.
+func (s *sending) Close() error {
+	s.Reset(nil)
+	s.held.give()
+	return nil
+}
+
+// failUnsent answers for a handler whose reply has no room. What it did stays
+// done.
+func (p *Public) failUnsent(ctx *fasthttp.RequestCtx, c *call) {
+	const detail = "the answers that other clients have not read take all the memory there is for them"
+	c.err = fault.New(fault.Unavailable, "respond", detail)
+	problem := newProblem(http.StatusServiceUnavailable, fault.Unavailable, detail, c.id)
+	problem.Effects = effectsOf(c.result.Outcome, fault.Unavailable)
+	if c.result.Replayed {
+		problem.Effects = effectsCommitted
+	}
+	if problem.Effects == effectsNone {
+		writePublicProblem(ctx, problem, fault.Unavailable)
 		return
 	}
-	resp.SetBodyRaw(reply.Body) // fasthttp sends it after this call is reused
-	reply.Body = nil
+	writeProblem(ctx, problem)
 }
 
 // hostSets reports whether a response field is not the guest's to set: Date is
