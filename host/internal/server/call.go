@@ -162,6 +162,9 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 		case "", "close", "keep-alive", "upgrade", "te":
 			continue
 		}
+		if isForwarded(option) {
+			continue // a client would have the host believe that the proxy asks
+		}
 		pairs = slices.DeleteFunc(pairs, func(p abi.Pair) bool { return p.Name == option })
 	}
 	return pairs

@@ -38,11 +38,17 @@ func (c *call) takeForwarded() (f forwarded) {
 		case "x-forwarded-host":
 			f.host = lastOf(h.Value)
 		default:
-			return strings.HasPrefix(h.Name, "x-forwarded-") || h.Name == "forwarded" || h.Name == "x-real-ip"
+			return isForwarded(h.Name)
 		}
 		return true
 	})
 	return f
+}
+
+// isForwarded reports whether a field, its name in lower case, tells where a
+// request came from.
+func isForwarded(name string) bool {
+	return strings.HasPrefix(name, "x-forwarded-") || name == "forwarded" || name == "x-real-ip"
 }
 
 func lastOf(list string) string {

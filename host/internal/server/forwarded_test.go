@@ -40,6 +40,7 @@ func TestForwarded(t *testing.T) {
 		{"no host", trust, []string{"X-Forwarded-Host: a/b"}, plain},
 		{"RFC 7239 is not read", trust, []string{"Forwarded: for=203.0.113.9;proto=https;host=x"}, plain},
 		{"nobody trusted", nil, []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: x", "Forwarded: for=203.0.113.9"}, plain},
+		{"named by Connection", trust, []string{"Connection: X-Forwarded-For, x-forwarded-proto", "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https"}, "203.0.113.9 https test test"},
 		{"no other field of the kind", trust, []string{"X-Forwarded-Port: 1", "X-Forwarded-Prefix: /a", "X-Forwarded-Ssl: on", "X-Real-IP: 203.0.113.9"}, plain},
 		{"nor from anybody", nil, []string{"X-Forwarded-Port: 1", "X-Forwarded-Server: a", "x-real-ip: 203.0.113.9"}, plain},
 		{"another trusted", trust[1:], []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: x"}, plain},
