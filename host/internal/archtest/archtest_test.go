@@ -43,13 +43,14 @@ engine/enginetest -> engine
 engine/linear     -> fault
 engine/native     -> engine engine/linear capability/*
 engine/extism     -> engine engine/linear capability/*
+prepare           -> engine
 registry          -> store manifest
 auth              -> registry
 dispatch          -> engine
 deploy            -> registry router dispatch
 server            -> deploy auth
 client            -> plugin
-.                 -> server store/badger engine/native engine/extism
+.                 -> server prepare store/badger engine/native engine/extism
 cmd/wasmoor       -> . client
 `
 

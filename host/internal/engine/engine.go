@@ -21,6 +21,17 @@ type Options struct {
 	Routes []manifest.Route // what each route calls, for an ABI whose routes name exports
 
 	Warmups []manifest.Warmup // requests that Build lets the guest handle; an engine without Build has no use for them
+
+	// Note is told how a program came to be, for the person who waits for it;
+	// nil = nobody waits.
+	Note func(string) `json:"-"`
+}
+
+// Tell tells o.Note, if there is one.
+func (o Options) Tell(text string) {
+	if o.Note != nil {
+		o.Note(text)
+	}
 }
 
 // OptionsOf returns the options that a manifest asks for.

@@ -1,0 +1,295 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// cache is a directory of sealed artefacts, KEY/, and of builds under way,
+// build-*/. Nothing in it is synced: what a crash of the machine left half
+// written has no valid seal, and is built again. Two processes may share it:
+// the one that serves, and one that precompiles.
+type cache struct {
+	dir     string
+	secret  []byte
+	max     int64 // bytes of all artefacts, 0 = no bound
+	maxSize int64 // bytes of one
+	log     *slog.Logger
+
+	mu   sync.Mutex
+	busy map[string]chan struct{} // keys in use; closed when they are not any more
+}
+
+const workPrefix = "build-"
+
+var keyForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func openCache(cfg Config) (*cache, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, broken("make the directory of artefacts", err)
+	}
+	if err := os.Chmod(cfg.Dir, 0o700); err != nil {
+		return nil, broken("close the directory of artefacts to others", err)
+	}
+	if err := privateDir(cfg.Dir); err != nil {
+		return nil, broken(fmt.Sprintf("use the directory of artefacts %s", cfg.Dir), err)
+	}
+	secret, err := loadSecret(cfg.Secret, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &cache{
+		dir: cfg.Dir, secret: secret, max: cfg.MaxSize, maxSize: cfg.Limits.Size, log: cfg.Log,
+		busy: map[string]chan struct{}{},
+	}, nil
+}
+
+func (c *cache) path(key string) string { return filepath.Join(c.dir, key) }
+
+// lock waits until nobody else in this process uses a key.
+func (c *cache) lock(ctx context.Context, key string) (unlock func(), err error) {
+	for {
+		unlock, busy := c.tryLock(key)
+		if busy == nil {
+			return unlock, nil
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, gaveUp(ctx, "the same module is still being prepared; try again when it has ended")
+		}
+	}
+}
+
+// tryLock locks a key, or returns what is closed when it is free again.
+func (c *cache) tryLock(key string) (unlock func(), busy <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if busy, ok := c.busy[key]; ok {
+		return nil, busy
+	}
+	free := make(chan struct{})
+	c.busy[key] = free
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.busy, key)
+		close(free)
+	}, nil
+}
+
+// check reports whether there is an artefact under key that is what was sealed.
+// What is there and is not is removed. The caller holds the key.
+func (c *cache) check(key string) (bool, error) {
+	if _, err := os.Lstat(c.path(key)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err := checkSeal(c.path(key), key, c.secret); err != nil {
+		return false, c.refuse(key, err)
+	}
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(c.path(key), sealName), now, now) // only for trim
+	return true, nil
+}
+
+// refuse removes an artefact that is not to be used. The caller holds the key.
+func (c *cache) refuse(key string, why error) error {
+	c.log.Warn("an artefact is damaged or stale; it is removed and built again", "artefact", key, "error", why)
+	return c.remove(key)
+}
+
+func (c *cache) remove(key string) error {
+	if err := os.RemoveAll(c.path(key)); err != nil {
+		return broken("remove an artefact", err)
+	}
+	return nil
+}
+
+// work is a build under way: a directory that is empty but for those of the
+// artefact and of temporary files.
+type work struct {
+	dir, artefact, tmp string
+	release            func() error
+}
+
+// begin makes the directory of a build. Close it.
+func (c *cache) begin() (*work, error) {
+	dir, err := os.MkdirTemp(c.dir, workPrefix)
+	if err != nil {
+		return nil, broken("make the directory of a build", err)
+	}
+	w := &work{dir: dir, artefact: filepath.Join(dir, "artefact"), tmp: filepath.Join(dir, "tmp")}
+	release, _, err := claim(dir)
+	if err == nil {
+		w.release = release
+		err = errors.Join(os.Mkdir(w.artefact, 0o700), os.Mkdir(w.tmp, 0o700))
+	}
+	if err != nil {
+		return nil, errors.Join(broken("make the directory of a build", err), w.close())
+	}
+	return w, nil
+}
+
+func (w *work) close() error {
+	err := os.RemoveAll(w.dir)
+	if w.release != nil {
+		err = errors.Join(err, w.release())
+	}
+	if err != nil {
+		return broken("remove the directory of a build", err)
+	}
+	return nil
+}
+
+// put seals what a build left and keeps it under key. The caller holds the key.
+func (c *cache) put(w *work, key string, digest plugin.Digest) error {
+	err := makeSeal(w.artefact, key, digest, c.maxSize, c.secret)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return outOfSize(c.maxSize)
+	case err != nil:
+		return fault.Wrap(fault.Internal, "prepare", "the build did not leave what it should", err)
+	}
+	if err := c.remove(key); err != nil { // another process may have been first
+		return err
+	}
+	if err := os.Rename(w.artefact, c.path(key)); err != nil {
+		return broken("keep an artefact", err)
+	}
+	return nil
+}
+
+func outOfSize(size int64) error {
+	return fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
+		"the module becomes more than %s of machine code and memory; leave out what it does not use", limit.FormatSize(size)))
+}
+
+// sweepLeftovers removes the directories of builds whose process is gone.
+func (c *cache) sweepLeftovers() error {
+	return c.each(func(d fs.DirEntry) error {
+		if !strings.HasPrefix(d.Name(), workPrefix) || !d.IsDir() {
+			return nil
+		}
+		w := &work{dir: filepath.Join(c.dir, d.Name())}
+		release, free, err := claim(w.dir)
+		if err != nil || !free {
+			return ignoreMissing(err)
+		}
+		w.release = release
+		return w.close()
+	})
+}
+
+// sweep removes the artefacts of modules that keep does not name, and those
+// without a seal of ours. What is in use stays for the next sweep.
+func (c *cache) sweep(keep func(plugin.Digest) bool) error {
+	return c.each(func(d fs.DirEntry) error {
+		key := d.Name()
+		if !keyForm.MatchString(key) {
+			return nil
+		}
+		unlock, busy := c.tryLock(key)
+		if busy != nil {
+			return nil
+		}
+		defer unlock()
+		if s, err := readSeal(c.path(key), c.secret); err == nil && keep(s.Digest) {
+			return nil
+		}
+		return c.remove(key)
+	})
+}
+
+// stored is an artefact that trim may remove.
+type stored struct {
+	key  string
+	size int64
+	used time.Time
+}
+
+// trim removes artefacts, those used longest ago first, until the rest is within
+// the bound. The one under key, which the caller holds, stays.
+func (c *cache) trim(key string) {
+	if c.max == 0 {
+		return
+	}
+	all, total, err := c.stored()
+	for _, a := range all {
+		if err != nil || total <= c.max {
+			break
+		}
+		if a.key == key {
+			continue
+		}
+		if unlock, busy := c.tryLock(a.key); busy == nil {
+			err = c.remove(a.key)
+			total -= a.size
+			unlock()
+		}
+	}
+	if err != nil {
+		c.log.Warn("the artefacts may take more disk than they should", "error", err)
+	}
+}
+
+// stored lists the artefacts, those used longest ago first.
+func (c *cache) stored() (all []stored, total int64, err error) {
+	err = c.each(func(d fs.DirEntry) error {
+		if !keyForm.MatchString(d.Name()) {
+			return nil
+		}
+		a := stored{key: d.Name()}
+		err := walk(c.path(a.key), func(name string, d fs.DirEntry) error {
+			info, err := d.Info()
+			if err != nil || d.IsDir() {
+				return err
+			}
+			a.size += info.Size()
+			if name == sealName {
+				a.used = info.ModTime()
+			}
+			return nil
+		})
+		if err != nil {
+			a.used = time.Time{} // it is no artefact, or goes away: the first to be removed
+		}
+		total += a.size
+		all = append(all, a)
+		return nil
+	})
+	slices.SortFunc(all, func(a, b stored) int { return a.used.Compare(b.used) })
+	return all, total, err
+}
+
+func (c *cache) each(do func(fs.DirEntry) error) error {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return broken("list the artefacts", err)
+	}
+	var errs []error
+	for _, d := range entries {
+		errs = append(errs, do(d))
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,96 @@
+package prepare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Open returns the builder that a module is built with. Serve closes it.
+type Open func(ctx context.Context, o engine.Options) (engine.Builder, error)
+
+// Serve is the child's side of Config.Command: it reads one request, limits the
+// process it runs in for good, builds in the working directory, and answers. The
+// process does nothing else and ends afterwards; it is killed when input ends
+// before that, for then nobody waits. The error says that there is no answer.
+func Serve(ctx context.Context, input io.Reader, output io.Writer, open Open) error {
+	r, err := readRequest(input)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, "build", "this command is started by a host that builds a module, which says what to do on standard input", err)
+	}
+	data, err := json.Marshal(answerOf(serve(ctx, input, r, open)))
+	if err == nil {
+		_, err = output.Write(data)
+	}
+	return err
+}
+
+func serve(ctx context.Context, input io.Reader, r request, open Open) error {
+	if r.Identity != "" {
+		own, err := identify()
+		if err != nil {
+			return err
+		}
+		if own != r.Identity {
+			return fault.New(fault.Invalid, "prepare",
+				"the command that builds modules is another program than the one that serves; name this very one, of the same build")
+		}
+	}
+	if err := constrain(r.Limits); err != nil {
+		return fault.Wrap(fault.Internal, "prepare", "limit the process that builds", err)
+	}
+	module := make([]byte, r.Module)
+	if _, err := io.ReadFull(input, module); err != nil {
+		return fault.Wrap(fault.Internal, "prepare", "read the module", err)
+	}
+	go endWith(input)
+	ctx, cancel := context.WithTimeout(ctx, r.Limits.Wall)
+	defer cancel()
+	return named(buildHere(ctx, module, r.Options, open), r.Limits)
+}
+
+// endWith kills the process when its input ends. It needs no end of its own: the
+// process ends with the build.
+func endWith(input io.Reader) {
+	_, _ = io.Copy(io.Discard, input)
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Kill()
+	}
+}
+
+func buildHere(ctx context.Context, module []byte, o engine.Options, open Open) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fault.Wrap(fault.Internal, "prepare", "building this module failed", fmt.Errorf("%v\n%s", r, debug.Stack()))
+		}
+	}()
+	b, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
+	dir, err := os.Getwd()
+	if err != nil {
+		return fault.Wrap(fault.Internal, "prepare", "find the working directory", err)
+	}
+	return b.Build(ctx, module, o, dir)
+}
+
+// named says of an error that a limit caused which one it is.
+func named(err error, l Limits) error {
+	switch {
+	case errors.Is(err, syscall.ENOMEM):
+		return outOfMemory(l)
+	case errors.Is(err, syscall.EFBIG):
+		return outOfSize(l.Size)
+	}
+	return err
+}

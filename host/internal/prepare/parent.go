@@ -1,0 +1,216 @@
+package prepare
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// usage is what a child used.
+type usage struct {
+	cpu  time.Duration
+	peak int64 // bytes of memory; 0 = unknown
+}
+
+// maxStderr is how much is kept of what a child writes to its standard error:
+// a process of Go that ends says why first.
+const maxStderr = 16 << 10
+
+// child is a build under way in another process.
+type child struct {
+	cmd    *exec.Cmd
+	limits Limits
+	stdout bounded // the answer; more than that ends the child
+	stderr bounded
+	input  io.WriteCloser
+	kill   context.CancelCauseFunc
+	ended  chan error // what Start or Wait returned
+}
+
+// Why a child was killed.
+var (
+	errWall   = errors.New("it took too long")
+	errOutput = errors.New("it wrote too much")
+)
+
+// runChild builds in a process of its own. What that answers, leaves behind or
+// ends with is not believed.
+func (p *Pipeline) runChild(ctx context.Context, w *work, module []byte, o engine.Options) (usage, error) {
+	r := request{Limits: p.cfg.Limits, Options: o, Module: len(module)}
+	if !p.self {
+		r.Identity = p.identity
+	}
+	within, kill := context.WithCancelCause(ctx)
+	defer kill(nil)
+	within, cancel := context.WithTimeoutCause(within, r.Limits.Wall, errWall)
+	defer cancel()
+	c, err := p.newChild(within, w, kill)
+	if err != nil {
+		return usage{}, err
+	}
+	err = c.run(r, module)
+	var use usage
+	if c.cmd.ProcessState != nil {
+		use = usageOf(c.cmd.ProcessState)
+	}
+	err = c.judge(ctx, context.Cause(within), use, err)
+	if err != nil && c.stderr.kept.Len() > 0 {
+		p.cfg.Log.Warn("a process that builds a module wrote to its standard error", slog.String("text", text(c.stderr.kept.String(), maxStderr)))
+	}
+	return use, err
+}
+
+// newChild readies a process whose working directory is to become the artefact,
+// and which sees nothing of this one's environment.
+func (p *Pipeline) newChild(ctx context.Context, w *work, kill context.CancelCauseFunc) (*child, error) {
+	command := p.cfg.Command
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	if p.self {
+		cmd.Path, cmd.Err = executable(), nil
+	}
+	c := &child{cmd: cmd, limits: p.cfg.Limits, kill: kill, ended: make(chan error, 1)}
+	c.stdout = bounded{max: maxAnswer, over: func() { kill(errOutput) }}
+	c.stderr = bounded{max: maxStderr, over: func() {}}
+	cmd.Dir, cmd.Env = w.artefact, environment(w.tmp)
+	cmd.Stdout, cmd.Stderr = &c.stdout, &c.stderr
+	cmd.Cancel = func() error { killGroup(cmd.Process); return nil }
+	cmd.WaitDelay = time.Second // for what the child may have started, and what holds its output
+	isolate(cmd)
+	var err error
+	if c.input, err = cmd.StdinPipe(); err != nil {
+		return nil, broken("start the process that builds", err)
+	}
+	return c, nil
+}
+
+// environment is all of the child's. One arena keeps the C library from
+// reserving address space for each thread.
+func environment(tmp string) []string {
+	env := []string{"TMPDIR=" + tmp, "MALLOC_ARENA_MAX=1", "GOTRACEBACK=single"}
+	if runtime.GOOS == "windows" {
+		env = append(env, "TMP="+tmp, "TEMP="+tmp)
+	}
+	return env
+}
+
+// run starts the child, hands it the request and waits for its end. Its input
+// stays open as long as this process waits for it.
+func (c *child) run(r request, module []byte) error {
+	started := make(chan error, 1)
+	go c.supervise(started)
+	if err := <-started; err != nil {
+		return err
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_ = writeRequest(c.input, r, module) // a child that reads no more has ended, or answers
+	}()
+	err := <-c.ended
+	<-written // Wait has closed the input
+	return err
+}
+
+// supervise starts the child and waits for it, on a thread that makes it what it
+// is and whose end would end it.
+func (c *child) supervise(started chan<- error) {
+	prepareThread()
+	err := c.cmd.Start()
+	if err == nil {
+		limitProcess(c.cmd.Process, c.limits)
+	}
+	started <- err
+	if err != nil {
+		return
+	}
+	err = c.cmd.Wait()
+	killGroup(c.cmd.Process) // what it started; mostly nothing
+	c.ended <- err
+}
+
+// judge makes an error for a person of the way a child ended, nil when it built.
+func (c *child) judge(ctx context.Context, cause error, use usage, err error) error {
+	state := c.cmd.ProcessState
+	switch {
+	case ctx.Err() != nil:
+		return gaveUp(ctx, "the build was given up")
+	case state == nil:
+		return fault.Wrap(fault.Internal, "prepare", "start the process that builds", err)
+	case errors.Is(cause, errOutput):
+		return fault.New(fault.Internal, "prepare", "the process that builds wrote more than an answer, and was ended")
+	case errors.Is(cause, errWall):
+		return outOfTime(c.limits.Wall, "")
+	case err == nil:
+		if err := outcome(c.stdout.kept.Bytes()); err != nil {
+			return asFault(err)
+		}
+		return nil
+	case saysOutOfMemory(c.stderr.kept.String()):
+		return outOfMemory(c.limits)
+	case wasKilled(state) && use.cpu >= c.limits.CPU-cpuSlack:
+		return outOfTime(c.limits.CPU, " of processor time")
+	case wasKilled(state):
+		return fault.Wrap(fault.Unavailable, "prepare",
+			"the process that builds was killed from outside, perhaps because the machine's memory ended; try again, and give the machine more memory if it happens again", err)
+	}
+	return fault.Wrap(fault.Internal, "prepare", "the process that builds broke down on this module", err)
+}
+
+// cpuSlack is what the kernel's count of processor time may lack when it kills.
+const cpuSlack = 100 * time.Millisecond
+
+func asFault(err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	return fault.Wrap(fault.Internal, "prepare", "the process that builds broke down on this module", err)
+}
+
+// saysOutOfMemory reports whether a process of Go ended for want of memory. A
+// new thread's stack is memory too.
+func saysOutOfMemory(stderr string) bool {
+	for _, sign := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "pthread_create failed"} {
+		if strings.Contains(stderr, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+func outOfMemory(l Limits) error {
+	return fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
+		"building the module takes more than %s of memory; make it smaller, or raise max_build_memory of the host", limit.FormatSize(l.Memory)))
+}
+
+func outOfTime(d time.Duration, what string) error {
+	return fault.New(fault.Deadline, "prepare", fmt.Sprintf(
+		"building the module takes more than %s%s; do less when it initialises, make it smaller, or raise max_build_time of the host", d, what))
+}
+
+// bounded keeps the first bytes written to it and drops the rest.
+type bounded struct {
+	kept bytes.Buffer
+	max  int
+	over func() // called when there is more
+}
+
+// Write implements io.Writer, and never fails.
+func (b *bounded) Write(data []byte) (int, error) {
+	fits := min(len(data), b.max-b.kept.Len())
+	_, _ = b.kept.Write(data[:fits]) // it never fails
+	if fits < len(data) {
+		b.over()
+	}
+	return len(data), nil
+}
