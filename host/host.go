@@ -88,9 +88,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if h.engine, err = newEngine(ctx, h.cfg.MaxGuestMemory); err != nil {
-		return err
-	}
+	h.engine = newEngine(h.cfg.MaxGuestMemory)
 	network, err := h.cfg.outbound()
 	if err != nil {
 		return err
@@ -107,13 +105,12 @@ func (h *Host) open(ctx context.Context) (err error) {
 
 // newEngine returns an engine of every ABI. Close it. memory is what all
 // instances may have together, 0 = no bound.
-func newEngine(ctx context.Context, memory int64) (engine.Engine, error) {
+func newEngine(memory int64) engine.Engine {
 	budget := linear.NewBudget(memory)
-	n, err := native.New(ctx, native.Config{Memory: budget})
-	if err != nil {
-		return nil, err
+	return engine.ByABI{
+		abi.Module:         engine.InProcess(native.New(native.Config{Memory: budget})),
+		manifest.ABIExtism: extism.New(budget),
 	}
-	return engine.ByABI{abi.Module: n, manifest.ABIExtism: extism.New(budget)}, nil
 }
 
 func (h *Host) listen() (err error) {

@@ -175,10 +175,7 @@ func memory(m *wasmbin.Module) *Memory {
 
 // tryModule does what a deploy does before it records anything.
 func tryModule(ctx context.Context, module []byte, man *manifest.Manifest) (err error) {
-	e, err := newEngine(ctx, 0)
-	if err != nil {
-		return err
-	}
+	e := newEngine(0)
 	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
 	program, err := e.Prepare(ctx, module, engine.OptionsOf(man))
 	if err != nil {

@@ -148,7 +148,7 @@ func testBadUploads(t *testing.T, v *victim) {
 		{"the mount of another", pack(t, tiny, "bad"), "/neighbour", 409, "conflict", []string{`"bad"`, `"neighbour"`}, 5},
 		{"routes that overlap", pack(t, tiny, "bad", "[[route]]", `pattern = "GET /a/{y}"`), "/shared", 409, "conflict", []string{`"bad"`, `"shared"`, "GET /a/{y}", "GET /{x}/b"}, 5},
 		{"too much memory", enginetest.NewBuilder(2000).Handle(new(enginetest.Code).I32(0)).Bytes(), "", 413, "too_large", []string{"limits.memory"}, 1},
-		{"trap at initialisation", trapping.Bytes(), "", 422, "trap", []string{"probe", "unreachable"}, 1},
+		{"trap at initialisation", trapping.Bytes(), "", 422, "trap", []string{"prepare", "unreachable"}, 1},
 	} {
 		v.row(t, test.name, func(t *testing.T) {
 			plugins := v.plugins()

@@ -120,10 +120,7 @@ func runC(t *testing.T, module []byte, config map[string]string) *guestC {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = kv.Close() })
-	e, err := native.New(ctx, native.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := engine.InProcess(native.New(native.Config{}))
 	t.Cleanup(func() { _ = e.Close(ctx) })
 	limits := limit.Default()
 	limits.Deadline = time.Minute

@@ -41,8 +41,9 @@ capability/*      -> capability
 engine            -> capability wasmbin manifest
 engine/enginetest -> engine
 engine/linear     -> fault
-engine/native     -> engine engine/linear capability/*
-engine/extism     -> engine engine/linear capability/*
+engine/machine    -> engine engine/linear
+engine/native     -> engine/machine capability/*
+engine/extism     -> engine/machine capability/*
 prepare           -> engine
 registry          -> store manifest
 auth              -> registry

@@ -28,6 +28,19 @@ type Guest struct {
 	Inv *invoke.Invocation // nil while the guest initialises
 	Mem Memory             // the whole linear memory, valid within one host call
 	Out Output             // what it writes to standard output and error
+	// Random fills what the guest draws while it initialises; nil = crypto/rand.
+	Random func(buf []byte)
+	// State is what an engine keeps beside that for functions of its own.
+	State any
+}
+
+// FillRandom fills buf with random bytes for the guest.
+func (g *Guest) FillRandom(buf []byte) {
+	if g.Inv == nil && g.Random != nil {
+		g.Random(buf)
+		return
+	}
+	g.Inv.FillRandom(buf)
 }
 
 // Call runs a host function. While the guest initialises, functions of

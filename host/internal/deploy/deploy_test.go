@@ -31,7 +31,7 @@ type platform struct {
 	t      *testing.T
 	dir    string
 	store  *badger.Store
-	engine *native.Engine
+	engine engine.Engine
 }
 
 func start(t *testing.T) *platform {
@@ -53,9 +53,7 @@ func (p *platform) open() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.engine, err = native.New(ctx, native.Config{}); err != nil {
-		p.t.Fatal(err)
-	}
+	p.engine = engine.InProcess(native.New(native.Config{}))
 	p.Deployer = deploy.New(deploy.Config{
 		Store: p.store, Registry: reg, Engine: p.engine, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -15,10 +16,7 @@ import (
 func TestIdleInstancesMakeRoomForOthers(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e, err := native.New(ctx, native.Config{Memory: linear.NewBudget(2 * linear.PageSize)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := engine.InProcess(native.New(native.Config{Memory: linear.NewBudget(2 * linear.PageSize)}))
 	t.Cleanup(func() {
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)

@@ -183,7 +183,7 @@ func TestAnInitialisationLongerThanARequestIsRefused(t *testing.T) {
 	if fault.CodeOf(err) != fault.Deadline {
 		t.Fatalf("got %v, want deadline", err)
 	}
-	for _, word := range []string{"probe", "20ms", "limits.deadline"} {
+	for _, word := range []string{"20ms", "limits.deadline"} {
 		if told := fault.MessageOf(err); !strings.Contains(told, word) {
 			t.Errorf("%q does not say %q", told, word)
 		}

@@ -5,10 +5,8 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -16,6 +14,9 @@ import (
 // Options is what a program is prepared with.
 type Options struct {
 	Memory int64 // most bytes of linear memory of one instance
+	// Start is the longest that initialising may take: the shortest deadline of
+	// the plugin's requests. 0 = no bound but that of ctx.
+	Start time.Duration
 
 	ABI    string           // chooses the engine of ByABI; "" = abi.Module
 	Routes []manifest.Route // what each route calls, for an ABI whose routes name exports
@@ -36,7 +37,7 @@ func (o Options) Tell(text string) {
 
 // OptionsOf returns the options that a manifest asks for.
 func OptionsOf(m *manifest.Manifest) Options {
-	return Options{Memory: m.Limits().Memory, ABI: m.ABI, Routes: m.Routes, Warmups: m.Warmups}
+	return Options{Memory: m.Limits().Memory, Start: m.MinDeadline(), ABI: m.ABI, Routes: m.Routes, Warmups: m.Warmups}
 }
 
 // Engine makes programs. Safe for concurrent use.
@@ -108,13 +109,10 @@ type Instance interface {
 // request: deadline is the shortest of the plugin's. Errors are those of
 // Program.Instance, which start is or calls.
 func Probe(ctx context.Context, start func(context.Context) (Instance, error), deadline time.Duration) (Instance, error) {
-	within, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
-	instance, err := start(within)
-	if fault.CodeOf(err) == fault.Deadline && ctx.Err() == nil {
-		return nil, fault.Wrap(fault.Deadline, "probe", fmt.Sprintf(
-			"%s: initialising may take %s, the shortest deadline of the plugin's requests; do less before the handler, or raise limits.deadline or the route's",
-			fault.MessageOf(err), deadline), err)
-	}
+	var instance Instance
+	err := Starting(ctx, "probe", deadline, func(ctx context.Context) (err error) {
+		instance, err = start(ctx)
+		return err
+	})
 	return instance, err
 }

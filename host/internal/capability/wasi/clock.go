@@ -63,7 +63,7 @@ func randomGet(g *capability.Guest, args []uint64) errno {
 	if !ok {
 		return fault
 	}
-	g.Inv.FillRandom(buf)
+	g.FillRandom(buf)
 	return success
 }
 

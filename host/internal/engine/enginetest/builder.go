@@ -9,10 +9,10 @@ import (
 // Builder assembles a module: imports first, then functions. It trusts its
 // caller; what is wrong shows when the module is prepared.
 type Builder struct {
-	types, imports, funcs, exports, codes, data [][]byte
-	memory                                      []byte
-	start                                       []byte
-	custom                                      []byte
+	types, imports, funcs, globals, exports, codes, data [][]byte
+	memory                                               []byte
+	start                                                []byte
+	custom                                               []byte
 }
 
 // NewBuilder returns a module with a memory of so many pages, exported.
@@ -76,6 +76,12 @@ func (b *Builder) Data(offset uint32, bytes string) *Builder {
 	return b
 }
 
+// Global adds a mutable i64.
+func (b *Builder) Global(value uint64) *Builder {
+	b.globals = append(b.globals, append(append([]byte{i64, 1}, new(Code).I64(value).bytes...), opEnd))
+	return b
+}
+
 // Start makes a function run at instantiation.
 func (b *Builder) Start(function uint32) *Builder {
 	b.start = uleb(nil, uint64(function))
@@ -96,6 +102,7 @@ func (b *Builder) Bytes() []byte {
 	m = append(m, vector(2, b.imports)...)
 	m = append(m, vector(3, b.funcs)...)
 	m = append(m, vector(5, [][]byte{b.memory})...)
+	m = append(m, vector(6, b.globals)...)
 	m = append(m, vector(7, b.exports)...)
 	if b.start != nil {
 		m = append(m, section(8, b.start)...)

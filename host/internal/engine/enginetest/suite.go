@@ -29,6 +29,8 @@ func Run(t *testing.T, open func() engine.Engine, others ...capability.Func) {
 		"initialise fails":  testInitialiseFails,
 		"memory limit":      testMemoryLimit,
 		"clean memory":      testCleanMemory,
+		"reset":             testReset,
+		"reset after ends":  testResetAfterEnds,
 		"same bytes twice":  testSameBytesTwice,
 		"many at a time":    testManyAtATime,
 		"pointers":          testPointers,
@@ -217,12 +219,13 @@ func testInitialiseFails(t *testing.T, e engine.Engine) {
 		{"data out of memory", NewBuilder(1).Data(65536, "x").Handle(new(Code).I32(0)).Bytes(), fault.Trap, "out of bounds"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := Prepare(t, e, test.module)
-			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-			defer cancel()
-			in, err := p.Instance(ctx)
+			p, err := e.Prepare(context.Background(), test.module, engine.Options{Memory: Memory, Start: 50 * time.Millisecond})
 			if err == nil {
-				_ = in.Close(ctx)
+				var in engine.Instance
+				if in, err = engine.Probe(context.Background(), p.Instance, 50*time.Millisecond); err == nil {
+					_ = in.Close(context.Background())
+				}
+				_ = p.Close(context.Background())
 			}
 			wantFault(t, err, test.want, test.says)
 		})

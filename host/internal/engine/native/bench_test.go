@@ -13,27 +13,9 @@ import (
 
 func prepare(b *testing.B, module []byte) engine.Program {
 	b.Helper()
-	e, err := New(context.Background(), Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	e := engine.InProcess(New(Config{}))
 	b.Cleanup(func() { _ = e.Close(context.Background()) })
 	return enginetest.Prepare(b, e, module)
-}
-
-// benchmarkFresh runs each invocation in a fresh instance, under a deadline as
-// dispatch sets it.
-func benchmarkFresh(b *testing.B, p engine.Program, inv *invoke.Invocation) {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	defer cancel()
-	b.ReportAllocs()
-	for b.Loop() {
-		inv.Begin(1, inv.Env.Limits, nil)
-		if err := enginetest.Handle(ctx, p, inv); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 func getRequest() *invoke.Invocation {
@@ -42,18 +24,53 @@ func getRequest() *invoke.Invocation {
 	return inv
 }
 
-func BenchmarkTinyGuestFresh(b *testing.B) {
-	benchmarkFresh(b, prepare(b, enginetest.Tiny()), getRequest())
+// benchmarkWays runs invocations in an instance each ("fresh"), in one that is
+// put back after each ("clean"), and in one that is not ("dirty"), all under a
+// deadline as dispatch sets it.
+func benchmarkWays(b *testing.B, p engine.Program, inv *invoke.Invocation) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	if why := p.Fresh(); why != "" {
+		b.Fatal(why)
+	}
+	b.Run("fresh", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			inv.Begin(1, inv.Env.Limits, nil)
+			if err := enginetest.Handle(ctx, p, inv); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("clean", func(b *testing.B) { benchmarkReused(b, p, inv, true) })
+	b.Run("dirty", func(b *testing.B) { benchmarkReused(b, p, inv, false) })
 }
 
-func BenchmarkGoGuestFresh(b *testing.B) {
-	benchmarkFresh(b, prepareGoGuest(b), getRequest())
+func benchmarkReused(b *testing.B, p engine.Program, inv *invoke.Invocation, clean bool) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	in, err := p.Instance(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = in.Close(ctx) }()
+	b.ReportAllocs()
+	for b.Loop() {
+		inv.Begin(1, inv.Env.Limits, nil)
+		if err := in.Handle(ctx, inv); err != nil {
+			b.Fatal(err)
+		}
+		if clean && !in.Reset() {
+			b.Fatal("the instance cannot be put back")
+		}
+	}
 }
 
-// BenchmarkGoGuestReused is what is left to gain: the handler alone.
-func BenchmarkGoGuestReused(b *testing.B) {
-	benchmarkReused(b, prepareGoGuest(b), 1)
-}
+func BenchmarkTinyGuest(b *testing.B) { benchmarkWays(b, prepare(b, enginetest.Tiny()), getRequest()) }
+
+func BenchmarkGoGuest(b *testing.B) { benchmarkWays(b, prepareGoGuest(b), getRequest()) }
 
 // BenchmarkHostCall calls request_head, 150 bytes, 1000 times per invocation.
 func BenchmarkHostCall(b *testing.B) {
@@ -65,27 +82,6 @@ func BenchmarkHostCall(b *testing.B) {
 		c.Get(0).I64(1).Op(0x7c).Set(0)
 		c.Get(0).I64(calls).Op(0x54).BrIf(0)
 	})
-	benchmarkReused(b, prepare(b, m.Handle(code.I32(0)).Bytes()), calls)
-}
-
-func benchmarkReused(b *testing.B, p engine.Program, calls int) {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	defer cancel()
-	in, err := p.Instance(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = in.Close(ctx) }()
-	inv := getRequest()
-	b.ReportAllocs()
-	for b.Loop() {
-		inv.Begin(1, inv.Env.Limits, nil)
-		if err := in.Handle(ctx, inv); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if calls > 1 {
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(calls), "ns/call")
-	}
+	benchmarkReused(b, prepare(b, m.Handle(code.I32(0)).Bytes()), getRequest(), true)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/calls, "ns/call")
 }

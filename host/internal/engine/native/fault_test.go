@@ -17,6 +17,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -111,9 +112,9 @@ func TestInitialisationSaysWhy(t *testing.T) {
 	module := b.Data(64, "\x80\x00\x00\x00\x0f\x00\x00\x00").Data(128, "no clock, sorry").
 		Handle(new(enginetest.Code).I32(0)).Bytes()
 
-	_, err := enginetest.Prepare(t, e, module).Instance(context.Background())
+	_, err := e.Prepare(t.Context(), module, engine.Options{Memory: enginetest.Memory})
 	if fault.CodeOf(err) != fault.Trap {
-		t.Fatalf("Instance: %v", err)
+		t.Fatalf("Prepare: %v", err)
 	}
 	if got := fault.MessageOf(err); !strings.Contains(got, "no clock, sorry") {
 		t.Errorf("message does not say what the guest wrote: %q", got)

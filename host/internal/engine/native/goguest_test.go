@@ -38,10 +38,7 @@ func prepareGoGuest(tb testing.TB) engine.Program {
 		tb.Fatalf("build the guest: %v", err)
 	}
 	ctx := context.Background()
-	e, err := New(ctx, Config{})
-	if err != nil {
-		tb.Fatalf("New: %v", err)
-	}
+	e := engine.InProcess(New(Config{}))
 	p, err := e.Prepare(ctx, module, engine.Options{Memory: 64 << 20})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
@@ -76,7 +73,7 @@ func TestGoGuestCollectsGarbage(t *testing.T) {
 			t.Fatalf("request %d: status %d, fault %q", i, inv.Reply.Status, inv.Reply.Fault())
 		}
 	}
-	allocated, size := requests*len(value), len(in.(*instance).memory.Bytes())
+	allocated, size := requests*len(value), len(in.(instance).Memory())
 	t.Logf("memory: %d KiB after allocating more than %d KiB", size>>10, allocated>>10)
 	if size > allocated/4 {
 		t.Errorf("memory grew to %d bytes over requests that allocated at least %d: no garbage is collected", size, allocated)

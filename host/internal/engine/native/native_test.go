@@ -13,12 +13,9 @@ import (
 )
 
 // open returns an engine that is closed with the test, if not before.
-func open(tb testing.TB, cfg native.Config) *native.Engine {
+func open(tb testing.TB, cfg native.Config) engine.Engine {
 	tb.Helper()
-	e, err := native.New(context.Background(), cfg)
-	if err != nil {
-		tb.Fatalf("New: %v", err)
-	}
+	e := engine.InProcess(native.New(cfg))
 	tb.Cleanup(func() { _ = e.Close(context.Background()) })
 	return e
 }

@@ -1,0 +1,133 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// call is the context of one call into a guest. wazero hands the context it was
+// given to host functions unchanged, so that they find their guest without a
+// look-up. One goroutine uses it, and nothing of wazero keeps it.
+type call struct {
+	context.Context
+	deadline time.Time // zero = none
+	guest    *capability.Guest
+	memory   *linear.Memory
+
+	err      error  // why the call was ended
+	function string // the host function that did; "" = an interrupt
+}
+
+func (c *call) begin(ctx context.Context) {
+	c.Context, c.err, c.function = ctx, nil, ""
+	c.deadline, _ = ctx.Deadline()
+}
+
+// overdue returns why the call's time is up. The deadline is read off the clock
+// too: the context learns of it from a timer, which waits for a processor that
+// guests may be using.
+func (c *call) overdue() error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	if !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// errEnd unwinds the guest's stack; call.err has the reason.
+var errEnd = errors.New("the call was ended by the host")
+
+// interrupt is what a module calls every so often (wasmbin.Instrument). That it
+// is a function of Go is half of its use: there the runtime can take its turn.
+func interrupt(ctx context.Context, _ []uint64) {
+	c := ctx.(*call)
+	if err := c.overdue(); err != nil {
+		c.err = err
+		panic(errEnd)
+	}
+}
+
+// link makes a host module of each import module among funcs, and the one of
+// interrupts.
+func link(ctx context.Context, r wazero.Runtime, funcs []capability.Func) error {
+	_, err := r.NewHostModuleBuilder(wasmbin.InterruptModule).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(interrupt), nil, nil).Export(wasmbin.InterruptName).Instantiate(ctx)
+	if err != nil {
+		return err
+	}
+	builders := map[string]wazero.HostModuleBuilder{}
+	for _, f := range funcs {
+		b, ok := builders[f.Module]
+		if !ok {
+			b = r.NewHostModuleBuilder(f.Module)
+			builders[f.Module] = b
+		}
+		b.NewFunctionBuilder().
+			WithGoFunction(hostFunction(f), valueTypes(f.Params), valueTypes(f.Results)).
+			Export(f.Name)
+	}
+	for _, b := range builders {
+		if _, err := b.Instantiate(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostFunction adapts f to wazero. What f returns as an error or panics with
+// stays in the call: to wazero it is one value to unwind the guest with.
+func hostFunction(f capability.Func) api.GoFunc {
+	name, run, results := f.Module+"."+f.Name, f.Call, len(f.Results) > 0
+	return func(ctx context.Context, stack []uint64) {
+		c := ctx.(*call)
+		c.guest.Mem = c.memory.Bytes()
+		result, err := guarded(run, c, stack)
+		if err != nil {
+			c.err, c.function = err, name
+			panic(errEnd)
+		}
+		if results {
+			stack[0] = result
+		}
+	}
+}
+
+// guarded runs a host function and turns a panic into an error of type
+// panicError.
+func guarded(run capability.Call, c *call, args []uint64) (result uint64, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{value: r, stack: debug.Stack()}
+		}
+	}()
+	return run(c.Context, c.guest, args)
+}
+
+// panicError is a panic of a host function: a bug of the host.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+
+func valueTypes(types []abi.Type) []api.ValueType {
+	list := make([]api.ValueType, len(types))
+	for i, t := range types {
+		list[i] = api.ValueType(t) // both are the encodings of the binary format
+	}
+	return list
+}

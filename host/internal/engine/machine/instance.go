@@ -1,0 +1,153 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// Instance is an instance of a program. It runs one call at a time and belongs
+// to one goroutine at a time.
+type Instance struct {
+	// Guest is what host functions see. Its State is the engine's.
+	Guest capability.Guest
+
+	program   *Program
+	module    api.Module
+	memory    *linear.Memory
+	globals   []api.MutableGlobal
+	functions []function
+	shrink    func()
+
+	call   call
+	result [1]uint64
+	seeded bool // its generators have seeds of their own
+}
+
+// function is an export that is called.
+type function struct {
+	name string
+	run  api.Function // nil = not looked up yet
+}
+
+func newFunctions(names []string) []function {
+	list := make([]function, len(names))
+	for i, name := range names {
+		list[i].name = name
+	}
+	return list
+}
+
+// start makes the module and runs what initialises it.
+func (in *Instance) start(c *call) (err error) {
+	p := in.program
+	in.module, err = p.runtime.InstantiateModule(c, p.compiled, anonymous)
+	if err != nil {
+		return err
+	}
+	for _, name := range p.meta.Start {
+		if err := in.module.ExportedFunction(name).CallWithStack(c, nil); err != nil {
+			return err
+		}
+	}
+	in.globals, err = in.mutable(len(p.meta.Globals))
+	return err
+}
+
+var errNoGlobal = errors.New("a global to put back is missing")
+
+// mutable returns the first n mutable globals of the module.
+func (in *Instance) mutable(n int) ([]api.MutableGlobal, error) {
+	list := make([]api.MutableGlobal, n)
+	for i := range list {
+		global, ok := in.module.ExportedGlobal(wasmbin.GlobalExport(i)).(api.MutableGlobal)
+		if !ok {
+			return nil, errNoGlobal
+		}
+		list[i] = global
+	}
+	return list, nil
+}
+
+// snapshot returns copies of the memory and of the first n mutable globals.
+func (in *Instance) snapshot(n int) (memory []byte, globals []uint64) {
+	for i := range n {
+		globals = append(globals, in.module.ExportedGlobal(wasmbin.GlobalExport(i)).Get())
+	}
+	return bytes.Clone(in.memory.Bytes()), globals
+}
+
+// Call calls the export of that index for inv, stops it when ctx ends, and
+// returns its result, 0 if it has none. The reply and the effects are in inv,
+// which the instance does not keep. Errors by fault code: Trap, Deadline,
+// Internal (a host function failed); one of an exit wraps capability.ErrExit.
+func (in *Instance) Call(ctx context.Context, inv *invoke.Invocation, index int) (result uint64, err error) {
+	c := &in.call
+	c.begin(ctx)
+	in.Guest.Inv = inv
+	in.result[0] = 0
+	if c.err = c.overdue(); c.err != nil {
+		err = errEnd
+	} else {
+		in.reseed()
+		err = in.run(&in.functions[index])
+	}
+	in.Guest.Out.Flush(inv)
+	in.Guest.Inv, in.Guest.Mem = nil, nil
+	if err != nil {
+		err = failure(c, opHandle, err)
+	}
+	c.Context = nil
+	return in.result[0], err
+}
+
+// run calls f. After an error wazero would keep the stack of the call, which may
+// be 100 MB.
+func (in *Instance) run(f *function) error {
+	if f.run == nil {
+		f.run = in.module.ExportedFunction(f.name)
+	}
+	err := f.run.CallWithStack(&in.call, in.result[:])
+	if err != nil {
+		f.run = nil
+	}
+	return err
+}
+
+// Reset puts the instance back to where it started, after any outcome of Call,
+// and reports whether it can be called again. If not, close it.
+func (in *Instance) Reset() bool {
+	if in.program.meta.Fresh != "" || !in.memory.Reset(in.shrink) {
+		return false
+	}
+	for i, global := range in.globals {
+		global.Set(in.program.meta.Globals[i])
+	}
+	in.seeded = false
+	return true
+}
+
+// Trim gives back memory that an idle instance can do without: what of its own
+// it has beside the image, and stacks that calls have grown.
+func (in *Instance) Trim() {
+	for i := range in.functions {
+		in.functions[i].run = nil
+	}
+	in.memory.Trim()
+}
+
+// Memory returns the guest's memory, valid until it runs.
+func (in *Instance) Memory() []byte { return in.memory.Bytes() }
+
+// Close releases the instance's memory.
+func (in *Instance) Close(ctx context.Context) error {
+	defer in.memory.Free()
+	return in.module.Close(ctx)
+}

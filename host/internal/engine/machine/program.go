@@ -1,0 +1,139 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+)
+
+// Program is a loaded module, shared by all its instances. Safe for concurrent
+// use.
+type Program struct {
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	meta     meta
+	calls    []string
+	state    func(*Instance) any
+	image    *linear.Image // nil = instances are not put back
+	memories *linear.Pool
+	closing  sync.Once
+}
+
+// Load makes a program of what Build left in dir for the same source, of which
+// the module's bytes are not needed. It compiles nothing: code that is missing
+// makes the artefact stale. Errors by fault code: Invalid when it is to be built
+// again, Unavailable when memory is used up.
+func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, error) {
+	limit, err := linear.Limit(s.Options.Memory)
+	if err != nil {
+		return nil, err
+	}
+	a, err := readArtefact(dir, limit)
+	if err != nil {
+		return nil, err
+	}
+	serving, err := m.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := serving.load(ctx, a.module, dir)
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{runtime: serving.runtime, compiled: compiled, meta: a.meta, calls: s.Calls, state: s.State}
+	if a.Fresh == "" && a.Memory > 0 {
+		if p.image, err = linear.NewImage(a.image); err != nil {
+			_ = compiled.Close(ctx) // it always returns nil
+			return nil, err
+		}
+	}
+	p.memories = linear.NewPool(m.memory, a.Limit, p.image)
+	return p, nil
+}
+
+// load makes a module of its bytes and its machine code. wazero is told to give
+// up when it would compile.
+func (s *serving) load(ctx context.Context, module []byte, dir string) (wazero.CompiledModule, error) {
+	back, err := s.lendCode(dir)
+	if err != nil {
+		return nil, stale(err)
+	}
+	defer back()
+	compiled, err := Compile(context.WithoutCancel(ctx), func(ctx context.Context) (wazero.CompiledModule, error) {
+		return s.runtime.CompileModule(cancelled(ctx), module)
+	})
+	if err != nil {
+		return nil, stale(err)
+	}
+	return compiled, nil
+}
+
+// lendCode puts the machine code in dir, if there is any, where wazero looks for
+// it. Where wazero has no compiler there is none.
+func (s *serving) lendCode(dir string) (back func(), err error) {
+	of := filepath.Join(dir, codeDir, filepath.Base(s.code.dir))
+	entries, err := os.ReadDir(of)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(entries) > 1:
+		return nil, fmt.Errorf("%d files of machine code", len(entries))
+	case len(entries) == 0:
+		return func() {}, nil
+	}
+	return s.code.lend(filepath.Join(of, entries[0].Name()))
+}
+
+// Fresh says for a person why instances cannot be put back; "" = they can.
+func (p *Program) Fresh() string { return p.meta.Fresh }
+
+// Close releases the program. Instances must have been closed. wazero counts
+// references by module, so that closing one program twice would free the code of
+// another.
+func (p *Program) Close(ctx context.Context) error {
+	p.closing.Do(func() {
+		_ = p.compiled.Close(ctx) // it always returns nil
+		p.memories.Close()
+		if p.image != nil {
+			p.image.Close()
+		}
+	})
+	return nil
+}
+
+// Instance makes an instance and, unless it starts from a snapshot, initialises
+// it within ctx. Errors are those of engine.Program.
+func (p *Program) Instance(ctx context.Context) (*Instance, error) { return p.instance(ctx, nil) }
+
+// instance is Instance; random fills what the guest draws meanwhile.
+func (p *Program) instance(ctx context.Context, random func([]byte)) (*Instance, error) {
+	memory, err := p.memories.New(p.meta.Memory)
+	if err != nil {
+		return nil, err
+	}
+	in := &Instance{program: p, memory: memory, functions: newFunctions(p.calls)}
+	in.shrink = func() { in.module.Memory().Grow(1) }
+	in.call.memory, in.call.guest = memory, &in.Guest
+	in.Guest.Random = random
+	if p.state != nil {
+		in.Guest.State = p.state(in)
+	}
+	in.call.begin(experimental.WithMemoryAllocator(ctx, memory))
+	if err := in.start(&in.call); err != nil {
+		failed := initFailure(&in.call, err)
+		if in.module != nil {
+			_ = in.module.Close(ctx) // the reason it is closed is err
+		}
+		memory.Free()
+		return nil, failed
+	}
+	in.call.Context = nil
+	return in, nil
+}

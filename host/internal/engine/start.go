@@ -1,0 +1,26 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Starting runs what initialises a guest within deadline, 0 = none but that of
+// ctx, and says when that was too short. Errors are those of run.
+func Starting(ctx context.Context, op string, deadline time.Duration, run func(context.Context) error) error {
+	if deadline == 0 {
+		return run(ctx)
+	}
+	within, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	err := run(within)
+	if fault.CodeOf(err) != fault.Deadline || ctx.Err() != nil {
+		return err
+	}
+	return fault.Wrap(fault.Deadline, op, fmt.Sprintf(
+		"%s: initialising may take %s, the shortest deadline of the plugin's requests; do less before the handler, or raise limits.deadline or the route's",
+		fault.MessageOf(err), deadline), err)
+}
