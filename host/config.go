@@ -37,9 +37,9 @@ type Config struct {
 	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.
 	MaxBodyDisk int64 `koanf:"max_body_disk"`
 	// MaxGuestMemory is how many bytes the memories of all plugins' instances may
-	// have together. Idle instances make room; a request that finds none even so is
-	// answered 503, a guest that grows beyond it is told that it cannot. Default
-	// 1 GiB.
+	// have together. Idle instances make room; a request that finds none even so
+	// waits for some and is answered 503 at its deadline, a guest that grows beyond
+	// it is told that it cannot. Default 1 GiB.
 	MaxGuestMemory int64 `koanf:"max_guest_memory"`
 	// SleepAfter is how long a plugin may be without a request before its code and
 	// its instances are unloaded; the next request loads them again. 0 = never.

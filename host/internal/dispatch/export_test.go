@@ -16,3 +16,6 @@ func (s *Service) TakeAndGive(ctx context.Context) error {
 	}
 	return err
 }
+
+// Hungry returns how many wait for memory.
+func (g *Pools) Hungry() int { return int(g.hunger.size.Load()) }

@@ -36,17 +36,17 @@ func room(instances int64) *memory {
 	return &m
 }
 
-func (m *memory) take() bool {
-	if m == nil || m.left.Add(-1) >= 0 {
+func (m *memory) take(n int64) bool {
+	if m == nil || m.left.Add(-n) >= 0 {
 		return true
 	}
-	m.left.Add(1)
+	m.left.Add(n)
 	return false
 }
 
-func (m *memory) give() {
+func (m *memory) give(n int64) {
 	if m != nil {
-		m.left.Add(1)
+		m.left.Add(n)
 	}
 }
 
@@ -56,6 +56,7 @@ type machine struct {
 	fresh  string
 	dirty  bool // its instances cannot be reset
 	memory *memory
+	size   int64 // of an instance; 0 = 1
 
 	stateful bool                                                              // its instances need not be clean
 	handle   func(ctx context.Context, in *part, inv *invoke.Invocation) error // nil = does nothing
@@ -88,7 +89,7 @@ func (m *machine) count(n *int) int {
 }
 
 func (m *machine) Instance(context.Context) (engine.Instance, error) {
-	if !m.memory.take() {
+	if !m.memory.take(max(m.size, 1)) {
 		return nil, fault.New(fault.Unavailable, "instance", "no memory left")
 	}
 	return &part{machine: m, number: m.count(&m.made)}, nil
@@ -150,7 +151,7 @@ func (in *part) Close(context.Context) error {
 	defer in.begin("Close")()
 	in.isClosed = true
 	in.machine.count(&in.machine.closed)
-	in.machine.memory.give()
+	in.machine.memory.give(max(in.machine.size, 1))
 	return nil
 }
 

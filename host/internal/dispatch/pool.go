@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -97,22 +96,29 @@ func (p *pool) pop() engine.Instance {
 	return instance
 }
 
-// grow makes an instance, which the caller has counted.
+// grow makes an instance, which the caller has counted, or takes one that comes
+// back while there is no memory for another.
 func (p *pool) grow(ctx context.Context, program engine.Program) (lease, error) {
 	instance, err := p.pools.instance(ctx, program, p)
-	if err == nil {
-		return lease{pool: p, instance: instance}, nil
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.drop()
+		return lease{}, err
 	}
+	return lease{pool: p, instance: instance}, nil
+}
+
+// spare takes an idle instance for a request that has been counted, nil if there
+// is none.
+func (p *pool) spare() engine.Instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if fault.CodeOf(err) == fault.Unavailable { // one may have come back meanwhile
-		if instance := p.pop(); instance != nil {
-			p.drop()
-			return lease{pool: p, instance: instance}, nil
-		}
+	instance := p.pop()
+	if instance != nil {
+		p.drop() // pop has counted it again
 	}
-	p.drop()
-	return lease{}, err
+	return instance
 }
 
 // drop ends the count of an instance that is gone. The caller holds mu.
@@ -154,6 +160,7 @@ func (l *lease) end(ctx context.Context) {
 	p.idle = append(p.idle, instance)
 	p.drop()
 	p.mu.Unlock()
+	p.pools.hunger.fed()
 }
 
 // discard closes an instance that was taken.
@@ -162,6 +169,7 @@ func (p *pool) discard(ctx context.Context, instance engine.Instance) {
 		p.mu.Lock()
 		p.drop()
 		p.mu.Unlock()
+		p.pools.hunger.fed()
 	}()
 	p.report("close instance", instance.Close(context.WithoutCancel(ctx)))
 }
@@ -246,6 +254,7 @@ func (p *pool) trim(instance engine.Instance) {
 	p.trimmed = true
 	p.unused = min(p.unused+1, len(p.idle))
 	p.drop()
+	p.pools.hunger.fed()
 }
 
 // unload takes the program and the idle instances away. The caller holds mu,
@@ -292,7 +301,7 @@ func (p *pool) close(ctx context.Context) {
 type Stats struct {
 	Loaded  bool   // its program is; if not, the next request wakes it
 	Idle    int    // clean instances that wait for a request
-	Busy    int    // instances that serve one, are made for one, or are being closed
+	Busy    int    // instances that serve one, are waited for or made, or are being closed
 	Fresh   string // why each request gets a new instance; "" = they are reset or stateful, or that is not known yet
 	Failure error  // why it could not be woken the last time; nil = it could
 }

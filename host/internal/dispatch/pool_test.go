@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -252,15 +253,68 @@ func TestIdleInstancesMakeRoom(t *testing.T) {
 	for range 3 {
 		<-entered
 	}
-	if err := request(t.Context(), first, 0); fault.CodeOf(err) != fault.Unavailable {
+	if err := request(t.Context(), first, time.Millisecond); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("with all memory in use: %v, want unavailable", err)
 	}
 	if got := first.Stats(); got.Busy != 0 {
 		t.Errorf("a request without an instance leaves %+v", got)
 	}
+	waiting := make(chan error, 3)
+	for range 3 { // one instance after the other comes back
+		go func() { waiting <- request(t.Context(), first, 0) }()
+	}
+	for b.pools.Hungry() != 3 {
+		runtime.Gosched()
+	}
+	leave <- struct{}{}
+	for range 3 {
+		if err := <-waiting; err != nil {
+			t.Errorf("a request that waited for memory: %v", err)
+		}
+	}
 	close(leave)
 	running.Wait()
-	b.request(first)
+	if got := b.pools.Hungry(); got != 0 {
+		t.Errorf("%d still wait for memory", got)
+	}
+}
+
+// TestASmallOneDoesNotWaitBehindLargeOnes has some wait for more memory than
+// comes back, and one for whom it is enough.
+func TestASmallOneDoesNotWaitBehindLargeOnes(t *testing.T) {
+	b := newBench(t, 0)
+	shared := room(3)
+	holder, small := &machine{memory: shared}, &machine{memory: shared}
+	large := &machine{memory: shared, size: 3}
+	busy, wants, fits := b.awake(holder, 4), b.awake(large, 4), b.awake(small, 4)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	holder.handle = func(context.Context, *part, *invoke.Invocation) error {
+		entered <- struct{}{}
+		<-leave
+		return nil
+	}
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() { b.request(busy) })
+		<-entered
+	}
+	for i := range 3 {
+		all.Go(func() { b.request(wants) })
+		for b.pools.Hungry() != i+1 {
+			runtime.Gosched()
+		}
+	}
+	served := make(chan error)
+	go func() { served <- request(t.Context(), fits, 0) }()
+	for b.pools.Hungry() != 4 {
+		runtime.Gosched()
+	}
+	leave <- struct{}{}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	close(leave)
+	all.Wait()
 }
 
 // still is a program and an instance that do nothing.

@@ -21,6 +21,7 @@ const lookEvery = 5 * time.Second
 type Pools struct {
 	clock      func() time.Time
 	sleepAfter time.Duration
+	hunger     hunger
 
 	mu  sync.Mutex
 	all map[*pool]struct{}
@@ -50,7 +51,7 @@ func (g *Pools) Close() {
 
 func (g *Pools) look(ctx context.Context) {
 	defer close(g.stopped)
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(g.interval())
 	defer tick.Stop()
 	for {
 		select {
@@ -60,6 +61,14 @@ func (g *Pools) look(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// interval is lookEvery, or less where sleepAfter is.
+func (g *Pools) interval() time.Duration {
+	if g.sleepAfter == 0 {
+		return lookEvery
+	}
+	return min(lookEvery, max(g.sleepAfter, time.Millisecond))
 }
 
 func (g *Pools) tidy() {
@@ -92,14 +101,30 @@ func (g *Pools) list() []*pool {
 }
 
 // Instance makes an instance of a program that does not serve yet. When there is
-// no memory left for it, idle instances are closed first. Errors are those of
-// engine.Program.Instance.
+// no memory left for it, idle instances are closed first, and it waits for
+// others until ctx ends. Errors are those of engine.Program.Instance.
 func (g *Pools) Instance(ctx context.Context, program engine.Program) (engine.Instance, error) {
 	return g.instance(ctx, program, nil)
 }
 
-// instance makes an instance for the pool own.
+// instance makes an instance for the pool own, nil = for none.
 func (g *Pools) instance(ctx context.Context, program engine.Program, own *pool) (engine.Instance, error) {
+	instance, err := program.Instance(ctx)
+	if fault.CodeOf(err) != fault.Unavailable {
+		return instance, err
+	}
+	return g.hunger.wait(ctx, func() (engine.Instance, error) {
+		if own != nil {
+			if instance := own.spare(); instance != nil {
+				return instance, nil
+			}
+		}
+		return g.squeeze(ctx, program, own)
+	})
+}
+
+// squeeze makes an instance at the price of idle ones of other pools than own.
+func (g *Pools) squeeze(ctx context.Context, program engine.Program, own *pool) (engine.Instance, error) {
 	instance, err := program.Instance(ctx)
 	if fault.CodeOf(err) != fault.Unavailable {
 		return instance, err
