@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -35,10 +36,7 @@ func TestMain(m *testing.M) {
 func TestHammer(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e, err := native.New(ctx, native.Config{Memory: linear.NewBudget(4 * linear.PageSize)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := engine.InProcess(native.New(native.Config{Memory: linear.NewBudget(4 * linear.PageSize)}))
 	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now)
 	if err != nil {
 		t.Fatal(err)
