@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // Config is everything an operator decides about a host. Start from
@@ -30,9 +31,12 @@ type Config struct {
 	// MaxConns is the number of public connections open at a time. Default 10000.
 	MaxConns int `koanf:"max_conns"`
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
-	// at a time, and as many again the replies over 64 KiB that clients have not
-	// read; more are answered 503. Default 256 MiB.
+	// at a time; more are answered 503. Default 256 MiB.
 	MaxBodyMemory int64 `koanf:"max_body_memory"`
+	// MaxReplyMemory is how many bytes the replies over 64 KiB may take until
+	// clients have read them; more are answered 503. Default 256 MiB, at least the
+	// largest reply that a manifest may allow.
+	MaxReplyMemory int64 `koanf:"max_reply_memory"`
 	// MaxBodyDisk is how many bytes the files of public requests' bodies over
 	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.
 	MaxBodyDisk int64 `koanf:"max_body_disk"`
@@ -88,6 +92,7 @@ func DefaultConfig() Config {
 		DrainTimeout:   30 * time.Second,
 		MaxConns:       10_000,
 		MaxBodyMemory:  256 << 20,
+		MaxReplyMemory: 256 << 20,
 		MaxBodyDisk:    1 << 30,
 		MaxGuestMemory: 1 << 30,
 		SleepAfter:     15 * time.Minute,
@@ -128,6 +133,9 @@ func (c Config) Validate() error {
 		if n <= 0 {
 			return badConfig(key, "it must be above 0")
 		}
+	}
+	if least := limit.Maximum().ResponseBody; c.MaxReplyMemory < least {
+		return badConfig("max_reply_memory", "it must be at least "+limit.FormatSize(least)+", the largest response_body a manifest may name")
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")

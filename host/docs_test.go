@@ -95,7 +95,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	c := DefaultConfig()
 	for key, want := range map[string]any{
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
-		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
+		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_reply_memory": limit.FormatSize(c.MaxReplyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
 		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "trusted_proxies": c.TrustedProxies,
 		"outbound_allow_networks": c.OutboundAllowNetworks,
@@ -127,6 +127,7 @@ func TestConfigValidate(t *testing.T) {
 		"max_guest_memory": func(c *Config) { c.MaxGuestMemory = 0 },
 		"sleep_after":      func(c *Config) { c.SleepAfter = -time.Second },
 		"max_body_memory":  func(c *Config) { c.MaxBodyMemory = 0 },
+		"max_reply_memory": func(c *Config) { c.MaxReplyMemory = 63 << 20 },
 		"max_body_disk":    func(c *Config) { c.MaxBodyDisk = 0 },
 		"min_free_disk":    func(c *Config) { c.MinFreeDisk = 1 << 20 },
 		"tls_cert":         func(c *Config) { c.TLSKey = "key.pem" },

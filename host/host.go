@@ -143,7 +143,7 @@ func (h *Host) listen() (err error) {
 	health := []server.Check{{Name: "store", Healthy: h.store.Health}}
 	h.public = server.NewPublic(server.PublicConfig{
 		Routes: server.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxBodyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
+		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
 	})
 	h.admin = server.NewAdmin(server.AdminConfig{
 		Deployer: h.deployer, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
