@@ -116,12 +116,15 @@ func (e *editor) addAll(m *Module) {
 	e.addTo(idType, []byte{funcForm, 3, byte(abi.I32), byte(abi.I32), byte(abi.I32), 0})
 	e.addTo(idImport, appendU32(append(appendName(appendName(nil, InterruptModule), InterruptName), byte(Function)), empty))
 	e.addTo(idGlobal, append(appendI32([]byte{byte(abi.I32), 1}, fuelPerCheck), opEnd))
-	e.addExports(m)
 	e.addFunction(empty, e.added.slowBody())
 	if e.bulk {
 		e.addFunction(bulk, e.added.fillBody())
 		e.addFunction(bulk, e.added.copyBody())
 	}
+	if m.Start {
+		e.addFunction(empty, startBody(m))
+	}
+	e.addExports(m)
 }
 
 func (e *editor) addTo(id byte, item []byte) {
@@ -139,11 +142,7 @@ func (e *editor) addExports(m *Module) {
 		e.addTo(idExport, appendU32(append(appendName(nil, name), byte(kind)), uint32(index)))
 	}
 	if m.Start {
-		index := int(m.start)
-		if index >= m.imported {
-			index++
-		}
-		export(StartExport, Function, index)
+		export(StartExport, Function, len(m.functions)+e.sections[idFunction].count-m.Functions)
 	}
 	if m.fresh != "" {
 		return
@@ -151,6 +150,16 @@ func (e *editor) addExports(m *Module) {
 	for i, g := range m.mutable {
 		export(GlobalExport(i), Global, m.globals-m.Globals+g.index)
 	}
+}
+
+// startBody calls the start function. It is a function of its own because what is
+// exported may be taken a reference to, and the start function may not.
+func startBody(m *Module) []byte {
+	index := m.start
+	if int64(index) >= int64(m.imported) {
+		index++
+	}
+	return append(appendU32([]byte{0, opCall}, index), opEnd)
 }
 
 // module puts the sections together.

@@ -55,7 +55,7 @@ func TestInstrument(t *testing.T) {
 	}
 	exports := before.Exports
 	exports[0].Index++ // the second function, now behind the import that is added
-	exports = append(exports, Export{Name: StartExport, Index: 3, Type: check.Type})
+	exports = append(exports, Export{Name: StartExport, Index: 7, Type: check.Type})
 	if d := cmp.Diff(exports, after.Exports); d != "" {
 		t.Errorf("exports (-want +got):\n%s", d)
 	}

@@ -27,11 +27,18 @@ func newRuntime(t testing.TB, c *checker) wazero.Runtime {
 	ctx := context.Background()
 	r := wazero.NewRuntime(ctx)
 	t.Cleanup(func() { r.Close(ctx) })
-	_, err := r.NewHostModuleBuilder(InterruptModule).NewFunctionBuilder().WithFunc(c.check).Export(InterruptName).Instantiate(ctx)
+	addChecks(t, r, c.check)
+	return r
+}
+
+// addChecks gives instrumented modules what they import.
+func addChecks(t testing.TB, r wazero.Runtime, check func()) {
+	t.Helper()
+	_, err := r.NewHostModuleBuilder(InterruptModule).NewFunctionBuilder().WithFunc(check).Export(InterruptName).
+		Instantiate(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
 }
 
 func instantiate(t testing.TB, r wazero.Runtime, module []byte) api.Module {

@@ -101,8 +101,7 @@ func (m *Module) read(r *reader, id byte) {
 	case idExport:
 		m.readExports(r)
 	case idStart:
-		m.Start = true
-		m.start = r.index("the start function", len(m.functions))
+		m.readStart(r)
 	case idElement:
 		m.readElements(r)
 	case idDataCount:
@@ -111,6 +110,18 @@ func (m *Module) read(r *reader, id byte) {
 		m.readCode(r)
 	case idData:
 		m.readData(r)
+	}
+}
+
+func (m *Module) readStart(r *reader) {
+	start := r.at
+	m.Start = true
+	m.start = r.index("the start function", len(m.functions))
+	if r.err != nil {
+		return
+	}
+	if t := m.typeAt(m.functions[m.start]); !t.Is(nil, nil) {
+		r.fail(start, "the start function is of type %s and not () -> ()", t)
 	}
 }
 
