@@ -10,6 +10,7 @@ import (
 const (
 	opLocalGet   = 0x20
 	opLocalSet   = 0x21
+	opLocalTee   = 0x22
 	opI32Const   = 0x41
 	opI32LtS     = 0x48
 	opI32GtU     = 0x4b
@@ -42,6 +43,17 @@ func (a added) spend(out []byte) []byte {
 	out = appendU32(append(out, opGlobalGet), a.fuel)
 	out = append(out, opI32Const, 0, opI32LtS, opIf, blockEmpty, opCall)
 	return append(appendU32(out, a.slow), opEnd)
+}
+
+// large appends a bulk operation, with its size in a local, that a helper does
+// if it is large.
+func (a added) large(out []byte, size, helper uint32, operation []byte) []byte {
+	out = appendU32(append(out, opLocalTee), size)
+	out = appendU32(append(out, opLocalGet), size)
+	out = append(appendI32(out, smallBulk), opI32GtU, opIf)
+	out = appendSigned(out, int64(a.bulkType))
+	out = append(appendU32(append(out, opCall), helper), opElse)
+	return append(append(out, operation...), opEnd)
 }
 
 // slowBody asks the host and fills up.

@@ -55,14 +55,15 @@ func (m *Module) readCode(r *reader) {
 	if r.err == nil && n != m.Functions {
 		r.fail(start, "%d function bodies for %d functions", n, m.Functions)
 	}
-	for range n {
-		if m.readBody(r); r.err != nil {
+	for i := range n {
+		if m.readBody(r, m.imported+i); r.err != nil {
 			return
 		}
 	}
 }
 
-func (m *Module) readBody(r *reader) {
+// readBody reads the body of the function of that index.
+func (m *Module) readBody(r *reader, index int) {
 	start := r.at
 	size := r.u32("a body's size")
 	b := body{reader: reader{b: r.b, at: r.at, where: r.where}, m: m}
@@ -76,7 +77,7 @@ func (m *Module) readBody(r *reader) {
 	b.end = r.at
 	content := b.at
 	b.locals()
-	b.flow = m.edit.startBody(m, content, b.at)
+	b.flow = m.edit.startBody(m, content, &b, len(m.typeAt(m.functions[index]).Params)+b.declared)
 	b.instructions()
 	if m.work += b.work(); m.work > MaxModuleWork {
 		b.fail(start, "the functions up to here have together more blocks and locals than allowed (%d of %d)", m.work, MaxModuleWork)
@@ -91,6 +92,8 @@ type body struct {
 	reader
 	m        *Module
 	flow     *flow  // nil without instrumentation
+	groups   int    // of locals
+	first    int    // offset of the first group
 	declared int    // locals
 	loops    []bool // of each open block, whether it is a loop
 	nested   int    // open loops
@@ -101,7 +104,9 @@ type body struct {
 func (b *body) locals() {
 	start := b.at
 	var total uint64
-	for range b.count("groups of locals", 2, MaxLocals) {
+	b.groups = b.count("groups of locals", 2, MaxLocals)
+	b.first = b.at
+	for range b.groups {
 		total += uint64(b.u32("a count of locals"))
 		b.valueType()
 	}
@@ -249,10 +254,10 @@ func (b *body) miscOperands(start int) {
 	case miscMemoryCopy:
 		b.index("a memory", b.m.memories)
 		b.index("a memory", b.m.memories)
-		b.m.edit.call(patchCopy, start, b.at)
+		b.m.edit.large(patchCopy, start, b.at)
 	case miscMemoryFill:
 		b.index("a memory", b.m.memories)
-		b.m.edit.call(patchFill, start, b.at)
+		b.m.edit.large(patchFill, start, b.at)
 	case miscTableInit, miscTableCopy:
 		b.skipIndexes(2)
 		b.m.unsound(true, "its code writes to a table (table.init or table.copy)")

@@ -1,5 +1,7 @@
 package wasmbin
 
+import "github.com/wasmoor/wasmoor/abi"
+
 // editor gathers what the sections of a module become while scan reads them. A
 // nil editor does nothing.
 type editor struct {
@@ -12,6 +14,8 @@ type editor struct {
 	flow     flow    // of the body being read
 	body     []byte  // its new content
 	bulk     bool    // a helper for bulk operations is called
+	groups   uint32  // of locals in the body
+	size     uint32  // the local that it would get for the size of one
 	added    added
 }
 
@@ -22,7 +26,7 @@ type items struct {
 }
 
 // added holds the indexes of what Instrument adds.
-type added struct{ check, fuel, slow, fill, copy uint32 }
+type added struct{ check, fuel, slow, fill, copy, bulkType uint32 }
 
 // patch replaces the bytes [start, end).
 type patch struct {
@@ -36,7 +40,9 @@ type patchKind byte
 const (
 	patchIndex  patchKind = iota // value, as an index
 	patchCheck                   // a check that charges value, none for 0
-	patchFill                    // a call in place of memory.fill
+	patchLocals                  // value, as a count of groups of locals
+	patchSize                    // a local, if value is not 0
+	patchFill                    // a helper's call if memory.fill is large
 	patchCopy                    // and of memory.copy
 	patchLimits                  // value and most, as limits
 	patchNoMax                   // value, as limits without a maximum
@@ -86,10 +92,17 @@ func (e *editor) patch(out []byte, p patch) []byte {
 			return out
 		}
 		return e.added.charge(out, p.value)
+	case patchLocals:
+		return appendU32(out, p.value)
+	case patchSize:
+		if p.value == 0 {
+			return out
+		}
+		return append(out, 1, byte(abi.I32))
 	case patchFill:
-		return appendU32(append(out, opCall), e.added.fill)
+		return e.added.large(out, p.value, e.added.fill, e.b[p.start:p.end])
 	case patchCopy:
-		return appendU32(append(out, opCall), e.added.copy)
+		return e.added.large(out, p.value, e.added.copy, e.b[p.start:p.end])
 	case patchNoMax:
 		return appendU32(append(out, 0), p.value)
 	default:
@@ -106,11 +119,13 @@ func (e *editor) index(start, end int, value uint32) {
 	}
 }
 
-// call replaces a bulk operation by a call of its helper.
-func (e *editor) call(kind patchKind, start, end int) {
+// large has a helper do a bulk operation if it is large. The body gets a local
+// for its size.
+func (e *editor) large(kind patchKind, start, end int) {
 	if e != nil {
 		e.bulk = true
-		e.add(patch{start: start, end: end, kind: kind})
+		e.patches[0].value, e.patches[1].value = e.groups+1, 1
+		e.add(patch{start: start, end: end, kind: kind, value: e.size})
 	}
 }
 
@@ -135,16 +150,22 @@ func (e *editor) startCode(m *Module) {
 		return
 	}
 	own := uint32(len(m.functions)) + 1 // behind the import that is added
-	e.added = added{check: uint32(m.imported), fuel: uint32(m.globals), slow: own, fill: own + 1, copy: own + 2}
+	e.added = added{check: uint32(m.imported), fuel: uint32(m.globals), slow: own, fill: own + 1, copy: own + 2,
+		bulkType: uint32(len(m.types)) + 1}
 }
 
-// startBody starts a body whose content and instructions start at offsets.
-func (e *editor) startBody(m *Module, content, at int) *flow {
-	if e == nil {
+// startBody starts a body whose content starts at an offset, with so many groups
+// of locals that end before the reader. It is of a function with so many
+// parameters and locals.
+func (e *editor) startBody(m *Module, content int, b *body, locals int) *flow {
+	if e == nil || b.err != nil {
 		return nil
 	}
 	e.at = content
-	e.flow.start(e, m.largest, at)
+	e.groups, e.size = uint32(b.groups), uint32(locals)
+	e.add(patch{start: content, end: b.first, kind: patchLocals, value: e.groups})
+	e.add(patch{start: b.at, end: b.at, kind: patchSize})
+	e.flow.start(e, m.largest, b.at)
 	return &e.flow
 }
 

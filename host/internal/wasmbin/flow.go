@@ -6,14 +6,17 @@ const (
 	// under 0.5 ms of code.
 	fuelPerCheck = 1_000_000
 
-	// maxStretch is how much code runs at most between two checks. Go's
-	// functions are one loop around a br_table, of which a turn runs little:
-	// without a bound each turn would pay for all of the function.
-	maxStretch = 512
+	// maxStretch is what a path costs at most between two checks. It bounds what
+	// code is charged that goes another way than the costliest.
+	maxStretch = 4096
 
 	// smallFunction is what a function without calls and loops may cost to have
 	// no check. Every call pays for it.
 	smallFunction = 64
+
+	// smallBulk is how many bytes are copied or filled without a helper. Every
+	// such instruction pays for them.
+	smallBulk = smallFunction * bytesPerUnit
 
 	costDivision  = 16  // of integers, and square roots
 	costGrow      = 500 // memory.grow leaves to Go
@@ -36,6 +39,7 @@ type flow struct {
 	first    int  // and of the first loop's if every path comes there at once, or -1
 	straight bool // no branch, call or end so far
 	leaf     bool // no call and no check
+	set      setting
 }
 
 const dead = -1
@@ -45,7 +49,9 @@ type frame struct {
 	op    byte
 	cost  int // at an if's start
 	label int // most at a branch to it
-	check int // patch of a loop's check
+	check int // patch of a loop's check, or -1 if it has none
+	start int // offset
+	*dispatch
 }
 
 func (f *flow) start(e *editor, largest, at int) {
@@ -74,7 +80,15 @@ func (f *flow) step(r *reader, start int) {
 	if f.cost != dead {
 		f.cost += r.at - start + f.extra(op, operands)
 	}
-	f.control(op, operands, r.at)
+	switch op {
+	case opLoop:
+		f.loop(r, start)
+	case opBr, opBrIf, opBrTable:
+		f.branch(op, operands, start)
+	default:
+		f.control(op, start)
+	}
+	f.set.step(op, operands)
 	if f.cost > maxStretch {
 		f.straight = false
 		f.check(r.at)
@@ -109,23 +123,19 @@ func (f *flow) extraMisc(op uint32) int {
 }
 
 // control follows where an instruction leads.
-func (f *flow) control(op byte, operands reader, at int) {
+func (f *flow) control(op byte, start int) {
 	switch op {
 	case opBlock:
-		f.open(frame{op: op})
-	case opLoop:
-		f.loop(at)
+		f.open(frame{op: op, start: start})
 	case opIf:
 		f.straight = false
-		f.open(frame{op: op, cost: f.cost})
+		f.open(frame{op: op, start: start, cost: f.cost})
 	case opElse:
 		f.elseBranch()
 	case opEnd:
 		f.end()
-	case opBr, opBrIf, opBrTable:
-		f.branch(op, operands)
 	case opReturn:
-		f.branchTo(uint32(len(f.frames)))
+		f.branchTo(len(f.frames))
 		f.stop()
 	case opUnreachable:
 		f.stop()
@@ -139,15 +149,21 @@ func (f *flow) open(block frame) {
 	f.frames = append(f.frames, block)
 }
 
-func (f *flow) loop(at int) {
-	quick := f.straight && f.cost <= smallFunction
+// loop puts a check at a loop's head, except where branches to it are checked
+// one by one.
+func (f *flow) loop(r *reader, start int) {
+	if d := dispatchAt(r, len(f.frames)); d != nil {
+		f.straight = false
+		f.open(frame{op: opLoop, start: start, check: -1, dispatch: d})
+		return
+	}
+	quick := f.straight && f.cost <= smallFunction && f.cost != dead
 	f.straight = false
-	alive := f.cost != dead
-	check := f.check(at)
-	if quick && alive {
+	check := f.check(r.at)
+	if quick {
 		f.first = check
 	}
-	f.open(frame{op: opLoop, check: check})
+	f.open(frame{op: opLoop, start: start, check: check})
 }
 
 func (f *flow) elseBranch() {
@@ -170,26 +186,55 @@ func (f *flow) end() {
 	f.cost = max(f.cost, block.label)
 }
 
-func (f *flow) branch(op byte, operands reader) {
+// branch follows a branch, which gets a check of its own if it may lead back to
+// a loop without one.
+func (f *flow) branch(op byte, operands reader, start int) {
 	n := 1
 	if op == opBrTable {
 		n = 1 + int(operands.u32("the targets"))
 	}
+	targets := operands
 	for range n {
-		f.branchTo(operands.u32("a branch"))
+		if f.unchecked(f.target(operands.u32("a branch"))) {
+			f.check(start)
+			break
+		}
+	}
+	for range n {
+		f.branchTo(f.target(targets.u32("a branch")))
 	}
 	if f.straight = false; op != opBrIf {
 		f.stop()
 	}
 }
 
-// branchTo notes the cost of a path that leaves so many blocks.
-func (f *flow) branchTo(depth uint32) {
+// target returns the depth that a branch ends up at: a loop that leads on at
+// once to a block further down is no more than the way there.
+func (f *flow) target(depth uint32) int {
 	i := len(f.frames) - 1 - int(depth)
+	if i < 0 || f.frames[i].dispatch == nil || !f.set.known || f.set.local != f.frames[i].local {
+		return int(depth)
+	}
+	if to, ok := f.frames[i].leadsTo(f.set.value, f.frames); ok {
+		return len(f.frames) - 1 - to
+	}
+	return int(depth)
+}
+
+// unchecked reports whether a depth is that of a loop without a check.
+func (f *flow) unchecked(depth int) bool {
+	i := len(f.frames) - 1 - depth
+	return i >= 0 && f.frames[i].dispatch != nil && f.cost != dead
+}
+
+// branchTo notes the cost of a path that leaves so many blocks.
+func (f *flow) branchTo(depth int) {
+	i := len(f.frames) - 1 - depth
 	switch {
 	case f.cost == dead:
 	case i < 0:
 		f.rest = max(f.rest, f.cost)
+	case f.frames[i].dispatch != nil: // it comes from a check
 	case f.frames[i].op == opLoop:
 		check := &f.e.patches[f.frames[i].check]
 		check.value = max(check.value, uint32(f.cost))

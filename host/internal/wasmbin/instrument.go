@@ -111,15 +111,15 @@ func (m *Module) checkMutable() {
 
 // addAll appends what is added to the sections.
 func (e *editor) addAll(m *Module) {
-	empty, bulk := uint32(len(m.types)), uint32(len(m.types))+1
+	empty := uint32(len(m.types))
 	e.addTo(idType, []byte{funcForm, 0, 0})
 	e.addTo(idType, []byte{funcForm, 3, byte(abi.I32), byte(abi.I32), byte(abi.I32), 0})
 	e.addTo(idImport, appendU32(append(appendName(appendName(nil, InterruptModule), InterruptName), byte(Function)), empty))
 	e.addTo(idGlobal, append(appendI32([]byte{byte(abi.I32), 1}, fuelPerCheck), opEnd))
 	e.addFunction(empty, e.added.slowBody())
 	if e.bulk {
-		e.addFunction(bulk, e.added.fillBody())
-		e.addFunction(bulk, e.added.copyBody())
+		e.addFunction(e.added.bulkType, e.added.fillBody())
+		e.addFunction(e.added.bulkType, e.added.copyBody())
 	}
 	if m.Start {
 		e.addFunction(empty, startBody(m))
