@@ -59,7 +59,7 @@ func (a added) large(out []byte, size, helper uint32, operation []byte) []byte {
 // slowBody asks the host and fills up.
 func (a added) slowBody() []byte {
 	out := appendU32([]byte{0, opCall}, a.check)
-	out = appendI32(out, fuelPerCheck)
+	out = appendI32(out, a.full)
 	return append(appendU32(append(out, opGlobalSet), a.fuel), opEnd)
 }
 

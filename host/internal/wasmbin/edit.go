@@ -26,7 +26,10 @@ type items struct {
 }
 
 // added holds the indexes of what Instrument adds.
-type added struct{ check, fuel, slow, fill, copy, bulkType uint32 }
+type added struct {
+	check, fuel, slow, fill, copy, bulkType uint32
+	full                                    int32 // what the fuel is filled up to
+}
 
 // patch replaces the bytes [start, end).
 type patch struct {
@@ -150,8 +153,10 @@ func (e *editor) startCode(m *Module) {
 		return
 	}
 	own := uint32(len(m.functions)) + 1 // behind the import that is added
-	e.added = added{check: uint32(m.imported), fuel: uint32(m.globals), slow: own, fill: own + 1, copy: own + 2,
-		bulkType: uint32(len(m.types)) + 1}
+	e.added = added{
+		check: uint32(m.imported), fuel: uint32(m.globals), full: e.rules.fuel,
+		slow: own, fill: own + 1, copy: own + 2, bulkType: uint32(len(m.types)) + 1,
+	}
 }
 
 // startBody starts a body whose content starts at an offset, with so many groups

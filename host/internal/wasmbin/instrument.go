@@ -40,8 +40,11 @@ type Instrumented struct {
 	Fresh    string     // why an instance cannot be put back as it was, or ""
 }
 
-// rules are what Instrument does, for tests to compare modules with less.
-type rules struct{ keepLimits bool }
+// rules are what tests change of Instrument to compare what modules do.
+type rules struct {
+	fuel       int32 // charged between two checks
+	keepLimits bool  // of memories and tables
+}
 
 // Instrument returns a module that does the same and calls InterruptModule's
 // InterruptName at function entries and loop heads once it has run a fixed
@@ -53,7 +56,7 @@ type rules struct{ keepLimits bool }
 //
 // Errors are Invalid. The result is at most 16 times as long as b and 64 KiB
 // more; modules made by toolchains grow by about a tenth.
-func Instrument(b []byte) (*Instrumented, error) { return instrument(b, rules{}) }
+func Instrument(b []byte) (*Instrumented, error) { return instrument(b, rules{fuel: fuelPerCheck}) }
 
 func instrument(b []byte, rules rules) (*Instrumented, error) {
 	e := &editor{b: b, rules: rules}
@@ -115,7 +118,7 @@ func (e *editor) addAll(m *Module) {
 	e.addTo(idType, []byte{funcForm, 0, 0})
 	e.addTo(idType, []byte{funcForm, 3, byte(abi.I32), byte(abi.I32), byte(abi.I32), 0})
 	e.addTo(idImport, appendU32(append(appendName(appendName(nil, InterruptModule), InterruptName), byte(Function)), empty))
-	e.addTo(idGlobal, append(appendI32([]byte{byte(abi.I32), 1}, fuelPerCheck), opEnd))
+	e.addTo(idGlobal, append(appendI32([]byte{byte(abi.I32), 1}, e.added.full), opEnd))
 	e.addFunction(empty, e.added.slowBody())
 	if e.bulk {
 		e.addFunction(e.added.bulkType, e.added.fillBody())

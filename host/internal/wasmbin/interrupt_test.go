@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -21,11 +22,12 @@ func (c *checker) check() {
 	}
 }
 
-// newRuntime returns a runtime whose checks are c's.
+// newRuntime returns a runtime whose checks are c's. A test that fails ends with
+// its context.
 func newRuntime(t testing.TB, c *checker) wazero.Runtime {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntime(ctx)
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(true))
 	t.Cleanup(func() { r.Close(ctx) })
 	addChecks(t, r, c.check)
 	return r
@@ -72,21 +74,48 @@ func TestEveryEndlessCallIsEnded(t *testing.T) {
 		{"loop of small calls", []string{function("\x03\x40\x10\x01" + again + "\x0b"), code}},
 		{"loop of large calls", []string{function("\x03\x40\x10\x01" + again + "\x0b"), function(big...)}},
 		{"exponential recursion", exponential(40)},
+		{"dispatch back to its own state", dispatching("\x0b", "\x41\x01\x21\x00\x0c\x00\x0b")},
+		{"dispatch back to another state", dispatching("\x0b", "\x41\x00\x21\x00\x0c\x00\x0b")},
+		{"dispatch from another block at that place", dispatching("\x0b", "\x02\x40\x41\x01\x21\x00\x0c\x01\x0b\x0b")},
+		{"dispatch to the default", dispatching("\x0b", "\x41\x07\x21\x00\x0c\x00\x0b")},
+		{"dispatch to a state that is not constant", dispatching("\x0b", "\x20\x00\x21\x00\x0c\x00\x0b")},
+		{"dispatch with a state set before", dispatching("\x0b", "\x41\x00\x21\x00\x01\x0c\x00\x0b")},
+		{"dispatch with another local", dispatching("\x0b", "\x41\x00\x21\x01\x0c\x00\x0b")},
+		{"dispatch forwards by the wrong local", staying("\x41\x00\x21\x01\x0c\x01")},
+		{"dispatch forwards by a local's value", staying("\x20\x00\x21\x00\x0c\x01")},
+		{"dispatch forwards by a value that is not kept", staying("\x41\x00\x21\x00\x41\x01\x21\x00\x0c\x01")},
+		{"dispatch to the loop itself", []string{withLocals("\x01\x01"+i32, "\x03\x40\x02\x40\x20\x00\x0e\x01\x01\x01\x0b\x0b")}},
+		{"dispatch to an outer dispatch", []string{withLocals("\x01\x01"+i32,
+			"\x03\x40\x02\x40\x20\x00\x0e\x00\x00\x0b\x03\x40\x02\x40\x20\x00\x0e\x01\x02\x02\x0b\x41\x00\x21\x00\x0c\x00\x0b\x0b")}},
 		{"fill", []string{function("\x03\x40" + memory + "\xfc\x0b\x00" + again + "\x0b")}},
 		{"copy", []string{function("\x03\x40" + memory + "\xfc\x0a\x00\x00" + again + "\x0b")}},
 		{"grow", []string{function("\x03\x40\x41\x00\x40\x00\x1a" + again + "\x0b")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
 			c := &checker{last: 3}
 			m := instantiate(t, newRuntime(t, c), mustInstrument(t, module(nil, tt.bodies...)).Module)
 			for range 2 {
 				c.made = 0
-				if _, err := m.ExportedFunction("f").Call(context.Background()); !errors.Is(err, errEnd) {
+				if _, err := m.ExportedFunction("f").Call(ctx); !errors.Is(err, errEnd) {
 					t.Fatalf("the call ended with %v", err)
 				}
 			}
 		})
 	}
+}
+
+// dispatching is a function that jumps by its local 0, which starts at 0: code
+// follows the end of each of two blocks.
+func dispatching(first, second string) []string {
+	return []string{withLocals("\x01\x02"+i32, "\x03\x40\x02\x40\x02\x40\x20\x00\x0e\x01\x00\x01"+"\x0b"+first+second)}
+}
+
+// staying is a function that jumps by its local 0, which starts at 1, to code
+// behind the first block; 0 would lead out of the second.
+func staying(code string) []string {
+	return []string{withLocals("\x01\x02"+i32, "\x41\x01\x21\x00\x03\x40\x02\x40\x02\x40\x20\x00\x0e\x01\x01\x00\x0b"+code+"\x0b\x0b")}
 }
 
 // exponential is n functions of which each calls the next one twice.

@@ -16,6 +16,9 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
+// sameLimits has modules checked often, and grow as far as they say.
+var sameLimits = rules{fuel: 100, keepLimits: true}
+
 // TestSpecification runs the WebAssembly specification's own tests, which
 // wazero's module holds, three times side by side: as they are, instrumented,
 // and put back from a snapshot of each module that was just instantiated. Every
@@ -161,7 +164,7 @@ func (w *world) plain(b []byte, name string) (api.Module, error) {
 
 // checked instantiates a module that is instrumented.
 func (w *world) checked(b []byte, name string) (api.Module, error) {
-	in, err := instrument(b, rules{keepLimits: true})
+	in, err := instrument(b, sameLimits)
 	if err != nil {
 		if _, plain := w.CompileModule(context.Background(), b); plain == nil {
 			w.refused++
@@ -185,7 +188,7 @@ func (w *world) start(in *Instrumented, name string) (api.Module, error) {
 
 // restored instantiates a module, takes a snapshot at once and instantiates that.
 func (w *world) restored(b []byte, name string) (api.Module, error) {
-	in, err := instrument(b, rules{keepLimits: true})
+	in, err := instrument(b, sameLimits)
 	if err != nil {
 		return nil, err
 	}
