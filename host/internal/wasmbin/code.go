@@ -168,7 +168,7 @@ func (b *body) label() { b.index("a branch", len(b.loops)+1) }
 
 func (b *body) open(start int, loop bool) {
 	b.loops = append(b.loops, loop)
-	b.blocks++
+	b.split(start, 1)
 	if loop {
 		b.nested++
 	}
@@ -177,8 +177,16 @@ func (b *body) open(start int, loop bool) {
 		b.fail(start, "loops nest deeper than %d", MaxLoopDepth)
 	case len(b.loops) > MaxDepth:
 		b.fail(start, "blocks nest deeper than %d", MaxDepth)
-	case b.work() > MaxWork:
-		b.fail(start, "a function with %d locals has more than %d blocks, more than allowed; split it", b.declared, b.blocks-1)
+	}
+}
+
+// bulkBlocks is how many blocks an engine makes of a bulk operation on memory.
+const bulkBlocks = 2
+
+// split counts blocks that a compiler has to make.
+func (b *body) split(start, blocks int) {
+	if b.blocks += blocks; b.work() > MaxWork {
+		b.fail(start, "a function with %d locals has more than %d blocks, more than allowed; split it", b.declared, b.blocks-blocks)
 	}
 }
 
@@ -246,7 +254,11 @@ func (b *body) operands(start int, op byte) {
 // miscOperands passes what follows 0xfc: saturating conversions, then bulk
 // operations with one or two indexes.
 func (b *body) miscOperands(start int) {
-	switch op := b.u32("an instruction"); op {
+	op := b.u32("an instruction")
+	if op == miscMemoryInit || op == miscMemoryCopy || op == miscMemoryFill {
+		b.split(start, bulkBlocks)
+	}
+	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
 	case miscMemoryInit:
 		b.index("a data segment", MaxData)

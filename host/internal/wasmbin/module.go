@@ -42,7 +42,7 @@ const (
 	MaxDepth      = 5_000      // open blocks (1,152)
 	MaxLoopDepth  = 32         // open loops (6)
 	MaxTargets    = 25_000     // targets of all branch tables of a function (1,642)
-	MaxWork       = 500_000    // blocks times locals and a share of the blocks (72,000)
+	MaxWork       = 500_000    // blocks, with those of bulk operations, times locals and a share of the blocks (72,000)
 	MaxModuleWork = 10_000_000 // of all functions (2,500,000 in 14 MB of Go)
 )
 

@@ -171,6 +171,7 @@ func TestReadRefuses(t *testing.T) {
 		{"deep blocks", header + one + section(idCode, vec(function(nest("\x02\x40", MaxDepth+1)))), "blocks nest deeper"},
 		{"blocks with locals", header + one + section(idCode, vec(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 501)))), "1000 locals has more than"},
 		{"blocks without locals", header + one + section(idCode, vec(function(strings.Repeat("\x02\x40\x0b", 10_000)))), "0 locals has more than"},
+		{"fills", header + one + memory + section(idCode, vec(function(strings.Repeat("\xfc\x0b\x00", 5_000)))), "0 locals has more than"},
 		{"blocks of many functions", header + types + section(idFunction, vec(slices.Repeat([]string{u(0)}, 30)...)) +
 			section(idCode, vec(slices.Repeat([]string{withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 400))}, 30)...)), "together more"},
 		{"segment form", header + section(idElement, vec("\x08\x00\x00")), "form 8"},
