@@ -109,7 +109,7 @@ func newEngine(memory int64) engine.Engine {
 	budget := linear.NewBudget(memory)
 	return engine.ByABI{
 		abi.Module:         engine.InProcess(native.New(native.Config{Memory: budget})),
-		manifest.ABIExtism: extism.New(budget),
+		manifest.ABIExtism: engine.InProcess(extism.New(budget)),
 	}
 }
 

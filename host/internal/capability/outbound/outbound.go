@@ -69,12 +69,12 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 }
 
 func refused(inv *invoke.Invocation, url, why string) {
-	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", shown(url)))
+	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", Shown(url)))
 }
 
-// shown returns what of a URL the log may hold: neither user information nor a
+// Shown returns what of a URL the log may hold: neither user information nor a
 // query, which may be secrets. Of one that cannot be read that is nothing.
-func shown(raw string) string {
+func Shown(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return ""

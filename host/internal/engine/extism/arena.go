@@ -2,8 +2,9 @@ package extism
 
 import (
 	"encoding/binary"
-	"slices"
 	"sort"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 )
 
 // arena is the memory that a plugin shares with the host, in blocks which both
@@ -15,6 +16,8 @@ import (
 type arena struct {
 	mem    []byte
 	limit  int // most bytes of mem
+	budget *linear.Budget
+	held   []func() // gives back what mem has of the budget
 	blocks []block
 	freed  map[int][]int // blocks that were freed, as indices, by size
 }
@@ -72,7 +75,13 @@ func (a *arena) grow(end int) bool {
 		return false
 	}
 	if end > cap(a.mem) {
-		mem := make([]byte, len(a.mem), min(max(end, 2*cap(a.mem), minArena), a.limit))
+		size := min(max(end, 2*cap(a.mem), minArena), a.limit)
+		release, err := a.budget.Hold(size - cap(a.mem))
+		if err != nil {
+			return false
+		}
+		a.held = append(a.held, release)
+		mem := make([]byte, len(a.mem), size)
 		copy(mem, a.mem)
 		a.mem = mem
 	}
@@ -165,10 +174,24 @@ func (a *arena) store64(offset, v uint64) bool {
 }
 
 // reset forgets every block and clears their bytes, so that the memory may
-// serve another invocation.
+// serve another invocation. What is more than a usual one needs is given up.
 func (a *arena) reset() {
+	if cap(a.mem) > maxKept {
+		a.drop()
+	}
 	clear(a.mem)
 	a.mem = a.mem[:0]
-	a.blocks = slices.Delete(a.blocks, 0, len(a.blocks))
+	a.blocks = a.blocks[:0]
 	a.freed = nil
+}
+
+// maxKept bounds what an arena keeps from one invocation to the next.
+const maxKept = 1 << 20
+
+// drop gives the memory back.
+func (a *arena) drop() {
+	for _, release := range a.held {
+		release()
+	}
+	a.mem, a.held = nil, nil
 }

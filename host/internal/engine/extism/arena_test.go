@@ -52,7 +52,7 @@ func TestArenaIsTheKernel(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		call("reset")
-		c := caller{nil, &state{memory: &linear.Memory{}, arena: arena{limit: 1 << 20}}}
+		c := caller{nil, &state{arena: arena{limit: 1 << 20, budget: linear.NewBudget(0)}}}
 		ours := func(name string, args ...uint64) uint64 {
 			for _, f := range kernelFunctions() {
 				if f.name == name {
@@ -153,7 +153,7 @@ func TestArenaIsTheKernel(t *testing.T) {
 }
 
 func TestArenaIsBounded(t *testing.T) {
-	a := arena{limit: 64 << 10}
+	a := arena{limit: 64 << 10, budget: linear.NewBudget(0)}
 	for _, n := range []uint64{64<<10 + 1, 1 << 40, 1<<64 - 1, 1<<64 - 15} {
 		if got := a.alloc(n); got != 0 {
 			t.Errorf("alloc(%d): got %d", n, got)
@@ -171,7 +171,7 @@ func TestArenaIsBounded(t *testing.T) {
 // TestArenaReuses: a guest that frees what it allocates needs no more memory for
 // doing so a million times.
 func TestArenaReuses(t *testing.T) {
-	a := arena{limit: 1 << 20}
+	a := arena{limit: 1 << 20, budget: linear.NewBudget(0)}
 	kept := a.alloc(10)
 	for i := range uint64(1_000_000) {
 		first, second := a.alloc(i%7*100), a.alloc(i%5*33)
@@ -188,7 +188,7 @@ func TestArenaReuses(t *testing.T) {
 }
 
 func TestArenaResetClears(t *testing.T) {
-	a := arena{limit: 1 << 20}
+	a := arena{limit: 1 << 20, budget: linear.NewBudget(0)}
 	copy(a.mem[a.alloc(8):], "canary")
 	a.put([]byte("canary"))
 	a.reset()

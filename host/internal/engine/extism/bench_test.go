@@ -8,8 +8,6 @@ import (
 
 	sdk "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
-
-	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 )
 
 // benchmarked are plugins built by others in C, Rust and TinyGo.
@@ -21,8 +19,8 @@ var benchmarked = []struct{ name, plugin, export, input string }{
 	{"replace, 64 KiB", "replace", "run_test", strings.Repeat("the quick brown fox jumps over a test ", 27*64)},
 }
 
-// BenchmarkExtism runs each request in a fresh instance under a deadline, as
-// dispatch does.
+// BenchmarkExtism runs each request from the same clean state under a deadline,
+// as dispatch does.
 func BenchmarkExtism(b *testing.B) {
 	for _, c := range benchmarked {
 		b.Run(c.name, func(b *testing.B) {
@@ -30,11 +28,19 @@ func BenchmarkExtism(b *testing.B) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
 			inv := invocation(c.input, nil)
+			in, err := p.Instance(ctx)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = in.Close(ctx) }()
 			b.ReportAllocs()
 			for b.Loop() {
 				inv.Begin(1, inv.Env.Limits, nil)
-				if err := enginetest.Handle(ctx, p, inv); err != nil {
+				if err := in.Handle(ctx, inv); err != nil {
 					b.Fatal(err)
+				}
+				if !in.Reset() {
+					b.Fatal("not put back")
 				}
 			}
 		})

@@ -12,17 +12,17 @@ import (
 // is one piece. One that lies in a file becomes memory for that time, of what
 // all instances may have together. TooLarge when it is more than an instance may
 // have, Unavailable when there is not that much left.
-func (p *program) body(inv *invoke.Invocation) (b []byte, done func(), err error) {
+func (s *state) body(inv *invoke.Invocation) (b []byte, done func(), err error) {
 	body := &inv.Request.Body
 	if b, ok := body.InMemory(); ok {
 		return b, func() {}, nil
 	}
 	size := int(body.Size())
-	if size > p.memory {
+	if size > s.limit {
 		return nil, nil, fault.New(fault.TooLarge, "handle", fmt.Sprintf(
-			"the body of %d bytes does not fit into the plugin's memory of %d; raise limits.memory", size, p.memory))
+			"the body of %d bytes does not fit into the plugin's memory of %d; raise limits.memory", size, s.limit))
 	}
-	if done, err = p.budget.Hold(size); err != nil {
+	if done, err = s.budget.Hold(size); err != nil {
 		return nil, nil, err
 	}
 	b = make([]byte, size)

@@ -50,7 +50,7 @@ func prepare(tb testing.TB, module []byte, export string) engine.Program {
 
 func prepareRoute(tb testing.TB, module []byte, routes ...manifest.Route) engine.Program {
 	tb.Helper()
-	p, err := extism.New(linear.NewBudget(0)).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
+	p, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
 	}
@@ -87,7 +87,8 @@ func theirs(t *testing.T, module []byte, export, input string, config map[string
 	return code, string(out), err
 }
 
-// TestAnswersAsTheSDK runs plugins built by others here and with the SDK alone.
+// TestAnswersAsTheSDK runs plugins built by others here and with the SDK alone,
+// here as often in one instance as it takes to see what a request leaves.
 func TestAnswersAsTheSDK(t *testing.T) {
 	long := strings.Repeat("the quick brown fox jumps over a test ", 200)
 	for _, c := range []struct{ plugin, export, input string }{
@@ -122,16 +123,30 @@ func TestAnswersAsTheSDK(t *testing.T) {
 			module := plugin(t, c.plugin)
 			config := map[string]string{"thing": "hello", "greeting": "Howdy", "code": "7", "duration": "0", "path": "/mnt/test.txt"}
 			code, want, wantErr := theirs(t, module, c.export, c.input, config)
-			inv := invocation(c.input, nil)
-			inv.Env.Config = config
-			err := enginetest.Handle(context.Background(), prepare(t, module, c.export), inv)
-			got := string(inv.Reply.Body)
-			t.Logf("theirs: %d %.100q %.300v\nours: %.100q %v", code, want, wantErr, got, err)
-			if failed := code != 0 || wantErr != nil; failed != (err != nil) {
-				t.Fatalf("got %v; the SDK: %d, %v", err, code, wantErr)
+			p := prepare(t, module, c.export)
+			in, err := p.Instance(context.Background())
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err == nil && got != want {
-				t.Errorf("got %.200q, want %.200q", got, want)
+			defer func() { _ = in.Close(context.Background()) }()
+			t.Logf("theirs: %d %.100q %.300v; ours fresh: %q", code, want, wantErr, p.Fresh())
+			for range 5 {
+				inv := invocation(c.input, nil)
+				inv.Env.Config = config
+				err := in.Handle(context.Background(), inv)
+				got := string(inv.Reply.Body)
+				if failed := code != 0 || wantErr != nil; failed != (err != nil) {
+					t.Fatalf("got %v; the SDK: %d, %v", err, code, wantErr)
+				}
+				if err == nil && got != want {
+					t.Fatalf("got %.200q, want %.200q", got, want)
+				}
+				if !in.Reset() {
+					_ = in.Close(context.Background())
+					if in, err = p.Instance(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
 		})
 	}

@@ -1,137 +1,121 @@
-// Package extism runs plugins built with a PDK of Extism, unmodified, on
-// Extism's SDK: a fresh instance for each caller that asks for one. The SDK
-// starts a guest's language and calls its exports; what a guest imports is ours
-// and acts on the invocation alone. Package host imports it; no type of Extism
-// or wazero leaves it.
+// Package extism runs plugins built with a PDK of Extism, unmodified. What a
+// plugin is, Extism's SDK decides when it is built; what it imports is ours and
+// acts on the invocation alone; and it runs as other guests do, from a snapshot.
+// Package host imports it; no type of Extism or wazero leaves it.
 package extism
 
 import (
 	"context"
-	"fmt"
-	"runtime"
-	"runtime/debug"
-	"strings"
-	"sync"
-
-	sdk "github.com/extism/go-sdk"
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
-	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// Engine makes programs of plugins. It implements engine.Engine.
+// Engine builds and loads plugins. It implements engine.Builder.
 type Engine struct {
-	functions []sdk.HostFunction
-	offer     offer
-	memory    *linear.Budget
+	machine *machine.Machine
+	offer   machine.Offer
+	memory  *linear.Budget
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Builder = (*Engine)(nil)
 
-// New returns an engine whose instances take their memory from b. It holds
-// nothing that must be closed: each program has a runtime of its own.
+// New returns an engine whose instances take their memory from b, and what they
+// share with the host. Close it.
 func New(b *linear.Budget) *Engine {
-	funcs := functions()
-	return &Engine{functions: link(funcs), offer: newOffer(funcs), memory: b}
+	funcs := Functions()
+	return &Engine{
+		machine: machine.New(machine.Config{Functions: funcs, Memory: b}),
+		offer:   machine.NewOffer(funcs, unknownImport),
+		memory:  b,
+	}
 }
 
-// Close implements engine.Engine.
-func (e *Engine) Close(context.Context) error { return nil }
+// Close releases the engine. Programs must have been closed.
+func (e *Engine) Close(ctx context.Context) error { return e.machine.Close(ctx) }
 
-// Prepare implements engine.Engine. Of o.Routes each must name a function that
+// Check implements engine.Builder. Of o.Routes each must name a function that
 // the module exports.
-func (e *Engine) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
-	limit, err := linear.Limit(o.Memory)
-	if err != nil {
-		return nil, err
-	}
-	m, err := wasmbin.Read(module)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.offer.check(m, uint32(limit/linear.PageSize), o.Routes); err != nil {
-		return nil, err
-	}
-	start := startOf(m, o.Routes)
-	if module, err = rename(module, start); err != nil {
-		return nil, err
-	}
-	compiled, err := e.compile(ctx, module, uint32(max(limit, kernelSize)/linear.PageSize))
-	if err != nil {
-		return nil, err
-	}
-	p := &program{
-		compiled: compiled, routes: newRoutes(o.Routes), memory: limit, starts: start != "",
-		budget:  e.memory,
-		kernels: linear.NewPool(e.memory, kernelSize, nil), guests: linear.NewPool(e.memory, limit, nil),
-	}
-	if len(m.Memories) > 0 {
-		p.min = int(m.Memories[0].Min) * linear.PageSize
-	}
-	return p, nil
-}
-
-// compile validates the module and makes machine code of it. The SDK gets the
-// module's bytes and nothing else: no file, URL, host or path.
-func (e *Engine) compile(ctx context.Context, module []byte, limit uint32) (compiled *sdk.CompiledPlugin, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fault.Wrap(fault.Internal, "prepare", "the compiler failed on this module",
-				fmt.Errorf("%v\n%s", r, debug.Stack()))
-		}
-	}()
-	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
-	compiled, err = sdk.NewCompiledPlugin(ctx,
-		sdk.Manifest{Wasm: []sdk.Wasm{sdk.WasmData{Data: module, Name: "main"}}},
-		sdk.PluginConfig{
-			RuntimeConfig: wazero.NewRuntimeConfig().
-				WithCloseOnContextDone(true).
-				WithMemoryLimitPages(limit).
-				WithDebugInfoEnabled(false),
-			EnableWasi: true, // to start guests that need it; their imports are ours
-		},
-		e.functions)
-	switch {
-	case err == nil:
-		return compiled, nil
-	case ctx.Err() != nil:
-		return nil, fault.Wrap(fault.Deadline, "prepare", "compiling the module took too long", err)
-	default:
-		return nil, fault.Wrap(fault.Invalid, "prepare", "the file is not a valid WebAssembly module: "+firstLine(err.Error()), err)
-	}
-}
-
-// program implements engine.Program.
-type program struct {
-	compiled *sdk.CompiledPlugin
-	memory   int // most bytes of a guest's memory, and of its arena
-	routes   map[string]route
-	starts   bool // ownStart initialises the guest
-	min      int  // bytes a guest's memory starts with
-	budget   *linear.Budget
-	kernels  *linear.Pool
-	guests   *linear.Pool
-	closing  sync.Once
-}
-
-// Fresh implements engine.Program.
-func (p *program) Fresh() string { return "this engine makes a new instance for each request" }
-
-// Close implements engine.Program.
-func (p *program) Close(ctx context.Context) (err error) {
-	p.closing.Do(func() {
-		err = p.compiled.Close(ctx)
-		p.kernels.Close()
-		p.guests.Close()
-	})
+func (e *Engine) Check(module []byte, o engine.Options) error {
+	_, err := e.read(module, o)
 	return err
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
+func (e *Engine) read(module []byte, o engine.Options) (*wasmbin.Module, error) {
+	m, err := e.offer.Read(module, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range o.Routes {
+		if err := checkRoute(m, r); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Build implements engine.Builder.
+func (e *Engine) Build(ctx context.Context, module []byte, o engine.Options, dir string) error {
+	m, err := e.read(module, o)
+	if err != nil {
+		return err
+	}
+	if err := accepted(ctx, module); err != nil {
+		return err
+	}
+	s, err := e.source(o)
+	if err != nil {
+		return err
+	}
+	s.Module, s.Start = module, startOf(m, o.Routes)
+	return e.machine.Build(ctx, s, dir)
+}
+
+// Load implements engine.Builder.
+func (e *Engine) Load(ctx context.Context, dir string, o engine.Options) (engine.Program, error) {
+	s, err := e.source(o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.machine.Load(ctx, s, dir)
+	if err != nil {
+		return nil, err
+	}
+	return program{p}, nil
+}
+
+// source is what is built, but for the module.
+func (e *Engine) source(o engine.Options) (machine.Source, error) {
+	limit, err := linear.Limit(o.Memory)
+	if err != nil {
+		return machine.Source{}, err
+	}
+	routes, exports := newRoutes(o.Routes)
+	return machine.Source{
+		Options: o,
+		Calls:   exports,
+		State: func(*machine.Instance) any {
+			return &state{routes: routes, limit: limit, budget: e.memory, arena: arena{limit: limit, budget: e.memory}}
+		},
+		Left: func(in *machine.Instance) string { return in.Guest.State.(*state).left() },
+		Handle: func(ctx context.Context, in *machine.Instance, inv *invoke.Invocation) error {
+			defer in.Guest.State.(*state).reset()
+			return instance{in}.Handle(ctx, inv)
+		},
+	}, nil
+}
+
+// program implements engine.Program.
+type program struct{ *machine.Program }
+
+// Instance implements engine.Program.
+func (p program) Instance(ctx context.Context) (engine.Instance, error) {
+	in, err := p.Program.Instance(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return instance{in}, nil
 }

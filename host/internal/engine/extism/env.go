@@ -42,11 +42,22 @@ func envFunctions() []function {
 	return list
 }
 
+// serving says why what belongs to a plugin is not there yet.
+func (s *state) serving() error {
+	switch {
+	case s.inv == nil:
+		return mistake("it is not available while the plugin initialises; call it in the function of a route")
+	case s.inv.Env.Warmup:
+		return mistake("it is not available while the version warms up; leave the request out of [[warmup]]")
+	}
+	return nil
+}
+
 // configGet returns a block with the value of an entry of the manifest's
 // config; 0 when there is none.
 func configGet(s *state, args []uint64) (uint64, error) {
-	if s.inv == nil {
-		return 0, nil
+	if err := s.serving(); err != nil {
+		return 0, err
 	}
 	value, ok := s.inv.Env.Config[s.text(args[0])]
 	if !ok {

@@ -68,7 +68,8 @@ func TestReply(t *testing.T) {
 }
 
 func handlerRoute() route {
-	return newRoutes([]manifest.Route{{Pattern: "/", Handler: "handle"}})["/"]
+	routes, _ := newRoutes([]manifest.Route{{Pattern: "/", Handler: "handle"}})
+	return routes["/"]
 }
 
 func TestReplyRefused(t *testing.T) {

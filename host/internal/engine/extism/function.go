@@ -2,11 +2,14 @@ package extism
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
 // Import modules of a plugin.
@@ -29,19 +32,27 @@ type mistake string
 
 func (m mistake) Error() string { return string(m) }
 
-// functions returns every host function a plugin may import.
-func functions() []function {
-	return slices.Concat(kernelFunctions(), envFunctions(), httpFunctions(), kvFunctions(), wasiFunctions())
-}
-
-// Functions returns every host function a plugin may import, for those who
-// describe modules: they are not to be called.
+// Functions returns every host function a plugin may import.
 func Functions() []capability.Func {
-	var list []capability.Func
+	list := wasiFunctions()
 	for _, f := range functions() {
-		list = append(list, capability.Func{Module: f.module, Name: f.name, Params: f.params, Results: f.results})
+		list = append(list, capability.Func{Module: f.module, Name: f.name, Params: f.params, Results: f.results, Call: f.run})
 	}
 	return list
+}
+
+// functions are those that are Extism's, or made for its plugins.
+func functions() []function {
+	return slices.Concat(kernelFunctions(), envFunctions(), httpFunctions(), kvFunctions())
+}
+
+// run is capability.Call.
+func (f function) run(ctx context.Context, g *capability.Guest, args []uint64) (uint64, error) {
+	result, err := f.call(ctx, g.State.(*state), args)
+	if wrong, ok := errors.AsType[mistake](err); ok {
+		err = fault.New(fault.Trap, "handle", fmt.Sprintf("the plugin called %s.%s: %s", f.module, f.name, wrong))
+	}
+	return result, err
 }
 
 // handler is a function that neither waits nor fails.
@@ -77,17 +88,17 @@ func signatureOf(signature string) (params, results []abi.Type) {
 }
 
 // wasiFunctions are those that native guests have: they keep no state, and a
-// guest that sleeps is woken by its deadline.
-func wasiFunctions() []function {
-	var list []function
-	for _, f := range wasi.Functions() {
-		list = append(list, function{
-			module: f.Module, name: f.Name, params: f.Params, results: f.Results,
-			call: func(ctx context.Context, s *state, args []uint64) (uint64, error) {
-				s.guest.Mem = s.memory.Bytes()
-				return f.Call(ctx, &s.guest, args)
-			},
-		})
+// guest that sleeps is woken by its deadline. The code of an exit is kept: it is
+// how a command says that all is well.
+func wasiFunctions() []capability.Func {
+	list := wasi.Functions()
+	for i, f := range list {
+		if f.Name == "proc_exit" {
+			list[i].Call = func(ctx context.Context, g *capability.Guest, args []uint64) (uint64, error) {
+				g.State.(*state).exit = uint32(args[0])
+				return f.Call(ctx, g, args)
+			}
+		}
 	}
 	return list
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
-	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -33,9 +33,6 @@ type response struct {
 // outbound makes the plugin's call, as one of the invocation's. An error ends
 // the guest's handler: Extism has no other way to tell it.
 func (s *state) outbound(ctx context.Context, r *request) (response, error) {
-	if s.inv == nil {
-		return response{}, refused(r, "no request is served yet")
-	}
 	calls := s.inv.Calls()
 	if calls == nil {
 		return response{}, refused(r, "no origin is granted; the manifest asks for it with outbound.allow")
@@ -65,7 +62,7 @@ func (r *request) native() *abi.HTTPRequest {
 }
 
 func refused(r *request, why string) error {
-	return mistake(fmt.Sprintf("HTTP request to %q is not allowed: %s", invoke.Cut(r.URL, 256), why))
+	return mistake(fmt.Sprintf("HTTP request to %q is not allowed: %s", outbound.Shown(r.URL), why))
 }
 
 // receive reads what became of a call. Fields of one name are joined, as in
@@ -125,6 +122,9 @@ func httpFunctions() []function {
 // httpRequest makes a request of two blocks, JSON and a body, and returns the
 // block of the response's body; 0 when that is empty.
 func httpRequest(ctx context.Context, s *state, args []uint64) (uint64, error) {
+	if err := s.serving(); err != nil {
+		return 0, err
+	}
 	s.response = response{}
 	var r request
 	text, _ := s.arena.block(args[0])

@@ -166,18 +166,9 @@ func TestHTTPFailures(t *testing.T) {
 	}
 }
 
-// TestHTTPWithoutAGrant: neither a request nor the guest's start calls anyone.
 func TestHTTPWithoutAGrant(t *testing.T) {
 	err := enginetest.Handle(t.Context(), prepare(t, plugin(t, "http"), "run_test"), invocation("", nil))
 	wantFault(t, err, fault.Trap, "no origin is granted")
-	p := prepare(t, starting("_initialize", func(b builder) *enginetest.Code {
-		request := b.env("http_request", 2, i64)
-		alloc, store := b.env("alloc", 1, i64), b.env("store_u64", 2)
-		c := code().I64(2).Call(alloc).I64('{' | '}'<<8).Call(store)
-		return c.I32(ownAt).I64(16).I64(0).Call(request).Store64()
-	}), "run")
-	_, err = p.Instance(t.Context())
-	wantFault(t, err, fault.Trap, "no request is served yet")
 }
 
 func TestHTTPDeadline(t *testing.T) {

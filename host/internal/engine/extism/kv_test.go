@@ -19,7 +19,7 @@ type caller struct {
 }
 
 func newCaller(t *testing.T, snapshot enginetest.Snapshot) caller {
-	s := &state{inv: enginetest.Invocation("", nil, nil), memory: &linear.Memory{}, arena: arena{limit: 4 << 20}}
+	s := &state{inv: enginetest.Invocation("", nil, nil), arena: arena{limit: 4 << 20, budget: linear.NewBudget(0)}}
 	if snapshot != nil {
 		s.inv.Tx = enginetest.Begin(snapshot)
 	}

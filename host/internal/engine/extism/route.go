@@ -11,25 +11,26 @@ import (
 
 // route is what a route of the manifest calls.
 type route struct {
-	export   string
+	index    int    // of its export among those that are called
 	envelope bool   // request and response are JSON
 	head     []byte // of a response without an envelope, in the layout of abi
 }
 
-// newRoutes returns the routes by their patterns.
-func newRoutes(list []manifest.Route) map[string]route {
-	routes := make(map[string]route, len(list))
-	for _, r := range list {
+// newRoutes returns the routes by their patterns, and the exports they call.
+func newRoutes(list []manifest.Route) (routes map[string]route, exports []string) {
+	routes = make(map[string]route, len(list))
+	for i, r := range list {
 		contentType := cmp.Or(r.ContentType, "application/octet-stream")
 		routes[r.Pattern] = route{
-			export:   r.Export + r.Handler,
+			index:    i,
 			envelope: r.Handler != "",
 			head: abi.AppendResponseHead(nil, &abi.ResponseHead{
 				Status: 200, Headers: []abi.Pair{{Name: "content-type", Value: contentType}},
 			}),
 		}
+		exports = append(exports, r.Export+r.Handler)
 	}
-	return routes
+	return routes, exports
 }
 
 // input returns what the plugin reads as its input, of a request with that body.

@@ -1,52 +1,79 @@
 package extism
 
 import (
+	"context"
+
+	sdk "github.com/extism/go-sdk"
+	"github.com/tetratelabs/wazero"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// ownStart is what the export that initialises a guest is called before the SDK
-// sees the module. The SDK would call it in the first request: a guest that
-// cannot start is to be found out when it is deployed.
-const ownStart = "wasmoor:start"
+// starts are the exports that initialise a guest, as the SDK knows them: the
+// first before the second. Haskell's comes after the first.
+const (
+	startReactor      = "_initialize"
+	startConstructors = "__wasm_call_ctors"
+	startHaskell      = "hs_init"
+)
 
-// starts are the exports that the SDK initialises a guest with, the first
-// before the second.
-var starts = []string{"_initialize", "__wasm_call_ctors"}
-
-// startOf returns the export that initialises a guest, or "" when the SDK is to
-// see to it: Haskell needs more than one call, and a command starts itself.
-func startOf(m *wasmbin.Module, routes []manifest.Route) string {
-	if _, ok := m.Export("hs_init"); ok {
-		return ""
+// startOf returns the exports that initialise a guest, in order. A command
+// starts itself.
+func startOf(m *wasmbin.Module, routes []manifest.Route) []string {
+	has := func(name string) bool {
+		e, ok := m.Export(name)
+		return ok && canCall(e)
+	}
+	if e, ok := m.Export(startHaskell); ok && e.Type.Is([]abi.Type{abi.I32, abi.I32}, nil) {
+		return []string{startReactor, startHaskell}
 	}
 	for _, r := range routes {
 		if r.Export+r.Handler == "_start" {
-			return ""
+			return nil
 		}
 	}
-	for _, name := range starts {
-		if e, ok := m.Export(name); ok && canCall(e) {
-			return name
+	for _, name := range []string{startReactor, startConstructors} {
+		if has(name) {
+			return []string{name}
 		}
 	}
-	return ""
+	return nil
 }
 
-// rename gives a module's imports the names of our functions, and its start ours.
-// With a start of ours the SDK must find none of its own.
-func rename(module []byte, start string) ([]byte, error) {
-	module, err := wasmbin.RenameImports(module, ownName)
-	if err != nil || start == "" {
-		return module, err
-	}
-	return wasmbin.RenameExports(module, func(name string) string {
-		switch name {
-		case start:
-			return ownStart
-		case starts[1]:
-			return ownStart + ":" + name
-		}
-		return name
+// accepted refuses what Extism's SDK would not run. It gets the module's bytes
+// and nothing else: no file, URL, host or path. Nothing of the module runs, and
+// what it imports is there with its signature only.
+func accepted(ctx context.Context, module []byte) error {
+	plugin, err := machine.Compile(ctx, func(ctx context.Context) (*sdk.CompiledPlugin, error) {
+		return sdk.NewCompiledPlugin(ctx,
+			sdk.Manifest{Wasm: []sdk.Wasm{sdk.WasmData{Data: module, Name: "main"}}},
+			sdk.PluginConfig{RuntimeConfig: wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false), EnableWasi: true},
+			platform())
 	})
+	if err != nil {
+		return err
+	}
+	return plugin.Close(ctx)
+}
+
+// platform is the functions of UserModule, which the SDK has none of.
+func platform() []sdk.HostFunction {
+	var list []sdk.HostFunction
+	for _, f := range kvFunctions() {
+		h := sdk.NewHostFunctionWithStack(f.name, func(context.Context, *sdk.CurrentPlugin, []uint64) {}, valueTypes(f.params), valueTypes(f.results))
+		h.SetNamespace(f.module)
+		list = append(list, h)
+	}
+	return list
+}
+
+func valueTypes(types []abi.Type) []sdk.ValueType {
+	list := make([]sdk.ValueType, len(types))
+	for i, t := range types {
+		list[i] = sdk.ValueType(t) // both are the encodings of the binary format
+	}
+	return list
 }

@@ -6,9 +6,12 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
 // starting is a guest that initialises itself with code, which may leave an i64
@@ -46,7 +49,6 @@ func TestStart(t *testing.T) {
 		{"constructors", "__wasm_call_ctors", func(builder) *enginetest.Code { return code().I32(ownAt).I64(8).Store64() }, 8},
 		{"store", "_initialize", result(extism.UserModule, "kv_delete", 1), unavailable},
 		{"list", "_initialize", result(extism.UserModule, "kv_list", 4), unavailable},
-		{"config", "_initialize", result(extism.EnvModule, "config_get", 1), 0},
 		{"log", "_initialize", func(b builder) *enginetest.Code {
 			return code().I64(0).Call(b.env("log_info", 1)).I32(ownAt).I64(9).Store64()
 		}, 9},
@@ -64,8 +66,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestStartFails: a guest that cannot start is found out by its first instance,
-// which is the one that a deploy makes.
+// TestStartFails: a guest that cannot start is found out when it is built.
 func TestStartFails(t *testing.T) {
 	for name, initialise := range map[string]func(builder) *enginetest.Code{
 		"unreachable": func(builder) *enginetest.Code { return code().Unreachable() },
@@ -73,7 +74,10 @@ func TestStartFails(t *testing.T) {
 			exit := b.Import("wasi_snapshot_preview1", "proc_exit", []abi.Type{i32}, nil)
 			return code().I32(3).Call(exit)
 		},
-		"not allowed": func(b builder) *enginetest.Code {
+		"config_get: it is not available": func(b builder) *enginetest.Code {
+			return code().I64(0).Call(b.env("config_get", 1, i64)).Drop()
+		},
+		"http_request: it is not available": func(b builder) *enginetest.Code {
 			// {} is no request that anybody makes
 			alloc, store := b.env("alloc", 1, i64), b.Import(extism.EnvModule, "store_u8", []abi.Type{i64, i32}, nil)
 			request := b.env("http_request", 2, i64)
@@ -82,7 +86,8 @@ func TestStartFails(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := prepare(t, starting("_initialize", initialise), "run").Instance(context.Background())
+			_, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(context.Background(), starting("_initialize", initialise),
+				engine.Options{Memory: memoryLimit, Routes: []manifest.Route{{Pattern: "/", Export: "run"}}})
 			wantFault(t, err, fault.Trap, name)
 		})
 	}

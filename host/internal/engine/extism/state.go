@@ -1,7 +1,6 @@
 package extism
 
 import (
-	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
@@ -9,10 +8,12 @@ import (
 // state is all that host functions act on: that of one invocation in one
 // instance.
 type state struct {
-	inv    *invoke.Invocation
-	arena  arena
-	memory *linear.Memory // the guest's own
-	guest  capability.Guest
+	routes map[string]route
+	limit  int // most bytes of the guest's memory, and of its arena
+	budget *linear.Budget
+
+	inv   *invoke.Invocation
+	arena arena
 
 	input               []byte
 	inputAt             uint64 // its offset in the arena; 0 = it is not there
@@ -22,6 +23,23 @@ type state struct {
 	vars     map[string]string
 	varBytes int
 	response response // to the last http_request
+	exit     uint32   // what proc_exit was called with
+}
+
+// left says why what initialising left keeps instances from starting there; "" =
+// nothing is left.
+func (s *state) left() string {
+	if len(s.arena.blocks) > 0 || len(s.vars) > 0 {
+		return "it keeps blocks or vars of Extism while it initialises, which are not of its memory"
+	}
+	s.reset()
+	return ""
+}
+
+// reset forgets everything of an invocation.
+func (s *state) reset() {
+	s.resetArena()
+	s.inv, s.vars, s.varBytes, s.response, s.exit = nil, nil, 0, response{}, 0
 }
 
 // text returns a copy of a block; "" for none.

@@ -23,13 +23,16 @@ type Source struct {
 	Module  []byte
 	Options engine.Options
 	// Start are the exports that initialise an instance, in this order, after
-	// the module's start section. They take and return nothing.
+	// the module's start section. They take zeros, if anything.
 	Start []string
 	// Calls are the exports that Instance.Call calls by their index. They take
 	// nothing and return one number at most.
 	Calls []string
 	// State makes Guest.State of an instance; nil = none.
 	State func(*Instance) any
+	// Left says for a person why what initialising left in Guest.State keeps
+	// instances from starting there; "" = nothing is left. nil = there is no State.
+	Left func(*Instance) string
 	// Handle handles a warm-up request.
 	Handle func(ctx context.Context, in *Instance, inv *invoke.Invocation) error
 }
@@ -77,6 +80,9 @@ func (m *Machine) initialised(ctx context.Context, s Source, i *wasmbin.Instrume
 		return nil, err
 	}
 	if a.Fresh == "" {
+		a.Fresh = st.left
+	}
+	if a.Fresh == "" {
 		a.Seeds, a.Fresh = st.seeds()
 	}
 	if a.Fresh != "" {
@@ -96,6 +102,7 @@ type started struct {
 	memory  []byte
 	globals []uint64
 	draws   draws
+	left    string // why an instance cannot start there
 }
 
 // interpreted is how long the interpreter may take to initialise a guest. It is
@@ -141,6 +148,9 @@ func (m *Machine) startWith(ctx context.Context, config wazero.RuntimeConfig, s 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, in.Close(context.WithoutCancel(ctx))) }()
+	if s.Left != nil {
+		st.left = s.Left(in)
+	}
 	if err := warmUp(ctx, s, in, limit); err != nil {
 		return nil, err
 	}

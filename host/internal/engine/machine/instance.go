@@ -53,7 +53,8 @@ func (in *Instance) start(c *call) (err error) {
 		return err
 	}
 	for _, name := range p.meta.Start {
-		if err := in.module.ExportedFunction(name).CallWithStack(c, nil); err != nil {
+		run := in.module.ExportedFunction(name)
+		if err := run.CallWithStack(c, make([]uint64, len(run.Definition().ParamTypes()))); err != nil {
 			return err
 		}
 	}
