@@ -45,6 +45,23 @@ type Config struct {
 	// waits for some and is answered 503 at its deadline, a guest that grows beyond
 	// it is told that it cannot. Default 1 GiB.
 	MaxGuestMemory int64 `koanf:"max_guest_memory"`
+	// Build starts the process that builds modules: a command line, whose program
+	// must be this very one and call BuildArtefact. It is lost, and not this
+	// process, when a module takes too much to compile or initialise. Empty builds
+	// in this process, where the two limits below do not hold: for trusted modules
+	// only. Default none; cmd/wasmoor names itself.
+	Build []string `koanf:"-"`
+	// MaxBuildMemory is how many bytes of address space building a module may
+	// take, in a process of its own, one at a time: beside MaxGuestMemory and not
+	// from it, so that a deploy turns no request away. A plugin of 4 MiB in
+	// standard Go takes less than 192 MiB. Default 512 MiB.
+	MaxBuildMemory int64 `koanf:"max_build_memory"`
+	// MaxBuildTime is how much processor time building a module may take; from
+	// start to end it may take four times that. Whole seconds. Default 10 s.
+	MaxBuildTime time.Duration `koanf:"max_build_time"`
+	// MaxArtefactDisk is how many bytes what was built may take on disk, where it
+	// is kept for the next start: those used longest ago go first. Default 4 GiB.
+	MaxArtefactDisk int64 `koanf:"max_artefact_disk"`
 	// SleepAfter is how long a plugin may be without a request before its code and
 	// its instances are unloaded; the next request loads them again. 0 = never.
 	// Default 15 min.
@@ -101,6 +118,10 @@ func DefaultConfig() Config {
 		WriteTimeout:   30 * time.Second,
 		IdleTimeout:    60 * time.Second,
 		MinFreeDisk:    256 << 20,
+
+		MaxBuildMemory:  512 << 20,
+		MaxBuildTime:    10 * time.Second,
+		MaxArtefactDisk: 4 << 30,
 	}
 }
 
@@ -129,6 +150,7 @@ func (c Config) Validate() error {
 	for key, n := range map[string]int64{
 		"max_conns": int64(c.MaxConns), "max_body_memory": c.MaxBodyMemory,
 		"max_body_disk": c.MaxBodyDisk, "max_guest_memory": c.MaxGuestMemory,
+		"max_build_memory": c.MaxBuildMemory, "max_artefact_disk": c.MaxArtefactDisk,
 	} {
 		if n <= 0 {
 			return badConfig(key, "it must be above 0")
@@ -136,6 +158,9 @@ func (c Config) Validate() error {
 	}
 	if least := limit.Maximum().ResponseBody; c.MaxReplyMemory < least {
 		return badConfig("max_reply_memory", "it must be at least "+limit.FormatSize(least)+", the largest response_body a manifest may name")
+	}
+	if c.MaxBuildTime < time.Second || c.MaxBuildTime%time.Second != 0 {
+		return badConfig("max_build_time", "it must be whole seconds, at least 1s")
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,15 +17,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
-	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
-	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
-	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/server"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
@@ -38,6 +33,7 @@ type Host struct {
 	cfg      Config
 	token    auth.Token
 	store    *badger.Store
+	pipeline *prepare.Pipeline
 	engine   engine.Engine
 	deployer *deploy.Deployer
 	public   *server.Public
@@ -58,9 +54,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
+	cfg.Log = logOf(cfg)
 	h := &Host{cfg: cfg, started: time.Now()}
 	h.stop = sync.OnceValue(h.shutdown)
 	if err := h.open(ctx); err != nil {
@@ -84,11 +78,14 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	reg, err := registry.Open(ctx, h.store, filepath.Join(h.cfg.DataDir, "modules"), time.Now)
+	reg, err := registry.Open(ctx, h.store, modulesDir(h.cfg), time.Now)
 	if err != nil {
 		return err
 	}
-	h.engine = newEngine(h.cfg.MaxGuestMemory)
+	h.checkMemory()
+	if err := h.openEngine(reg); err != nil {
+		return err
+	}
 	network, err := h.cfg.outbound()
 	if err != nil {
 		return err
@@ -96,21 +93,12 @@ func (h *Host) open(ctx context.Context) (err error) {
 	h.deployer = deploy.New(deploy.Config{
 		Store: h.store, Registry: reg, Engine: h.engine, Clock: time.Now, Log: h.cfg.Log, Network: network,
 		SleepAfter: h.cfg.SleepAfter,
+		Purged:     func() { h.sweep(reg) },
 	})
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
 	}
 	return h.listen()
-}
-
-// newEngine returns an engine of every ABI. Close it. memory is what all
-// instances may have together, 0 = no bound.
-func newEngine(memory int64) engine.Engine {
-	budget := linear.NewBudget(memory)
-	return engine.ByABI{
-		abi.Module:         engine.InProcess(native.New(native.Config{Memory: budget})),
-		manifest.ABIExtism: engine.InProcess(extism.New(budget)),
-	}
 }
 
 func (h *Host) listen() (err error) {

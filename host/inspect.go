@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -54,10 +55,11 @@ type Memory struct {
 	Max int64 `json:"max,omitempty"`
 }
 
-// Inspect reads a module, and prepares and initialises it as a deploy would, in
-// this process and without serving it. An error means that it is not a
+// Inspect reads a module, and prepares and initialises it as a deploy would,
+// without serving it. build is as Config.Build: without it, what the module does
+// to its compiler it does to this process. An error means that it is not a
 // WebAssembly module at all; whatever else is wrong is in Problems.
-func Inspect(ctx context.Context, module []byte) (*Report, error) {
+func Inspect(ctx context.Context, module []byte, build ...string) (*Report, error) {
 	m, err := wasmbin.Read(module)
 	if err != nil {
 		return nil, err
@@ -68,7 +70,7 @@ func Inspect(ctx context.Context, module []byte) (*Report, error) {
 	}
 	man := r.readManifest(module)
 	r.ABI = abiOf(m, man)
-	if err := tryModule(ctx, module, man); err != nil {
+	if err := tryModule(ctx, module, man, build); err != nil {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 	}
 	r.Accepted = len(r.Problems) == 0
@@ -174,10 +176,24 @@ func memory(m *wasmbin.Module) *Memory {
 }
 
 // tryModule does what a deploy does before it records anything.
-func tryModule(ctx context.Context, module []byte, man *manifest.Manifest) (err error) {
-	e := newEngine(0)
+func tryModule(ctx context.Context, module []byte, man *manifest.Manifest, build []string) (err error) {
+	cfg := DefaultConfig()
+	cfg.Build, cfg.Log = build, slog.New(slog.DiscardHandler)
+	pipeline, done, err := scratchPipeline(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	e := newEngine(pipeline, 0)
 	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
-	program, err := e.Prepare(ctx, module, engine.OptionsOf(man))
+	return try(ctx, e, module, man, nil)
+}
+
+// try prepares a module and starts one instance of it.
+func try(ctx context.Context, e engine.Engine, module []byte, man *manifest.Manifest, note func(string)) (err error) {
+	o := engine.OptionsOf(man)
+	o.Note = note
+	program, err := e.Prepare(ctx, module, o)
 	if err != nil {
 		return err
 	}

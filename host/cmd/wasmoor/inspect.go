@@ -55,7 +55,11 @@ func (p *program) inspect(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	report, err := host.Inspect(ctx, l.module)
+	build, err := buildCommand()
+	if err != nil {
+		return err
+	}
+	report, err := host.Inspect(ctx, l.module, build...)
 	if err != nil {
 		return inFile(file, err)
 	}

@@ -45,7 +45,7 @@ func (p *program) showOutcome(ctx context.Context, c *client.Client, o client.Ou
 
 func (p *program) tellOutcome(o client.Outcome, urls []string) {
 	for _, s := range o.Steps {
-		p.step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), "")
+		p.step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
 	}
 	what := fmt.Sprintf("%s version %d (%s)", o.Plugin, o.Version, plugin.Digest(o.Digest).Short())
 	if !o.Activated {

@@ -37,6 +37,10 @@ func networksFlag(flags *pflag.FlagSet, networks *string) {
 // loopback interface. It has no store yet.
 func scratchConfig(public, networks string) (host.Config, error) {
 	cfg := host.DefaultConfig()
+	var err error
+	if cfg.Build, err = buildCommand(); err != nil {
+		return cfg, err
+	}
 	cfg.PublicAddr, cfg.AdminAddr, cfg.OutboundAllowNetworks = public, "127.0.0.1:0", networks
 	cfg.MinFreeDisk = 0 // what is written here is not kept
 	cfg.ShowErrors = true

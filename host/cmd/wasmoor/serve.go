@@ -41,6 +41,9 @@ func (p *program) serve(ctx context.Context, s settings) error {
 	}
 	defer takeLibraries(log)()
 	s.Host.Log = log
+	if s.Host.Build, err = buildCommand(); err != nil {
+		return err
+	}
 	h, err := host.New(ctx, s.Host)
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ type Outcome struct {
 type Step struct {
 	Name   string  `json:"name"`
 	Millis float64 `json:"millis"`
+	Detail string  `json:"detail,omitempty"` // for a person, e.g. "from cache"
 }
 
 // Plugin is an installed plugin and how it does.

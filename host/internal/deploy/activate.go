@@ -243,6 +243,9 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 	if err := d.cfg.Registry.Clean(context.WithoutCancel(ctx)); err != nil {
 		d.cfg.Log.Warn("a purged plugin's data is not all removed yet", "plugin", name, "error", err)
 	}
+	if d.cfg.Purged != nil {
+		d.cfg.Purged()
+	}
 	return nil
 }
 

@@ -25,7 +25,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Config is what a Deployer works with. All fields but the last two are required.
+// Config is what a Deployer works with. All fields from Network on may be zero.
 type Config struct {
 	Store    store.Store
 	Registry *registry.Registry
@@ -34,6 +34,9 @@ type Config struct {
 	Log      *slog.Logger
 	Network  egress.Network // what the plugins' calls reach; the zero value is the public network
 
+	// Purged is called when the modules of a purged plugin are gone; nil = by
+	// nobody.
+	Purged func()
 	// SleepAfter is how long a deployment may be without a request before it is
 	// unloaded, 0 = for ever.
 	SleepAfter time.Duration

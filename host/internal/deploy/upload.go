@@ -46,18 +46,23 @@ type Outcome struct {
 type Step struct {
 	Name   string  `json:"name"`
 	Millis float64 `json:"millis"`
+	Detail string  `json:"detail,omitempty"` // for a person, e.g. "from cache"
 }
 
 // stopwatch notes the steps of a change and names the one that failed.
 type stopwatch struct {
 	clock func() time.Time
 	steps []Step
+	noted string // about the step that runs
 }
+
+func (w *stopwatch) note(text string) { w.noted = text }
 
 func (w *stopwatch) run(name string, step func() error) error {
 	start := w.clock()
+	w.noted = ""
 	err := step()
-	w.steps = append(w.steps, Step{Name: name, Millis: float64(w.clock().Sub(start).Microseconds()) / 1000})
+	w.steps = append(w.steps, Step{Name: name, Millis: float64(w.clock().Sub(start).Microseconds()) / 1000, Detail: w.noted})
 	if err == nil {
 		return nil
 	}
@@ -167,7 +172,9 @@ func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m
 // try prepares a module and starts the first instance of it.
 func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*prepared, error) {
 	var p prepared
-	err := w.run("prepare", func() (err error) { p.program, err = d.prepare(ctx, module, m); return err })
+	o := engine.OptionsOf(m)
+	o.Note = w.note
+	err := w.run("prepare", func() (err error) { p.program, err = d.cfg.Engine.Prepare(ctx, module, o); return err })
 	if err != nil {
 		return nil, err
 	}

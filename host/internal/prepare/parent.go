@@ -94,10 +94,17 @@ func (p *Pipeline) newChild(ctx context.Context, w *work, kill context.CancelCau
 	return c, nil
 }
 
+// maxThreads is how many threads of a build compute at a time: each takes memory
+// of its own, and requests want processors too.
+const maxThreads = 4
+
 // environment is all of the child's. One arena keeps the C library from
 // reserving address space for each thread.
 func environment(tmp string) []string {
-	env := []string{"TMPDIR=" + tmp, "MALLOC_ARENA_MAX=1", "GOTRACEBACK=single"}
+	env := []string{
+		"TMPDIR=" + tmp, "MALLOC_ARENA_MAX=1", "GOTRACEBACK=single",
+		fmt.Sprintf("GOMAXPROCS=%d", min(maxThreads, runtime.GOMAXPROCS(0))),
+	}
 	if runtime.GOOS == "windows" {
 		env = append(env, "TMP="+tmp, "TEMP="+tmp)
 	}

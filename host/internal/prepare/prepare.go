@@ -134,6 +134,9 @@ func (e *preparing) Prepare(ctx context.Context, module []byte, o engine.Options
 	return program, nil
 }
 
+// FromCache is what Options.Note is told of a program whose artefact was there.
+const FromCache = "from cache"
+
 // cached returns the program of an artefact that is there and sound, or nil. One
 // that is not is removed. The caller holds the key.
 func (e *preparing) cached(ctx context.Context, key string, o engine.Options) (engine.Program, error) {
@@ -144,7 +147,7 @@ func (e *preparing) cached(ctx context.Context, key string, o engine.Options) (e
 	program, err := e.builder.Load(ctx, e.cache.path(key), o)
 	switch fault.CodeOf(err) {
 	case "":
-		o.Tell("from cache")
+		o.Tell(FromCache)
 		return program, nil
 	case fault.Invalid:
 		return nil, e.cache.refuse(key, err)

@@ -141,6 +141,15 @@ func (r *Registry) removeOrphans() error {
 	return r.modules.keep(named)
 }
 
+// Digests returns the digests of all versions; nil if there never was one.
+func (r *Registry) Digests() (map[plugin.Digest]bool, error) {
+	named, used, err := r.named()
+	if !used {
+		named = nil
+	}
+	return named, err
+}
+
 // named returns the digests of every version, and whether there ever was one.
 func (r *Registry) named() (named map[plugin.Digest]bool, used bool, err error) {
 	named = map[plugin.Digest]bool{}

@@ -111,6 +111,10 @@ func (m *modules) read(d plugin.Digest) ([]byte, error) {
 	return module, nil
 }
 
+// ReadModule returns a module in a directory of modules, as Registry.Module does,
+// also while a Registry uses it: modules never change.
+func ReadModule(dir string, d plugin.Digest) ([]byte, error) { return (&modules{dir: dir}).read(d) }
+
 // remove removes a module nobody names. One that stays is an orphan for Open.
 func (m *modules) remove(d plugin.Digest) { _ = os.Remove(m.path(d)) }
 
