@@ -77,6 +77,7 @@ First steps:
 		in(groupAuthor, p.packCommand()),
 		in(groupAuthor, p.inspectCommand()),
 		in(groupOperate, p.serveCommand()),
+		in(groupOperate, p.remote(p.precompileCommand())),
 		in(groupOperate, p.remote(p.deployCommand())),
 		in(groupOperate, p.remote(p.quick(p.listCommand()))),
 		in(groupOperate, p.remote(p.quick(p.showCommand()))),
@@ -90,6 +91,7 @@ First steps:
 		in(groupOperate, p.kvCommand()),
 		in(groupOperate, p.remote(p.quick(p.auditCommand()))),
 		p.versionCommand(),
+		p.buildArtefactCommand(),
 		exitCodesTopic(),
 	)
 	root.SetIn(p.stdin)
