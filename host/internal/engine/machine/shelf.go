@@ -17,7 +17,8 @@ type shelf struct {
 	root, dir string // dir is the one of this version of wazero, within root
 
 	mu   sync.Mutex
-	lent map[string]int
+	lent map[string]bool
+	back sync.Cond // one of them came back
 }
 
 // newShelf returns an empty shelf, which only this process's user can read, and
@@ -35,32 +36,36 @@ func newShelf() (*shelf, wazero.CompilationCache, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(root))
 	}
-	return &shelf{root: root, dir: filepath.Join(root, dir), lent: map[string]int{}}, cache, nil
+	s := &shelf{root: root, dir: filepath.Join(root, dir), lent: map[string]bool{}}
+	s.back.L = &s.mu
+	return s, cache, nil
 }
 
 func (s *shelf) remove() error { return os.RemoveAll(s.root) }
 
-// lend makes a file of machine code available, until back is called.
+// lend makes a file of machine code available, until back is called. Nobody
+// else gets it meanwhile: wazero v1.12.0 shows a module to who asks for the same
+// one before it is whole.
 func (s *shelf) lend(file string) (back func(), err error) {
+	place := filepath.Join(s.dir, filepath.Base(file))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	place := filepath.Join(s.dir, filepath.Base(file))
-	if s.lent[place] == 0 {
-		if err := linkFile(file, place); err != nil {
-			return nil, err
-		}
+	for s.lent[place] {
+		s.back.Wait()
 	}
-	s.lent[place]++
+	if err := linkFile(file, place); err != nil {
+		return nil, err
+	}
+	s.lent[place] = true
 	return func() { s.takeBack(place) }, nil
 }
 
 func (s *shelf) takeBack(place string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lent[place]--; s.lent[place] == 0 {
-		delete(s.lent, place)
-		_ = os.Remove(place) // wazero has, if the code was not its own; the rest goes with the shelf
-	}
+	_ = os.Remove(place) // wazero has, if the code was not its own; the rest goes with the shelf
+	delete(s.lent, place)
+	s.back.Broadcast()
 }
 
 // linkFile gives a file a second name, or copies it where the system makes no
