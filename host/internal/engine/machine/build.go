@@ -151,15 +151,18 @@ func (m *Machine) startWith(ctx context.Context, config wazero.RuntimeConfig, s 
 	if s.Left != nil {
 		st.left = s.Left(in)
 	}
-	if err := warmUp(ctx, s, in, limit); err != nil {
-		return nil, err
-	}
 	st.memory, st.globals = in.snapshot(a.globals)
-	return st, nil
+	return st, st.warmUp(ctx, s, in, limit)
 }
 
-// warmUp has the instance handle the warm-up requests, each within limit.
-func warmUp(ctx context.Context, s Source, in *Instance, limit time.Duration) error {
+// warmUp has the instance handle the warm-up requests, each within limit, and
+// moves on to where it stands then. Should they draw random bytes, nobody knows
+// what becomes of those, and the instance stays where it was before.
+func (st *started) warmUp(ctx context.Context, s Source, in *Instance, limit time.Duration) error {
+	if len(s.Options.Warmups) == 0 {
+		return nil
+	}
+	before := st.draws
 	for _, w := range s.Options.Warmups {
 		err := engine.Starting(ctx, "prepare", limit, func(ctx context.Context) error {
 			return s.Handle(ctx, in, warmupInvocation(w, s.Options, in.Guest.Random))
@@ -169,6 +172,12 @@ func warmUp(ctx context.Context, s Source, in *Instance, limit time.Duration) er
 				"the warm-up request %s %.200q failed: %s", w.Head.Method, w.Head.Path, fault.MessageOf(err)), err)
 		}
 	}
+	if st.draws.more != before.more || len(st.draws.list) > len(before.list) {
+		st.draws = before
+		s.Options.Tell("the warm-up requests draw random bytes, which all instances would share: they are left out")
+		return nil
+	}
+	st.memory, st.globals = in.snapshot(len(st.globals))
 	return nil
 }
 

@@ -57,12 +57,12 @@ const unseeded = "it draws random bytes while it initialises, and what they seed
 
 // seeds returns where in memory the states of generators are that all draws
 // went to, or why that is not known.
-func (s *started) seeds() (at []uint32, fresh string) {
-	if s.draws.more {
+func (st *started) seeds() (at []uint32, fresh string) {
+	if st.draws.more {
 		return nil, unseeded
 	}
-	for _, draw := range s.draws.list {
-		found := generators(s.memory, draw)
+	for _, draw := range st.draws.list {
+		found := generators(st.memory, draw)
 		if len(found) == 0 || len(at)+len(found) > maxGenerators {
 			return nil, unseeded
 		}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,9 +10,10 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
-func prepare(b *testing.B, module []byte) engine.Program {
+func prepare(b testing.TB, module []byte) engine.Program {
 	b.Helper()
 	e := engine.InProcess(New(Config{}))
 	b.Cleanup(func() { _ = e.Close(context.Background()) })
@@ -70,7 +72,41 @@ func benchmarkReused(b *testing.B, p engine.Program, inv *invoke.Invocation, cle
 
 func BenchmarkTinyGuest(b *testing.B) { benchmarkWays(b, prepare(b, enginetest.Tiny()), getRequest()) }
 
-func BenchmarkGoGuest(b *testing.B) { benchmarkWays(b, prepareGoGuest(b), getRequest()) }
+// BenchmarkBareGo is a guest in Go without the SDK.
+func BenchmarkBareGo(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, bare), getRequest()) }
+
+func BenchmarkGoHello(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, hello), getRequest()) }
+
+// BenchmarkGoJSON has a guest read and write 500 bytes of JSON with
+// encoding/json, cold and warmed up by another request.
+func BenchmarkGoJSON(b *testing.B) {
+	inv := enginetest.Invocation(jsonBody, nil, nil)
+	b.Run("cold", func(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, jsons), inv) })
+	b.Run("warm", func(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, jsons, warmup), inv) })
+}
+
+// BenchmarkMegabyte hands guests a body of 1 MiB: one echoes it through 4 KiB,
+// one takes it apart as JSON.
+func BenchmarkMegabyte(b *testing.B) {
+	text := `"` + strings.Repeat("x", 1<<20-2) + `"`
+	b.Run("echo", func(b *testing.B) {
+		benchmarkWays(b, prepare(b, enginetest.Echo()), enginetest.Invocation(text, nil, nil))
+	})
+	b.Run("json", func(b *testing.B) {
+		benchmarkWays(b, prepareGoGuest(b, jsons, warmup), enginetest.Invocation(text, nil, nil))
+	})
+}
+
+var (
+	jsonBody = `{"method":"POST","path":"/v1/items","header":{"content-type":"application/json","accept":"*/*"},"body":"` +
+		strings.Repeat("x", 400) + `"}`
+	warmup = manifest.Warmup{
+		Head: abi.RequestHead{Method: "POST", Path: "/", Scheme: "http", Host: "localhost", BodySize: uint64(len(warmBody))},
+		Body: warmBody,
+	}
+)
+
+var warmBody = jsonBody
 
 // BenchmarkHostCall calls request_head, 150 bytes, 1000 times per invocation.
 func BenchmarkHostCall(b *testing.B) {

@@ -12,34 +12,50 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
-// goGuest is the example hello, built with the Go toolchain of the test.
-var goGuest = sync.OnceValues(func() ([]byte, error) {
+// Go guests of the tests, by what is built.
+const (
+	hello = "github.com/wasmoor/wasmoor/examples/hello"
+	links = "github.com/wasmoor/wasmoor/plugins/links"
+	bare  = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/bareguest"
+	jsons = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsonguest"
+)
+
+var goGuests sync.Map // of what is built, a func() ([]byte, error)
+
+// goGuest returns a guest, built with the Go toolchain of the test.
+func goGuest(tb testing.TB, path string) []byte {
+	tb.Helper()
+	build, _ := goGuests.LoadOrStore(path, sync.OnceValues(func() ([]byte, error) { return buildGo(path) }))
+	module, err := build.(func() ([]byte, error))()
+	if err != nil {
+		tb.Fatalf("build %s: %v", path, err)
+	}
+	return module
+}
+
+func buildGo(path string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "guest")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "hello.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", file,
-		"github.com/wasmoor/wasmoor/examples/hello")
+	file := filepath.Join(dir, "guest.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", file, path)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
 	return os.ReadFile(file)
-})
+}
 
-func prepareGoGuest(tb testing.TB) engine.Program {
+func prepareGoGuest(tb testing.TB, path string, warmups ...manifest.Warmup) engine.Program {
 	tb.Helper()
-	module, err := goGuest()
-	if err != nil {
-		tb.Fatalf("build the guest: %v", err)
-	}
 	ctx := context.Background()
 	e := engine.InProcess(New(Config{}))
-	p, err := e.Prepare(ctx, module, engine.Options{Memory: 64 << 20})
+	p, err := e.Prepare(ctx, goGuest(tb, path), engine.Options{Memory: 64 << 20, Warmups: warmups})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
 	}
@@ -54,7 +70,7 @@ func prepareGoGuest(tb testing.TB) engine.Program {
 // guest: one instance answers requests that allocate many times its memory.
 func TestGoGuestCollectsGarbage(t *testing.T) {
 	ctx := context.Background()
-	p := prepareGoGuest(t)
+	p := prepareGoGuest(t, hello)
 	in, err := p.Instance(ctx)
 	if err != nil {
 		t.Fatalf("Instance: %v", err)
