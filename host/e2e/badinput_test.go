@@ -204,7 +204,7 @@ func testBadGuests(t *testing.T, v *victim) {
 	field := func(name, value string) []byte { return head(200, abi.Pair{Name: name, Value: value}) }
 	whole := abi.AppendResponseHead(nil, &abi.ResponseHead{Status: 200, Headers: []abi.Pair{{Name: "x", Value: "y"}}})
 	exit := enginetest.CallerOf("wasi_snapshot_preview1", "proc_exit", []abi.Type{abi.I32}, nil)
-	short := []string{"[limits]", `deadline = "200ms"`, `response_body = "1KiB"`}
+	short := []string{"[limits]", `deadline = "500ms"`, `response_body = "1KiB"`}
 
 	for _, test := range []struct {
 		name   string
