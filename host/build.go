@@ -75,7 +75,7 @@ func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
 		Dir: filepath.Join(dir, "artefacts"), Secret: filepath.Join(dir, "artefact.key"),
 		MaxSize: cfg.MaxArtefactDisk, Command: cfg.Build, Log: cfg.Log,
 		Limits: prepare.Limits{
-			Memory: cfg.MaxBuildMemory, CPU: cfg.MaxBuildTime, Wall: 4 * cfg.MaxBuildTime, Size: maxArtefact,
+			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Wall: 4 * slowness * cfg.MaxBuildTime, Size: maxArtefact,
 		},
 	})
 }

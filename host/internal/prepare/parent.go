@@ -185,9 +185,10 @@ func asFault(err error) error {
 }
 
 // saysOutOfMemory reports whether a process of Go ended for want of memory. A
-// new thread's stack is memory too.
+// new thread's stack is memory too, and under the race detector the heap's
+// address space ends in words of its own.
 func saysOutOfMemory(stderr string) bool {
-	for _, sign := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "pthread_create failed"} {
+	for _, sign := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "pthread_create failed", "address space collisions"} {
 		if strings.Contains(stderr, sign) {
 			return true
 		}
