@@ -260,6 +260,7 @@ func TestBuildEnds(t *testing.T) {
 		{name: "no such command", process: "", module: "one", code: fault.Internal, says: "start"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			var log bytes.Buffer
 			cfg := config(dir, &log, "build")
@@ -275,7 +276,7 @@ func TestBuildEnds(t *testing.T) {
 			_, e, b := open(t, cfg)
 			_, err := e.Prepare(t.Context(), []byte(c.module), engine.Options{})
 			if fault.CodeOf(err) != c.code || !strings.Contains(fault.MessageOf(err), c.says) {
-				t.Fatalf("got %.2000v\nwant code %s and %q", err, c.code, c.says)
+				t.Fatalf("got %.2000v\nwant code %s and %q\nlog: %.2000s", err, c.code, c.says, log.String())
 			}
 			if len(err.Error()) > 1<<16 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
@@ -479,6 +480,7 @@ func TestTampering(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			_, e, _ := open(t, config(dir, nil, "build"))
 			mustPrepare(t, e, "one", engine.Options{})
@@ -544,6 +546,7 @@ func TestSecretFile(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			_, e, _ := open(t, config(dir, nil, "build"))
 			mustPrepare(t, e, "one", engine.Options{})
