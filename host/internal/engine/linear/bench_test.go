@@ -32,7 +32,7 @@ func BenchmarkNewFromImage(bench *testing.B) {
 	}
 }
 
-func opened(tb testing.TB, image *Image, limit int, track func() tracker) *Memory {
+func opened(tb testing.TB, image *Image, limit int, track func([]byte) tracker) *Memory {
 	tb.Helper()
 	p := newPool(NewBudget(0), limit, image, track)
 	tb.Cleanup(p.Close)

@@ -7,10 +7,10 @@ import "github.com/tetratelabs/wazero/experimental"
 // experimental.LinearMemory. The bytes of a new one cost nothing until they are
 // written. Not safe for concurrent use, like the instance.
 type Memory struct {
-	pool    *Pool
-	bytes   []byte
-	space   []byte // the pool's limit of address space; nil where there is none to be had
-	reverts bool   // dropped pages of space read as the image
+	pool  *Pool
+	bytes []byte
+	reservation
+	reverts bool // dropped pages of space read as the image
 
 	started bool
 	start   int // bytes that it starts with and is put back to
@@ -18,7 +18,6 @@ type Memory struct {
 	held    int // bytes of the budget for as long as it lives
 	taken   int // bytes of the budget: at least held and high
 
-	tracker   tracker
 	resets    uint
 	shrinking bool // the next Reallocate is Reset's
 }
@@ -101,7 +100,8 @@ func (m *Memory) Free() {
 	switch {
 	case m.space == nil:
 	case wipe(m.space[:m.high]):
-		m.pool.keep(m.space)
+		m.restored(0, m.high)
+		m.pool.keep(reservation{m.space, m.tracker})
 	default:
 		release(m.space)
 	}

@@ -16,13 +16,19 @@ const maxIdle = 64
 type Pool struct {
 	budget *Budget
 	limit  int
-	image  *Image // nil = memories start as zeros
-	track  func() tracker
-	heap   bool // memories are of Go's heap, as where no address space is to be had
+	image  *Image                     // nil = memories start as zeros
+	track  func(image []byte) tracker // image is its mapping in a reservation
+	heap   bool                       // memories are of Go's heap, as where no address space is to be had
 
 	mu     sync.Mutex
-	idle   [][]byte
+	idle   []reservation
 	closed bool
+}
+
+// reservation is the address space of a memory.
+type reservation struct {
+	space   []byte  // of the pool's limit; nil where there is none to be had
+	tracker tracker // of what is written to it; nil = none yet, or there is none
 }
 
 // NewPool returns a pool of memories that start as image, or as zeros where it
@@ -32,7 +38,7 @@ func NewPool(b *Budget, limit int, image *Image) *Pool {
 	return newPool(b, limit, image, newTracker)
 }
 
-func newPool(b *Budget, limit int, image *Image, track func() tracker) *Pool {
+func newPool(b *Budget, limit int, image *Image, track func([]byte) tracker) *Pool {
 	return &Pool{budget: b, limit: limit, image: image, track: track}
 }
 
@@ -55,57 +61,54 @@ func (p *Pool) New(min int) (*Memory, error) {
 		p.budget.give(min)
 		return nil, fault.New(fault.Internal, "instance", "the image of the program is closed")
 	}
-	m := &Memory{pool: p, held: min, taken: min, space: p.reservation()}
+	m := &Memory{pool: p, held: min, taken: min, reservation: p.reservation()}
 	m.reverts = dropReverts && m.space != nil && (p.image == nil || p.image.shared())
 	return m, nil
 }
 
 // reservation returns address space that reads as the image, or as zeros if the
-// image has to be copied to it; nil where there is none to be had.
-func (p *Pool) reservation() []byte {
-	if space := p.kept(); space != nil {
-		return space
-	}
-	if p.heap {
-		return nil
+// image has to be copied to it.
+func (p *Pool) reservation() reservation {
+	if r, ok := p.kept(); ok || p.heap {
+		return r
 	}
 	space := reserve(p.limit)
 	if space != nil && p.image.shared() && !p.image.place(space) {
 		release(space)
-		return nil
+		space = nil
 	}
-	return space
+	return reservation{space: space}
 }
 
-func (p *Pool) kept() []byte {
+func (p *Pool) kept() (r reservation, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(p.idle)
-	if n == 0 {
-		return nil
+	n := len(p.idle) - 1
+	if n < 0 {
+		return r, false
 	}
-	space := p.idle[n-1]
-	p.idle = p.idle[:n-1]
-	return space
+	r, p.idle[n] = p.idle[n], r
+	p.idle = p.idle[:n]
+	return r, true
 }
 
-// keep takes a reservation back that is as reservation returned it.
-func (p *Pool) keep(space []byte) {
+// keep takes a reservation back that reads as it did at first.
+func (p *Pool) keep(r reservation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || len(p.idle) == maxIdle {
-		release(space)
+		release(r.space)
 		return
 	}
-	p.idle = append(p.idle, space)
+	p.idle = append(p.idle, r)
 }
 
 // Close gives up what the pool keeps. Memories may be freed afterwards.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, space := range p.idle {
-		release(space)
+	for _, r := range p.idle {
+		release(r.space)
 	}
 	p.idle, p.closed = nil, true
 }

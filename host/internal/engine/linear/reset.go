@@ -41,6 +41,9 @@ type tracker interface {
 	// on: len(space) when that was all. The runs are valid until the next call.
 	// Not ok when the system does not say.
 	next(space []byte, at int) (runs []run, end int, ok bool)
+	// restored says that a part of the mapping of the image shows it again: what
+	// is written from here on is what counts.
+	restored(part []byte)
 }
 
 // Reset puts the memory back as its pool's image, of its first size. If it has
@@ -72,7 +75,7 @@ func (m *Memory) Reset(shrink func()) bool {
 // Trim drops the pages that an idle memory, put back before, keeps for its next
 // call.
 func (m *Memory) Trim() {
-	if m.reverts && drop(m.space[:m.high]) {
+	if m.reverts && m.drop(0, m.high) {
 		m.high = len(m.bytes)
 		m.settle()
 	}
@@ -90,7 +93,7 @@ func (m *Memory) restore() bool {
 		ok = m.restoreWritten(min(end, size))
 	}
 	if m.reverts && end < m.high {
-		ok = drop(m.space[end:m.high]) && ok
+		ok = m.drop(end, m.high) && ok
 	}
 	if ok {
 		m.high = end
@@ -116,16 +119,25 @@ func (m *Memory) sweeps() bool { return m.resets%sweepEvery == 0 }
 // restoreWritten puts the first end bytes back, by what the kernel says was
 // written.
 func (m *Memory) restoreWritten(end int) bool {
-	if m.tracker == nil {
-		if m.tracker = m.pool.track(); m.tracker == nil {
+	first := m.tracker == nil
+	if first {
+		if m.tracker = m.pool.track(m.space[:m.pool.image.Size()]); m.tracker == nil {
 			return m.restoreUntracked(end)
 		}
 	}
+	ok := m.restoreRuns(end)
+	if first && ok {
+		m.restored(0, end)
+	}
+	return ok
+}
+
+func (m *Memory) restoreRuns(end int) bool {
 	room := maxKept - max(0, m.keptEnd()-end) // what earlier growth may have left behind end
 	for at := 0; at < end; {
 		runs, next, ok := m.tracker.next(m.space[:end], at)
 		if !ok {
-			return drop(m.space[:end])
+			return m.drop(0, end)
 		}
 		for _, r := range runs {
 			from, to := int(r.from), min(int(r.to), int(r.from)+room)
@@ -134,7 +146,7 @@ func (m *Memory) restoreWritten(end int) bool {
 				return false
 			}
 			if to < int(r.to) {
-				return drop(m.space[to:end])
+				return m.drop(to, end)
 			}
 		}
 		at = next
@@ -144,7 +156,7 @@ func (m *Memory) restoreWritten(end int) bool {
 
 func (m *Memory) restoreUntracked(end int) bool {
 	if end > maxCompared {
-		return drop(m.space[:end])
+		return m.drop(0, end)
 	}
 	m.restoreCompared(end)
 	return true
@@ -189,6 +201,23 @@ func (m *Memory) unchanged(at int) bool {
 	return zero(page)
 }
 
+// drop gives the pages of a range of space back, which then read as at first;
+// false where the system refuses, and they are as they were.
+func (m *Memory) drop(from, to int) bool {
+	if !drop(m.space[from:to]) {
+		return false
+	}
+	m.restored(from, to)
+	return true
+}
+
+// restored tells the tracker of a range that reads as at first.
+func (m *Memory) restored(from, to int) {
+	if to = min(to, m.pool.image.Size()); m.tracker != nil && from < to {
+		m.tracker.restored(m.space[from:to])
+	}
+}
+
 // sweep puts a range back and drops the pages in it that are as they were
 // already: this call did not use them.
 func (m *Memory) sweep(from, to int) bool {
@@ -199,7 +228,7 @@ func (m *Memory) sweep(from, to int) bool {
 			end += systemPage
 		}
 		if at < end {
-			ok = drop(m.space[at:end]) && ok
+			ok = m.drop(at, end) && ok
 		}
 		for at = end; at < to && !m.unchanged(at); at += systemPage {
 			m.putBack(at, at+systemPage)

@@ -33,7 +33,7 @@ var ways = map[string]func(b *Budget, limit int, mem []byte) (*Pool, *Image){
 		if err != nil {
 			panic(err)
 		}
-		return newPool(b, limit, image, func() tracker { return nil }), image
+		return newPool(b, limit, image, func([]byte) tracker { return nil }), image
 	},
 	"plain": func(b *Budget, limit int, mem []byte) (*Pool, *Image) {
 		image := plainImage(mem)

@@ -15,37 +15,52 @@ import (
 // https://docs.kernel.org/admin-guide/mm/pagemap.html
 
 // newTracker returns the best tracker that works here, nil if none does.
-func newTracker() tracker {
+func newTracker(image []byte) tracker {
 	switch t := tracking(); {
+	case t.watches:
+		return t.watcher(image)
 	case t.scans:
-		return &scanner{table: t.table}
+		return t.scanner(image)
 	case t.reads:
-		return &reader{table: t.table}
+		return t.reader(image)
 	}
 	return nil
 }
 
 type trackers struct {
-	table        int
-	scans, reads bool
+	table, faults         int // descriptors
+	watches, scans, reads bool
 }
+
+func (t trackers) watcher(image []byte) tracker {
+	return &watcher{scanner: scanner{table: t.table}, faults: t.faults, image: image}
+}
+
+func (t trackers) scanner([]byte) tracker { return &scanner{table: t.table} }
+
+func (t trackers) reader([]byte) tracker { return &reader{table: t.table} }
 
 var tracking = sync.OnceValue(func() trackers {
 	table, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return trackers{table: -1}
+		return trackers{table: -1, faults: -1}
 	}
-	t := trackers{table, finds(&scanner{table: table}), finds(&reader{table: table})}
+	t := trackers{table: table, faults: -1}
+	t.scans, t.reads = finds(t.scanner), finds(t.reader)
 	if !t.scans && !t.reads {
 		_ = unix.Close(table)
+	}
+	if t.scans {
+		t.faults = userfaultfd()
+		t.watches = t.faults >= 0 && finds(t.watcher)
 	}
 	return t
 })
 
 // finds tries a tracker on an image of which one page was read and one written,
-// with a page of zeros behind it that was written: kernels, sandboxes and
+// with a page of zeros behind it that was written, twice: kernels, sandboxes and
 // containers differ in what they have and permit.
-func finds(t tracker) bool {
+func finds(track func(image []byte) tracker) bool {
 	mem := make([]byte, PageSize)
 	for i := range mem {
 		mem[i] = 1
@@ -55,23 +70,27 @@ func finds(t tracker) bool {
 		return false
 	}
 	defer image.Close()
-	p := newPool(NewBudget(0), 2*PageSize, image, nil)
+	p := newPool(NewBudget(0), 2*PageSize, image, track)
 	defer p.Close()
 	m, err := p.New(0)
 	if err != nil {
 		return false
 	}
 	defer m.Free()
-	if !m.reverts {
-		return false
-	}
+	return m.reverts && findsIn(m) && findsIn(m)
+}
+
+func findsIn(m *Memory) bool {
 	size := systemPage
 	m.space[PageSize-size] = m.space[0] + 1
 	m.space[PageSize] = 1
 	want := run{from: uint64(PageSize - size), to: uint64(PageSize + size)}
+	if m.tracker == nil {
+		m.tracker = m.pool.track(m.space[:PageSize])
+	}
 	var got run
 	for at := 0; at < len(m.space); {
-		runs, next, ok := t.next(m.space, at)
+		runs, next, ok := m.tracker.next(m.space, at)
 		if !ok {
 			return false
 		}
@@ -86,6 +105,7 @@ func finds(t tracker) bool {
 		}
 		at = next
 	}
+	m.drop(0, len(m.space))
 	return got == want
 }
 
@@ -120,6 +140,11 @@ func (s *scanner) next(space []byte, at int) ([]run, int, bool) {
 		categoryInverted: pageOfFile | pageOfZeros, categoryMask: pageOfFile | pageOfZeros,
 		categoryAny: pagePresent | pageSwapped,
 	}
+	return s.scan(base)
+}
+
+// scan runs the scan that arg says, of space at base.
+func (s *scanner) scan(base uint64) ([]run, int, bool) {
 	n, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s.table), pagemapScan, uintptr(unsafe.Pointer(&s.arg)))
 	runtime.KeepAlive(s)
 	if errno != 0 {
@@ -133,6 +158,8 @@ func (s *scanner) next(space []byte, at int) ([]run, int, bool) {
 	return runs, int(s.arg.walkEnd - base), s.arg.walkEnd > s.arg.start
 }
 
+func (s *scanner) restored([]byte) {}
+
 // reader reads the page table itself, 8 bytes a page, as every Linux has it.
 type reader struct {
 	table   int
@@ -145,6 +172,8 @@ const (
 	entrySwapped = 1 << 62
 	entryOfFile  = 1 << 61
 )
+
+func (r *reader) restored([]byte) {}
 
 func (r *reader) next(space []byte, at int) ([]run, int, bool) {
 	page := systemPage

@@ -10,14 +10,17 @@ import (
 )
 
 // eachTracker runs a test with what this kernel has.
-func eachTracker(t *testing.T, test func(t *testing.T, track func() tracker)) {
+func eachTracker(t *testing.T, test func(t *testing.T, track func([]byte) tracker)) {
 	has := tracking()
-	all := map[string]func() tracker{}
+	all := map[string]func([]byte) tracker{}
+	if has.watches {
+		all["watch"] = has.watcher
+	}
 	if has.scans {
-		all["scan"] = func() tracker { return &scanner{table: has.table} }
+		all["scan"] = has.scanner
 	}
 	if has.reads {
-		all["read"] = func() tracker { return &reader{table: has.table} }
+		all["read"] = has.reader
 	}
 	if len(all) == 0 && kernelAtLeast(t, 4, 2) && os.Getuid() == 0 {
 		t.Error("no tracker works on this kernel")
@@ -51,7 +54,7 @@ func kernelAtLeast(t *testing.T, major, minor int) bool {
 // TestTrackers: each finds the pages written and no others, more than it can
 // return at once too, and restores them.
 func TestTrackers(t *testing.T) {
-	eachTracker(t, func(t *testing.T, track func() tracker) {
+	eachTracker(t, func(t *testing.T, track func([]byte) tracker) {
 		want := noise(64 * page)
 		m := opened(t, imaged(t, want), 128*page, track)
 		for _, stride := range []int{1, 2, 3, 100, 1 << 20} {
@@ -64,7 +67,7 @@ func TestTrackers(t *testing.T) {
 					t.Fatal("not the image")
 				}
 			}
-			for _, at := range tracked(t, track(), m.bytes) {
+			for _, at := range tracked(t, m, track, m.bytes) {
 				if !written[at] {
 					t.Fatalf("page %d was not written", at/systemPage)
 				}
@@ -77,7 +80,7 @@ func TestTrackers(t *testing.T) {
 				t.Errorf("every %d pages: not put back", stride)
 			}
 			m.Trim()
-			if left := tracked(t, track(), m.bytes); len(left) > 0 {
+			if left := tracked(t, m, track, m.bytes); len(left) > 0 {
 				t.Errorf("trimmed, %d pages are the memory's own", len(left))
 			}
 			if !bytes.Equal(m.bytes, want) {
@@ -87,9 +90,14 @@ func TestTrackers(t *testing.T) {
 	})
 }
 
-// tracked returns the offsets of the pages a tracker finds.
-func tracked(t *testing.T, tr tracker, space []byte) (pages []int) {
+// tracked returns the offsets of the pages that the tracker of m finds, or a new
+// one if it has none yet.
+func tracked(t *testing.T, m *Memory, track func([]byte) tracker, space []byte) (pages []int) {
 	t.Helper()
+	tr := m.tracker
+	if tr == nil {
+		tr = track(nil)
+	}
 	for at := 0; at < len(space); {
 		runs, next, ok := tr.next(space, at)
 		if !ok || next <= at {
@@ -108,7 +116,7 @@ func tracked(t *testing.T, tr tracker, space []byte) (pages []int) {
 // TestKeptIsBounded: what a large call leaves in memory is bounded, and what
 // small calls do not use of it is dropped in time.
 func TestKeptIsBounded(t *testing.T) {
-	eachTracker(t, func(t *testing.T, track func() tracker) {
+	eachTracker(t, func(t *testing.T, track func([]byte) tracker) {
 		m := opened(t, imaged(t, noise(320*page)), 640*page, track)
 		size := uint64(len(m.bytes))
 		m.Reallocate(2 * size)
@@ -119,7 +127,7 @@ func TestKeptIsBounded(t *testing.T) {
 			t.Fatal("not put back")
 		}
 		for range 2 { // the second call writes to all of the image, and to none of the growth kept
-			if kept := len(tracked(t, track(), m.space)) * systemPage; kept > maxKept {
+			if kept := len(tracked(t, m, track, m.space)) * systemPage; kept > maxKept {
 				t.Errorf("%d bytes stay in memory, want %d at most", kept, maxKept)
 			}
 			for at := 0; at < len(m.bytes); at += systemPage {
@@ -135,7 +143,7 @@ func TestKeptIsBounded(t *testing.T) {
 				t.Fatal("not put back")
 			}
 		}
-		if kept := len(tracked(t, track(), m.space)); kept > 1 {
+		if kept := len(tracked(t, m, track, m.space)); kept > 1 {
 			t.Errorf("%d pages stay in memory, of which one is used", kept)
 		}
 	})
@@ -144,7 +152,7 @@ func TestKeptIsBounded(t *testing.T) {
 // TestBrokenTracker drops all pages when the kernel stops telling.
 func TestBrokenTracker(t *testing.T) {
 	want := noise(8 * page)
-	m := opened(t, imaged(t, want), 8*page, func() tracker { return &scanner{table: -1} })
+	m := opened(t, imaged(t, want), 8*page, func([]byte) tracker { return &scanner{table: -1} })
 	scatter(m.bytes, 20)
 	if !m.Reset(nil) || !bytes.Equal(m.bytes, want) {
 		t.Error("not put back")

@@ -2,4 +2,4 @@
 
 package linear
 
-func newTracker() tracker { return nil }
+func newTracker([]byte) tracker { return nil }
