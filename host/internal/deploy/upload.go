@@ -56,7 +56,12 @@ type stopwatch struct {
 	noted string // about the step that runs
 }
 
-func (w *stopwatch) note(text string) { w.noted = text }
+func (w *stopwatch) note(text string) {
+	if w.noted != "" {
+		w.noted += "; "
+	}
+	w.noted += text
+}
 
 func (w *stopwatch) run(name string, step func() error) error {
 	start := w.clock()

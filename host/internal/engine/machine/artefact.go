@@ -40,6 +40,7 @@ type meta struct {
 	Start   []string `json:"start,omitempty"`   // exports that initialise it
 	Globals []uint64 `json:"globals,omitempty"` // what its mutable globals start with
 	Seeds   []uint32 `json:"seeds,omitempty"`   // where its memory holds the state of a generator
+	Cold    bool     `json:"cold,omitempty"`    // its warm-up requests were left out
 }
 
 // artefact is a built module.

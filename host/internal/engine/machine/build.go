@@ -79,7 +79,7 @@ func (m *Machine) initialised(ctx context.Context, s Source, i *wasmbin.Instrume
 	if err != nil {
 		return nil, err
 	}
-	if a.Fresh == "" {
+	if a.Cold = st.cold; a.Fresh == "" {
 		a.Fresh = st.left
 	}
 	if a.Fresh == "" {
@@ -103,6 +103,7 @@ type started struct {
 	globals []uint64
 	draws   draws
 	left    string // why an instance cannot start there
+	cold    bool   // warm-up requests were left out
 }
 
 // interpreted is how long the interpreter may take to initialise a guest. It is
@@ -173,8 +174,7 @@ func (st *started) warmUp(ctx context.Context, s Source, in *Instance, limit tim
 		}
 	}
 	if st.draws.more != before.more || len(st.draws.list) > len(before.list) {
-		st.draws = before
-		s.Options.Tell("the warm-up requests draw random bytes, which all instances would share: they are left out")
+		st.draws, st.cold = before, true
 		return nil
 	}
 	st.memory, st.globals = in.snapshot(len(st.globals))

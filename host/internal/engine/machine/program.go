@@ -39,6 +39,9 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 	if err != nil {
 		return nil, err
 	}
+	if a.Cold {
+		s.Options.Tell("the warm-up requests draw random bytes, which all instances would share: they are left out")
+	}
 	serving, err := m.serve(ctx)
 	if err != nil {
 		return nil, err
