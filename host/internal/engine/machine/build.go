@@ -136,7 +136,8 @@ func (m *Machine) startWith(ctx context.Context, config wazero.RuntimeConfig, s 
 	}
 	st = &started{}
 	p := &Program{
-		runtime: r, compiled: compiled, meta: a.meta, calls: s.Calls, state: s.State,
+		code: &code{runtime: r, compiled: compiled}, leave: func() error { return nil },
+		meta: a.meta, calls: s.Calls, state: s.State,
 		memories: linear.NewPool(linear.NewBudget(0), a.Limit, nil),
 	}
 	defer func() { err = errors.Join(err, p.Close(context.WithoutCancel(ctx))) }()

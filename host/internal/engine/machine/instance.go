@@ -48,7 +48,7 @@ func newFunctions(names []string) []function {
 // start makes the module and runs what initialises it.
 func (in *Instance) start(c *call) (err error) {
 	p := in.program
-	in.module, err = p.runtime.InstantiateModule(c, p.compiled, anonymous)
+	in.module, err = p.code.runtime.InstantiateModule(c, p.code.compiled, anonymous)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,9 @@ package machine
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
+	"errors"
 	"sync"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
@@ -16,8 +13,8 @@ import (
 // Program is a loaded module, shared by all its instances. Safe for concurrent
 // use.
 type Program struct {
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
+	code     *code
+	leave    func() error // gives the code up
 	meta     meta
 	calls    []string
 	state    func(*Instance) any
@@ -42,73 +39,34 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 	if a.Cold {
 		s.Options.Tell("the warm-up requests draw random bytes, which all instances would share: they are left out")
 	}
-	serving, err := m.serve(ctx)
+	code, leave, err := m.code(ctx, a.module, dir)
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := serving.load(ctx, a.module, dir)
-	if err != nil {
-		return nil, err
-	}
-	p := &Program{runtime: serving.runtime, compiled: compiled, meta: a.meta, calls: s.Calls, state: s.State}
+	p := &Program{code: code, leave: leave, meta: a.meta, calls: s.Calls, state: s.State}
 	if a.Fresh == "" && a.Memory > 0 {
 		if p.image, err = linear.NewImage(a.image); err != nil {
-			_ = compiled.Close(ctx) // it always returns nil
-			return nil, err
+			return nil, errors.Join(err, leave())
 		}
 	}
 	p.memories = linear.NewPool(m.memory, a.Limit, p.image)
 	return p, nil
 }
 
-// load makes a module of its bytes and its machine code. wazero is told to give
-// up when it would compile.
-func (s *serving) load(ctx context.Context, module []byte, dir string) (wazero.CompiledModule, error) {
-	back, err := s.lendCode(dir)
-	if err != nil {
-		return nil, stale(err)
-	}
-	defer back()
-	compiled, err := Compile(context.WithoutCancel(ctx), func(ctx context.Context) (wazero.CompiledModule, error) {
-		return s.runtime.CompileModule(cancelled(ctx), module)
-	})
-	if err != nil {
-		return nil, stale(err)
-	}
-	return compiled, nil
-}
-
-// lendCode puts the machine code in dir, if there is any, where wazero looks for
-// it. Where wazero has no compiler there is none.
-func (s *serving) lendCode(dir string) (back func(), err error) {
-	of := filepath.Join(dir, codeDir, filepath.Base(s.code.dir))
-	entries, err := os.ReadDir(of)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(entries) > 1:
-		return nil, fmt.Errorf("%d files of machine code", len(entries))
-	case len(entries) == 0:
-		return func() {}, nil
-	}
-	return s.code.lend(filepath.Join(of, entries[0].Name()))
-}
-
 // Fresh says for a person why instances cannot be put back; "" = they can.
 func (p *Program) Fresh() string { return p.meta.Fresh }
 
-// Close releases the program. Instances must have been closed. wazero counts
-// references by module, so that closing one program twice would free the code of
-// another.
-func (p *Program) Close(ctx context.Context) error {
+// Close releases the program. Instances must have been closed. Closing twice is
+// fine.
+func (p *Program) Close(context.Context) (err error) {
 	p.closing.Do(func() {
-		_ = p.compiled.Close(ctx) // it always returns nil
+		err = p.leave()
 		p.memories.Close()
 		if p.image != nil {
 			p.image.Close()
 		}
 	})
-	return nil
+	return err
 }
 
 // Instance makes an instance and, unless it starts from a snapshot, initialises
