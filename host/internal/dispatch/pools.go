@@ -2,8 +2,10 @@ package dispatch
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -22,6 +24,7 @@ type Pools struct {
 	clock      func() time.Time
 	sleepAfter time.Duration
 	hunger     hunger
+	closed     atomic.Bool // a program was, since memory was given back last
 
 	mu  sync.Mutex
 	all map[*pool]struct{}
@@ -53,10 +56,14 @@ func (g *Pools) look(ctx context.Context) {
 	defer close(g.stopped)
 	tick := time.NewTicker(g.interval())
 	defer tick.Stop()
+	spare := time.NewTicker(lookEvery)
+	defer spare.Stop()
 	for {
 		select {
 		case <-tick.C:
 			g.tidy()
+		case <-spare.C:
+			g.giveBack()
 		case <-ctx.Done():
 			return
 		}
@@ -69,6 +76,15 @@ func (g *Pools) interval() time.Duration {
 		return lookEvery
 	}
 	return min(lookEvery, max(g.sleepAfter, time.Millisecond))
+}
+
+// giveBack returns to the system what closed programs have left. Finalizers
+// unmap their machine code, of whose size Go's collector knows nothing, and it
+// does not run on its own accord in a process that has become idle.
+func (g *Pools) giveBack() {
+	if g.closed.Swap(false) {
+		debug.FreeOSMemory()
+	}
 }
 
 func (g *Pools) tidy() {
