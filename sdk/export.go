@@ -7,8 +7,6 @@ import "runtime"
 // yieldEvery is above the number of warm-up requests that a manifest may have.
 const yieldEvery = 32
 
-var requests int
-
 // handle is the guest's one entry. It yields now and then: the toolchain's
 // WebAssembly has no threads and no preemption, so the garbage collector's
 // workers, and goroutines a plugin left running, get no other turn. A guest that
@@ -18,7 +16,7 @@ var requests int
 //go:wasmexport wasmoor_handle
 func handle() int32 {
 	code := Serve(handler)
-	if requests++; requests%yieldEvery == 0 {
+	if state.served++; state.served%yieldEvery == 0 {
 		runtime.Gosched()
 	}
 	return code

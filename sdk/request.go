@@ -4,6 +4,7 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"unsafe"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
@@ -12,48 +13,55 @@ import (
 // Request is the request being served. Its head is read from the host at the
 // first method that needs it. Strings it returns may be kept.
 type Request struct {
-	loaded  bool
-	head    abi.RequestHead
+	head    head
 	route   string     // the router's pattern
 	params  []abi.Pair // the router's path values
 	outcome uint32     // as last set by Commit or Abort
 }
 
 func (r *Request) reset() {
-	r.loaded, r.route, r.params, r.outcome = false, "", r.params[:0], abi.OutcomeDefault
+	r.head.text, r.route, r.params, r.outcome = "", "", r.params[:0], abi.OutcomeDefault
 }
 
-// get returns the head. It is copied once into one string, which every field
-// shares.
-func (r *Request) get() *abi.RequestHead {
-	if r.loaded {
-		return &r.head
+func (r *Request) get() *head {
+	if r.head.text == "" {
+		r.read()
 	}
-	b, status := hostcall.ReadShared(hostcall.RequestHead)
-	must("request_head", int64(status))
-	if !abi.DecodeRequestHead(string(b), &r.head) {
-		panic("wasmoor: request_head: the host sent a head that is not whole")
-	}
-	r.loaded = true
 	return &r.head
 }
 
+// read reads the head from the host, to where nothing else is ever written:
+// strings cut out of it may be kept.
+func (r *Request) read() {
+	room := state.heads
+	n := hostcall.RequestHead(room)
+	if n > int64(len(room)) {
+		room = make([]byte, max(n, headRoom))
+		n = hostcall.RequestHead(room)
+	}
+	must("request_head", n)
+	if n > int64(len(room)) || !r.head.set(unsafe.String(unsafe.SliceData(room), n)) {
+		panic("wasmoor: request_head: the host sent a head that is not whole")
+	}
+	state.heads = room[n:]
+}
+
 // Method returns the method as received, "GET" for example.
-func (r *Request) Method() string { return r.get().Method }
+func (r *Request) Method() string { return r.get().string(headMethod) }
 
 // Path returns the path below the plugin's mount. It starts with "/" and is not
 // decoded.
-func (r *Request) Path() string { return r.get().Path }
+func (r *Request) Path() string { return r.get().string(headPath) }
 
 // Mount returns the prefix the plugin is mounted at, without a trailing "/";
 // "" is the root. Links to the plugin's own pages start with it.
-func (r *Request) Mount() string { return r.get().Mount }
+func (r *Request) Mount() string { return r.get().string(headMount) }
 
 // URL returns the absolute URL, as a client sees it, of a path below the
 // plugin's mount.
 func (r *Request) URL(path string) string {
 	h := r.get()
-	return h.Scheme + "://" + h.Host + h.Mount + path
+	return h.string(headScheme) + "://" + h.string(headHost) + h.string(headMount) + path
 }
 
 // Pattern returns the pattern that matched: the router's, or without a router
@@ -62,52 +70,36 @@ func (r *Request) Pattern() string {
 	if r.route != "" {
 		return r.route
 	}
-	return r.get().Pattern
+	return r.get().string(headPattern)
 }
 
 // PathValue returns the decoded value of a wildcard of the pattern, "" if there
 // is none of that name.
 func (r *Request) PathValue(name string) string {
-	params := r.params
 	if r.route == "" {
-		params = r.get().Params
+		return r.get().param(name)
 	}
-	for _, p := range params {
-		if p.Name == name {
-			return p.Value
+	for i := range r.params {
+		if r.params[i].Name == name {
+			return r.params[i].Value
 		}
 	}
 	return ""
 }
 
 // RawQuery returns the query without "?", undecoded.
-func (r *Request) RawQuery() string { return r.get().Query }
+func (r *Request) RawQuery() string { return r.get().string(headQuery) }
 
 // Query returns the query's values.
-func (r *Request) Query() Values { return Values(r.get().Query) }
+func (r *Request) Query() Values { return Values(r.get().string(headQuery)) }
 
 // Header returns the first value of a header field, "" if there is none. Case
 // does not matter.
-func (r *Request) Header(name string) string {
-	for n, value := range r.Headers() {
-		if equalFold(n, name) {
-			return value
-		}
-	}
-	return ""
-}
+func (r *Request) Header(name string) string { return r.get().first(headHeaders, name) }
 
 // Headers ranges over the header fields in order, with names in lower case. A
 // repeated field comes once for each value.
-func (r *Request) Headers() iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		for _, h := range r.get().Headers {
-			if !yield(h.Name, h.Value) {
-				return
-			}
-		}
-	}
-}
+func (r *Request) Headers() iter.Seq2[string, string] { return r.get().headers }
 
 // Cookie returns the value of the first cookie of that name.
 func (r *Request) Cookie(name string) (value string, ok bool) {
@@ -126,24 +118,24 @@ func (r *Request) Cookie(name string) (value string, ok bool) {
 }
 
 // Scheme returns "http" or "https", as the client sees it.
-func (r *Request) Scheme() string { return r.get().Scheme }
+func (r *Request) Scheme() string { return r.get().string(headScheme) }
 
 // Host returns the authority the client asked for, with its port if it had one.
-func (r *Request) Host() string { return r.get().Host }
+func (r *Request) Host() string { return r.get().string(headHost) }
 
 // Remote returns the client's IP address.
-func (r *Request) Remote() string { return r.get().Remote }
+func (r *Request) Remote() string { return r.get().string(headRemote) }
 
 // ID returns the request's id, the same over all attempts. The host's answers
 // and its log carry it. The client may have chosen it, so it is no unique key.
-func (r *Request) ID() string { return r.get().RequestID }
+func (r *Request) ID() string { return r.get().string(headRequestID) }
 
 // Attempt returns 1 on the first run of the handler, and one more each time a
 // conflict runs it again.
-func (r *Request) Attempt() int { return int(r.get().Attempt) }
+func (r *Request) Attempt() int { return int(r.get().attempt()) }
 
 // BodySize returns how many bytes the body has.
-func (r *Request) BodySize() int64 { return int64(r.get().BodySize) }
+func (r *Request) BodySize() int64 { return int64(r.get().bodySize()) }
 
 // Body returns the whole body, which the caller may keep and change. A body of
 // more than limit bytes is an Error with status 413.
@@ -153,7 +145,7 @@ func (r *Request) Body(limit int) ([]byte, error) {
 		return nil, Error(413, "the request body is larger than "+itoa(limit)+" bytes")
 	}
 	body := make([]byte, size)
-	_, err := io.ReadFull(r.Reader(), body)
+	_, err := io.ReadFull(&bodyReader{}, body)
 	return body, err
 }
 

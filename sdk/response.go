@@ -7,29 +7,36 @@ import (
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
 )
 
-// bodyBuffer is how much of a body collects before it is passed to the host: it
-// makes one call of many small writes, it lets an error replace what a handler
-// has written so far, and it is one page of memory.
-const bodyBuffer = 4 << 10
+// bodyRoom is how much of a body collects before it is passed to the host: it
+// makes one call of many small writes, and it lets an error replace what a
+// handler has written so far.
+const bodyRoom = 4 << 10
 
 // Response is the answer to a request. The host sends it when the handler has
 // returned and its writes have committed, so status and header may be set at
 // any time, also after the body. It is an io.Writer and io.StringWriter.
 type Response struct {
-	head   abi.ResponseHead
+	status int
+	fields int
+	head   []byte // the layout of abi.ResponseHead, but for the status and the count
 	body   []byte // not yet passed to the host
 	passed int64  // bytes of the body that are
 	err    error  // of the first write that was refused
 }
 
 func (w *Response) reset() {
-	w.head.Status = 200
-	w.head.Headers = w.head.Headers[:0]
-	w.body, w.passed, w.err = w.body[:0], 0, nil
+	w.status, w.passed, w.err = 200, 0, nil
+	w.body = w.body[:0]
+	w.dropHeader()
 }
 
+// headStart is where the header fields start in the layout.
+const headStart = 8
+
+func (w *Response) dropHeader() { w.head, w.fields = w.head[:headStart], 0 }
+
 // SetStatus sets the status, 200 unless set.
-func (w *Response) SetStatus(status int) { w.head.Status = uint32(status) }
+func (w *Response) SetStatus(status int) { w.status = status }
 
 // SetHeader sets a header field, in place of all of that name.
 func (w *Response) SetHeader(name, value string) {
@@ -39,38 +46,49 @@ func (w *Response) SetHeader(name, value string) {
 
 // AddHeader adds a header field beside those of that name.
 func (w *Response) AddHeader(name, value string) {
-	w.head.Headers = append(w.head.Headers, abi.Pair{Name: name, Value: value})
+	w.head = appendText(appendText(w.head, name), value)
+	w.fields++
 }
 
 // DelHeader removes the header fields of that name.
 func (w *Response) DelHeader(name string) {
-	kept := w.head.Headers[:0]
-	for _, h := range w.head.Headers {
-		if !equalFold(h.Name, name) {
-			kept = append(kept, h)
+	for at := headStart; ; w.fields-- {
+		from, to := w.find(name, at)
+		if from == to {
+			return
 		}
+		w.head = append(w.head[:from], w.head[to:]...)
+		at = from
 	}
-	w.head.Headers = kept
+}
+
+// find returns where the first header field of that name stands at or after at;
+// an empty range if there is none.
+func (w *Response) find(name string, at int) (from, to int) {
+	head := unsafe.String(unsafe.SliceData(w.head), len(w.head))
+	for at < len(head) {
+		found, value := cut(head, at)
+		_, next := cut(head, value)
+		if equalFold(found, name) {
+			return at, next
+		}
+		at = next
+	}
+	return at, at
 }
 
 func (w *Response) hasHeader(name string) bool {
-	for _, h := range w.head.Headers {
-		if equalFold(h.Name, name) {
-			return true
-		}
-	}
-	return false
+	from, to := w.find(name, headStart)
+	return from < to
 }
-
-func (w *Response) dropHeader() { w.head.Headers = w.head.Headers[:0] }
 
 // Write appends to the body. It fails with abi.Limit when the body outgrows the
 // host's limit, 8 MiB by default; the request has then failed.
 func (w *Response) Write(p []byte) (int, error) {
-	if len(w.body)+len(p) > bodyBuffer {
+	if len(w.body)+len(p) > bodyRoom {
 		w.flush()
 	}
-	if len(p) > bodyBuffer {
+	if len(p) > bodyRoom {
 		w.pass(p)
 	} else if w.err == nil {
 		w.body = append(w.body, p...)
@@ -139,18 +157,16 @@ func (w *Response) answer(status int, contentType, body string) error {
 // finish hands the response to the host. A body without a type is plain text:
 // a browser that guesses would run a page that someone sent as a comment.
 func (w *Response) finish() error {
-	if len(w.body) > 0 || w.passed > 0 {
-		if !w.hasHeader("Content-Type") {
-			w.AddHeader("Content-Type", "text/plain; charset=utf-8")
-		}
+	if (len(w.body) > 0 || w.passed > 0) && !w.hasHeader("Content-Type") {
+		w.AddHeader("Content-Type", "text/plain; charset=utf-8")
 	}
 	w.flush()
 	if w.err != nil {
 		return w.err
 	}
-	var buf [512]byte
-	n := hostcall.ResponseHead(abi.AppendResponseHead(buf[:0], &w.head))
-	if n < 0 {
+	putUint32(w.head, uint32(w.status))
+	putUint32(w.head[4:], uint32(w.fields))
+	if n := hostcall.ResponseHead(w.head); n < 0 {
 		return abi.Status(n)
 	}
 	return nil

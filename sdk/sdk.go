@@ -46,8 +46,9 @@
 //
 // The package and its kv and log companions stay away from fmt, time, reflect
 // and encoding/json, so that a small guest stays near the size of an empty one.
-// Per request they allocate one string for the head and little else. The rest
-// of the standard library works in a guest; it is the plugin's choice to pay.
+// A small request is served without an allocation of theirs, in one page of memory.
+// The rest of the standard library works in a guest; it is the plugin's choice to
+// pay.
 //
 // A request belongs to one goroutine at a time: neither Request and Response nor
 // the functions of sdk, kv and log are safe for concurrent use.
@@ -70,18 +71,38 @@ import (
 // returns.
 type Handler func(w *Response, r *Request) error
 
-// A guest instance serves one request at a time, and these are reused from one
-// to the next. They are allocated during initialisation, with room for most
-// requests: the host may start every request from a copy of the memory as it was
-// then, and restores the pages that a request has written. Handle writes
-// handler during initialisation, Serve the rest.
-var (
-	handler  Handler
-	request  = Request{params: pairs(4), head: abi.RequestHead{Params: pairs(4), Headers: pairs(24)}}
-	response = Response{body: make([]byte, 0, bodyBuffer), head: abi.ResponseHead{Headers: pairs(8)}}
-)
+// handler is what Handle was called with.
+var handler Handler
 
-func pairs(n int) []abi.Pair { return make([]abi.Pair, 0, n) }
+// state is what an instance keeps of a request, and reuses from one to the next.
+var state *instance
+
+// instance has its buffers inside, so that a small request writes to one page of
+// memory: the host may start every request from a copy of the memory as it was
+// after initialisation, and puts back the pages that a request has written. It is
+// a little smaller than 8 KiB, for which Go's allocator starts a page of its own,
+// and the parts that every request writes come first.
+type instance struct {
+	request  Request
+	response Response
+	heads    []byte // what is free of the memory for heads of requests
+	served   int
+
+	params     [4]abi.Pair
+	fields     [512]byte
+	firstHeads [headRoom]byte
+	body       [bodyRoom]byte
+}
+
+// headRoom is how much memory is taken at a time for the heads of requests.
+const headRoom = 2 << 10
+
+func init() {
+	state = new(instance)
+	state.request.params = state.params[:0]
+	state.response.head, state.response.body = state.fields[:0], state.body[:0]
+	state.heads = state.firstHeads[:]
+}
 
 // Handle makes h the plugin's handler. Call it once, in an init function: the
 // main function of a plugin is not run.
@@ -105,8 +126,9 @@ const (
 // wasmoor_handle does: zero if there is a response. Plugins do not call it; it
 // is there for package sdktest.
 func Serve(h Handler) (code int32) {
-	request.reset()
-	response.reset()
+	w, r := &state.response, &state.request
+	r.reset()
+	w.reset()
 	defer func() {
 		if p := recover(); p != nil {
 			reportPanic(p)
@@ -117,10 +139,10 @@ func Serve(h Handler) (code int32) {
 		log.Error("the plugin has no handler: call sdk.Handle in func init(); func main is never run")
 		return failed
 	}
-	if err := h(&response, &request); err != nil && !answerError(err) {
+	if err := h(w, r); err != nil && !answerError(err) {
 		return failed
 	}
-	if err := response.finish(); err != nil {
+	if err := w.finish(); err != nil {
 		log.Error("the host refused the response", "error", err)
 		return failed
 	}
@@ -134,16 +156,16 @@ func answerError(err error) bool {
 	if !intended {
 		log.Error("the handler failed", "error", err)
 		problem = &StatusError{Status: 500}
-		response.dropHeader()
+		state.response.dropHeader()
 	}
-	if !intended || request.outcome == abi.OutcomeDefault {
+	if !intended || state.request.outcome == abi.OutcomeDefault {
 		setOutcome(abi.OutcomeAbort)
 	}
-	if response.passed > 0 {
+	if state.response.passed > 0 {
 		log.Error("the handler failed in the middle of a large response", "error", err)
 		return false
 	}
-	problem.write(&response)
+	problem.write(&state.response)
 	return true
 }
 
@@ -157,7 +179,7 @@ func Commit() { setOutcome(abi.OutcomeCommit) }
 func Abort() { setOutcome(abi.OutcomeAbort) }
 
 func setOutcome(outcome uint32) {
-	request.outcome = outcome
+	state.request.outcome = outcome
 	must("outcome_set", hostcall.OutcomeSet(outcome))
 }
 
