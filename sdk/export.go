@@ -16,7 +16,7 @@ const yieldEvery = 32
 //go:wasmexport wasmoor_handle
 func handle() int32 {
 	code := Serve(handler)
-	if state.served++; state.served%yieldEvery == 0 {
+	if state.served%yieldEvery == 0 {
 		runtime.Gosched()
 	}
 	return code

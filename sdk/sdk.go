@@ -75,7 +75,7 @@ type Handler func(w *Response, r *Request) error
 var handler Handler
 
 // state is what an instance keeps of a request, and reuses from one to the next.
-var state *instance
+var state = newInstance()
 
 // instance has its buffers inside, so that a small request writes to one page of
 // memory: the host may start every request from a copy of the memory as it was
@@ -86,7 +86,7 @@ type instance struct {
 	request  Request
 	response Response
 	heads    []byte // what is free of the memory for heads of requests
-	served   int
+	served   int    // requests, the one being served too
 
 	params     [4]abi.Pair
 	fields     [512]byte
@@ -97,11 +97,12 @@ type instance struct {
 // headRoom is how much memory is taken at a time for the heads of requests.
 const headRoom = 2 << 10
 
-func init() {
-	state = new(instance)
-	state.request.params = state.params[:0]
-	state.response.head, state.response.body = state.fields[:0], state.body[:0]
-	state.heads = state.firstHeads[:]
+func newInstance() *instance {
+	i := new(instance)
+	i.request.params = i.params[:0]
+	i.response.head, i.response.body = i.fields[:0], i.body[:0]
+	i.heads = i.firstHeads[:]
+	return i
 }
 
 // Handle makes h the plugin's handler. Call it once, in an init function: the
@@ -127,6 +128,7 @@ const (
 // is there for package sdktest.
 func Serve(h Handler) (code int32) {
 	w, r := &state.response, &state.request
+	state.served++
 	r.reset()
 	w.reset()
 	defer func() {
