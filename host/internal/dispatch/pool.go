@@ -229,7 +229,7 @@ func (p *pool) tidy(ctx context.Context, now time.Time, sleepAfter time.Duration
 	surplus := (p.unused + 1) / 2
 	lonely := len(p.idle) == 1 && surplus == 1
 	p.unused = len(p.idle)
-	if lonely && (p.trimmed || p.cfg.Stateful) || surplus == 0 { // what it keeps is not to be trimmed
+	if lonely && p.trimmed || surplus == 0 {
 		p.mu.Unlock()
 		return
 	}

@@ -68,7 +68,7 @@ func TestAStatefulInstanceIsResetAfterAFailureOnly(t *testing.T) {
 	}
 	b.pools.Tidy()
 	b.pools.Tidy()
-	m.want("after a trap, and some time", counts{Made: 1, Resets: 1})
+	m.want("after a trap, and some time", counts{Made: 1, Resets: 1, Trims: 1})
 }
 
 func TestAPanicTakesItsInstanceAlong(t *testing.T) {

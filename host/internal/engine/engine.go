@@ -98,7 +98,7 @@ type Instance interface {
 	// If not, it is of no further use.
 	Reset() bool
 	// Trim gives memory back that an instance which handles nothing can do
-	// without; its next invocation takes somewhat longer.
+	// without. Its next invocation takes somewhat longer and sees no difference.
 	Trim()
 	// Close releases the instance's memory.
 	Close(ctx context.Context) error

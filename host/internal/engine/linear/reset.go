@@ -72,8 +72,8 @@ func (m *Memory) Reset(shrink func()) bool {
 	return done
 }
 
-// Trim drops the pages that an idle memory, put back before, keeps for its next
-// call.
+// Trim drops the pages that an idle memory keeps for its next call. It must be
+// as the pool's image, which is what is read there from then on.
 func (m *Memory) Trim() {
 	if m.reverts && m.drop(0, m.high) {
 		m.high = len(m.bytes)

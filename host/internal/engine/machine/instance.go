@@ -28,7 +28,7 @@ type Instance struct {
 
 	call   call
 	result [1]uint64
-	seeded bool // its generators have seeds of their own
+	used   bool // it has run since it was made or put back, and its generators have seeds of their own
 }
 
 // function is an export that is called.
@@ -131,17 +131,19 @@ func (in *Instance) Reset() bool {
 	for i, global := range in.globals {
 		global.Set(in.program.meta.Globals[i])
 	}
-	in.seeded = false
+	in.used = false
 	return true
 }
 
-// Trim gives back memory that an idle instance can do without: what of its own
-// it has beside the image, and stacks that calls have grown.
+// Trim gives back memory that an idle instance can do without: stacks that calls
+// have grown and, while it is as the image, what of its own it has beside that.
 func (in *Instance) Trim() {
 	for i := range in.functions {
 		in.functions[i].run = nil
 	}
-	in.memory.Trim()
+	if in.program.meta.Fresh == "" && !in.used {
+		in.memory.Trim()
+	}
 }
 
 // Memory returns the guest's memory, valid until it runs.

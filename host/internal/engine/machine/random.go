@@ -147,10 +147,10 @@ func matches(seed [32]byte, buf, counters []byte) bool {
 // reseed gives the generators of the instance seeds of their own, and has them
 // begin anew: what they had computed is taken for used.
 func (in *Instance) reseed() {
-	if in.seeded {
+	if in.used {
 		return
 	}
-	in.seeded = true
+	in.used = true
 	memory := in.memory.Bytes()
 	for _, at := range in.program.meta.Seeds {
 		state := memory[at : at+seedSize]

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -203,6 +204,46 @@ func TestFreshProgram(t *testing.T) {
 		if err := in.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestTrimChangesNothing: a trimmed instance answers as one that is not, whether
+// it can be put back or not, before its first request and where its state is
+// kept.
+func TestTrimChangesNothing(t *testing.T) {
+	fresh := enginetest.NewBuilder(1)
+	for range 1001 {
+		fresh.Global(1)
+	}
+	write := fresh.Native(abi.FnResponseWrite)
+	const at = 1024
+	answer := new(enginetest.Code).I32(at).I32(16).Call(write).Drop()
+	answer.I32(at + 8).I32(at + 8).Load64().I64(1).Op(0x7c).Store64() // i64.add
+	module := fresh.Data(at, "pristine").Handle(answer.I32(0)).Bytes()
+	for name, module := range map[string][]byte{"put back": enginetest.Canary(), "new each time": module} {
+		t.Run(name, func(t *testing.T) {
+			p := prepare(t, module)
+			if can := p.Fresh() == ""; can != (name == "put back") {
+				t.Fatalf("it can be put back: %v", can)
+			}
+			var answers [2][2]string
+			for i := range answers {
+				in, err := p.Instance(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = in.Close(context.Background()) }()
+				for n := range answers[i] {
+					if i == 1 {
+						in.Trim()
+					}
+					answers[i][n] = string(handle(t, in, enginetest.Invocation("", nil, nil)))
+				}
+			}
+			if answers[0] != answers[1] || answers[0][0] == answers[0][1] || !strings.HasPrefix(answers[0][0], "pristine") {
+				t.Errorf("untrimmed and trimmed: %q", answers)
+			}
+		})
 	}
 }
 
