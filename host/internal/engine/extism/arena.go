@@ -17,23 +17,30 @@ type arena struct {
 	mem    []byte
 	limit  int // most bytes of mem
 	budget *linear.Budget
-	held   []func() // gives back what mem has of the budget
+	held   []func() // gives back what mem and blocks have of the budget
 	blocks []block
-	freed  map[int][]int // blocks that were freed, as indices, by size
+	freed  map[int]int // the block that was freed last, by size
 }
 
 // block is a piece of the arena. Blocks follow each other without a gap.
 type block struct {
 	offset, size int // size is a multiple of align
 	length       int // bytes in use; -1 = free
+	before       int // of a free one: that of its size which was freed before; -1 = none
 }
 
 const (
 	align = 16
 	// minArena is what an arena has at its start.
 	minArena = 4 << 10
-	// maxBlocks bounds what is kept about blocks, which their size does not.
-	maxBlocks = 1 << 20
+	// blockSize is what is kept about a block.
+	blockSize = 32
+	// minBlocks is how many there is room for at the start.
+	minBlocks = 32
+	// maxBlocks bounds what is kept about all, which their size does not, to 4
+	// MiB: as many as 8-byte pieces in a body of 1 MiB, and far more than a
+	// plugin has that frees any.
+	maxBlocks = 1 << 17
 )
 
 // alloc returns the offset of a new block of n bytes, whatever was in them; 0
@@ -43,18 +50,41 @@ func (a *arena) alloc(n uint64) uint64 {
 		return 0
 	}
 	size := max(align, (int(n)+align-1)&^(align-1))
-	if list := a.freed[size]; len(list) > 0 {
-		i := list[len(list)-1]
-		a.freed[size] = list[:len(list)-1]
-		a.blocks[i].length = int(n)
-		return uint64(a.blocks[i].offset)
+	if i, ok := a.freed[size]; ok {
+		b := &a.blocks[i]
+		b.length = int(n)
+		a.setFreed(size, b.before)
+		return uint64(b.offset)
 	}
 	offset := a.end()
-	if len(a.blocks) == maxBlocks || !a.grow(offset+size) {
+	if !a.list() || !a.grow(offset+size) {
 		return 0
 	}
-	a.blocks = append(a.blocks, block{offset, size, int(n)})
+	a.blocks = append(a.blocks, block{offset: offset, size: size, length: int(n)})
 	return uint64(offset)
+}
+
+// list makes room for one more block.
+func (a *arena) list() bool {
+	n := len(a.blocks)
+	if n < cap(a.blocks) {
+		return true
+	}
+	more := min(max(n, minBlocks), maxBlocks-n)
+	if more == 0 || !a.hold(more*blockSize) {
+		return false
+	}
+	a.blocks = append(make([]block, 0, n+more), a.blocks...)
+	return true
+}
+
+// hold takes bytes from the budget, until drop.
+func (a *arena) hold(n int) bool {
+	release, err := a.budget.Hold(n)
+	if err == nil {
+		a.held = append(a.held, release)
+	}
+	return err == nil
 }
 
 // end is where the next block begins.
@@ -76,11 +106,9 @@ func (a *arena) grow(end int) bool {
 	}
 	if end > cap(a.mem) {
 		size := min(max(end, 2*cap(a.mem), minArena), a.limit)
-		release, err := a.budget.Hold(size - cap(a.mem))
-		if err != nil {
+		if !a.hold(size - cap(a.mem)) {
 			return false
 		}
-		a.held = append(a.held, release)
 		mem := make([]byte, len(a.mem), size)
 		copy(mem, a.mem)
 		a.mem = mem
@@ -95,15 +123,28 @@ func (a *arena) free(offset uint64) {
 	if !ok {
 		return
 	}
-	a.blocks[i].length = -1
-	if i < len(a.blocks)-1 {
-		if a.freed == nil {
-			a.freed = map[int][]int{}
-		}
-		a.freed[a.blocks[i].size] = append(a.freed[a.blocks[i].size], i)
+	if i == len(a.blocks)-1 {
+		a.blocks = a.blocks[:i]
 		return
 	}
-	a.blocks = a.blocks[:i]
+	b := &a.blocks[i]
+	b.length, b.before = -1, -1
+	if last, ok := a.freed[b.size]; ok {
+		b.before = last
+	}
+	a.setFreed(b.size, i)
+}
+
+// setFreed notes the block of that size which alloc takes first; -1 = none.
+func (a *arena) setFreed(size, i int) {
+	switch {
+	case i < 0:
+		delete(a.freed, size)
+	case a.freed == nil:
+		a.freed = map[int]int{size: i}
+	default:
+		a.freed[size] = i
+	}
 }
 
 // find returns the index of the block in use at an offset.
@@ -176,7 +217,7 @@ func (a *arena) store64(offset, v uint64) bool {
 // reset forgets every block and clears their bytes, so that the memory may
 // serve another invocation. What is more than a usual one needs is given up.
 func (a *arena) reset() {
-	if cap(a.mem) > maxKept {
+	if cap(a.mem)+cap(a.blocks)*blockSize > maxKept {
 		a.drop()
 	}
 	clear(a.mem)
@@ -185,13 +226,20 @@ func (a *arena) reset() {
 	a.freed = nil
 }
 
+// trim gives the memory of an arena with nothing in it back.
+func (a *arena) trim() {
+	if len(a.mem) == 0 {
+		a.drop()
+	}
+}
+
 // maxKept bounds what an arena keeps from one invocation to the next.
 const maxKept = 1 << 20
 
-// drop gives the memory back.
+// drop gives the memory back, with what is in it.
 func (a *arena) drop() {
 	for _, release := range a.held {
 		release()
 	}
-	a.mem, a.held = nil, nil
+	a.mem, a.blocks, a.held = nil, nil, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -165,6 +166,38 @@ func TestArenaIsBounded(t *testing.T) {
 	}
 	if n != 65 || cap(a.mem) > a.limit {
 		t.Errorf("got %d blocks in %d bytes", n, cap(a.mem))
+	}
+}
+
+// TestBlocksAreBounded: what is kept about blocks counts like their bytes, and is
+// given back.
+func TestBlocksAreBounded(t *testing.T) {
+	const size = 1 << 20
+	budget := linear.NewBudget(size)
+	a := arena{limit: 64 << 20, budget: budget}
+	for a.alloc(1) != 0 {
+	}
+	if kept := len(a.blocks) * (blockSize + align); kept < size/4 || kept > size {
+		t.Errorf("%d blocks within %d bytes", len(a.blocks), size)
+	}
+	if got := unsafe.Sizeof(block{}); got != blockSize {
+		t.Errorf("a block takes %d bytes and is counted as %d", got, blockSize)
+	}
+	a.reset()
+	a.trim()
+	if release, err := budget.Hold(size); err != nil {
+		t.Error(err)
+	} else {
+		release()
+	}
+	a.budget = linear.NewBudget(0)
+	for a.alloc(1) != 0 {
+	}
+	if len(a.blocks) != maxBlocks || cap(a.blocks) != maxBlocks {
+		t.Errorf("%d blocks and room for %d, want %d", len(a.blocks), cap(a.blocks), maxBlocks)
+	}
+	if a.reset(); cap(a.blocks) > 0 {
+		t.Errorf("room for %d blocks is kept", cap(a.blocks))
 	}
 }
 

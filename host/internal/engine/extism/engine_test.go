@@ -49,7 +49,7 @@ func TestNothingIsSeenByTheNextRequest(t *testing.T) {
 
 // TestCanaryIsFound is the other half: where an instance is used twice and not
 // put back, the guest of the test before does find two of three. The third is in
-// a block that the second request does not get.
+// the memory it shares with the host, which is the invocation's alone.
 func TestCanaryIsFound(t *testing.T) {
 	ctx := context.Background()
 	in, err := prepare(t, leak(), "run").Instance(ctx)
@@ -65,10 +65,103 @@ func TestCanaryIsFound(t *testing.T) {
 	if err := in.Handle(ctx, inv); err != nil {
 		t.Fatal(err)
 	}
-	own := binary.LittleEndian.Uint64(inv.Reply.Body[8:])
-	if block := binary.LittleEndian.Uint64(inv.Reply.Body[16:]); own != canary || block == 0 {
-		t.Errorf("own memory %x, var's block %d", own, block)
+	shared, own := binary.LittleEndian.Uint64(inv.Reply.Body), binary.LittleEndian.Uint64(inv.Reply.Body[8:])
+	if block := binary.LittleEndian.Uint64(inv.Reply.Body[16:]); shared != 0 || own != canary || block == 0 {
+		t.Errorf("shared memory %x, own memory %x, var's block %d", shared, own, block)
 	}
+}
+
+// TestWhatAStatefulInstanceForgets: an instance that is not put back has nothing
+// of an earlier invocation but what the guest keeps itself.
+func TestWhatAStatefulInstanceForgets(t *testing.T) {
+	guest := func(add func(offset, length, output uint32) *enginetest.Code) []byte {
+		b := newBuilder()
+		return b.run(add(b.env("input_offset", 0, i64), b.env("input_length", 0, i64), b.env("output_set", 2)).I32(0))
+	}
+	for _, c := range []struct {
+		name   string
+		module []byte
+		fails  string // what the second invocation, of no input, fails with; "" = it answers nothing
+	}{
+		{"output", guest(func(offset, length, output uint32) *enginetest.Code {
+			return code().Call(length).Wrap().If(func(c *enginetest.Code) { c.Call(offset).Call(length).Call(output) })
+		}), ""},
+		{"where the input was", guest(func(offset, _, output uint32) *enginetest.Code {
+			return code().Call(offset).I64(uint64(len(secret))).Call(output)
+		}), "output of 8 bytes at offset 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := instanceOf(t, prepare(t, c.module, "run"))
+			inv := invocation(secret, nil)
+			if err := in.Handle(t.Context(), inv); err != nil || string(inv.Reply.Body) != secret {
+				t.Fatalf("got %q, %v", inv.Reply.Body, err)
+			}
+			inv = invocation("", nil)
+			err := in.Handle(t.Context(), inv)
+			if c.fails != "" {
+				wantFault(t, err, fault.Trap, c.fails)
+			} else if err != nil || len(inv.Reply.Body) > 0 {
+				t.Errorf("got %q, %v", inv.Reply.Body, err)
+			}
+		})
+	}
+}
+
+const secret = "a secret"
+
+// TestAStatefulInstanceForgetsItsError: one that has failed answers the next
+// time, if it is used.
+func TestAStatefulInstanceForgetsItsError(t *testing.T) {
+	b := newBuilder()
+	length, put, set := b.env("input_length", 0, i64), b.env("input_offset", 0, i64), b.env("error_set", 1)
+	in := instanceOf(t, prepare(t, b.run(code().Call(length).Wrap().If(func(c *enginetest.Code) { c.Call(put).Call(set) }).I32(0)), "run"))
+	wantFault(t, in.Handle(t.Context(), invocation(secret, nil)), fault.Trap, secret)
+	if err := in.Handle(t.Context(), invocation("", nil)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTrimChangesNothing: an instance that is trimmed before its first
+// invocation has what it initialised, also where that keeps it from being put
+// back, and one that keeps its state keeps it.
+func TestTrimChangesNothing(t *testing.T) {
+	keeping := func() []byte {
+		b := newBuilder()
+		alloc, store, output := b.env("alloc", 1, i64), b.env("store_u64", 2), b.env("output_set", 2)
+		b.Func("_initialize", nil, nil, 1, code().I64(8).Call(alloc).Set(0).Get(0).I64(canary).Call(store).I32(ownAt).Get(0).Store64())
+		return b.run(code().I32(ownAt).Load64().I64(8).Call(output).I32(0))
+	}
+	in := instanceOf(t, prepare(t, keeping(), "run"))
+	in.Trim()
+	inv := invocation("", nil)
+	if err := in.Handle(t.Context(), inv); err != nil {
+		t.Fatal(err)
+	}
+	if got := binary.LittleEndian.Uint64(inv.Reply.Body); got != canary {
+		t.Errorf("after its initialisation a trimmed one finds %x, want %x", got, uint64(canary))
+	}
+	in = instanceOf(t, prepare(t, leak(), "run"))
+	for range 2 {
+		inv = invocation("", nil)
+		if err := in.Handle(t.Context(), inv); err != nil {
+			t.Fatal(err)
+		}
+		in.Trim()
+	}
+	if own, block := binary.LittleEndian.Uint64(inv.Reply.Body[8:]), binary.LittleEndian.Uint64(inv.Reply.Body[16:]); own != canary || block == 0 {
+		t.Errorf("a stateful one finds %x and block %d after it was trimmed", own, block)
+	}
+}
+
+// instanceOf returns an instance that is closed with the test.
+func instanceOf(t *testing.T, p engine.Program) engine.Instance {
+	t.Helper()
+	in, err := p.Instance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close(context.Background()) })
+	return in
 }
 
 func TestDeadline(t *testing.T) {

@@ -29,8 +29,8 @@ func (in instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 		return err
 	}
 	defer done()
+	defer s.end()
 	s.inv, s.input = inv, r.input(inv, body)
-	defer func() { s.inv, s.input = nil, nil }()
 	if err := in.call(ctx, inv, r.index); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (in instance) Reset() bool {
 
 // Trim implements engine.Instance.
 func (in instance) Trim() {
-	in.state().arena.drop()
+	in.state().arena.trim()
 	in.Instance.Trim()
 }
 

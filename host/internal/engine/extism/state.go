@@ -6,7 +6,7 @@ import (
 )
 
 // state is all that host functions act on: that of one invocation in one
-// instance.
+// instance, but for the vars, which are as lasting as the guest's memory.
 type state struct {
 	routes map[string]route
 	limit  int // most bytes of the guest's memory, and of its arena
@@ -36,10 +36,16 @@ func (s *state) left() string {
 	return ""
 }
 
-// reset forgets everything of an invocation.
+// reset forgets everything.
 func (s *state) reset() {
+	s.end()
+	s.vars, s.varBytes = nil, 0
+}
+
+// end forgets what is of one invocation, also where the guest's memory is kept.
+func (s *state) end() {
 	s.resetArena()
-	s.inv, s.vars, s.varBytes, s.response, s.exit = nil, nil, 0, response{}, 0
+	s.inv, s.response, s.exit = nil, response{}, 0
 }
 
 // text returns a copy of a block; "" for none.
