@@ -277,6 +277,11 @@ func send(ctx context.Context, method, url, token string, body io.Reader) (answe
 	if strings.HasSuffix(req.URL.Path, "/versions") {
 		req.Header.Set("Content-Type", "application/wasm")
 	}
+	return roundTrip(req)
+}
+
+// roundTrip sends a request and reads its answer.
+func roundTrip(req *http.Request) (answer, error) {
 	res, err := client.Do(req)
 	if err != nil {
 		return answer{}, err

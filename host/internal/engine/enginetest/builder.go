@@ -9,10 +9,10 @@ import (
 // Builder assembles a module: imports first, then functions. It trusts its
 // caller; what is wrong shows when the module is prepared.
 type Builder struct {
-	types, imports, funcs, globals, exports, codes, data [][]byte
-	memory                                               []byte
-	start                                                []byte
-	custom                                               []byte
+	types, imports, funcs, tables, globals, exports, codes, data [][]byte
+	memory                                                       []byte
+	start                                                        []byte
+	custom                                                       []byte
 }
 
 // NewBuilder returns a module with a memory of so many pages, exported.
@@ -76,6 +76,19 @@ func (b *Builder) Data(offset uint32, bytes string) *Builder {
 	return b
 }
 
+// Passive adds bytes that code copies to memory (memory.init) by the number of
+// calls of Data and Passive before.
+func (b *Builder) Passive(bytes string) *Builder {
+	b.data = append(b.data, str([]byte{1}, bytes))
+	return b
+}
+
+// Table adds a table of so many null functions.
+func (b *Builder) Table(size uint32) *Builder {
+	b.tables = append(b.tables, uleb([]byte{0x70, 0}, uint64(size)))
+	return b
+}
+
 // Global adds a mutable i64.
 func (b *Builder) Global(value uint64) *Builder {
 	b.globals = append(b.globals, append(append([]byte{i64, 1}, new(Code).I64(value).bytes...), opEnd))
@@ -101,11 +114,15 @@ func (b *Builder) Bytes() []byte {
 	m = append(m, vector(1, b.types)...)
 	m = append(m, vector(2, b.imports)...)
 	m = append(m, vector(3, b.funcs)...)
+	m = append(m, vector(4, b.tables)...)
 	m = append(m, vector(5, [][]byte{b.memory})...)
 	m = append(m, vector(6, b.globals)...)
 	m = append(m, vector(7, b.exports)...)
 	if b.start != nil {
 		m = append(m, section(8, b.start)...)
+	}
+	if len(b.data) > 0 {
+		m = append(m, section(12, uleb(nil, uint64(len(b.data))))...) // which code that names them needs
 	}
 	m = append(m, vector(10, b.codes)...)
 	m = append(m, vector(11, b.data)...)
