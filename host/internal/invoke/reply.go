@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/field"
@@ -13,11 +14,13 @@ import (
 // status it got cannot send half an answer.
 type Reply struct {
 	Status  int
-	Headers []abi.Pair
+	Headers []abi.Pair // whose strings are good until another invocation begins
 	Body    []byte
 
+	text      []byte     // what Headers are parts of
 	spare     []abi.Pair // takes the next head, so that a refused one changes nothing
-	headFault string     // why the last head was refused; a good one clears it
+	spareText []byte
+	headFault string // why the last head was refused; a good one clears it
 	bodyFault string
 }
 
@@ -26,7 +29,13 @@ func (r *Reply) reset() {
 	r.Headers = r.Headers[:0]
 	r.Body = r.Body[:0]
 	r.headFault, r.bodyFault = "", ""
+	if cap(r.text)+cap(r.spareText) > keptText {
+		r.text, r.spareText = nil, nil
+	}
 }
+
+// keptText bounds the memory for heads that a reply keeps for the next one.
+const keptText = 8 << 10
 
 // Fault says which rule the reply breaks, "" when none.
 func (r *Reply) Fault() string {
@@ -45,7 +54,8 @@ func (r *Reply) SetHead(layout []byte) abi.Status {
 		return abi.Limit
 	}
 	head := abi.ResponseHead{Headers: r.spare}
-	if !abi.DecodeResponseHead(string(layout), &head) {
+	r.spareText = append(r.spareText[:0], layout...)
+	if !abi.DecodeResponseHead(unsafe.String(unsafe.SliceData(r.spareText), len(layout)), &head) {
 		r.headFault = "response head is cut short"
 		return abi.Invalid
 	}
@@ -55,6 +65,7 @@ func (r *Reply) SetHead(layout []byte) abi.Status {
 	}
 	r.headFault = ""
 	r.Status, r.Headers, r.spare = int(head.Status), head.Headers, r.Headers[:0]
+	r.text, r.spareText = r.spareText, r.text
 	return abi.OK
 }
 
