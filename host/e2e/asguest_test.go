@@ -50,6 +50,7 @@ func TestASCounter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}
+	s.neutral(t, requests(), "GET", "/counter-as/nobody-was-here", "")
 }
 
 // answersAS sends requests in turn and looks at each whole answer.

@@ -407,6 +407,7 @@ func TestCServed(t *testing.T) {
 	if a := s.get(location); a.status != 404 || a.body != "no such note\n" {
 		t.Errorf("after it: %v", a)
 	}
+	s.neutral(t, requests(), "GET", location, "")
 }
 
 // TestCVectors has the C library decode and encode every vector of the ABI.
