@@ -26,6 +26,7 @@ const lattice = `
 fault             ->
 plugin            -> fault
 wasmbin           -> fault
+wasmbin/hostile   ->
 limit             -> plugin
 manifest          -> plugin limit
 router            -> plugin
