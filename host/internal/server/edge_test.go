@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -193,4 +195,16 @@ func TestCloseBeforeServe(t *testing.T) {
 	if err := p.Serve(ln); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("a second serve: %v, want an Internal fault", err)
 	}
+}
+
+// TestRefusalReachesWhoSends: a client that reads when it has sent everything
+// finds the refusal of its body, and not a broken connection.
+func TestRefusalReachesWhoSends(t *testing.T) {
+	addr := publicFor(t, echo)
+	const size = 16 << 20
+	got := roundTrip(t, addr, request("POST", "/small", strings.Repeat("a", size), "Content-Length: "+strconv.Itoa(size)))
+	if got.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d: %s", got.StatusCode, got.body)
+	}
+	checkProblem(t, got)
 }

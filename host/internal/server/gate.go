@@ -283,11 +283,9 @@ func (c *gateConn) Close() error {
 	return c.Conn.Close()
 }
 
-// What a lingering close takes at most.
-const (
-	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 4 << 20
-)
+// lingerTime is what a lingering close takes at most. It reads as much as arrives
+// meanwhile: whoever sends 64 MiB at once has not seen the answer before the end.
+const lingerTime = 500 * time.Millisecond
 
 func (c *gateConn) linger() {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
@@ -295,5 +293,5 @@ func (c *gateConn) linger() {
 		return
 	}
 	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	_, _ = io.Copy(io.Discard, c.Conn)
 }
