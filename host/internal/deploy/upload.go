@@ -84,6 +84,7 @@ func (w *stopwatch) run(name string, step func() error) error {
 // (routes of another plugin), Trap and Deadline (initialisation), TooLarge,
 // and those of the store.
 func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
+	defer d.pools.Litter() // the module, and copies of it that were checked and rewritten
 	w := &stopwatch{clock: d.cfg.Clock}
 	var r recalled
 	if err := w.run("inspect", func() (err error) { r, err = inspect(&up); return err }); err != nil {

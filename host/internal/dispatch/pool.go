@@ -276,7 +276,7 @@ func (p *pool) release(ctx context.Context, program engine.Program, cold []engin
 		return
 	}
 	p.report("close program", program.Close(context.WithoutCancel(ctx)))
-	p.pools.closed.Store(true)
+	p.pools.Litter()
 	p.mu.Lock()
 	p.drop()
 	p.mu.Unlock()

@@ -24,7 +24,7 @@ type Pools struct {
 	clock      func() time.Time
 	sleepAfter time.Duration
 	hunger     hunger
-	closed     atomic.Bool // a program was, since memory was given back last
+	litter     atomic.Bool // there is memory to give back
 
 	mu  sync.Mutex
 	all map[*pool]struct{}
@@ -78,11 +78,15 @@ func (g *Pools) interval() time.Duration {
 	return min(lookEvery, max(g.sleepAfter, time.Millisecond))
 }
 
-// giveBack returns to the system what closed programs have left. Finalizers
-// unmap their machine code, of whose size Go's collector knows nothing, and it
+// Litter tells that something large was done with, a program closed or an upload
+// tried, whose memory goes back to the system soon.
+func (g *Pools) Litter() { g.litter.Store(true) }
+
+// giveBack returns to the system what was littered. Finalizers unmap the machine
+// code of closed programs, of whose size Go's collector knows nothing, and it
 // does not run on its own accord in a process that has become idle.
 func (g *Pools) giveBack() {
-	if g.closed.Swap(false) {
+	if g.litter.Swap(false) {
 		debug.FreeOSMemory()
 	}
 }
