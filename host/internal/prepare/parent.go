@@ -147,6 +147,8 @@ func (c *child) supervise(started chan<- error) {
 }
 
 // judge makes an error for a person of the way a child ended, nil when it built.
+// The kernel limits the processor time by another count than it tells at the
+// end: by its ticks, which on a busy machine are up to a tenth ahead.
 func (c *child) judge(ctx context.Context, cause error, use usage, err error) error {
 	state := c.cmd.ProcessState
 	switch {
@@ -165,7 +167,7 @@ func (c *child) judge(ctx context.Context, cause error, use usage, err error) er
 		return nil
 	case saysOutOfMemory(c.stderr.kept.String()):
 		return outOfMemory(c.limits)
-	case wasKilled(state) && use.cpu >= c.limits.CPU-cpuSlack:
+	case wasKilled(state) && use.cpu >= c.limits.CPU/10*9:
 		return outOfTime(c.limits.CPU, " of processor time")
 	case wasKilled(state):
 		return fault.Wrap(fault.Unavailable, "prepare",
@@ -173,9 +175,6 @@ func (c *child) judge(ctx context.Context, cause error, use usage, err error) er
 	}
 	return fault.Wrap(fault.Internal, "prepare", "the process that builds broke down on this module", err)
 }
-
-// cpuSlack is what the kernel's count of processor time may lack when it kills.
-const cpuSlack = 100 * time.Millisecond
 
 func asFault(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
