@@ -191,7 +191,7 @@ func (s size) compare(t *testing.T, start size) {
 	}
 }
 
-func sizeOf(t *testing.T, s *server) (z size) {
+func sizeOf(t testing.TB, s *server) (z size) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/", s.cmd.Process.Pid)
 	status := readLines(t, dir+"status")
@@ -215,7 +215,7 @@ func sizeOf(t *testing.T, s *server) (z size) {
 	return z
 }
 
-func readLines(t *testing.T, name string) []string {
+func readLines(t testing.TB, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -2,11 +2,13 @@ package wasmbin
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/hostile"
 )
 
 // addModules adds the seeds of both targets.
@@ -23,6 +25,23 @@ func addModules(f *testing.F) {
 	f.Add([]byte(module(nil, code) + section(idCustom, text("name"), "\x01"+text(vec(u(0)+text("f"))))))
 	for seed := range uint64(8) {
 		f.Add(randomModule(seed))
+	}
+	// What is just within a cap is over it with checks, and wazero itself does
+	// not survive some custom sections.
+	addHostile(f, func(family string, b []byte) bool {
+		return len(b) <= 4<<10 && !slices.Contains([]string{"control flow", "body", "locals and types", "custom section"}, family)
+	})
+}
+
+// addHostile adds the hostile modules that are as wanted.
+func addHostile(f *testing.F, wanted func(family string, b []byte) bool) {
+	f.Helper()
+	for _, family := range hostile.Families() {
+		for _, m := range family.Modules {
+			if b := m.Make(); wanted(family.Name, b) {
+				f.Add(b)
+			}
+		}
 	}
 }
 

@@ -91,7 +91,7 @@ func manifest(lines ...string) string {
 }
 
 // hasty is a manifest whose requests are to end soon.
-func hasty() string { return manifest("[limits]", `deadline = "500ms"`) }
+func hasty() string { return manifest("[limits]", `deadline = "200ms"`) }
 
 // many repeats what instructions do not fill with anything else.
 func many(n int, parts ...string) string { return strings.Repeat(strings.Join(parts, ""), n) }

@@ -103,10 +103,10 @@ func customs() []Module {
 		{Name: "a section whose name is a file", Upload: taken, Request: served, Make: after(custom("../../../../etc/passwd\x00.wasm", "x"))},
 		{Name: "a section whose name is not UTF-8", Upload: invalid, Says: "UTF-8", Make: after(custom("\xff\xfe", "x"))},
 		{Name: "names of functions that are not there", Upload: taken, Request: served, Make: after(name("\x01" + text(vec(u(1<<31)+text("x")))))},
-		{Name: "4,000,000,000 names", Upload: tooLarge, Says: "building the module takes more than", Make: after(name("\x01" + text("\xff\xff\xff\xff\x0f")))},
-		{Name: "names that lie about their length", Upload: tooLarge, Says: "building the module takes more than", Make: after(name("\x01" + text("\x01\x00\xff\xff\xff\xff\x0fx")))},
+		{Name: "4,000,000,000 names", Upload: costly, Make: after(name("\x01" + text("\xff\xff\xff\xff\x0f")))},
+		{Name: "names that lie about their length", Upload: costly, Make: after(name("\x01" + text("\x01\x00\xff\xff\xff\xff\x0fx")))},
 		{Name: "names of 1 MiB", Upload: taken, Request: served, Make: after(name("\x00" + text(text(many(1<<20, "n"))) + "\x01" + text(vec("\x00"+text(many(1<<20, "f"))))))},
-		{Name: "names of locals without end", Upload: taken, Request: served, Make: after(name("\x02" + text(vec(items(50_000, "\x00"+vec(items(20, "\x00\x01x")...))...))))},
+		{Name: "names of locals without end", Upload: costly, Make: after(name("\x02" + text(vec(items(50_000, "\x00"+vec(items(20, "\x00\x01x")...))...))))},
 		{Name: "names of unknown things", Upload: taken, Request: served, Make: after(name(many(100_000, "\x7f\x01x")))},
 		{Name: "lines for a debugger that lie", Upload: taken, Request: served, Make: after(many(1, custom(".debug_info", many(1<<20, "\xff")), custom(".debug_line", many(1<<20, "\xff")), custom(".debug_abbrev", many(1<<20, "\xff")), custom(".debug_str", ""), custom(".debug_ranges", many(1<<20, "\xff"))))},
 	}

@@ -1,6 +1,10 @@
 package hostile
 
-import "github.com/wasmoor/wasmoor/abi"
+import (
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
 
 // parts are the items of a module's sections, as they are written.
 type parts struct {
@@ -37,7 +41,6 @@ func brIf(depth int) string    { return "\x0d" + u(depth) }
 func call(function int) string { return "\x10" + u(function) }
 func get(local int) string     { return "\x20" + u(local) }
 func set(local int) string     { return "\x21" + u(local) }
-func tee(local int) string     { return "\x22" + u(local) }
 func number(n int64) string    { return "\x41" + s(n) }
 
 func funcType(params, results string) string { return "\x60" + text(params) + text(results) }
@@ -50,11 +53,7 @@ const none = "\x00"
 
 // body is a function's code behind its locals, a vector of groups.
 func body(locals string, code ...string) string {
-	all := locals
-	for _, c := range code {
-		all += c
-	}
-	return text(all + end)
+	return text(locals + many(1, code...) + end)
 }
 
 // guest returns what serves requests with an empty answer.
@@ -99,24 +98,30 @@ func (p *parts) typed(params, results string) int {
 }
 
 func (p *parts) bytes() []byte {
-	b := header
+	var b strings.Builder
+	b.WriteString(header)
 	for _, part := range []struct {
 		id    byte
 		items []string
 	}{
-		{idType, p.types}, {idImport, p.imports}, {idFunction, p.functions}, {idTable, p.tables},
-		{idMemory, p.memories}, {idGlobal, p.globals}, {idExport, p.exports},
+		{idType, p.types},
+		{idImport, p.imports},
+		{idFunction, p.functions},
+		{idTable, p.tables},
+		{idMemory, p.memories},
+		{idGlobal, p.globals},
+		{idExport, p.exports},
 	} {
-		b += vector(part.id, part.items)
+		b.WriteString(vector(part.id, part.items))
 	}
 	if p.start != "" {
-		b += section(idStart, p.start)
+		b.WriteString(section(idStart, p.start))
 	}
-	b += vector(idElement, p.elements)
+	b.WriteString(vector(idElement, p.elements))
 	if p.data != nil {
-		b += section(idDataCount, u(len(p.data)))
+		b.WriteString(section(idDataCount, u(len(p.data))))
 	}
-	return []byte(b + vector(idCode, p.codes) + vector(idData, p.data) + p.after)
+	return []byte(b.String() + vector(idCode, p.codes) + vector(idData, p.data) + p.after)
 }
 
 func vector(id byte, items []string) string {

@@ -28,7 +28,7 @@ func sizes() []Module {
 		{Name: "a table of 100,000,000 elements", Upload: invalid, Says: "over the limit of", Make: table(funcRef + "\x00" + u(100_000_000))},
 		{Name: "a table that is larger than it may be", Upload: invalid, Says: "below its minimum", Make: table(funcRef + "\x01\x02\x01")},
 		{Name: "a table just as large as may be", Upload: taken, Request: served, Make: table(externRef + "\x00" + u(200_000))},
-		{Name: "100 tables just as large as may be", Upload: taken, Request: served, Make: table(items(100, funcRef+"\x00"+u(200_000))...)},
+		{Name: "100 tables just as large as may be", Upload: costly, Make: table(items(100, funcRef+"\x00"+u(200_000))...)},
 		{Name: "1,000,000 tables", Upload: invalid, Says: "over the limit of", Make: table(items(1_000_000, funcRef+"\x00\x00")...)},
 		{Name: "elements that fill a table", Upload: taken, Request: served, Make: changed(func(p *parts) {
 			p.tables = []string{funcRef + "\x00" + u(200_000)}
@@ -38,17 +38,17 @@ func sizes() []Module {
 			p.tables = []string{funcRef + "\x00\x01"}
 			p.elements = []string{"\x00" + number(1) + end + vec("\x00")}
 		})},
-		{Name: "elements that fill a table, 100 times", Upload: tooLarge, Says: "building the module takes more than", Make: changed(func(p *parts) {
+		{Name: "elements that fill a table, 100 times", Upload: costly, Make: changed(func(p *parts) {
 			p.tables = []string{funcRef + "\x00" + u(200_000)}
 			p.elements = items(100, "\x00"+zero+end+u(200_000)+many(200_000, "\x00"))
 		})},
-		{Name: "elements that are expressions", Upload: taken, Request: served, Make: changed(func(p *parts) {
+		{Name: "elements that are expressions", Upload: costly, Make: changed(func(p *parts) {
 			p.elements = []string{"\x05" + funcRef + u(200_000) + many(200_000, "\xd2\x00"+end)}
 		})},
-		{Name: "100,000 segments of elements", Upload: taken, Request: served, Make: changed(func(p *parts) {
+		{Name: "100,000 segments of elements", Upload: costly, Make: changed(func(p *parts) {
 			p.elements = items(100_000, "\x01\x00\x00")
 		})},
-		{Name: "100,000 globals", Upload: taken, Request: served, Make: changed(func(p *parts) {
+		{Name: "100,000 globals", Upload: costly, Make: changed(func(p *parts) {
 			p.globals = items(100_000, v128+"\x01\xfd\x0c"+many(16, "\x07")+end)
 		})},
 		{Name: "1,000,000 globals", Upload: invalid, Says: "over the limit of", Make: changed(func(p *parts) { p.globals = items(1_000_000, i32+"\x01"+zero+end) })},
@@ -56,9 +56,9 @@ func sizes() []Module {
 		{Name: "a global of a long expression", Upload: invalid, Says: "", Make: changed(func(p *parts) {
 			p.globals = []string{i32 + "\x00" + many(1_000_000, zero) + many(999_999, add) + end}
 		})},
-		{Name: "100,000 segments of data", Upload: taken, Request: served, Make: changed(func(p *parts) { p.data = items(100_000, "\x00"+zero+end+"\x01x") })},
+		{Name: "100,000 segments of data", Upload: costly, Make: changed(func(p *parts) { p.data = items(100_000, "\x00"+zero+end+"\x01x") })},
 		{Name: "1,000,000 segments of data", Upload: invalid, Says: "over the limit of", Make: changed(func(p *parts) { p.data = items(1_000_000, "\x01\x00") })},
-		{Name: "data over data", Upload: taken, Request: served, Make: changed(func(p *parts) {
+		{Name: "data over data", Upload: costly, Make: changed(func(p *parts) {
 			p.memories = []string{"\x00" + u(16)}
 			p.data = items(60, "\x00"+zero+end+text(many(1<<20, "\x07")))
 		})},
