@@ -66,7 +66,8 @@ func (m *Module) readCode(r *reader) {
 func (m *Module) readBody(r *reader, index int) {
 	start := r.at
 	size := r.u32("a body's size")
-	b := body{reader: reader{b: r.b, at: r.at, where: r.where}, m: m}
+	t := m.callee(uint32(index))
+	b := body{reader: reader{b: r.b, at: r.at, where: r.where}, m: m, labels: []label{{values: len(t.Results)}}}
 	if r.skip(size, "a function body"); r.err != nil {
 		return
 	}
@@ -77,11 +78,10 @@ func (m *Module) readBody(r *reader, index int) {
 	b.end = r.at
 	content := b.at
 	b.locals()
-	b.flow = m.edit.startBody(m, content, &b, len(m.typeAt(m.functions[index]).Params)+b.declared)
+	b.cost.locals = len(t.Params) + b.declared
+	b.flow = m.edit.startBody(m, content, &b, b.cost.locals)
 	b.instructions()
-	if m.work += b.work(); m.work > MaxModuleWork {
-		b.fail(start, "the functions up to here have together more blocks and locals than allowed (%d of %d)", m.work, MaxModuleWork)
-	}
+	b.total(start)
 	if r.err = b.err; r.err == nil {
 		m.edit.flushBody(r.at)
 	}
@@ -91,14 +91,13 @@ func (m *Module) readBody(r *reader, index int) {
 type body struct {
 	reader
 	m        *Module
-	flow     *flow  // nil without instrumentation
-	groups   int    // of locals
-	first    int    // offset of the first group
-	declared int    // locals
-	loops    []bool // of each open block, whether it is a loop
-	nested   int    // open loops
-	blocks   int    // so far
-	targets  int    // of branch tables so far
+	flow     *flow // nil without instrumentation
+	groups   int   // of locals
+	first    int   // offset of the first group
+	declared int   // locals
+	labels   []label
+	nested   int // open loops
+	cost     cost
 }
 
 func (b *body) locals() {
@@ -118,31 +117,30 @@ func (b *body) locals() {
 }
 
 // instructions walks to the end of the body and checks what makes compilers
-// slow: how deep loops nest, how many blocks share how many locals, and how many
-// targets a branch has.
+// slow (see cost).
 func (b *body) instructions() {
 	for b.err == nil {
 		start := b.at
 		switch op := b.byte("a function body"); op {
 		case opBlock, opLoop, opIf:
-			b.blockType()
-			b.open(start, op == opLoop)
+			b.open(start, op, b.blockType())
 		case opEnd:
-			if len(b.loops) == 0 {
+			if len(b.labels) == 1 {
 				b.done()
 				b.flow.finish()
 				return
 			}
 			b.close()
-		case opBr, opBrIf:
-			b.label()
+		case opBr:
+			b.branch(start)
+		case opBrIf:
+			b.branch(start)
+			b.split(start, 1)
 		case opBrTable:
 			n := b.count("branch targets", 1, MaxTargets)
-			if b.targets += n; b.targets > MaxTargets {
-				b.fail(start, "%d targets of branch tables are over the limit of %d", b.targets, MaxTargets)
-			}
+			b.choose(start, n)
 			for range n + 1 {
-				b.label()
+				b.branch(start)
 			}
 		default:
 			b.operands(start, op)
@@ -154,52 +152,16 @@ func (b *body) instructions() {
 }
 
 // blockType passes the type of a block: none, a value, or the index of a type.
-func (b *body) blockType() {
+func (b *body) blockType() FuncType {
 	start := b.at
-	if start < b.end && b.b[start] != blockEmpty && typeName(abi.Type(b.b[start])) == "" {
-		b.index("a block's type", len(b.m.types))
-		return
+	if start < b.end && b.b[start] != blockEmpty {
+		if typeName(abi.Type(b.b[start])) == "" {
+			return b.m.typeAt(b.index("a block's type", len(b.m.types)))
+		}
+		return FuncType{Results: []abi.Type{abi.Type(b.byte("a block's type"))}}
 	}
 	b.byte("a block's type")
-}
-
-// label passes how many blocks a branch leaves.
-func (b *body) label() { b.index("a branch", len(b.loops)+1) }
-
-func (b *body) open(start int, loop bool) {
-	b.loops = append(b.loops, loop)
-	b.split(start, 1)
-	if loop {
-		b.nested++
-	}
-	switch {
-	case b.nested > MaxLoopDepth:
-		b.fail(start, "loops nest deeper than %d", MaxLoopDepth)
-	case len(b.loops) > MaxDepth:
-		b.fail(start, "blocks nest deeper than %d", MaxDepth)
-	}
-}
-
-// bulkBlocks is how many blocks an engine makes of a bulk operation on memory.
-const bulkBlocks = 2
-
-// split counts blocks that a compiler has to make.
-func (b *body) split(start, blocks int) {
-	if b.blocks += blocks; b.work() > MaxWork {
-		b.fail(start, "a function with %d locals has more than %d blocks, more than allowed; split it", b.declared, b.blocks-blocks)
-	}
-}
-
-// work estimates what the blocks cost a compiler: each has all the locals to
-// merge, and some passes look at blocks pairwise.
-func (b *body) work() int { return b.blocks * (b.declared + b.blocks/64) }
-
-func (b *body) close() {
-	last := len(b.loops) - 1
-	if b.loops[last] {
-		b.nested--
-	}
-	b.loops = b.loops[:last]
+	return FuncType{}
 }
 
 func (r *reader) skipIndexes(n int) {
@@ -213,10 +175,12 @@ func (r *reader) skipIndexes(n int) {
 func (b *body) operands(start int, op byte) {
 	switch {
 	case op <= 0x01, op == opElse, op == 0x0f, op == 0x1a, op == 0x1b: // unreachable, nop, return, drop, select
-	case op == opCall, op == opRefFunc:
+	case op == opCall:
+		b.call(start, b.m.callee(b.m.function(&b.reader, "a function")))
+	case op == opRefFunc:
 		b.m.function(&b.reader, "a function")
 	case op == opCallIndirect:
-		b.index("a type", len(b.m.types))
+		b.call(start, b.m.typeAt(b.index("a type", len(b.m.types))))
 		b.index("a table", b.m.tables)
 	case op == opSelectT:
 		b.valueTypes("types")
@@ -229,8 +193,11 @@ func (b *body) operands(start int, op byte) {
 		b.m.unsound(op == opTableSet, "its code writes to a table (table.set)")
 	case op >= 0x28 && op <= 0x3e: // loads and stores
 		b.skipIndexes(2)
-	case op == opMemorySize, op == opMemoryGrow:
+	case op == opMemorySize:
 		b.index("a memory", b.m.memories)
+	case op == opMemoryGrow:
+		b.index("a memory", b.m.memories)
+		b.split(start, 1)
 	case op == 0x41:
 		b.skipSigned(32)
 	case op == 0x42:
@@ -255,9 +222,7 @@ func (b *body) operands(start int, op byte) {
 // operations with one or two indexes.
 func (b *body) miscOperands(start int) {
 	op := b.u32("an instruction")
-	if op == miscMemoryInit || op == miscMemoryCopy || op == miscMemoryFill {
-		b.split(start, bulkBlocks)
-	}
+	b.split(start, miscBlocks(op))
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
 	case miscMemoryInit:

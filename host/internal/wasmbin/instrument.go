@@ -14,8 +14,9 @@ const (
 	ReservedPrefix = "wasmoor:"
 
 	// InterruptModule and InterruptName are the import that Instrument adds, of
-	// type () -> (). It is called well within every millisecond of guest code,
-	// and ends the call or returns.
+	// type () -> (). It is called usually several times in each millisecond of
+	// guest code, a few milliseconds apart where that waits for memory most, and
+	// ends the call or returns.
 	InterruptModule = ReservedPrefix + "interrupt"
 	InterruptName   = "check"
 

@@ -19,7 +19,8 @@ import (
 // harms an engine; the size of the module is the caller's to bound.
 const (
 	MaxTypes     = 10_000
-	MaxParams    = 1_000 // and results, of one type, as in the WebAssembly JavaScript API
+	MaxParams    = 1_000   // and results, of one type, as in the WebAssembly JavaScript API
+	MaxSignature = 100_000 // parameters and results of all types, which engines keep as text too
 	MaxImports   = 10_000
 	MaxFunctions = 100_000 // 100,000 compile in 0.3 s
 	MaxTables    = 100
@@ -34,16 +35,19 @@ const (
 	MaxPages     = 1 << 16 // of a memory: 4 GiB
 )
 
-// Bounds of control flow, which costs a compiler more than its bytes: without
-// them 8 kB of nested loops compile for 23 s, within them the worst function
-// found takes some seconds. In brackets the most in Go's own tools, QuickJS, and
-// modules made by TinyGo, Rust and Zig.
+// Bounds of what costs a compiler more than its bytes: without them 8 kB of
+// nested loops compile for 23 s, and 27 kB of a branch table for 16 s; within
+// them the worst module found takes some seconds. In brackets the most in Go's
+// own tools, QuickJS, and modules made by TinyGo, Rust, Zig and Haskell.
 const (
 	MaxDepth      = 5_000      // open blocks (1,152)
 	MaxLoopDepth  = 32         // open loops (6)
-	MaxTargets    = 25_000     // targets of all branch tables of a function (1,642)
-	MaxWork       = 500_000    // blocks, with those of bulk operations, times locals and a share of the blocks (72,000)
-	MaxModuleWork = 10_000_000 // of all functions (2,500,000 in 14 MB of Go)
+	MaxTargets    = 25_000     // targets of all branch tables of a function (3,125)
+	MaxCalls      = 25_000     // calls in a function (1,706)
+	MaxWork       = 2_000_000  // blocks and calls times locals, and a share of the blocks squared (550,000)
+	MaxModuleWork = 20_000_000 // of all functions (6,500,000 in 14 MB of Go)
+	MaxCarried    = 2_000_000  // values that all blocks, branches and calls carry (130,000)
+	MaxReloads    = 5_000_000  // calls times mutable globals, which each call may change (600,000)
 )
 
 // PageSize is the size of a page of memory.
@@ -75,6 +79,8 @@ type Module struct {
 	globals   int
 	dataCount int // -1 without its section
 	work      int // of all functions
+	carried   int // by their blocks, branches and calls
+	reloads   int // of globals behind their calls
 }
 
 // mutableGlobal is a mutable global of the module's own, by its index among them.

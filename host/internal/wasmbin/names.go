@@ -7,11 +7,32 @@ const (
 	namesOfLocals
 )
 
+// nameSection is the name of the custom section of names.
+const nameSection = "name"
+
+// checkNameSections refuses name sections whose counts and sizes lie: engines
+// trust those too.
+func (m *Module) checkNameSections(b []byte) error {
+	for _, s := range m.Sections {
+		if !s.Custom() || s.Name != nameSection {
+			continue
+		}
+		r := &reader{b: b, at: s.Start, end: s.End, where: s.Name}
+		for r.left() > 0 {
+			r.subsection(m)
+		}
+		if r.err != nil {
+			return r.err
+		}
+	}
+	return nil
+}
+
 // appendNames appends the name section with the new indexes of functions, or
 // nothing if there is none that can be read: names are for people.
 func (e *editor) appendNames(out []byte, m *Module) []byte {
 	for _, s := range m.Sections {
-		if !s.Custom() || s.Name != "name" {
+		if !s.Custom() || s.Name != nameSection {
 			continue
 		}
 		r := &reader{b: e.b, at: s.Start, end: s.End, where: s.Name}
@@ -29,16 +50,28 @@ func (e *editor) appendNames(out []byte, m *Module) []byte {
 
 // appendSubsection appends the next subsection if it is one that traps use.
 func appendSubsection(out []byte, r *reader, m *Module) []byte {
-	id := r.byte("a subsection")
-	size := r.u32("a subsection's size")
-	inner := &reader{b: r.b, at: r.at, end: r.at, where: r.where}
-	if r.skip(size, "a subsection"); r.err != nil {
+	id, data := r.subsection(m)
+	if r.err != nil || id > namesOfLocals {
 		return out
 	}
+	return append(appendU32(append(out, id), uint32(len(data))), data...)
+}
+
+// subsection reads a subsection and returns what it holds with the new indexes
+// of functions.
+func (r *reader) subsection(m *Module) (id byte, data []byte) {
+	id = r.byte("a subsection")
+	size := r.u32("a subsection's size")
+	inner := &reader{b: r.b, at: r.at, where: r.where}
+	if r.skip(size, "a subsection"); r.err != nil {
+		return id, nil
+	}
 	inner.end = r.at
-	data := r.b[inner.at:inner.end]
+	data = r.b[inner.at:inner.end]
 	switch id {
 	case namesOfModule:
+		inner.pass("a name")
+		inner.done()
 	case namesOfFunctions:
 		data = shiftedNames(inner, m, func() { inner.pass("a name") })
 	case namesOfLocals:
@@ -48,11 +81,11 @@ func appendSubsection(out []byte, r *reader, m *Module) []byte {
 				inner.pass("a name")
 			}
 		})
-	default:
-		return out
 	}
-	r.err = inner.err
-	return append(appendU32(append(out, id), uint32(len(data))), data...)
+	if r.err = inner.err; r.err != nil {
+		r.at = r.end
+	}
+	return id, data
 }
 
 // shiftedNames returns a map from functions to what item passes.

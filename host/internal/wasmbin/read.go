@@ -37,7 +37,10 @@ func scan(b []byte, e *editor) (*Module, error) {
 			}
 		}
 	}
-	return m, m.checkCode()
+	if err := m.checkCode(); err != nil {
+		return m, err
+	}
+	return m, m.checkNameSections(b)
 }
 
 func (m *Module) section(b []byte, s Section) error {
@@ -131,12 +134,16 @@ const funcForm = 0x60
 func (m *Module) readTypes(r *reader) {
 	m.types = make([]FuncType, 0, r.count("types", 3, MaxTypes))
 	m.edit.begin(idType, cap(m.types), r.at)
+	values := 0
 	for range cap(m.types) {
 		start := r.at
 		if form := r.byte("a type"); form != funcForm {
 			r.fail(start, "type form 0x%02x is not a function; build for WebAssembly 2.0", form)
 		}
 		t := FuncType{Params: r.valueTypes("parameters"), Results: r.valueTypes("results")}
+		if values += len(t.Params) + len(t.Results); values > MaxSignature {
+			r.fail(start, "the types up to here have %d parameters and results, over the limit of %d; pass what is large in memory", values, MaxSignature)
+		}
 		if r.err != nil {
 			return
 		}
@@ -238,6 +245,14 @@ func (m *Module) function(r *reader, what string) uint32 {
 		m.edit.index(start, r.at, index+1)
 	}
 	return index
+}
+
+// callee returns the type of a function, an empty one if there is none.
+func (m *Module) callee(index uint32) FuncType {
+	if int64(index) >= int64(len(m.functions)) {
+		return FuncType{}
+	}
+	return m.typeAt(m.functions[index])
 }
 
 // index reads an index below n.

@@ -1,0 +1,130 @@
+package wasmbin
+
+// cost is what makes a compiler slow in a function beyond its bytes.
+type cost struct {
+	locals  int // with parameters
+	blocks  int // so far
+	calls   int // so far
+	targets int // of branch tables so far
+}
+
+// label is an open block, the first of them the function itself.
+type label struct {
+	loop   bool
+	values int // that a branch to it carries
+}
+
+// Blocks that an engine makes, with those of the checks that Instrument adds.
+const (
+	loopBlocks  = 4 // a check takes two
+	ifBlocks    = 2 // its sides
+	bulkBlocks  = 4 // of a bulk operation on memory, which is a choice and a loop
+	tableBlocks = 8 // of a table, which has a check of its own
+)
+
+// miscBlocks is how many blocks what follows 0xfc takes.
+func miscBlocks(op uint32) int {
+	switch op {
+	case miscMemoryInit, miscMemoryCopy, miscMemoryFill:
+		return bulkBlocks
+	case miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
+		return tableBlocks
+	}
+	return 0
+}
+
+func (b *body) open(start int, op byte, t FuncType) {
+	l := label{loop: op == opLoop, values: len(t.Results)}
+	blocks := 1
+	switch op {
+	case opIf:
+		blocks = ifBlocks
+	case opLoop:
+		l.values, blocks = len(t.Params), loopBlocks
+		b.nested++
+	}
+	b.labels = append(b.labels, l)
+	b.split(start, blocks)
+	b.carry(start, len(t.Params)+len(t.Results))
+	switch {
+	case b.nested > MaxLoopDepth:
+		b.fail(start, "loops nest deeper than %d", MaxLoopDepth)
+	case len(b.labels)-1 > MaxDepth:
+		b.fail(start, "blocks nest deeper than %d", MaxDepth)
+	}
+}
+
+func (b *body) close() {
+	last := len(b.labels) - 1
+	if b.labels[last].loop {
+		b.nested--
+	}
+	b.labels = b.labels[:last]
+}
+
+// branch passes how many blocks a branch leaves.
+func (b *body) branch(start int) {
+	depth := b.index("a branch", len(b.labels))
+	if b.err == nil {
+		b.carry(start, b.labels[len(b.labels)-1-int(depth)].values)
+	}
+}
+
+// choose counts the targets of a branch table.
+func (b *body) choose(start, targets int) {
+	if b.cost.targets += targets; b.cost.targets > MaxTargets {
+		b.fail(start, "%d targets of branch tables are over the limit of %d", b.cost.targets, MaxTargets)
+	}
+}
+
+// call counts a call of a function of that type.
+func (b *body) call(start int, t FuncType) {
+	b.carry(start, len(t.Params)+len(t.Results))
+	b.m.reloads += 1 + len(b.m.mutable)
+	switch b.cost.calls++; {
+	case b.cost.calls > MaxCalls:
+		b.fail(start, "a function has more than %d calls; split it", MaxCalls)
+	case b.m.reloads > MaxReloads:
+		b.fail(start, "the calls up to here times the %d mutable globals are over the limit of %d; keep variables in memory", len(b.m.mutable), MaxReloads)
+	}
+	b.check(start)
+}
+
+// carry counts values that a branch, a block or a call carries.
+func (b *body) carry(start, values int) {
+	if b.m.carried += values; b.m.carried > MaxCarried {
+		b.fail(start, "the blocks, branches and calls up to here carry more than %d values; pass fewer at a time", MaxCarried)
+	}
+}
+
+// split counts blocks that a compiler has to make.
+func (b *body) split(start, blocks int) {
+	b.cost.blocks += blocks
+	b.check(start)
+}
+
+func (b *body) check(start int) {
+	if b.cost.work() > MaxWork {
+		b.fail(start, "a function with %d locals has more blocks and calls than allowed (%d and %d); split it", b.cost.locals, b.cost.blocks, b.cost.calls)
+	}
+}
+
+// total adds the function's cost to the module's.
+func (b *body) total(start int) {
+	if b.m.work += b.cost.work(); b.m.work > MaxModuleWork {
+		b.fail(start, "the functions up to here have together more blocks, calls and locals than allowed (%d of %d); split the module", b.m.work, MaxModuleWork)
+	}
+}
+
+// Some passes of compilers look at blocks pairwise, a share of a block's work
+// for each pair. Below fewBlocks that is less than what their code costs.
+const (
+	fewBlocks = 512
+	pairShare = 16
+)
+
+// work estimates what a compiler does: each block has all the locals to merge,
+// each call has them to save, and blocks meet each other.
+func (c *cost) work() int {
+	return (c.blocks+c.calls)*c.locals + c.blocks*max(c.blocks-fewBlocks, 0)/pairShare
+}
