@@ -45,7 +45,7 @@ func TestCaps(t *testing.T) {
 		{"calls by table", repeat("\x11\x00\x00"), MaxCalls, "more than 25000 calls; split it"},
 		{"calls over 1,000 locals", func(n int) string {
 			return capped(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x10\x00", n)))
-		}, MaxWork / 1000, "with 1000 locals has more blocks and calls than allowed (0 and 2001); split it"},
+		}, MaxWork / 5000, "with 1000 locals has more blocks and calls than allowed (0 and 401); split it"},
 		{"values of a branch table", func(n int) string {
 			return capped(function("\x02\x01\x0e" + u(uint32(n)) + strings.Repeat("\x00", n+1) + "\x0b"))
 		}, (MaxCarried-200)/100 - 1, "carry more than 2000000 values; pass fewer at a time"},

@@ -118,13 +118,16 @@ func (b *body) total(start int) {
 
 // Some passes of compilers look at blocks pairwise, a share of a block's work
 // for each pair. Below fewBlocks that is less than what their code costs.
+// Locals that live on behind a block cost the more the more there are: 5,000 of
+// them 2 us a block each.
 const (
 	fewBlocks = 512
 	pairShare = 16
+	fewLocals = 250
 )
 
 // work estimates what a compiler does: each block has all the locals to merge,
 // each call has them to save, and blocks meet each other.
 func (c *cost) work() int {
-	return (c.blocks+c.calls)*c.locals + c.blocks*max(c.blocks-fewBlocks, 0)/pairShare
+	return (c.blocks+c.calls)*c.locals*(1+c.locals/fewLocals) + c.blocks*max(c.blocks-fewBlocks, 0)/pairShare
 }

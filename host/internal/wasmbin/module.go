@@ -44,7 +44,7 @@ const (
 	MaxLoopDepth  = 32         // open loops (6)
 	MaxTargets    = 25_000     // targets of all branch tables of a function (3,125)
 	MaxCalls      = 25_000     // calls in a function (1,706)
-	MaxWork       = 2_000_000  // blocks and calls times locals, and a share of the blocks squared (550,000)
+	MaxWork       = 2_000_000  // see cost.work (550,000)
 	MaxModuleWork = 20_000_000 // of all functions (6,500,000 in 14 MB of Go)
 	MaxCarried    = 2_000_000  // values that all blocks, branches and calls carry (130,000)
 	MaxReloads    = 5_000_000  // calls times mutable globals, which each call may change (600,000)

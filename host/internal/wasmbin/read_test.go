@@ -173,7 +173,7 @@ func TestReadRefuses(t *testing.T) {
 		{"blocks without locals", header + one + section(idCode, vec(function(strings.Repeat("\x02\x40\x0b", 10_000)))), "(5919 and 0); split it"},
 		{"fills", header + one + memory + section(idCode, vec(function(strings.Repeat("\xfc\x0b\x00", 5_000)))), "(5920 and 0); split it"},
 		{"blocks of many functions", header + types + section(idFunction, vec(slices.Repeat([]string{u(0)}, 30)...)) +
-			section(idCode, vec(slices.Repeat([]string{withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 800))}, 30)...)), "together more"},
+			section(idCode, vec(slices.Repeat([]string{withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 300))}, 30)...)), "together more"},
 		{"segment form", header + section(idElement, vec("\x08\x00\x00")), "form 8"},
 		{"segment kind", header + section(idElement, vec("\x01\x01\x00")), "element kind 1"},
 		{"segment of no table", header + section(idElement, vec("\x02\x00"+zero+"\x00\x00")), "table"},
@@ -201,7 +201,7 @@ func TestReadTakesWhatIsAtTheLimit(t *testing.T) {
 		"loops":   function(strings.Repeat(nest("\x03\x40", MaxLoopDepth), 3)),
 		"blocks":  function(nest("\x02\x40", MaxDepth)),
 		"targets": function("\x0e" + u(MaxTargets) + strings.Repeat("\x00", MaxTargets+1)),
-		"locals":  withLocals("\x01"+u(MaxLocals)+i32, strings.Repeat("\x04\x40\x0b", 99)),
+		"locals":  withLocals("\x01"+u(MaxLocals)+i32, strings.Repeat("\x04\x40\x0b", 9)),
 		"size":    function(strings.Repeat("\x01", MaxBody-2)),
 	} {
 		in := header + section(idType, vec(funcType("", ""))) + section(idFunction, vec(u(0))) + section(idCode, vec(body))
