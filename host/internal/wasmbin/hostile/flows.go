@@ -38,7 +38,7 @@ func flows() []Module {
 			Name: "ifs with elses, one in the other", Upload: costly,
 			Make: with(over(100), many(2_000, get(0)+ifThen)+many(2_000, elseThen+count+end)),
 		},
-		{Name: "100,000 ifs in one another", Upload: invalid, Says: "blocks nest deeper than", Make: with(over(1), many(100_000, get(0)+ifThen)+many(100_000, end))},
+		{Name: "100,000 ifs in one another", Upload: invalid, Says: "split it", Make: with(over(1), many(100_000, get(0)+ifThen)+many(100_000, end))},
 		{Name: "10,000 loops", Upload: invalid, Says: "split it", Make: with(over(1), many(10_000, loop+count+get(0)+brIf(0)+end))},
 		{Name: "loops in a row, just as many as may be", Upload: costly, Make: with(over(1), many(5_600, loop+count+get(0)+brIf(0)+end))},
 		{Name: "a branch table with 1,000,000 targets", Upload: invalid, Says: "over the limit of", Make: with(over(1), targets(1_000_000))},
@@ -49,7 +49,7 @@ func flows() []Module {
 		{Name: "a branch table with 4,000,000,000 targets", Upload: invalid, Says: "over the limit of", Make: with(over(1), get(0)+"\x0e\x80\xa0\xb7\xdd\x0e")},
 		{Name: "100,000 conditional branches over 5,000 locals", Upload: costly, Make: with(over(5000), block, many(100_000, get(0)+brIf(0)), end)},
 		{Name: "20,000 conditional branches", Upload: costly, Make: with(over(1), block, many(20_000, count+get(0)+brIf(0)), end)},
-		{Name: "many functions with as many blocks as may be", Upload: invalid, Says: "together more blocks", Make: func() []byte {
+		{Name: "many functions with as many blocks as may be", Upload: invalid, Says: "split it", Make: func() []byte {
 			p := guest()
 			for range 100 {
 				p.function(toNone, over(1000), many(490, decide(count)))
