@@ -34,14 +34,27 @@ type Guest struct {
 	State any
 }
 
-// FillRandom fills buf with random bytes for the guest.
-func (g *Guest) FillRandom(buf []byte) {
+// FillRandom fills buf with random bytes for the guest. Its error is that of
+// ctx, which may end before a large buf is full.
+func (g *Guest) FillRandom(ctx context.Context, buf []byte) error {
+	fill := g.Inv.FillRandom
 	if g.Inv == nil && g.Random != nil {
-		g.Random(buf)
-		return
+		fill = g.Random
 	}
-	g.Inv.FillRandom(buf)
+	for len(buf) > randomPiece {
+		fill(buf[:randomPiece])
+		buf = buf[randomPiece:]
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	fill(buf)
+	return nil
 }
+
+// randomPiece is how many random bytes are drawn at a time: some milliseconds'
+// worth, and more than anybody needs.
+const randomPiece = 1 << 20
 
 // Call runs a host function. While the guest initialises, functions of
 // abi.Module answer abi.Unavailable (Waiting sees to it). ctx ends with the

@@ -3,6 +3,8 @@
 package system
 
 import (
+	"context"
+
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -10,21 +12,20 @@ import (
 
 // Functions returns the host functions of clock and randomness.
 func Functions() []capability.Func {
-	return capability.Native(map[string]capability.Handler{
-		abi.FnClockNow:   now,
-		abi.FnRandomFill: fill,
-	})
+	return append(
+		capability.Native(map[string]capability.Handler{abi.FnClockNow: now}),
+		capability.Waiting(map[string]capability.Waiter{abi.FnRandomFill: fill})...)
 }
 
 func now(inv *invoke.Invocation, _ capability.Memory, _ []uint64) int64 {
 	return inv.Now().UnixNano()
 }
 
-func fill(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+func fill(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
 	buf, ok := mem.Range(args[0], args[1])
 	if !ok {
-		return int64(abi.BadPointer)
+		return int64(abi.BadPointer), nil
 	}
-	inv.FillRandom(buf)
-	return int64(len(buf))
+	guest := capability.Guest{Inv: inv}
+	return int64(len(buf)), guest.FillRandom(ctx, buf)
 }

@@ -58,13 +58,12 @@ func clockTimeGet(g *capability.Guest, args []uint64) errno {
 	return success
 }
 
-func randomGet(g *capability.Guest, args []uint64) errno {
+func randomGet(ctx context.Context, g *capability.Guest, args []uint64) (uint64, error) {
 	buf, ok := g.Mem.Range(args[0], args[1])
 	if !ok {
-		return fault
+		return uint64(fault), nil
 	}
-	g.FillRandom(buf)
-	return success
+	return uint64(success), g.FillRandom(ctx, buf)
 }
 
 func procExit(_ context.Context, _ *capability.Guest, args []uint64) (uint64, error) {

@@ -17,6 +17,9 @@ const (
 	tagWrite = 2
 
 	flagAbsolute = 1
+
+	// maxSubscriptions bounds how long one call looks at them.
+	maxSubscriptions = 1024
 )
 
 // pollOneoff waits for the earliest clock, unless a stream is subscribed to:
@@ -32,7 +35,7 @@ func pollOneoff(ctx context.Context, g *capability.Guest, args []uint64) (uint64
 	switch {
 	case !ok1 || !ok2 || !ok3:
 		return uint64(fault), nil
-	case count == 0:
+	case count == 0, count > maxSubscriptions:
 		return uint64(inval), nil
 	}
 	waited := earliest(g, subs)

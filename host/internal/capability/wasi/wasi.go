@@ -43,6 +43,7 @@ type handler func(g *capability.Guest, args []uint64) errno
 func Functions() []capability.Func {
 	return append(plain(),
 		function("poll_oneoff", "iiii", pollOneoff),
+		function("random_get", "ii", randomGet),
 		capability.Func{
 			Module: Module, Name: "proc_exit",
 			Params: []abi.Type{abi.I32}, Call: procExit,
@@ -64,7 +65,6 @@ func plain() []capability.Func {
 		{"environ_sizes_get", "ii", noStrings},
 		{"clock_res_get", "ii", clockResGet},
 		{"clock_time_get", "ili", clockTimeGet},
-		{"random_get", "ii", randomGet},
 		{"sched_yield", "", nothing},
 
 		{"fd_advise", "illi", stdio(spipe)},

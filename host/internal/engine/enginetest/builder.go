@@ -51,7 +51,7 @@ func (b *Builder) Import(module, name string, params, results []abi.Type) uint32
 // Func adds a function, exported unless export is empty, with so many i64
 // locals behind its parameters, and returns its index.
 func (b *Builder) Func(export string, params, results []abi.Type, locals uint32, code *Code) uint32 {
-	index := uint32(len(b.imports) + len(b.funcs))
+	index := b.next()
 	b.funcs = append(b.funcs, uleb(nil, uint64(b.typeOf(params, results))))
 	body := append(uleb([]byte{1}, uint64(locals)), i64)
 	body = append(append(body, code.bytes...), opEnd)
@@ -61,6 +61,9 @@ func (b *Builder) Func(export string, params, results []abi.Type, locals uint32,
 	}
 	return index
 }
+
+// next returns the index of the function that is added next.
+func (b *Builder) next() uint32 { return uint32(len(b.imports) + len(b.funcs)) }
 
 // Handle adds the exported handler, with 4 i64 locals; code leaves its i32
 // result.

@@ -47,16 +47,7 @@ var pristine = string(binary.LittleEndian.AppendUint64(binary.LittleEndian.Appen
 // resettable returns an instance that can be reset, and closes it with the test.
 func resettable(t *testing.T, e engine.Engine, module []byte) engine.Instance {
 	t.Helper()
-	p := Prepare(t, e, module)
-	if why := p.Fresh(); why != "" {
-		t.Fatalf("instances cannot be reset: %s", why)
-	}
-	in, err := p.Instance(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = in.Close(context.Background()) })
-	return in
+	return resettableOf(t, Prepare(t, e, module))
 }
 
 // testReset checks that no request finds anything of the one before, and that

@@ -41,11 +41,13 @@ func (c *call) overdue() error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	if !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+	if c.late() {
 		return context.DeadlineExceeded
 	}
 	return nil
 }
+
+func (c *call) late() bool { return !c.deadline.IsZero() && time.Until(c.deadline) <= 0 }
 
 // errEnd unwinds the guest's stack; call.err has the reason.
 var errEnd = errors.New("the call was ended by the host")
@@ -88,11 +90,17 @@ func link(ctx context.Context, r wazero.Runtime, funcs []capability.Func) error 
 }
 
 // hostFunction adapts f to wazero. What f returns as an error or panics with
-// stays in the call: to wazero it is one value to unwind the guest with.
+// stays in the call: to wazero it is one value to unwind the guest with. It
+// looks at the clock as interrupt does: to the checks in the guest's code a call
+// is one step, however long it takes.
 func hostFunction(f capability.Func) api.GoFunc {
 	name, run, results := f.Module+"."+f.Name, f.Call, len(f.Results) > 0
 	return func(ctx context.Context, stack []uint64) {
 		c := ctx.(*call)
+		if c.late() {
+			c.err = context.DeadlineExceeded
+			panic(errEnd)
+		}
 		c.guest.Mem = c.memory.Bytes()
 		result, err := guarded(run, c, stack)
 		if err != nil {

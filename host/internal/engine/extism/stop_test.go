@@ -1,0 +1,21 @@
+package extism_test
+
+import (
+	"context"
+	"flag"
+	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+)
+
+// soak makes the long runs long.
+var soak = flag.Bool("soak", false, "run the long versions of the tests")
+
+func TestStopped(t *testing.T) {
+	e := engine.InProcess(extism.New(linear.NewBudget(0)))
+	t.Cleanup(func() { _ = e.Close(context.Background()) })
+	enginetest.RunStopped(t, enginetest.ExtismABI, e, *soak)
+}
