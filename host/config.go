@@ -120,7 +120,7 @@ func DefaultConfig() Config {
 		MinFreeDisk:    256 << 20,
 
 		MaxBuildMemory:  512 << 20,
-		MaxBuildTime:    10 * time.Second,
+		MaxBuildTime:    8 * time.Second,
 		MaxArtefactDisk: 4 << 30,
 	}
 }
