@@ -57,7 +57,7 @@ type Config struct {
 	// standard Go takes less than 192 MiB. Default 512 MiB.
 	MaxBuildMemory int64 `koanf:"max_build_memory"`
 	// MaxBuildTime is how much processor time building a module may take; from
-	// start to end it may take four times that. Whole seconds. Default 10 s.
+	// start to end it may take four times that. Whole seconds. Default 8 s.
 	MaxBuildTime time.Duration `koanf:"max_build_time"`
 	// MaxArtefactDisk is how many bytes what was built may take on disk, where it
 	// is kept for the next start: those used longest ago go first. Default 4 GiB.

@@ -77,26 +77,26 @@ func sizeOf(t testing.TB, s *server) (z size) {
 	return z
 }
 
-func (z *size) addMappings(smaps []string) {
+func (s *size) addMappings(smaps []string) {
 	journal := false
 	for _, line := range smaps {
 		fields := strings.Fields(line)
 		if !strings.HasSuffix(fields[0], ":") {
 			journal = strings.HasSuffix(line, ".mem")
-			z.addMapping(line, fields)
+			s.addMapping(line, fields)
 		} else if n, err := strconv.Atoi(fields[1]); err == nil && journal && fields[0] == "Rss:" {
-			z.table += n
+			s.table += n
 		}
 	}
 }
 
-func (z *size) addMapping(line string, fields []string) {
-	z.mappings++
+func (s *size) addMapping(line string, fields []string) {
+	s.mappings++
 	if fields[1] == "r-xp" && len(fields) == 5 {
-		z.code++
+		s.code++
 	}
 	if strings.Contains(line, "wasmoor-image") {
-		z.images++
+		s.images++
 	}
 }
 

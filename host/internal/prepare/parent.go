@@ -148,7 +148,7 @@ func (c *child) supervise(started chan<- error) {
 
 // judge makes an error for a person of the way a child ended, nil when it built.
 // The kernel limits the processor time by another count than it tells at the
-// end: by its ticks, which on a busy machine are up to a tenth ahead.
+// end: by its ticks, which on a busy machine run well ahead.
 func (c *child) judge(ctx context.Context, cause error, use usage, err error) error {
 	state := c.cmd.ProcessState
 	switch {
@@ -167,7 +167,7 @@ func (c *child) judge(ctx context.Context, cause error, use usage, err error) er
 		return nil
 	case saysOutOfMemory(c.stderr.kept.String()):
 		return outOfMemory(c.limits)
-	case wasKilled(state) && use.cpu >= c.limits.CPU/10*9:
+	case wasKilled(state) && use.cpu >= c.limits.CPU/4*3:
 		return outOfTime(c.limits.CPU, " of processor time")
 	case wasKilled(state):
 		return fault.Wrap(fault.Unavailable, "prepare",
