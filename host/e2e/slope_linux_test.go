@@ -12,7 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 )
 
-// loadFor is how long TestSlope wishes.
+// loadFor is how long TestSlope loads the server.
 var loadFor = flag.Duration("load", 0, "how long TestSlope loads the server; 0 = 2s, or 10m in a soak")
 
 // TestSlope loads a server evenly, with plugins of each kind, and finds that

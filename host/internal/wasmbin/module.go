@@ -37,7 +37,7 @@ const (
 
 // Bounds of what costs a compiler more than its bytes: without them 8 kB of
 // nested loops compile for 23 s, and 27 kB of a branch table for 16 s; within
-// them the worst module found takes some seconds. In brackets the most in Go's
+// them the worst module found takes 15 s, more than a build gets. In brackets the most in Go's
 // own tools, QuickJS, and modules made by TinyGo, Rust, Zig and Haskell.
 const (
 	MaxDepth      = 5_000      // open blocks (1,152)

@@ -83,6 +83,7 @@ func TestErrnos(t *testing.T) {
 		{"path_symlink", []uint64{0, 0, 3, 0, 0}, badf},
 		{"sock_accept", []uint64{3, 0, 0}, badf},
 		{"poll_oneoff", []uint64{0, 0, 0, 0}, inval},
+		{"poll_oneoff", []uint64{0, 0, 1025, 0}, inval},
 		{"poll_oneoff", []uint64{0, 0, math.MaxUint32, 0}, fault},
 		{"poll_oneoff", []uint64{0, size - 31, 1, 0}, fault},
 		{"poll_oneoff", []uint64{size - 47, 0, 1, 0}, fault},

@@ -7,8 +7,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// maxIdle bounds the reservations a pool keeps: they hold address space and no
-// memory.
+// maxIdle bounds the reservations a pool keeps: they hold address space, and no
+// memory but page tables of a five hundredth of the image.
 const maxIdle = 64
 
 // Pool makes memories of one limit and one image, and keeps their reservations
