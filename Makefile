@@ -44,6 +44,7 @@ fmt:
 
 lint:
 	go vet ./...
+	go vet -tags cguest,asguest,edge ./host/e2e
 	GOOS=wasip1 GOARCH=wasm go vet ./sdk/... ./examples/... ./plugins/...
 	$(TOOL) golangci-lint run
 

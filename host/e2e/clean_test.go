@@ -51,7 +51,7 @@ func inTurns(t *testing.T, n int, request func(i int) error) {
 	}
 }
 
-const canary = "5ec7e7-canary"
+const canaryWord = "5ec7e7-canary"
 
 // teller is a guest that tells what it finds of an earlier request.
 type teller struct {
@@ -119,7 +119,7 @@ func testTellers(t *testing.T, s *server) {
 			s.deploy(c.name, pack(t, c.module, c.name, c.lines...))
 			var numbers sync.Map
 			inTurns(t, requests(), func(i int) error {
-				a, err := s.try(context.Background(), "POST", "/"+c.name, fmt.Sprint(canary, i))
+				a, err := s.try(context.Background(), "POST", "/"+c.name, fmt.Sprint(canaryWord, i))
 				if err != nil || a.status != 200 || a.body != c.nothing {
 					return fmt.Errorf("it found %.300v, %w", a, err)
 				}
@@ -173,11 +173,11 @@ func (s *server) neutral(t *testing.T, n int, method, path, body string) {
 	want := visible(first)
 	inTurns(t, n, func(i int) error {
 		if i%2 == 0 {
-			_, err := s.visit(method, path, body, fmt.Sprint(canary, i))
+			_, err := s.visit(method, path, body, fmt.Sprint(canaryWord, i))
 			return err
 		}
 		a, err := s.visit(method, path, body, "")
-		if got := visible(a); err != nil || got != want || strings.Contains(got, canary) {
+		if got := visible(a); err != nil || got != want || strings.Contains(got, canaryWord) {
 			return fmt.Errorf("got %.500q, %w; the first answer was %.500q", got, err, want)
 		}
 		return nil
