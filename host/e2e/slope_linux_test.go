@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"flag"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,16 +11,10 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 )
 
-// loadFor is how long TestSlope loads the server.
-var loadFor = flag.Duration("load", 0, "how long TestSlope loads the server; 0 = 2s, or 10m in a soak")
-
 // TestSlope loads a server evenly, with plugins of each kind, and finds that
 // what it takes does not grow with time.
 func TestSlope(t *testing.T) {
-	duration := *loadFor
-	if duration == 0 {
-		duration = time.Duration(often(2, 600)) * time.Second
-	}
+	duration := time.Duration(often(2, 600)) * time.Second
 	s := serve(t, t.TempDir(), "--log-level", "error")
 	l := &loaded{server: s, wishes: mixed(t, s)}
 	ctx, stop := context.WithTimeout(t.Context(), duration)

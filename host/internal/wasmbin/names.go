@@ -28,8 +28,8 @@ func (m *Module) checkNameSections(b []byte) error {
 	return nil
 }
 
-// appendNames appends the name section with the new indexes of functions, or
-// nothing if there is none that can be read: names are for people.
+// appendNames appends the name section with the new indexes of functions. The
+// scan has seen that it can be read.
 func (e *editor) appendNames(out []byte, m *Module) []byte {
 	for _, s := range m.Sections {
 		if !s.Custom() || s.Name != nameSection {
@@ -40,10 +40,7 @@ func (e *editor) appendNames(out []byte, m *Module) []byte {
 		for r.left() > 0 {
 			data = appendSubsection(data, r, m)
 		}
-		if r.err == nil {
-			out = append(appendU32(append(out, idCustom), uint32(len(data))), data...)
-		}
-		break
+		return append(appendU32(append(out, idCustom), uint32(len(data))), data...)
 	}
 	return out
 }
@@ -51,7 +48,7 @@ func (e *editor) appendNames(out []byte, m *Module) []byte {
 // appendSubsection appends the next subsection if it is one that traps use.
 func appendSubsection(out []byte, r *reader, m *Module) []byte {
 	id, data := r.subsection(m)
-	if r.err != nil || id > namesOfLocals {
+	if id > namesOfLocals {
 		return out
 	}
 	return append(appendU32(append(out, id), uint32(len(data))), data...)
