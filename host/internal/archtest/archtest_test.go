@@ -42,9 +42,9 @@ capability/*      -> capability
 engine            -> capability wasmbin manifest
 engine/enginetest -> engine
 engine/linear     -> fault
-engine/machine    -> engine engine/linear
-engine/native     -> engine/machine capability/*
-engine/extism     -> engine/machine capability/*
+engine/machine    -> engine engine/linear capability/*
+engine/native     -> engine/machine
+engine/extism     -> engine/machine
 prepare           -> engine
 registry          -> store manifest
 auth              -> registry

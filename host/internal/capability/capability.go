@@ -9,6 +9,7 @@ package capability
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -28,27 +29,42 @@ type Guest struct {
 	Inv *invoke.Invocation // nil while the guest initialises
 	Mem Memory             // the whole linear memory, valid within one host call
 	Out Output             // what it writes to standard output and error
-	// Random fills what the guest draws while it initialises; nil = crypto/rand.
-	Random func(buf []byte)
+	// Uptime is added to that of the World: where the monotonic clock stood when
+	// the memory was left that the instance starts with.
+	Uptime time.Duration
+	// Initial is the World while the guest initialises; nil = invoke.Machine.
+	Initial invoke.World
 	// State is what an engine keeps beside that for functions of its own.
 	State any
 }
 
-// FillRandom fills buf with random bytes for the guest. Its error is that of
-// ctx, which may end before a large buf is full.
-func (g *Guest) FillRandom(ctx context.Context, buf []byte) error {
-	fill := g.Inv.FillRandom
-	if g.Inv == nil && g.Random != nil {
-		fill = g.Random
+// World returns the time and chance that the guest perceives.
+func (g *Guest) World() invoke.World {
+	switch {
+	case g.Inv != nil:
+		return g.Inv.World()
+	case g.Initial != nil:
+		return g.Initial
 	}
+	return invoke.Machine
+}
+
+// Monotonic reads the guest's monotonic clock. For a guest it never goes back:
+// not from what it saw while it initialised, in whatever process that was, nor
+// from one call to the next.
+func (g *Guest) Monotonic() time.Duration { return g.Uptime + g.World().Uptime() }
+
+// FillRandom fills buf with random bytes of w. Its error is that of ctx, which
+// may end before a large buf is full.
+func FillRandom(ctx context.Context, w invoke.World, buf []byte) error {
 	for len(buf) > randomPiece {
-		fill(buf[:randomPiece])
+		w.Random(buf[:randomPiece])
 		buf = buf[randomPiece:]
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	fill(buf)
+	w.Random(buf)
 	return nil
 }
 

@@ -23,6 +23,10 @@ type Options struct {
 
 	Warmups []manifest.Warmup // requests that Build lets the guest handle; an engine without Build has no use for them
 
+	// Frozen are the sources, manifest.FrozenClock or FrozenRandom, on which what
+	// all requests start from may depend.
+	Frozen []string
+
 	// Note is told how a program came to be, for the person who waits for it;
 	// nil = nobody waits.
 	Note func(string) `json:"-"`
@@ -37,7 +41,7 @@ func (o Options) Tell(text string) {
 
 // OptionsOf returns the options that a manifest asks for.
 func OptionsOf(m *manifest.Manifest) Options {
-	return Options{Memory: m.Limits().Memory, Start: m.MinDeadline(), ABI: m.ABI, Routes: m.Routes, Warmups: m.Warmups}
+	return Options{Memory: m.Limits().Memory, Start: m.MinDeadline(), ABI: m.ABI, Routes: m.Routes, Frozen: m.Frozen, Warmups: m.Warmups}
 }
 
 // Engine makes programs. Safe for concurrent use.

@@ -4,7 +4,6 @@
 package invoke
 
 import (
-	"crypto/rand"
 	"log/slog"
 	"time"
 
@@ -30,9 +29,8 @@ type Env struct {
 	Warmup bool
 	// Outbound makes the plugin's calls to other services; nil without a grant.
 	Outbound *egress.Client
-	Log      *slog.Logger     // carries plugin and version; nil drops what the guest logs
-	Clock    func() time.Time // what the guest's clocks read; nil = time.Now
-	Random   func(buf []byte) // what fills the guest's random bytes; nil = crypto/rand
+	Log      *slog.Logger // carries plugin and version; nil drops what the guest logs
+	World    World        // nil = Machine
 }
 
 // Request is what the client sent. The host built it: it is already bounded and
@@ -71,23 +69,12 @@ type Invocation struct {
 	oneRun   bool            // a call was sent that must not be repeated
 }
 
-// Now reads the clock that the guest sees. A nil inv, of a guest that
-// initialises, reads the machine's.
-func (inv *Invocation) Now() time.Time {
-	if inv == nil || inv.Env.Clock == nil {
-		return time.Now()
+// World returns the time and chance that the guest perceives.
+func (inv *Invocation) World() World {
+	if inv.Env.World == nil {
+		return Machine
 	}
-	return inv.Env.Clock()
-}
-
-// FillRandom fills buf with random bytes for the guest. A nil inv takes the
-// machine's.
-func (inv *Invocation) FillRandom(buf []byte) {
-	if inv == nil || inv.Env.Random == nil {
-		rand.Read(buf) // never fails: it ends the process rather than return weak bytes
-		return
-	}
-	inv.Env.Random(buf)
+	return inv.Env.World
 }
 
 // Begin makes inv ready for an attempt, reusing what the last one left.

@@ -2,6 +2,8 @@ package invoke
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -293,29 +295,41 @@ func FuzzCut(f *testing.F) {
 	})
 }
 
-// TestSources checks that a guest's clock and random bytes are the
-// invocation's where it has its own.
-func TestSources(t *testing.T) {
-	at := time.Unix(7, 0)
-	inv := &Invocation{Env: &Env{
-		Clock:  func() time.Time { return at },
-		Random: func(buf []byte) { clear(buf); buf[0] = 42 },
-	}}
-	if got := inv.Now(); !got.Equal(at) {
-		t.Errorf("Now is %v, want %v", got, at)
+// frozenWorld is a World in which nothing happens.
+type frozenWorld struct{ World }
+
+func (frozenWorld) Now() time.Time { return time.Unix(7, 0) }
+
+// TestWorld checks that a guest perceives the invocation's world where it has
+// one of its own, and else the machine's.
+func TestWorld(t *testing.T) {
+	inv := &Invocation{Env: &Env{World: frozenWorld{Machine}}}
+	if got := inv.World().Now(); !got.Equal(time.Unix(7, 0)) {
+		t.Errorf("Now is %v, not that of the invocation's world", got)
 	}
-	buf := []byte{1, 2}
-	inv.FillRandom(buf)
-	if buf[0] != 42 || buf[1] != 0 {
-		t.Errorf("random bytes are %v, want those of the invocation", buf)
+	if got := (&Invocation{Env: &Env{}}).World(); got != Machine {
+		t.Errorf("an invocation without a world has %v", got)
 	}
-	for name, inv := range map[string]*Invocation{"initialising": nil, "plain": {Env: &Env{}}} {
-		if got := inv.Now(); time.Since(got).Abs() > time.Hour {
-			t.Errorf("%s: Now is %v", name, got)
-		}
-		buf := make([]byte, 32)
-		if inv.FillRandom(buf); bytes.Count(buf, []byte{0}) == len(buf) {
-			t.Errorf("%s: random bytes are all 0", name)
-		}
+}
+
+func TestMachine(t *testing.T) {
+	if got := Machine.Now(); time.Since(got).Abs() > time.Hour {
+		t.Errorf("Now is %v", got)
+	}
+	before := Machine.Uptime()
+	if err := Machine.Sleep(t.Context(), time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if after := Machine.Uptime(); before < time.Second || after-before < time.Millisecond {
+		t.Errorf("the uptime is %v, and %v after a millisecond", before, after)
+	}
+	buf := make([]byte, 32)
+	if Machine.Random(buf); bytes.Count(buf, []byte{0}) == len(buf) {
+		t.Error("random bytes are all 0")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Machine.Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("sleeping within an ended context: %v", err)
 	}
 }

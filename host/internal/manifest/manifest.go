@@ -32,6 +32,12 @@ const (
 // ABIExtism is the abi of a plugin that was built with a PDK of Extism.
 const ABIExtism = "extism"
 
+// Sources of which a guest may keep what it got while it initialised.
+const (
+	FrozenClock  = "clock"
+	FrozenRandom = "random"
+)
+
 // Manifest is a valid manifest. It is not changed after Parse.
 type Manifest struct {
 	Name    string
@@ -41,6 +47,7 @@ type Manifest struct {
 	Vars    []Var   // sorted by name
 	Build   Build
 	Warmups []Warmup // in the order of the text
+	Frozen  []string // sources that what all requests start from may depend on
 
 	Outbound Outbound
 

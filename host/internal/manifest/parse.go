@@ -75,12 +75,13 @@ func (r *reader) manifest() *Manifest {
 	if r.extismManifest(t) || !r.format(t) {
 		return nil
 	}
-	t.only("manifest_version", "name", "version", "abi", "isolation", "route", "limits", "kv", "outbound", "config", "warmup", "build")
+	t.only("manifest_version", "name", "version", "abi", "isolation", "frozen", "route", "limits", "kv", "outbound", "config", "warmup", "build")
 	m := Default("")
 	m.Name = r.name(t)
 	m.Version = r.label(t)
 	m.ABI = r.abi(t)
 	stateful := r.isolation(t)
+	m.Frozen = r.frozen(t)
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t, m.ABI)
 	m.Warmups = r.warmups(t, m.Routes)
@@ -161,6 +162,20 @@ func (r *reader) isolation(t table) (stateful bool) {
 		t.fail("isolation", `%q is unknown; write "request", or "instance" to keep memory between requests`, shorten(s))
 		return false
 	}
+}
+
+// frozen returns what may be the same for all requests.
+func (r *reader) frozen(t table) []string {
+	names := t.strings("frozen")
+	for i, name := range names {
+		switch {
+		case name != FrozenClock && name != FrozenRandom:
+			t.fail(element("frozen", i), "%q is unknown; write %q, %q or both", shorten(name), FrozenClock, FrozenRandom)
+		case slices.Contains(names[:i], name):
+			t.fail(element("frozen", i), "%q is there twice", name)
+		}
+	}
+	return names
 }
 
 const page = 64 << 10

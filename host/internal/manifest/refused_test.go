@@ -151,7 +151,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, route, limits, kv, outbound, config, warmup, build`,
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, frozen, route, limits, kv, outbound, config, warmup, build`,
 	},
 	{
 		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",

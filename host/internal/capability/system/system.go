@@ -18,7 +18,7 @@ func Functions() []capability.Func {
 }
 
 func now(inv *invoke.Invocation, _ capability.Memory, _ []uint64) int64 {
-	return inv.Now().UnixNano()
+	return inv.World().Now().UnixNano()
 }
 
 func fill(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
@@ -26,6 +26,5 @@ func fill(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	if !ok {
 		return int64(abi.BadPointer), nil
 	}
-	guest := capability.Guest{Inv: inv}
-	return int64(len(buf)), guest.FillRandom(ctx, buf)
+	return int64(len(buf)), capability.FillRandom(ctx, inv.World(), buf)
 }

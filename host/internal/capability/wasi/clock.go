@@ -3,7 +3,6 @@ package wasi
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 )
@@ -17,17 +16,13 @@ const (
 // resolution of both clocks, in nanoseconds: what guests may rely on.
 const resolution = 1000
 
-// epoch is where the monotonic clock starts: 1 s before the process, because
-// some guests take 0 for "no time".
-var epoch = time.Now().Add(-time.Second)
-
 // now reads a clock of the guest, in nanoseconds.
 func now(g *capability.Guest, clock uint32) (uint64, bool) {
 	switch clock {
 	case realtime:
-		return uint64(g.Inv.Now().UnixNano()), true
+		return uint64(g.World().Now().UnixNano()), true
 	case monotonic:
-		return uint64(g.Inv.Now().Sub(epoch)), true
+		return uint64(g.Monotonic()), true
 	default:
 		return 0, false
 	}
@@ -63,7 +58,7 @@ func randomGet(ctx context.Context, g *capability.Guest, args []uint64) (uint64,
 	if !ok {
 		return uint64(fault), nil
 	}
-	return uint64(success), g.FillRandom(ctx, buf)
+	return uint64(success), capability.FillRandom(ctx, g.World(), buf)
 }
 
 func procExit(_ context.Context, _ *capability.Guest, args []uint64) (uint64, error) {

@@ -39,7 +39,7 @@ func pollOneoff(ctx context.Context, g *capability.Guest, args []uint64) (uint64
 		return uint64(inval), nil
 	}
 	waited := earliest(g, subs)
-	if err := sleep(ctx, waited); err != nil {
+	if err := g.World().Sleep(ctx, waited); err != nil {
 		return 0, err
 	}
 	le.PutUint32(stored, report(g, subs, events, waited))
@@ -104,19 +104,4 @@ func report(g *capability.Guest, subs, events []byte, waited time.Duration) (n u
 		n++
 	}
 	return n
-}
-
-// sleep returns after d, or with ctx's error when ctx ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -23,7 +24,7 @@ const (
 )
 
 // format is that of the files. Another one is built again.
-const format = 1
+const format = 2
 
 // Bounds of the files, far above what is built.
 const (
@@ -40,7 +41,9 @@ type meta struct {
 	Start   []string `json:"start,omitempty"`   // exports that initialise it
 	Globals []uint64 `json:"globals,omitempty"` // what its mutable globals start with
 	Seeds   []uint32 `json:"seeds,omitempty"`   // where its memory holds the state of a generator
-	Cold    bool     `json:"cold,omitempty"`    // its warm-up requests were left out
+	Cold    string   `json:"cold,omitempty"`    // why its warm-up requests were left out
+	// Uptime is what its monotonic clock showed in the end.
+	Uptime time.Duration `json:"uptime,omitempty"`
 }
 
 // artefact is a built module.
@@ -140,6 +143,8 @@ func (a *artefact) check(limit int) error {
 		return fmt.Errorf("a limit of %d bytes, want at most %d", a.Limit, limit)
 	case a.Memory < 0 || a.Memory > a.Limit || a.Memory%linear.PageSize != 0:
 		return fmt.Errorf("%d bytes of memory", a.Memory)
+	case a.Uptime < 0:
+		return fmt.Errorf("an uptime of %s", a.Uptime)
 	case a.Fresh == "" && len(a.image) != a.Memory, a.Fresh != "" && len(a.image) > 0:
 		return fmt.Errorf("an image of %d bytes for a memory of %d", len(a.image), a.Memory)
 	}

@@ -22,7 +22,7 @@ func failure(c *call, op string, err error) *fault.Error {
 	switch {
 	case c.err == nil:
 		return fault.Wrap(fault.Trap, op, "the guest trapped: "+reason(err), err)
-	case c.function == "", c.Err() != nil && errors.Is(c.err, c.Err()):
+	case c.function == "", errors.Is(c.err, context.DeadlineExceeded), c.Err() != nil && errors.Is(c.err, c.Err()):
 		return outOfTime(c, op)
 	case errors.Is(c.err, capability.ErrExit):
 		return fault.Wrap(fault.Trap, op, c.err.Error(), c.err)

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -77,12 +76,13 @@ func (in *Instance) mutable(n int) ([]api.MutableGlobal, error) {
 	return list, nil
 }
 
-// snapshot returns copies of the memory and of the first n mutable globals.
-func (in *Instance) snapshot(n int) (memory []byte, globals []uint64) {
-	for i := range n {
-		globals = append(globals, in.module.ExportedGlobal(wasmbin.GlobalExport(i)).Get())
+// values returns what the first n mutable globals hold.
+func (in *Instance) values(n int) []uint64 {
+	list := make([]uint64, n)
+	for i := range list {
+		list[i] = in.module.ExportedGlobal(wasmbin.GlobalExport(i)).Get()
 	}
-	return bytes.Clone(in.memory.Bytes()), globals
+	return list
 }
 
 // Call calls the export of that index for inv, stops it when ctx ends, and
@@ -97,7 +97,7 @@ func (in *Instance) Call(ctx context.Context, inv *invoke.Invocation, index int)
 	if c.err = c.overdue(); c.err != nil {
 		err = errEnd
 	} else {
-		in.reseed()
+		in.reseed(inv.World())
 		err = in.run(&in.functions[index])
 	}
 	in.Guest.Out.Flush(inv)

@@ -8,6 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
 // Program is a loaded module, shared by all its instances. Safe for concurrent
@@ -36,8 +37,8 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	if a.Cold {
-		s.Options.Tell("the warm-up requests draw random bytes, which all instances would share: they are left out")
+	if a.Cold != "" {
+		s.Options.Tell("the warm-up requests are left out: " + a.Cold)
 	}
 	code, leave, err := m.code(ctx, a.module, dir)
 	if err != nil {
@@ -73,8 +74,8 @@ func (p *Program) Close(context.Context) (err error) {
 // it within ctx. Errors are those of engine.Program.
 func (p *Program) Instance(ctx context.Context) (*Instance, error) { return p.instance(ctx, nil) }
 
-// instance is Instance; random fills what the guest draws meanwhile.
-func (p *Program) instance(ctx context.Context, random func([]byte)) (*Instance, error) {
+// instance is Instance in a world of its own; nil = the machine's.
+func (p *Program) instance(ctx context.Context, initial invoke.World) (*Instance, error) {
 	memory, err := p.memories.New(p.meta.Memory)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func (p *Program) instance(ctx context.Context, random func([]byte)) (*Instance,
 	in := &Instance{program: p, memory: memory, functions: newFunctions(p.calls)}
 	in.shrink = func() { in.module.Memory().Grow(1) }
 	in.call.memory, in.call.guest = memory, &in.Guest
-	in.Guest.Random = random
+	in.Guest.Initial, in.Guest.Uptime = initial, p.meta.Uptime
 	if p.state != nil {
 		in.Guest.State = p.state(in)
 	}

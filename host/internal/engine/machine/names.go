@@ -1,0 +1,107 @@
+package machine
+
+import (
+	"bytes"
+	"debug/gosym"
+	"encoding/binary"
+	"strings"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+)
+
+// functions is what Go's linker says of the functions of a module. Of one in
+// another language it is empty; the name section is wazero's.
+type functions struct {
+	names map[uint32]string // by index
+	// draws: functions are there, or were inlined, of packages besides Go's own
+	// that give random numbers, and of Go's one of hashes.
+	draws bool
+}
+
+// lineTable begins the table of functions that Go's runtime keeps in memory,
+// also where a module was stripped: of Go 1.20 and later, little-endian, with one
+// byte as the unit of code and 8 bytes as the size of a pointer (runtime.pcHeader).
+var lineTable = []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8}
+
+// Where the header of the table has numbers of 8 bytes.
+const (
+	headerText  = 24 // where the code starts
+	headerNames = 32 // where, from the header, the names of functions start
+	headerUnits = 40 // and what follows them
+	headerEnd   = 72
+)
+
+// functionsOf reads the table in a module, of whose memory it looks at most at
+// so many bytes. Of a module that lies it has wrong names.
+func functionsOf(module []byte, most int) (f functions) {
+	memory, table, err := wasmbin.Initial(module, most)
+	if err != nil {
+		return f
+	}
+	for from := 0; len(f.names) == 0; {
+		i := bytes.Index(memory[from:], lineTable)
+		if i < 0 {
+			break
+		}
+		if from += i; len(memory)-from >= headerEnd {
+			f = readFunctions(memory[from:], table)
+		}
+		from++
+	}
+	return f
+}
+
+// readFunctions reads a table. What it calls the address of a function leads to
+// a slot of the module's table (cmd/link/internal/wasm): it is the slot where the
+// code starts at 0, as since Go 1.25, and else has it above 16 bits of a position
+// within the function.
+func readFunctions(lines []byte, table []uint32) (f functions) {
+	defer func() { _ = recover() }() // of gosym, on a table that it cannot read
+	at := func(field int) uint64 { return binary.LittleEndian.Uint64(lines[field:]) }
+	shift := 16
+	if at(headerText) == 0 {
+		shift = 0
+	}
+	symbols, err := gosym.NewTable(nil, gosym.NewLineTable(lines, at(headerText)))
+	if err != nil {
+		return f
+	}
+	f.names = make(map[uint32]string, len(symbols.Funcs))
+	for _, symbol := range symbols.Funcs {
+		if slot := symbol.Entry >> shift; symbol.Sym != nil && slot < uint64(len(table)) {
+			f.names[table[slot]] = symbol.Name
+		}
+	}
+	for name := range bytes.SplitSeq(lines[at(headerNames):at(headerUnits)], []byte{0}) {
+		path := packageOf(string(name))
+		f.draws = f.draws || path == hashes || !ofGo(path) && strings.Contains(path, "rand")
+	}
+	return f
+}
+
+// hashes is the package of Go whose seeds are random numbers.
+const hashes = "hash/maphash"
+
+// name returns the name of a function, "" if it has none.
+func (f functions) name(def api.FunctionDefinition) string {
+	if name, ok := f.names[def.Index()]; ok && def.GoFunction() == nil {
+		return name
+	}
+	return def.Name()
+}
+
+// packageOf returns the path of the package in a name of Go's linker.
+func packageOf(name string) string {
+	name, _, _ = strings.Cut(name, "[") // type arguments have paths too
+	slash := strings.LastIndexByte(name, '/') + 1
+	path, _, _ := strings.Cut(name[slash:], ".")
+	return name[:slash] + path
+}
+
+// ofGo reports whether a package is one of Go's own.
+func ofGo(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return path != "main" && !strings.Contains(first, ".")
+}

@@ -1,0 +1,127 @@
+// Seedguest initialises in the way that it is linked for, and answers three
+// numbers of what it has then.
+package main
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"math/rand"
+	randv2 "math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+	"unique"
+
+	"github.com/wasmoor/wasmoor/sdk"
+)
+
+// kind is set by the linker.
+var kind string
+
+var next = func() uint64 { return 0 }
+
+var (
+	started time.Time
+	maps    []map[int]string
+	kept    [][]byte
+)
+
+func init() {
+	if kind == "" {
+		kind = "plain"
+	}
+	kinds[kind]()
+	sdk.Handle(func(w *sdk.Response, _ *sdk.Request) error {
+		if kind == "late" {
+			kinds["clock"]()
+		}
+		return json.NewEncoder(w).Encode([]uint64{next(), next(), next()})
+	})
+}
+
+func main() {}
+
+func some(buf []byte) []byte {
+	_, _ = crand.Read(buf) // never fails
+	return buf
+}
+
+var kinds = map[string]func(){
+	"plain": func() {},
+	"late":  func() {},
+
+	"clock":   func() { next = rand.New(rand.NewSource(time.Now().UnixNano())).Uint64 },
+	"seconds": func() { next = rand.New(rand.NewSource(time.Now().Unix() % 60)).Uint64 },
+	"numbers": func() { next = randv2.New(randv2.NewPCG(randv2.Uint64(), 1)).Uint64 },
+	"numbers1": func() {
+		next = rand.New(rand.NewSource(rand.Int63())).Uint64
+	},
+	"hash": func() {
+		seed := maphash.MakeSeed()
+		n := 0
+		next = func() uint64 { n++; return maphash.String(seed, strconv.Itoa(n)) }
+	},
+	"token": func() {
+		token := some(make([]byte, 24))
+		next = func() uint64 { return binary.LittleEndian.Uint64(token) }
+	},
+	"bytes": func() {
+		var seed [32]byte
+		some(seed[:])
+		next = randv2.New(randv2.NewChaCha8(seed)).Uint64
+	},
+	"started": func() {
+		started = time.Now()
+		next = func() uint64 { return uint64(started.UnixNano()) }
+	},
+	"jitter": func() {
+		var sum uint64
+		last := time.Now()
+		for range 2000 {
+			now := time.Now()
+			sum = sum*31 + uint64(now.Sub(last))
+			last = now
+		}
+		next = rand.New(rand.NewSource(int64(sum))).Uint64
+	},
+
+	"fixed": func() { next = randv2.New(randv2.NewChaCha8([32]byte{1})).Uint64 },
+	"maps": func() {
+		for i := range 2000 {
+			m := map[int]string{}
+			for k := range i % 50 {
+				m[k] = strconv.Itoa(k)
+			}
+			maps = append(maps, m)
+		}
+		next = randv2.Uint64
+	},
+	"garbage": func() {
+		for i := range 200 {
+			kept = append(kept[:i%20], make([]byte, 1<<20))
+		}
+		runtime.GC()
+		next = rand.Uint64
+	},
+	"waiting": func() {
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				time.Sleep(10 * time.Millisecond)
+				_ = unique.Make(fmt.Sprint("name"))
+			})
+		}
+		group.Wait()
+		go func() {
+			for range time.Tick(time.Second) {
+			}
+		}()
+		pool := sync.Pool{New: func() any { return new(int) }}
+		pool.Put(pool.Get())
+		next = randv2.Uint64
+	},
+}
