@@ -42,8 +42,7 @@ func frozen(names []string) (s source) {
 }
 
 // What the sources are shifted by to see what depends on them. Each unit of a
-// date changes, no multiple of a round number is the same, and the low half of
-// the one is not the other.
+// date changes, and what is left when it is divided by a small number.
 const (
 	wallShift   = 400*24*time.Hour + 5*time.Hour + 7*time.Minute + 11*time.Second + 123_456_789
 	uptimeShift = 21*time.Hour + 36*time.Minute + 17*time.Second + 987_654_321
@@ -67,7 +66,7 @@ type origin struct {
 }
 
 func newOrigin(patience time.Duration) origin {
-	o := origin{wall: time.Now(), patience: patience}
+	o := origin{wall: time.Now().Truncate(time.Second), patience: patience}
 	rand.Read(o.seed[:]) // never fails
 	return o
 }
@@ -86,8 +85,8 @@ type world struct {
 
 	wallShift, uptimeShift, tickShift time.Duration
 
-	shifted *mathrand.ChaCha8 // nil = random bytes are not shifted
-	own     int               // the first so many draws never are
+	invert bool // random bytes, so that each bit of them is another
+	own    int  // but not those of the first so many draws
 }
 
 // world returns a world with some sources shifted: random bytes after the first
@@ -104,11 +103,7 @@ func (o origin) world(shift source, own int, started bool) *world {
 			w.uptimeShift = uptimeShift
 		}
 	}
-	if shift&randomBytes != 0 {
-		other := o.seed
-		other[0] ^= 1
-		w.shifted = mathrand.NewChaCha8(other)
-	}
+	w.invert = shift&randomBytes != 0
 	return w
 }
 
@@ -119,7 +114,6 @@ func (w *world) read() bool {
 		w.runtime = false
 		return false
 	}
-	w.passed += w.tickShift
 	w.readings++
 	return true
 }
@@ -133,7 +127,7 @@ func (w *world) Now() time.Time {
 
 func (w *world) Uptime() time.Duration {
 	w.read()
-	return time.Second + w.passed + w.uptimeShift
+	return time.Second + w.passed + w.uptimeShift + time.Duration(w.readings)*w.tickShift
 }
 
 // Sleep returns at once. A guest that sleeps for too long is out of time.
@@ -147,11 +141,12 @@ func (w *world) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (w *world) Random(buf []byte) {
-	from := w.random
-	if w.shifted != nil && w.draws >= w.own {
-		from = w.shifted
+	_, _ = w.random.Read(buf) // never fails
+	if w.invert && w.draws >= w.own {
+		for i := range buf {
+			buf[i] = ^buf[i]
+		}
 	}
-	_, _ = from.Read(buf) // never fails
 	if len(buf) > 0 {
 		w.draws++
 	}
