@@ -198,7 +198,7 @@ func try(ctx context.Context, e engine.Engine, module []byte, man *manifest.Mani
 		return err
 	}
 	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
-	instance, err := engine.Probe(ctx, program.Instance, man.MinDeadline())
+	instance, err := engine.Probe(ctx, program.Instance, o)
 	if err != nil {
 		return err
 	}

@@ -124,6 +124,9 @@ func testBadUploads(t *testing.T, v *victim) {
 	trapping.Func(abi.ExportInitialize, nil, nil, 0, new(enginetest.Code).Unreachable())
 	trapping.Handle(new(enginetest.Code).I32(0))
 	tiny := enginetest.Tiny()
+	badAnswer := enginetest.NewBuilder(1)
+	badHead := badAnswer.Native(abi.FnResponseHead)
+	badAnswer.Handle(new(enginetest.Code).I32(0).I32(0).Call(badHead).Drop().I32(0))
 
 	for _, test := range []struct {
 		name   string
@@ -148,6 +151,9 @@ func testBadUploads(t *testing.T, v *victim) {
 		{"the mount of another", pack(t, tiny, "bad"), "/neighbour", 409, "conflict", []string{`"bad"`, `"neighbour"`}, 5},
 		{"routes that overlap", pack(t, tiny, "bad", "[[route]]", `pattern = "GET /a/{y}"`), "/shared", 409, "conflict", []string{`"bad"`, `"shared"`, "GET /a/{y}", "GET /{x}/b"}, 5},
 		{"too much memory", enginetest.NewBuilder(2000).Handle(new(enginetest.Code).I32(0)).Bytes(), "", 413, "too_large", []string{"limits.memory"}, 1},
+		{"command", enginetest.Command(), "", 422, "invalid", []string{"prepare", "c-shared"}, 1},
+		{"trap in every request", enginetest.Deaf(), "", 422, "trap", []string{"probe", "every request would fail"}, 1},
+		{"bad answer to every request", badAnswer.Bytes(), "", 422, "bad_reply", []string{"probe", "every request would fail"}, 1},
 		{"trap at initialisation", trapping.Bytes(), "", 422, "trap", []string{"prepare", "unreachable"}, 1},
 	} {
 		v.row(t, test.name, func(t *testing.T) {
@@ -203,7 +209,6 @@ func testBadGuests(t *testing.T, v *victim) {
 	}
 	field := func(name, value string) []byte { return head(200, abi.Pair{Name: name, Value: value}) }
 	whole := abi.AppendResponseHead(nil, &abi.ResponseHead{Status: 200, Headers: []abi.Pair{{Name: "x", Value: "y"}}})
-	exit := enginetest.CallerOf("wasi_snapshot_preview1", "proc_exit", []abi.Type{abi.I32}, nil)
 	short := []string{"[limits]", `deadline = "500ms"`, `response_body = "1KiB"`}
 
 	for _, test := range []struct {
@@ -214,7 +219,7 @@ func testBadGuests(t *testing.T, v *victim) {
 	}{
 		{"traps", enginetest.Trap(), 502, "trap"},
 		{"fails", enginetest.Fail(), 502, "trap"},
-		{"exits", exit, 502, "trap"},
+		{"exits", enginetest.Exit(0), 502, "trap"},
 		{"recurses", enginetest.Recurse(), 502, "trap"},
 		{"loops", enginetest.Loop(), 504, "deadline"},
 		{"loops through the host", enginetest.Spin(""), 504, "deadline"},

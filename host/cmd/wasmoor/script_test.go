@@ -66,6 +66,10 @@ func guest(ts *testscript.TestScript, _ bool, args []string) {
 		module = enginetest.Counter()
 	case "echo":
 		module = enginetest.Echo()
+	case "command":
+		module = enginetest.Command()
+	case "deaf":
+		module = enginetest.Deaf()
 	case "trap":
 		module = enginetest.Trap()
 	case "foreign":

@@ -81,8 +81,8 @@ func (w *stopwatch) run(name string, step func() error) error {
 // plugin is granted what it asks for.
 //
 // Errors by fault code: Invalid (module, manifest, name, mount), Conflict
-// (routes of another plugin), Trap and Deadline (initialisation), TooLarge,
-// and those of the store.
+// (routes of another plugin), Trap, BadReply and Deadline (initialisation, or
+// every request), TooLarge, and those of the store.
 func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
 	defer d.pools.Litter() // the module, and copies of it that were checked and rewritten
 	w := &stopwatch{clock: d.cfg.Clock}
@@ -185,7 +185,7 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *mani
 		return nil, err
 	}
 	start := func(ctx context.Context) (engine.Instance, error) { return d.pools.Instance(ctx, p.program) }
-	err = w.run("probe", func() (err error) { p.first, err = engine.Probe(ctx, start, m.MinDeadline()); return err })
+	err = w.run("probe", func() (err error) { p.first, err = engine.Probe(ctx, start, o); return err })
 	if err != nil {
 		return nil, closing(ctx, &p, err)
 	}

@@ -135,6 +135,8 @@ func (in *part) Handle(ctx context.Context, inv *invoke.Invocation) error {
 	return in.machine.handle(ctx, in, inv)
 }
 
+func (in *part) Try(ctx context.Context, inv *invoke.Invocation) error { return in.Handle(ctx, inv) }
+
 func (in *part) Reset() bool {
 	defer in.begin("Reset")()
 	in.machine.count(&in.machine.resets)

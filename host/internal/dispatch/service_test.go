@@ -31,6 +31,7 @@ type guest func(ctx context.Context, inv *invoke.Invocation) error
 
 func (g guest) Instance(context.Context) (engine.Instance, error)        { return g, nil }
 func (g guest) Handle(ctx context.Context, inv *invoke.Invocation) error { return g(ctx, inv) }
+func (g guest) Try(ctx context.Context, inv *invoke.Invocation) error    { return g(ctx, inv) }
 func (guest) Close(context.Context) error                                { return nil }
 func (guest) Reset() bool                                                { return false }
 func (guest) Trim()                                                      {}

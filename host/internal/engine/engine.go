@@ -27,6 +27,10 @@ type Options struct {
 	// all requests start from may depend.
 	Frozen []string
 
+	// ResponseBody is what a response may have, in bytes; 0 = the most that any
+	// plugin may ask for. Only Probe uses it.
+	ResponseBody int64 `json:"-"`
+
 	// Note is told how a program came to be, for the person who waits for it;
 	// nil = nobody waits.
 	Note func(string) `json:"-"`
@@ -41,7 +45,11 @@ func (o Options) Tell(text string) {
 
 // OptionsOf returns the options that a manifest asks for.
 func OptionsOf(m *manifest.Manifest) Options {
-	return Options{Memory: m.Limits().Memory, Start: m.MinDeadline(), ABI: m.ABI, Routes: m.Routes, Frozen: m.Frozen, Warmups: m.Warmups}
+	return Options{
+		Memory: m.Limits().Memory, Start: m.MinDeadline(), ABI: m.ABI, Routes: m.Routes,
+		Frozen: m.Frozen, Warmups: m.Warmups,
+		ResponseBody: m.Limits().ResponseBody,
+	}
 }
 
 // Engine makes programs. Safe for concurrent use.
@@ -97,8 +105,13 @@ type Instance interface {
 	// by fault code: Trap (with the guest's reason), BadReply, Deadline, Internal
 	// (a host function failed).
 	Handle(ctx context.Context, inv *invoke.Invocation) error
+	// Try runs the guest's handler for inv, a request of which it learns nothing:
+	// where it asks the host for anything but to take its answer or its words, it
+	// is ended, and Try returns nil. So an error, one of Handle or BadReply for
+	// the reply in inv, is that of every request, unless it comes of chance.
+	Try(ctx context.Context, inv *invoke.Invocation) error
 	// Reset puts the instance back into the state it was made in, after any
-	// outcome of Handle, and reports whether it may handle another invocation.
+	// outcome of Handle or Try, and reports whether it may handle another invocation.
 	// If not, it is of no further use.
 	Reset() bool
 	// Trim gives memory back that an instance which handles nothing can do
@@ -106,17 +119,4 @@ type Instance interface {
 	Trim()
 	// Close releases the instance's memory.
 	Close(ctx context.Context) error
-}
-
-// Probe makes the first instance of a program, so that a module that cannot
-// initialise is found out before it gets a request. It may take as long as a
-// request: deadline is the shortest of the plugin's. Errors are those of
-// Program.Instance, which start is or calls.
-func Probe(ctx context.Context, start func(context.Context) (Instance, error), deadline time.Duration) (Instance, error) {
-	var instance Instance
-	err := Starting(ctx, "probe", deadline, func(ctx context.Context) (err error) {
-		instance, err = start(ctx)
-		return err
-	})
-	return instance, err
 }

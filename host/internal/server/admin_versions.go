@@ -51,7 +51,7 @@ func (a *Admin) upload(ctx context.Context, in *uploadInput) (*outcomeOutput, er
 		Grant: in.Grant, NoActivate: !in.Activate,
 	})
 	switch code := fault.CodeOf(err); code {
-	case fault.Invalid, fault.Trap, fault.Deadline: // the module's fault, not the request's and not the server's
+	case fault.Invalid, fault.Trap, fault.BadReply, fault.Deadline: // the module's fault, not the request's and not the server's
 		return nil, refusalError{&refusal{status: http.StatusUnprocessableEntity, code: code, detail: fault.MessageOf(err)}}
 	}
 	return outcome(o, err)

@@ -81,24 +81,58 @@ func failUnlessOK(c *Code) {
 	c.Op(opEqz).Op(opEqz32).If(func(c *Code) { c.I32(1).Return() })
 }
 
+// The guests that fail ask for their request before: for all that a host can
+// know there is a request that they answer.
+
 // Trap traps.
-func Trap() []byte {
-	return NewBuilder(1).Handle(new(Code).Unreachable()).Bytes()
-}
+func Trap() []byte { return asking((*Code).Unreachable) }
 
 // Fail returns a result other than 0.
-func Fail() []byte {
-	return NewBuilder(1).Handle(new(Code).I32(1)).Bytes()
+func Fail() []byte { return asking(func(c *Code) *Code { return c.I32(1) }) }
+
+// Deaf traps before it asks for anything: it can serve no request.
+func Deaf() []byte { return NewBuilder(1).Handle(new(Code).Unreachable()).Bytes() }
+
+// Hungry traps unless its memory can grow by a page, and asks for nothing.
+func Hungry() []byte {
+	c := new(Code).I32(1).Op(0x40, 0).I32(0xffffffff).Op(0x46) // memory.grow, i32.eq
+	return NewBuilder(1).Handle(c.If(func(c *Code) { c.Unreachable() }).I32(0)).Bytes()
+}
+
+// Command answers "hello", and exports _start as a program does that runs once.
+func Command() []byte {
+	b := NewBuilder(1)
+	write := b.Native(abi.FnResponseWrite)
+	b.Func("_start", nil, nil, 0, new(Code))
+	return b.Data(text, "hello").Handle(new(Code).I32(text).I32(5).Call(write).Drop().I32(0)).Bytes()
+}
+
+// Exit ends itself with a code.
+func Exit(code uint32) []byte {
+	b := NewBuilder(1)
+	exit := b.Import(wasiModule, "proc_exit", []abi.Type{abi.I32}, nil)
+	return b.Handle(b.ask().I32(code).Call(exit).I32(0)).Bytes()
 }
 
 // Loop never returns.
 func Loop() []byte {
-	return NewBuilder(1).Handle(endless(new(Code)).Unreachable()).Bytes()
+	return asking(func(c *Code) *Code { return endless(c).Unreachable() })
 }
 
 // Recurse calls itself until the stack ends.
 func Recurse() []byte {
-	return NewBuilder(1).Handle(new(Code).Call(0)).Bytes()
+	return asking(func(c *Code) *Code { return c.Call(1) })
+}
+
+// asking returns a guest that asks for its request and then runs code.
+func asking(code func(*Code) *Code) []byte {
+	b := NewBuilder(1)
+	return b.Handle(code(b.ask())).Bytes()
+}
+
+// ask returns code that asks for the size of the request's head.
+func (b *Builder) ask() *Code {
+	return new(Code).I32(0).I32(0).Call(b.Native(abi.FnRequestHead)).Drop()
 }
 
 // BadStatus answers with the given status and no header.
@@ -111,7 +145,7 @@ func Head(raw []byte) []byte {
 	const at = 8192
 	b := NewBuilder(2 + uint32(len(raw))>>16)
 	head, write := b.Native(abi.FnResponseHead), b.Native(abi.FnResponseWrite)
-	code := new(Code).I32(at).I32(uint32(len(raw))).Call(head).Drop()
+	code := b.ask().I32(at).I32(uint32(len(raw))).Call(head).Drop()
 	code.I32(text).I32(4).Call(write).Drop()
 	return b.Data(text, "body").Data(at, string(raw)).Handle(code.I32(0)).Bytes()
 }
@@ -120,7 +154,7 @@ func Head(raw []byte) []byte {
 func Large(kib uint32) []byte {
 	b := NewBuilder(1)
 	write := b.Native(abi.FnResponseWrite)
-	code := new(Code).Loop(func(c *Code) {
+	code := b.ask().Loop(func(c *Code) {
 		c.I32(scratch).I32(1024).Call(write).Drop()
 		c.Get(0).I64(1).Op(opAdd).Set(0)
 		c.Get(0).I64(uint64(kib)).Op(opLtU).BrIf(0)
@@ -194,7 +228,7 @@ func Caller(name string, args ...uint64) []byte {
 func CallerOf(module, name string, params, results []abi.Type, args ...uint64) []byte {
 	b := NewBuilder(1)
 	function, write := b.Import(module, name, params, results), b.Native(abi.FnResponseWrite)
-	code := new(Code)
+	code := b.ask()
 	if len(results) == 0 {
 		constants(code, params, args)
 		return b.Handle(code.Call(function).I32(0)).Bytes()

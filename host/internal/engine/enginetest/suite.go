@@ -27,6 +27,8 @@ func Run(t *testing.T, open func() engine.Engine, others ...capability.Func) {
 		"prepare refuses":   testPrepareRefuses,
 		"initialise":        testInitialise,
 		"initialise fails":  testInitialiseFails,
+		"probe":             testProbe,
+		"probe is unseen":   testProbeIsUnseen,
 		"memory limit":      testMemoryLimit,
 		"clean memory":      testCleanMemory,
 		"reset":             testReset,
@@ -85,7 +87,6 @@ func testHandle(t *testing.T, e engine.Engine) {
 }
 
 func testHandleEndsBadly(t *testing.T, e engine.Engine) {
-	exit := CallerOf(wasiModule, "proc_exit", []abi.Type{abi.I32}, nil, 3)
 	for _, test := range []struct {
 		name   string
 		module []byte
@@ -95,7 +96,7 @@ func testHandleEndsBadly(t *testing.T, e engine.Engine) {
 		{"trap", Trap(), fault.Trap, "unreachable"},
 		{"failure", Fail(), fault.Trap, "reported failure"},
 		{"recursion", Recurse(), fault.Trap, "stack overflow"},
-		{"exit", exit, fault.Trap, "exited with code 3"},
+		{"exit", Exit(3), fault.Trap, "exited with code 3"},
 		{"no grant", Counter(), fault.Trap, "reported failure"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -157,6 +158,7 @@ func testPrepareRefuses(t *testing.T, e engine.Engine) {
 		{"imported global", foreign.Bytes(), fault.Invalid, `global "env"."base"`},
 		{"no handler", exporting("other", nil, new(Code)), fault.Invalid, abi.ExportHandle},
 		{"command", exporting("_start", nil, new(Code)), fault.Invalid, "c-shared"},
+		{"command with a handler", Command(), fault.Invalid, "c-shared"},
 		{"handler without result", exporting(abi.ExportHandle, nil, new(Code)), fault.Invalid, "() -> i32"},
 		{"initialiser with result", badInit.Handle(new(Code).I32(0)).Bytes(), fault.Invalid, abi.ExportInitialize},
 		{"handler that is none", notAFunction.Bytes(), fault.Invalid, "as a memory"},
@@ -222,7 +224,7 @@ func testInitialiseFails(t *testing.T, e engine.Engine) {
 			p, err := e.Prepare(context.Background(), test.module, engine.Options{Memory: Memory, Start: 50 * time.Millisecond})
 			if err == nil {
 				var in engine.Instance
-				if in, err = engine.Probe(context.Background(), p.Instance, 50*time.Millisecond); err == nil {
+				if in, err = engine.Probe(context.Background(), p.Instance, engine.Options{Start: 50 * time.Millisecond}); err == nil {
 					_ = in.Close(context.Background())
 				}
 				_ = p.Close(context.Background())

@@ -16,6 +16,11 @@ type instance struct{ *machine.Instance }
 
 func (in instance) state() *state { return in.Guest.State.(*state) }
 
+// Try implements engine.Instance.
+func (in instance) Try(ctx context.Context, inv *invoke.Invocation) error {
+	return in.Instance.Try(inv, func() error { return in.Handle(ctx, inv) })
+}
+
 // Handle implements engine.Instance: it calls the export of the route that
 // matched.
 func (in instance) Handle(ctx context.Context, inv *invoke.Invocation) error {

@@ -20,6 +20,7 @@ type Memory struct {
 
 	resets    uint
 	shrinking bool // the next Reallocate is Reset's
+	starved   bool // the budget has refused it something
 }
 
 // Allocate implements experimental.MemoryAllocator.
@@ -76,6 +77,7 @@ func (m *Memory) fit(size int) bool {
 		return true
 	}
 	if !m.pool.budget.take(more) {
+		m.starved = true
 		return false
 	}
 	m.taken = size
@@ -88,6 +90,10 @@ func (m *Memory) settle() {
 	m.pool.budget.give(m.taken - need)
 	m.taken = need
 }
+
+// Starved reports whether the budget has refused it a growth since it was made:
+// what a guest did after that, it need not do another time.
+func (m *Memory) Starved() bool { return m.starved }
 
 // Bytes returns the memory as it is; valid until it grows or is put back.
 func (m *Memory) Bytes() []byte { return m.bytes }

@@ -25,6 +25,7 @@ type call struct {
 	guest    *capability.Guest
 	memory   *linear.Memory
 
+	trying   bool   // it ends where the guest asks for something: see Try
 	err      error  // why the call was ended
 	function string // the host function that did; "" = an interrupt
 }
@@ -95,10 +96,15 @@ func link(ctx context.Context, r wazero.Runtime, funcs []capability.Func) error 
 // is one step, however long it takes.
 func hostFunction(f capability.Func) api.GoFunc {
 	name, run, results := f.Module+"."+f.Name, f.Call, len(f.Results) > 0
+	tells := tells(name)
 	return func(ctx context.Context, stack []uint64) {
 		c := ctx.(*call)
 		if c.late() {
 			c.err = context.DeadlineExceeded
+			panic(errEnd)
+		}
+		if c.trying && tells {
+			c.err, c.function = errAsked, name
 			panic(errEnd)
 		}
 		c.guest.Mem = c.memory.Bytes()

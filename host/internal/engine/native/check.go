@@ -39,6 +39,10 @@ func checkExports(m *wasmbin.Module) error {
 			return err
 		}
 	}
+	if isCommand(m) {
+		return machine.Invalid("the module is a command: what initialises it is in _start, which would run the program to its end, "+
+			"and it exports no _initialize; %s", asReactor)
+	}
 	if mem, ok := m.Export(abi.ExportMemory); !ok || mem.Kind != wasmbin.Memory {
 		return machine.Invalid("the module exports no memory named %q, through which the host passes requests", abi.ExportMemory)
 	}
@@ -46,11 +50,21 @@ func checkExports(m *wasmbin.Module) error {
 }
 
 func missingHandle(m *wasmbin.Module) error {
-	if _, ok := m.Export("_start"); ok {
-		return machine.Invalid("the module is a command (it exports _start) and does not export %s() -> i32; "+
-			"build it as a reactor: go build -buildmode=c-shared, clang -mexec-model=reactor", abi.ExportHandle)
+	if isCommand(m) {
+		return machine.Invalid("the module is a command (it exports _start) and does not export %s() -> i32; %s", abi.ExportHandle, asReactor)
 	}
 	return machine.Invalid("the module does not export %s() -> i32, which serves a request; build it with an SDK of %s", abi.ExportHandle, abi.Module)
+}
+
+// asReactor says how toolchains make what is no command.
+const asReactor = "build it as a reactor: go build -buildmode=c-shared, clang -mexec-model=reactor, " +
+	"Rust's crate-type = [\"cdylib\"], AssemblyScript's --exportStart _initialize"
+
+// isCommand reports whether a module starts as a program does that runs once.
+func isCommand(m *wasmbin.Module) bool {
+	_, starts := m.Export("_start")
+	_, initialises := m.Export(abi.ExportInitialize)
+	return starts && !initialises
 }
 
 // checkFunction checks that an export is a function without parameters.

@@ -25,6 +25,11 @@ func (p program) Instance(ctx context.Context) (engine.Instance, error) {
 // instance implements engine.Instance.
 type instance struct{ *machine.Instance }
 
+// Try implements engine.Instance.
+func (in instance) Try(ctx context.Context, inv *invoke.Invocation) error {
+	return in.Instance.Try(inv, func() error { return in.Handle(ctx, inv) })
+}
+
 // Handle implements engine.Instance.
 func (in instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 	result, err := in.Call(ctx, inv, 0)
