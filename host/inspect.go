@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -31,6 +32,7 @@ type Report struct {
 	Asks     []string `json:"asks,omitempty"` // for a person
 	Accepted bool     `json:"accepted"`
 	Problems []string `json:"problems,omitempty"` // why not
+	Notices  []string `json:"notices,omitempty"`  // what requests would pay for how it initialises
 }
 
 // Import is something a module needs.
@@ -70,7 +72,7 @@ func Inspect(ctx context.Context, module []byte, build ...string) (*Report, erro
 	}
 	man := r.readManifest(module)
 	r.ABI = abiOf(m, man)
-	if err := tryModule(ctx, module, man, build); err != nil {
+	if r.Notices, err = tryModule(ctx, module, man, build); err != nil {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 	}
 	r.Accepted = len(r.Problems) == 0
@@ -176,12 +178,12 @@ func memory(m *wasmbin.Module) *Memory {
 }
 
 // tryModule does what a deploy does before it records anything.
-func tryModule(ctx context.Context, module []byte, man *manifest.Manifest, build []string) (err error) {
+func tryModule(ctx context.Context, module []byte, man *manifest.Manifest, build []string) (notices []string, err error) {
 	cfg := DefaultConfig()
 	cfg.Build, cfg.Log = build, slog.New(slog.DiscardHandler)
 	pipeline, done, err := scratchPipeline(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	e := newEngine(pipeline, 0)
@@ -189,18 +191,24 @@ func tryModule(ctx context.Context, module []byte, man *manifest.Manifest, build
 	return try(ctx, e, module, man, nil)
 }
 
-// try prepares a module and starts one instance of it.
-func try(ctx context.Context, e engine.Engine, module []byte, man *manifest.Manifest, note func(string)) (err error) {
+// try prepares a module and starts one instance of it. It returns what whoever
+// deploys it is told.
+func try(ctx context.Context, e engine.Engine, module []byte, man *manifest.Manifest, note func(string)) (notices []string, err error) {
 	o := engine.OptionsOf(man)
 	o.Note = note
 	program, err := e.Prepare(ctx, module, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
-	instance, err := engine.Probe(ctx, program.Instance, o)
+	var making time.Duration
+	instance, err := engine.Probe(ctx, func(ctx context.Context) (engine.Instance, error) {
+		begun := time.Now()
+		defer func() { making = time.Since(begun) }()
+		return program.Instance(ctx)
+	}, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return instance.Close(ctx)
+	return engine.Notices(program, making, man.Ask().Stateful), instance.Close(ctx)
 }

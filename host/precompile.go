@@ -102,11 +102,12 @@ func Precompile(ctx context.Context, cfg Config, versions []Stored, each func(Pr
 		p := Prepared{Stored: v, State: Built}
 		start := time.Now()
 		err := onStored(cfg, v, func(module []byte, m *manifest.Manifest) error {
-			return try(ctx, e, module, m, func(note string) {
+			_, err := try(ctx, e, module, m, func(note string) {
 				if note == prepare.FromCache {
 					p.State = Cached
 				}
 			})
+			return err
 		})
 		if ctx.Err() != nil {
 			return fault.Wrap(fault.Unavailable, "precompile", "it was given up", ctx.Err())

@@ -250,6 +250,7 @@ func (d *devLoop) show(o client.Outcome) {
 	for _, s := range o.Steps {
 		d.p.step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
 	}
+	d.p.notices(o.Notices)
 	d.p.note("%s %s version %d serves", d.p.paint(d.p.stderr, green, "ok"), o.Plugin, o.Version)
 	for _, u := range urls {
 		fmt.Fprintln(d.p.stdout, u)

@@ -114,6 +114,9 @@ func (p *program) showReport(file, source string, r *host.Report) {
 func (p *program) showVerdict(r *host.Report) {
 	if r.Accepted {
 		fmt.Fprintf(p.stdout, "\n%s this host takes it\n", p.paint(p.stdout, green, "ok"))
+		for _, text := range r.Notices {
+			fmt.Fprintf(p.stdout, "%s %s\n", p.paint(p.stdout, yellow, "notice"), printable(text))
+		}
 		return
 	}
 	fmt.Fprintf(p.stdout, "\n%s this host would refuse it:\n", p.paint(p.stdout, red, "no"))

@@ -47,6 +47,7 @@ func (p *program) tellOutcome(o client.Outcome, urls []string) {
 	for _, s := range o.Steps {
 		p.step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
 	}
+	p.notices(o.Notices)
 	what := fmt.Sprintf("%s version %d (%s)", o.Plugin, o.Version, plugin.Digest(o.Digest).Short())
 	if !o.Activated {
 		p.note("%s %s is stored and does not serve yet:", p.paint(p.stderr, yellow, "waiting"), what)
@@ -58,6 +59,13 @@ func (p *program) tellOutcome(o client.Outcome, urls []string) {
 	p.note("%s %s serves at", p.paint(p.stderr, green, "ok"), what)
 	for _, u := range urls {
 		fmt.Fprintln(p.stdout, u)
+	}
+}
+
+// notices tells what is right and yet worth knowing.
+func (p *program) notices(list []string) {
+	for _, text := range list {
+		p.note("%s %s", p.paint(p.stderr, yellow, "notice"), text)
 	}
 }
 

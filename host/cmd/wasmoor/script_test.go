@@ -70,6 +70,10 @@ func guest(ts *testscript.TestScript, _ bool, args []string) {
 		module = enginetest.Command()
 	case "deaf":
 		module = enginetest.Deaf()
+	case "frozen":
+		module = enginetest.Frozen(args[2], false)
+	case "clock":
+		module = enginetest.Frozen(args[2], true)
 	case "trap":
 		module = enginetest.Trap()
 	case "foreign":

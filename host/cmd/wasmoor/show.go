@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,14 @@ func instances(it client.Plugin) string {
 	return fmt.Sprintf("%d idle, %d busy", it.Idle, it.Busy)
 }
 
+// making says how long the last new instance took, "" if none was made.
+func making(it client.Plugin) string {
+	if it.Making == 0 {
+		return ""
+	}
+	return ", the last of which took " + millis(time.Duration(it.Making*float64(time.Millisecond))) + " to make"
+}
+
 // cleanBy says how each request comes to clean memory, "" where nothing has
 // been loaded that could say it.
 func cleanBy(it client.Plugin) string {
@@ -82,7 +91,7 @@ func cleanBy(it client.Plugin) string {
 	case it.Stateful:
 		return "nothing: memory is kept from one request to the next"
 	case it.Fresh != "":
-		return "a new instance for each request: " + it.Fresh
+		return "a new instance for each request" + making(it) + ": " + it.Fresh
 	case it.State == "serving":
 		return "reset"
 	}

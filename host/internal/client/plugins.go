@@ -33,6 +33,7 @@ type Outcome struct {
 	Waiting    []string `json:"waiting,omitempty"` // what keeps it from being activated, and the next command
 	Routes     []string `json:"routes,omitempty"`
 	Steps      []Step   `json:"steps,omitempty"`
+	Notices    []string `json:"notices,omitempty"` // what requests pay for how the version initialises
 }
 
 // Step is a part of a deploy and the time it took.
@@ -57,10 +58,11 @@ type Plugin struct {
 	Created    time.Time `json:"created"`
 	Usage      Usage     `json:"usage"`
 	InFlight   int64     `json:"in_flight"`
-	Idle       int       `json:"idle"`               // clean instances that wait for a request
-	Busy       int       `json:"busy"`               // instances that serve one
-	Fresh      string    `json:"fresh,omitempty"`    // why each request gets a new instance
-	Stateful   bool      `json:"stateful,omitempty"` // instances keep their memory between requests
+	Idle       int       `json:"idle"`                    // clean instances that wait for a request
+	Busy       int       `json:"busy"`                    // instances that serve one
+	Fresh      string    `json:"fresh,omitempty"`         // why each request gets a new instance
+	Making     float64   `json:"making_millis,omitempty"` // how long the last new instance took to make
+	Stateful   bool      `json:"stateful,omitempty"`      // instances keep their memory between requests
 }
 
 // Version is a version of a plugin.

@@ -37,10 +37,11 @@ type Status struct {
 	Created    time.Time   `json:"created"`
 	Usage      store.Usage `json:"usage"`
 	InFlight   int64       `json:"in_flight"`
-	Idle       int         `json:"idle"`               // clean instances that wait for a request
-	Busy       int         `json:"busy"`               // instances that serve one
-	Fresh      string      `json:"fresh,omitempty"`    // why each request gets a new instance; "" = they are reset, or it has not been awake yet
-	Stateful   bool        `json:"stateful,omitempty"` // instances keep their memory between requests
+	Idle       int         `json:"idle"`                    // clean instances that wait for a request
+	Busy       int         `json:"busy"`                    // instances that serve one
+	Fresh      string      `json:"fresh,omitempty"`         // why each request gets a new instance; "" = they are reset, or it has not been awake yet
+	Making     float64     `json:"making_millis,omitempty"` // how long the last new instance took to make; 0 = none was made yet
+	Stateful   bool        `json:"stateful,omitempty"`      // instances keep their memory between requests
 }
 
 // Var is a config value of a plugin as an operator sees it.
@@ -112,6 +113,9 @@ func (s *Status) fill(l *live) {
 	s.InFlight = l.service.InFlight()
 	has := l.service.Stats()
 	s.Idle, s.Busy, s.Fresh, s.Stateful = has.Idle, has.Busy, has.Fresh, stateful(l.plugin, l.manifest)
+	if s.Fresh != "" {
+		s.Making = float64(has.Making.Microseconds()) / 1000
+	}
 	switch failure := cmp.Or(l.failure, has.Failure); {
 	case failure != nil:
 		s.State, s.Error = StateFailed, fault.MessageOf(failure)

@@ -40,6 +40,7 @@ type Outcome struct {
 	Waiting    []string `json:"waiting"` // what keeps it from being activated, each with what to do
 	Routes     []string `json:"routes"`
 	Steps      []Step   `json:"steps"`
+	Notices    []string `json:"notices"` // what requests pay for how the version initialises, each with why and what to do
 }
 
 // Step is a part of a change and the time it took.
@@ -54,6 +55,8 @@ type stopwatch struct {
 	clock func() time.Time
 	steps []Step
 	noted string // about the step that runs
+
+	notices []string // about the version
 }
 
 func (w *stopwatch) note(text string) {
@@ -184,11 +187,17 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *mani
 	if err != nil {
 		return nil, err
 	}
-	start := func(ctx context.Context) (engine.Instance, error) { return d.pools.Instance(ctx, p.program) }
+	var making time.Duration
+	start := func(ctx context.Context) (engine.Instance, error) {
+		begun := time.Now()
+		defer func() { making = time.Since(begun) }()
+		return d.pools.Instance(ctx, p.program)
+	}
 	err = w.run("probe", func() (err error) { p.first, err = engine.Probe(ctx, start, o); return err })
 	if err != nil {
 		return nil, closing(ctx, &p, err)
 	}
+	w.notices = engine.Notices(p.program, making, m.Ask().Stateful)
 	return &p, nil
 }
 
@@ -232,7 +241,7 @@ func (d *Deployer) checkRoutes(ctx context.Context, up Upload, m *manifest.Manif
 func outcome(p plugin.Plugin, r recalled, w *stopwatch) Outcome {
 	return Outcome{
 		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
-		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps,
+		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps, Notices: w.notices,
 	}
 }
 

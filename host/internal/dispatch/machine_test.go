@@ -97,6 +97,8 @@ func (m *machine) Instance(context.Context) (engine.Instance, error) {
 
 func (m *machine) Fresh() string { return m.fresh }
 
+func (m *machine) Cold() string { return "" }
+
 func (m *machine) Close(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -28,6 +28,7 @@ type pool struct {
 	last    time.Time         // when that was, as of the looks
 	waking  *waking           // the load under way, nil = none
 	failed  failedWake
+	making  time.Duration // how long the last new instance took; 0 = none was made
 	closed  bool
 	settled sync.Cond // out or waking has changed; told only once the pool is closed
 }
@@ -99,13 +100,15 @@ func (p *pool) pop() engine.Instance {
 // grow makes an instance, which the caller has counted, or takes one that comes
 // back while there is no memory for another.
 func (p *pool) grow(ctx context.Context, program engine.Program) (lease, error) {
+	begun := time.Now()
 	instance, err := p.pools.instance(ctx, program, p)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
 		p.drop()
 		return lease{}, err
 	}
+	p.making = time.Since(begun)
 	return lease{pool: p, instance: instance}, nil
 }
 
@@ -300,17 +303,18 @@ func (p *pool) close(ctx context.Context) {
 
 // Stats is what a deployment has at a moment.
 type Stats struct {
-	Loaded  bool   // its program is; if not, the next request wakes it
-	Idle    int    // clean instances that wait for a request
-	Busy    int    // instances that serve one, are waited for or made, or are being closed
-	Fresh   string // why each request gets a new instance; "" = they are reset or stateful, or that is not known yet
-	Failure error  // why it could not be woken the last time; nil = it could
+	Loaded  bool          // its program is; if not, the next request wakes it
+	Idle    int           // clean instances that wait for a request
+	Busy    int           // instances that serve one, are waited for or made, or are being closed
+	Fresh   string        // why each request gets a new instance; "" = they are reset or stateful, or that is not known yet
+	Making  time.Duration // how long the last new instance took; 0 = none was made
+	Failure error         // why it could not be woken the last time; nil = it could
 }
 
 func (p *pool) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	has := Stats{Loaded: p.program != nil, Idle: len(p.idle), Busy: p.out, Failure: p.failed.err}
+	has := Stats{Loaded: p.program != nil, Idle: len(p.idle), Busy: p.out, Making: p.making, Failure: p.failed.err}
 	if !p.cfg.Stateful {
 		has.Fresh = p.fresh
 	}

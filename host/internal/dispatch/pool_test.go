@@ -322,6 +322,7 @@ type still struct{}
 
 func (still) Instance(context.Context) (engine.Instance, error)        { return still{}, nil }
 func (still) Fresh() string                                            { return "" }
+func (still) Cold() string                                             { return "" }
 func (still) Handle(ctx context.Context, inv *invoke.Invocation) error { return nil }
 func (still) Try(context.Context, *invoke.Invocation) error            { return nil }
 func (still) Reset() bool                                              { return true }

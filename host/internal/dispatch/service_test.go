@@ -36,6 +36,7 @@ func (guest) Close(context.Context) error                                { retur
 func (guest) Reset() bool                                                { return false }
 func (guest) Trim()                                                      {}
 func (guest) Fresh() string                                              { return "" }
+func (guest) Cold() string                                               { return "" }
 
 func reply(inv *invoke.Invocation, status uint32) {
 	inv.Reply.SetHead(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: status}))

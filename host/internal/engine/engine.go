@@ -94,6 +94,9 @@ type Program interface {
 	// Fresh says for a person why instances cannot be reset, so that each
 	// invocation gets a new one; "" = they can.
 	Fresh() string
+	// Cold says for a person why instances do not start where the warm-up
+	// requests left one; "" = they do, or there are none.
+	Cold() string
 	// Close releases the program. Instances must have been closed.
 	Close(ctx context.Context) error
 }

@@ -23,6 +23,8 @@ func (p initialising) Instance(ctx context.Context) (engine.Instance, error) {
 
 func (initialising) Fresh() string { return "" }
 
+func (initialising) Cold() string { return "" }
+
 func (initialising) Close(context.Context) error { return nil }
 
 type instance struct{}

@@ -138,7 +138,7 @@ func local(method, path, body string, lines ...string) string {
 func TestAdminAPI(t *testing.T) {
 	d := &recorder{}
 	addr := adminFor(t, d)
-	const outcomeJSON = `{"plugin":"shop","mount":"/shop","version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[]}`
+	const outcomeJSON = `{"plugin":"shop","mount":"/shop","version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[],"notices":[]}`
 	for _, tc := range []struct {
 		method, path, body string
 		status             int

@@ -17,7 +17,7 @@ type versionsOutput struct{ Body []deploy.VersionStatus }
 type outcomeOutput struct{ Body deploy.Outcome }
 
 func outcome(o deploy.Outcome, err error) (*outcomeOutput, error) {
-	o.Waiting, o.Routes, o.Steps = list(o.Waiting), list(o.Routes), list(o.Steps)
+	o.Waiting, o.Routes, o.Steps, o.Notices = list(o.Waiting), list(o.Routes), list(o.Steps), list(o.Notices)
 	return &outcomeOutput{o}, err
 }
 

@@ -191,6 +191,23 @@ func Sleep(answer string) []byte {
 	return b.Data(text, answer).Handle(code.I32(0)).Bytes()
 }
 
+// Frozen keeps what the wall clock showed while it initialised, and answers a
+// fixed text. With warm set it reads the clock in the handler in place of that.
+func Frozen(answer string, warm bool) []byte {
+	b := NewBuilder(1)
+	clock := b.Import(wasiModule, "clock_time_get", []abi.Type{abi.I32, abi.I64, abi.I32}, []abi.Type{abi.I32})
+	write := b.Native(abi.FnResponseWrite)
+	read := new(Code).I32(0).I64(1).I32(scratch).Call(clock).Drop()
+	handle := new(Code)
+	if warm {
+		handle = read
+	} else {
+		b.Func(abi.ExportInitialize, nil, nil, 0, read)
+	}
+	handle.I32(text).I32(uint32(len(answer))).Call(write).Drop()
+	return b.Data(text, answer).Handle(handle.I32(0)).Bytes()
+}
+
 // InitCallsHost calls every host function of the ABI with zeros while it
 // initialises and answers their results, 8 bytes each, in the order of
 // abi.Functions.

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
 // examination finds out what the memory depends on that a guest left.
@@ -146,16 +148,23 @@ func (x *examination) why(what string, on source) string {
 	if on == 0 {
 		return ""
 	}
-	var list []string
+	var list, accept []string
+	if on&(wallClock|monotonicClock) != 0 {
+		accept = append(accept, strconv.Quote(manifest.FrozenClock))
+	}
+	if on&(randomBytes|randomNumbers) != 0 {
+		accept = append(accept, strconv.Quote(manifest.FrozenRandom))
+	}
 	for s := wallClock; s <= randomNumbers; s <<= 1 {
 		if on&s == 0 {
 			continue
 		}
 		text := "on " + sourceNames[s]
 		if by := x.observer.by[s]; by != "" {
-			text += fmt.Sprintf(" (%.200s)", by)
+			text += fmt.Sprintf(", which %.200s reads,", by)
 		}
 		list = append(list, text)
 	}
-	return fmt.Sprintf("%s depends %s, and every request would start from the same", what, strings.Join(list, " and "))
+	return fmt.Sprintf("%s depends %s and would be the same for every request; do that in the handler, or accept it with frozen = [%s] in the manifest",
+		what, strings.Join(list, " and "), strings.Join(accept, ", "))
 }

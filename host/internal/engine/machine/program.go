@@ -37,9 +37,6 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	if a.Cold != "" {
-		s.Options.Tell("the warm-up requests are left out: " + a.Cold)
-	}
 	code, leave, err := m.code(ctx, a.module, dir)
 	if err != nil {
 		return nil, err
@@ -56,6 +53,9 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 
 // Fresh says for a person why instances cannot be put back; "" = they can.
 func (p *Program) Fresh() string { return p.meta.Fresh }
+
+// Cold says for a person why warm-up requests were left out; "" = they were not.
+func (p *Program) Cold() string { return p.meta.Cold }
 
 // Close releases the program. Instances must have been closed. Closing twice is
 // fine.
