@@ -44,7 +44,7 @@ fmt:
 
 lint:
 	go vet ./...
-	go vet -tags cguest,asguest,edge ./host/e2e
+	go vet -tags cguest,asguest,rustguest,edge ./host/e2e
 	GOOS=wasip1 GOARCH=wasm go vet ./sdk/... ./examples/... ./plugins/...
 	$(TOOL) golangci-lint run
 
@@ -59,8 +59,8 @@ test: ## Run every test; needs Go alone.
 race: ## Run the tests under the race detector; needs a C compiler.
 	go test -race -gcflags='github.com/tetratelabs/wazero/...=-race=false' $$(go list ./... | grep -v /host/e2e$$)
 
-guests: ## Test the plugins in other languages through the built binary; needs clang, lld, node, npm and its registry.
-	go test -tags cguest,asguest -count=1 -run '^Test(C|AS)' ./host/e2e
+guests: ## Test the plugins in other languages through the built binary; needs clang, lld, node, npm and its registry, and rustc for wasm32-wasi.
+	go test -tags cguest,asguest,rustguest -count=1 -run '^Test(C[A-Z]|AS|Rust)' ./host/e2e
 
 edges: ## Test behind nginx, under slowhttptest and from chromium; needs the three.
 	go test -tags edge -count=1 -run '^TestEdge' ./host/e2e

@@ -174,3 +174,17 @@ func eventuallyAS(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// TestASFrozen has a guest in AssemblyScript draw a token at its top level.
+func TestASFrozen(t *testing.T) {
+	dir := projectAS(t)
+	source, err := os.ReadFile("testdata/frozen/as/index.ts")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "assembly", "index.ts"), source, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, t.TempDir(), "--log-level", "error")
+	s.differs(t, dir, "counter-as", 100, "random bytes")
+}
