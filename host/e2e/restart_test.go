@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	le "encoding/binary"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -145,4 +147,29 @@ func TestOneDigestTwoNames(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.mustCLI("", "versions", "right", "--json")), &versions); err != nil || len(versions) != 1 {
 		t.Errorf("the versions of right: %v, %v", versions, err)
 	}
+}
+
+// TestMonotonicClock: what a guest's monotonic clock showed while it initialised
+// is before what it shows in any process that serves it, also one that has just
+// started.
+func TestMonotonicClock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := serve(t, dir)
+	s.deploy("uptime", pack(t, enginetest.Uptime(2), "uptime", `frozen = ["clock"]`))
+	check := func(when string) {
+		t.Helper()
+		a := s.get("/uptime/")
+		if a.status != 200 || len(a.body) != 16 {
+			t.Fatalf("%s: %v", when, a)
+		}
+		initial, now := le.LittleEndian.Uint64([]byte(a.body)), le.LittleEndian.Uint64([]byte(a.body[8:]))
+		if now <= initial {
+			t.Errorf("%s the clock shows %s, and when it initialised %s", when, time.Duration(now), time.Duration(initial))
+		}
+	}
+	check("after the deploy")
+	s.stop()
+	s = serve(t, dir)
+	check("after a restart")
 }

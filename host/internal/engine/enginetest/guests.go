@@ -208,6 +208,22 @@ func Frozen(answer string, warm bool) []byte {
 	return b.Data(text, answer).Handle(handle.I32(0)).Bytes()
 }
 
+// Uptime sleeps for so many seconds while it initialises. It answers what the
+// monotonic clock showed then and what it shows, in nanoseconds, 8 bytes each.
+func Uptime(seconds uint64) []byte {
+	const subscription, event, count = 2048, 2112, 2160
+	b := NewBuilder(1)
+	clock := b.Import(wasiModule, "clock_time_get", []abi.Type{abi.I32, abi.I64, abi.I32}, []abi.Type{abi.I32})
+	poll := b.Import(wasiModule, "poll_oneoff", []abi.Type{abi.I32, abi.I32, abi.I32, abi.I32}, []abi.Type{abi.I32})
+	write := b.Native(abi.FnResponseWrite)
+	sleep := new(Code).I32(subscription + 16).I64(1).Store64() // the monotonic clock
+	sleep.I32(subscription + 24).I64(seconds * 1e9).Store64()
+	sleep.I32(subscription).I32(event).I32(1).I32(count).Call(poll).Drop()
+	b.Func(abi.ExportInitialize, nil, nil, 0, sleep.I32(1).I64(1).I32(scratch).Call(clock).Drop())
+	return b.Handle(new(Code).I32(1).I64(1).I32(scratch + 8).Call(clock).Drop().
+		I32(scratch).I32(16).Call(write).Drop().I32(0)).Bytes()
+}
+
 // InitCallsHost calls every host function of the ABI with zeros while it
 // initialises and answers their results, 8 bytes each, in the order of
 // abi.Functions.

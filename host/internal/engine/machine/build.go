@@ -91,7 +91,7 @@ func (m *Machine) initialised(ctx context.Context, s Source, i *wasmbin.Instrume
 
 // interpreted is how long the interpreter may take to initialise a guest. It is
 // many times slower than machine code, which takes longer to make.
-const interpreted = 500 * time.Millisecond
+const interpreted = time.Second
 
 // start initialises an instance, with the interpreter if that will do: it has
 // neither the time nor the depth of stack that a guest has in machine code.

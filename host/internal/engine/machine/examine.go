@@ -42,6 +42,9 @@ func (x *examination) judge(ctx context.Context) (fresh, cold string, err error)
 	if err != nil {
 		return "", "", err
 	}
+	if own > 0 && !x.observer.ofGo() && accepted&randomNumbers == 0 {
+		return unreadable, "", nil
+	}
 	initial, warm, err := x.differs(ctx, shift, own)
 	if err != nil {
 		return "", "", err
@@ -64,11 +67,16 @@ func (x *examination) judge(ctx context.Context) (fresh, cold string, err error)
 		onWarm = shift
 	}
 	if accepted&randomBytes == 0 {
-		onInitial = onInitial.with(randomNumbers, x.initial.numbers || own > 0 && !x.observer.ofGo())
+		onInitial = onInitial.with(randomNumbers, x.initial.numbers)
 		onWarm = onWarm.with(randomNumbers, x.warm.numbers).with(randomBytes, x.warm.draws > x.initial.draws)
 	}
 	return x.why("what initialising leaves in memory", onInitial), x.why("what the warm-up requests leave in memory", onWarm), nil
 }
+
+// unreadable is why instances of a program in Go are not put back whose table of
+// functions this host cannot read.
+const unreadable = "it is a program in Go whose functions this host cannot tell apart, so that nobody knows whether it draws random numbers while it initialises; " +
+	"build it with Go 1.24 to 1.27, update the host, or accept that with frozen = [\"random\"] in the manifest"
 
 // sources returns what is shifted. To a program in Go the monotonic clock shows
 // how long it has run, whenever it was started; where it starts, only the runtime

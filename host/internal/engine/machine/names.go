@@ -27,7 +27,6 @@ var lineTable = []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8}
 
 // Where the header of the table has numbers of 8 bytes.
 const (
-	headerText  = 24 // where the code starts
 	headerNames = 32 // where, from the header, the names of functions start
 	headerUnits = 40 // and what follows them
 	headerEnd   = 72
@@ -53,27 +52,27 @@ func functionsOf(module []byte, most int) (f functions) {
 	return f
 }
 
-// readFunctions reads a table. What it calls the address of a function leads to
-// a slot of the module's table (cmd/link/internal/wasm): it is the slot where the
-// code starts at 0, as since Go 1.25, and else has it above 16 bits of a position
-// within the function.
+// readFunctions reads a table. What it calls the address of a function is, since
+// Go 1.25, a slot of the module's table, and was before that slot above 16 bits
+// of a position within the function (cmd/link/internal/wasm). Slots start at
+// 0x1000.
 func readFunctions(lines []byte, table []uint32) (f functions) {
 	defer func() { _ = recover() }() // of gosym, on a table that it cannot read
-	at := func(field int) uint64 { return binary.LittleEndian.Uint64(lines[field:]) }
-	shift := 16
-	if at(headerText) == 0 {
-		shift = 0
-	}
-	symbols, err := gosym.NewTable(nil, gosym.NewLineTable(lines, at(headerText)))
+	symbols, err := gosym.NewTable(nil, gosym.NewLineTable(lines, 0))
 	if err != nil {
 		return f
 	}
 	f.names = make(map[uint32]string, len(symbols.Funcs))
 	for _, symbol := range symbols.Funcs {
-		if slot := symbol.Entry >> shift; symbol.Sym != nil && slot < uint64(len(table)) {
+		slot := symbol.Entry
+		if slot >= 0x1000<<16 {
+			slot >>= 16
+		}
+		if symbol.Sym != nil && slot < uint64(len(table)) {
 			f.names[table[slot]] = symbol.Name
 		}
 	}
+	at := func(field int) uint64 { return binary.LittleEndian.Uint64(lines[field:]) }
 	for name := range bytes.SplitSeq(lines[at(headerNames):at(headerUnits)], []byte{0}) {
 		path := packageOf(string(name))
 		f.draws = f.draws || path == hashes || !ofGo(path) && strings.Contains(path, "rand")

@@ -34,7 +34,7 @@ func (o *observer) NewFunctionListener(def api.FunctionDefinition) experimental.
 }
 
 // drawsNumbers reports whether a function of Go's runtime gives a number of its
-// generator to other packages (runtime/rand.go of Go 1.22 to 1.26).
+// generator to other packages (runtime/rand.go of Go 1.22 to 1.27).
 func drawsNumbers(name string) bool {
 	name, ok := strings.CutPrefix(name, "runtime.")
 	if !ok {

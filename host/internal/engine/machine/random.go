@@ -12,7 +12,7 @@ import (
 // of Go's runtime, from which math/rand, math/rand/v2 and the seeds of maps come,
 // are found by what they look like and get a new seed in each instance.
 //
-// They are internal/chacha8rand.State of Go 1.22 to 1.26:
+// They are internal/chacha8rand.State of Go 1.22 to 1.27:
 //
 //	buf [32]uint64; seed [4]uint64; i, n, c uint32
 //

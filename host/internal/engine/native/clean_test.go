@@ -151,21 +151,12 @@ func TestWarmUp(t *testing.T) {
 	}
 	drawing := warmup
 	drawing.Head.Query = "random=1"
-	var told []string
-	e := engine.InProcess(New(Config{}))
-	defer func() { _ = e.Close(context.Background()) }()
-	p, err := e.Prepare(context.Background(), goGuest(t, jsons), engine.Options{
-		Memory: 64 << 20, Warmups: []manifest.Warmup{drawing}, Note: func(text string) { told = append(told, text) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = p.Close(context.Background()) }()
+	p := prepareWith(t, goGuest(t, jsons), engine.Options{Warmups: []manifest.Warmup{drawing}})
 	if got := count(p); !strings.Contains(got, `"Count":1`) {
 		t.Errorf("after one that draws: %s", got)
 	}
-	if len(told) != 1 || !strings.Contains(told[0], "random") {
-		t.Errorf("whoever deploys is told %q", told)
+	if !strings.Contains(p.Cold(), "random") {
+		t.Errorf("cold: %q", p.Cold())
 	}
 }
 

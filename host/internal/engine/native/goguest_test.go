@@ -20,6 +20,7 @@ const (
 	hello = "github.com/wasmoor/wasmoor/examples/hello"
 	links = "github.com/wasmoor/wasmoor/plugins/links"
 	bare  = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/bareguest"
+	seeds = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/seedguest"
 	jsons = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsonguest"
 )
 

@@ -1,11 +1,10 @@
 package native
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,27 +14,20 @@ import (
 )
 
 // seedGuest returns the guest that initialises in a way.
-func seedGuest(tb testing.TB, kind string) []byte {
+func seedGuest(tb testing.TB, way string) []byte {
 	tb.Helper()
-	file := filepath.Join(tb.TempDir(), "guest.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w -X main.kind="+kind, "-o", file, "./testdata/seedguest")
-	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if out, err := build.CombinedOutput(); err != nil {
-		tb.Fatalf("%v\n%s", err, out)
+	mark := []byte("kind????")
+	module := goGuest(tb, seeds)
+	if bytes.Count(module, mark) != 1 || len(way) > len(mark) {
+		tb.Fatalf("the guest has %d places for %q", bytes.Count(module, mark), way)
 	}
-	module, err := os.ReadFile(file)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return module
+	return bytes.Replace(module, mark, fmt.Appendf(nil, "%-*s", len(mark), way), 1)
 }
 
-// prepareWith prepares a module and returns what whoever deploys is told.
-func prepareWith(tb testing.TB, module []byte, o engine.Options) (engine.Program, *[]string) {
+// prepareWith prepares a module with options, until the test ends.
+func prepareWith(tb testing.TB, module []byte, o engine.Options) engine.Program {
 	tb.Helper()
-	told := new([]string)
 	o.Memory = 64 << 20
-	o.Note = func(text string) { *told = append(*told, text) }
 	e := engine.InProcess(New(Config{}))
 	p, err := e.Prepare(tb.Context(), module, o)
 	if err != nil {
@@ -45,7 +37,7 @@ func prepareWith(tb testing.TB, module []byte, o engine.Options) (engine.Program
 		_ = p.Close(context.Background())
 		_ = e.Close(context.Background())
 	})
-	return p, told
+	return p
 }
 
 // answers returns what a program answers to so many requests, each in the clean
@@ -61,7 +53,7 @@ func answers(tb testing.TB, p engine.Program, count int) (list [][3]uint64) {
 			}
 		}
 		var numbers [3]uint64
-		if err := json.Unmarshal(handle(tb, in, enginetest.Invocation("", nil, nil)), &numbers); err != nil {
+		if _, err := binary.Decode(handle(tb, in, enginetest.Invocation("", nil, nil)), binary.LittleEndian, &numbers); err != nil {
 			tb.Fatal(err)
 		}
 		list = append(list, numbers)
@@ -99,7 +91,7 @@ func TestNothingRandomIsShared(t *testing.T) {
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			t.Parallel()
-			p, _ := prepareWith(t, seedGuest(t, test.kind), engine.Options{})
+			p := prepareWith(t, seedGuest(t, test.kind), engine.Options{})
 			if (p.Fresh() == "") != (test.fresh == "") || !strings.Contains(p.Fresh(), test.fresh) || !strings.Contains(p.Fresh(), test.by) {
 				t.Errorf("fresh: %q, want %q by %q", p.Fresh(), test.fresh, test.by)
 			}
@@ -138,7 +130,7 @@ func TestFrozenIsAccepted(t *testing.T) {
 	} {
 		t.Run(test.kind+" "+test.frozen, func(t *testing.T) {
 			t.Parallel()
-			p, _ := prepareWith(t, seedGuest(t, test.kind), engine.Options{Frozen: []string{test.frozen}})
+			p := prepareWith(t, seedGuest(t, test.kind), engine.Options{Frozen: []string{test.frozen}})
 			if got := p.Fresh() == ""; got != test.accepted {
 				t.Fatalf("instances are put back: %v, want %v (%s)", got, test.accepted, p.Fresh())
 			}

@@ -14,23 +14,17 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
-	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
-// Where the guests below keep what they got while they initialised, and what
-// they get in the handler.
-const (
-	initial = 1024
-	now     = initial + 64
-)
+// initial is where the guests below keep what they get.
+const initial = 1024
 
-// A guest that calls a function of WASI and answers 128 bytes: what it did with
-// it while it initialised, and in the handler.
+// worldGuest is a guest that calls functions of WASI while it initialises, and in
+// the handler.
 type worldGuest struct {
 	builder          *enginetest.Builder
 	clock, random    uint32
-	write, poll      uint32
 	initialize, body *enginetest.Code
 }
 
@@ -41,8 +35,6 @@ func newWorldGuest() *worldGuest {
 		builder: b,
 		clock:   b.Import(wasi.Module, "clock_time_get", []abi.Type{i32, i64, i32}, []abi.Type{i32}),
 		random:  b.Import(wasi.Module, "random_get", []abi.Type{i32, i32}, []abi.Type{i32}),
-		poll:    b.Import(wasi.Module, "poll_oneoff", []abi.Type{i32, i32, i32, i32}, []abi.Type{i32}),
-		write:   b.Native(abi.FnResponseWrite),
 
 		initialize: new(enginetest.Code), body: new(enginetest.Code),
 	}
@@ -58,7 +50,6 @@ func (g *worldGuest) draw(c *enginetest.Code, at, size uint32) {
 
 func (g *worldGuest) bytes() []byte {
 	g.builder.Func(abi.ExportInitialize, nil, nil, 1, g.initialize)
-	g.body.I32(initial).I32(128).Call(g.write).Drop()
 	return g.builder.Handle(g.body.I32(0)).Bytes()
 }
 
@@ -151,21 +142,14 @@ func (w *still) Sleep(ctx context.Context, _ time.Duration) error {
 // where it stood when the guest was initialised, also in a process that has just
 // started.
 func TestMonotonicClockOutlivesProcesses(t *testing.T) {
-	g := newWorldGuest()
-	const subscription, events = 2048, 2304
-	g.builder.Data(subscription+16, "\x01")                                        // the monotonic clock
-	g.initialize.I32(subscription + 24).I64(uint64(20 * time.Second)).Store64()    // relative
-	g.initialize.I32(subscription).I32(events).I32(1).I32(now).Call(g.poll).Drop() // sleeps
-	g.read(g.initialize, 1, initial)
-	g.read(g.body, 1, now)
-	p, _ := prepareWith(t, g.bytes(), engine.Options{Frozen: []string{manifest.FrozenClock}})
+	p := prepareWith(t, enginetest.Uptime(20), engine.Options{Frozen: []string{manifest.FrozenClock}})
 	in := instanceOf(t, p)
 	last := uint64(0)
 	for _, uptime := range []time.Duration{time.Nanosecond, time.Second, time.Hour} {
 		inv := enginetest.Invocation("", nil, nil)
 		inv.Env.World = &still{uptime: uptime}
 		answer := handle(t, in, inv)
-		began, at := binary.LittleEndian.Uint64(answer), binary.LittleEndian.Uint64(answer[now-initial:])
+		began, at := binary.LittleEndian.Uint64(answer), binary.LittleEndian.Uint64(answer[8:])
 		if at <= began || at <= last || time.Duration(began) < 20*time.Second {
 			t.Errorf("%s after the process started the clock shows %s, and when it initialised %s",
 				uptime, time.Duration(at), time.Duration(began))
@@ -183,13 +167,9 @@ func TestMonotonicClockOutlivesProcesses(t *testing.T) {
 // TestSleepingTooLong: initialising may sleep no longer than it may take, and
 // nobody waits to find out.
 func TestSleepingTooLong(t *testing.T) {
-	g := newWorldGuest()
-	const subscription, events = 2048, 2304
-	g.initialize.I32(subscription + 24).I64(uint64(time.Hour)).Store64()
-	g.initialize.I32(subscription).I32(events).I32(1).I32(now).Call(g.poll).Drop()
 	e := engine.InProcess(New(Config{}))
 	defer func() { _ = e.Close(context.Background()) }()
-	_, err := e.Prepare(t.Context(), g.bytes(), engine.Options{Memory: enginetest.Memory, Start: 10 * time.Minute})
+	_, err := e.Prepare(t.Context(), enginetest.Uptime(3600), engine.Options{Memory: enginetest.Memory, Start: 10 * time.Minute})
 	if err == nil || !strings.Contains(err.Error(), "ran out of time while it initialised") {
 		t.Errorf("got %v", err)
 	}
@@ -219,6 +199,18 @@ func TestRequestsReplay(t *testing.T) {
 	}
 }
 
+// TestWarmUpSeeds: a generator that a warm-up request seeds from the clock is in
+// no request either.
+func TestWarmUpSeeds(t *testing.T) {
+	p := prepareWith(t, seedGuest(t, "late"), engine.Options{Warmups: []manifest.Warmup{warmup}})
+	if !strings.Contains(p.Cold(), "the wall clock, which main.init.") {
+		t.Errorf("cold: %q", p.Cold())
+	}
+	if list := answers(t, p, 2); list[0] == list[1] {
+		t.Errorf("two requests got %d", list[0])
+	}
+}
+
 // TestWarmUpsThatAreLeftOut: what a warm-up leaves is in no request where it
 // depends on the time or on chance, and whoever deploys is told.
 func TestWarmUpsThatAreLeftOut(t *testing.T) {
@@ -233,16 +225,14 @@ func TestWarmUpsThatAreLeftOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newWorldGuest()
 			test.handle(g)
-			p, told := prepareWith(t, g.bytes(), engine.Options{Warmups: []manifest.Warmup{warmup}})
+			p := prepareWith(t, g.bytes(), engine.Options{Warmups: []manifest.Warmup{warmup}})
 			kept := instanceOf(t, p).Memory()[initial] != 0
 			if kept != (test.told == "") {
 				t.Errorf("the warm-up is kept: %v", kept)
 			}
-			if text := strings.Join(*told, "; "); !strings.Contains(text, test.told) || (text == "") != (test.told == "") {
-				t.Errorf("told %q, want %q", text, test.told)
+			if got := p.Cold(); !strings.Contains(got, test.told) || (got == "") != (test.told == "") {
+				t.Errorf("cold: %q, want %q", got, test.told)
 			}
 		})
 	}
 }
-
-var _ invoke.World = (*still)(nil)
