@@ -29,7 +29,7 @@ type Options struct {
 
 	// ResponseBody is what a response may have, in bytes; 0 = the most that any
 	// plugin may ask for. Only Probe uses it.
-	ResponseBody int64 `json:"-"`
+	ResponseBody int64
 
 	// Note is told how a program came to be, for the person who waits for it;
 	// nil = nobody waits.

@@ -66,10 +66,10 @@ func guest() *parts {
 	return p.handle(none, zero)
 }
 
-// handle adds the handler of a module that imports no function.
+// handle adds the handler of a module that imports functions alone, if anything.
 func (p *parts) handle(locals string, code ...string) *parts {
 	p.functions, p.codes = []string{u(toI32)}, []string{body(locals, code...)}
-	p.exports = append(p.exports[:1:1], text(abi.ExportHandle)+"\x00\x00")
+	p.exports = append(p.exports[:1:1], text(abi.ExportHandle)+"\x00"+u(len(p.imports)))
 	return p
 }
 

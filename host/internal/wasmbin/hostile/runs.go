@@ -109,13 +109,22 @@ func starts() []Module {
 	return all
 }
 
-// requests are modules that attack when they handle a request.
+// requests are modules that attack when they handle a request: once they have
+// asked for something, and every third at once, as it would any request.
 func requests() []Module {
 	var all []Module
-	for _, a := range attacks(1) {
+	for _, a := range attacks(2) { // behind what is asked and the handler
 		all = append(all, Module{Name: a.name, Upload: taken, Request: a.status, Make: a.made(func(p *parts, locals, code string) {
-			p.handle(none, call(1)+zero).function(toNone, locals, code)
+			p.imports = []string{text("wasi_snapshot_preview1") + text("sched_yield") + "\x00" + u(toI32)}
+			p.handle(none, call(0)+drop+call(2)+zero).function(toNone, locals, code)
 		})})
+	}
+	for i, a := range attacks(1) {
+		if i%3 == 0 {
+			all = append(all, Module{Name: "any: " + a.name, Upload: invalid, Says: "every request would fail", Make: a.made(func(p *parts, locals, code string) {
+				p.handle(none, call(1)+zero).function(toNone, locals, code)
+			})})
+		}
 	}
 	return all
 }
