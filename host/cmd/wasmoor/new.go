@@ -20,8 +20,8 @@ func (p *program) newCommand() *cobra.Command {
 		Use:   "new NAME",
 		Short: "Make a plugin project in Go that builds offline",
 		Long: `New makes the folder NAME with a plugin, its manifest and its test. The project
-carries the SDK in its vendor folder, so it needs Go and no network. NAME may be
-a path; its last element names the plugin.`,
+carries the SDK in its folder ` + scaffold.Folder + `, so it needs Go and no network. NAME
+may be a path; its last element names the plugin.`,
 		Example: `  wasmoor new hello && cd hello && wasmoor dev
   wasmoor new shop --module example.org/shop`,
 		Args: takes("NAME"),
@@ -53,5 +53,25 @@ func (p *program) newProject(dir, module string) error {
 		return fileError("make the project", err)
 	}
 	p.note("made %s; next: cd %s && wasmoor dev", dir, dir)
-	return nil
+	return p.noteWorkspace(dir)
+}
+
+// noteWorkspace says what the go command wants where a go.work holds for a new
+// project: it knows of no other modules than those that are named there.
+func (p *program) noteWorkspace(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil || p.getenv("GOWORK") == "off" {
+		return err
+	}
+	for above := filepath.Dir(dir); ; above = filepath.Dir(above) {
+		file := filepath.Join(above, "go.work")
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			name, err := filepath.Rel(above, dir)
+			p.note("%s does not name the project, as the go command wants; in its folder run: go work use %s", file, name)
+			return err
+		}
+		if above == filepath.Dir(above) {
+			return nil
+		}
+	}
 }

@@ -76,6 +76,7 @@ First steps:
 		in(groupAuthor, p.callCommand()),
 		in(groupAuthor, p.packCommand()),
 		in(groupAuthor, p.inspectCommand()),
+		p.sdkCommand(),
 		in(groupOperate, p.serveCommand()),
 		in(groupOperate, p.remote(p.precompileCommand())),
 		in(groupOperate, p.remote(p.deployCommand())),

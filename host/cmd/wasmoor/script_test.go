@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/goproxytest"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -50,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"exits":      exits,
 			"guest":      guest,
 			"http":       httpRequest,
+			"proxy":      proxy,
 			"rewrite":    rewrite,
 		},
 	})
@@ -87,6 +89,18 @@ func guest(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no guest %q", args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), module, 0o600))
+}
+
+// proxy serves the modules of a folder to the go command, which has a cache of its
+// own then: proxy DIR.
+func proxy(ts *testscript.TestScript, _ bool, args []string) {
+	server, err := goproxytest.NewServer(ts.MkAbs(args[0]), "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(server.Close)
+	ts.Setenv("GOPROXY", server.URL)
+	ts.Setenv("GOSUMDB", "off")
+	ts.Setenv("GOMODCACHE", ts.MkAbs("modules"))
+	ts.Setenv("GOFLAGS", "-modcacherw")
 }
 
 // exits runs a command that must end with a certain code: exits CODE COMMAND...

@@ -70,6 +70,7 @@ var owners = map[string]string{
 	"github.com/spf13/":         "cmd/wasmoor",
 	"github.com/knadh/":         "cmd/wasmoor",
 	"github.com/fsnotify/":      "cmd/wasmoor",
+	"golang.org/x/mod/":         "cmd/wasmoor",
 	"github.com/lmittmann/":     "cmd/wasmoor",
 }
 
