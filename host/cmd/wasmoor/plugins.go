@@ -91,7 +91,11 @@ func (p *program) deploymentsCommand() *cobra.Command {
 
 func (p *program) listDeployments(cmd *cobra.Command, args []string) error {
 	return p.about(cmd.Context(), args[0], func(c *client.Client) error {
-		deployments, err := c.Deployments(cmd.Context(), args[0])
+		var deployments []plugin.Deployment
+		err := c.Deployments(cmd.Context(), args[0], func(d plugin.Deployment) bool {
+			deployments = append(deployments, d)
+			return true
+		})
 		if err != nil || p.asJSON {
 			return p.jsonUnless(err, list(deployments))
 		}
@@ -152,29 +156,22 @@ func (p *program) rollback(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
-		deployments, err := c.Deployments(cmd.Context(), name)
+		version := 0 // of the newest deployment that had another one
+		err = c.Deployments(cmd.Context(), name, func(d plugin.Deployment) bool {
+			if d.Version != current.Version {
+				version = d.Version
+			}
+			return version == 0
+		})
 		if err != nil {
 			return err
 		}
-		version, ok := previousVersion(deployments, current.Version)
-		if !ok {
+		if version == 0 {
 			return fault.New(fault.NotFound, "rollback", fmt.Sprintf(
 				"no other version of %q has served; see `wasmoor versions %s` and `wasmoor activate`", name, name))
 		}
 		return p.activate(cmd.Context(), name, version, false)
 	})
-}
-
-// previousVersion returns the version of the newest deployment that had another
-// one than current.
-func previousVersion(deployments []plugin.Deployment, current int) (int, bool) {
-	newest := plugin.Deployment{}
-	for _, d := range deployments {
-		if d.Version != current && d.Number > newest.Number {
-			newest = d
-		}
-	}
-	return newest.Version, newest.Number > 0
 }
 
 func (p *program) deleteCommand() *cobra.Command {

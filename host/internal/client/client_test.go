@@ -15,6 +15,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 const token = "a-token-that-must-not-leak"
@@ -134,6 +135,49 @@ func TestAuditReadsEveryPage(t *testing.T) {
 	want := []string{"/v1/audit?limit=1000", "/v1/audit?after=1000&limit=1000", "/v1/audit?after=2000&limit=1000"}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestDeploymentsAreReadByPages(t *testing.T) {
+	const deployments, page = 250, 100
+	var asked []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.RequestURI)
+		before, _ := strconv.Atoi(r.URL.Query().Get("before"))
+		if before == 0 {
+			before = deployments + 1
+		}
+		var out []string
+		for n := before - 1; n >= max(before-page, 1); n-- {
+			out = append(out, fmt.Sprintf(`{"number":%d,"version":1}`, n))
+		}
+		_, _ = io.WriteString(w, "["+strings.Join(out, ",")+"]")
+	}))
+	t.Cleanup(s.Close)
+	const path = "/v1/plugins/shop/deployments"
+	for _, c := range []struct {
+		until int
+		asked []string
+	}{
+		{0, []string{path, path + "?before=151", path + "?before=51"}},
+		{140, []string{path, path + "?before=151"}},
+		{250, []string{path}},
+	} {
+		asked = nil
+		next := deployments
+		err := connect(t, s.URL).Deployments(t.Context(), "shop", func(d plugin.Deployment) bool {
+			if d.Number != next {
+				t.Fatalf("got %d, want %d", d.Number, next)
+			}
+			next--
+			return d.Number != c.until
+		})
+		if err != nil || next != max(c.until-1, 0) {
+			t.Errorf("until %d: %v, read down to %d", c.until, err, next+1)
+		}
+		if diff := cmp.Diff(c.asked, asked); diff != "" {
+			t.Errorf("until %d: requests (-want +got):\n%s", c.until, diff)
+		}
 	}
 }
 

@@ -160,11 +160,28 @@ func (c *Client) Versions(ctx context.Context, name string) ([]Version, error) {
 	return out, err
 }
 
-// Deployments lists the deployments of a plugin.
-func (c *Client) Deployments(ctx context.Context, name string) ([]plugin.Deployment, error) {
-	var out []plugin.Deployment
-	err := c.plugin(ctx, request{op: "list deployments", method: http.MethodGet, path: []string{"deployments"}}, name, &out)
-	return out, err
+// Deployments calls yield with the deployments of a plugin, the newest first,
+// until it returns false.
+func (c *Client) Deployments(ctx context.Context, name string, yield func(plugin.Deployment) bool) error {
+	for before := 0; ; {
+		var page []plugin.Deployment
+		r := request{op: "list deployments", method: http.MethodGet, path: []string{"deployments"}}
+		if before > 0 {
+			r.query = url.Values{"before": {strconv.Itoa(before)}}
+		}
+		if err := c.plugin(ctx, r, name, &page); err != nil {
+			return err
+		}
+		for _, d := range page {
+			if !yield(d) {
+				return nil
+			}
+			before = d.Number
+		}
+		if len(page) == 0 || before <= 1 {
+			return nil
+		}
+	}
 }
 
 // Delete removes a plugin. Its data stays for a later plugin of that name,

@@ -53,7 +53,7 @@ func TestCORS(t *testing.T) {
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "demo", "[[route]]", `pattern = "GET /"`, `[[route]]`, `pattern = "POST /"`)})
 	p.restart()
 	serves(&policy)
-	deployments, err := p.Deployments(t.Context(), "demo")
+	deployments, err := p.Deployments(t.Context(), "demo", 0)
 	code("deployments", err, "")
 	if deployments[0].CORS == nil || deployments[len(deployments)-1].CORS != nil {
 		t.Errorf("the deployments have the policies %v and %v", deployments[0].CORS, deployments[len(deployments)-1].CORS)

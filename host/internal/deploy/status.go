@@ -142,13 +142,14 @@ func noCORS(name string) error {
 	return fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no CORS policy; to set one run: wasmoor cors set %s --origin https://example.org", name, name))
 }
 
-// maxDeployments bounds a listing.
-const maxDeployments = 100
+// MaxDeployments is the most deployments Deployments returns at a time. Each has
+// its vars in the store, which are read with it.
+const MaxDeployments = 100
 
-// Deployments lists a plugin's last deployments, the newest first, without the
-// values of their vars.
-func (d *Deployer) Deployments(ctx context.Context, name string) ([]plugin.Deployment, error) {
-	deployments, err := d.cfg.Registry.Deployments(ctx, name, maxDeployments)
+// Deployments lists a plugin's deployments before a number, 0 = the newest, the
+// newest first, at most MaxDeployments, without the values of their vars.
+func (d *Deployer) Deployments(ctx context.Context, name string, before int) ([]plugin.Deployment, error) {
+	deployments, err := d.cfg.Registry.Deployments(ctx, name, before, MaxDeployments)
 	for i := range deployments {
 		deployments[i].Vars = nil // secrets among them; Vars knows which
 	}

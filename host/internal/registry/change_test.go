@@ -173,14 +173,17 @@ func TestActivate(t *testing.T) {
 	stored, err := f.Plugin(ctx, "shop")
 	wantCode(t, err, "")
 	same(t, "plugin, reopened", p, stored)
-	all, err := f.Deployments(ctx, "shop", 0)
+	all, err := f.Deployments(ctx, "shop", 0, 0)
 	wantCode(t, err, "")
 	same(t, "how many", 3, len(all))
 	same(t, "first deployment, reopened", wantD, all[2])
-	last, err := f.Deployments(ctx, "shop", 2)
+	last, err := f.Deployments(ctx, "shop", 0, 2)
 	wantCode(t, err, "")
 	same(t, "the newest two", all[:2], last)
 	same(t, "order", []int{3, 2}, []int{last[0].Number, last[1].Number})
+	older, err := f.Deployments(ctx, "shop", 3, 1)
+	wantCode(t, err, "")
+	same(t, "the one before the newest", all[1:2], older)
 }
 
 func TestNextIsWhatActivateRecords(t *testing.T) {
@@ -322,7 +325,7 @@ func TestPurge(t *testing.T) {
 		t.Error("the key space of a purged plugin was used again")
 	}
 	same(t, "number", 1, v.Number)
-	deployments, err := f.Deployments(ctx, "shop", 0)
+	deployments, err := f.Deployments(ctx, "shop", 0, 0)
 	wantCode(t, err, "")
 	same(t, "deployments", 0, len(deployments))
 }

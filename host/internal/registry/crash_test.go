@@ -381,7 +381,7 @@ func checkHistory(t *testing.T, f *fixture, name string, changes int, last strin
 		_, err := f.Module(v.Digest)
 		wantCode(t, err, "")
 	}
-	deployments, err := f.Deployments(ctx, name, 0)
+	deployments, err := f.Deployments(ctx, name, 0, 0)
 	wantCode(t, err, "")
 	same(t, "deployments", changes, len(deployments))
 	for i, d := range deployments {

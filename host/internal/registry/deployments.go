@@ -221,8 +221,8 @@ func changedVars(before, after map[string]string) []string {
 	return slices.Sorted(maps.Keys(changed))
 }
 
-// Deployments returns the newest deployments of a plugin, the newest first, at
-// most limit of them; 0 = all. Errors: NotFound.
-func (r *Registry) Deployments(_ context.Context, name string, limit int) ([]plugin.Deployment, error) {
-	return history[plugin.Deployment](r, name, prefixDeployment, limit)
+// Deployments returns the deployments of a plugin before a number, 0 = the
+// newest, the newest first, at most limit of them; 0 = all. Errors: NotFound.
+func (r *Registry) Deployments(_ context.Context, name string, before, limit int) ([]plugin.Deployment, error) {
+	return history[plugin.Deployment](r, name, prefixDeployment, before, limit)
 }

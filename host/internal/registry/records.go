@@ -93,9 +93,9 @@ func newest[T any](tx *records, prefix string) (last T, ok bool, err error) {
 	return last, ok, err
 }
 
-// history returns the newest records of a plugin below prefix, the newest
-// first; limit 0 = all.
-func history[T any](r *Registry, name, prefix string, limit int) ([]T, error) {
+// history returns the records of a plugin below prefix and before a number, 0 =
+// the newest, the newest first; limit 0 = all.
+func history[T any](r *Registry, name, prefix string, before, limit int) ([]T, error) {
 	var all []T
 	err := r.view(func(tx *records) error {
 		p, err := tx.plugin(name)
@@ -103,6 +103,9 @@ func history[T any](r *Registry, name, prefix string, limit int) ([]T, error) {
 			return err
 		}
 		q := store.Query{Prefix: []byte(below(prefix, p.Space)), Limit: limit, Reverse: true}
+		if before > 0 {
+			q.After = []byte(numbered(prefix, p.Space, before))
+		}
 		return walk(tx, q, func(v T) bool {
 			all = append(all, v)
 			return true

@@ -177,7 +177,7 @@ func TestNotFound(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"Plugin":       func() error { _, err := f.Plugin(ctx, "x"); return err },
 		"Versions":     func() error { _, err := f.Versions(ctx, "x"); return err },
-		"Deployments":  func() error { _, err := f.Deployments(ctx, "x", 0); return err },
+		"Deployments":  func() error { _, err := f.Deployments(ctx, "x", 0, 0); return err },
 		"Version of":   func() error { _, err := f.Version(ctx, "x", 1); return err },
 		"Version":      func() error { _, err := f.Version(ctx, "shop", 2); return err },
 		"Version 0":    func() error { _, err := f.Version(ctx, "shop", 0); return err },

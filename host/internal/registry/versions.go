@@ -190,7 +190,7 @@ func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) erro
 
 // Versions returns the versions of a plugin, the newest first. Errors: NotFound.
 func (r *Registry) Versions(_ context.Context, name string) ([]plugin.Version, error) {
-	return history[plugin.Version](r, name, prefixVersion, 0)
+	return history[plugin.Version](r, name, prefixVersion, 0, 0)
 }
 
 // Version returns one version of a plugin. Errors: NotFound.

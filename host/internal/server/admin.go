@@ -32,7 +32,7 @@ type Deployer interface {
 	Plugins(ctx context.Context) ([]deploy.Status, error)
 	Plugin(ctx context.Context, name string) (deploy.Status, error)
 	Versions(ctx context.Context, name string) ([]deploy.VersionStatus, error)
-	Deployments(ctx context.Context, name string) ([]plugin.Deployment, error)
+	Deployments(ctx context.Context, name string, before int) ([]plugin.Deployment, error)
 	Vars(ctx context.Context, name string) ([]deploy.Var, error)
 	SetVar(ctx context.Context, name, key, value, by string) (deploy.Outcome, error)
 	UnsetVar(ctx context.Context, name, key, by string) (deploy.Outcome, error)

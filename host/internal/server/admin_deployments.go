@@ -9,6 +9,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
+type deploymentsInput struct {
+	Name   string `path:"name" doc:"Name of the plugin" example:"guestbook"`
+	Before int    `query:"before" minimum:"0" doc:"Only deployments before this number; 0 = from the newest"`
+}
+
 type deploymentsOutput struct{ Body []plugin.Deployment }
 
 type activateInput struct {
@@ -20,12 +25,12 @@ type activateInput struct {
 }
 
 func (a *Admin) bindDeployments(api huma.API) {
-	route(api, operation("list-deployments", http.MethodGet, under("deployments"), "List what served, the newest first", http.StatusOK), a.deployments)
+	route(api, operation("list-deployments", http.MethodGet, under("deployments"), "List what served, the newest first, 100 at a time", http.StatusOK), a.deployments)
 	route(api, operation("activate", http.MethodPost, under("deployments"), "Let a version serve: a newer one, or an older one again", http.StatusCreated), a.activate)
 }
 
-func (a *Admin) deployments(ctx context.Context, in *named) (*deploymentsOutput, error) {
-	deployments, err := a.cfg.Deployer.Deployments(ctx, in.Name)
+func (a *Admin) deployments(ctx context.Context, in *deploymentsInput) (*deploymentsOutput, error) {
+	deployments, err := a.cfg.Deployer.Deployments(ctx, in.Name, in.Before)
 	return &deploymentsOutput{list(deployments)}, err
 }
 

@@ -60,8 +60,8 @@ func (r *recorder) Versions(_ context.Context, name string) ([]deploy.VersionSta
 	return nil, r.note("versions %s", name)
 }
 
-func (r *recorder) Deployments(_ context.Context, name string) ([]plugin.Deployment, error) {
-	return nil, r.note("deployments %s", name)
+func (r *recorder) Deployments(_ context.Context, name string, before int) ([]plugin.Deployment, error) {
+	return nil, r.note("deployments %s before %d", name, before)
 }
 
 func (r *recorder) Vars(_ context.Context, name string) ([]deploy.Var, error) {
@@ -151,7 +151,8 @@ func TestAdminAPI(t *testing.T) {
 		{"GET", "/v1/plugins/shop/versions", "", 200, "versions shop", "[]"},
 		{"POST", "/v1/plugins/shop/versions", "\x00asm", 201, "deploy shop mount= label= by=admin grant=false noactivate=false 4 bytes", outcomeJSON},
 		{"POST", "/v1/plugins/shop/versions?mount=a.b%2Fc&label=x%20y&grant=true&activate=false", "\x00asm", 201, "deploy shop mount=a.b/c label=x y by=admin grant=true noactivate=true 4 bytes", outcomeJSON},
-		{"GET", "/v1/plugins/shop/deployments", "", 200, "deployments shop", "[]"},
+		{"GET", "/v1/plugins/shop/deployments", "", 200, "deployments shop before 0", "[]"},
+		{"GET", "/v1/plugins/shop/deployments?before=101", "", 200, "deployments shop before 101", "[]"},
 		{"POST", "/v1/plugins/shop/deployments", `{"version":2}`, 201, "activate shop 2 false by admin", outcomeJSON},
 		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grant":true}`, 201, "activate shop 2 true by admin", outcomeJSON},
 		{"GET", "/v1/plugins/shop/vars", "", 200, "vars shop", "[]"},
@@ -228,6 +229,7 @@ func TestAdminRefusals(t *testing.T) {
 		{"GET", "/v1/plugins/../status", "", 400, fault.Invalid},
 		{"GET", "/v1/plugins/a%2fb", "", 400, fault.Invalid},
 		{"GET", "/V1/plugins", "", 404, fault.NotFound},
+		{"GET", "/v1/plugins/shop/deployments?before=-1", "", 422, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", "", 400, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", "{", 400, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", "{}", 422, fault.Invalid},
