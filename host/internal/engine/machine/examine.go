@@ -103,7 +103,7 @@ func (x *examination) seed(ctx context.Context) (own int, err error) {
 			fixed[[seedBytes]byte(memory[at:])] = true
 		}
 	}
-	if err := trapIsFine(x.run(ctx, x.origin.world(randomBytes, 0, true), note, note)); err != nil {
+	if err := notTheGuests(x.run(ctx, x.origin.world(randomBytes, 0, true), note, note)); err != nil {
 		return 0, err
 	}
 	for _, s := range []*standing{&x.initial, &x.warm} {
@@ -115,10 +115,11 @@ func (x *examination) seed(ctx context.Context) (own int, err error) {
 	return own, nil
 }
 
-// trapIsFine drops the error of a run that the guest ended: it is another run
-// than the first.
-func trapIsFine(err error) error {
-	if fault.CodeOf(err) == fault.Trap {
+// notTheGuests drops the error of a run that the guest ended, which did not end
+// the first one.
+func notTheGuests(err error) error {
+	switch fault.CodeOf(err) {
+	case fault.Trap, fault.BadReply:
 		return nil
 	}
 	return err
@@ -131,7 +132,7 @@ func (x *examination) differs(ctx context.Context, shift source, own int) (initi
 	err = x.run(ctx, x.origin.world(shift, own, x.observer.ofGo()),
 		func(in *Instance) { initial = x.elsewhere(&x.initial.state, in) },
 		func(in *Instance) { warm = x.elsewhere(&x.warm.state, in) })
-	return initial, warm, trapIsFine(err)
+	return initial, warm, notTheGuests(err)
 }
 
 // elsewhere compares an instance with a state, but for the states of generators,

@@ -41,6 +41,7 @@ func generators(memory []byte) (at []uint32) {
 	for i := bufSize; i+seedSize <= len(memory) && len(at) < maxGenerators; i += 8 {
 		if isGenerator(memory[i-bufSize : i+seedSize]) {
 			at = append(at, uint32(i))
+			i += bufSize + seedBytes // the next one is behind it
 		}
 	}
 	return at
