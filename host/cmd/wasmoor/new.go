@@ -4,9 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
+	modpath "golang.org/x/mod/module"
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/scaffold"
@@ -28,11 +29,9 @@ may be a path; its last element names the plugin.`,
 	}, func(_ *cobra.Command, args []string) error {
 		return p.newProject(args[0], module)
 	})
-	cmd.Flags().StringVar(&module, "module", "", "path of the Go module (default NAME)")
+	cmd.Flags().StringVar(&module, "module", "", "path of the Go module (default example/NAME)")
 	return cmd
 }
-
-var modulePath = regexp.MustCompile(`^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`)
 
 func (p *program) newProject(dir, module string) error {
 	name := filepath.Base(filepath.Clean(dir))
@@ -40,10 +39,10 @@ func (p *program) newProject(dir, module string) error {
 		return usage("%s", fault.MessageOf(err))
 	}
 	if module == "" {
-		module = name
+		module = "example/" + name // which Go keeps free: a plugin may be called like a package of its library
 	}
-	if !modulePath.MatchString(module) {
-		return usage("--module %q is not a module path; write e.g. example.org/%s", module, name)
+	if modpath.CheckImportPath(module) != nil || module == scaffold.Module || strings.HasPrefix(module, scaffold.Module+"/") {
+		return usage("--module %q is not a path for a module of yours; write e.g. example.org/%s", module, name)
 	}
 	project := scaffold.Project{Name: name, Module: module, Version: host.Version()}
 	if err := project.Write(dir); err != nil {
