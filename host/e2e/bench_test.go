@@ -88,9 +88,18 @@ func adder() []byte {
 	return g.Data(key, "n").Handle(new(enginetest.Code).I32(key).I32(1).I64(1).Call(add).Drop().I32(0)).Bytes()
 }
 
+// jsonGuest reads and writes JSON, jsonText is what it gets, and jsonWarmup warms
+// it up.
+const jsonGuest = "../internal/engine/native/testdata/jsonguest"
+
+var jsonWarmup = []string{"[[warmup]]", `request = "POST /"`, "body = '" + jsonText + "'"}
+
+var jsonText = `{"method":"POST","path":"/v1/items","header":{"content-type":"application/json","accept":"*/*"},"body":"` + strings.Repeat("x", 400) + `"}`
+
 // candidate is one row of the table.
 type candidate struct {
 	name, url string
+	body      string // of a POST; "" = a GET
 	rounds    []round
 }
 
@@ -105,6 +114,7 @@ func BenchmarkHTTP(b *testing.B) {
 	s := serve(b, b.TempDir(), "--log-level", "warn")
 	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
 	s.deploy("go", pack(b, goGuest(b, "../../examples/hello"), "go"))
+	s.deploy("json", pack(b, goGuest(b, jsonGuest), "json", jsonWarmup...))
 	s.deploy("reader", pack(b, reader(), "reader", "[kv]"))
 	s.deploy("adder", pack(b, adder(), "adder", "[kv]"))
 	if a, err := s.tryAdmin(b.Context(), "PUT", "/v1/plugins/reader/kv/value?key=k", []byte("value")); err != nil || a.status >= 300 {
@@ -116,11 +126,12 @@ func BenchmarkHTTP(b *testing.B) {
 		{name: "tiny guest, KV read", url: s.public + "/reader"},
 		{name: "tiny guest, durable KV add to one key", url: s.public + "/adder"},
 		{name: "Go guest, hello", url: s.public + "/go"},
+		{name: "Go guest, encoding/json of 500 bytes", url: s.public + "/json", body: jsonText},
 	}
 	for b.Loop() {
 		for range benchRounds {
 			for _, c := range candidates {
-				c.rounds = append(c.rounds, load(b, c.url))
+				c.rounds = append(c.rounds, load(b, c.url, c.body))
 			}
 		}
 	}
@@ -128,8 +139,9 @@ func BenchmarkHTTP(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing
 }
 
-// load keeps benchConns connections busy for a round.
-func load(b *testing.B, url string) round {
+// load keeps benchConns connections busy for a round, with a POST of body if
+// there is one.
+func load(b *testing.B, url, body string) round {
 	b.Helper()
 	client := &fasthttp.Client{MaxConnsPerHost: benchConns}
 	defer client.CloseIdleConnections()
@@ -143,9 +155,13 @@ func load(b *testing.B, url string) round {
 			defer fasthttp.ReleaseRequest(req)
 			defer fasthttp.ReleaseResponse(res)
 			req.SetRequestURI(url)
+			if body != "" {
+				req.Header.SetMethod("POST")
+				req.SetBodyString(body)
+			}
 			for before := time.Now(); before.Before(end); {
 				if err := client.Do(req, res); err != nil || res.StatusCode() != 200 {
-					b.Errorf("GET %s: %d, %v", url, res.StatusCode(), err)
+					b.Errorf("%s %s: %d, %v", req.Header.Method(), url, res.StatusCode(), err)
 					return
 				}
 				after := time.Now()

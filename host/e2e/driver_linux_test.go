@@ -26,20 +26,30 @@ type driver struct {
 	epoll     int
 	conns     []driven // an event names one by its place here
 	latencies []time.Duration
+	others    []int // answered while each request waited
 }
+
+// maxConns bounds the events that are taken at a time.
+const maxConns = 64
 
 type driven struct {
 	fd   int
 	due  time.Duration // since the start: the request in flight, or else the next
+	sent int           // answers that had come when it was sent
 	left int           // bytes of the response to come; 0: nothing in flight
 }
 
-// drive connects a driver and learns what its response is like.
-func drive(b *testing.B, url, path string) *driver {
+// drive connects a driver over so many connections and learns what its response
+// is like. With a body it sends POST, else GET.
+func drive(b *testing.B, url, path, body string, conns int) *driver {
 	b.Helper()
 	addr := strings.TrimPrefix(url, "http://")
+	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, addr)
+	if body != "" {
+		request = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", path, addr, len(body), body)
+	}
 	d := &driver{
-		request:   fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, addr),
+		request:   request,
 		latencies: make([]time.Duration, 0, 1<<20), // no growth while it measures
 	}
 	var err error
@@ -47,7 +57,7 @@ func drive(b *testing.B, url, path string) *driver {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = unix.Close(d.epoll) }) // nothing to lose
-	for i := range tailConns {
+	for i := range conns {
 		d.connect(b, addr, i)
 	}
 	return d
@@ -100,7 +110,7 @@ func (d *driver) answer(b *testing.B, conn net.Conn) int {
 // request due on a busy connection waits, and the wait counts.
 func (d *driver) run(b *testing.B, length, gap time.Duration) round {
 	b.Helper()
-	d.latencies = d.latencies[:0]
+	d.latencies, d.others = d.latencies[:0], d.others[:0]
 	for i := range d.conns {
 		d.conns[i].due = time.Duration(i) * gap
 	}
@@ -131,7 +141,7 @@ func (d *driver) send(b *testing.B, start time.Time, length time.Duration) (more
 		if n, err := unix.Write(c.fd, d.request); n < len(d.request) {
 			b.Fatal(n, err)
 		}
-		c.left = d.response
+		c.left, c.sent = d.response, len(d.latencies)
 	}
 	return more
 }
@@ -140,7 +150,7 @@ func (d *driver) send(b *testing.B, start time.Time, length time.Duration) (more
 // its last was, or at once.
 func (d *driver) receive(b *testing.B, start time.Time, every time.Duration) {
 	b.Helper()
-	var events [tailConns]unix.EpollEvent
+	var events [maxConns]unix.EpollEvent
 	n, err := unix.EpollWait(d.epoll, events[:], 0)
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		b.Fatal(err)
@@ -151,6 +161,7 @@ func (d *driver) receive(b *testing.B, start time.Time, every time.Duration) {
 			continue
 		}
 		now := time.Since(start)
+		d.others = append(d.others, len(d.latencies)-c.sent)
 		d.latencies = append(d.latencies, now-c.due)
 		if c.due += every; every == 0 {
 			c.due = now

@@ -47,9 +47,9 @@ func BenchmarkTail(b *testing.B) {
 	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
 	s.deploy("go", pack(b, hello, "go"))
 	candidates := []*tail{
-		{name: "Fiber alone, hello", driver: drive(b, bare, "/")},
-		{name: "tiny guest, hello", driver: drive(b, s.public, "/tiny")},
-		{name: "Go guest, hello", driver: drive(b, s.public, "/go")},
+		{name: "Fiber alone, hello", driver: drive(b, bare, "/", "", tailConns)},
+		{name: "tiny guest, hello", driver: drive(b, s.public, "/tiny", "", tailConns)},
+		{name: "Go guest, hello", driver: drive(b, s.public, "/go", "", tailConns)},
 	}
 	for b.Loop() {
 		for range tailRounds {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,13 +95,18 @@ type Public struct {
 	room  atomic.Int64 // for bodies
 	sends atomic.Int64 // room for replies
 
+	processors int64 // that run Go's code
+
 	scheme  string // of requests, as they arrive
 	trusted networks
 }
 
 // NewPublic returns a Public that does not listen yet. Serve and Close it.
 func NewPublic(cfg PublicConfig) *Public {
-	p := &Public{cfg: cfg, log: orDiscard(cfg.Log), scheme: "http", trusted: cfg.TrustedProxies}
+	p := &Public{
+		cfg: cfg, log: orDiscard(cfg.Log), processors: int64(runtime.GOMAXPROCS(0)),
+		scheme: "http", trusted: cfg.TrustedProxies,
+	}
 	if cfg.Certificate != nil {
 		p.scheme = "https"
 	}
@@ -219,11 +225,22 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
 		return
 	}
 	c.result, c.err = c.match.Service.Do(p.ctx, &c.inv, c.match.Limits)
+	p.yield()
 	if c.err != nil {
 		p.fail(ctx, c)
 		return
 	}
 	p.writeReply(ctx, c)
+}
+
+// yield lets other connections have their turn (BenchmarkTurns). A client that asks again as soon
+// as it has an answer would otherwise be served again and again while others
+// wait. Where there is a processor for each connection nobody waits, and a yield
+// would only wake a thread for nothing.
+func (p *Public) yield() {
+	if p.gate.open.Load() > p.processors {
+		runtime.Gosched()
+	}
 }
 
 // begin takes a call from the pool.
