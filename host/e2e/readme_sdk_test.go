@@ -35,7 +35,7 @@ func TestSDKReadme(t *testing.T) {
 			folder = project // the first block ends there
 		}
 	}
-	if wrote != 2 || strings.Count(printed, "ok  \tvisits") != 2 || !strings.Contains(printed, "visit number 1\n") {
+	if wrote != 2 || strings.Count(printed, "ok  \texample/visits") != 2 || !strings.Contains(printed, "visit number 1\n") {
 		t.Errorf("%d files written, want main.go and main_test.go; the commands printed, want two passed tests and the first visit:\n%s", wrote, printed)
 	}
 }
