@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -78,4 +79,29 @@ func specCount(n int64) string {
 		return fmt.Sprint(n)
 	}
 	return fmt.Sprintf("%s,%03d", specCount(n/1000), n%1000)
+}
+
+// TestSpecHostCharacters holds what §6.4 says of a URL's host to the code: every
+// character that is accepted in the middle of a label is named, and no other.
+func TestSpecHostCharacters(t *testing.T) {
+	spec, err := os.ReadFile("../abi/SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(string(spec)), " ")
+	_, rule, _ := strings.Cut(text, "writes its host other than in lower or upper case ASCII letters, digits, ")
+	rule, _, ok := strings.Cut(rule, ", a dotted quad")
+	if !ok {
+		t.Fatal("SPEC.md does not say what a host is made of")
+	}
+	for c := byte(0x21); c < 0x7f; c++ {
+		if c == ':' {
+			continue // of an IPv6 address
+		}
+		_, why := plugin.CheckHost("a" + string(c) + "b.example")
+		letter := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		if said := letter || strings.Contains(rule, "`"+string(c)+"`"); said != (why == "") {
+			t.Errorf("%q in a host: SPEC.md says %v, the code %q", c, said, why)
+		}
+	}
 }

@@ -9,9 +9,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
@@ -21,6 +24,7 @@ const (
 	links = "github.com/wasmoor/wasmoor/plugins/links"
 	bare  = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/bareguest"
 	seeds = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/seedguest"
+	kvs   = "github.com/wasmoor/wasmoor/host/e2e/testdata/kvguest"
 	jsons = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsonguest"
 )
 
@@ -94,5 +98,22 @@ func TestGoGuestCollectsGarbage(t *testing.T) {
 	t.Logf("memory: %d KiB after allocating more than %d KiB", size>>10, allocated>>10)
 	if size > allocated/4 {
 		t.Errorf("memory grew to %d bytes over requests that allocated at least %d: no garbage is collected", size, allocated)
+	}
+}
+
+// TestGoGuestSleeps: time.Sleep takes its time, and ends with the deadline.
+func TestGoGuestSleeps(t *testing.T) {
+	p := prepareGoGuest(t, kvs)
+	start := time.Now()
+	if err := enginetest.Handle(t.Context(), p, enginetest.Invocation("pause 100\n", nil, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took < 100*time.Millisecond {
+		t.Errorf("it slept for 100 ms in %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := enginetest.Handle(ctx, p, enginetest.Invocation("pause 60000\n", nil, nil)); fault.CodeOf(err) != fault.Deadline {
+		t.Errorf("beyond its deadline: %v", err)
 	}
 }

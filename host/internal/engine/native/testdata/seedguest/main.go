@@ -53,7 +53,7 @@ func some(buf []byte) []byte {
 }
 
 var kinds = map[string]func(){
-	"late":  func() {},
+	"late": func() {},
 
 	"clock":   func() { next = rand.New(rand.NewSource(time.Now().UnixNano())).Uint64 },
 	"seconds": func() { next = rand.New(rand.NewSource(time.Now().Unix() % 60)).Uint64 },
