@@ -79,7 +79,7 @@ func (m *Module) readBody(r *reader, index int) {
 	content := b.at
 	b.locals()
 	b.cost.locals = len(t.Params) + b.declared
-	b.flow = m.edit.startBody(m, content, &b, b.cost.locals)
+	m.edit.startBody(m, content, &b, t)
 	b.instructions()
 	b.total(start)
 	if r.err = b.err; r.err == nil {
@@ -92,9 +92,10 @@ type body struct {
 	reader
 	m        *Module
 	flow     *flow // nil without instrumentation
-	groups   int   // of locals
-	first    int   // offset of the first group
-	declared int   // locals
+	lowering *lowering
+	groups   int // of locals
+	first    int // offset of the first group
+	declared int // locals
 	labels   []label
 	nested   int // open loops
 	cost     cost
@@ -105,9 +106,16 @@ func (b *body) locals() {
 	var total uint64
 	b.groups = b.count("groups of locals", 2, MaxLocals)
 	b.first = b.at
+	b.m.locals = b.m.locals[:0]
 	for range b.groups {
-		total += uint64(b.u32("a count of locals"))
-		b.valueType()
+		n := b.u32("a count of locals")
+		t := b.valueType()
+		if total += uint64(n); total > MaxLocals {
+			continue // for the sum
+		}
+		for range n {
+			b.m.locals = append(b.m.locals, t)
+		}
 	}
 	if total > MaxLocals {
 		b.fail(start, "%d locals are over the limit of %d", total, MaxLocals)
@@ -123,7 +131,7 @@ func (b *body) instructions() {
 		start := b.at
 		switch op := b.byte("a function body"); op {
 		case opBlock, opLoop, opIf:
-			b.open(start, op, b.blockType())
+			b.open(start, op, b.m.blockType(&b.reader))
 		case opEnd:
 			if len(b.labels) == 1 {
 				b.done()
@@ -146,21 +154,31 @@ func (b *body) instructions() {
 			b.operands(start, op)
 		}
 		if b.err == nil {
-			b.flow.step(&b.reader, start)
+			b.flow.step(&b.reader, start, b.lower(start))
 		}
 	}
 }
 
-// blockType passes the type of a block: none, a value, or the index of a type.
-func (b *body) blockType() FuncType {
-	start := b.at
-	if start < b.end && b.b[start] != blockEmpty {
-		if typeName(abi.Type(b.b[start])) == "" {
-			return b.m.typeAt(b.index("a block's type", len(b.m.types)))
-		}
-		return FuncType{Results: []abi.Type{abi.Type(b.byte("a block's type"))}}
+// lower lowers the instruction that was just passed if the engine's compiler
+// gets it wrong, and returns what that adds to its cost.
+func (b *body) lower(start int) int {
+	extra := b.lowering.step(&b.reader, start)
+	if extra > 0 && b.lowering.count > MaxLowered {
+		b.fail(start, "a function has more than %d instructions that are written out (selects of floats, copysign and others); split it", MaxLowered)
 	}
-	b.byte("a block's type")
+	return extra
+}
+
+// blockType passes the type of a block: none, a value, or the index of a type.
+func (m *Module) blockType(r *reader) FuncType {
+	start := r.at
+	if start < r.end && r.b[start] != blockEmpty {
+		if typeName(abi.Type(r.b[start])) == "" {
+			return m.typeAt(r.index("a block's type", len(m.types)))
+		}
+		return FuncType{Results: []abi.Type{abi.Type(r.byte("a block's type"))}}
+	}
+	r.byte("a block's type")
 	return FuncType{}
 }
 

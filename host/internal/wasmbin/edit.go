@@ -12,10 +12,9 @@ type editor struct {
 	at       int     // next byte to copy
 	patches  []patch // from there on, in order
 	flow     flow    // of the body being read
-	body     []byte  // its new content
-	bulk     bool    // a helper for bulk operations is called
-	groups   uint32  // of locals in the body
-	size     uint32  // the local that it would get for the size of one
+	lowering lowering
+	body     []byte // its new content
+	bulk     bool   // a helper for bulk operations is called
 	added    added
 }
 
@@ -43,8 +42,9 @@ type patchKind byte
 const (
 	patchIndex  patchKind = iota // value, as an index
 	patchCheck                   // a check that charges value, none for 0
-	patchLocals                  // value, as a count of groups of locals
-	patchSize                    // a local, if value is not 0
+	patchGroups                  // value, as a count of groups of locals, with those added
+	patchLocals                  // the locals added
+	patchCode                    // lowered code, from value to most
 	patchFill                    // a helper's call if memory.fill is large
 	patchCopy                    // and of memory.copy
 	patchLimits                  // value and most, as limits
@@ -95,13 +95,12 @@ func (e *editor) patch(out []byte, p patch) []byte {
 			return out
 		}
 		return e.added.charge(out, p.value)
+	case patchGroups:
+		return appendU32(out, p.value+uint32(len(e.lowering.added)))
 	case patchLocals:
-		return appendU32(out, p.value)
-	case patchSize:
-		if p.value == 0 {
-			return out
-		}
-		return append(out, 1, byte(abi.I32))
+		return e.lowering.groups(out)
+	case patchCode:
+		return append(out, e.lowering.code[p.value:p.most]...)
 	case patchFill:
 		return e.added.large(out, p.value, e.added.fill, e.b[p.start:p.end])
 	case patchCopy:
@@ -127,8 +126,7 @@ func (e *editor) index(start, end int, value uint32) {
 func (e *editor) large(kind patchKind, start, end int) {
 	if e != nil {
 		e.bulk = true
-		e.patches[0].value, e.patches[1].value = e.groups+1, 1
-		e.add(patch{start: start, end: end, kind: kind, value: e.size})
+		e.add(patch{start: start, end: end, kind: kind, value: e.lowering.local(abi.I32, 0)})
 	}
 }
 
@@ -159,19 +157,18 @@ func (e *editor) startCode(m *Module) {
 	}
 }
 
-// startBody starts a body whose content starts at an offset, with so many groups
-// of locals that end before the reader. It is of a function with so many
-// parameters and locals.
-func (e *editor) startBody(m *Module, content int, b *body, locals int) *flow {
+// startBody starts the body b of a function of type t, whose content starts at
+// an offset.
+func (e *editor) startBody(m *Module, content int, b *body, t FuncType) {
 	if e == nil || b.err != nil {
-		return nil
+		return
 	}
 	e.at = content
-	e.groups, e.size = uint32(b.groups), uint32(locals)
-	e.add(patch{start: content, end: b.first, kind: patchLocals, value: e.groups})
-	e.add(patch{start: b.at, end: b.at, kind: patchSize})
+	e.add(patch{start: content, end: b.first, kind: patchGroups, value: uint32(b.groups)})
+	e.add(patch{start: b.at, end: b.at, kind: patchLocals})
+	e.lowering.start(e, m, t, m.locals)
 	e.flow.start(e, m.largest, b.at)
-	return &e.flow
+	b.flow, b.lowering = &e.flow, &e.lowering
 }
 
 // flushBody adds a body that ends at an offset, with its new size.

@@ -57,7 +57,7 @@ func (c *comparison) run() {
 	defer r.Close(ctx)
 	addChecks(c, r, func() { c.checks++ })
 	var err error
-	if c.in, err = instrument(c.module, rules{fuel: 200, keepLimits: true}); err != nil || c.in.Fresh != "" {
+	if c.in, err = instrument(c.module, rules{fuel: 200, keepLimits: true, arch: amd64}); err != nil || c.in.Fresh != "" {
 		c.Fatalf("seed %d: %v, %+v", c.seed, err, c.in)
 	}
 	plain, err := r.InstantiateWithConfig(ctx, c.module, wazero.NewModuleConfig().WithName(""))

@@ -70,15 +70,16 @@ func (f *flow) check(at int) int {
 	return len(f.e.patches) - 1
 }
 
-// step follows the instruction that r has just passed.
-func (f *flow) step(r *reader, start int) {
+// step follows the instruction that r has just passed, which costs so much more
+// than it would by its bytes.
+func (f *flow) step(r *reader, start, more int) {
 	if f == nil {
 		return
 	}
 	op := r.b[start]
 	operands := reader{b: r.b, at: start + 1, end: r.at}
 	if f.cost != dead {
-		f.cost += r.at - start + f.extra(op, operands)
+		f.cost += r.at - start + more + f.extra(op, operands)
 	}
 	switch op {
 	case opLoop:

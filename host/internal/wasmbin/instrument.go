@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -43,8 +44,9 @@ type Instrumented struct {
 
 // rules are what tests change of Instrument to compare what modules do.
 type rules struct {
-	fuel       int32 // charged between two checks
-	keepLimits bool  // of memories and tables
+	fuel       int32  // charged between two checks
+	keepLimits bool   // of memories and tables
+	arch       string // whose compiler's faults are written out, or ""
 }
 
 // Instrument returns a module that does the same and calls InterruptModule's
@@ -55,9 +57,11 @@ type rules struct {
 // MaxTable elements. When Fresh is "", its mutable globals are exported. Custom
 // sections are dropped but for names, so that traps name functions.
 //
-// Errors are Invalid. The result is at most 16 times as long as b and 64 KiB
+// Errors are Invalid. The result is at most 32 times as long as b and 64 KiB
 // more; modules made by toolchains grow by about a tenth.
-func Instrument(b []byte) (*Instrumented, error) { return instrument(b, rules{fuel: fuelPerCheck}) }
+func Instrument(b []byte) (*Instrumented, error) {
+	return instrument(b, rules{fuel: fuelPerCheck, arch: runtime.GOARCH})
+}
 
 func instrument(b []byte, rules rules) (*Instrumented, error) {
 	e := &editor{b: b, rules: rules}

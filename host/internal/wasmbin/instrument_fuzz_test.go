@@ -68,7 +68,7 @@ func FuzzInstrument(f *testing.F) {
 			}
 			return
 		}
-		if len(in.Module) > 16*len(b)+64<<10 {
+		if len(in.Module) > 32*len(b)+64<<10 {
 			t.Fatalf("%d bytes become %d", len(b), len(in.Module))
 		}
 		if _, err := scan(in.Module, nil); err != nil {

@@ -48,6 +48,7 @@ const (
 	MaxModuleWork = 20_000_000 // of all functions (6,500,000 in 14 MB of Go)
 	MaxCarried    = 2_000_000  // values that all blocks, branches and calls carry (130,000)
 	MaxReloads    = 5_000_000  // calls times mutable globals, which each call may change (600,000)
+	MaxLowered    = 25_000     // instructions of a function that are written out, some 25 times as long
 )
 
 // PageSize is the size of a page of memory.
@@ -71,10 +72,12 @@ type Module struct {
 	imported  int      // of them
 	start     uint32   // the start function, if Start
 	mutable   []mutableGlobal
-	fresh     string  // why an instance cannot be put back, or ""
-	largest   int     // bytes of a data segment
-	edit      *editor // nil unless the module is being rewritten
-	tables    int     // with the imported ones
+	locals    []abi.Type // declared by the body being read
+	global    []abi.Type // type of each global, imported ones first
+	fresh     string     // why an instance cannot be put back, or ""
+	largest   int        // bytes of a data segment
+	edit      *editor    // nil unless the module is being rewritten
+	tables    int        // with the imported ones
 	memories  int
 	globals   int
 	dataCount int // -1 without its section
@@ -166,7 +169,7 @@ func typeName(t abi.Type) string {
 		return "f32"
 	case f64Type:
 		return "f64"
-	case 0x7b:
+	case vectorType:
 		return "v128"
 	case funcRef:
 		return "funcref"
@@ -177,10 +180,11 @@ func typeName(t abi.Type) string {
 }
 
 const (
-	f32Type   abi.Type = 0x7d
-	f64Type   abi.Type = 0x7c
-	funcRef   abi.Type = 0x70
-	externRef abi.Type = 0x6f
+	f32Type    abi.Type = 0x7d
+	f64Type    abi.Type = 0x7c
+	vectorType abi.Type = 0x7b
+	funcRef    abi.Type = 0x70
+	externRef  abi.Type = 0x6f
 )
 
 // Limits is the size of a memory in pages, or of a table in elements.

@@ -198,7 +198,8 @@ func (m *Module) readImports(r *reader) {
 			m.unsound(true, "it imports a memory")
 		case Global:
 			m.globals++
-			r.globalType()
+			t, _ := r.globalType()
+			m.global = append(m.global, t)
 			m.unsound(true, "it imports a global")
 		default:
 			r.fail(start, "import kind %d is not of WebAssembly 2.0", byte(i.Kind))

@@ -5,7 +5,9 @@ func (m *Module) readGlobals(r *reader) {
 	m.globals += m.Globals
 	m.edit.begin(idGlobal, m.Globals, r.at)
 	for i := range m.Globals {
-		if t, mutable := r.globalType(); mutable {
+		t, mutable := r.globalType()
+		m.global = append(m.global, t)
+		if mutable {
 			m.mutable = append(m.mutable, mutableGlobal{t, i})
 		}
 		m.constant(r)
