@@ -25,6 +25,7 @@ func addModules(f *testing.F) {
 	f.Add([]byte(module(nil, code) + section(idCustom, text("name"), "\x01"+text(vec(u(0)+text("f"))))))
 	for seed := range uint64(8) {
 		f.Add(randomModule(seed))
+		f.Add(randomProgram(seed))
 	}
 	// What is just within a cap is over it with checks, and wazero itself does
 	// not survive some custom sections.
@@ -61,23 +62,30 @@ func accepted(t *testing.T, b []byte) bool {
 func FuzzInstrument(f *testing.F) {
 	addModules(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in, err := Instrument(b)
-		if err != nil {
-			if fault.CodeOf(err) != fault.Invalid {
-				t.Fatalf("%v has the code %s", err, fault.CodeOf(err))
-			}
-			return
-		}
-		if len(in.Module) > 32*len(b)+64<<10 {
-			t.Fatalf("%d bytes become %d", len(b), len(in.Module))
-		}
-		if _, err := scan(in.Module, nil); err != nil {
-			t.Fatalf("what Instrument wrote cannot be read: %v", err)
-		}
-		if accepted(t, b) && !accepted(t, in.Module) {
-			t.Fatal("the module is accepted, and instrumented it is not")
+		for _, arch := range []string{"", amd64, arm64} {
+			checkInstrumented(t, b, arch)
 		}
 	})
+}
+
+func checkInstrumented(t *testing.T, b []byte, arch string) {
+	t.Helper()
+	in, err := instrument(b, rules{fuel: fuelPerCheck, arch: arch})
+	if err != nil {
+		if fault.CodeOf(err) != fault.Invalid {
+			t.Fatalf("%v has the code %s", err, fault.CodeOf(err))
+		}
+		return
+	}
+	if len(in.Module) > 32*len(b)+64<<10 {
+		t.Fatalf("%d bytes become %d", len(b), len(in.Module))
+	}
+	if _, err := scan(in.Module, nil); err != nil {
+		t.Fatalf("what Instrument wrote cannot be read: %v", err)
+	}
+	if accepted(t, b) && !accepted(t, in.Module) {
+		t.Fatal("the module is accepted, and instrumented it is not")
+	}
 }
 
 // FuzzSnapshot: a snapshot of a module that wazero accepts is accepted.

@@ -21,16 +21,12 @@ const (
 	opI64Eq          = 0x51
 	opI64LtS         = 0x53
 	opI64GeU         = 0x5a
-	opI32Clz         = 0x67
-	opI32Ctz         = 0x68
 	opI32Mul         = 0x6c
 	opI32RemS        = 0x6f
 	opI32RemU        = 0x70
 	opI32And         = 0x71
 	opI32Or          = 0x72
 	opI32Xor         = 0x73
-	opI64Clz         = 0x79
-	opI64Ctz         = 0x7a
 	opI64Sub         = 0x7d
 	opI64Mul         = 0x7e
 	opI64RemS        = 0x81
@@ -40,8 +36,13 @@ const (
 	opI64Xor         = 0x85
 	opF32Copysign    = 0x98
 	opF64Copysign    = 0xa6
+	opF32Mul         = 0x94
+	opF64Mul         = 0xa2
+	opF32ConvertI64S = 0xb4
 	opF32ConvertI64U = 0xb5
+	opF64ConvertI64S = 0xb9
 	opF64ConvertI64U = 0xba
+	opI32WrapI64     = 0xa7
 	opI32ReinterpF32 = 0xbc
 	opI64ReinterpF64 = 0xbd
 	opF32ReinterpI32 = 0xbe
@@ -56,12 +57,18 @@ const (
 	vecOr         = 80
 	vecXor        = 81
 	vecBitselect  = 82
-	vecPopcnt     = 98
 	vecExtendI64  = 199 // low_s, high_s, low_u, high_u
 	vecMulI64     = 213
 	vecExtmulI64  = 220 // in the same order
 	vecExtmulLast = 223
 	vecConvertU   = 255 // f64x2.convert_low_i32x4_u
+	vecTruncS     = 248 // i32x4.trunc_sat_f32x4_s
+	vecTruncU     = 249
+	vecTruncZeroS = 252 // i32x4.trunc_sat_f64x2_s_zero
+	vecTruncZeroU = 253
+	miscTruncF64S = 2   // i32.trunc_sat_f64_s
+	vecExtendLowU = 201 // i64x2.extend_low_i32x4_u
+	vecSubF64     = 241
 	vecF32Min     = 232
 	vecF32Max     = 233
 	vecF64Min     = 244
@@ -82,6 +89,7 @@ type lowering struct {
 	added []addedLocal // of the body
 	code  []byte       // what instructions of the body become
 	count int          // of lowered instructions of the body
+	all   int          // and of the module
 }
 
 // addedLocal is the nth local of its type that is added.
@@ -136,6 +144,7 @@ func (l *lowering) step(r *reader, start int) (extra int) {
 	l.types.step(op, operands)
 	if extra = len(l.code) - from; extra > 0 {
 		l.count++
+		l.all++
 		l.e.add(patch{start: start, end: r.at, kind: patchCode, value: uint32(from), most: uint32(len(l.code))})
 	}
 	return extra
@@ -153,12 +162,16 @@ func (l *lowering) lower(op byte, r reader) {
 		l.copysign(abi.I32, opI32ReinterpF32, opF32ReinterpI32)
 	case op == opF64Copysign:
 		l.copysign(abi.I64, opI64ReinterpF64, opF64ReinterpI64)
-	case op == opI32Clz, op == opI32Ctz:
-		l.emit(opI32Const, 0, opI32Or, op)
-	case op == opI64Clz, op == opI64Ctz, op == opF32ConvertI64U, op == opF64ConvertI64U:
-		l.emit(opI64Const, 0, opI64Or, op)
+	case op == opF32ConvertI64U:
+		l.convert(opF32ConvertI64S, opF32ReinterpI32, opF32Mul)
+	case op == opF64ConvertI64U:
+		l.convert(opF64ConvertI64S, opF64ReinterpI64, opF64Mul)
 	case op == opVector:
-		l.vector(r)
+		at := r.at
+		sub := r.u32("an instruction")
+		l.compareLanes(sub)
+		l.bytes(sub, reader{b: r.b, at: r.at, end: r.end})
+		l.vector(reader{b: r.b, at: at, end: r.end})
 	}
 }
 
@@ -271,11 +284,12 @@ func (l *lowering) vector(r reader) {
 		l.emit(opI64ReinterpF64)
 		l.vec(vecReplaceI64)
 		l.emit(0)
-	case op == vecPopcnt, op == vecConvertU:
-		x := l.local(vectorType, 0)
-		l.tee(x)
-		l.get(x)
-		l.vec(vecOr, op)
+	case op == vecConvertU:
+		l.convertLow()
+	case op == vecTruncU:
+		l.truncate()
+	case op == vecTruncZeroS, op == vecTruncZeroU:
+		l.truncateLow(byte(op - vecTruncZeroS + miscTruncF64S))
 	case op == vecMulI64:
 		l.multiply()
 	case op >= vecExtmulI64 && op <= vecExtmulLast:

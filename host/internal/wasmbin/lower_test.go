@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 )
 
 // lowered are the instructions that are written out, each as a step that takes
@@ -39,12 +40,29 @@ var lowered = []struct {
 	{"i64x2.extmul_low_i32x4_u", v128, 2, "\xfd\xde\x01"},
 	{"i64x2.extmul_high_i32x4_u", v128, 2, "\xfd\xdf\x01"},
 	{"f64x2.convert_low_i32x4_u", v128, 1, "\xfd\xff\x01"},
+	{"i8x16.ne", v128, 2, "\xfd\x24"},
+	{"i8x16.lt_u", v128, 2, "\xfd\x26"},
+	{"i8x16.gt_u", v128, 2, "\xfd\x28"},
+	{"i16x8.ne", v128, 2, "\xfd\x2e"},
+	{"i16x8.lt_u", v128, 2, "\xfd\x30"},
+	{"i16x8.gt_u", v128, 2, "\xfd\x32"},
+	{"i32x4.ne", v128, 2, "\xfd\x38"},
+	{"i32x4.lt_u", v128, 2, "\xfd\x3a"},
+	{"i32x4.gt_u", v128, 2, "\xfd\x3c"},
+	{"i64x2.ne", v128, 2, "\xfd\xd7\x01"},
+	{"i64x2.le_s", v128, 2, "\xfd\xda\x01"},
+	{"i64x2.ge_s", v128, 2, "\xfd\xdb\x01"},
+	{"i8x16.shl", v128, 1, "\x20\x00\x41\x03\x6a\xfd\x6b"},
+	{"i8x16.shr_s", v128, 1, "\x20\x00\x41\x03\x6a\xfd\x6c"},
+	{"i8x16.shr_u", v128, 1, "\x20\x00\x41\x03\x6a\xfd\x6d"},
+	{"i8x16.shuffle", v128, 2, "\xfd\x0d\x00\x11\x02\x13\x04\x05\x16\x17\x18\x09\x0a\x1b\x0c\x1d\x0e\x1f"},
+	{"i8x16.splat", i32, 1, "\xfd\x0f\xfd\x1b\x02"},
+	{"v128.load8_splat", i32, 1, "\x41\xff\x01\x71\xfd\x07\x00\x07\xfd\x1b\x01"},
+	{"f32 to i32x4.trunc_sat_f32x4_u", v128, 1, "\xfd\xf9\x01"},
+	{"i32x4.trunc_sat_f64x2_s_zero", v128, 1, "\xfd\xfc\x01"},
+	{"i32x4.trunc_sat_f64x2_u_zero", v128, 1, "\xfd\xfd\x01"},
 	{"f32.convert_i64_u", i64, 1, "\xb5\xbc\xac"},
 	{"f64.convert_i64_u", i64, 1, "\xba\xbd"},
-	{"i32.clz", i32, 1, "\x67"},
-	{"i32.ctz", i32, 1, "\x68"},
-	{"i64.clz", i64, 1, "\x79"},
-	{"i64.ctz", i64, 1, "\x7a"},
 }
 
 // pressed is a module of one function that keeps 24 values of a type alive round
@@ -118,10 +136,15 @@ func TestLowered(t *testing.T) {
 	}
 }
 
-// lower writes out what the compiler gets wrong, on any machine.
+// lower writes out what the compiler gets wrong on amd64, on any machine.
 func lower(t *testing.T, b []byte) []byte {
 	t.Helper()
-	in, err := instrument(b, rules{fuel: fuelPerCheck, keepLimits: true, arch: amd64})
+	return lowerFor(t, b, amd64)
+}
+
+func lowerFor(t *testing.T, b []byte, arch string) []byte {
+	t.Helper()
+	in, err := instrument(b, rules{fuel: fuelPerCheck, keepLimits: true, arch: arch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,4 +168,149 @@ func ran(t *testing.T, config wazero.RuntimeConfig, b []byte) []byte {
 		out = append(out, view...)
 	}
 	return out
+}
+
+// TestLoweredFloatsOfAnyKind tells the operands of an untyped select by whatever
+// made them: a body's selects of floats and vectors are written out, all others
+// and those that never run stay.
+func TestLoweredFloatsOfAnyKind(t *testing.T) {
+	const (
+		condition = "\x41\x01"
+		one       = "\x43\x00\x00\x80\x3f" // an f32
+		double    = "\x44\x00\x00\x00\x00\x00\x00\xf0\x3f"
+		vector    = "\xfd\x0c0123456789abcdef"
+		choose    = condition + "\x1b"
+	)
+	for _, tt := range []struct {
+		name, code string
+		want       int
+	}{
+		{"constants", one + one + choose, 1},
+		{"doubles", double + double + choose, 1},
+		{"vectors", vector + vector + choose, 1},
+		{"integers", "\x41\x01\x41\x02" + choose + "\x1a\x42\x01\x42\x02" + choose, 0},
+		{"references", "\xd0\x70\xd0\x70" + condition + "\x1c\x01\x70", 0},
+		{"locals", "\x20\x00\x20\x00" + choose + "\x20\x01\x20\x01" + choose + "\x20\x02\x20\x02" + choose, 3},
+		{"a tee", one + "\x22\x00" + one + choose, 1},
+		{"globals", "\x23\x00\x23\x00" + choose + "\x23\x01\x23\x01" + choose, 1},
+		{"loads", "\x41\x00\x2a\x00\x00" + one + choose + "\x41\x00\xfd\x00\x00\x00" + vector + choose, 2},
+		{"conversions", "\x41\x01\xb2" + one + choose + double + "\xb6" + one + choose + one + "\xbb" + double + choose, 3},
+		{"bits", "\x41\x01\xbe" + one + choose + one + "\xbc" + "\x41\x01" + choose, 1},
+		{"lanes", vector + "\xfd\x1f\x00" + one + choose + vector + "\xfd\x21\x00" + double + choose + vector + "\xfd\x1b\x00\x41\x01" + choose, 2},
+		{"saturating", one + "\xfc\x00\x41\x01" + choose, 0},
+		{"a call's results", "\x10\x01\x1a" + one + choose + "\x1a\x10\x01\x1a\x1a" + one + one + choose, 2},
+		{"a call by table", "\x41\x00\x11\x02\x00\x1a" + one + choose, 1},
+		{"a block's results", "\x02\x02\x10\x01\x0b\x1a" + one + choose, 1},
+		{"a block's parameters", one + double + "\x02\x03\x1a" + one + choose + "\x0b", 1},
+		{"a loop's parameters", one + double + "\x03\x03\x1a" + one + choose + "\x0b", 1},
+		{"both sides of an if", one + double + condition + "\x04\x03\x1a" + one + choose + "\x05\x1a" + one + choose + "\x0b", 2},
+		{"behind a branch", "\x02\x7d" + one + condition + "\x0d\x00" + one + choose + "\x0b", 1},
+		{"after code that never runs", "\x02\x7d" + one + "\x0c\x00\x1b\x1b\x0b" + one + choose, 1},
+		{"after a return", "\x02\x7d\x00\x1b\x0b" + one + choose, 1},
+		{"never", "\x00" + one + one + choose, 0},
+		{"never, of nothing", "\x00\x1b", 0},
+		{"never, in blocks", "\x00\x02\x40" + one + one + choose + "\x1a\x0b\x03\x02" + one + one + choose + double + "\x0b", 0},
+		{"an else that never runs", "\x00\x41\x01\x04\x40\x05" + one + one + choose + "\x1a\x0b", 0},
+		{"after a table of branches", "\x02\x40\x41\x00\x0e\x01\x00\x00\x1b\x1a\x0b" + one + one + choose, 1},
+		{"copysign", one + one + "\x98" + double + double + "\xa6", 2},
+		{"the second lane", vector + double + "\xfd\x22\x01", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := header + section(idType, vec(funcType("", ""), funcType("", f32+f64), funcType("", f32+f64), funcType(f32+f64, f32))) +
+				section(idFunction, vec(u(0), u(1))) + section(idTable, vec("\x70\x00\x01")) + section(idMemory, vec("\x00\x01")) +
+				section(idGlobal, vec(f64+"\x00"+double+"\x0b", i64+"\x00\x42\x00\x0b")) +
+				section(idCode, vec(
+					withLocals(vec("\x01"+f32, "\x01"+f64, "\x01"+v128), tt.code+"\x00"),
+					function(one+double)))
+			e := &editor{b: []byte(b), rules: rules{arch: amd64}}
+			if _, err := scan(e.b, e); err != nil {
+				t.Fatal(err)
+			}
+			if got := e.lowering.all; got != tt.want {
+				t.Errorf("%d instructions were written out, want %d", got, tt.want)
+			}
+			if !accepted(t, []byte(b)) || !accepted(t, lower(t, []byte(b))) {
+				t.Error("the engine refuses the module, or what it becomes")
+			}
+		})
+	}
+}
+
+// TestOrderOfAnd has branches follow orders of integers with what an "and" made,
+// on either side, of zero, which a local that is never set is too.
+func TestOrderOfAnd(t *testing.T) {
+	for _, kind := range []struct {
+		t, zero, and string
+		first        byte
+	}{{i32, "\x41\x00", "\x71", opI32LtS}, {i64, "\x42\x00", "\x83", opI64LtS}} {
+		for op := kind.first; op < kind.first+8; op++ {
+			and := "\x20\x00\x20\x01" + kind.and
+			for _, code := range []string{
+				kind.zero + and, and + kind.zero, "\x20\x02" + and, and + "\x20\x02", kind.zero + and + "\x22\x03", and + "\x22\x03" + kind.zero,
+				and + "\x21\x03" + kind.zero + "\x20\x03", and + "\x21\x03\x20\x03" + kind.zero, and + and, kind.zero + "\x20\x00", "\x20\x00" + and,
+			} {
+				body := "\x02\x40" + code + string([]byte{op}) + "\x0d\x00\x41\x01\x0f\x0b" + code + string([]byte{op}) + "\x04\x7f\x41\x02\x05\x41\x03\x0b"
+				b := []byte(header + section(idType, vec(funcType(kind.t+kind.t, i32))) + section(idFunction, vec(u(0))) +
+					section(idExport, vec(text("f")+"\x00\x00")) + section(idCode, vec(withLocals(vec("\x02"+kind.t), body))))
+				want := answers(t, wazero.NewRuntimeConfigInterpreter(), b)
+				for _, arch := range []string{amd64, arm64} {
+					if got := answers(t, wazero.NewRuntimeConfig(), lowerFor(t, b, arch)); got != want {
+						t.Errorf("%s: 0x%02x after %q gives %s, want %s", arch, op, code, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// answers calls a module with pairs of numbers of both signs.
+func answers(t *testing.T, config wazero.RuntimeConfig, b []byte) string {
+	t.Helper()
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, config)
+	defer r.Close(ctx)
+	addChecks(t, r, func() {})
+	f := instantiate(t, r, b).ExportedFunction("f")
+	var s string
+	for _, pair := range [][2]uint64{{0, 1}, {5, 4}, {1 << 31, 1<<31 | 1}, {1<<64 - 1, 1 << 63}, {3, 1<<64 - 1}} {
+		for i, typ := range f.Definition().ParamTypes() {
+			if typ == api.ValueTypeI32 {
+				pair[i] = uint64(uint32(pair[i]))
+			}
+		}
+		results, err := f.Call(ctx, pair[:]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s += shown(f.Definition().ResultTypes(), results)
+	}
+	return s
+}
+
+// TestRemainders writes remainders out as on arm64.
+func TestRemainders(t *testing.T) {
+	for _, op := range []byte{opI32RemS, opI32RemU, opI64RemS, opI64RemU} {
+		typ := i32
+		if op >= opI64RemS {
+			typ = i64
+		}
+		b := []byte(header + section(idType, vec(funcType(typ+typ, typ))) + section(idFunction, vec(u(0))) +
+			section(idExport, vec(text("f")+"\x00\x00")) + section(idCode, vec(function("\x20\x00\x20\x01"+string([]byte{op})))))
+		values := []uint64{0, 1, 2, 7, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1<<63 - 1, 1 << 63, 1<<64 - 3, 1<<64 - 1}
+		ctx := context.Background()
+		r := wazero.NewRuntime(ctx)
+		addChecks(t, r, func() {})
+		plain, got := instantiate(t, r, b).ExportedFunction("f"), instantiate(t, r, lowerFor(t, b, arm64)).ExportedFunction("f")
+		for _, x := range values {
+			for _, y := range values {
+				if typ == i32 {
+					x, y = uint64(uint32(x)), uint64(uint32(y))
+				}
+				if a, b := outcome(plain.Call(ctx, x, y)), outcome(got.Call(ctx, x, y)); a != b {
+					t.Errorf("0x%02x of %#x and %#x is %s, want %s", op, x, y, b, a)
+				}
+			}
+		}
+		r.Close(ctx)
+	}
 }

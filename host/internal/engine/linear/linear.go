@@ -63,8 +63,10 @@ func (b *Budget) usedUp() error {
 // PageSize is the size of a page of WebAssembly memory.
 const PageSize = 64 << 10
 
-// maxPages keeps the size of a memory within 32 bits.
-const maxPages = 1<<16 - 1
+// maxPages keeps a memory within 2 GiB: wazero v1.12.0's compiler takes a
+// constant address from there on for one before the memory where it does not
+// check it again (UExtend of a constant in lowerAddendFromInstr).
+const maxPages = 1 << 15
 
 // Limit turns a limit of bytes into that of whole pages. Invalid when that is
 // none.

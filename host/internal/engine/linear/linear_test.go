@@ -96,8 +96,10 @@ func TestLimit(t *testing.T) {
 		{page, page, ""},
 		{2*page - 1, page, ""},
 		{64 << 20, 64 << 20, ""},
-		{4 << 30, maxPages * page, ""},
-		{1 << 62, maxPages * page, ""},
+		{2 << 30, 2 << 30, ""},
+		{2<<30 + page, 2 << 30, ""},
+		{4 << 30, 2 << 30, ""},
+		{1 << 62, 2 << 30, ""},
 	} {
 		if got, err := Limit(test.memory); got != test.want || fault.CodeOf(err) != test.code {
 			t.Errorf("Limit(%d): got %d, %v, want %d, code %q", test.memory, got, err, test.want, test.code)
