@@ -354,6 +354,24 @@ func TestOnlyTheBinaryReadsItsSurroundings(t *testing.T) {
 	}
 }
 
+// TestNoFeatureOfTheEngineIsEnabled: a guest gets WebAssembly 2.0, the engine's
+// default. With exception handling wazero v1.12.0 lets a guest keep a reference to
+// an exception that is freed, and read and write the host's heap through it
+// (wazero#2522).
+func TestNoFeatureOfTheEngineIsEnabled(t *testing.T) {
+	_, pkgs := load(t)
+	for dir, p := range pkgs {
+		for _, file := range p.files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && strings.Contains(sel.Sel.Name, "CoreFeature") {
+					t.Errorf("%s uses %s: guests get what the engine has by default", dir, sel.Sel.Name)
+				}
+				return true
+			})
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	_, pkgs := load(t)
 	for dir, p := range pkgs {

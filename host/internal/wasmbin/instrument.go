@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/cpu"
+
 	"github.com/wasmoor/wasmoor/abi"
 )
 
@@ -47,6 +49,7 @@ type rules struct {
 	fuel       int32  // charged between two checks
 	keepLimits bool   // of memories and tables
 	arch       string // whose compiler's faults are written out, or ""
+	oldScans   bool   // it has no instructions that count zeros of zero
 }
 
 // Instrument returns a module that does the same and calls InterruptModule's
@@ -60,7 +63,7 @@ type rules struct {
 // Errors are Invalid. The result is at most 32 times as long as b and 64 KiB
 // more; modules made by toolchains grow by about a tenth.
 func Instrument(b []byte) (*Instrumented, error) {
-	return instrument(b, rules{fuel: fuelPerCheck, arch: runtime.GOARCH})
+	return instrument(b, rules{fuel: fuelPerCheck, arch: runtime.GOARCH, oldScans: !cpu.X86.HasBMI1})
 }
 
 func instrument(b []byte, rules rules) (*Instrumented, error) {

@@ -21,12 +21,18 @@ const (
 	opI64Eq          = 0x51
 	opI64LtS         = 0x53
 	opI64GeU         = 0x5a
+	opI32Clz         = 0x67
+	opI32Ctz         = 0x68
+	opI32Popcnt      = 0x69
 	opI32Mul         = 0x6c
 	opI32RemS        = 0x6f
 	opI32RemU        = 0x70
 	opI32And         = 0x71
 	opI32Or          = 0x72
 	opI32Xor         = 0x73
+	opI64Clz         = 0x79
+	opI64Ctz         = 0x7a
+	opI64Popcnt      = 0x7b
 	opI64Sub         = 0x7d
 	opI64Mul         = 0x7e
 	opI64RemS        = 0x81
@@ -162,6 +168,8 @@ func (l *lowering) lower(op byte, r reader) {
 		l.copysign(abi.I32, opI32ReinterpF32, opF32ReinterpI32)
 	case op == opF64Copysign:
 		l.copysign(abi.I64, opI64ReinterpF64, opF64ReinterpI64)
+	case op == opI32Clz, op == opI32Ctz, op == opI64Clz, op == opI64Ctz:
+		l.scan(op)
 	case op == opF32ConvertI64U:
 		l.convert(opF32ConvertI64S, opF32ReinterpI32, opF32Mul)
 	case op == opF64ConvertI64U:
@@ -273,6 +281,38 @@ func (l *lowering) compare(op byte) {
 		l.get(b)
 		l.emit(op)
 	}
+}
+
+// scan lowers counts of leading and trailing zeros, which take a branch on a
+// processor that does not count zeros of zero: to the number of bits in ones as
+// long as they are.
+func (l *lowering) scan(op byte) {
+	if !l.e.rules.oldScans {
+		return
+	}
+	t, sub, and, or, xor, shift, popcnt, bits := abi.I32, byte(opI32Sub), byte(opI32And), byte(opI32Or), byte(opI32Xor), byte(opI32ShrU), byte(opI32Popcnt), 32
+	if op == opI64Clz || op == opI64Ctz {
+		t, sub, and, or, xor, shift, popcnt, bits = abi.I64, opI64Sub, opI64And, opI64Or, opI64Xor, opI64ShrU, opI64Popcnt, 64
+	}
+	x := l.local(t, 1)
+	constant := func(v uint64) { l.code = appendConst(l.code, t, v) }
+	l.tee(x)
+	if op == opI32Ctz || op == opI64Ctz {
+		constant(1)
+		l.emit(sub)
+		l.get(x)
+		constant(1<<64 - 1)
+		l.emit(xor, and, popcnt)
+		return
+	}
+	for by := 1; by < bits; by *= 2 {
+		l.get(x)
+		constant(uint64(by))
+		l.emit(shift, or)
+		l.tee(x)
+	}
+	constant(1<<64 - 1)
+	l.emit(xor, popcnt)
 }
 
 // vector lowers an instruction of 0xfd.

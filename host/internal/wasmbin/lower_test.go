@@ -287,6 +287,33 @@ func answers(t *testing.T, config wazero.RuntimeConfig, b []byte) string {
 	return s
 }
 
+// TestOldScans writes counts of zeros out as for a processor of before 2013.
+func TestOldScans(t *testing.T) {
+	for op, typ := range map[byte]string{opI32Clz: i32, opI32Ctz: i32, opI64Clz: i64, opI64Ctz: i64} {
+		b := []byte(header + section(idType, vec(funcType(typ, typ))) + section(idFunction, vec(u(0))) +
+			section(idExport, vec(text("f")+"\x00\x00")) + section(idCode, vec(function("\x20\x00"+string([]byte{op})))))
+		in, err := instrument(b, rules{fuel: fuelPerCheck, arch: amd64, oldScans: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		r := wazero.NewRuntime(ctx)
+		addChecks(t, r, func() {})
+		plain, got := instantiate(t, r, b).ExportedFunction("f"), instantiate(t, r, in.Module).ExportedFunction("f")
+		for shift := range 65 {
+			for _, x := range []uint64{1 << shift, ^uint64(0) << shift, 1<<shift | 1, 0x123456789abcdef << shift} {
+				if typ == i32 {
+					x = uint64(uint32(x))
+				}
+				if a, b := outcome(plain.Call(ctx, x)), outcome(got.Call(ctx, x)); a != b {
+					t.Errorf("0x%02x of %#x is %s, want %s", op, x, b, a)
+				}
+			}
+		}
+		r.Close(ctx)
+	}
+}
+
 // TestRemainders writes remainders out as on arm64.
 func TestRemainders(t *testing.T) {
 	for _, op := range []byte{opI32RemS, opI32RemU, opI64RemS, opI64RemU} {

@@ -22,6 +22,7 @@ const (
 	idCode
 	idData
 	idDataCount
+	idTag // of exception handling
 )
 
 var sectionNames = [...]string{
@@ -103,6 +104,10 @@ func sections(b []byte) ([]Section, error) {
 func (r *reader) section() Section {
 	s := Section{Offset: r.at}
 	s.ID = r.byte("a section")
+	if s.ID == idTag {
+		r.fail(s.Offset, "the module has exceptions, which no guest has; build without them, and without setjmp that is made of them")
+		return s
+	}
 	if int(s.ID) >= len(sectionNames) {
 		r.fail(s.Offset, "section id %d is not of WebAssembly 2.0; build without newer features", s.ID)
 		return s
