@@ -95,7 +95,7 @@ func TestReadRefuses(t *testing.T) {
 		{"header cut", "\x00asm\x01", "cut short"},
 		{"component", "\x00asm\x0d\x00\x01\x00", "component"},
 		{"version 2", "\x00asm\x02\x00\x00\x00", "02 00 00 00"},
-		{"unknown section", header + section(13, ""), "section id 13"},
+		{"unknown section", header + section(14, ""), "section id 14"},
 		{"size missing", header + "\x01", "offset 9"},
 		{"size beyond the end", header + "\x01" + huge, "4294967295 bytes, and 0 are left"},
 		{"size of 6 bytes", header + "\x01\x80\x80\x80\x80\x80\x00", "32-bit number"},

@@ -97,8 +97,17 @@ func link(ctx context.Context, r wazero.Runtime, funcs []capability.Func) error 
 func hostFunction(f capability.Func) api.GoFunc {
 	name, run, results := f.Module+"."+f.Name, f.Call, len(f.Results) > 0
 	tells := tells(name)
+	var narrow []int // parameters of 32 bits
+	for i, t := range f.Params {
+		if t == abi.I32 {
+			narrow = append(narrow, i)
+		}
+	}
 	return func(ctx context.Context, stack []uint64) {
 		c := ctx.(*call)
+		for _, i := range narrow { // wazero leaves the sign of i32.load8_s above them
+			stack[i] = uint64(uint32(stack[i]))
+		}
 		if c.late() {
 			c.err = context.DeadlineExceeded
 			panic(errEnd)
