@@ -2,7 +2,9 @@ package native
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/floatguest/mix"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -26,6 +29,7 @@ const (
 	seeds = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/seedguest"
 	kvs   = "github.com/wasmoor/wasmoor/host/e2e/testdata/kvguest"
 	jsons = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsonguest"
+	float = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/floatguest"
 )
 
 var goGuests sync.Map // of what is built, a func() ([]byte, error)
@@ -69,6 +73,21 @@ func prepareGoGuest(tb testing.TB, path string, warmups ...manifest.Warmup) engi
 		_ = e.Close(ctx)
 	})
 	return p
+}
+
+// TestGoGuestCalculates has Go's own floats, of which math.Copysign and conversions
+// from uint64 are written out on amd64, be those of the test.
+func TestGoGuestCalculates(t *testing.T) {
+	inv := getRequest()
+	if err := enginetest.Handle(t.Context(), prepareGoGuest(t, float), inv); err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(100) {
+		got, want := binary.LittleEndian.Uint64(inv.Reply.Body[8*seed:]), math.Float64bits(mix.Floats(seed))
+		if got != want {
+			t.Errorf("seed %d: got %v, want %v", seed, math.Float64frombits(got), math.Float64frombits(want))
+		}
+	}
 }
 
 // TestGoGuestCollectsGarbage checks that Go's collector gets its turns in a
