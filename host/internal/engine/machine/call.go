@@ -105,7 +105,7 @@ func hostFunction(f capability.Func) api.GoFunc {
 	}
 	return func(ctx context.Context, stack []uint64) {
 		c := ctx.(*call)
-		for _, i := range narrow { // wazero leaves the sign of i32.load8_s above them
+		for _, i := range narrow { // wazero leaves what was there above them
 			stack[i] = uint64(uint32(stack[i]))
 		}
 		if c.late() {

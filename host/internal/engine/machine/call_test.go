@@ -11,25 +11,27 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 )
 
-// TestNarrowParameters has a guest give a host function what i32.load8_s and
-// i64.load8_s read of a byte of 0x80.
+// TestNarrowParameters has a guest give a host function an i32 where it gave
+// another one an i64 before.
 func TestNarrowParameters(t *testing.T) {
 	var got []uint64
-	take := capability.Func{
-		Module: "env", Name: "take", Params: []abi.Type{abi.I32, abi.I64},
-		Call: func(_ context.Context, _ *capability.Guest, args []uint64) (uint64, error) {
-			got = append(got, args...)
-			return 0, nil
-		},
+	take := func(name string, params ...abi.Type) capability.Func {
+		return capability.Func{
+			Module: "env", Name: name, Params: params,
+			Call: func(_ context.Context, _ *capability.Guest, args []uint64) (uint64, error) {
+				got = append(got, args...)
+				return 0, nil
+			},
+		}
 	}
 	r := wazero.NewRuntimeWithConfig(t.Context(), compiling())
 	defer func() { _ = r.Close(context.Background()) }()
-	if err := link(t.Context(), r, []capability.Func{take}); err != nil {
+	if err := link(t.Context(), r, []capability.Func{take("w", abi.I64), take("n", abi.I32)}); err != nil {
 		t.Fatal(err)
 	}
-	guest := "\x00asm\x01\x00\x00\x00\x01\x09\x02\x60\x02\x7f\x7e\x00\x60\x00\x00\x02\x0c\x01\x03env\x04take\x00\x00" +
-		"\x03\x02\x01\x01\x05\x03\x01\x00\x01\x07\x05\x01\x01f\x00\x01" +
-		"\x0a\x10\x01\x0e\x00\x41\x00\x2c\x00\x00\x41\x00\x30\x00\x00\x10\x00\x0b\x0b\x07\x01\x00\x41\x00\x0b\x01\x80"
+	guest := "\x00asm\x01\x00\x00\x00\x01\x0c\x03\x60\x01\x7e\x00\x60\x01\x7f\x00\x60\x00\x00" +
+		"\x02\x11\x02\x03env\x01w\x00\x00\x03env\x01n\x00\x01\x03\x02\x01\x02\x07\x05\x01\x01f\x00\x02" +
+		"\x0a\x0c\x01\x0a\x00\x42\x7f\x10\x00\x41\x01\x10\x01\x0b"
 	m, err := r.InstantiateWithConfig(t.Context(), []byte(guest), wazero.NewModuleConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +40,7 @@ func TestNarrowParameters(t *testing.T) {
 	if _, err := m.ExportedFunction("f").Call(c); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || got[0] != 0xffffff80 || got[1] != 1<<64-0x80 {
-		t.Errorf("the function got %#x", got)
+	if len(got) != 2 || got[0] != 1<<64-1 || got[1] != 1 {
+		t.Errorf("the functions got %#x", got)
 	}
 }
