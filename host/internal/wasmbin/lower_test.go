@@ -10,6 +10,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
 // lowered are the instructions that are written out, each as a step that takes
@@ -285,6 +287,27 @@ func answers(t *testing.T, config wazero.RuntimeConfig, b []byte) string {
 		s += shown(f.Definition().ResultTypes(), results)
 	}
 	return s
+}
+
+// TestLoweredIsBounded writes out just as many instructions as may be, and one
+// more.
+func TestLoweredIsBounded(t *testing.T) {
+	of := func(n int) []byte {
+		return []byte(header + section(idType, vec(funcType(v128, v128))) + section(idFunction, vec(u(0))) +
+			section(idCode, vec(function("\x20\x00"+strings.Repeat("\xfd\xf9\x01", n)))))
+	}
+	most := of(MaxLowered)
+	in, err := instrument(most, rules{fuel: fuelPerCheck, arch: amd64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(in.Module) > 32*len(most) || !accepted(t, in.Module) {
+		t.Errorf("%d bytes become %d", len(most), len(in.Module))
+	}
+	_, err = instrument(of(MaxLowered+1), rules{fuel: fuelPerCheck, arch: amd64})
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "more than 25000 instructions that are written out") {
+		t.Errorf("one more: %v", err)
+	}
 }
 
 // TestOldScans writes counts of zeros out as for a processor of before 2013.

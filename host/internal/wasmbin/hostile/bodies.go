@@ -12,6 +12,14 @@ func bodies() []Module {
 		{Name: "a body of sums that are dropped", Upload: costly, Make: big(zero + drop)},
 		{Name: "a body of divisions", Upload: costly, Make: big(get(0) + get(1) + "\x6d" + set(0))},
 		{Name: "a body of choices", Upload: costly, Make: big(get(0) + get(1) + get(0) + "\x1b" + set(1))},
+		{
+			Name: "a body of choices of floats", Upload: costly,
+			Make: with(vec(group(2, f64)), many(25_000, get(0)+get(1)+get(1)+get(0)+"\x63\x1b"+set(0)), zero+get(0)+"\x39\x03\x00"),
+		},
+		{
+			Name: "a body of conversions of vectors", Upload: costly,
+			Make: with(vec(group(1, v128)), get(0), many(25_000, "\xfd\xf9\x01"), set(0), zero+get(0)+"\xfd\x0b\x00\x00"),
+		},
 		{Name: "a body of loads", Upload: costly, Make: big(get(0) + "\x28\x02\x00" + set(0))},
 		{Name: "a body of stores", Upload: costly, Make: big(get(0) + get(1) + "\x36\x02\x00")},
 		{Name: "a body of calls", Upload: costly, Make: big(call(1))},
