@@ -61,7 +61,8 @@ type rules struct {
 // sections are dropped but for names, so that traps name functions.
 //
 // Errors are Invalid. The result is at most 32 times as long as b and 64 KiB
-// more; modules made by toolchains grow by about a tenth.
+// more, 80 times where counts of zeros are written out; modules made by
+// toolchains grow by about a tenth.
 func Instrument(b []byte) (*Instrumented, error) {
 	return instrument(b, rules{fuel: fuelPerCheck, arch: runtime.GOARCH, oldScans: !cpu.X86.HasBMI1})
 }
