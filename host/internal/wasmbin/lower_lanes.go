@@ -2,8 +2,6 @@ package wasmbin
 
 import (
 	"encoding/binary"
-
-	"github.com/wasmoor/wasmoor/abi"
 )
 
 // Instructions on lanes that are lowered, or what they are lowered to.
@@ -57,142 +55,12 @@ func (l *lowering) compareLanes(op uint32) {
 	}
 }
 
-// bytes lowers what has no instruction of the machine's for lanes of a byte.
-func (l *lowering) bytes(op uint32, r reader) {
-	switch op {
-	case vecLoad8Splat:
-		l.emit(opI32Load8U)
-		l.emit(r.b[r.at:r.end]...)
-		l.emit(opI32Const, 0x81, 0x02, opI32Mul)
-		l.vec(vecSplatI16)
-	case vecSplatI8:
-		l.splat()
-	case vecShuffle:
-		l.shuffle(r.b[r.at:r.end])
-	case vecPopcnt:
-		l.popcnt()
-	case vecShlI8:
-		l.shift(vecShlI16, opI32Shl, 0xff)
-	case vecShrUI8:
-		l.shift(vecShrUI16, opI32ShrU, 0xff)
-	case vecShrSI8: // (x ^ sign) - sign, with the bit where the sign has come to
-		l.shift(vecShrUI16, opI32ShrU, 0xff)
-		sign := l.local(vectorType, 0)
-		l.shifted(opI32ShrU, 0x80)
-		l.tee(sign)
-		l.vec(vecXor)
-		l.get(sign)
-		l.vec(vecSubI8)
-	}
-}
-
-// splat fills a vector with a byte.
-func (l *lowering) splat() {
-	l.i32(0xff)
-	l.emit(opI32And)
-	l.i32(0x101)
-	l.emit(opI32Mul)
-	l.vec(vecSplatI16)
-}
-
 func (l *lowering) i32(v int32) { l.code = appendI32(l.code, v) }
 
 // constant pushes a vector of two words.
 func (l *lowering) constant(low, high uint64) {
 	l.vec(vecConst)
 	l.code = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(l.code, low), high)
-}
-
-// shuffle takes bytes of either vector, nothing where the other's is taken.
-func (l *lowering) shuffle(lanes []byte) {
-	var from [2][16]byte
-	for i, lane := range lanes {
-		if lane > 31 {
-			return // the engine refuses it
-		}
-		from[0][i], from[1][i] = lane, lane^16
-		for j := range from {
-			if from[j][i] > 15 {
-				from[j][i] = 0xff
-			}
-		}
-	}
-	b := l.local(vectorType, 0)
-	l.set(b)
-	for i := range from {
-		if i > 0 {
-			l.get(b)
-		}
-		l.vec(vecConst)
-		l.emit(from[i][:]...)
-		l.vec(vecSwizzle)
-	}
-	l.vec(vecOr)
-}
-
-// popcnt counts the bits of each half of a byte in a table.
-func (l *lowering) popcnt() {
-	x, table := l.local(vectorType, 0), l.local(vectorType, 1)
-	half := func() {
-		l.i32(0x0f0f)
-		l.vec(vecSplatI16, vecAnd, vecSwizzle)
-	}
-	l.set(x)
-	l.constant(0x03_02_02_01_02_01_01_00, 0x04_03_03_02_03_02_02_01)
-	l.tee(table)
-	l.get(x)
-	half()
-	l.get(table)
-	l.get(x)
-	l.i32(4)
-	l.vec(vecShrUI16)
-	half()
-	l.vec(vecAddI8)
-}
-
-// shift shifts pairs of bytes and clears what came from the other one.
-func (l *lowering) shift(pairs uint32, op byte, mask int32) {
-	by := l.local(abi.I32, 0)
-	l.i32(7)
-	l.emit(opI32And)
-	l.tee(by)
-	l.vec(pairs)
-	l.shifted(op, mask)
-	l.vec(vecAnd)
-}
-
-// shifted fills a vector with a byte that is shifted as shift did.
-func (l *lowering) shifted(op byte, b int32) {
-	l.i32(b)
-	l.get(l.local(abi.I32, 0))
-	l.emit(op)
-	l.splat()
-}
-
-// convert converts an unsigned number as a signed one that is half as large if
-// need be, whose last bit stands for all that are lost, and doubles the result.
-func (l *lowering) convert(signed, reinterpret, mul byte) {
-	x, half := l.local(abi.I64, 1), l.local(abi.I64, 2)
-	l.tee(x)
-	l.emit(opI64Const, 63, opI64ShrU)
-	l.set(half)
-	for _, op := range []byte{opI64ShrU, opI64And} {
-		l.get(x)
-		l.get(half)
-		l.emit(op)
-	}
-	l.emit(opI64Or, signed)
-	l.get(half)
-	bias, fraction := uint64(0x3ff), byte(52)
-	if reinterpret == opF32ReinterpI32 {
-		bias, fraction = 0x7f, 23
-	}
-	l.code = appendConst(l.code, abi.I64, bias)
-	l.emit(opI64Add, opI64Const, fraction, opI64Shl)
-	if reinterpret == opF32ReinterpI32 {
-		l.emit(opI32WrapI64)
-	}
-	l.emit(reinterpret, mul)
 }
 
 // convertLow converts two unsigned numbers: 2^52 + x, whose last bits are x, less
@@ -245,4 +113,114 @@ func (l *lowering) truncateLow(op byte) {
 	l.emit(opI64Const, 0)
 	l.vec(vecReplaceI64)
 	l.emit(1)
+}
+
+// mix takes the bits of the first vector where the third is set, else of the
+// second: ((a^b)&mask)^b.
+func (l *lowering) mix() {
+	b, mask := l.local(vectorType, 0), l.local(vectorType, 1)
+	l.set(mask)
+	l.tee(b)
+	l.vec(vecXor)
+	l.get(mask)
+	l.vec(vecAnd)
+	l.get(b)
+	l.vec(vecXor)
+}
+
+// vector lowers an instruction of 0xfd.
+func (l *lowering) vector(r reader) {
+	switch op := r.u32("an instruction"); {
+	case op == vecBitselect:
+		l.mix()
+	case op == vecReplaceF64 && r.byte("a lane") == 0:
+		l.emit(opI64ReinterpF64)
+		l.vec(vecReplaceI64)
+		l.emit(0)
+	case op == vecConvertU:
+		l.convertLow()
+	case op == vecTruncU:
+		l.truncate()
+	case op == vecTruncZeroS, op == vecTruncZeroU:
+		l.truncateLow(byte(op - vecTruncZeroS + miscTruncF64S))
+	case op == vecMulI64:
+		l.multiply()
+	case op >= vecExtmulI64 && op <= vecExtmulLast:
+		b := l.local(vectorType, 1)
+		l.vec(op - vecExtmulI64 + vecExtendI64)
+		l.set(b)
+		l.vec(op - vecExtmulI64 + vecExtendI64)
+		l.get(b)
+		l.multiply()
+	case op == vecF32Min:
+		l.extreme(floats32, floats32.pmin)
+	case op == vecF32Max:
+		l.extreme(floats32, floats32.pmax)
+	case op == vecF64Min:
+		l.extreme(floats64, floats64.pmin)
+	case op == vecF64Max:
+		l.extreme(floats64, floats64.pmax)
+	}
+}
+
+// multiply multiplies two lanes of 64 bits.
+func (l *lowering) multiply() {
+	a, b := l.local(vectorType, 0), l.local(vectorType, 1)
+	product := func(lane byte) {
+		l.vec(vecExtractI64)
+		l.emit(lane)
+		l.get(b)
+		l.vec(vecExtractI64)
+		l.emit(lane, opI64Mul)
+	}
+	l.set(b)
+	l.tee(a)
+	product(0)
+	l.vec(vecSplatI64)
+	l.get(a)
+	product(1)
+	l.vec(vecReplaceI64)
+	l.emit(1)
+}
+
+// floats are the instructions of a shape of floats.
+type floats struct{ pmin, pmax, ne, sub, shift, quiet uint32 }
+
+var (
+	floats32 = floats{pmin: 234, pmax: 235, ne: 66, sub: 229, shift: 173, quiet: 10}
+	floats64 = floats{pmin: 246, pmax: 247, ne: 72, sub: 241, shift: 205, quiet: 13}
+)
+
+// extreme is the least or the greatest of two floats by lanes. pmin and pmax
+// return their first operand if the two are equal or one is not a number, so
+// both ways round differ in zeros, whose sign decides, and if one is not a
+// number: that becomes a canonical one, the same that the compiler makes.
+func (l *lowering) extreme(f floats, pseudo uint32) {
+	a, b, m := l.local(vectorType, 0), l.local(vectorType, 1), l.local(vectorType, 2)
+	l.set(b)
+	l.tee(a)
+	l.get(b)
+	l.vec(pseudo)
+	l.tee(m)
+	l.get(b)
+	l.get(a)
+	l.vec(pseudo)
+	l.tee(b)
+	l.vec(vecOr)
+	l.tee(a)
+	if pseudo == f.pmax { // of two zeros a negative one less both ways round
+		l.get(m)
+		l.get(b)
+		l.vec(vecXor, f.sub)
+	}
+	l.get(a)
+	l.get(a)
+	l.vec(f.ne) // all bits where one of the two is not a number
+	l.tee(m)
+	if pseudo == f.pmin {
+		l.vec(vecOr)
+		l.get(m)
+	}
+	l.emit(opI32Const, byte(f.quiet))
+	l.vec(f.shift, vecAndNot)
 }

@@ -4,8 +4,9 @@
 // for them. Engines trust those counts.
 //
 // It is a scan ahead of an engine, not a validator: of instructions it knows the
-// length and what they cost to compile, and their types are the engine's to
-// judge. Engines and what inspects uploads import it.
+// length and what they cost to compile, and follows types only to write some out
+// in others; to judge them is the engine's. Engines and what inspects uploads
+// import it.
 package wasmbin
 
 import (
