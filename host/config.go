@@ -77,6 +77,9 @@ type Config struct {
 	// MinFreeDisk is the free space, in bytes, below which writes are refused
 	// while reads go on; 0 = no such guard. Default 256 MiB.
 	MinFreeDisk int64 `koanf:"min_free_disk"`
+	// ScrubPeriod is how long the scrub takes to verify all that is stored once, in
+	// the background, again and again; 0 = no scrub. Default 24 h.
+	ScrubPeriod time.Duration `koanf:"scrub_period"`
 	// TLSCert and TLSKey are PEM files: the certificate of the public listener
 	// with its chain, and its key. When they are replaced, connections get the
 	// new one within a second. Both or neither; default none, which is plain HTTP.
@@ -118,6 +121,7 @@ func DefaultConfig() Config {
 		WriteTimeout:   30 * time.Second,
 		IdleTimeout:    60 * time.Second,
 		MinFreeDisk:    256 << 20,
+		ScrubPeriod:    24 * time.Hour,
 
 		MaxBuildMemory:  512 << 20,
 		MaxBuildTime:    8 * time.Second,
@@ -164,6 +168,9 @@ func (c Config) Validate() error {
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")
+	}
+	if c.ScrubPeriod < time.Minute && c.ScrubPeriod != 0 {
+		return badConfig("scrub_period", "it must be at least 1m, e.g. 24h, or 0 for no scrub")
 	}
 	if c.MinFreeDisk < minFreeDisk && c.MinFreeDisk != 0 {
 		return badConfig("min_free_disk", "it must be at least 128MiB, which the store needs to tidy up in, or 0 for no guard")

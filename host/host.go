@@ -72,10 +72,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if h.token, _, err = auth.LoadOrCreate(h.TokenFile()); err != nil {
 		return err
 	}
-	h.store, err = badger.Open(badger.Config{
-		Dir: filepath.Join(h.cfg.DataDir, "store"), Logger: h.cfg.Log, MinFree: cmp.Or(h.cfg.MinFreeDisk, -1),
-	})
-	if err != nil {
+	if h.store, err = badger.Open(storeConfig(h.cfg)); err != nil {
 		return err
 	}
 	reg, err := registry.Open(ctx, h.store, modulesDir(h.cfg), time.Now)
@@ -99,6 +96,14 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	return h.listen()
+}
+
+// storeConfig says where the store of a data directory is, and how to open it.
+func storeConfig(cfg Config) badger.Config {
+	return badger.Config{
+		Dir: filepath.Join(cfg.DataDir, "store"), Marker: filepath.Join(cfg.DataDir, "store.id"), Logger: cfg.Log,
+		MinFree: cmp.Or(cfg.MinFreeDisk, -1), ScrubEvery: cmp.Or(cfg.ScrubPeriod, -1),
+	}
 }
 
 func (h *Host) listen() (err error) {

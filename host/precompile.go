@@ -46,9 +46,8 @@ type Prepared struct {
 // StoredVersions lists the versions in cfg.DataDir of all plugins that are not
 // deleted, from a store that no host uses meanwhile. Errors are those of New.
 func StoredVersions(ctx context.Context, cfg Config) (all []Stored, err error) {
-	st, err := badger.Open(badger.Config{
-		Dir: filepath.Join(cfg.DataDir, "store"), Logger: logOf(cfg), MinFree: cmp.Or(cfg.MinFreeDisk, -1),
-	})
+	cfg.Log = logOf(cfg)
+	st, err := badger.Open(storeConfig(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,8 @@ limit             -> plugin
 manifest          -> plugin limit
 router            -> plugin
 store             -> fault
-store/badger      -> store
+store/badger/inspect ->
+store/badger      -> store store/badger/inspect
 store/storetest   -> store
 field             ->
 egress            -> limit field

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
 // Paths reserved on both listeners.
@@ -18,7 +20,8 @@ const (
 type Check struct {
 	Name string
 	// Healthy returns nil while it works. It is called by many goroutines at a
-	// time and must answer at once. Its text is not shown to clients.
+	// time and must answer at once. The message of an Unavailable is shown to
+	// clients.
 	Healthy func() error
 }
 
@@ -30,20 +33,30 @@ type health struct {
 }
 
 func (h health) live(c *fiber.Ctx) error {
-	return writeHealth(c, []probe{{"process", true}})
+	return writeHealth(c, []probe{{"process", true, ""}})
 }
 
 func (h health) ready(c *fiber.Ctx) error {
-	probes := []probe{{"accepting", !h.draining.Load()}}
+	probes := []probe{{"accepting", !h.draining.Load(), ""}}
 	for _, check := range h.checks {
-		probes = append(probes, probe{check.Name, check.Healthy() == nil})
+		err := check.Healthy()
+		probes = append(probes, probe{check.Name, err == nil, reason(err)})
 	}
 	return writeHealth(c, probes)
 }
 
+// reason returns what a client may read of why a check failed.
+func reason(err error) string {
+	if fault.CodeOf(err) != fault.Unavailable {
+		return ""
+	}
+	return fault.MessageOf(err)
+}
+
 type probe struct {
-	name string
-	ok   bool
+	name   string
+	ok     bool
+	reason string
 }
 
 func writeHealth(c *fiber.Ctx, probes []probe) error {
@@ -53,6 +66,9 @@ func writeHealth(c *fiber.Ctx, probes []probe) error {
 		state := " ok\n"
 		if !p.ok {
 			status, summary, state = http.StatusServiceUnavailable, "not ready\n", " failed\n"
+			if p.reason != "" {
+				summary = "not ready: " + p.reason + "\n"
+			}
 		}
 		lines.WriteString(p.name + state)
 	}

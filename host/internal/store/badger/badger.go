@@ -6,6 +6,7 @@
 package badger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,6 +56,13 @@ type Config struct {
 	// reading it later is a conflict. It bounds the old versions kept on disk.
 	// Default 5 min.
 	MaxSnapshotAge time.Duration
+	// Marker is a file outside Dir that remembers that there is a store in it, and
+	// which: a folder that was emptied or exchanged is refused. Default: nothing
+	// remembers.
+	Marker string
+	// ScrubEvery is how long the scrub takes to verify all tables once, in the
+	// background. Default 24 h; below 0 no scrub.
+	ScrubEvery time.Duration
 	// SweepEvery is the pause between two sweeps of expired values. Default
 	// 30 s.
 	SweepEvery time.Duration
@@ -63,6 +70,7 @@ type Config struct {
 	// For tests; nil is the real thing.
 	free  func(dir string) (int64, error)
 	write func(txn *badger.Txn, revision uint64) error
+	tune  func(*badger.Options)
 }
 
 func (c Config) withDefaults() Config {
@@ -72,6 +80,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.WindowBytes, 64<<20)
 	orDefault(&c.MaxSnapshotAge, 5*time.Minute)
 	orDefault(&c.SweepEvery, 30*time.Second)
+	orDefault(&c.ScrubEvery, 24*time.Hour)
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -80,6 +89,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.free == nil {
 		c.free = freeSpace
+	}
+	if c.tune == nil {
+		c.tune = func(*badger.Options) {}
 	}
 	if c.write == nil {
 		c.write = func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) }
@@ -105,6 +117,10 @@ type Store struct {
 	requests sync.Pool
 	guard    *guard
 	janitor
+	scrub     *scrub
+	halt      *halt
+	watermark *watermark
+	id        []byte
 
 	maxEntries, maxBytes int64 // of a Badger batch
 	write                func(txn *badger.Txn, revision uint64) error
@@ -133,21 +149,19 @@ func Open(cfg Config) (*Store, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot make directory %q", cfg.Dir), err)
 	}
+	if err := checkFolder(cfg); err != nil {
+		return nil, err
+	}
 	g := newGuard(cfg)
 	if err := g.open(); err != nil {
 		return nil, err
 	}
-	if err := checkListed(cfg.Dir); err != nil {
-		return nil, err
-	}
-	if err := removeHalfMadeLogs(cfg.Dir); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot tidy %q after a crash", cfg.Dir), err)
-	}
-	db, err := badger.OpenManaged(badgerOptions(cfg))
+	h := newHalt()
+	db, err := openBadger(badgerOptions(cfg, h))
 	if err != nil {
 		return nil, cannotOpen(cfg.Dir, err)
 	}
-	s, err := start(cfg, db, g)
+	s, err := start(cfg, db, g, h)
 	if err != nil {
 		_ = db.Close() // the first error says more
 		return nil, err
@@ -155,25 +169,15 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// checkListed refuses a directory with data but without the file that lists it.
-// Badger would take it for new and delete the data.
-func checkListed(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, badger.ManifestFilename)); !errors.Is(err, fs.ErrNotExist) {
-		return nil // it is there, or Badger says what is wrong
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot read directory %q", dir), err)
-	}
-	for _, e := range entries {
-		switch filepath.Ext(e.Name()) {
-		case ".sst", ".mem", ".vlog":
-			return fault.New(fault.Invalid, "open store", fmt.Sprintf(
-				"%q holds data (%s) but not the file %s that lists it: the store is damaged; nothing was changed, restore a backup",
-				dir, e.Name(), badger.ManifestFilename))
+// openBadger makes a panic of Badger's own an error. The folder was checked, and
+// what it found is whole; this is for what changed meanwhile.
+func openBadger(o badger.Options) (db *badger.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
 		}
-	}
-	return nil
+	}()
+	return badger.OpenManaged(o)
 }
 
 // cannotOpen says what to do about an error of Badger's, which tells its kinds
@@ -191,7 +195,7 @@ func cannotOpen(dir string, err error) error {
 
 // badgerOptions sets Badger up for an embedded server: durable, no conflict
 // detection and no metrics of its own, memory in proportion.
-func badgerOptions(cfg Config) badger.Options {
+func badgerOptions(cfg Config, h *halt) badger.Options {
 	o := badger.DefaultOptions(cfg.Dir).
 		WithSyncWrites(true).
 		WithDetectConflicts(false).
@@ -203,8 +207,9 @@ func badgerOptions(cfg Config) badger.Options {
 		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(4 << 20).
 		WithNumCompactors(3). // the third one compacts the last level
-		WithLogger(badgerLog{cfg.Logger})
+		WithLogger(badgerLog{cfg.Logger, h})
 	o.LmaxCompaction = true // or what is deleted and not written again stays on disk
+	cfg.tune(&o)
 	return o
 }
 
@@ -213,9 +218,9 @@ func badgerOptions(cfg Config) badger.Options {
 const memTableSize = 48 << 20
 
 // start reads what the store remembers and starts its goroutines.
-func start(cfg Config, db *badger.DB, g *guard) (*Store, error) {
+func start(cfg Config, db *badger.DB, g *guard, h *halt) (_ *Store, err error) {
 	s := &Store{
-		db: db, log: cfg.Logger, clock: cfg.Clock, guard: g, queue: newQueue(),
+		db: db, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h, queue: newQueue(),
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
 		write:     cfg.write,
 		committed: make(chan struct{}),
@@ -224,41 +229,63 @@ func start(cfg Config, db *badger.DB, g *guard) (*Store, error) {
 	if err := s.checkFormat(); err != nil {
 		return nil, err
 	}
+	if err := s.mark(cfg); err != nil {
+		return nil, err
+	}
+	if s.watermark, err = openWatermark(cfg.Dir); err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot write to the directory %q", cfg.Dir), err)
+	}
 	revision := store.Revision(db.MaxVersion())
 	s.epochs = epochs{published: revision, maxAge: cfg.MaxSnapshotAge, now: cfg.Clock}
 	db.SetDiscardTs(uint64(revision))
 	c := newCommitter(s, cfg, revision)
 	unswept, err := s.load(c)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.watermark.close())
 	}
+	s.scrub = startScrub(s, cfg.ScrubEvery)
+	h.store.Store(s)
 	go c.run()
 	s.janitor.start(s, cfg.SweepEvery, unswept)
 	return s, nil
 }
 
 // checkFormat writes the format record of a new store, or checks that of an
-// old one.
+// old one, and reads the store's id.
 func (s *Store) checkFormat() error {
-	if s.db.MaxVersion() == 0 {
-		txn := s.db.NewTransactionAt(0, true)
-		defer txn.Discard()
-		err := txn.Set(formatKey, encodeFormat(format))
-		if err == nil {
-			err = txn.CommitAt(1, nil)
+	revision := s.db.MaxVersion()
+	if revision > 0 {
+		if err := s.get(formatKey, checkFormatRecord); err != nil {
+			return err
 		}
-		if err != nil {
-			return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
+		err := s.get(idKey, func(id []byte) error {
+			s.id = bytes.Clone(id)
+			return nil
+		})
+		if !errors.Is(err, badger.ErrKeyNotFound) {
+			return err
 		}
-		return nil
 	}
+	txn := s.db.NewTransactionAt(revision, true) // of an old store without an id, too
+	defer txn.Discard()
+	s.id = newID()
+	err := firstError(txn.Set(formatKey, encodeFormat(format)), txn.Set(idKey, s.id), txn.CommitAt(revision+1, nil))
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
+	}
+	return nil
+}
+
+// get reads a record of the store's own.
+func (s *Store) get(key []byte, read func([]byte) error) error {
+	begun := beginRead()
 	txn := s.latest()
 	defer txn.Discard()
-	item, err := txn.Get(formatKey)
-	if err != nil {
-		return fault.Wrap(fault.Invalid, "open store", "the data directory holds a Badger database that is not a store of this program", err)
+	item, err := txn.Get(key)
+	if err = begun.failed(err); err != nil {
+		return fault.Wrap(fault.Invalid, "open store", "the data directory is damaged, or holds a Badger database that is not a store of this program", err)
 	}
-	return item.Value(checkFormatRecord)
+	return item.Value(read)
 }
 
 func checkFormatRecord(b []byte) error {
@@ -439,16 +466,37 @@ func (s *Store) Close() error {
 	if again {
 		return nil
 	}
+	s.scrub.stop()
 	s.janitor.stop()
 	s.queue.close()
 	<-s.committed
 	s.guard.close()
 	open := s.epochs.readers()
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.watermark.close(), s.closeBadger()); err != nil {
 		return fault.Wrap(fault.Internal, "close store", "cannot close the data directory", err)
 	}
 	if open > 0 {
 		return fault.New(fault.Internal, "close store", fmt.Sprintf("%d snapshots were not released", open))
 	}
 	return nil
+}
+
+// closeBadger leaves the database open, for the process to end with it, where a
+// compaction is held or the folder is gone, in which Badger would write for ever.
+// All that was acknowledged is on disk, or was.
+func (s *Store) closeBadger() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
+	hung := time.NewTicker(time.Second)
+	defer hung.Stop()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-hung.C:
+			if s.halt.held.Load() || s.failed.Load() == errLost {
+				return nil
+			}
+		}
+	}
 }

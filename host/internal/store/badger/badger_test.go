@@ -3,7 +3,9 @@ package badger
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -18,7 +20,23 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// soak makes the long runs long.
+var soak = flag.Bool("soak", false, "run the long versions of the tests")
+
+// often picks a count: few in a normal run, many in a soak.
+func often(few, many int) int {
+	if *soak {
+		return many
+	}
+	return few
+}
+
+func TestMain(m *testing.M) {
+	if run := os.Getenv("WASMOOR_TEST_CHILD"); run != "" {
+		os.Exit(child(run))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t testing.TB, dir string, o storetest.Options) store.Store {
@@ -261,7 +279,7 @@ func TestFailedWrite(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Run("a newer format", func(t *testing.T) {
 		dir := t.TempDir()
-		db, err := badger.OpenManaged(badgerOptions(Config{Dir: dir}.withDefaults()))
+		db, err := badger.OpenManaged(badgerOptions(Config{Dir: dir}.withDefaults(), newHalt()))
 		if err != nil {
 			t.Fatal(err)
 		}

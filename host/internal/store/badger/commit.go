@@ -171,11 +171,11 @@ func (s *Store) prepare(r *request) error {
 	r.shrinks = true
 	for i := range r.effects.Ops {
 		if err := r.prepare(txn, r.space, &r.effects.Ops[i]); err != nil {
-			return err
+			return s.checked(err)
 		}
 	}
 	if record := r.effects.Record; record != nil {
-		return r.prepare(txn, r.space.Records(), record)
+		return s.checked(r.prepare(txn, r.space.Records(), record))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -199,7 +200,7 @@ func (c *committer) refresh(r *request, w *write) (err error) {
 	txn := c.store.db.NewTransactionAt(uint64(c.published), false)
 	defer txn.Discard()
 	w.prior, err = readState(txn, w.dataKey)
-	return err
+	return c.store.checked(err)
 }
 
 // sum is the state of a counter after an add.
@@ -343,8 +344,8 @@ func (c *committer) fill(txn *badger.Txn) error {
 			return err
 		}
 	}
-	if len(g.spaces) == 0 {
-		g.other[string(revisionKey)] = []byte{}
+	if err := txn.Set(revisionKey, binary.LittleEndian.AppendUint64(nil, uint64(c.published))); err != nil {
+		return err
 	}
 	for space := range g.spaces {
 		if err := txn.Set(spaceKey(kindUsage, space, nil), encodeUsage(c.usage[space])); err != nil {
@@ -387,6 +388,9 @@ func put(txn *badger.Txn, key, value []byte) error {
 func (c *committer) publish() {
 	c.published = c.revision
 	s := c.store
+	if err := s.watermark.set(c.published); err != nil {
+		s.setFailure(err) // what is acknowledged is on disk; nothing further is
+	}
 	s.noteUsage(c.group.spaces, c.usage)
 	s.hide(c.group.drops, c.published)
 	s.db.SetDiscardTs(uint64(s.epochs.publish(c.published)))

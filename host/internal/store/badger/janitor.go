@@ -18,6 +18,7 @@ type janitor struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	kick   chan struct{}
+	folder *folder
 
 	mu      sync.Mutex
 	unswept []store.Space
@@ -33,6 +34,7 @@ const (
 func (j *janitor) start(s *Store, every time.Duration, unswept []store.Space) {
 	ctx, cancel := context.WithCancel(context.Background())
 	j.store, j.cancel, j.unswept = s, cancel, unswept
+	j.folder = watchFolder(s.guard.dir)
 	j.done, j.kick = make(chan struct{}), make(chan struct{}, 1)
 	j.wake()
 	go j.run(ctx, every)
@@ -70,6 +72,7 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 			return
 		case <-watch.C:
 			j.store.guard.relieve()
+			j.watch()
 			continue
 		case <-tick.C:
 			j.store.guard.restore()
@@ -81,7 +84,7 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 }
 
 func (j *janitor) report(what string, err error) {
-	if err != nil {
+	if err = j.store.checked(err); err != nil {
 		j.store.log.Warn(what+": will try again", "error", err)
 	}
 }

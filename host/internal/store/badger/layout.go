@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 
@@ -13,7 +14,8 @@ import (
 // are little-endian.
 //
 //	01 "format"               u32 format
-//	01 "revision"             empty; written when nothing else carries the revision
+//	01 "id"                   16 random bytes, which the marker repeats
+//	01 "revision"             u64 revision of the commit before; by each commit
 //	02 space                  i64 keys, i64 bytes: what the space holds
 //	03 space                  a dropped space: 00 while its keys are swept, 01 after
 //	04 expires space hash     a key that expires: the key
@@ -55,8 +57,20 @@ const (
 
 var (
 	formatKey   = append([]byte{kindMeta}, "format"...)
+	idKey       = append([]byte{kindMeta}, "id"...)
 	revisionKey = append([]byte{kindMeta}, "revision"...)
 )
+
+const idSize = 16
+
+// previousRevision returns the revision of the commit before that an entry was
+// written by. In stores of older versions, entries do not say it.
+func previousRevision(key, value []byte) (revision uint64, ok bool) {
+	if len(value) != 8 || !bytes.Equal(key, revisionKey) {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(value), true
+}
 
 // spaceKey returns kind, space and key in one slice; key may be nil.
 func spaceKey(kind byte, space store.Space, key []byte) []byte {

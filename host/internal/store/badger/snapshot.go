@@ -138,7 +138,7 @@ func (s *snapshot) Get(space store.Space, key []byte) (store.Value, bool, error)
 		err = s.usable("get")
 	}
 	if err != nil {
-		return store.Value{}, false, err
+		return store.Value{}, false, s.store.checked(err)
 	}
 	return v, ok, nil
 }
@@ -166,10 +166,7 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 		}
 		return yield(item.Key()[prefixSize:], v)
 	})
-	if failed != nil {
-		return failed
-	}
-	return err
+	return s.store.checked(firstError(failed, err))
 }
 
 // scan walks the Badger keys in [low, high).
@@ -178,32 +175,55 @@ type scan struct {
 	low, high []byte
 }
 
-func (sc scan) run(reverse bool, yield func(*badger.Item) bool) error {
+// run calls yield for each item until it returns false. Damage that Badger met
+// on the way is an error, also where it was passed over.
+func (sc scan) run(reverse bool, yield func(*badger.Item) bool) (err error) {
 	if bytes.Compare(sc.low, sc.high) >= 0 {
 		return nil
 	}
+	begun, yielding := beginRead(), false
+	defer func() {
+		if !yielding { // a panic of yield's is not for us
+			caught(&err)
+		}
+	}()
 	// Without a prefix Badger looks into every table; without prefetching it
 	// starts no goroutine per key.
 	it := sc.txn.NewIterator(badger.IteratorOptions{Prefix: commonPrefix(sc.low, sc.high), Reverse: reverse})
 	defer it.Close()
-	if !reverse {
-		for it.Seek(sc.low); it.Valid() && bytes.Compare(it.Item().Key(), sc.high) < 0; it.Next() {
-			if !yield(it.Item()) {
-				return nil
-			}
+	for sc.seek(it, reverse); sc.has(it, reverse); it.Next() {
+		if err := begun.failed(nil); err != nil {
+			return err
 		}
-		return nil
+		yielding = true
+		more := yield(it.Item())
+		yielding = false
+		if !more {
+			return nil
+		}
+	}
+	return begun.failed(nil)
+}
+
+func (sc scan) seek(it *badger.Iterator, reverse bool) {
+	if !reverse {
+		it.Seek(sc.low)
+		return
 	}
 	it.Seek(sc.high)
 	if it.Valid() && bytes.Equal(it.Item().Key(), sc.high) {
 		it.Next()
 	}
-	for ; it.Valid() && bytes.Compare(it.Item().Key(), sc.low) >= 0; it.Next() {
-		if !yield(it.Item()) {
-			return nil
-		}
+}
+
+func (sc scan) has(it *badger.Iterator, reverse bool) bool {
+	switch {
+	case !it.Valid():
+		return false
+	case reverse:
+		return bytes.Compare(it.Item().Key(), sc.low) >= 0
 	}
-	return nil
+	return bytes.Compare(it.Item().Key(), sc.high) < 0
 }
 
 func commonPrefix(a, b []byte) []byte {
@@ -215,15 +235,18 @@ func commonPrefix(a, b []byte) []byte {
 }
 
 // readValue reads the value under a data key.
-func readValue(txn *badger.Txn, dataKey []byte) (store.Value, bool, error) {
+func readValue(txn *badger.Txn, dataKey []byte) (v store.Value, ok bool, err error) {
+	begun := beginRead()
+	defer caught(&err)
 	item, err := txn.Get(dataKey)
 	if errors.Is(err, badger.ErrKeyNotFound) {
-		return store.Value{}, false, nil
+		return v, false, begun.failed(nil)
 	}
 	if err != nil {
-		return store.Value{}, false, readError(err)
+		return v, false, readError(err)
 	}
-	v, err := valueOf(txn, item)
+	v, err = valueOf(txn, item)
+	err = begun.failed(err)
 	return v, err == nil, err
 }
 

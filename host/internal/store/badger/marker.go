@@ -1,0 +1,109 @@
+package badger
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// A store has an id, which a file outside its folder, the marker, repeats: a
+// folder that was emptied or exchanged is not taken for a new store.
+
+// checkMarked refuses a folder without a store where there was one.
+func checkMarked(cfg Config) error {
+	id, err := readMarker(cfg.Marker)
+	if err != nil || id == "" {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(cfg.Dir, badger.ManifestFilename))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fault.New(fault.Invalid, "open store", fmt.Sprintf(
+		"%q holds no store, and there was one (%s says so): its files are gone, or a file system is not mounted; put them back or restore a backup of the data directory. To begin with an empty store, delete %s",
+		cfg.Dir, cfg.Marker, cfg.Marker))
+}
+
+// readMarker returns the id in a marker, "" without one.
+func readMarker(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot read %q", path), err)
+	}
+	id := string(bytes.TrimSpace(b))
+	if raw, err := hex.DecodeString(id); err != nil || len(raw) != idSize {
+		return "", fault.New(fault.Invalid, "open store", fmt.Sprintf("%q is damaged: it should hold the id of the store beside it; delete it, and the next start writes it anew", path))
+	}
+	return id, nil
+}
+
+func newID() []byte {
+	id := make([]byte, idSize)
+	_, _ = rand.Read(id) // never fails (crypto/rand)
+	return id
+}
+
+// mark compares the store's id with the marker, and writes one that is missing.
+func (s *Store) mark(cfg Config) error {
+	if cfg.Marker == "" {
+		return nil
+	}
+	have, err := readMarker(cfg.Marker)
+	if err != nil {
+		return err
+	}
+	switch id := hex.EncodeToString(s.id); have {
+	case id:
+		return nil
+	case "":
+		if err := writeMarker(cfg.Marker, id); err != nil {
+			return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot write %q", cfg.Marker), err)
+		}
+		return nil
+	default:
+		return fault.New(fault.Invalid, "open store", fmt.Sprintf(
+			"%q holds store %s, and %s names %s: the folder was exchanged. Put the other back, or delete %s if this one is right",
+			cfg.Dir, id, cfg.Marker, have, cfg.Marker))
+	}
+}
+
+// writeMarker is done before anything is acknowledged, and lasts.
+func writeMarker(path, id string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(id + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the first error says more
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
