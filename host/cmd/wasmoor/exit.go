@@ -28,7 +28,8 @@ const exitCodesText = `wasmoor exits with
     0  done
     1  it failed: the message says what and where. "call" also when the answer
        is 500 or above, "inspect" also when this host would refuse the module,
-       "precompile" when it would refuse one that serves.
+       "precompile" when it would refuse one that serves, "verify" when
+       something is damaged.
        Without a message when nobody reads the output any more
     2  the command line or a config is wrong: nothing was tried
     3  there is no such plugin, version, variable, key or file

@@ -79,6 +79,7 @@ First steps:
 		p.sdkCommand(),
 		in(groupOperate, p.serveCommand()),
 		in(groupOperate, p.remote(p.precompileCommand())),
+		in(groupOperate, p.verifyCommand()),
 		in(groupOperate, p.remote(p.deployCommand())),
 		in(groupOperate, p.remote(p.quick(p.listCommand()))),
 		in(groupOperate, p.remote(p.quick(p.showCommand()))),
