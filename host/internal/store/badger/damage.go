@@ -69,7 +69,7 @@ func caught(err *error) {
 // found notes damage, once: from here on nothing is written, as what a commit
 // would rest on, or a compaction would copy, may be wrong.
 func (s *Store) found(cause error) {
-	refuse := fault.Wrap(fault.Unavailable, "commit", "the store is damaged and read-only; `wasmoor verify` says what is wrong once the server is stopped: restore a backup; nothing was done", cause)
+	refuse := fault.Wrap(fault.Unavailable, "commit", "the store is damaged and read-only; nothing was done; the server's log names the files", cause)
 	s.failed.CompareAndSwap(nil, refuse)
 	if !s.halt.known.CompareAndSwap(false, true) {
 		return
