@@ -80,6 +80,7 @@ soak: ## Long runs: 500 kill rounds and more; prints seed and commit. SEED repea
 	echo "commit $$(git describe --always --dirty), seed $$seed"; \
 	go test ./host/internal/wasmbin -run '^Test(RandomModules|CompilerAgrees)$$' -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/e2e -v -count=1 -timeout 120m -args -soak -seed $$seed; \
+	go test ./host/internal/store/badger -run '^(TestKills|TestDamage.*)$$' -v -count=1 -timeout 60m -args -soak; \
 	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak
 
 clean: ## Remove what was built; data stays.

@@ -41,29 +41,40 @@ func (r record) revision() uint64 { return y.ParseTs(r.key) }
 // parseRecord returns the record that b begins with, if it is whole. Zeros are
 // none.
 func parseRecord(b []byte) (r record, ok bool) {
-	if len(b) < 5 {
+	at, klen, size := measure(b)
+	if size == 0 {
 		return r, false
 	}
-	at := 2
+	end := size - crc32.Size
+	if crc32.Checksum(b[:end], y.CastagnoliCrcTable) != binary.BigEndian.Uint32(b[end:]) {
+		return r, false
+	}
+	return record{b[0], b[at : at+klen], b[at+klen : end], size}, true
+}
+
+// measure returns where the key of the record that b begins with is, how long it
+// is, and the size of all of it; a size of 0: there cannot be a record.
+func measure(b []byte) (at, klen, size int) {
+	if len(b) < 5 {
+		return 0, 0, 0
+	}
+	at = 2
 	var lengths [3]uint64 // of key and value, and a time that is not used, as b[1] is not
 	for i := range lengths {
 		v, n := binary.Uvarint(b[at:])
 		if n <= 0 {
-			return r, false
+			return 0, 0, 0
 		}
 		lengths[i], at = v, at+n
 	}
 	if b[1] != 0 || lengths[2] != 0 || lengths[0] <= 8 || lengths[0] > maxKey || lengths[1] > maxValue {
-		return r, false
+		return 0, 0, 0
 	}
-	klen, end := int(lengths[0]), at+int(lengths[0]+lengths[1])
-	if end+crc32.Size > len(b) {
-		return r, false
+	size = at + int(lengths[0]+lengths[1]) + crc32.Size
+	if size > len(b) {
+		return 0, 0, 0
 	}
-	if crc32.Checksum(b[:end], y.CastagnoliCrcTable) != binary.BigEndian.Uint32(b[end:]) {
-		return r, false
-	}
-	return record{b[0], b[at : at+klen], b[at+klen : end], end + crc32.Size}, true
+	return at, int(lengths[0]), size
 }
 
 // commit is the records of one commit in a log.
@@ -256,9 +267,18 @@ func judgeTail(name string, from int64, tail []byte) *Damage {
 	}
 	var revision uint64
 	end, torn, finished := 0, false, false // end is that of the last whole record
+	summed := 0
 	for at := 0; at < len(tail); {
+		if tail[at]&(bitTxn|bitFinTxn) == 0 {
+			at++
+			continue
+		}
+		_, _, size := measure(tail[at:])
+		if summed += size; summed > maxSummed {
+			return damaged(name, "what follows the last whole commit, at %d, is no commit", from)
+		}
 		r, ok := parseRecord(tail[at:])
-		if !ok || r.meta&(bitTxn|bitFinTxn) == 0 {
+		if !ok {
 			at++
 			continue
 		}
