@@ -216,7 +216,9 @@ func spoil(dir string) {
 	}
 	for _, t := range tables {
 		_ = inflict(filepath.Join(dir, t.Name), harm{do: func(b []byte) []byte {
-			b[len(b)/3] ^= 4
+			if len(b) > 0 {
+				b[len(b)/3] ^= 4
+			}
 			return b
 		}})
 	}

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -147,6 +148,7 @@ func TestDamage(t *testing.T) {
 	t.Logf("%d refused, %d served", refused, served)
 }
 
+// inflict damages a file in place: a process may have mapped it.
 func inflict(path string, h harm) error {
 	if h.do == nil {
 		return os.Remove(path)
@@ -155,7 +157,13 @@ func inflict(path string, h harm) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, h.do(b), 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	b = h.do(b)
+	_, err = f.WriteAt(b, 0)
+	return errors.Join(err, f.Truncate(int64(len(b))), f.Close())
 }
 
 // check reads everything. It returns how many reads failed, and what was wrong.
