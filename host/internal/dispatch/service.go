@@ -202,8 +202,8 @@ func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt i
 		}
 	}
 	err = lease.handle(ctx, inv)
-	if tx != nil && tx.Stale() != nil {
-		return Aborted, tx.Stale()
+	if tx != nil && tx.Failure() != nil {
+		return Aborted, tx.Failure()
 	}
 	if err != nil {
 		return Aborted, err

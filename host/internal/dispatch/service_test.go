@@ -251,6 +251,58 @@ func TestAStaleSnapshotIsRerun(t *testing.T) {
 	}
 }
 
+// damaged is a store whose data cannot be read.
+type damaged struct{ store.Store }
+
+func (d damaged) Snapshot() (store.Snapshot, error) {
+	snap, err := d.Store.Snapshot()
+	return unreadable{snap}, err
+}
+
+type unreadable struct{ store.Snapshot }
+
+var errUnreadable = fault.New(fault.Internal, "read", "the data is damaged")
+
+func (unreadable) Get(store.Space, []byte) (store.Value, bool, error) {
+	return store.Value{}, false, errUnreadable
+}
+
+func (unreadable) Scan(store.Space, []byte, []byte, bool, func([]byte, store.Value) bool) error {
+	return errUnreadable
+}
+
+// TestUnreadableDataFailsTheRequest, whatever the guest makes of the error: it
+// may take it for an absent key, or give up.
+func TestUnreadableDataFailsTheRequest(t *testing.T) {
+	for name, g := range map[string]guest{
+		"taken for absent": func(_ context.Context, inv *invoke.Invocation) error {
+			_, _, _ = inv.Tx.Get([]byte("k")) // as a guest that looks at no status
+			reply(inv, 404)
+			return inv.Tx.Set([]byte("k"), []byte("v"), 0)
+		},
+		"a list that ends": func(_ context.Context, inv *invoke.Invocation) error {
+			_ = inv.Tx.List(store.Query{Limit: 1}, func(key, value []byte) bool { return true })
+			reply(inv, 200)
+			return nil
+		},
+		"the guest gives up": func(_ context.Context, inv *invoke.Invocation) error {
+			_, _, err := inv.Tx.Get([]byte("k"))
+			return fault.Wrap(fault.Trap, "", "the guest gives up", err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := open(t)
+			_, res, err := do(t, service(t, damaged{st}, g), nil)
+			if fault.CodeOf(err) != fault.Internal || res.Outcome != dispatch.Aborted || res.Attempts != 1 {
+				t.Errorf("got %+v and %v, want internal", res, err)
+			}
+			if got := stored(t, st, "k"); got != "" {
+				t.Errorf("%q is stored", got)
+			}
+		})
+	}
+}
+
 func TestConflictsAreRerunABoundedNumberOfTimes(t *testing.T) {
 	st := open(t)
 	runs := 0

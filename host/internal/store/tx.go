@@ -29,7 +29,7 @@ type Tx struct {
 	writes  writeSet
 	reads   readSet
 	scratch [counterSize]byte
-	stale   error
+	failure error
 	record  *Op
 }
 
@@ -45,7 +45,7 @@ func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 // has given out must be decided by then.
 func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
 	tx.Close()
-	tx.snap, tx.space, tx.quota, tx.read, tx.now, tx.stale = snap, space, quota, snap.Revision(), now, nil
+	tx.snap, tx.space, tx.quota, tx.read, tx.now, tx.failure = snap, space, quota, snap.Revision(), now, nil
 	tx.record = nil
 	tx.writes.reset()
 	tx.reads.reset()
@@ -86,18 +86,19 @@ func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
 	return tx.visible(own, v, ok)
 }
 
-// failed remembers that the snapshot has become too old to read.
+// failed remembers that the snapshot could not be read.
 func (tx *Tx) failed(err error) error {
-	if fault.CodeOf(err) == fault.Conflict {
-		tx.stale = err
+	if tx.failure == nil {
+		tx.failure = err
 	}
 	return err
 }
 
-// Stale returns the Conflict of a snapshot that became too old while it was
-// read, or nil: what the transaction has read is not enough to go on, whatever
-// its user made of the error.
-func (tx *Tx) Stale() error { return tx.stale }
+// Failure returns the first error of a read of the snapshot, or nil: a Conflict
+// when it became too old meanwhile, Internal when the data is damaged. What the
+// transaction has read is not enough to go on, whatever its user made of the
+// error.
+func (tx *Tx) Failure() error { return tx.failure }
 
 // visible is the stored value v as the transaction sees it, with its own add
 // (nil if none) on top.
