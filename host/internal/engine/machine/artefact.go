@@ -41,6 +41,7 @@ type meta struct {
 	Start   []string `json:"start,omitempty"`   // exports that initialise it
 	Globals []uint64 `json:"globals,omitempty"` // what its mutable globals start with
 	Seeds   []uint32 `json:"seeds,omitempty"`   // where its memory holds the state of a generator
+	Cheap   []uint32 `json:"cheap,omitempty"`   // where its memory holds a generator of one number
 	Cold    string   `json:"cold,omitempty"`    // why its warm-up requests were left out
 	// Uptime is what its monotonic clock showed in the end.
 	Uptime time.Duration `json:"uptime,omitempty"`
@@ -151,6 +152,11 @@ func (a *artefact) check(limit int) error {
 	for _, at := range a.Seeds {
 		if int(at) > len(a.image)-seedSize {
 			return fmt.Errorf("a generator at %d of %d bytes", at, len(a.image))
+		}
+	}
+	for _, at := range a.Cheap {
+		if int(at) > len(a.image)-8 {
+			return fmt.Errorf("a number at %d of %d bytes", at, len(a.image))
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -58,6 +59,7 @@ func (m *Machine) Build(ctx context.Context, s Source, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	runtime.GC() // what initialising took is not needed while the compiler takes more
 	compiled, err := compile(ctx, compiler, a.module)
 	if err != nil {
 		return err
@@ -84,7 +86,7 @@ func (m *Machine) initialised(ctx context.Context, s Source, i *wasmbin.Instrume
 	if err != nil {
 		return nil, err
 	}
-	a.module, a.image, a.Globals, a.Seeds, a.Uptime = module, st.memory, st.globals, st.seeds, st.uptime
+	a.module, a.image, a.Globals, a.Seeds, a.Cheap, a.Uptime = module, st.memory, st.globals, st.seeds, st.cheap, st.uptime
 	a.Memory, a.Start = len(st.memory), nil
 	return a, nil
 }
@@ -96,11 +98,20 @@ const interpreted = time.Second
 // start initialises an instance, with the interpreter if that will do: it has
 // neither the time nor the depth of stack that a guest has in machine code.
 func (m *Machine) start(ctx context.Context, s Source, a *artefact) (*started, error) {
+	t, err := m.tryWithin(ctx, s, a)
+	if err != nil && ctx.Err() == nil {
+		t, err = m.try(ctx, ctx, compiling(), s, a, s.Options.Start)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := t.judged(ctx)
+	return st, errors.Join(err, t.close(ctx))
+}
+
+// tryWithin is try with the interpreter, within its time.
+func (m *Machine) tryWithin(ctx context.Context, s Source, a *artefact) (*trial, error) {
 	within, cancel := context.WithTimeout(ctx, interpreted)
 	defer cancel()
-	st, err := m.try(within, wazero.NewRuntimeConfigInterpreter(), s, a, 0)
-	if err != nil && ctx.Err() == nil {
-		st, err = m.try(ctx, compiling(), s, a, s.Options.Start)
-	}
-	return st, err
+	return m.try(ctx, within, wazero.NewRuntimeConfigInterpreter(), s, a, 0)
 }

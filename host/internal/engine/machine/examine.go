@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -15,21 +16,22 @@ import (
 // examination finds out what the memory depends on that a guest left.
 type examination struct {
 	*trial
-	globals       int // that are put back
 	world         *world
+	took          time.Duration // of the first run
+	fresh         string        // why no other instance can start there, without a look at memory
 	initial, warm standing
 }
 
 // standing is where the instance of the first run stood.
 type standing struct {
 	state
-	draws   int  // how often it had drawn random bytes
-	numbers bool // somebody had drawn from the generator of Go's runtime
+	draws   int    // how often it had drawn random bytes
+	numbers bool   // somebody had drawn from the generator of Go's runtime
 }
 
 // take notes where the instance of the first run stands.
 func (x *examination) take(s *standing, in *Instance) {
-	s.memory, s.globals = bytes.Clone(in.memory.Bytes()), in.values(x.globals)
+	s.memory, s.globals = bytes.Clone(in.memory.Bytes()), in.values(x.artefact.globals)
 	s.draws, s.numbers = x.world.draws, x.observer.by[randomNumbers] != ""
 }
 
@@ -37,7 +39,6 @@ func (x *examination) take(s *standing, in *Instance) {
 // ended, and why none can start where the warm-up requests ended; "" = it can.
 func (x *examination) judge(ctx context.Context) (fresh, cold string, err error) {
 	accepted := frozen(x.source.Options.Frozen)
-	shift := x.sources() &^ accepted
 	own, err := x.seed(ctx)
 	if err != nil {
 		return "", "", err
@@ -45,32 +46,15 @@ func (x *examination) judge(ctx context.Context) (fresh, cold string, err error)
 	if own > 0 && !x.observer.ofGo() && accepted&randomNumbers == 0 {
 		return unreadable, "", nil
 	}
-	initial, warm, err := x.differs(ctx, shift, own)
+	initial, warm, err := x.blame(ctx, x.sources(own)&^accepted, own)
 	if err != nil {
 		return "", "", err
 	}
-	var onInitial, onWarm source
-	for s := wallClock; s <= randomBytes; s <<= 1 {
-		if shift&s == 0 || !initial && !warm {
-			continue
-		}
-		i, w, err := x.differs(ctx, s, own)
-		if err != nil {
-			return "", "", err
-		}
-		onInitial, onWarm = onInitial.with(s, i), onWarm.with(s, w)
-	}
-	if initial && onInitial == 0 {
-		onInitial = shift // of each a little
-	}
-	if warm && onWarm == 0 {
-		onWarm = shift
-	}
 	if accepted&randomBytes == 0 {
-		onInitial = onInitial.with(randomNumbers, x.initial.numbers)
-		onWarm = onWarm.with(randomNumbers, x.warm.numbers).with(randomBytes, x.warm.draws > x.initial.draws)
+		initial = initial.with(randomNumbers, x.initial.numbers)
+		warm = warm.with(randomNumbers, x.warm.numbers).with(randomBytes, x.warm.draws > x.initial.draws)
 	}
-	return x.why("what initialising leaves in memory", onInitial), x.why("what the warm-up requests leave in memory", onWarm), nil
+	return x.why("what initialising leaves in memory", initial), x.why("what the warm-up requests leave in memory", warm), nil
 }
 
 // unreadable is why instances of a program in Go are not put back whose table of
@@ -78,14 +62,47 @@ func (x *examination) judge(ctx context.Context) (fresh, cold string, err error)
 const unreadable = "it is a program in Go whose functions this host cannot tell apart, so that nobody knows whether it draws random numbers while it initialises; " +
 	"build it with Go 1.24 to 1.27, update the host, or accept that with frozen = [\"random\"] in the manifest"
 
-// sources returns what is shifted. To a program in Go the monotonic clock shows
-// how long it has run, whenever it was started; where it starts, only the runtime
-// sees, in what it keeps to measure itself.
-func (x *examination) sources() source {
-	if x.observer.ofGo() && x.world.readings < manyReadings {
-		return wallClock | randomBytes
+// sources returns what is shifted: what the program has read, in any run that is
+// kept. A seed of Go's runtime is not the program's.
+func (x *examination) sources(own int) source {
+	used := x.world.used
+	if x.world.draws <= own {
+		used &^= randomBytes
 	}
-	return wallClock | monotonicClock | randomBytes
+	return used.with(monotonicClock, x.world.readings > manyReadings)
+}
+
+// blame returns on which of the sources it depends where initialising ended, and
+// where the warm-up requests did.
+func (x *examination) blame(ctx context.Context, sources source, own int) (initial, warm source, err error) {
+	for by := range shifts {
+		if sources == 0 {
+			break
+		}
+		i, w, err := x.differs(ctx, sources, by, own)
+		if err != nil {
+			return 0, 0, err
+		}
+		if !i && !w {
+			continue
+		}
+		for s := wallClock; s <= randomBytes; s <<= 1 {
+			if sources&s == 0 {
+				continue
+			}
+			one, oneWarm, err := x.differs(ctx, s, by, own)
+			if err != nil {
+				return 0, 0, err
+			}
+			initial, warm = initial.with(s, one), warm.with(s, oneWarm)
+		}
+		// What only differs with all of them depends on each.
+		initial, warm = initial.with(sources, i && initial == 0), warm.with(sources, w && warm == 0)
+		if initial != 0 {
+			break // nothing can start from there, nor from what follows
+		}
+	}
+	return initial, warm, nil
 }
 
 // seed finds the generators that are seeded from random bytes, and returns how
@@ -93,33 +110,42 @@ func (x *examination) sources() source {
 // later, for the layout of each map depends on it.
 func (x *examination) seed(ctx context.Context) (own int, err error) {
 	x.initial.seeds, x.warm.seeds = generators(x.initial.memory), generators(x.warm.memory)
-	if len(x.initial.seeds) == 0 {
+	if len(x.initial.seeds) == 0 || x.world.draws == 0 {
+		x.initial.seeds, x.warm.seeds = nil, nil
 		return 0, nil
 	}
-	fixed := map[[seedBytes]byte]bool{}
-	note := func(in *Instance) {
-		memory := in.memory.Bytes()
-		for _, at := range generators(memory) {
-			fixed[[seedBytes]byte(memory[at:])] = true
-		}
-	}
-	if err := notTheGuests(x.run(ctx, x.origin.world(randomBytes, 0, true), note, note)); err != nil {
-		return 0, err
-	}
-	for _, s := range []*standing{&x.initial, &x.warm} {
-		s.seeds = slices.DeleteFunc(s.seeds, func(at uint32) bool { return fixed[[seedBytes]byte(s.memory[at:])] })
-	}
+	err = notTheGuests(ctx, x.run(ctx, x.origin.world(randomBytes, 0, 0),
+		func(in *Instance) { x.initial.sift(in.memory.Bytes()) },
+		func(in *Instance) { x.warm.sift(in.memory.Bytes()) }))
 	if len(x.initial.seeds) >= goGenerators {
 		own = 1
 	}
-	return own, nil
+	return own, err
+}
+
+// sift keeps the generators that have other seeds in a run with other random
+// bytes, whose memory is given, and notes the numbers behind them that are
+// others too.
+func (s *standing) sift(memory []byte) {
+	fixed, elsewhere := map[[seedBytes]byte]bool{}, map[uint32]bool{}
+	for _, at := range generators(memory) {
+		fixed[[seedBytes]byte(memory[at:])], elsewhere[at] = true, true
+	}
+	s.seeds = slices.DeleteFunc(s.seeds, func(at uint32) bool { return fixed[[seedBytes]byte(s.memory[at:])] })
+	for _, at := range s.seeds {
+		here, ok := cheap(s.memory, at)
+		there, also := cheap(memory, at)
+		if ok && also && elsewhere[at] && here != there {
+			s.cheap = append(s.cheap, at+cheapAt)
+		}
+	}
 }
 
 // notTheGuests drops the error of a run that the guest ended, which did not end
 // the first one.
-func notTheGuests(err error) error {
-	switch fault.CodeOf(err) {
-	case fault.Trap, fault.BadReply:
+func notTheGuests(ctx context.Context, err error) error {
+	switch code := fault.CodeOf(err); {
+	case code == fault.Trap, code == fault.BadReply, code == fault.Deadline && ctx.Err() == nil:
 		return nil
 	}
 	return err
@@ -127,12 +153,12 @@ func notTheGuests(err error) error {
 
 // differs runs the guest with sources shifted and reports whether it stands
 // elsewhere than in the first run. One that ends in another way does.
-func (x *examination) differs(ctx context.Context, shift source, own int) (initial, warm bool, err error) {
+func (x *examination) differs(ctx context.Context, sources source, by int, own int) (initial, warm bool, err error) {
 	initial, warm = true, x.warm.memory != nil
-	err = x.run(ctx, x.origin.world(shift, own, x.observer.ofGo()),
+	err = x.run(ctx, x.origin.world(sources, by, own),
 		func(in *Instance) { initial = x.elsewhere(&x.initial.state, in) },
 		func(in *Instance) { warm = x.elsewhere(&x.warm.state, in) })
-	return initial, warm, notTheGuests(err)
+	return initial, warm, notTheGuests(ctx, err)
 }
 
 // elsewhere compares an instance with a state, but for the states of generators,

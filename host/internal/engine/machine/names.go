@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/gosym"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero/api"
@@ -32,6 +33,10 @@ const (
 	headerEnd   = 72
 )
 
+// maxTables bounds how many tables are tried: a module may hold many that are
+// none.
+const maxTables = 4
+
 // functionsOf reads the table in a module, of whose memory it looks at most at
 // so many bytes. Of a module that lies it has wrong names.
 func functionsOf(module []byte, most int) (f functions) {
@@ -39,7 +44,8 @@ func functionsOf(module []byte, most int) (f functions) {
 	if err != nil {
 		return f
 	}
-	for from := 0; len(f.names) == 0; {
+	from := 0
+	for range maxTables {
 		i := bytes.Index(memory[from:], lineTable)
 		if i < 0 {
 			break
@@ -47,7 +53,9 @@ func functionsOf(module []byte, most int) (f functions) {
 		if from += i; len(memory)-from >= headerEnd {
 			f = readFunctions(memory[from:], table)
 		}
-		from++
+		if from++; len(f.names) > 0 {
+			break
+		}
 	}
 	return f
 }
@@ -75,7 +83,7 @@ func readFunctions(lines []byte, table []uint32) (f functions) {
 	at := func(field int) uint64 { return binary.LittleEndian.Uint64(lines[field:]) }
 	for name := range bytes.SplitSeq(lines[at(headerNames):at(headerUnits)], []byte{0}) {
 		path := packageOf(string(name))
-		f.draws = f.draws || path == hashes || !ofGo(path) && strings.Contains(path, "rand")
+		f.draws = f.draws || path == hashes || !ofGo(path) && isRandom(path)
 	}
 	return f
 }
@@ -99,8 +107,29 @@ func packageOf(name string) string {
 	return name[:slash] + path
 }
 
-// ofGo reports whether a package is one of Go's own.
+// ofGo reports whether a package is one of Go's own, or what its compiler made,
+// which has a colon in its name.
 func ofGo(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
-	return path != "main" && !strings.Contains(first, ".")
+	return strings.Contains(first, ":") || slices.Contains(topOfGo, first)
 }
+
+// topOfGo are the first elements of the paths of Go's own packages: `go list std`
+// of Go 1.27, and what it vendors. That a path has no dot there is not enough:
+// an author's module may have none either.
+var topOfGo = strings.Fields(`archive bufio bytes cmp compress container context crypto database debug embed encoding errors
+	expvar flag fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp runtime
+	simd slices sort strconv strings structs sync syscall testing text time unicode unique unsafe uuid vendor weak`)
+
+// isRandom reports whether a package is about random numbers by a part of its
+// path.
+func isRandom(path string) bool {
+	for part := range strings.SplitSeq(path, "/") {
+		if strings.HasPrefix(part, "rand") || strings.HasSuffix(part, "rand") && !slices.Contains(noRandom, part) {
+			return true
+		}
+	}
+	return false
+}
+
+var noRandom = []string{"brand", "errand", "grand", "strand"}

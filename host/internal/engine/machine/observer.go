@@ -53,36 +53,45 @@ func drawsNumbers(name string) bool {
 // unless its name says otherwise or a function that draws may be inlined in it.
 func (o *observer) seesNumber(path, function string) bool {
 	if function == "runtime.rand" || function == "runtime.rand32" {
-		return strings.Contains(path, "rand") || path == hashes || o.draws && !ofGo(path)
+		return path == hashes || path == "os" || isRandom(path) || o.draws && !ofGo(path)
 	}
 	return path != "runtime" && path != "sync" && path != "unique" && !strings.HasPrefix(path, "internal/")
 }
 
 func (o *observer) clock(_ context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64, stack experimental.StackIterator) {
 	callers := o.callers(stack)
-	if o.world.runtime = o.readsForRuntime(callers); o.world.runtime {
-		return
-	}
-	if s := wallClock << min(params[0], 1); o.by[s] == "" {
+	o.world.reader = o.reader(callers)
+	s := wallClock << min(params[0], 1)
+	counts := o.world.reader == program || o.world.reader == goTime && (s == wallClock || o.world.readings > manyReadings)
+	if counts && o.by[s] == "" {
 		o.by[s] = o.who(callers)
 	}
 }
 
-// readsForRuntime reports whether Go's runtime reads a clock for itself, as its
-// collector and its scheduler do: past the functions that read there is more of
-// it.
-func (o *observer) readsForRuntime(callers []string) bool {
+// reader returns who reads a clock. Go's runtime reads for itself past the
+// functions that give a time to others.
+func (o *observer) reader(callers []string) reader {
 	if !o.ofGo() {
-		return false
+		return program
 	}
+	reads := false
 	for _, name := range callers {
 		switch name {
 		case "runtime.clock_time_get", "runtime.walltime", "runtime.walltime1", "runtime.nanotime", "runtime.nanotime1", "time.now":
-		default:
-			return packageOf(name) == "runtime"
+			reads = true
+			continue
 		}
+		switch path := packageOf(name); {
+		case !reads:
+			return program
+		case path == "runtime":
+			return goRuntime
+		case path == "time":
+			return goTime
+		}
+		return program
 	}
-	return true
+	return goRuntime
 }
 
 // ofGo reports whether the guest is a program in Go whose functions are known.
@@ -133,7 +142,7 @@ func (o *observer) who(callers []string) string {
 	if o.ofGo() {
 		for _, name := range callers {
 			if strings.Contains(name, ".") && !ofGo(packageOf(name)) {
-				return name
+				return strings.ReplaceAll(name, "%2e", ".") // as Go's linker escapes them in a path's end
 			}
 		}
 	}

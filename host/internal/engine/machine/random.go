@@ -36,10 +36,22 @@ const goGenerators = 2
 // maxGenerators bounds the states of a guest.
 const maxGenerators = 64
 
+// maxTried bounds how often it is found out whether there is a state, which
+// takes a microsecond. A memory that looks like more of them has none.
+const maxTried = 10_000
+
 // generators returns where memory holds the seeds of states, in order.
 func generators(memory []byte) (at []uint32) {
+	tried := 0
 	for i := bufSize; i+seedSize <= len(memory) && len(at) < maxGenerators; i += 8 {
-		if isGenerator(memory[i-bufSize : i+seedSize]) {
+		block, have, ok := counters(memory[i+seedBytes:])
+		if !ok {
+			continue
+		}
+		if tried++; tried > maxTried {
+			return nil
+		}
+		if isGenerator(memory[i-bufSize:i+seedBytes], block, have) {
 			at = append(at, uint32(i))
 			i += bufSize + seedBytes // the next one is behind it
 		}
@@ -47,18 +59,20 @@ func generators(memory []byte) (at []uint32) {
 	return at
 }
 
-// isGenerator reports whether the bytes are a state.
-func isGenerator(state []byte) bool {
-	counters := state[bufSize+seedBytes:]
-	i, n, c := binary.LittleEndian.Uint32(counters), binary.LittleEndian.Uint32(counters[4:]), binary.LittleEndian.Uint32(counters[8:])
-	block := int(c / step)
-	have := chunk
+// counters reads those of a state: the block in its buf, and how many numbers
+// that has.
+func counters(b []byte) (block, have int, ok bool) {
+	i, n, c := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+	block, have = int(c/step), chunk
 	if block == blocks-1 {
 		have -= reseeds
 	}
-	if c%step != 0 || block >= blocks || int(n) != have || i > n {
-		return false
-	}
+	return block, have, c%step == 0 && block < blocks && int(n) == have && i <= n
+}
+
+// isGenerator reports whether the buf that a state begins with is what its seed
+// gives.
+func isGenerator(state []byte, block, have int) bool {
 	source := mathrand.NewChaCha8([seedBytes]byte(state[bufSize:]))
 	for range block * chunk {
 		source.Uint64()
@@ -69,6 +83,19 @@ func isGenerator(state []byte) bool {
 		}
 	}
 	return true
+}
+
+// cheapAt is where, from a seed, Go's runtime keeps the state of another
+// generator, of one number: runtime.m has cheaprand after chacha8. From it come
+// the cases of select, and numbers for packages that link to it.
+const cheapAt = seedSize + 4
+
+// cheap returns the number after a state, which may be such a generator.
+func cheap(memory []byte, at uint32) (number uint64, ok bool) {
+	if int(at)+cheapAt+8 > len(memory) {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(memory[at+cheapAt:]), true
 }
 
 // reseed gives the generators of the instance seeds of their own, which the
@@ -86,5 +113,8 @@ func (in *Instance) reseed(w invoke.World) {
 		binary.LittleEndian.PutUint32(state[32:], chunk)
 		binary.LittleEndian.PutUint32(state[36:], chunk)
 		binary.LittleEndian.PutUint32(state[40:], 0)
+	}
+	for _, at := range in.program.meta.Cheap {
+		w.Random(memory[at : at+8])
 	}
 }

@@ -23,13 +23,15 @@ import (
 // does, a module is initialised again with the sources shifted, and what it
 // leaves is compared.
 
-// trial is a module that is initialised again and again.
+// trial is a module that is initialised again and again. Close it.
 type trial struct {
 	source   Source
+	artefact *artefact
 	program  *Program
 	limit    time.Duration // of initialising, and of each warm-up request; 0 = none
 	origin   origin
 	observer *observer
+	first    *examination // the run that is kept
 }
 
 // state is where an instance stands.
@@ -37,6 +39,7 @@ type state struct {
 	memory  []byte
 	globals []uint64
 	seeds   []uint32 // where memory holds the state of a generator
+	cheap   []uint32 // where it holds one of a number
 }
 
 // started is where an initialised instance stands.
@@ -47,31 +50,36 @@ type started struct {
 	cold   string // why warm-up requests were left out
 }
 
-// try initialises the module in a runtime that config describes and returns
-// where it stands, and whether others can start there.
-func (m *Machine) try(ctx context.Context, config wazero.RuntimeConfig, s Source, a *artefact, limit time.Duration) (st *started, err error) {
+// try initialises the module, in a runtime that config describes, within a
+// context within ctx.
+func (m *Machine) try(ctx, within context.Context, config wazero.RuntimeConfig, s Source, a *artefact, limit time.Duration) (_ *trial, err error) {
 	watch := newObserver(functionsOf(a.module, a.Memory))
-	listening := experimental.WithFunctionListenerFactory(ctx, watch)
+	listening := experimental.WithFunctionListenerFactory(within, watch)
 	r := wazero.NewRuntimeWithConfig(ctx, config)
-	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
-	if err := link(listening, r, m.functions); err != nil {
-		return nil, fault.Wrap(fault.Internal, "prepare", "the engine cannot start", err)
-	}
-	compiled, err := compile(listening, r, a.module)
-	if err != nil {
-		return nil, err
-	}
 	t := &trial{
-		source: s, limit: limit, observer: watch, origin: newOrigin(patience(s.Options)),
+		source: s, artefact: a, limit: limit, observer: watch, origin: newOrigin(patience(s.Options)),
 		program: &Program{
-			code: &code{runtime: r, compiled: compiled}, leave: func() error { return nil },
+			code: &code{runtime: r}, leave: func() error { return r.Close(context.WithoutCancel(ctx)) },
 			meta: a.meta, calls: s.Calls, state: s.State,
 			memories: linear.NewPool(linear.NewBudget(0), a.Limit, nil),
 		},
 	}
-	defer func() { err = errors.Join(err, t.program.Close(context.WithoutCancel(ctx))) }()
-	return t.judged(ctx, a)
+	if err = link(listening, r, m.functions); err != nil {
+		err = fault.Wrap(fault.Internal, "prepare", "the engine cannot start", err)
+	}
+	if err == nil {
+		t.program.code.compiled, err = compile(listening, r, a.module)
+	}
+	if err == nil {
+		err = t.begin(within)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.close(ctx))
+	}
+	return t, nil
 }
+
+func (t *trial) close(ctx context.Context) error { return t.program.Close(ctx) }
 
 // patience is how long a guest may sleep while it is built: as long as
 // initialising may take, and as long again for each warm-up request.
@@ -83,20 +91,30 @@ func patience(o engine.Options) time.Duration {
 	return one * time.Duration(1+len(o.Warmups))
 }
 
-// judged initialises the module once for what it leaves, and again to judge that.
-func (t *trial) judged(ctx context.Context, a *artefact) (*started, error) {
-	st := &started{fresh: a.Fresh}
-	x := &examination{trial: t, world: t.origin.world(0, 0, true), globals: a.globals}
+// begin initialises the module for what that leaves.
+func (t *trial) begin(ctx context.Context) error {
+	x := &examination{trial: t, world: t.origin.world(0, 0, 0), fresh: t.artefact.Fresh}
+	t.first = x
+	begun := time.Now()
 	err := t.run(ctx, x.world, func(in *Instance) {
-		if t.source.Left != nil && st.fresh == "" {
-			st.fresh = t.source.Left(in)
+		if t.source.Left != nil && x.fresh == "" {
+			x.fresh = t.source.Left(in)
 		}
 		x.take(&x.initial, in)
 	}, func(in *Instance) { x.take(&x.warm, in) })
-	st.uptime = x.world.Uptime()
-	if err != nil || st.fresh != "" {
-		return st, err
+	x.took = time.Since(begun)
+	return err
+}
+
+// judged initialises the module again, to judge what the first time left.
+func (t *trial) judged(ctx context.Context) (*started, error) {
+	x := t.first
+	st := &started{fresh: x.fresh, uptime: x.world.Uptime()}
+	if st.fresh != "" {
+		return st, nil
 	}
+	t.limit = 3*x.took + later
+	var err error
 	if st.fresh, st.cold, err = x.judge(ctx); err != nil {
 		return nil, err
 	}
@@ -106,6 +124,10 @@ func (t *trial) judged(ctx context.Context, a *artefact) (*started, error) {
 	}
 	return st, nil
 }
+
+// later is how much longer each other run may take than three times the first: it
+// does the same, unless it is told another time.
+const later = 300 * time.Millisecond
 
 // run makes an instance in a world and has it handle the warm-up requests, if
 // there are any. It calls initialised before, and warm after.

@@ -27,6 +27,7 @@ const (
 	links = "github.com/wasmoor/wasmoor/plugins/links"
 	bare  = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/bareguest"
 	seeds = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/seedguest"
+	maps  = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/mapguest"
 	kvs   = "github.com/wasmoor/wasmoor/host/e2e/testdata/kvguest"
 	jsons = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsonguest"
 	float = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/floatguest"

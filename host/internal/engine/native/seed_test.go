@@ -79,6 +79,11 @@ func TestNothingRandomIsShared(t *testing.T) {
 		{"maps", "", ""},
 		{"garbage", "", ""},
 		{"waiting", "", ""},
+		{"select", "", ""},
+		{"fold", "random bytes", "main.init."},
+		{"link", "the monotonic clock", "main.init."},
+		{"import", "the monotonic clock", "main."},
+		{"temp", "random numbers", ""},
 		{"clock", "the wall clock", "main.init."},
 		{"seconds", "the wall clock", "main.init."},
 		{"started", "the wall clock", "main.init."},
@@ -112,6 +117,15 @@ func TestNothingRandomIsShared(t *testing.T) {
 				seen[numbers] = true
 			}
 		})
+	}
+}
+
+// TestMapsAreNoNumbers: for each map that a function keeps to itself it draws
+// from the runtime's generator, which no program sees.
+func TestMapsAreNoNumbers(t *testing.T) {
+	p := prepareWith(t, goGuest(t, maps), engine.Options{Warmups: []manifest.Warmup{warmup}})
+	if p.Fresh() != "" || p.Cold() != "" {
+		t.Errorf("fresh: %q, cold: %q", p.Fresh(), p.Cold())
 	}
 }
 

@@ -5,15 +5,18 @@ package main
 import (
 	crand "crypto/rand"
 	"encoding/binary"
+	"hash/fnv"
 	"hash/maphash"
 	"math/rand"
 	randv2 "math/rand/v2"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"unique"
+	"unsafe"
 
 	"github.com/wasmoor/wasmoor/sdk"
 )
@@ -46,6 +49,13 @@ func init() {
 }
 
 func main() {}
+
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64
+
+//go:wasmimport wasi_snapshot_preview1 clock_time_get
+//go:noescape
+func clockTimeGet(clock int32, precision int64, time unsafe.Pointer) int32
 
 func some(buf []byte) []byte {
 	_, _ = crand.Read(buf) // never fails
@@ -90,6 +100,43 @@ var kinds = map[string]func(){
 		next = rand.New(rand.NewSource(int64(sum))).Uint64
 	},
 
+	// Two halves folded: inverted, they give the same.
+	"fold": func() {
+		var b [16]byte
+		some(b[:])
+		seed := binary.LittleEndian.Uint64(b[:8]) ^ binary.LittleEndian.Uint64(b[8:])
+		clear(b[:])
+		next = randv2.New(randv2.NewPCG(seed, 0)).Uint64
+	},
+	"link": func() { next = rand.New(rand.NewSource(nanotime())).Uint64 },
+	"import": func() {
+		var now int64
+		clockTimeGet(1, 1, unsafe.Pointer(&now))
+		next = randv2.New(randv2.NewPCG(uint64(now), 1)).Uint64
+	},
+	"temp": func() {
+		_, err := os.CreateTemp("/", "upload-*")
+		sum := fnv.New64a()
+		_, _ = sum.Write([]byte(err.Error()))
+		next = sum.Sum64
+	},
+
+	// The case of a select, which Go's runtime draws from another generator.
+	"select": func() {
+		ready := make(chan struct{})
+		close(ready)
+		next = func() (n uint64) {
+			for range 64 {
+				n <<= 1
+				select {
+				case <-ready:
+					n |= 1
+				case <-ready:
+				}
+			}
+			return n
+		}
+	},
 	"fixed": func() { next = randv2.New(randv2.NewChaCha8([32]byte{1})).Uint64 },
 	"maps": func() {
 		for i := range 2000 {
