@@ -25,8 +25,8 @@ type examination struct {
 // standing is where the instance of the first run stood.
 type standing struct {
 	state
-	draws   int    // how often it had drawn random bytes
-	numbers bool   // somebody had drawn from the generator of Go's runtime
+	draws   int  // how often it had drawn random bytes
+	numbers bool // somebody had drawn from the generator of Go's runtime
 }
 
 // take notes where the instance of the first run stands.

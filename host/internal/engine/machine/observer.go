@@ -84,7 +84,7 @@ func (o *observer) reader(callers []string) reader {
 		switch path := packageOf(name); {
 		case !reads:
 			return program
-		case path == "runtime":
+		case path == "runtime", !strings.Contains(name, "."): // what resumes a goroutine: who reads is not known
 			return goRuntime
 		case path == "time":
 			return goTime
