@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
@@ -16,8 +17,10 @@ import (
 func TestACrowdedPlugin(t *testing.T) {
 	t.Parallel()
 	s := serve(t, t.TempDir(), "--show-errors")
-	forever := enginetest.NewBuilder(1).Handle(new(enginetest.Code).Loop(func(c *enginetest.Code) { c.Br(0) }).I32(0))
-	s.deploy("crowded", pack(t, forever.Bytes(), "crowded", "[limits]", "concurrency = 1", `deadline = "3s"`))
+	b := enginetest.NewBuilder(1)
+	head := b.Native(abi.FnRequestHead) // one that asks for nothing would be refused
+	forever := new(enginetest.Code).I32(4096).I32(1024).Call(head).Drop().Loop(func(c *enginetest.Code) { c.Br(0) })
+	s.deploy("crowded", pack(t, b.Handle(forever.I32(0)).Bytes(), "crowded", "[limits]", "concurrency = 1", `deadline = "3s"`))
 	s.deploy("neighbour", pack(t, enginetest.Tiny(), "neighbour", "[limits]", "concurrency = 1"))
 	const all = 4 * limit.Queue
 	answers := make(chan answer, all)
