@@ -173,8 +173,8 @@ func (c *Client) Deployments(ctx context.Context, name string, yield func(plugin
 			return err
 		}
 		for _, d := range page {
-			if !yield(d) {
-				return nil
+			if before > 0 && d.Number >= before || !yield(d) {
+				return nil // a server that knows no pages sends the same again
 			}
 			before = d.Number
 		}

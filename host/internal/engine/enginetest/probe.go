@@ -41,7 +41,7 @@ func never() map[string]struct {
 		"trap":      {Deaf(), fault.Trap, "every request would fail, whatever it is: the guest trapped: unreachable"},
 		"failure":   {handler(nil, func(c *Code, _ uint32) { c.I32(3).Return() }), fault.Trap, "reported failure 3"},
 		"recursion": {handler(nil, func(c *Code, f uint32) { c.Call(f).Drop() }), fault.Trap, "stack overflow"},
-		"loop":      {handler(nil, func(c *Code, _ uint32) { endless(c) }), fault.Deadline, "it had 50ms, the shortest deadline"},
+		"loop":      {handler(nil, func(c *Code, _ uint32) { endless(c) }), fault.Deadline, "it had 50ms, twice"},
 		"exit":      {handler(exit, func(c *Code, f uint32) { c.I32(0).Call(f) }), fault.Trap, "exited with code 0"},
 		"words before a trap": {
 			handler(print, func(c *Code, f uint32) { c.I32(2).I32(64).I32(1).I32(72).Call(f).Drop().Unreachable() }),

@@ -3,6 +3,7 @@ package machine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,6 +28,7 @@ type standing struct {
 	state
 	draws   int  // how often it had drawn random bytes
 	numbers bool // somebody had drawn from the generator of Go's runtime
+	sifted  bool // its generators are those that are seeded from random bytes
 }
 
 // take notes where the instance of the first run stands.
@@ -114,13 +116,18 @@ func (x *examination) seed(ctx context.Context) (own int, err error) {
 		x.initial.seeds, x.warm.seeds = nil, nil
 		return 0, nil
 	}
-	err = notTheGuests(ctx, x.run(ctx, x.origin.world(randomBytes, 0, 0),
+	err = x.again(ctx, func() *world { return x.origin.world(randomBytes, 0, 0) },
 		func(in *Instance) { x.initial.sift(in.memory.Bytes()) },
-		func(in *Instance) { x.warm.sift(in.memory.Bytes()) }))
-	if len(x.initial.seeds) >= goGenerators {
+		func(in *Instance) { x.warm.sift(in.memory.Bytes()) })
+	switch {
+	case err != nil:
+		return 0, err
+	case !x.initial.sifted, x.warm.memory != nil && !x.warm.sifted:
+		return 0, errUnexamined
+	case len(x.initial.seeds) >= goGenerators:
 		own = 1
 	}
-	return own, err
+	return own, nil
 }
 
 // sift keeps the generators that have other seeds in a run with other random
@@ -131,6 +138,7 @@ func (s *standing) sift(memory []byte) {
 	for _, at := range generators(memory) {
 		fixed[[seedBytes]byte(memory[at:])], elsewhere[at] = true, true
 	}
+	s.sifted = true
 	s.seeds = slices.DeleteFunc(s.seeds, func(at uint32) bool { return fixed[[seedBytes]byte(s.memory[at:])] })
 	for _, at := range s.seeds {
 		here, ok := cheap(s.memory, at)
@@ -141,12 +149,30 @@ func (s *standing) sift(memory []byte) {
 	}
 }
 
-// notTheGuests drops the error of a run that the guest ended, which did not end
-// the first one.
-func notTheGuests(ctx context.Context, err error) error {
+// errUnexamined says that the guest did not come to an end in another run, so
+// that nothing is known of what it left in the first.
+var errUnexamined = errors.New("unexamined")
+
+// unexamined is why instances of such a guest are not put back.
+const unexamined = "it does not initialise with other random bytes, or not in time, so that nobody knows what of its memory depends on them"
+
+// again runs the guest once more. An error of the guest's own did not end the
+// first run, and is none. Where the time is up, the machine may be loaded: the
+// guest gets as much as any that is deployed, and is unexamined if that is not
+// enough either.
+func (x *examination) again(ctx context.Context, w func() *world, initialised, warm func(*Instance)) error {
+	err := x.run(ctx, w(), initialised, warm)
+	if fault.CodeOf(err) == fault.Deadline && ctx.Err() == nil {
+		limit := x.limit
+		defer func() { x.limit = limit }()
+		x.limit = max(limit, x.origin.patience)
+		err = x.run(ctx, w(), initialised, warm)
+	}
 	switch code := fault.CodeOf(err); {
-	case code == fault.Trap, code == fault.BadReply, code == fault.Deadline && ctx.Err() == nil:
+	case code == fault.Trap, code == fault.BadReply:
 		return nil
+	case code == fault.Deadline && ctx.Err() == nil:
+		return errUnexamined
 	}
 	return err
 }
@@ -155,10 +181,10 @@ func notTheGuests(ctx context.Context, err error) error {
 // elsewhere than in the first run. One that ends in another way does.
 func (x *examination) differs(ctx context.Context, sources source, by int, own int) (initial, warm bool, err error) {
 	initial, warm = true, x.warm.memory != nil
-	err = x.run(ctx, x.origin.world(sources, by, own),
+	err = x.again(ctx, func() *world { return x.origin.world(sources, by, own) },
 		func(in *Instance) { initial = x.elsewhere(&x.initial.state, in) },
 		func(in *Instance) { warm = x.elsewhere(&x.warm.state, in) })
-	return initial, warm, notTheGuests(ctx, err)
+	return initial, warm, err
 }
 
 // elsewhere compares an instance with a state, but for the states of generators,

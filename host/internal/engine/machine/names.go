@@ -28,6 +28,7 @@ var lineTable = []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8}
 
 // Where the header of the table has numbers of 8 bytes.
 const (
+	headerCount = 8  // how many functions there are
 	headerNames = 32 // where, from the header, the names of functions start
 	headerUnits = 40 // and what follows them
 	headerEnd   = 72
@@ -66,6 +67,9 @@ func functionsOf(module []byte, most int) (f functions) {
 // 0x1000.
 func readFunctions(lines []byte, table []uint32) (f functions) {
 	defer func() { _ = recover() }() // of gosym, on a table that it cannot read
+	if binary.LittleEndian.Uint64(lines[headerCount:]) > uint64(len(table)) {
+		return f // gosym would make room for all that it claims
+	}
 	symbols, err := gosym.NewTable(nil, gosym.NewLineTable(lines, 0))
 	if err != nil {
 		return f

@@ -39,7 +39,7 @@ type state struct {
 	memory  []byte
 	globals []uint64
 	seeds   []uint32 // where memory holds the state of a generator
-	cheap   []uint32 // where it holds one of a number
+	cheap   []uint32 // where it holds the number behind one, Go's cheaprand
 }
 
 // started is where an initialised instance stands.
@@ -115,7 +115,9 @@ func (t *trial) judged(ctx context.Context) (*started, error) {
 	}
 	t.limit = 3*x.took + later
 	var err error
-	if st.fresh, st.cold, err = x.judge(ctx); err != nil {
+	if st.fresh, st.cold, err = x.judge(ctx); errors.Is(err, errUnexamined) {
+		st.fresh = unexamined
+	} else if err != nil {
 		return nil, err
 	}
 	st.state = x.initial.state

@@ -243,7 +243,8 @@ func start(cfg Config, db *badger.DB, g *guard, h *halt) (_ *Store, err error) {
 	if err != nil {
 		return nil, errors.Join(err, s.watermark.close())
 	}
-	s.scrub = startScrub(s, cfg.ScrubEvery)
+	s.scrub = newScrub(s, cfg.ScrubEvery) // before anything can find damage
+	s.scrub.start()
 	h.store.Store(s)
 	go c.run()
 	s.janitor.start(s, cfg.SweepEvery, unswept)
@@ -453,7 +454,7 @@ func (s *Store) failure() error {
 
 func (s *Store) setFailure(cause error) {
 	s.log.Error("writing to the data directory failed; the store is read-only until it is opened again", "error", cause)
-	s.failed.Store(fault.Wrap(fault.Unavailable, "commit", "the store is read-only since a write to disk failed; restart the program when the disk is well; nothing was done", cause))
+	s.failed.CompareAndSwap(nil, fault.Wrap(fault.Unavailable, "commit", "the store is read-only since a write to disk failed; restart the program when the disk is well; nothing was done", cause))
 }
 
 // Close implements store.Store: new commits are Unavailable, those already
@@ -481,6 +482,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// patience is for how many seconds a store that takes no writes is being closed.
+const patience = 10
+
 // closeBadger leaves the database open, for the process to end with it, where a
 // compaction is held or the folder is gone, in which Badger would write for ever.
 // All that was acknowledged is on disk, or was.
@@ -489,12 +493,12 @@ func (s *Store) closeBadger() error {
 	go func() { closed <- s.db.Close() }()
 	hung := time.NewTicker(time.Second)
 	defer hung.Stop()
-	for {
+	for seconds := 1; ; seconds++ {
 		select {
 		case err := <-closed:
 			return err
 		case <-hung.C:
-			if s.halt.held.Load() || s.failed.Load() == errLost {
+			if s.halt.held.Load() || s.failed.Load() == errLost || s.failed.Load() != nil && seconds >= patience {
 				return nil
 			}
 		}

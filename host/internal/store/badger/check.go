@@ -62,8 +62,8 @@ func refusal(dir string, all []*inspect.Damage) error {
 		dir, all[0].Error(), more))
 }
 
-// startReads is how many bytes of tables a start verifies to the last one: less
-// than a second's work. The scrub goes on where it ends.
+// startReads is how many bytes of tables a start verifies to the last one, which
+// takes some seconds on a slow disk. The scrub reads them all.
 const startReads = 512 << 20
 
 // readNewest verifies tables, the newest first, up to startReads bytes.

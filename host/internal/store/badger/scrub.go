@@ -2,11 +2,14 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -23,21 +26,28 @@ type scrub struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	rush   chan struct{} // closed once damage is known: which file is it?
-	named  map[string]bool
+
+	mu    sync.Mutex // guards named: the janitor reports too
+	named map[string]bool
 }
 
 // leastScrub bounds the rate from below, in bytes per second: what a small
 // store costs is nothing, and is done soon.
 const leastScrub = 256 << 10
 
-func startScrub(s *Store, every time.Duration) *scrub {
-	ctx, cancel := context.WithCancel(context.Background())
-	sc := &scrub{
-		store: s, every: every, cancel: cancel,
+// newScrub returns a scrub that does nothing until it is started.
+func newScrub(s *Store, every time.Duration) *scrub {
+	return &scrub{
+		store: s, every: every,
 		done: make(chan struct{}), rush: make(chan struct{}), named: make(map[string]bool),
 	}
+}
+
+// start starts the scrub. Stop it.
+func (sc *scrub) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	sc.cancel = cancel
 	go sc.run(ctx)
-	return sc
 }
 
 func (sc *scrub) stop() {
@@ -86,9 +96,9 @@ func pause(ctx context.Context, d time.Duration, cut <-chan struct{}) {
 
 // round reads each table once.
 func (sc *scrub) round(ctx context.Context) {
-	tables, err := listTables(sc.store.guard.dir)
+	tables, err := inspect.Tables(sc.store.guard.dir)
 	if err != nil {
-		sc.report(asDamage(badger.ManifestFilename, err))
+		sc.report(badger.ManifestFilename, err)
 		return
 	}
 	var total int64
@@ -104,7 +114,7 @@ func (sc *scrub) round(ctx context.Context) {
 	}
 	for _, t := range tables {
 		if err := sc.read(ctx, t, pace); err != nil {
-			sc.report(asDamage(t.Name, err))
+			sc.report(t.Name, err)
 		}
 		if ctx.Err() != nil {
 			return
@@ -119,24 +129,33 @@ func (sc *scrub) read(ctx context.Context, t inspect.Table, pace inspect.Pace) e
 	if err == nil || ctx.Err() != nil {
 		return nil
 	}
-	tables, listErr := listTables(sc.store.guard.dir)
-	if listErr == nil && !slices.ContainsFunc(tables, func(other inspect.Table) bool { return other.Name == t.Name }) {
+	tables, listErr := inspect.Tables(sc.store.guard.dir)
+	if listErr != nil {
+		return listErr
+	}
+	if !slices.ContainsFunc(tables, func(other inspect.Table) bool { return other.Name == t.Name }) {
 		return nil
 	}
 	return err
 }
 
-// report names a damaged file in the log, once.
-func (sc *scrub) report(d *inspect.Damage) {
-	if !sc.named[d.File] {
-		sc.named[d.File] = true
+// report names a damaged file in the log, once. A file that could not be read for
+// another reason, such as too many open ones, is read again in the next round.
+func (sc *scrub) report(name string, err error) {
+	if _, ok := errors.AsType[*inspect.Damage](err); !ok && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EIO) {
+		sc.store.log.Warn("a file of the data directory could not be verified; it is tried again", "file", name, "error", err)
+		return
+	}
+	d := asDamage(name, err)
+	sc.mu.Lock()
+	news := !sc.named[d.File]
+	sc.named[d.File] = true
+	sc.mu.Unlock()
+	if news {
 		sc.store.log.Error("a file of the data directory is damaged", "file", filepath.Join(sc.store.guard.dir, d.File), "damage", d.What)
 	}
 	sc.store.found(d)
 }
-
-// listTables returns what MANIFEST lists.
-func listTables(dir string) ([]inspect.Table, error) { return inspect.Tables(dir) }
 
 // folder is what is watched of the store's: whether it is there, and whether
 // anybody else writes to its tables.
@@ -148,7 +167,9 @@ type folder struct {
 
 func watchFolder(dir string) *folder {
 	self, _ := os.Stat(dir) // a nil is no folder's, and reported
-	return &folder{dir: dir, self: self, tables: make(map[string]os.FileInfo)}
+	f := &folder{dir: dir, self: self}
+	f.changed() // as the start has verified them
+	return f
 }
 
 // watch notices within a second that the folder is gone, or that another
@@ -165,19 +186,19 @@ func (j *janitor) watch() {
 		s.lost(f.dir)
 		return
 	}
-	for _, name := range f.changed() {
-		i := slices.IndexFunc(f.listed(), func(t inspect.Table) bool { return t.Name == name })
-		if i >= 0 {
-			if err := s.scrub.read(context.Background(), f.listed()[i], nil); err != nil {
-				s.found(asDamage(name, err))
-			}
+	changed := f.changed()
+	if len(changed) == 0 {
+		return
+	}
+	tables, _ := inspect.Tables(f.dir) // the scrub reports the error
+	for _, t := range tables {
+		if !slices.Contains(changed, t.Name) {
+			continue
+		}
+		if err := s.scrub.read(context.Background(), t, nil); err != nil {
+			s.scrub.report(t.Name, err)
 		}
 	}
-}
-
-func (f *folder) listed() []inspect.Table {
-	tables, _ := listTables(f.dir) // the scrub reports the error
-	return tables
 }
 
 // present reports whether the path still leads to the folder of before, with a

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
 )
 
 // TestScrub damages what nobody reads: once behind the watch's back, which the
@@ -26,7 +27,7 @@ func TestScrub(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := copyStore(t, im.dir)
 			s := open(t, Config{Dir: dir, ScrubEvery: c.scrub, tune: stillTiny})
-			tables, err := listTables(dir)
+			tables, err := inspect.Tables(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -35,7 +36,6 @@ func TestScrub(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(1500 * time.Millisecond) // for the watch to have seen it
 			err = inflict(path, harm{do: func(b []byte) []byte {
 				b[c.at(len(b))] ^= 8
 				return b

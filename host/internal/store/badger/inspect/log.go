@@ -243,13 +243,16 @@ func readTail(f *os.File, from int64) ([]byte, error) {
 	for {
 		n, err := io.ReadFull(in, piece)
 		if trimmed := bytes.TrimRight(piece[:n], "\x00"); len(trimmed) > 0 {
+			if len(tail)+zeros > maxTail {
+				zeros = maxTail // the rest is judged without them
+			}
 			tail = append(append(tail, make([]byte, zeros)...), trimmed...)
 			zeros = n - len(trimmed)
 		} else {
 			zeros += n
 		}
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), len(tail) > maxTail: // more is no commit
 			return tail, nil
 		case err != nil:
 			return nil, err

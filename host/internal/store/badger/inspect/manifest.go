@@ -101,9 +101,9 @@ func frame(b []byte) (record []byte, ok bool) {
 // wholeFrame returns where from at on a record that changes something begins, 0
 // if none does.
 func wholeFrame(b []byte, at int) int {
-	for summed := 0; at < len(b) && summed < maxSummed; at++ {
-		if len(b)-at < frameHeader {
-			break
+	for summed := 0; at < len(b) && len(b)-at >= frameHeader; at++ {
+		if summed >= maxSummed {
+			return at // what looks so much like records is no record that a crash cut
 		}
 		if n := binary.BigEndian.Uint32(b[at:]); n == 0 || int64(n) > int64(len(b)-at-frameHeader) {
 			continue
