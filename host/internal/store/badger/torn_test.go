@@ -213,7 +213,7 @@ func readData(t *testing.T, path string) []byte {
 		case err != nil:
 			t.Fatal(err)
 		case bytes.Equal(piece, zeros):
-			const header = 20 // of a log, which a crash may leave zero
+			const header = 20                                                        // of a log, which a crash may leave zero
 			return data[:max(header, len(bytes.TrimRight(data, "\x00"))+crc32.Size)] // a checksum may end with zeros
 		}
 	}
