@@ -28,8 +28,8 @@ func (p *program) sdkUpdateCommand() *cobra.Command {
 		Long: `Update replaces the copy of the SDK in the project in DIR (default: this folder),
 which ` + "`wasmoor new`" + ` put into ` + scaffold.Folder + `, and says what changed. It needs no
 network. Of your own files it changes go.mod alone: it adds the line that names
-the copy, and raises the version of Go to what the SDK needs. A project that has the SDK in vendor, as older versions made
-it, gets such a folder too.`,
+the copy, and raises the version of Go to what the SDK needs. A project that has
+the SDK in vendor, as older versions made it, gets such a folder too.`,
 		Example: `  wasmoor sdk update
   wasmoor sdk update ../shop && cd ../shop && go test`,
 		Args: mayTake("DIR"),

@@ -10,7 +10,7 @@ import (
 // took. Where the state of instances is kept, a new one is rare.
 func Notices(p Program, making time.Duration, stateful bool) (list []string) {
 	if why := p.Fresh(); why != "" && !stateful {
-		list = append(list, fmt.Sprintf("each request gets a new instance, which took %s to make: %s", Millis(making), why))
+		list = append(list, fmt.Sprintf("each request gets a new instance, which took %s to make: %s", millis(making), why))
 	}
 	if why := p.Cold(); why != "" {
 		list = append(list, "the warm-up requests are left out: "+why)
@@ -18,8 +18,8 @@ func Notices(p Program, making time.Duration, stateful bool) (list []string) {
 	return list
 }
 
-// Millis writes a time in milliseconds, for a person.
-func Millis(d time.Duration) string {
+// millis writes a time in milliseconds, for a person.
+func millis(d time.Duration) string {
 	ms := float64(d.Microseconds()) / 1000
 	if ms >= 10 {
 		return fmt.Sprintf("%.0f ms", ms)

@@ -233,9 +233,9 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
 	p.writeReply(ctx, c)
 }
 
-// yield lets other connections have their turn (BenchmarkTurns). A client that asks again as soon
-// as it has an answer would otherwise be served again and again while others
-// wait. Where there is a processor for each connection nobody waits, and a yield
+// yield lets other connections have their turn (BenchmarkTurns). A client that
+// asks again as soon as it has an answer would otherwise be served again and
+// again while others wait. Where there is a processor for each connection nobody waits, and a yield
 // would only wake a thread for nothing.
 func (p *Public) yield() {
 	if p.gate.open.Load() > p.processors {

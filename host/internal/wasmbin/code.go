@@ -232,7 +232,7 @@ func (b *body) operands(start int, op byte) {
 	case op == opVector:
 		b.vectorOperands(start)
 	case op >= 0x06 && op <= 0x0a, op == 0x18, op == 0x19, op == 0x1f: // try, catch, throw, rethrow, throw_ref, delegate, catch_all, try_table
-		b.fail(start, "instruction 0x%02x is of exception handling, which no guest has; build without exceptions, and without setjmp that is made of them", op)
+		b.fail(start, "instruction 0x%02x is of exception handling, which is not supported; build without exceptions, and without setjmp that uses them", op)
 	default:
 		b.fail(start, "instruction 0x%02x is not of WebAssembly 2.0; build without newer features", op)
 	}

@@ -105,7 +105,7 @@ func (r *reader) section() Section {
 	s := Section{Offset: r.at}
 	s.ID = r.byte("a section")
 	if s.ID == idTag {
-		r.fail(s.Offset, "the module has exceptions, which no guest has; build without them, and without setjmp that is made of them")
+		r.fail(s.Offset, "the module has exceptions, which are not supported; build without them, and without setjmp that uses them")
 		return s
 	}
 	if int(s.ID) >= len(sectionNames) {

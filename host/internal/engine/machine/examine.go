@@ -64,8 +64,7 @@ func (x *examination) judge(ctx context.Context) (fresh, cold string, err error)
 const unreadable = "it is a program in Go whose functions this host cannot tell apart, so that nobody knows whether it draws random numbers while it initialises; " +
 	"build it with Go 1.24 to 1.27, update the host, or accept that with frozen = [\"random\"] in the manifest"
 
-// sources returns what is shifted: what the program has read, in any run that is
-// kept. A seed of Go's runtime is not the program's.
+// sources returns what is shifted: what the program read in the first run. A seed of Go's runtime is not the program's.
 func (x *examination) sources(own int) source {
 	used := x.world.used
 	if x.world.draws <= own {
@@ -131,8 +130,8 @@ func (x *examination) seed(ctx context.Context) (own int, err error) {
 }
 
 // sift keeps the generators that have other seeds in a run with other random
-// bytes, whose memory is given, and notes the numbers behind them that are
-// others too.
+// bytes, whose memory is given, and notes the numbers after them that differ
+// too.
 func (s *standing) sift(memory []byte) {
 	fixed, elsewhere := map[[seedBytes]byte]bool{}, map[uint32]bool{}
 	for _, at := range generators(memory) {
@@ -150,11 +149,11 @@ func (s *standing) sift(memory []byte) {
 }
 
 // errUnexamined says that the guest did not come to an end in another run, so
-// that nothing is known of what it left in the first.
+// that nothing is known of what it left in the first one.
 var errUnexamined = errors.New("unexamined")
 
 // unexamined is why instances of such a guest are not put back.
-const unexamined = "it does not initialise with other random bytes, or not in time, so that nobody knows what of its memory depends on them"
+const unexamined = "it does not initialise at another time or with other random bytes, or takes too long, so that nobody knows what of its memory depends on them"
 
 // again runs the guest once more. An error of the guest's own did not end the
 // first run, and is none. Where the time is up, the machine may be loaded: the

@@ -53,7 +53,7 @@ func generators(memory []byte) (at []uint32) {
 		}
 		if isGenerator(memory[i-bufSize:i+seedBytes], block, have) {
 			at = append(at, uint32(i))
-			i += bufSize + seedBytes // the next one is behind it
+			i += bufSize + seedBytes // the next one comes after it
 		}
 	}
 	return at

@@ -39,7 +39,7 @@ type state struct {
 	memory  []byte
 	globals []uint64
 	seeds   []uint32 // where memory holds the state of a generator
-	cheap   []uint32 // where it holds the number behind one, Go's cheaprand
+	cheap   []uint32 // where it holds the 64-bit state of Go's cheaprand, after one
 }
 
 // started is where an initialised instance stands.

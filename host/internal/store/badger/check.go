@@ -73,17 +73,10 @@ func readNewest(dir string, tables []inspect.Table) error {
 		left -= tables[i].Bytes
 		err := tables[i].Read(context.Background(), dir, nil, nil)
 		if err != nil {
-			return refusal(dir, []*inspect.Damage{asDamage(tables[i].Name, err)})
+			return refusal(dir, []*inspect.Damage{inspect.AsDamage(tables[i].Name, err)})
 		}
 	}
 	return nil
-}
-
-func asDamage(name string, err error) *inspect.Damage {
-	if d, ok := errors.AsType[*inspect.Damage](err); ok {
-		return d
-	}
-	return &inspect.Damage{File: name, What: err.Error()}
 }
 
 const (

@@ -146,7 +146,7 @@ func (sc *scrub) report(name string, err error) {
 		sc.store.log.Warn("a file of the data directory could not be verified; it is tried again", "file", name, "error", err)
 		return
 	}
-	d := asDamage(name, err)
+	d := inspect.AsDamage(name, err)
 	sc.mu.Lock()
 	news := !sc.named[d.File]
 	sc.named[d.File] = true

@@ -74,7 +74,7 @@ func verify(ctx context.Context, cfg Config, progress func(done, total int64)) (
 		case ctx.Err() != nil:
 			return r, ctx.Err()
 		case err != nil:
-			r.Damage = append(r.Damage, asDamage(t.Name, err))
+			r.Damage = append(r.Damage, inspect.AsDamage(t.Name, err))
 		case malformed > 0:
 			r.Damage = append(r.Damage, &inspect.Damage{File: t.Name, What: fmt.Sprintf("%d of its entries are not of this store's format", malformed)})
 		}

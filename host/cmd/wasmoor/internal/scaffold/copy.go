@@ -99,8 +99,15 @@ func readCopy(dir string) (written Copy, sources map[string][]byte, err error) {
 	if match == nil {
 		return written, nil, errNoCopy
 	}
-	sources = map[string][]byte{}
-	err = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+	sources, err = sourcesIn(dir)
+	return Copy{Version: string(match[1]), Digest: string(match[2])}, sources, err
+}
+
+// sourcesIn returns the Go sources in a folder and below it, by their paths with
+// slashes, and with the line ends that they were written with.
+func sourcesIn(dir string) (map[string][]byte, error) {
+	sources := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || filepath.Ext(file) != ".go" {
 			return err
 		}
@@ -112,7 +119,7 @@ func readCopy(dir string) (written Copy, sources map[string][]byte, err error) {
 		sources[filepath.ToSlash(name)] = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 		return err
 	})
-	return Copy{Version: string(match[1]), Digest: string(match[2])}, sources, err
+	return sources, err
 }
 
 func readSource(file string) ([]byte, error) {

@@ -105,9 +105,9 @@ func differing(had, have map[string][]byte) []string {
 	return slices.Sorted(maps.Keys(changed))
 }
 
-// replaceFolder makes a folder that has these files and no others. At each moment
-// the old or the new one is whole, beside a hidden folder that the next update
-// removes.
+// replaceFolder makes a folder that has these files and no others. An
+// interruption loses nothing: the old or the new one is whole, perhaps under a
+// hidden name, which the next update removes.
 func replaceFolder(target string, files map[string][]byte) error {
 	spare := filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".new")
 	old := filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".old")

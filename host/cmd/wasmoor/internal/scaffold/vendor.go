@@ -53,20 +53,13 @@ func vendored(list string) (ours, others, named bool) {
 
 // stale reports whether a vendored SDK has other sources than now.
 func stale(dir string, now *sdk) (bool, error) {
-	different := false
-	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || filepath.Ext(file) != ".go" {
-			return err
+	sources, err := sourcesIn(dir)
+	for name, data := range sources {
+		if !bytes.Equal(data, now.files[name]) {
+			return true, err
 		}
-		name, err := filepath.Rel(dir, file)
-		if err != nil {
-			return err
-		}
-		data, err := readSource(file)
-		different = different || !bytes.Equal(data, now.files[filepath.ToSlash(name)])
-		return err
-	})
-	return different, err
+	}
+	return false, err
 }
 
 // unvendor removes the SDK from vendor, and what is empty then.

@@ -95,7 +95,7 @@ func (l *look) compare(orphans []Table) {
 		missing, err := l.missing(t, orphans)
 		switch {
 		case err != nil:
-			l.found(asDamage(t.Name, err))
+			l.found(AsDamage(t.Name, err))
 		case missing > 0:
 			l.found(damaged(t.Name, "MANIFEST does not list this table, and what it says of %d keys is nowhere else: MANIFEST was cut, or replaced by an older one", missing))
 		default:

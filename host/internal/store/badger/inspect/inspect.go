@@ -91,7 +91,7 @@ func Look(ctx context.Context, cfg Config) (*Folder, error) {
 	l.sort(entries)
 	l.manifest()
 	l.keys()
-	for _, look := range []func(){l.listed, l.memoryLogs, l.valueLogs, l.unlisted, l.behind} {
+	for _, look := range []func(){l.listed, l.memoryLogs, l.valueLogs, l.unlisted, l.checkKnown} {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -192,7 +192,7 @@ func (l *look) listed() {
 		}
 		t, err := openTable(l.path(name), l.list[id].compression)
 		if err != nil {
-			l.found(asDamage(name, err))
+			l.found(AsDamage(name, err))
 			continue
 		}
 		l.Tables = append(l.Tables, Table{name, t.size, l.list[id].compression, t.maxVersion})
@@ -202,15 +202,16 @@ func (l *look) listed() {
 	}
 }
 
-func asDamage(name string, err error) *Damage {
+// AsDamage returns what is wrong with a file where reading it failed.
+func AsDamage(name string, err error) *Damage {
 	if d, ok := errors.AsType[*Damage](err); ok {
 		return d
 	}
 	return damaged(name, "it cannot be read: %v", err)
 }
 
-// behind compares what is here with what is known to have been.
-func (l *look) behind() {
+// checkKnown compares what is here with what is known to have been.
+func (l *look) checkKnown() {
 	if l.Known > l.Newest && len(l.Damage) == 0 {
 		l.found(damaged("*.mem, MANIFEST", "commits %d to %d were on disk and are missing: a file was cut, or replaced by an older one", l.Newest+1, l.Known))
 	}

@@ -107,7 +107,7 @@ func (l *look) memoryLogs() {
 func (l *look) memoryLog(name string, keep bool) {
 	f, err := os.Open(l.path(name))
 	if err != nil {
-		l.found(asDamage(name, err))
+		l.found(AsDamage(name, err))
 		return
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
@@ -122,7 +122,7 @@ func (l *look) memoryLog(name string, keep bool) {
 		}
 	})
 	if err != nil {
-		l.found(asDamage(name, err))
+		l.found(AsDamage(name, err))
 		return
 	}
 	state := fmt.Sprintf("%d commits", commits)
@@ -150,7 +150,7 @@ func (l *look) followed(name string, c commit) {
 	l.Newest = max(l.Newest, c.revision)
 }
 
-// readLog calls yield for each whole commit and returns the bytes behind the
+// readLog calls yield for each whole commit and returns the bytes after the
 // last one up to the last that is not zero.
 func readLog(name string, f *os.File, yield func(commit)) (log memoryLog, tail []byte, err error) {
 	st, err := f.Stat()
@@ -176,7 +176,7 @@ func readLog(name string, f *os.File, yield func(commit)) (log memoryLog, tail [
 	return log, tail, err
 }
 
-// readCommits moves log.end behind the last whole commit.
+// readCommits moves log.end to the end of the last whole commit.
 func (log *memoryLog) readCommits(in *bufio.Reader, yield func(commit)) error {
 	var c commit
 	at := log.end
@@ -325,7 +325,7 @@ func (l *look) valueLogs() {
 	for _, name := range l.values {
 		f, err := os.Open(l.path(name))
 		if err != nil {
-			l.found(asDamage(name, err))
+			l.found(AsDamage(name, err))
 			continue
 		}
 		l.valueLog(name, f)
@@ -337,7 +337,7 @@ func (l *look) valueLog(name string, f *os.File) {
 	log, tail, err := readLog(name, f, func(commit) {})
 	switch {
 	case err != nil:
-		l.found(asDamage(name, err))
+		l.found(AsDamage(name, err))
 	case len(tail) > 0 || log.end > logHeader:
 		l.found(damaged(name, "it holds data at %d, and nothing is ever written to it", log.end))
 	default:

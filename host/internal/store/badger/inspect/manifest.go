@@ -24,7 +24,7 @@ const (
 	frameHeader   = 8                      // length and checksum of a record
 	// maxManifest is far above any: it is written anew once most of it is old.
 	maxManifest = 256 << 20
-	// maxSummed bounds the work of looking for whole records behind a torn one.
+	// maxSummed bounds the work of looking for whole records after a torn one.
 	maxSummed = 256 << 20
 )
 
@@ -44,7 +44,7 @@ func (l *look) manifest() {
 	}
 	b, err := os.ReadFile(l.path(name))
 	if err != nil {
-		l.found(asDamage(name, err))
+		l.found(AsDamage(name, err))
 		return
 	}
 	list, end, d := parseManifest(b)
@@ -60,7 +60,7 @@ func (l *look) manifest() {
 }
 
 // parseManifest applies the records of a MANIFEST up to the first that is not
-// whole, which starts at end. Whole ones behind it are damage.
+// whole, which starts at end. Whole ones after it are damage.
 func parseManifest(b []byte) (list map[uint64]tableEntry, end int, d *Damage) {
 	const name = badger.ManifestFilename
 	list = make(map[uint64]tableEntry)
