@@ -123,33 +123,48 @@ func readPage(q Query, left int, read reader) (page, error) {
 	return p, nil
 }
 
-// decodePage reads a page whose entries keep pointing into b, so that a page
-// costs one allocation however many entries it has. Nothing else holds b.
+// decodePage reads a page whose entries are parts of b, so that a page costs one
+// allocation however many entries it has. Nothing else holds b.
 func decodePage(b []byte, keysOnly bool) (page, bool) {
 	if len(b) < abi.PageHeaderSize {
 		return page{}, false
 	}
-	text := unsafe.String(unsafe.SliceData(b), len(b))
-	count := abi.NewReader(text).Uint32()
-	p := page{more: b[abi.PageHeaderSize-1] != 0}
-	r := abi.NewReader(text[abi.PageHeaderSize:])
-	for i := uint32(0); i < count && r.OK(); i++ {
-		e := Entry{Key: r.String()}
-		if !keysOnly {
-			e.Value = bytesOf(r.String())
+	count, p := uint32At(b), page{more: b[abi.PageHeaderSize-1] != 0}
+	rest := b[abi.PageHeaderSize:]
+	for range count {
+		var key, value []byte
+		ok := true
+		if key, rest, ok = cut(rest); !ok {
+			return page{}, false
 		}
-		p.entries = append(p.entries, e)
+		if !keysOnly {
+			if value, rest, ok = cut(rest); !ok {
+				return page{}, false
+			}
+		}
+		p.entries = append(p.entries, Entry{Key: unsafe.String(unsafe.SliceData(key), len(key)), Value: value})
 	}
-	return p, r.OK()
+	return p, true
 }
 
-// bytesOf returns the bytes of a string that lies in a slice of ours. Its
-// capacity ends where it does: appending to it never reaches its neighbour.
-func bytesOf(s string) []byte {
-	if s == "" {
-		return []byte{}
+// cut takes a string of the layout off b. Its capacity ends where it does:
+// appending to a value never reaches the key behind it.
+func cut(b []byte) (text, rest []byte, ok bool) {
+	const length = 4
+	if len(b) < length {
+		return nil, nil, false
 	}
-	return unsafe.Slice(unsafe.StringData(s), len(s))
+	n := uint32At(b)
+	b = b[length:]
+	if uint64(n) > uint64(len(b)) {
+		return nil, nil, false
+	}
+	return b[:n:n], b[n:], true
+}
+
+func uint32At(b []byte) uint32 {
+	_ = b[3]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 }
 
 func (q Query) flags() (flags uint32) {

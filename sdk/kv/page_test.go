@@ -31,5 +31,15 @@ func FuzzDecodePage(f *testing.F) {
 				t.Errorf("entry %d: %q=%q", i, e.Key, e.Value)
 			}
 		}
+		for i := range got.entries {
+			value := got.entries[i].Value
+			clear(value[:cap(value)])
+			got.entries[i].Value = append(value, "more"...)
+		}
+		for i, e := range got.entries {
+			if e.Key != string(want[i].Key) {
+				t.Errorf("writing to the values made key %d %q, want %q", i, e.Key, want[i].Key)
+			}
+		}
 	})
 }
