@@ -53,7 +53,8 @@ type Store interface {
 	// has a revision of its own: replaying commits one at a time in the order
 	// of their revisions, each would read again what it read.
 	// Errors by fault code: Conflict (something read has changed, or the
-	// snapshot is older than the store remembers: run again on a new one),
+	// snapshot is older than the store remembers: run again on a new one; its
+	// cause is a *Conflict that names the key),
 	// Exhausted (quota, or the disk is nearly full), Invalid (an add met a value
 	// that is not a counter, or overflows; ops out of order), TooLarge (over the
 	// bounds of this package), NotFound (the space is dropped), Deadline (ctx

@@ -270,7 +270,7 @@ func (s *Store) checkFormat() error {
 	txn := s.db.NewTransactionAt(revision, true) // of an old store without an id, too
 	defer txn.Discard()
 	s.id = newID()
-	err := firstError(txn.Set(formatKey, encodeFormat(format)), txn.Set(idKey, s.id), txn.CommitAt(revision+1, nil))
+	err := firstError(txn.Set(formatKey, encodeFormat(Format)), txn.Set(idKey, s.id), txn.CommitAt(revision+1, nil))
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
 	}
@@ -294,8 +294,8 @@ func checkFormatRecord(b []byte) error {
 	switch {
 	case !ok || have == 0:
 		return fault.New(fault.Invalid, "open store", "the format record is malformed; the data directory is damaged")
-	case have > format:
-		return fault.New(fault.Invalid, "open store", fmt.Sprintf("the data directory has format %d, this program knows formats up to %d; use a newer version of the program", have, format))
+	case have > Format:
+		return fault.New(fault.Invalid, "open store", fmt.Sprintf("the data directory has format %d, this program knows formats up to %d; use a newer version of the program", have, Format))
 	}
 	return nil
 }

@@ -284,7 +284,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		txn := db.NewTransactionAt(0, true)
-		if err := errors.Join(txn.Set(formatKey, encodeFormat(format+1)), txn.CommitAt(1, nil), db.Close()); err != nil {
+		if err := errors.Join(txn.Set(formatKey, encodeFormat(Format+1)), txn.CommitAt(1, nil), db.Close()); err != nil {
 			t.Fatal(err)
 		}
 		_, err = Open(Config{Dir: dir, Reserve: -1})

@@ -127,8 +127,9 @@ func (c *committer) commit(r *request) error {
 		return fault.New(fault.NotFound, "commit", "the key space has been deleted; nothing was done")
 	case e.Read > c.published:
 		return fault.New(fault.Invalid, "commit", fmt.Sprintf("the effects read revision %d, the store is at %d", e.Read, c.published))
-	case c.window.writtenSince(e):
-		return fault.New(fault.Conflict, "commit", "something that was read has changed meanwhile; run again on a new snapshot")
+	}
+	if conflict := c.window.writtenSince(e); conflict != nil {
+		return conflict.Fault()
 	}
 	delta, err := c.plan(r)
 	if err != nil {

@@ -9,7 +9,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// The layout on disk, format 1. Every key starts with a kind byte; spaces and
+// Format is the number of the layout on disk. An older binary refuses a folder
+// of a newer format.
+const Format = 1
+
+// The layout, format 1. Every key starts with a kind byte; spaces and
 // times in keys are 8 bytes big-endian, so that they sort; numbers in values
 // are little-endian.
 //
@@ -30,7 +34,6 @@ import (
 // the data. Flag 2 says that the record goes on under kind 11: Badger puts
 // values of 1 MiB and more into its value log, whose sync errors it only logs
 // (value.go, write); so no value gets that long, and the value log stays empty.
-const format = 1
 
 const (
 	kindMeta    = 0x01

@@ -23,7 +23,7 @@ func TestLayout(t *testing.T) {
 		"record":   record,
 		"expiring": expiring,
 		"usage":    encodeUsage(store.Usage{Keys: 1, Bytes: 0x0203}),
-		"format":   encodeFormat(format),
+		"format":   encodeFormat(Format),
 		"where":    formatKey,
 	}
 	want := map[string][]byte{

@@ -94,53 +94,59 @@ func (w *window) find(space store.Space, key []byte) *item {
 	return nil
 }
 
-// writtenSince reports whether e may have read something written after e.Read.
-func (w *window) writtenSince(e *store.Effects) bool {
+// writtenSince returns what e may have read that was written after e.Read, nil
+// if nothing was.
+func (w *window) writtenSince(e *store.Effects) *store.Conflict {
 	if len(e.Keys) == 0 && len(e.Ranges) == 0 && e.Record == nil {
-		return false
+		return nil
 	}
 	if e.Read < w.horizon {
-		return true
+		return &store.Conflict{Space: e.Space}
 	}
 	if e.Record != nil {
 		if it := w.find(e.Space.Records(), e.Record.Key); it != nil && it.rev > e.Read {
-			return true
+			return it.conflict()
 		}
 	}
 	s := w.spaces[e.Space]
 	if s == nil || s.last <= e.Read {
-		return false
+		return nil
 	}
 	for _, key := range e.Keys {
 		if it := s.byKey[string(key)]; it != nil && it.rev > e.Read {
-			return true
+			return it.conflict()
 		}
 	}
 	for _, r := range e.Ranges {
-		if s.rangeWrittenSince(r, e.Read) {
-			return true
+		if it := s.writtenSince(r, e.Read); it != nil {
+			return it.conflict()
 		}
 	}
-	return false
+	return nil
 }
 
-func (s *spaceWindow) rangeWrittenSince(r store.Range, read store.Revision) bool {
+func (it *item) conflict() *store.Conflict {
+	return &store.Conflict{Space: it.space.id, Key: []byte(it.key), Revision: it.rev}
+}
+
+// writtenSince returns a key of r that was written after read, nil if none was.
+func (s *spaceWindow) writtenSince(r store.Range, read store.Revision) *item {
 	from, to := string(r.From), string(r.To)
 	for i := s.chunkFor(from); i < len(s.chunks); i++ {
 		c := s.chunks[i]
 		if r.To != nil && c.items[0].key >= to {
-			return false
+			return nil
 		}
 		if c.last <= read {
 			continue
 		}
 		for _, it := range c.items {
 			if it.rev > read && it.key >= from && (r.To == nil || it.key < to) {
-				return true
+				return it
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // chunkFor returns the index of the chunk that holds key or would take it.

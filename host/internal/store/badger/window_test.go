@@ -47,19 +47,21 @@ func checkWindow(t *rapid.T, w *window, model map[string]store.Revision, rev sto
 	read := w.horizon + store.Revision(rng.Uint64N(uint64(rev-w.horizon)+1))
 	key := windowKey(rng.IntN(2100))
 	point := &store.Effects{Space: 1, Read: read, Keys: [][]byte{[]byte(key)}}
-	if got, want := w.writtenSince(point), model[key] > read; got != want {
+	got, want := w.writtenSince(point), model[key] > read
+	if (got != nil) != want || want && (string(got.Key) != key || got.Revision != model[key]) {
 		t.Fatalf("key %x since %d (horizon %d): %v, want %v", key, read, w.horizon, got, want)
 	}
 	r := store.Range{From: []byte(key)}
 	if rng.IntN(4) > 0 {
 		r.To = []byte(windowKey(rng.IntN(2100)))
 	}
-	want := false
+	want = false
 	for k, at := range model {
 		want = want || at > read && r.Contains([]byte(k))
 	}
 	interval := &store.Effects{Space: 1, Read: read, Ranges: []store.Range{r}}
-	if got := w.writtenSince(interval); got != want {
+	got = w.writtenSince(interval)
+	if (got != nil) != want || want && (model[string(got.Key)] != got.Revision || got.Revision <= read || !r.Contains(got.Key)) {
 		t.Fatalf("range %x since %d (horizon %d): %v, want %v", r, read, w.horizon, got, want)
 	}
 }

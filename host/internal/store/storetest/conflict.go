@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -37,6 +39,61 @@ func testWriteSkew(t *testing.T, open Opener) {
 	b.want("first", b.commit(one), "")
 	b.want("second", b.commit(two), fault.Conflict)
 	b.holds("bob", "on")
+}
+
+// testConflictIsNamed: the error of a commit says what it collided with.
+func testConflictIsNamed(t *testing.T, open Opener) {
+	b := newBench(t, open, Options{Window: 16})
+	tests := []struct {
+		name  string
+		read  func(tx *store.Tx) error
+		write func(tx *store.Tx) error
+		space store.Space
+		key   string
+	}{
+		{
+			"a key that was read",
+			func(tx *store.Tx) error { _, _, err := tx.Get([]byte("k")); return err },
+			func(tx *store.Tx) error { return tx.Set([]byte("k"), nil, 0) }, b.space, "k",
+		},
+		{
+			"a key within a list",
+			func(tx *store.Tx) error {
+				return tx.List(store.Query{Prefix: []byte("l")}, func(_, _ []byte) bool { return true })
+			},
+			func(tx *store.Tx) error { return tx.Set([]byte("list"), nil, 0) }, b.space, "list",
+		},
+		{
+			"a record",
+			func(tx *store.Tx) error { return setRecord(tx, "r", "") },
+			func(tx *store.Tx) error { return setRecord(tx, "r", "") }, b.space.Records(), "r",
+		},
+	}
+	for _, test := range tests {
+		tx := b.begin()
+		b.want("read", test.read(tx), "")
+		b.want("set", tx.Set([]byte("x"), nil, 0), "")
+		b.must(test.write)
+		err := b.commit(tx)
+		b.want(test.name, err, fault.Conflict)
+		c, ok := errors.AsType[*store.Conflict](err)
+		if !ok || c.Space != test.space || string(c.Key) != test.key || c.Revision == 0 {
+			t.Errorf("%s: %+v, want key %q of space %d", test.name, c, test.key, test.space)
+		}
+		if text := fault.MessageOf(err); strings.Contains(text, "list") {
+			t.Errorf("%s: the message shows the key: %q", test.name, text)
+		}
+	}
+	tx := b.begin()
+	b.get(tx, "k")
+	b.want("set", tx.Set([]byte("x"), nil, 0), "")
+	for i := range 64 {
+		b.set(fmt.Sprintf("other%d", i), "x")
+	}
+	err := b.commit(tx)
+	if c, ok := errors.AsType[*store.Conflict](err); !ok || c.Key != nil || c.Space != b.space {
+		t.Errorf("a snapshot that is too old: %v, %+v", err, c)
+	}
 }
 
 func testAbsenceIsRead(t *testing.T, open Opener) {

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Opener) {
 	}{
 		{"LostUpdate", testLostUpdate},
 		{"WriteSkew", testWriteSkew},
+		{"ConflictIsNamed", testConflictIsNamed},
 		{"AbsenceIsRead", testAbsenceIsRead},
 		{"Phantom", testPhantom},
 		{"BlindWritesDoNotConflict", testBlindWrites},
