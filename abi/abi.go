@@ -81,6 +81,10 @@ func (s Status) String() string {
 // Error makes a Status below zero usable as an error.
 func (s Status) Error() string { return "wasmoor: " + s.String() }
 
+// TriggerHTTP is the trigger of a request that an HTTP client sent. SPEC.md names
+// those of later hosts.
+const TriggerHTTP = "http"
+
 // Log levels, the argument of log_write.
 const (
 	LogDebug uint32 = iota

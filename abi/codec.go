@@ -22,6 +22,11 @@ type RequestHead struct {
 	RequestID string // the same over all attempts
 	Attempt   uint32 // 1 on the first run; a conflict re-runs the handler
 	BodySize  uint64 // bytes of the request body
+
+	// The rest is missing as a whole in the heads of hosts that came before it.
+
+	Trigger    string // which way the request came: Trigger*; "" from such a host
+	Attributes []Pair // what the host says of the request, never the client; a name occurs once
 }
 
 // ResponseHead is the status and header of a guest's answer.
@@ -90,7 +95,8 @@ func AppendRequestHead(b []byte, h *RequestHead) []byte {
 	b = AppendString(b, h.Remote)
 	b = AppendString(b, h.RequestID)
 	b = AppendUint32(b, h.Attempt)
-	return AppendUint64(b, h.BodySize)
+	b = AppendUint64(b, h.BodySize)
+	return AppendPairs(AppendString(b, h.Trigger), h.Attributes)
 }
 
 // AppendResponseHead appends the layout of h.
@@ -139,6 +145,11 @@ func DecodeRequestHead(b string, h *RequestHead) bool {
 	h.RequestID = r.String()
 	h.Attempt = r.Uint32()
 	h.BodySize = r.Uint64()
+	h.Trigger, h.Attributes = "", h.Attributes[:0]
+	if r.rest != "" {
+		h.Trigger = r.String()
+		h.Attributes = r.Pairs(h.Attributes)
+	}
 	return !r.bad
 }
 

@@ -153,6 +153,8 @@ type requestHead struct {
 	RequestID                    string `json:"request_id"`
 	Attempt                      uint32
 	BodySize                     uint64 `json:"body_size"`
+	Trigger                      string
+	Attributes                   [][2]string
 }
 
 type responseHead struct {
@@ -184,14 +186,14 @@ type page struct {
 func (v requestHead) head() RequestHead {
 	return RequestHead{
 		v.Method, v.Path, v.Mount, v.Pattern, toPairs(v.Params), v.Query, toPairs(v.Headers),
-		v.Scheme, v.Host, v.Remote, v.RequestID, v.Attempt, v.BodySize,
+		v.Scheme, v.Host, v.Remote, v.RequestID, v.Attempt, v.BodySize, v.Trigger, toPairs(v.Attributes),
 	}
 }
 
 func requestHeadOf(h RequestHead) requestHead {
 	return requestHead{
 		h.Method, h.Path, h.Mount, h.Pattern, fromPairs(h.Params), h.Query, fromPairs(h.Headers),
-		h.Scheme, h.Host, h.Remote, h.RequestID, h.Attempt, h.BodySize,
+		h.Scheme, h.Host, h.Remote, h.RequestID, h.Attempt, h.BodySize, h.Trigger, fromPairs(h.Attributes),
 	}
 }
 
@@ -283,11 +285,46 @@ func checkPieces(t *testing.T, layout string, c codec, v vector) {
 	t.Helper()
 	whole := v.bytes(t)
 	for n := range len(whole) {
-		if layout == "attributes" && n == 0 {
+		if layout == "attributes" && n == 0 || layout == "request_head" && n == oldSize(t, whole) {
 			continue
 		}
 		if _, ok := c.decode(whole[:n], v.Value); ok {
 			t.Errorf("the first %d of %d bytes decode", n, len(whole))
+		}
+	}
+}
+
+// oldSize returns how long a request head would be without the fields that came
+// later.
+func oldSize(t *testing.T, whole string) int {
+	t.Helper()
+	var h RequestHead
+	if !DecodeRequestHead(whole, &h) {
+		t.Fatalf("%x is no request head", whole)
+	}
+	h.Trigger, h.Attributes = "", nil
+	return len(AppendRequestHead(nil, &h)) - len(noLaterFields)
+}
+
+// noLaterFields is an empty trigger and no attributes.
+const noLaterFields = "\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// TestOldRequestHeads reads heads of hosts that came before the last fields, and
+// reads today's heads as guests did that were built then.
+func TestOldRequestHeads(t *testing.T) {
+	for _, v := range vectors(t, "request_head_old") {
+		want := parse[requestHead](t, v.Value).head()
+		h := RequestHead{Trigger: "of the head before", Attributes: make([]Pair, 3)}
+		if !DecodeRequestHead(v.bytes(t), &h) || !reflect.DeepEqual(requestHeadOf(h), requestHeadOf(want)) {
+			t.Errorf("%s: got %+v, want %+v", v.Name, h, want)
+		}
+		if got := string(AppendRequestHead(nil, &want)); got != v.bytes(t)+noLaterFields {
+			t.Errorf("%s: today's host sends %x, which does not start as before", v.Name, got)
+		}
+		for n := range len(v.bytes(t)) {
+			if DecodeRequestHead(v.bytes(t)[:n], &h) {
+				t.Errorf("%s: the first %d bytes decode", v.Name, n)
+			}
 		}
 	}
 }

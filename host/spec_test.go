@@ -22,6 +22,7 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"keys of a key space; bytes of its keys and values *": specCount(plugin.DefaultKVKeys) + "; " + specSize(plugin.DefaultKVBytes),
 		"request body *":                        specSize(d.RequestBody),
 		"request head":                          fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),
+		"attributes of a request":               fmt.Sprintf("%d, %s of names and values", limit.Attributes, specSize(limit.AttributesBytes)),
 		"response body *":                       specSize(d.ResponseBody),
 		"response head":                         fmt.Sprintf("%s, %d fields", specSize(limit.ResponseHead), limit.Headers),
 		"pattern reported by `route_set":        fmt.Sprint(limit.RoutePattern, " bytes"),

@@ -8,7 +8,8 @@ type head struct {
 	at   [headFields]uint32
 }
 
-// The fields of the layout. The body's size is behind the attempt.
+// The fields of the layout. The body's size is behind the attempt; trigger and
+// attributes are missing in the heads of hosts that came before them.
 const (
 	headMethod = iota
 	headPath
@@ -22,6 +23,8 @@ const (
 	headRemote
 	headRequestID
 	headAttempt
+	headTrigger
+	headAttributes
 	headFields
 )
 
@@ -32,19 +35,29 @@ func (h *head) set(text string) bool {
 	for field := range h.at {
 		h.at[field] = uint32(at)
 		switch field {
-		case headParams, headHeaders:
+		case headParams, headHeaders, headAttributes:
 			at = skipPairs(text, at)
 		case headAttempt:
-			h.text = text
-			return len(text)-at >= 4+8
+			if at += 4 + 8; at == len(text) {
+				return h.setOld(text)
+			}
 		default:
 			at = skip(text, at)
 		}
-		if at < 0 {
-			break
+		if at < 0 || at > len(text) {
+			return false
 		}
 	}
-	return false
+	h.text = text
+	return true
+}
+
+// setOld makes text the head, which ends before the trigger: it gets an empty
+// one, and no attributes.
+func (h *head) setOld(text string) bool {
+	h.at[headTrigger], h.at[headAttributes] = uint32(len(text)), uint32(len(text))+4
+	h.text = text + "\x00\x00\x00\x00\x00\x00\x00\x00"
+	return true
 }
 
 func (h *head) string(field int) string {
@@ -74,9 +87,9 @@ func (h *head) first(list int, name string) string {
 	return ""
 }
 
-// param returns the value of a path value of that name.
-func (h *head) param(name string) string {
-	at := int(h.at[headParams])
+// exact returns the value of that name, case included, in a list.
+func (h *head) exact(list int, name string) string {
+	at := int(h.at[list])
 	n := uint32At(h.text, at)
 	for at += 4; n > 0; n-- {
 		var found, value string
@@ -89,9 +102,9 @@ func (h *head) param(name string) string {
 	return ""
 }
 
-// headers ranges over the header fields.
-func (h *head) headers(yield func(name, value string) bool) {
-	at := int(h.at[headHeaders])
+// each ranges over the pairs of a list.
+func (h *head) each(list int, yield func(name, value string) bool) {
+	at := int(h.at[list])
 	n := uint32At(h.text, at)
 	for at += 4; n > 0; n-- {
 		var name, value string

@@ -12,6 +12,7 @@ func FuzzHead(f *testing.F) {
 		Method: "GET", Path: "/items/7", Mount: "/m", Pattern: "GET /items/{id}", Params: []abi.Pair{{Name: "id", Value: "7"}},
 		Query: "q=1", Headers: []abi.Pair{{Name: "accept", Value: "*/*"}, {Name: "x", Value: ""}, {Name: "x", Value: "second"}},
 		Scheme: "http", Host: "localhost", Remote: "127.0.0.1", RequestID: "r1", Attempt: 3, BodySize: 5<<32 + 1,
+		Trigger: "call", Attributes: []abi.Pair{{Name: "caller.plugin", Value: "shop"}, {Name: "auth.subject", Value: ""}},
 	}))
 	for n := range len(full) + 1 {
 		f.Add(full[:n])
@@ -28,22 +29,25 @@ func FuzzHead(f *testing.F) {
 		if !ok {
 			return
 		}
-		var headers []abi.Pair
-		h.headers(func(name, value string) bool {
-			headers = append(headers, abi.Pair{Name: name, Value: value})
-			return true
-		})
+		list := func(field int) (pairs []abi.Pair) {
+			h.each(field, func(name, value string) bool {
+				pairs = append(pairs, abi.Pair{Name: name, Value: value})
+				return true
+			})
+			return pairs
+		}
 		got := abi.RequestHead{
 			Method: h.string(headMethod), Path: h.string(headPath), Mount: h.string(headMount),
-			Pattern: h.string(headPattern), Params: want.Params, Query: h.string(headQuery), Headers: headers,
+			Pattern: h.string(headPattern), Params: list(headParams), Query: h.string(headQuery), Headers: list(headHeaders),
 			Scheme: h.string(headScheme), Host: h.string(headHost), Remote: h.string(headRemote),
 			RequestID: h.string(headRequestID), Attempt: h.attempt(), BodySize: h.bodySize(),
+			Trigger: h.string(headTrigger), Attributes: list(headAttributes),
 		}
 		if string(abi.AppendRequestHead(nil, &got)) != string(abi.AppendRequestHead(nil, &want)) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
-		if len(want.Params) > 0 && h.param(want.Params[0].Name) != want.Params[0].Value {
-			t.Errorf("path value: got %q", h.param(want.Params[0].Name))
+		if len(want.Params) > 0 && h.exact(headParams, want.Params[0].Name) != want.Params[0].Value {
+			t.Errorf("path value: got %q", h.exact(headParams, want.Params[0].Name))
 		}
 	})
 }

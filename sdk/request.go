@@ -77,7 +77,7 @@ func (r *Request) Pattern() string {
 // is none of that name.
 func (r *Request) PathValue(name string) string {
 	if r.route == "" {
-		return r.get().param(name)
+		return r.get().exact(headParams, name)
 	}
 	for i := range r.params {
 		if r.params[i].Name == name {
@@ -99,7 +99,12 @@ func (r *Request) Header(name string) string { return r.get().first(headHeaders,
 
 // Headers ranges over the header fields in order, with names in lower case. A
 // repeated field comes once for each value.
-func (r *Request) Headers() iter.Seq2[string, string] { return r.get().headers }
+func (r *Request) Headers() iter.Seq2[string, string] { return r.pairs(headHeaders) }
+
+func (r *Request) pairs(list int) iter.Seq2[string, string] {
+	h := r.get()
+	return func(yield func(name, value string) bool) { h.each(list, yield) }
+}
 
 // Cookie returns the value of the first cookie of that name.
 func (r *Request) Cookie(name string) (value string, ok bool) {
@@ -133,6 +138,23 @@ func (r *Request) ID() string { return r.get().string(headRequestID) }
 // Attempt returns 1 on the first run of the handler, and one more each time a
 // conflict runs it again.
 func (r *Request) Attempt() int { return int(r.get().attempt()) }
+
+// Trigger says which way the request came: "http" from an HTTP client; later
+// hosts add "cron", "queue", "socket" and "call".
+func (r *Request) Trigger() string {
+	if trigger := r.get().string(headTrigger); trigger != "" {
+		return trigger
+	}
+	return abi.TriggerHTTP // a host that does not say so knows nothing else
+}
+
+// Attribute returns what the host says of the request under a name, for example
+// "auth.subject"; "" if it says nothing. A client cannot set it.
+func (r *Request) Attribute(name string) string { return r.get().exact(headAttributes, name) }
+
+// Attributes ranges over all that the host says of the request. A name comes
+// once.
+func (r *Request) Attributes() iter.Seq2[string, string] { return r.pairs(headAttributes) }
 
 // BodySize returns how many bytes the body has.
 func (r *Request) BodySize() int64 { return int64(r.get().bodySize()) }

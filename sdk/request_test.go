@@ -53,6 +53,35 @@ func TestRequestHead(t *testing.T) {
 	}
 }
 
+func TestTriggerAndAttributes(t *testing.T) {
+	host := sdktest.New(func(w *sdk.Response, r *sdk.Request) error {
+		text := r.Trigger() + "," + r.Attribute("queue.name") + "," + r.Attribute("Queue.Name")
+		for name, value := range r.Attributes() {
+			text += "," + name + "=" + value
+		}
+		return w.Text(200, text)
+	})
+	if got := host.Send("POST", "/", "", "", "queue.name: mine", "Trigger: queue").Text(); got != "http,," {
+		t.Errorf("over HTTP the guest sees %q", got)
+	}
+	host.Trigger, host.Attributes = "queue", map[string]string{"queue.name": "mail", "auth.subject": ""}
+	if got := host.Get("/").Text(); got != "queue,mail,,auth.subject=,queue.name=mail" {
+		t.Errorf("from a queue the guest sees %q", got)
+	}
+}
+
+func TestTooManyAttributes(t *testing.T) {
+	host := sdktest.New(func(*sdk.Response, *sdk.Request) error { return nil })
+	host.Attributes = map[string]string{"a": strings.Repeat("v", 16<<10)}
+	defer func() {
+		if text, _ := recover().(string); !strings.Contains(text, "1 attributes of 16385 bytes") {
+			t.Errorf("panic %q", text)
+		}
+	}()
+	host.Get("/")
+	t.Error("no panic")
+}
+
 // TestRequestStringsMayBeKept compares a string of one request after the next.
 func TestRequestStringsMayBeKept(t *testing.T) {
 	var kept []string

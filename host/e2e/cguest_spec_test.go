@@ -486,7 +486,7 @@ func TestCRequestHead(t *testing.T) {
 					{Name: "x-empty"},
 					{Name: "x-request-id", Value: "mine"},
 				},
-				RequestID: "mine", Attempt: 1, BodySize: uint64(len(body)),
+				RequestID: "mine", Attempt: 1, BodySize: uint64(len(body)), Trigger: "http",
 			}
 			if diff := cmp.Diff(want, head, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("head (-want +got):\n%s", diff)

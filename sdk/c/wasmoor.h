@@ -279,6 +279,8 @@ typedef struct {
     wm_str scheme, host, remote, request_id;
     uint32_t attempt;
     uint64_t body_size;
+    wm_str trigger;     /* which way the request came: "http"; empty from a host that does not say so */
+    wm_list attributes; /* what the host says of the request, never the client */
 } wm_head;
 
 static inline bool wm_decode_head(wm_str bytes, wm_head *h) {
@@ -296,6 +298,11 @@ static inline bool wm_decode_head(wm_str bytes, wm_head *h) {
     h->request_id = wm_read_str(&r);
     h->attempt = wm_read_u32(&r);
     h->body_size = wm_read_u64(&r);
+    h->trigger = (wm_str){r.ptr, 0};
+    h->attributes = (wm_list){0, false, r};
+    if (r.left == 0) return !r.failed; /* a host that came before these fields */
+    h->trigger = wm_read_str(&r);
+    h->attributes = wm_read_list(&r, wm_read_u32(&r), false);
     return !r.failed;
 }
 

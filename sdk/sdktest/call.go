@@ -14,18 +14,20 @@ import (
 
 // Limits of an invocation, the host's defaults.
 const (
-	maxKey          = 1 << 10
-	maxValue        = 1 << 20
-	maxWriteBytes   = 4 << 20
-	maxWrites       = 10_000
-	maxRequestBody  = 4 << 20
-	maxResponseBody = 8 << 20
-	maxResponseHead = 64 << 10
-	maxHeaders      = 100
-	maxPattern      = 256
-	maxLogLine      = 8 << 10
-	maxLogLines     = 1000
-	attempts        = 4 // the first run and three after conflicts
+	maxKey             = 1 << 10
+	maxValue           = 1 << 20
+	maxWriteBytes      = 4 << 20
+	maxWrites          = 10_000
+	maxRequestBody     = 4 << 20
+	maxResponseBody    = 8 << 20
+	maxResponseHead    = 64 << 10
+	maxHeaders         = 100
+	maxPattern         = 256
+	maxAttributes      = 64
+	maxAttributesBytes = 16 << 10
+	maxLogLine         = 8 << 10
+	maxLogLines        = 1000
+	attempts           = 4 // the first run and three after conflicts
 )
 
 // call answers the host functions during one attempt.

@@ -18,6 +18,7 @@
 package sdktest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -48,6 +49,11 @@ type Host struct {
 	Now time.Time
 	// Mount is the prefix the plugin is mounted at, without a trailing "/".
 	Mount string
+	// Trigger is the trigger of the requests that follow, "http" unless set.
+	Trigger string
+	// Attributes are what the host says of the requests that follow. More than a
+	// host sets panics: 64, or 16 KiB of names and values.
+	Attributes map[string]string
 	// Routes are the patterns of the manifest's routes. With any, the host matches
 	// requests first, and answers what none matches. A wrong one panics.
 	Routes []string
@@ -214,7 +220,15 @@ func (h *Host) headOf(r *http.Request, size int) abi.RequestHead {
 	head := abi.RequestHead{
 		Method: r.Method, Path: r.URL.EscapedPath(), Mount: h.Mount, Query: r.URL.RawQuery,
 		Scheme: "http", Host: r.Host, Remote: remote,
-		RequestID: rand.Text(), BodySize: uint64(size),
+		RequestID: rand.Text(), BodySize: uint64(size), Trigger: cmp.Or(h.Trigger, abi.TriggerHTTP),
+	}
+	bytes := 0
+	for _, name := range slices.Sorted(maps.Keys(h.Attributes)) {
+		head.Attributes = append(head.Attributes, abi.Pair{Name: name, Value: h.Attributes[name]})
+		bytes += len(name) + len(h.Attributes[name])
+	}
+	if len(head.Attributes) > maxAttributes || bytes > maxAttributesBytes {
+		panic("sdktest: " + strconv.Itoa(len(head.Attributes)) + " attributes of " + strconv.Itoa(bytes) + " bytes are more than a host sets")
 	}
 	if r.TLS != nil {
 		head.Scheme = "https"

@@ -62,6 +62,9 @@ export class Reader {
 
   constructor(private buffer: ArrayBuffer) {}
 
+  /** more tells whether bytes are left. */
+  more(): bool { return this.offset < this.buffer.byteLength; }
+
   /** take moves over n bytes and gives their address. */
   private take(n: u32): usize {
     if (n > <u32>(this.buffer.byteLength - this.offset)) fail("a layout is cut short");
@@ -120,6 +123,8 @@ export class Request {
   path: string;
   query: string;
   bodySize: u64;
+  /** Which way the request came, "http"; a host that does not say so ends the head before it. */
+  trigger: string;
 
   constructor(r: Reader) {
     this.method = r.text();
@@ -132,6 +137,8 @@ export class Request {
     for (let i = 0; i < 4; i++) r.skipText(); // scheme, host, remote, request_id
     r.u32(); // attempt
     this.bodySize = r.u64();
+    this.trigger = r.more() ? r.text() : "http";
+    if (r.more()) r.skipPairs(); // attributes
   }
 }
 

@@ -140,6 +140,9 @@ func (s *Service) Drain() <-chan struct{} {
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
 func (s *Service) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
+	if err := inv.Request.CheckAttributes(); err != nil {
+		return Result{Outcome: None}, err
+	}
 	ctx := withDeadline(parent, limits.Deadline)
 	defer ctx.end()
 	if once := inv.Request.Once; once != nil {

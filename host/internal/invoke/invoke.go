@@ -4,11 +4,13 @@
 package invoke
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -43,6 +45,20 @@ type Request struct {
 	// Once, if not nil, has the answer kept with the effects, so that a repeat
 	// gets the answer and does nothing. The invocation has a transaction then.
 	Once *Once
+}
+
+// CheckAttributes returns an Internal error if a way in has set more attributes
+// than a guest has to expect.
+func (r *Request) CheckAttributes() error {
+	bytes := 0
+	for _, a := range r.Head.Attributes {
+		bytes += len(a.Name) + len(a.Value)
+	}
+	if n := len(r.Head.Attributes); n > limit.Attributes || bytes > limit.AttributesBytes {
+		return fault.New(fault.Internal, "invoke", fmt.Sprintf("the request has %d attributes of %d bytes; at most %d of %d are allowed",
+			n, bytes, limit.Attributes, limit.AttributesBytes))
+	}
+	return nil
 }
 
 // Once names a request that its client may send more than once.

@@ -295,6 +295,27 @@ func FuzzCut(f *testing.F) {
 	})
 }
 
+func TestCheckAttributes(t *testing.T) {
+	many := make([]abi.Pair, limit.Attributes+1)
+	large := strings.Repeat("v", limit.AttributesBytes-1)
+	for _, c := range []struct {
+		name  string
+		pairs []abi.Pair
+		ok    bool
+	}{
+		{"none", nil, true},
+		{"most", many[1:], true},
+		{"one more", many, false},
+		{"largest", []abi.Pair{{Name: "a", Value: large}}, true},
+		{"a byte more", []abi.Pair{{Name: "ab", Value: large}}, false},
+	} {
+		r := Request{Head: abi.RequestHead{Attributes: c.pairs}}
+		if err := r.CheckAttributes(); (err == nil) != c.ok {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+	}
+}
+
 // frozenWorld is a World in which nothing happens.
 type frozenWorld struct{ World }
 

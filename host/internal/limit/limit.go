@@ -35,16 +35,18 @@ func MaximumOutbound() Outbound {
 
 // Bounds that are the same for every plugin. Sizes are bytes.
 const (
-	RequestHead  = 32 << 10 // request line and header
-	RequestURL   = 8 << 10
-	Headers      = 100 // fields of a request or a response
-	ResponseHead = 64 << 10
-	LogLine      = 8 << 10
-	LogLines     = 1000 // per invocation; the rest is counted, not kept
-	RoutePattern = 256  // what route_set accepts
-	Module       = 64 << 20
-	Replay       = 1 << 20            // of an answer kept for an idempotency key, head included
-	MaxReplayAge = 7 * 24 * time.Hour // what a route may keep its answers for
+	RequestHead     = 32 << 10 // request line and header
+	RequestURL      = 8 << 10
+	Headers         = 100 // fields of a request or a response
+	ResponseHead    = 64 << 10
+	LogLine         = 8 << 10
+	LogLines        = 1000     // per invocation; the rest is counted, not kept
+	RoutePattern    = 256      // what route_set accepts
+	Attributes      = 64       // of a request, that the host sets
+	AttributesBytes = 16 << 10 // of their names and values
+	Module          = 64 << 20
+	Replay          = 1 << 20            // of an answer kept for an idempotency key, head included
+	MaxReplayAge    = 7 * 24 * time.Hour // what a route may keep its answers for
 
 	OutboundBody   = 4 << 20  // of the request of a call
 	OutboundBodies = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed

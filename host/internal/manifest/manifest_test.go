@@ -105,11 +105,11 @@ func full() *Manifest {
 		},
 		Warmups: []Warmup{
 			{Head: abi.RequestHead{
-				Method: "GET", Path: "/entries/a%20b", Query: "full=yes", Scheme: "http", Host: "localhost", Remote: "127.0.0.1",
+				Method: "GET", Path: "/entries/a%20b", Query: "full=yes", Scheme: "http", Host: "localhost", Remote: "127.0.0.1", Trigger: "http",
 				Pattern: "GET /entries/{id}", Params: []abi.Pair{{Name: "id", Value: "a b"}}, Headers: []abi.Pair{{Name: "accept", Value: "text/html"}},
 			}},
 			{Head: abi.RequestHead{
-				Method: "POST", Path: "/entries", Scheme: "http", Host: "localhost", Remote: "127.0.0.1", Pattern: "POST /entries", BodySize: 2,
+				Method: "POST", Path: "/entries", Scheme: "http", Host: "localhost", Remote: "127.0.0.1", Pattern: "POST /entries", BodySize: 2, Trigger: "http",
 			}, Body: "{}"},
 		},
 		Build: Build{Command: "go build", Output: "guestbook.wasm", Watch: []string{"*.go", "go.mod"}},

@@ -68,7 +68,7 @@ func (t table) request(h *abi.RequestHead, routes []Route, patterns *pattern.Set
 		t.fail(key, `%q is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`, shorten(text))
 		return
 	}
-	h.Method = method
+	h.Method, h.Trigger = method, abi.TriggerHTTP
 	h.Path, h.Query, _ = strings.Cut(target, "?")
 	if len(routes) == 0 {
 		return

@@ -186,6 +186,7 @@ func (c *call) fillRequest() *refusal {
 		Host:      c.host,
 		Remote:    c.remote,
 		RequestID: c.id,
+		Trigger:   abi.TriggerHTTP,
 		BodySize:  uint64(c.request.Body.Size()),
 	}
 	c.request.DropEffects = c.method == "HEAD"

@@ -107,13 +107,34 @@ func TestRequestAsTheGuestSeesIt(t *testing.T) {
 		Method: "HEAD", Path: "/a%20b", Pattern: "/{rest...}", Params: []abi.Pair{{Name: "rest", Value: "a%20b"}},
 		Query:   "q=%41",
 		Headers: []abi.Pair{{Name: "host", Value: "test"}, {Name: "cookie", Value: "a=b; c=d"}, {Name: "x-request-id", Value: "abc-1"}},
-		Scheme:  "http", Host: "test", Remote: "127.0.0.1", RequestID: "abc-1", Attempt: 1, BodySize: 5,
+		Scheme:  "http", Host: "test", Remote: "127.0.0.1", RequestID: "abc-1", Attempt: 1, BodySize: 5, Trigger: "http",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("request head (-want +got):\n%s", diff)
 	}
 	if !drop {
 		t.Error("the effects of HEAD are not dropped")
+	}
+}
+
+// TestAttributesAreTheHosts sends what looks like trigger and attributes.
+func TestAttributesAreTheHosts(t *testing.T) {
+	var got abi.RequestHead
+	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
+		got = inv.Request.Head
+		got.Headers = slices.Clone(got.Headers)
+		return dispatch.Result{}, nil
+	})
+	sent := []string{
+		"Trigger: queue", "X-Trigger: cron", "Attributes: auth.subject=root", "Auth.Subject: root", "caller.plugin: shop",
+		"Socket.Id: 1", "queue.name: mail", "Cron.Schedule: @daily", "Wasmoor-Attributes: auth.subject=root",
+	}
+	roundTrip(t, addr, request("POST", "/?trigger=queue&auth.subject=root", "", append(sent, "Content-Length: 0")...))
+	if got.Trigger != abi.TriggerHTTP || len(got.Attributes) != 0 {
+		t.Errorf("a client made the trigger %q and the attributes %v", got.Trigger, got.Attributes)
+	}
+	if want := 1 + len(sent); len(got.Headers) != want { // they are header fields, and host is one more
+		t.Errorf("%d header fields arrived, want %d: %v", len(got.Headers), want, got.Headers)
 	}
 }
 

@@ -31,6 +31,8 @@ static bool request_head(wm_str in, wm_writer *w) {
     wm_put_str(w, h.request_id);
     wm_put_u32(w, h.attempt);
     wm_put_u64(w, h.body_size);
+    wm_put_str(w, h.trigger);
+    put_pairs(w, h.attributes);
     return true;
 }
 
@@ -66,7 +68,7 @@ static bool counter(wm_str in, wm_writer *w) {
 }
 
 static bool recode(wm_str layout, wm_str in, wm_writer *w) {
-    if (wm_equal(layout, WM_STR("/request_head"))) return request_head(in, w);
+    if (wm_equal(layout, WM_STR("/request_head")) || wm_equal(layout, WM_STR("/request_head_old"))) return request_head(in, w);
     if (wm_equal(layout, WM_STR("/response_head"))) return response_head(in, w);
     if (wm_equal(layout, WM_STR("/page"))) return page(in, false, w);
     if (wm_equal(layout, WM_STR("/page_keys"))) return page(in, true, w);

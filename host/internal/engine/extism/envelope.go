@@ -19,23 +19,25 @@ import (
 const envelopeVersion = 1
 
 // requestEnvelope is a request as a handler reads it. Params has one value for
-// each name of the pattern.
+// each name of the pattern; a name of Attributes occurs once.
 type requestEnvelope struct {
-	V         int               `json:"v"`
-	Method    string            `json:"method"`
-	Path      string            `json:"path"`
-	Mount     string            `json:"mount"`
-	Pattern   string            `json:"pattern"`
-	Params    map[string]string `json:"params"`
-	Query     string            `json:"query"`
-	Headers   [][2]string       `json:"headers"`
-	Scheme    string            `json:"scheme"`
-	Host      string            `json:"host"`
-	Remote    string            `json:"remote"`
-	RequestID string            `json:"request_id"`
-	Attempt   uint32            `json:"attempt"`
-	Body      *string           `json:"body,omitempty"`
-	Base64    []byte            `json:"body_base64,omitempty"`
+	V          int               `json:"v"`
+	Method     string            `json:"method"`
+	Path       string            `json:"path"`
+	Mount      string            `json:"mount"`
+	Pattern    string            `json:"pattern"`
+	Params     map[string]string `json:"params"`
+	Query      string            `json:"query"`
+	Headers    [][2]string       `json:"headers"`
+	Scheme     string            `json:"scheme"`
+	Host       string            `json:"host"`
+	Remote     string            `json:"remote"`
+	RequestID  string            `json:"request_id"`
+	Attempt    uint32            `json:"attempt"`
+	Trigger    string            `json:"trigger"`
+	Attributes map[string]string `json:"attributes"`
+	Body       *string           `json:"body,omitempty"`
+	Base64     []byte            `json:"body_base64,omitempty"`
 }
 
 // appendRequest appends the envelope of a request. A body that is UTF-8 is text,
@@ -46,9 +48,13 @@ func appendRequest(b []byte, h *abi.RequestHead, body []byte) []byte {
 		V: envelopeVersion, Method: h.Method, Path: h.Path, Mount: h.Mount, Pattern: h.Pattern,
 		Params: make(map[string]string, len(h.Params)), Query: h.Query, Headers: make([][2]string, 0, len(h.Headers)),
 		Scheme: h.Scheme, Host: h.Host, Remote: h.Remote, RequestID: h.RequestID, Attempt: h.Attempt,
+		Trigger: h.Trigger, Attributes: make(map[string]string, len(h.Attributes)),
 	}
 	for _, p := range h.Params {
 		e.Params[p.Name] = p.Value
+	}
+	for _, p := range h.Attributes {
+		e.Attributes[p.Name] = p.Value
 	}
 	for _, p := range h.Headers {
 		e.Headers = append(e.Headers, [2]string{p.Name, p.Value})

@@ -18,10 +18,12 @@ func TestAppendRequest(t *testing.T) {
 		Params: []abi.Pair{{Name: "id", Value: "a b"}}, Query: "q=1&q=2",
 		Headers: []abi.Pair{{Name: "accept", Value: "*/*"}, {Name: "accept", Value: "<text>"}},
 		Scheme:  "http", Host: "example.com:8080", Remote: "192.0.2.1", RequestID: "id-1", Attempt: 2,
+		Trigger: "queue", Attributes: []abi.Pair{{Name: "queue.name", Value: "mail"}, {Name: "auth.subject", Value: ""}},
 	}
 	const rest = `{"v":1,"method":"POST","path":"/notes/a%20b","mount":"/shop","pattern":"POST /notes/{id}",` +
 		`"params":{"id":"a b"},"query":"q=1&q=2","headers":[["accept","*/*"],["accept","<text>"]],` +
-		`"scheme":"http","host":"example.com:8080","remote":"192.0.2.1","request_id":"id-1","attempt":2,`
+		`"scheme":"http","host":"example.com:8080","remote":"192.0.2.1","request_id":"id-1","attempt":2,` +
+		`"trigger":"queue","attributes":{"auth.subject":"","queue.name":"mail"},`
 	for body, want := range map[string]string{
 		"":           rest + `"body":""}`,
 		"gr\u00fc\n": rest + "\"body\":\"gr\u00fc\\n\"}",
@@ -32,7 +34,7 @@ func TestAppendRequest(t *testing.T) {
 		}
 	}
 	bare := string(appendRequest(nil, &abi.RequestHead{}, nil))
-	if !strings.Contains(bare, `"params":{},"query":"","headers":[]`) {
+	if !strings.Contains(bare, `"params":{},"query":"","headers":[]`) || !strings.Contains(bare, `"trigger":"","attributes":{}`) {
 		t.Errorf("without anything: %s", bare)
 	}
 }
