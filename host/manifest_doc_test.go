@@ -44,6 +44,37 @@ func TestManifestKeysAreTheCode(t *testing.T) {
 	}
 }
 
+// TestManifestReservedKeysAreTheCode puts each key that is said to be reserved
+// into a manifest, and finds each that is.
+func TestManifestReservedKeysAreTheCode(t *testing.T) {
+	_, text, _ := strings.Cut(read(t, manifestDoc), "\n## Reserved keys\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	table := rows(text)
+	for where, form := range map[string]string{"tables": "[%s]", "keys of a `route": "[[route]]\npattern = \"/\"\n%s = 1"} {
+		if len(table[where]) == 0 {
+			t.Fatalf("%s has no row %q of reserved keys", manifestDoc, where)
+		}
+		for key := range strings.FieldsSeq(strings.ReplaceAll(table[where][0], "`", "")) {
+			_, err := manifest.Parse([]byte("manifest_version = 1\nname = \"a\"\n"+fmt.Sprintf(form, key)+"\n"), "f.toml")
+			if err == nil || !strings.Contains(err.Error(), "reserved for a later version") {
+				t.Errorf("%s says that %s is reserved, the reader says: %v", manifestDoc, key, err)
+			}
+		}
+	}
+	source := read(t, "internal/manifest/table.go")
+	for list := range strings.SplitSeq(source, "return []string{") {
+		list, _, found := strings.Cut(list, "}\n")
+		if !found || !strings.HasPrefix(list, "\"") {
+			continue
+		}
+		for key := range strings.SplitSeq(list, ", ") {
+			if !strings.Contains(text, "`"+strings.Trim(key, "\"")+"`") {
+				t.Errorf("%s does not say that %s is reserved", manifestDoc, key)
+			}
+		}
+	}
+}
+
 func TestManifestDefaultsAreTheCode(t *testing.T) {
 	table := rows(read(t, manifestDoc))
 	size := limit.FormatSize

@@ -420,6 +420,37 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestParseRefusesReservedKeys: what a later version will do is not ignored, and
+// not called unknown.
+func TestParseRefusesReservedKeys(t *testing.T) {
+	const says = "it is reserved for a later version; this host cannot do it yet, so leave it out"
+	for _, c := range []struct{ key, text, at string }{
+		{"cron", "[[cron]]\nschedule = \"* * * * *\"\n", "3:3"},
+		{"queue", "[queue.mail]\nrequest = \"POST /queues/mail\"\n", "3:2"},
+		{"queue", "[queue]\nmail = {}\n", "3:2"},
+		{"socket", "[[socket]]\npattern = \"GET /rooms/{id}\"\n", "3:3"},
+		{"sql", "[sql]\n", "3:2"},
+		{"blobs", "blobs = true\n", "3:1"},
+		{"static", "[static]\ndir = \"public\"\n", "3:2"},
+		{"auth", "[auth.jwt]\n", "3:2"},
+		{"services", "services.stock = \"stock\"\n", "3:1"},
+		{"route[0].private", "[[route]]\npattern = \"/\"\nprivate = true\n", "5:1"},
+		{"route[0].cache", "[[route]]\npattern = \"/\"\ncache = \"1h\"\n", "5:1"},
+		{"route[0].auth", "[[route]]\npattern = \"/\"\nauth = \"jwt\"\n", "5:1"},
+		{"route[0].rate", "[[route]]\nrate = \"100/m\"\npattern = \"/\"\n", "4:1"},
+		{"route[0].rate_key", "[[route]]\npattern = \"/\"\nrate_key = \"ip\"\n", "5:1"},
+		{"route[1].stream", "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/\"\nstream = true\n", "7:1"},
+		{"route[0].live", "[[route]]\npattern = \"/\"\nlive = false\n", "5:1"},
+	} {
+		t.Run(c.key, func(t *testing.T) {
+			_, err := Parse([]byte(head+c.text), "f.toml")
+			if want := "f.toml:" + c.at + ": " + c.key + ": " + says; fault.CodeOf(err) != fault.Invalid || fault.MessageOf(err) != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	}
+}
+
 func TestParseListsTenProblems(t *testing.T) {
 	var text strings.Builder
 	text.WriteString(head)

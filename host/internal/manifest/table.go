@@ -22,10 +22,26 @@ type table struct {
 // only notes every key that is not among known.
 func (t table) only(known ...string) {
 	for _, key := range sortedKeys(t.values) {
-		if !slices.Contains(known, key) && !t.reader.full() {
+		switch {
+		case slices.Contains(known, key) || t.reader.full():
+		case slices.Contains(t.reserved(), key):
+			t.fail(key, "it is reserved for a later version; this host cannot do it yet, so leave it out")
+		default:
 			t.fail(key, "unknown key%s", suggest(key, known))
 		}
 	}
+}
+
+// reserved are the keys that later versions read in this table. One that was
+// ignored would look granted: a private route would be public.
+func (t table) reserved() []string {
+	switch {
+	case t.path == "":
+		return []string{"cron", "queue", "socket", "sql", "blobs", "static", "auth", "services"}
+	case strings.HasPrefix(t.path, "route["):
+		return []string{"private", "cache", "auth", "rate", "rate_key", "stream", "live"}
+	}
+	return nil
 }
 
 func (t table) fail(key, format string, args ...any) {
