@@ -12,13 +12,13 @@ func auditKey(number uint64) []byte { return fmt.Appendf(nil, "%s%020d", prefixA
 
 // audit records e in the same commit as the change it tells of.
 func (tx *records) audit(e plugin.Event) error {
-	last, _, err := newest[plugin.Event](tx, prefixAudit)
+	last, _, err := newest[eventRecord](tx, prefixAudit)
 	if err != nil {
 		return err
 	}
 	e.Number = last.Number + 1
 	e.Time = tx.now()
-	return put(tx, string(auditKey(e.Number)), e)
+	return put(tx, string(auditKey(e.Number)), newEventRecord(e))
 }
 
 // Audit returns the events after number, the oldest first, at most limit of
@@ -27,7 +27,7 @@ func (r *Registry) Audit(_ context.Context, after uint64, limit int) ([]plugin.E
 	var events []plugin.Event
 	err := r.view(func(tx *records) error {
 		q := store.Query{Prefix: []byte(prefixAudit), After: auditKey(after), Limit: limit}
-		return walk(tx, q, func(e plugin.Event) bool {
+		return walk[eventRecord](tx, q, func(e plugin.Event) bool {
 			events = append(events, e)
 			return true
 		})

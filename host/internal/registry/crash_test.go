@@ -286,7 +286,7 @@ func TestPurgeRemovesManyRecords(t *testing.T) {
 	p, _ := f.upload("shop", "m")
 	f.write(func(tx *records) error {
 		for i := range 2*removeStep + 1 {
-			if err := put(tx, numbered(prefixDeployment, p.Space, i+1), plugin.Deployment{Number: i + 1}); err != nil {
+			if err := put(tx, numbered(prefixDeployment, p.Space, i+1), newDeploymentRecord(plugin.Deployment{Number: i + 1})); err != nil {
 				return err
 			}
 		}

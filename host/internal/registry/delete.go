@@ -62,7 +62,7 @@ func (tx *records) purge(name, by string) error {
 	if err := tx.Delete([]byte(prefixPlugin + name)); err != nil {
 		return err
 	}
-	if err := put(tx, purgeKey(p.Space), p.Space); err != nil {
+	if err := put(tx, purgeKey(p.Space), newSpaceRecord(p.Space)); err != nil {
 		return err
 	}
 	return tx.audit(plugin.Event{By: by, Action: plugin.ActionPurge, Plugin: name})
@@ -74,7 +74,7 @@ func purgeKey(space uint64) string { return fmt.Sprintf("%s%016x", prefixPurge, 
 func (r *Registry) finishPurges(ctx context.Context) error {
 	var spaces []uint64
 	err := r.view(func(tx *records) error {
-		return list(tx, prefixPurge, func(space uint64) bool {
+		return list[spaceRecord](tx, prefixPurge, func(space uint64) bool {
 			spaces = append(spaces, space)
 			return true
 		})
@@ -154,10 +154,10 @@ func (r *Registry) Digests() (map[plugin.Digest]bool, error) {
 func (r *Registry) named() (named map[plugin.Digest]bool, used bool, err error) {
 	named = map[plugin.Digest]bool{}
 	err = r.view(func(tx *records) error {
-		if _, used, err = get[uint64](tx, keySpaces); err != nil {
+		if _, used, err = get[spaceRecord](tx, keySpaces); err != nil {
 			return err
 		}
-		return list(tx, prefixVersion, func(v plugin.Version) bool {
+		return list[versionRecord](tx, prefixVersion, func(v plugin.Version) bool {
 			named[v.Digest] = true
 			return true
 		})

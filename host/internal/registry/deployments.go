@@ -153,7 +153,7 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	if _, err := tx.version(next, next.Active); err != nil {
 		return next, d, err
 	}
-	last, _, err := newest[plugin.Deployment](tx, below(prefixDeployment, next.Space))
+	last, _, err := newest[deploymentRecord](tx, below(prefixDeployment, next.Space))
 	if err != nil {
 		return next, d, err
 	}
@@ -165,7 +165,7 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	if err := tx.putPlugin(next); err != nil {
 		return next, d, err
 	}
-	if err := put(tx, numbered(prefixDeployment, next.Space, d.Number), d); err != nil {
+	if err := put(tx, numbered(prefixDeployment, next.Space, d.Number), newDeploymentRecord(d)); err != nil {
 		return next, d, err
 	}
 	return next, d, tx.audit(plugin.Event{
@@ -224,5 +224,5 @@ func changedVars(before, after map[string]string) []string {
 // Deployments returns the deployments of a plugin before a number, 0 = the
 // newest, the newest first, at most limit of them; 0 = all. Errors: NotFound.
 func (r *Registry) Deployments(_ context.Context, name string, before, limit int) ([]plugin.Deployment, error) {
-	return history[plugin.Deployment](r, name, prefixDeployment, before, limit)
+	return history[deploymentRecord](r, name, prefixDeployment, before, limit)
 }

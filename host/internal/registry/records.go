@@ -18,13 +18,13 @@ const hostSpace store.Space = 0
 // are out of reach in the commit that removes its own, and a later plugin of its
 // name does not meet them.
 const (
-	prefixPlugin     = "registry/plugin/"     // NAME: plugin.Plugin
-	prefixVersion    = "registry/version/"    // SPACE/NUMBER: plugin.Version
+	prefixPlugin     = "registry/plugin/"     // NAME: pluginRecord
+	prefixVersion    = "registry/version/"    // SPACE/NUMBER: versionRecord
 	prefixManifest   = "registry/manifest/"   // SPACE/NUMBER: the text
-	prefixDeployment = "registry/deployment/" // SPACE/NUMBER: plugin.Deployment
-	prefixAudit      = "registry/audit/"      // NUMBER: plugin.Event
-	prefixPurge      = "registry/purge/"      // SPACE: the id, of a purge not finished
-	keySpaces        = "registry/spaces"      // the newest space id
+	prefixDeployment = "registry/deployment/" // SPACE/NUMBER: deploymentRecord
+	prefixAudit      = "registry/audit/"      // NUMBER: eventRecord
+	prefixPurge      = "registry/purge/"      // SPACE: spaceRecord, of a purge not finished
+	keySpaces        = "registry/spaces"      // spaceRecord, the newest
 )
 
 // firstSpace leaves ids below it to the host.
@@ -39,43 +39,36 @@ func numbered(prefix string, space uint64, number int) string {
 // records is a transaction on the host's records.
 type records struct{ *store.Tx }
 
-func get[T any](tx *records, key string) (v T, ok bool, err error) {
+func get[R record[T], T any](tx *records, key string) (value T, ok bool, err error) {
 	data, ok, err := tx.Get([]byte(key))
 	if err != nil || !ok {
-		return v, false, err
+		return value, false, err
 	}
-	return v, true, decode(key, data, &v)
+	value, err = decode[R](key, data)
+	return value, err == nil, err
 }
 
-func decode(key string, data []byte, v any) error {
-	if err := json.Unmarshal(data, v); err != nil {
-		return fault.Wrap(fault.Internal, "read the registry", fmt.Sprintf("record %q is damaged", key), err)
-	}
-	return nil
-}
-
-func put(tx *records, key string, v any) error {
-	data, err := json.Marshal(v)
+// put stores a record, which is made by one of the functions of format.go.
+func put(tx *records, key string, r any) error {
+	data, err := json.Marshal(r)
 	if err != nil {
 		return fault.Wrap(fault.Internal, "write the registry", fmt.Sprintf("record %q", key), err)
 	}
 	return tx.Set([]byte(key), data, 0)
 }
 
-// list calls yield with each record below prefix in order, until it returns
-// false.
-func list[T any](tx *records, prefix string, yield func(T) bool) error {
-	return walk(tx, store.Query{Prefix: []byte(prefix)}, yield)
+// list calls yield with what each record below prefix holds, in order, until it
+// returns false.
+func list[R record[T], T any](tx *records, prefix string, yield func(T) bool) error {
+	return walk[R](tx, store.Query{Prefix: []byte(prefix)}, yield)
 }
 
-func walk[T any](tx *records, q store.Query, yield func(T) bool) error {
+func walk[R record[T], T any](tx *records, q store.Query, yield func(T) bool) error {
 	var damaged error
 	err := tx.List(q, func(key, data []byte) bool {
 		var v T
-		if damaged = decode(string(key), data, &v); damaged != nil {
-			return false
-		}
-		return yield(v)
+		v, damaged = decode[R](string(key), data)
+		return damaged == nil && yield(v)
 	})
 	if err != nil {
 		return err
@@ -83,19 +76,19 @@ func walk[T any](tx *records, q store.Query, yield func(T) bool) error {
 	return damaged
 }
 
-// newest returns the last record below prefix.
-func newest[T any](tx *records, prefix string) (last T, ok bool, err error) {
+// newest returns what the last record below prefix holds.
+func newest[R record[T], T any](tx *records, prefix string) (last T, ok bool, err error) {
 	q := store.Query{Prefix: []byte(prefix), Limit: 1, Reverse: true}
-	err = walk(tx, q, func(v T) bool {
+	err = walk[R](tx, q, func(v T) bool {
 		last, ok = v, true
 		return true
 	})
 	return last, ok, err
 }
 
-// history returns the records of a plugin below prefix and before a number, 0 =
+// history returns what a plugin has below prefix and before a number, 0 =
 // the newest, the newest first; limit 0 = all.
-func history[T any](r *Registry, name, prefix string, before, limit int) ([]T, error) {
+func history[R record[T], T any](r *Registry, name, prefix string, before, limit int) ([]T, error) {
 	var all []T
 	err := r.view(func(tx *records) error {
 		p, err := tx.plugin(name)
@@ -106,7 +99,7 @@ func history[T any](r *Registry, name, prefix string, before, limit int) ([]T, e
 		if before > 0 {
 			q.After = []byte(numbered(prefix, p.Space, before))
 		}
-		return walk(tx, q, func(v T) bool {
+		return walk[R](tx, q, func(v T) bool {
 			all = append(all, v)
 			return true
 		})
@@ -117,7 +110,7 @@ func history[T any](r *Registry, name, prefix string, before, limit int) ([]T, e
 func (tx *records) now() time.Time { return tx.Now().UTC() }
 
 func (tx *records) plugin(name string) (plugin.Plugin, error) {
-	p, ok, err := get[plugin.Plugin](tx, prefixPlugin+name)
+	p, ok, err := get[pluginRecord](tx, prefixPlugin+name)
 	if err == nil && !ok {
 		err = noPlugin(name)
 	}
@@ -134,11 +127,13 @@ func (tx *records) live(name string) (plugin.Plugin, error) {
 	return p, err
 }
 
-func (tx *records) putPlugin(p plugin.Plugin) error { return put(tx, prefixPlugin+p.Name, p) }
+func (tx *records) putPlugin(p plugin.Plugin) error {
+	return put(tx, prefixPlugin+p.Name, newPluginRecord(p))
+}
 
 // newSpace returns a key-space id nobody had before.
 func (tx *records) newSpace() (uint64, error) {
-	id, ok, err := get[uint64](tx, keySpaces)
+	id, ok, err := get[spaceRecord](tx, keySpaces)
 	if err != nil {
 		return 0, err
 	}
@@ -146,5 +141,5 @@ func (tx *records) newSpace() (uint64, error) {
 		id = firstSpace - 1
 	}
 	id++
-	return id, put(tx, keySpaces, id)
+	return id, put(tx, keySpaces, newSpaceRecord(id))
 }

@@ -1,6 +1,6 @@
 // Package registry keeps what is installed: plugins, their versions and
 // deployments, who changed what, and the modules by digest. Records live in the
-// store's space 0 as JSON; modules are files. Package deploy decides what is
+// store's space 0 as JSON (format.go); modules are files. Package deploy decides what is
 // activated; it and what is above it may import this package.
 //
 // Each change is one commit: a crash at any point leaves the state before it or
@@ -67,7 +67,7 @@ func (r *Registry) recover(ctx context.Context) error {
 func (r *Registry) Plugins(context.Context) ([]plugin.Plugin, error) {
 	var all []plugin.Plugin
 	err := r.view(func(tx *records) error {
-		return list(tx, prefixPlugin, func(p plugin.Plugin) bool {
+		return list[pluginRecord](tx, prefixPlugin, func(p plugin.Plugin) bool {
 			all = append(all, p)
 			return true
 		})

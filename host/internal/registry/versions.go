@@ -104,7 +104,7 @@ func parse(name string, text []byte) (*manifest.Manifest, error) {
 }
 
 func (u *upload) record(tx *records) error {
-	p, known, err := get[plugin.Plugin](tx, prefixPlugin+u.Name)
+	p, known, err := get[pluginRecord](tx, prefixPlugin+u.Name)
 	switch {
 	case err != nil:
 		return err
@@ -175,7 +175,7 @@ func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) erro
 	if err := tx.putPlugin(p); err != nil {
 		return err
 	}
-	if err := put(tx, numbered(prefixVersion, p.Space, v.Number), v); err != nil {
+	if err := put(tx, numbered(prefixVersion, p.Space, v.Number), newVersionRecord(v)); err != nil {
 		return err
 	}
 	if err := tx.Set([]byte(numbered(prefixManifest, p.Space, v.Number)), u.Manifest, 0); err != nil {
@@ -190,7 +190,7 @@ func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) erro
 
 // Versions returns the versions of a plugin, the newest first. Errors: NotFound.
 func (r *Registry) Versions(_ context.Context, name string) ([]plugin.Version, error) {
-	return history[plugin.Version](r, name, prefixVersion, 0, 0)
+	return history[versionRecord](r, name, prefixVersion, 0, 0)
 }
 
 // Version returns one version of a plugin. Errors: NotFound.
@@ -208,7 +208,7 @@ func (r *Registry) Version(_ context.Context, name string, number int) (plugin.V
 }
 
 func (tx *records) version(p plugin.Plugin, number int) (plugin.Version, error) {
-	v, ok, err := get[plugin.Version](tx, numbered(prefixVersion, p.Space, number))
+	v, ok, err := get[versionRecord](tx, numbered(prefixVersion, p.Space, number))
 	if err == nil && !ok {
 		err = fault.New(fault.NotFound, "", fmt.Sprintf(
 			"plugin %q has no version %d; list them with: wasmoor versions %s", p.Name, number, p.Name))
