@@ -59,7 +59,7 @@ func TestSpecListsTheFunctions(t *testing.T) {
 }
 
 func parameters(f Function) string {
-	kinds := map[Kind]string{In: "in", Out: "out", U32: "u32", S64: "s64"}
+	kinds := map[Kind]string{In: "in", Text: "in", Out: "out", U32: "u32", S64: "s64"}
 	var list []string
 	for _, p := range f.Params {
 		list = append(list, p.Name+": "+kinds[p.Kind])

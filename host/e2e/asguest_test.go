@@ -23,7 +23,7 @@ func projectAS(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "counter-as")
 	for _, name := range []string{
-		"package.json", "package-lock.json", "wasmoor.toml", "assembly/index.ts", "assembly/wasmoor.ts", "assembly/tsconfig.json",
+		"package.json", "package-lock.json", "wasmoor.toml", "assembly/index.ts", "assembly/wasmoor.ts", "assembly/abi.ts", "assembly/tsconfig.json",
 	} {
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(filepath.Join(counterAS, name))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,26 +21,35 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// The functions of testdata/probe.c.
-const (
-	requestHeadC = iota
-	requestBodyC
-	responseHeadC
-	responseWriteC
-	routeSetC
-	outcomeSetC
-	kvGetC
-	kvSetC
-	kvDeleteC
-	kvAddC
-	kvListC
-	configGetC
-	logWriteC
-	clockNowC
-	randomFillC
-	atStartC
-	growC
+// The functions of testdata/probe.c: those of the ABI, and two of its own.
+var (
+	requestHeadC   = numberC(abi.FnRequestHead)
+	requestBodyC   = numberC(abi.FnRequestBody)
+	responseHeadC  = numberC(abi.FnResponseHead)
+	responseWriteC = numberC(abi.FnResponseWrite)
+	routeSetC      = numberC(abi.FnRouteSet)
+	outcomeSetC    = numberC(abi.FnOutcomeSet)
+	kvGetC         = numberC(abi.FnKVGet)
+	kvSetC         = numberC(abi.FnKVSet)
+	kvDeleteC      = numberC(abi.FnKVDelete)
+	kvAddC         = numberC(abi.FnKVAdd)
+	kvListC        = numberC(abi.FnKVList)
+	configGetC     = numberC(abi.FnConfigGet)
+	logWriteC      = numberC(abi.FnLogWrite)
+	clockNowC      = numberC(abi.FnClockNow)
+	randomFillC    = numberC(abi.FnRandomFill)
 )
+
+const (
+	atStartC = 254
+	growC    = 255
+)
+
+// numberC returns the place of a host function in the list, which is its number
+// in calls.h.
+func numberC(name string) int {
+	return slices.IndexFunc(abi.Functions(), func(f abi.Function) bool { return f.Name == name })
+}
 
 // Statuses as SPEC.md numbers them, not as package abi does.
 const (

@@ -57,6 +57,8 @@ func projectC(t *testing.T, source string) string {
 	dir := filepath.Join(root, "examples", "notes-c")
 	for _, file := range [][2]string{
 		{"../../sdk/c/wasmoor.h", filepath.Join(root, "sdk", "c", "wasmoor.h")},
+		{"../../sdk/c/wasmoor_abi.h", filepath.Join(root, "sdk", "c", "wasmoor_abi.h")},
+		{"../../sdk/c/testdata/calls.h", filepath.Join(dir, "calls.h")},
 		{"../../examples/notes-c/wasmoor.toml", filepath.Join(dir, manifest.FileName)},
 		{source, filepath.Join(dir, "notes.c")},
 	} {

@@ -16,7 +16,8 @@
  * Memory. Everything read from the host lies in one static arena of WM_ARENA bytes (default 256 KiB; define it before
  * the #include). WM_HANDLER empties it, nothing is freed before; what does not fit is WM_NO_ROOM. Nothing grows memory.
  *
- * Include it from one file of the plugin: the arena is static.
+ * Include it from one file of the plugin: the arena is static. The numbers of the ABI and its host functions are in
+ * wasmoor_abi.h beside it, which is generated.
  */
 #ifndef WASMOOR_H
 #define WASMOOR_H
@@ -29,53 +30,16 @@
 #define WM_ARENA (256u * 1024u)
 #endif
 
-/* ---- Statuses (SPEC 5) and this library's own, far from where the host's grow ---- */
+#include "wasmoor_abi.h"
+
+/* ---- This library's own statuses, far from where the host's grow ---- */
 
 enum {
-    WM_OK = 0,
-    WM_BAD_POINTER = -1, /* a range does not lie within memory */
-    WM_INVALID = -2,     /* an argument breaks a rule of the function */
-    WM_NOT_FOUND = -3,   /* no such key or name */
-    WM_UNAVAILABLE = -4, /* not callable now: initialisation */
-    WM_DENIED = -5,      /* no grant for the capability */
-    WM_LIMIT = -6,       /* the call would exceed a limit */
-    WM_WRONG_TYPE = -7,  /* not a counter, or it would overflow */
-    WM_INTERNAL = -8,    /* the host failed */
-    WM_TIMEOUT = -9,      /* a call to another service took too long */
-    WM_UNREACHABLE = -10, /* a call to another service failed on its way */
-
     WM_NO_ROOM = -1000001,  /* the arena is spent, or a writer's buffer */
     WM_MALFORMED = -1000002 /* bytes are not the layout they should be */
 };
 
-enum { WM_DEBUG = 0, WM_INFO = 1, WM_WARN = 2, WM_ERROR = 3 };                     /* wm_log */
-enum { WM_BY_STATUS = 0, WM_COMMIT = 1, WM_ABORT = 2 };                            /* wm_outcome */
-enum { WM_REVERSE = 1, WM_KEYS_ONLY = 2 };                                         /* wm_kv_list */
-
-/* ---- The host functions as they are (SPEC 6) ---- */
-
-#define WM_IMPORT(name) __attribute__((import_module("wasmoor_v1"), import_name(#name)))
 #define WM_EXPORT(name) __attribute__((export_name(#name)))
-
-WM_IMPORT(request_head) int64_t wm_raw_request_head(void *buf, uint32_t cap);
-WM_IMPORT(request_body) int64_t wm_raw_request_body(int64_t offset, void *buf, uint32_t cap);
-WM_IMPORT(response_head) int64_t wm_raw_response_head(const void *head, uint32_t len);
-WM_IMPORT(response_write) int64_t wm_raw_response_write(const void *data, uint32_t len);
-WM_IMPORT(route_set) int64_t wm_raw_route_set(const void *pattern, uint32_t len);
-WM_IMPORT(outcome_set) int64_t wm_raw_outcome_set(uint32_t outcome);
-WM_IMPORT(kv_get) int64_t wm_raw_kv_get(const void *key, uint32_t key_len, void *buf, uint32_t cap);
-WM_IMPORT(kv_set)
-int64_t wm_raw_kv_set(const void *key, uint32_t key_len, const void *value, uint32_t value_len, int64_t ttl_ms);
-WM_IMPORT(kv_delete) int64_t wm_raw_kv_delete(const void *key, uint32_t key_len);
-WM_IMPORT(kv_add) int64_t wm_raw_kv_add(const void *key, uint32_t key_len, int64_t delta);
-WM_IMPORT(kv_list)
-int64_t wm_raw_kv_list(const void *prefix, uint32_t prefix_len, const void *after, uint32_t after_len, uint32_t limit,
-                       uint32_t flags, void *buf, uint32_t cap);
-WM_IMPORT(config_get) int64_t wm_raw_config_get(const void *name, uint32_t name_len, void *buf, uint32_t cap);
-WM_IMPORT(log_write)
-int64_t wm_raw_log_write(uint32_t level, const void *message, uint32_t len, const void *attrs, uint32_t attrs_len);
-WM_IMPORT(clock_now) int64_t wm_raw_clock_now(void);
-WM_IMPORT(random_fill) int64_t wm_raw_random_fill(void *buf, uint32_t cap);
 
 /* ---- What the compiler may call even in freestanding code ---- */
 
@@ -497,7 +461,7 @@ static inline int64_t wm_kv_add(wm_str key, int64_t delta) { return wm_raw_kv_ad
 
 /* wm_kv_counter reads a counter; an absent one is 0. WM_WRONG_TYPE if the value is not 8 bytes. */
 static inline int64_t wm_kv_counter(wm_str key, int64_t *out) {
-    uint8_t bytes[8];
+    uint8_t bytes[WM_COUNTER_SIZE];
     *out = 0;
     int64_t n = wm_raw_kv_get(key.ptr, key.len, bytes, sizeof bytes);
     if (n == WM_NOT_FOUND) return WM_OK;

@@ -1,29 +1,10 @@
 // What this plugin needs of the guest ABI (abi/SPEC.md, version 1). Nothing is freed: every request starts from the
 // memory that initialisation left, so the runtime is a stub that only allocates.
 
-// ---- Host functions (§6) ----
-
-@external("wasmoor_v1", "request_head") declare function rawRequestHead(buf: usize, cap: i32): i64;
-@external("wasmoor_v1", "request_body") declare function rawRequestBody(offset: i64, buf: usize, cap: i32): i64;
-@external("wasmoor_v1", "response_head") declare function rawResponseHead(head: usize, len: i32): i64;
-@external("wasmoor_v1", "response_write") declare function rawResponseWrite(data: usize, len: i32): i64;
-@external("wasmoor_v1", "route_set") declare function rawRouteSet(pattern: usize, len: i32): i64;
-@external("wasmoor_v1", "kv_get") declare function rawKvGet(key: usize, len: i32, buf: usize, cap: i32): i64;
-@external("wasmoor_v1", "kv_set")
-declare function rawKvSet(key: usize, len: i32, value: usize, valueLen: i32, ttlMs: i64): i64;
-@external("wasmoor_v1", "kv_add") declare function rawKvAdd(key: usize, len: i32, delta: i64): i64;
-@external("wasmoor_v1", "kv_list")
-declare function rawKvList(
-  prefix: usize, prefixLen: i32, after: usize, afterLen: i32, limit: u32, flags: u32, buf: usize, cap: i32,
-): i64;
-@external("wasmoor_v1", "log_write")
-declare function rawLogWrite(level: u32, message: usize, len: i32, attrs: usize, attrsLen: i32): i64;
-
-/** The status of a name or key that is not there (§5). */
-const NOT_FOUND: i64 = -3;
-
-/** The level of an error in the plugin's log. */
-const ERROR: u32 = 3;
+import {
+  COUNTER_SIZE, ERROR, NOT_FOUND, rawKvAdd, rawKvGet, rawKvList, rawKvSet, rawLogWrite, rawRequestBody, rawRequestHead,
+  rawResponseHead, rawResponseWrite, rawRouteSet,
+} from "./abi";
 
 /** The size of a first try with a buffer; a larger value takes a second call. */
 const FIRST: i32 = 4096;
@@ -84,8 +65,8 @@ export class Reader {
 
   /** counter reads a string that is the value of a counter. */
   counter(): i64 {
-    if (this.u32() != 8) fail("a value is not a counter");
-    return load<i64>(this.take(8));
+    if (this.u32() != COUNTER_SIZE) fail("a value is not a counter");
+    return load<i64>(this.take(COUNTER_SIZE));
   }
 
   skipText(): void { this.take(this.u32()); }
@@ -212,7 +193,7 @@ export function kvAdd(name: string, delta: i64): void {
 export function kvCounter(name: string): i64 {
   const value = kvGet(name);
   if (value === null) return -1;
-  if (value.byteLength != 8) fail(name + " is not a counter");
+  if (value.byteLength != COUNTER_SIZE) fail(name + " is not a counter");
   return load<i64>(at(value));
 }
 

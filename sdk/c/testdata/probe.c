@@ -1,12 +1,14 @@
 /* probe: makes the host calls that the body lists, with any arguments, and answers their results.
  *
  * The body: u32 count of calls; per call u8 function, then eight arguments, each u8 kind and i64 value. Functions are
- * in the order of SPEC 6; 15: what 13 and 14 gave during initialisation, 16: memory.grow. Kind 0: the value as it is;
+ * in the order of SPEC 6; 254: what clock_now and random_fill gave during initialisation, 255: memory.grow. Kind 0: the value as it is;
  * 1: the address of the byte of that index in `bytes`; 2: the size of memory plus the value. What follows the calls is
  * copied to `bytes`. The answer: an i64 per call, then `bytes`. With the path "/quiet" there is no answer of its own,
  * with "/fail" the handler fails, with "/trap" it traps.
  */
 #include "wasmoor.h"
+
+#include "calls.h"
 
 #define BYTES 4096u
 #define MAX_CALLS 64u
@@ -28,30 +30,13 @@ static int64_t argument(wm_reader *r) {
     return value;
 }
 
-#define P(i) ((void *)(uintptr_t)(uint32_t)a[i])
-#define U(i) ((uint32_t)a[i])
-
-static int64_t call(uint8_t function, const int64_t *a) {
+/* make makes a host call, or does what only this program needs. */
+static int64_t make(uint8_t function, const int64_t *a) {
     switch (function) {
-    case 0: return wm_raw_request_head(P(0), U(1));
-    case 1: return wm_raw_request_body(a[0], P(1), U(2));
-    case 2: return wm_raw_response_head(P(0), U(1));
-    case 3: return wm_raw_response_write(P(0), U(1));
-    case 4: return wm_raw_route_set(P(0), U(1));
-    case 5: return wm_raw_outcome_set(U(0));
-    case 6: return wm_raw_kv_get(P(0), U(1), P(2), U(3));
-    case 7: return wm_raw_kv_set(P(0), U(1), P(2), U(3), a[4]);
-    case 8: return wm_raw_kv_delete(P(0), U(1));
-    case 9: return wm_raw_kv_add(P(0), U(1), a[2]);
-    case 10: return wm_raw_kv_list(P(0), U(1), P(2), U(3), U(4), U(5), P(6), U(7));
-    case 11: return wm_raw_config_get(P(0), U(1), P(2), U(3));
-    case 12: return wm_raw_log_write(U(0), P(1), U(2), P(3), U(4));
-    case 13: return wm_raw_clock_now();
-    case 14: return wm_raw_random_fill(P(0), U(1));
-    case 15: return at_start[U(0) & 1];
-    case 16: return (int64_t)(int32_t)__builtin_wasm_memory_grow(0, U(0));
+    case 254: return at_start[a[0] & 1];
+    case 255: return (int64_t)(int32_t)__builtin_wasm_memory_grow(0, (uint32_t)a[0]);
     }
-    __builtin_trap();
+    return call(function, a);
 }
 
 static int64_t answer(uint32_t count) {
@@ -80,7 +65,7 @@ WM_HANDLER {
         int64_t a[8];
         uint8_t function = wm_read_u8(&calls);
         for (uint32_t j = 0; j < 8; j++) a[j] = argument(&calls);
-        results[i] = call(function, a);
+        results[i] = make(function, a);
     }
     if (wm_equal(head.path, WM_STR("/fail"))) return 1;
     if (wm_equal(head.path, WM_STR("/trap"))) __builtin_trap();

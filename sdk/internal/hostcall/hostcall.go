@@ -9,32 +9,6 @@ package hostcall
 
 import "github.com/wasmoor/wasmoor/abi"
 
-// Host answers the host functions in a native test. The methods mean what the
-// functions of the same name do; slices are valid within the call only.
-type Host interface {
-	RequestHead(buf []byte) int64
-	RequestBody(offset int64, buf []byte) int64
-	ResponseHead(head []byte) int64
-	ResponseWrite(data []byte) int64
-	RouteSet(pattern string) int64
-	OutcomeSet(outcome uint32) int64
-	KVGet(key string, buf []byte) int64
-	KVSet(key string, value []byte, ttl int64) int64
-	KVDelete(key string) int64
-	KVAdd(key string, delta int64) int64
-	KVList(prefix, after string, limit, flags uint32, buf []byte) int64
-	ConfigGet(name string, buf []byte) int64
-	LogWrite(level uint32, message string, attrs []byte) int64
-	ClockNow() int64
-	RandomFill(buf []byte) int64
-	HTTPOpen(head []byte) int64
-	HTTPWrite(handle uint32, data []byte) int64
-	HTTPSend(handles []byte) int64
-	HTTPHead(handle uint32, buf []byte) int64
-	HTTPRead(handle uint32, buf []byte) int64
-	HTTPClose(handle uint32) int64
-}
-
 // pageSize is what small answers of the host are read into.
 const pageSize = 4 << 10
 

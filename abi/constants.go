@@ -1,0 +1,66 @@
+package abi
+
+// Constant is a number of the contract under the name that bindings make theirs
+// of: words in lower case.
+type Constant struct {
+	Name  string
+	Value int64
+	Doc   string // what it means; "" where the name says it
+}
+
+// Constants are numbers of one meaning.
+type Constants struct {
+	Doc  string // what they are
+	List []Constant
+}
+
+// Statuses returns the status codes in the order of SPEC.md.
+func Statuses() []Constant {
+	var list []Constant
+	for i, doc := range [...]string{
+		"done; nothing to count",
+		"a range does not lie within memory",
+		"an argument breaks a rule of the function",
+		"no such key, name or handle",
+		"the function cannot be called now (initialisation, warm-up)",
+		"the plugin has no grant for the capability",
+		"the call would exceed a limit",
+		"the value is not a counter, or the counter would overflow",
+		"the host failed; its log says why",
+		"a call to another service took too long",
+		"a call to another service failed on its way: no connection, an untrusted certificate, an answer that is not HTTP",
+	} {
+		s := -Status(i)
+		list = append(list, Constant{s.String(), int64(s), doc})
+	}
+	return list
+}
+
+// Numbers returns the other numbers of the contract, by what they are for.
+func Numbers() []Constants {
+	return []Constants{
+		{"levels of " + FnLogWrite, []Constant{
+			{"debug", int64(LogDebug), ""},
+			{"info", int64(LogInfo), ""},
+			{"warn", int64(LogWarn), ""},
+			{"error", int64(LogError), ""},
+		}},
+		{"outcomes of " + FnOutcomeSet, []Constant{
+			{"by status", int64(OutcomeDefault), "below 500 commits, 500 and above drops the effects"},
+			{"commit", int64(OutcomeCommit), "whatever the status"},
+			{"abort", int64(OutcomeAbort), "whatever the status"},
+		}},
+		{"flags of " + FnKVList, []Constant{
+			{"reverse", int64(ListReverse), "from the highest key down"},
+			{"keys only", int64(ListKeysOnly), "without values"},
+		}},
+		{"flags of " + FnHTTPOpen, []Constant{
+			{"no redirect", int64(HTTPNoRedirect), "an answer of 3xx is given as it is"},
+			{"no cache", int64(HTTPNoCache), "neither read nor fill the response cache"},
+		}},
+		{"sizes in bytes", []Constant{
+			{"counter size", CounterSize, "of a counter's value"},
+			{"page header size", PageHeaderSize, "of a page without entries"},
+		}},
+	}
+}

@@ -1,0 +1,136 @@
+// Code generated from the lists of package abi by go generate. DO NOT EDIT.
+//
+// The numbers of the ABI (abi/SPEC.md) and its host functions as they are. A function returns a size, a count or a
+// time if that is 0 or more, and else a status: those listed with it, or one of BAD_POINTER, UNAVAILABLE, INTERNAL.
+// Pointers are addresses, lengths and capacities bytes.
+
+// Statuses.
+export const OK: i64 = 0;                // done; nothing to count
+export const BAD_POINTER: i64 = -1;      // a range does not lie within memory
+export const INVALID: i64 = -2;          // an argument breaks a rule of the function
+export const NOT_FOUND: i64 = -3;        // no such key, name or handle
+export const UNAVAILABLE: i64 = -4;      // the function cannot be called now (initialisation, warm-up)
+export const DENIED: i64 = -5;           // the plugin has no grant for the capability
+export const LIMIT: i64 = -6;            // the call would exceed a limit
+export const WRONG_TYPE: i64 = -7;       // the value is not a counter, or the counter would overflow
+export const INTERNAL: i64 = -8;         // the host failed; its log says why
+export const TIMEOUT: i64 = -9;          // a call to another service took too long
+export const UNREACHABLE: i64 = -10;     // a call to another service failed on its way: no connection, an untrusted certificate, an answer that is not HTTP
+
+// Levels of log_write.
+export const DEBUG: u32 = 0;
+export const INFO: u32 = 1;
+export const WARN: u32 = 2;
+export const ERROR: u32 = 3;
+
+// Outcomes of outcome_set.
+export const BY_STATUS: u32 = 0;         // below 500 commits, 500 and above drops the effects
+export const COMMIT: u32 = 1;            // whatever the status
+export const ABORT: u32 = 2;             // whatever the status
+
+// Flags of kv_list.
+export const REVERSE: u32 = 1;           // from the highest key down
+export const KEYS_ONLY: u32 = 2;         // without values
+
+// Flags of http_open.
+export const NO_REDIRECT: u32 = 1;       // an answer of 3xx is given as it is
+export const NO_CACHE: u32 = 2;          // neither read nor fill the response cache
+
+// Sizes in bytes.
+export const COUNTER_SIZE: u32 = 8;      // of a counter's value
+export const PAGE_HEADER_SIZE: u32 = 5;  // of a page without entries
+
+/** Reads the request head (SPEC.md, 4). Returns: size of the request head. */
+@external("wasmoor_v1", "request_head")
+export declare function rawRequestHead(buf: usize, bufCap: u32): i64;
+
+/** Copies bytes of the request body from offset on. Returns: bytes copied, 0 = end. Statuses: INVALID. */
+@external("wasmoor_v1", "request_body")
+export declare function rawRequestBody(offset: i64, buf: usize, bufCap: u32): i64;
+
+/** Sets status and header, in the layout of a response head. The last accepted call stands. Returns: ok. Statuses:
+ * INVALID, LIMIT. */
+@external("wasmoor_v1", "response_head")
+export declare function rawResponseHead(head: usize, headLen: u32): i64;
+
+/** Appends to the response body. Returns: ok. Statuses: LIMIT. */
+@external("wasmoor_v1", "response_write")
+export declare function rawResponseWrite(data: usize, dataLen: u32): i64;
+
+/** Reports the pattern that the guest's own router matched. Empty: none. Returns: ok. Statuses: INVALID, LIMIT. */
+@external("wasmoor_v1", "route_set")
+export declare function rawRouteSet(pattern: usize, patternLen: u32): i64;
+
+/** Decides whether the effects commit. The last call stands. Returns: ok. Statuses: INVALID. */
+@external("wasmoor_v1", "outcome_set")
+export declare function rawOutcomeSet(outcome: u32): i64;
+
+/** Reads a value. Returns: size of the value. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED, WRONG_TYPE. */
+@external("wasmoor_v1", "kv_get")
+export declare function rawKvGet(key: usize, keyLen: u32, buf: usize, bufCap: u32): i64;
+
+/** Writes a value, which is absent ttl_ms milliseconds after the invocation started. 0: it stays. Returns: ok.
+ * Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "kv_set")
+export declare function rawKvSet(key: usize, keyLen: u32, value: usize, valueLen: u32, ttlMs: i64): i64;
+
+/** Removes a key, present or not. Returns: ok. Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "kv_delete")
+export declare function rawKvDelete(key: usize, keyLen: u32): i64;
+
+/** Adds to a counter without reading it. An absent one starts from 0. Returns: ok. Statuses: INVALID, LIMIT,
+ * DENIED, WRONG_TYPE. */
+@external("wasmoor_v1", "kv_add")
+export declare function rawKvAdd(key: usize, keyLen: u32, delta: i64): i64;
+
+/** Reads a page of at most limit keys that start with prefix and follow after in the order of the list. limit 0:
+ * as many as fit. after empty: from the start. Returns: size of the page. Statuses: INVALID, LIMIT, DENIED,
+ * WRONG_TYPE. */
+@external("wasmoor_v1", "kv_list")
+export declare function rawKvList(prefix: usize, prefixLen: u32, after: usize, afterLen: u32, limit: u32, flags: u32,
+  buf: usize, bufCap: u32): i64;
+
+/** Reads a variable of the plugin. Returns: size of the value. Statuses: NOT_FOUND. */
+@external("wasmoor_v1", "config_get")
+export declare function rawConfigGet(name: usize, nameLen: u32, buf: usize, bufCap: u32): i64;
+
+/** Writes a line to the plugin's log, with attributes (a list of pairs, or no bytes). Returns: ok. Statuses:
+ * INVALID, LIMIT. */
+@external("wasmoor_v1", "log_write")
+export declare function rawLogWrite(level: u32, message: usize, messageLen: u32, attrs: usize, attrsLen: u32): i64;
+
+/** Reads the clock: nanoseconds since 1970-01-01 UTC. Returns: nanoseconds. */
+@external("wasmoor_v1", "clock_now")
+export declare function rawClockNow(): i64;
+
+/** Fills the buffer with bytes from a cryptographic source. Returns: bytes filled. */
+@external("wasmoor_v1", "random_fill")
+export declare function rawRandomFill(buf: usize, bufCap: u32): i64;
+
+/** Begins a call to another service, in the layout of an HTTP request. Nothing is sent. Returns: a handle.
+ * Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "http_open")
+export declare function rawHttpOpen(head: usize, headLen: u32): i64;
+
+/** Appends to the body of a call's request. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "http_write")
+export declare function rawHttpWrite(handle: u32, data: usize, dataLen: u32): i64;
+
+/** Sends calls at once, and waits until each has the head of a response or has failed. Returns: how many have a
+ * response. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "http_send")
+export declare function rawHttpSend(handles: usize, handlesLen: u32): i64;
+
+/** Reads what became of a call, in the layout of an HTTP response. Returns: size of the HTTP response. Statuses:
+ * NOT_FOUND, INVALID, DENIED. */
+@external("wasmoor_v1", "http_head")
+export declare function rawHttpHead(handle: u32, buf: usize, bufCap: u32): i64;
+
+/** Waits for the next bytes of a response's body and copies them. Returns: bytes copied, 0 = end. Statuses:
+ * NOT_FOUND, INVALID, LIMIT, DENIED, TIMEOUT, UNREACHABLE. */
+@external("wasmoor_v1", "http_read")
+export declare function rawHttpRead(handle: u32, buf: usize, bufCap: u32): i64;
+
+/** Ends a call. Its handle is void. Returns: ok. Statuses: NOT_FOUND, DENIED. */
+@external("wasmoor_v1", "http_close")
+export declare function rawHttpClose(handle: u32): i64;

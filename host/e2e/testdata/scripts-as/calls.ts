@@ -1,0 +1,31 @@
+// Code generated from the lists of package abi by go generate. DO NOT EDIT.
+import * as raw from "./abi";
+
+/** call makes the host call of that number, counted from 0 in the order of the SPEC, with arguments as they stand
+ * in WebAssembly. */
+export function call(n: u32, a: StaticArray<i64>): i64 {
+  switch (n) {
+    case 0: return raw.rawRequestHead(<usize>a[0], <u32>a[1]);
+    case 1: return raw.rawRequestBody(a[0], <usize>a[1], <u32>a[2]);
+    case 2: return raw.rawResponseHead(<usize>a[0], <u32>a[1]);
+    case 3: return raw.rawResponseWrite(<usize>a[0], <u32>a[1]);
+    case 4: return raw.rawRouteSet(<usize>a[0], <u32>a[1]);
+    case 5: return raw.rawOutcomeSet(<u32>a[0]);
+    case 6: return raw.rawKvGet(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 7: return raw.rawKvSet(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], a[4]);
+    case 8: return raw.rawKvDelete(<usize>a[0], <u32>a[1]);
+    case 9: return raw.rawKvAdd(<usize>a[0], <u32>a[1], a[2]);
+    case 10: return raw.rawKvList(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <u32>a[4], <u32>a[5], <usize>a[6], <u32>a[7]);
+    case 11: return raw.rawConfigGet(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 12: return raw.rawLogWrite(<u32>a[0], <usize>a[1], <u32>a[2], <usize>a[3], <u32>a[4]);
+    case 13: return raw.rawClockNow();
+    case 14: return raw.rawRandomFill(<usize>a[0], <u32>a[1]);
+    case 15: return raw.rawHttpOpen(<usize>a[0], <u32>a[1]);
+    case 16: return raw.rawHttpWrite(<u32>a[0], <usize>a[1], <u32>a[2]);
+    case 17: return raw.rawHttpSend(<usize>a[0], <u32>a[1]);
+    case 18: return raw.rawHttpHead(<u32>a[0], <usize>a[1], <u32>a[2]);
+    case 19: return raw.rawHttpRead(<u32>a[0], <usize>a[1], <u32>a[2]);
+    case 20: return raw.rawHttpClose(<u32>a[0]);
+  }
+  unreachable();
+}

@@ -1,0 +1,34 @@
+/* Code generated from the lists of package abi by go generate. DO NOT EDIT.
+ *
+ * call makes the host call of that number, counted from 0 in the order of the SPEC, with arguments as they stand in
+ * WebAssembly.
+ */
+#define P(i) ((void *)(uintptr_t)(uint32_t)a[i])
+#define U(i) ((uint32_t)a[i])
+
+static int64_t call(uint8_t function, const int64_t *a) {
+    switch (function) {
+    case 0: return wm_raw_request_head(P(0), U(1));
+    case 1: return wm_raw_request_body(a[0], P(1), U(2));
+    case 2: return wm_raw_response_head(P(0), U(1));
+    case 3: return wm_raw_response_write(P(0), U(1));
+    case 4: return wm_raw_route_set(P(0), U(1));
+    case 5: return wm_raw_outcome_set(U(0));
+    case 6: return wm_raw_kv_get(P(0), U(1), P(2), U(3));
+    case 7: return wm_raw_kv_set(P(0), U(1), P(2), U(3), a[4]);
+    case 8: return wm_raw_kv_delete(P(0), U(1));
+    case 9: return wm_raw_kv_add(P(0), U(1), a[2]);
+    case 10: return wm_raw_kv_list(P(0), U(1), P(2), U(3), U(4), U(5), P(6), U(7));
+    case 11: return wm_raw_config_get(P(0), U(1), P(2), U(3));
+    case 12: return wm_raw_log_write(U(0), P(1), U(2), P(3), U(4));
+    case 13: return wm_raw_clock_now();
+    case 14: return wm_raw_random_fill(P(0), U(1));
+    case 15: return wm_raw_http_open(P(0), U(1));
+    case 16: return wm_raw_http_write(U(0), P(1), U(2));
+    case 17: return wm_raw_http_send(P(0), U(1));
+    case 18: return wm_raw_http_head(U(0), P(1), U(2));
+    case 19: return wm_raw_http_read(U(0), P(1), U(2));
+    case 20: return wm_raw_http_close(U(0));
+    }
+    __builtin_trap();
+}

@@ -1,0 +1,160 @@
+/* Code generated from the lists of package abi by go generate. DO NOT EDIT.
+ *
+ * The numbers of the ABI and its host functions as they are, which wasmoor.h includes. A function returns a size, a
+ * count or a time if that is 0 or more, and else a status: those listed with it, or one of WM_BAD_POINTER,
+ * WM_UNAVAILABLE, WM_INTERNAL.
+ */
+#ifndef WASMOOR_ABI_H
+#define WASMOOR_ABI_H
+
+#include <stdint.h>
+
+/* Statuses. */
+enum {
+    WM_OK = 0,               /* done; nothing to count */
+    WM_BAD_POINTER = -1,     /* a range does not lie within memory */
+    WM_INVALID = -2,         /* an argument breaks a rule of the function */
+    WM_NOT_FOUND = -3,       /* no such key, name or handle */
+    WM_UNAVAILABLE = -4,     /* the function cannot be called now (initialisation, warm-up) */
+    WM_DENIED = -5,          /* the plugin has no grant for the capability */
+    WM_LIMIT = -6,           /* the call would exceed a limit */
+    WM_WRONG_TYPE = -7,      /* the value is not a counter, or the counter would overflow */
+    WM_INTERNAL = -8,        /* the host failed; its log says why */
+    WM_TIMEOUT = -9,         /* a call to another service took too long */
+    WM_UNREACHABLE = -10,    /* a call to another service failed on its way: no connection, an untrusted certificate, an answer that is not HTTP */
+};
+
+/* Levels of log_write. */
+enum {
+    WM_DEBUG = 0,
+    WM_INFO = 1,
+    WM_WARN = 2,
+    WM_ERROR = 3,
+};
+
+/* Outcomes of outcome_set. */
+enum {
+    WM_BY_STATUS = 0,        /* below 500 commits, 500 and above drops the effects */
+    WM_COMMIT = 1,           /* whatever the status */
+    WM_ABORT = 2,            /* whatever the status */
+};
+
+/* Flags of kv_list. */
+enum {
+    WM_REVERSE = 1,          /* from the highest key down */
+    WM_KEYS_ONLY = 2,        /* without values */
+};
+
+/* Flags of http_open. */
+enum {
+    WM_NO_REDIRECT = 1,      /* an answer of 3xx is given as it is */
+    WM_NO_CACHE = 2,         /* neither read nor fill the response cache */
+};
+
+/* Sizes in bytes. */
+enum {
+    WM_COUNTER_SIZE = 8,     /* of a counter's value */
+    WM_PAGE_HEADER_SIZE = 5, /* of a page without entries */
+};
+
+#define WM_IMPORT(name) __attribute__((import_module("wasmoor_v1"), import_name(#name)))
+
+/* Reads the request head (SPEC.md, 4). Returns: size of the request head. */
+WM_IMPORT(request_head)
+int64_t wm_raw_request_head(void *buf, uint32_t buf_cap);
+
+/* Copies bytes of the request body from offset on. Returns: bytes copied, 0 = end. Statuses: WM_INVALID. */
+WM_IMPORT(request_body)
+int64_t wm_raw_request_body(int64_t offset, void *buf, uint32_t buf_cap);
+
+/* Sets status and header, in the layout of a response head. The last accepted call stands. Returns: ok. Statuses:
+ * WM_INVALID, WM_LIMIT. */
+WM_IMPORT(response_head)
+int64_t wm_raw_response_head(const void *head, uint32_t head_len);
+
+/* Appends to the response body. Returns: ok. Statuses: WM_LIMIT. */
+WM_IMPORT(response_write)
+int64_t wm_raw_response_write(const void *data, uint32_t data_len);
+
+/* Reports the pattern that the guest's own router matched. Empty: none. Returns: ok. Statuses: WM_INVALID,
+ * WM_LIMIT. */
+WM_IMPORT(route_set)
+int64_t wm_raw_route_set(const void *pattern, uint32_t pattern_len);
+
+/* Decides whether the effects commit. The last call stands. Returns: ok. Statuses: WM_INVALID. */
+WM_IMPORT(outcome_set)
+int64_t wm_raw_outcome_set(uint32_t outcome);
+
+/* Reads a value. Returns: size of the value. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED,
+ * WM_WRONG_TYPE. */
+WM_IMPORT(kv_get)
+int64_t wm_raw_kv_get(const void *key, uint32_t key_len, void *buf, uint32_t buf_cap);
+
+/* Writes a value, which is absent ttl_ms milliseconds after the invocation started. 0: it stays. Returns: ok.
+ * Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(kv_set)
+int64_t wm_raw_kv_set(const void *key, uint32_t key_len, const void *value, uint32_t value_len, int64_t ttl_ms);
+
+/* Removes a key, present or not. Returns: ok. Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(kv_delete)
+int64_t wm_raw_kv_delete(const void *key, uint32_t key_len);
+
+/* Adds to a counter without reading it. An absent one starts from 0. Returns: ok. Statuses: WM_INVALID, WM_LIMIT,
+ * WM_DENIED, WM_WRONG_TYPE. */
+WM_IMPORT(kv_add)
+int64_t wm_raw_kv_add(const void *key, uint32_t key_len, int64_t delta);
+
+/* Reads a page of at most limit keys that start with prefix and follow after in the order of the list. limit 0: as
+ * many as fit. after empty: from the start. Returns: size of the page. Statuses: WM_INVALID, WM_LIMIT, WM_DENIED,
+ * WM_WRONG_TYPE. */
+WM_IMPORT(kv_list)
+int64_t wm_raw_kv_list(const void *prefix, uint32_t prefix_len, const void *after, uint32_t after_len, uint32_t limit,
+    uint32_t flags, void *buf, uint32_t buf_cap);
+
+/* Reads a variable of the plugin. Returns: size of the value. Statuses: WM_NOT_FOUND. */
+WM_IMPORT(config_get)
+int64_t wm_raw_config_get(const void *name, uint32_t name_len, void *buf, uint32_t buf_cap);
+
+/* Writes a line to the plugin's log, with attributes (a list of pairs, or no bytes). Returns: ok. Statuses:
+ * WM_INVALID, WM_LIMIT. */
+WM_IMPORT(log_write)
+int64_t wm_raw_log_write(uint32_t level, const void *message, uint32_t message_len, const void *attrs, uint32_t
+    attrs_len);
+
+/* Reads the clock: nanoseconds since 1970-01-01 UTC. Returns: nanoseconds. */
+WM_IMPORT(clock_now)
+int64_t wm_raw_clock_now(void);
+
+/* Fills the buffer with bytes from a cryptographic source. Returns: bytes filled. */
+WM_IMPORT(random_fill)
+int64_t wm_raw_random_fill(void *buf, uint32_t buf_cap);
+
+/* Begins a call to another service, in the layout of an HTTP request. Nothing is sent. Returns: a handle.
+ * Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(http_open)
+int64_t wm_raw_http_open(const void *head, uint32_t head_len);
+
+/* Appends to the body of a call's request. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(http_write)
+int64_t wm_raw_http_write(uint32_t handle, const void *data, uint32_t data_len);
+
+/* Sends calls at once, and waits until each has the head of a response or has failed. Returns: how many have a
+ * response. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(http_send)
+int64_t wm_raw_http_send(const void *handles, uint32_t handles_len);
+
+/* Reads what became of a call, in the layout of an HTTP response. Returns: size of the HTTP response. Statuses:
+ * WM_NOT_FOUND, WM_INVALID, WM_DENIED. */
+WM_IMPORT(http_head)
+int64_t wm_raw_http_head(uint32_t handle, void *buf, uint32_t buf_cap);
+
+/* Waits for the next bytes of a response's body and copies them. Returns: bytes copied, 0 = end. Statuses:
+ * WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED, WM_TIMEOUT, WM_UNREACHABLE. */
+WM_IMPORT(http_read)
+int64_t wm_raw_http_read(uint32_t handle, void *buf, uint32_t buf_cap);
+
+/* Ends a call. Its handle is void. Returns: ok. Statuses: WM_NOT_FOUND, WM_DENIED. */
+WM_IMPORT(http_close)
+int64_t wm_raw_http_close(uint32_t handle);
+
+#endif

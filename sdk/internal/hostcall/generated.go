@@ -1,0 +1,78 @@
+// Code generated from the lists of package abi by go generate. DO NOT EDIT.
+
+package hostcall
+
+// Host answers the host functions in a native test. The methods mean what the
+// functions of the same name do; slices are valid within the call only.
+type Host interface {
+	// RequestHead reads the request head (SPEC.md, 4). It returns: size of the
+	// request head.
+	RequestHead(buf []byte) int64
+	// RequestBody copies bytes of the request body from offset on. It returns:
+	// bytes copied, 0 = end. Errors: abi.Invalid.
+	RequestBody(offset int64, buf []byte) int64
+	// ResponseHead sets status and header, in the layout of a response head. The
+	// last accepted call stands. It returns: ok. Errors: abi.Invalid, abi.Limit.
+	ResponseHead(head []byte) int64
+	// ResponseWrite appends to the response body. It returns: ok. Errors:
+	// abi.Limit.
+	ResponseWrite(data []byte) int64
+	// RouteSet reports the pattern that the guest's own router matched. Empty:
+	// none. It returns: ok. Errors: abi.Invalid, abi.Limit.
+	RouteSet(pattern string) int64
+	// OutcomeSet decides whether the effects commit. The last call stands. It
+	// returns: ok. Errors: abi.Invalid.
+	OutcomeSet(outcome uint32) int64
+	// KVGet reads a value. It returns: size of the value. Errors: abi.NotFound,
+	// abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+	KVGet(key string, buf []byte) int64
+	// KVSet writes a value, which is absent ttl_ms milliseconds after the
+	// invocation started. 0: it stays. It returns: ok. Errors: abi.Invalid,
+	// abi.Limit, abi.Denied.
+	KVSet(key string, value []byte, ttlMS int64) int64
+	// KVDelete removes a key, present or not. It returns: ok. Errors: abi.Invalid,
+	// abi.Limit, abi.Denied.
+	KVDelete(key string) int64
+	// KVAdd adds to a counter without reading it. An absent one starts from 0. It
+	// returns: ok. Errors: abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+	KVAdd(key string, delta int64) int64
+	// KVList reads a page of at most limit keys that start with prefix and follow
+	// after in the order of the list. limit 0: as many as fit. after empty: from
+	// the start. It returns: size of the page. Errors: abi.Invalid, abi.Limit,
+	// abi.Denied, abi.WrongType.
+	KVList(prefix string, after string, limit uint32, flags uint32, buf []byte) int64
+	// ConfigGet reads a variable of the plugin. It returns: size of the value.
+	// Errors: abi.NotFound.
+	ConfigGet(name string, buf []byte) int64
+	// LogWrite writes a line to the plugin's log, with attributes (a list of pairs,
+	// or no bytes). It returns: ok. Errors: abi.Invalid, abi.Limit.
+	LogWrite(level uint32, message string, attrs []byte) int64
+	// ClockNow reads the clock: nanoseconds since 1970-01-01 UTC. It returns:
+	// nanoseconds.
+	ClockNow() int64
+	// RandomFill fills the buffer with bytes from a cryptographic source. It
+	// returns: bytes filled.
+	RandomFill(buf []byte) int64
+	// HTTPOpen begins a call to another service, in the layout of an HTTP request.
+	// Nothing is sent. It returns: a handle. Errors: abi.Invalid, abi.Limit,
+	// abi.Denied.
+	HTTPOpen(head []byte) int64
+	// HTTPWrite appends to the body of a call's request. It returns: ok. Errors:
+	// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	HTTPWrite(handle uint32, data []byte) int64
+	// HTTPSend sends calls at once, and waits until each has the head of a response
+	// or has failed. It returns: how many have a response. Errors: abi.NotFound,
+	// abi.Invalid, abi.Limit, abi.Denied.
+	HTTPSend(handles []byte) int64
+	// HTTPHead reads what became of a call, in the layout of an HTTP response. It
+	// returns: size of the HTTP response. Errors: abi.NotFound, abi.Invalid,
+	// abi.Denied.
+	HTTPHead(handle uint32, buf []byte) int64
+	// HTTPRead waits for the next bytes of a response's body and copies them. It
+	// returns: bytes copied, 0 = end. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+	// abi.Denied, abi.Timeout, abi.Unreachable.
+	HTTPRead(handle uint32, buf []byte) int64
+	// HTTPClose ends a call. Its handle is void. It returns: ok. Errors:
+	// abi.NotFound, abi.Denied.
+	HTTPClose(handle uint32) int64
+}

@@ -1,0 +1,138 @@
+// Code generated from the lists of package abi by go generate. DO NOT EDIT.
+
+//go:build !wasip1
+
+package hostcall
+
+// RequestHead reads the request head (SPEC.md, 4). It returns: size of the
+// request head.
+func RequestHead(buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.RequestHead(buf) })
+}
+
+// RequestBody copies bytes of the request body from offset on. It returns:
+// bytes copied, 0 = end. Errors: abi.Invalid.
+func RequestBody(offset int64, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.RequestBody(offset, buf) })
+}
+
+// ResponseHead sets status and header, in the layout of a response head. The
+// last accepted call stands. It returns: ok. Errors: abi.Invalid, abi.Limit.
+func ResponseHead(head []byte) int64 {
+	return ask(func(h Host) int64 { return h.ResponseHead(head) })
+}
+
+// ResponseWrite appends to the response body. It returns: ok. Errors:
+// abi.Limit.
+func ResponseWrite(data []byte) int64 {
+	return ask(func(h Host) int64 { return h.ResponseWrite(data) })
+}
+
+// RouteSet reports the pattern that the guest's own router matched. Empty:
+// none. It returns: ok. Errors: abi.Invalid, abi.Limit.
+func RouteSet(pattern string) int64 {
+	return ask(func(h Host) int64 { return h.RouteSet(pattern) })
+}
+
+// OutcomeSet decides whether the effects commit. The last call stands. It
+// returns: ok. Errors: abi.Invalid.
+func OutcomeSet(outcome uint32) int64 {
+	return ask(func(h Host) int64 { return h.OutcomeSet(outcome) })
+}
+
+// KVGet reads a value. It returns: size of the value. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+func KVGet(key string, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.KVGet(key, buf) })
+}
+
+// KVSet writes a value, which is absent ttl_ms milliseconds after the
+// invocation started. 0: it stays. It returns: ok. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func KVSet(key string, value []byte, ttlMS int64) int64 {
+	return ask(func(h Host) int64 { return h.KVSet(key, value, ttlMS) })
+}
+
+// KVDelete removes a key, present or not. It returns: ok. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func KVDelete(key string) int64 {
+	return ask(func(h Host) int64 { return h.KVDelete(key) })
+}
+
+// KVAdd adds to a counter without reading it. An absent one starts from 0. It
+// returns: ok. Errors: abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+func KVAdd(key string, delta int64) int64 {
+	return ask(func(h Host) int64 { return h.KVAdd(key, delta) })
+}
+
+// KVList reads a page of at most limit keys that start with prefix and follow
+// after in the order of the list. limit 0: as many as fit. after empty: from
+// the start. It returns: size of the page. Errors: abi.Invalid, abi.Limit,
+// abi.Denied, abi.WrongType.
+func KVList(prefix string, after string, limit uint32, flags uint32, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.KVList(prefix, after, limit, flags, buf) })
+}
+
+// ConfigGet reads a variable of the plugin. It returns: size of the value.
+// Errors: abi.NotFound.
+func ConfigGet(name string, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.ConfigGet(name, buf) })
+}
+
+// LogWrite writes a line to the plugin's log, with attributes (a list of pairs,
+// or no bytes). It returns: ok. Errors: abi.Invalid, abi.Limit.
+func LogWrite(level uint32, message string, attrs []byte) int64 {
+	return ask(func(h Host) int64 { return h.LogWrite(level, message, attrs) })
+}
+
+// ClockNow reads the clock: nanoseconds since 1970-01-01 UTC. It returns:
+// nanoseconds.
+func ClockNow() int64 {
+	return ask(func(h Host) int64 { return h.ClockNow() })
+}
+
+// RandomFill fills the buffer with bytes from a cryptographic source. It
+// returns: bytes filled.
+func RandomFill(buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.RandomFill(buf) })
+}
+
+// HTTPOpen begins a call to another service, in the layout of an HTTP request.
+// Nothing is sent. It returns: a handle. Errors: abi.Invalid, abi.Limit,
+// abi.Denied.
+func HTTPOpen(head []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPOpen(head) })
+}
+
+// HTTPWrite appends to the body of a call's request. It returns: ok. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func HTTPWrite(handle uint32, data []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPWrite(handle, data) })
+}
+
+// HTTPSend sends calls at once, and waits until each has the head of a response
+// or has failed. It returns: how many have a response. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied.
+func HTTPSend(handles []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPSend(handles) })
+}
+
+// HTTPHead reads what became of a call, in the layout of an HTTP response. It
+// returns: size of the HTTP response. Errors: abi.NotFound, abi.Invalid,
+// abi.Denied.
+func HTTPHead(handle uint32, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPHead(handle, buf) })
+}
+
+// HTTPRead waits for the next bytes of a response's body and copies them. It
+// returns: bytes copied, 0 = end. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+// abi.Denied, abi.Timeout, abi.Unreachable.
+func HTTPRead(handle uint32, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.HTTPRead(handle, buf) })
+}
+
+// HTTPClose ends a call. Its handle is void. It returns: ok. Errors:
+// abi.NotFound, abi.Denied.
+func HTTPClose(handle uint32) int64 {
+	return ask(func(h Host) int64 { return h.HTTPClose(handle) })
+}

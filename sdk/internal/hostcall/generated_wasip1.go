@@ -1,0 +1,236 @@
+// Code generated from the lists of package abi by go generate. DO NOT EDIT.
+
+//go:build wasip1
+
+package hostcall
+
+import "unsafe"
+
+//go:wasmimport wasmoor_v1 request_head
+//go:noescape
+func requestHead(buf unsafe.Pointer, bufLen uint32) int64
+
+// RequestHead reads the request head (SPEC.md, 4). It returns: size of the
+// request head.
+func RequestHead(buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return requestHead(bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 request_body
+//go:noescape
+func requestBody(offset int64, buf unsafe.Pointer, bufLen uint32) int64
+
+// RequestBody copies bytes of the request body from offset on. It returns:
+// bytes copied, 0 = end. Errors: abi.Invalid.
+func RequestBody(offset int64, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return requestBody(offset, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 response_head
+//go:noescape
+func responseHead(head unsafe.Pointer, headLen uint32) int64
+
+// ResponseHead sets status and header, in the layout of a response head. The
+// last accepted call stands. It returns: ok. Errors: abi.Invalid, abi.Limit.
+func ResponseHead(head []byte) int64 {
+	headPtr, headLen := pointer(head)
+	return responseHead(headPtr, headLen)
+}
+
+//go:wasmimport wasmoor_v1 response_write
+//go:noescape
+func responseWrite(data unsafe.Pointer, dataLen uint32) int64
+
+// ResponseWrite appends to the response body. It returns: ok. Errors:
+// abi.Limit.
+func ResponseWrite(data []byte) int64 {
+	dataPtr, dataLen := pointer(data)
+	return responseWrite(dataPtr, dataLen)
+}
+
+//go:wasmimport wasmoor_v1 route_set
+//go:noescape
+func routeSet(pattern string) int64
+
+// RouteSet reports the pattern that the guest's own router matched. Empty:
+// none. It returns: ok. Errors: abi.Invalid, abi.Limit.
+func RouteSet(pattern string) int64 {
+	return routeSet(pattern)
+}
+
+//go:wasmimport wasmoor_v1 outcome_set
+func outcomeSet(outcome uint32) int64
+
+// OutcomeSet decides whether the effects commit. The last call stands. It
+// returns: ok. Errors: abi.Invalid.
+func OutcomeSet(outcome uint32) int64 {
+	return outcomeSet(outcome)
+}
+
+//go:wasmimport wasmoor_v1 kv_get
+//go:noescape
+func kvGet(key string, buf unsafe.Pointer, bufLen uint32) int64
+
+// KVGet reads a value. It returns: size of the value. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+func KVGet(key string, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return kvGet(key, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 kv_set
+//go:noescape
+func kvSet(key string, value unsafe.Pointer, valueLen uint32, ttlMS int64) int64
+
+// KVSet writes a value, which is absent ttl_ms milliseconds after the
+// invocation started. 0: it stays. It returns: ok. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func KVSet(key string, value []byte, ttlMS int64) int64 {
+	valuePtr, valueLen := pointer(value)
+	return kvSet(key, valuePtr, valueLen, ttlMS)
+}
+
+//go:wasmimport wasmoor_v1 kv_delete
+//go:noescape
+func kvDelete(key string) int64
+
+// KVDelete removes a key, present or not. It returns: ok. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func KVDelete(key string) int64 {
+	return kvDelete(key)
+}
+
+//go:wasmimport wasmoor_v1 kv_add
+//go:noescape
+func kvAdd(key string, delta int64) int64
+
+// KVAdd adds to a counter without reading it. An absent one starts from 0. It
+// returns: ok. Errors: abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+func KVAdd(key string, delta int64) int64 {
+	return kvAdd(key, delta)
+}
+
+//go:wasmimport wasmoor_v1 kv_list
+//go:noescape
+func kvList(prefix string, after string, limit uint32, flags uint32, buf unsafe.Pointer, bufLen uint32) int64
+
+// KVList reads a page of at most limit keys that start with prefix and follow
+// after in the order of the list. limit 0: as many as fit. after empty: from
+// the start. It returns: size of the page. Errors: abi.Invalid, abi.Limit,
+// abi.Denied, abi.WrongType.
+func KVList(prefix string, after string, limit uint32, flags uint32, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return kvList(prefix, after, limit, flags, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 config_get
+//go:noescape
+func configGet(name string, buf unsafe.Pointer, bufLen uint32) int64
+
+// ConfigGet reads a variable of the plugin. It returns: size of the value.
+// Errors: abi.NotFound.
+func ConfigGet(name string, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return configGet(name, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 log_write
+//go:noescape
+func logWrite(level uint32, message string, attrs unsafe.Pointer, attrsLen uint32) int64
+
+// LogWrite writes a line to the plugin's log, with attributes (a list of pairs,
+// or no bytes). It returns: ok. Errors: abi.Invalid, abi.Limit.
+func LogWrite(level uint32, message string, attrs []byte) int64 {
+	attrsPtr, attrsLen := pointer(attrs)
+	return logWrite(level, message, attrsPtr, attrsLen)
+}
+
+//go:wasmimport wasmoor_v1 clock_now
+func clockNow() int64
+
+// ClockNow reads the clock: nanoseconds since 1970-01-01 UTC. It returns:
+// nanoseconds.
+func ClockNow() int64 {
+	return clockNow()
+}
+
+//go:wasmimport wasmoor_v1 random_fill
+//go:noescape
+func randomFill(buf unsafe.Pointer, bufLen uint32) int64
+
+// RandomFill fills the buffer with bytes from a cryptographic source. It
+// returns: bytes filled.
+func RandomFill(buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return randomFill(bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 http_open
+//go:noescape
+func httpOpen(head unsafe.Pointer, headLen uint32) int64
+
+// HTTPOpen begins a call to another service, in the layout of an HTTP request.
+// Nothing is sent. It returns: a handle. Errors: abi.Invalid, abi.Limit,
+// abi.Denied.
+func HTTPOpen(head []byte) int64 {
+	headPtr, headLen := pointer(head)
+	return httpOpen(headPtr, headLen)
+}
+
+//go:wasmimport wasmoor_v1 http_write
+//go:noescape
+func httpWrite(handle uint32, data unsafe.Pointer, dataLen uint32) int64
+
+// HTTPWrite appends to the body of a call's request. It returns: ok. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func HTTPWrite(handle uint32, data []byte) int64 {
+	dataPtr, dataLen := pointer(data)
+	return httpWrite(handle, dataPtr, dataLen)
+}
+
+//go:wasmimport wasmoor_v1 http_send
+//go:noescape
+func httpSend(handles unsafe.Pointer, handlesLen uint32) int64
+
+// HTTPSend sends calls at once, and waits until each has the head of a response
+// or has failed. It returns: how many have a response. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied.
+func HTTPSend(handles []byte) int64 {
+	handlesPtr, handlesLen := pointer(handles)
+	return httpSend(handlesPtr, handlesLen)
+}
+
+//go:wasmimport wasmoor_v1 http_head
+//go:noescape
+func httpHead(handle uint32, buf unsafe.Pointer, bufLen uint32) int64
+
+// HTTPHead reads what became of a call, in the layout of an HTTP response. It
+// returns: size of the HTTP response. Errors: abi.NotFound, abi.Invalid,
+// abi.Denied.
+func HTTPHead(handle uint32, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return httpHead(handle, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 http_read
+//go:noescape
+func httpRead(handle uint32, buf unsafe.Pointer, bufLen uint32) int64
+
+// HTTPRead waits for the next bytes of a response's body and copies them. It
+// returns: bytes copied, 0 = end. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+// abi.Denied, abi.Timeout, abi.Unreachable.
+func HTTPRead(handle uint32, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return httpRead(handle, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 http_close
+func httpClose(handle uint32) int64
+
+// HTTPClose ends a call. Its handle is void. It returns: ok. Errors:
+// abi.NotFound, abi.Denied.
+func HTTPClose(handle uint32) int64 {
+	return httpClose(handle)
+}
