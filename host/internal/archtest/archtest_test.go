@@ -32,7 +32,8 @@ manifest          -> plugin limit
 router            -> plugin
 store             -> fault
 store/badger/inspect ->
-store/badger      -> store store/badger/inspect
+store/certify     -> store
+store/badger      -> store store/certify store/badger/inspect
 store/storetest   -> store
 field             ->
 egress            -> limit field

@@ -24,6 +24,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // Config says where and how to keep a store. The zero value of every field but
@@ -47,9 +48,9 @@ type Config struct {
 	// a full disk, and made again once there is room. Default 64 MiB; below 0
 	// none.
 	Reserve int64
-	// WindowKeys and WindowBytes bound the memory of recent writes. Effects
-	// that read a snapshot older than it are a conflict. Defaults 262,144 keys
-	// and 64 MiB.
+	// WindowKeys and WindowBytes bound the memory of recent writes, of which those
+	// older than certify.Horizon take a quarter at most. Effects that read a
+	// snapshot older than it are a conflict. Defaults 1,048,576 keys and 256 MiB.
 	WindowKeys  int
 	WindowBytes int
 	// MaxSnapshotAge is how long a snapshot stays readable while commits go on;
@@ -76,8 +77,8 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	orDefault(&c.MinFree, 256<<20)
 	orDefault(&c.Reserve, 64<<20)
-	orDefault(&c.WindowKeys, 1<<18)
-	orDefault(&c.WindowBytes, 64<<20)
+	orDefault(&c.WindowKeys, 1<<20)
+	orDefault(&c.WindowBytes, 256<<20)
 	orDefault(&c.MaxSnapshotAge, 5*time.Minute)
 	orDefault(&c.SweepEvery, 30*time.Second)
 	orDefault(&c.ScrubEvery, 24*time.Hour)
@@ -238,11 +239,11 @@ func start(cfg Config, db *badger.DB, g *guard, h *halt) (_ *Store, err error) {
 	revision := store.Revision(db.MaxVersion())
 	s.epochs = epochs{published: revision, maxAge: cfg.MaxSnapshotAge, now: cfg.Clock}
 	db.SetDiscardTs(uint64(revision))
-	c := newCommitter(s, cfg, revision)
-	unswept, err := s.load(c)
+	unswept, err := s.load()
 	if err != nil {
 		return nil, errors.Join(err, s.watermark.close())
 	}
+	c := newCommitter(s, s.resume(revision, cfg))
 	s.scrub = newScrub(s, cfg.ScrubEvery) // before anything can find damage
 	s.scrub.start()
 	h.store.Store(s)
@@ -303,9 +304,19 @@ func checkFormatRecord(b []byte) error {
 // latest returns a transaction that reads the newest version of everything.
 func (s *Store) latest() *badger.Txn { return s.db.NewTransactionAt(s.db.MaxVersion(), false) }
 
-// load reads usage records and dropped spaces into s and c, and returns the
-// dropped spaces that are still to be swept.
-func (s *Store) load(c *committer) (unswept []store.Space, err error) {
+// resume returns the log that goes on after what was loaded.
+func (s *Store) resume(revision store.Revision, cfg Config) *certify.Log {
+	dropped := make(map[store.Space]bool)
+	for space := range *s.dropped.Load() {
+		dropped[space] = true
+	}
+	bounds := certify.Bounds{Keys: cfg.WindowKeys, Bytes: cfg.WindowBytes}
+	return certify.New(revision, maps.Clone(s.usage), dropped, bounds)
+}
+
+// load reads usage records and dropped spaces, and returns the dropped spaces
+// that are still to be swept.
+func (s *Store) load() (unswept []store.Space, err error) {
 	txn := s.latest()
 	defer txn.Discard()
 	var bad error
@@ -315,7 +326,7 @@ func (s *Store) load(c *committer) (unswept []store.Space, err error) {
 			if !ok {
 				return errRecord
 			}
-			s.usage[spaceOf(item.Key())], c.usage[spaceOf(item.Key())] = u, u
+			s.usage[spaceOf(item.Key())] = u
 			return nil
 		})
 		return bad == nil
@@ -326,7 +337,7 @@ func (s *Store) load(c *committer) (unswept []store.Space, err error) {
 	dropped := make(map[store.Space]store.Revision)
 	err = scan{txn, []byte{kindDropped}, []byte{kindDropped + 1}}.run(false, func(item *badger.Item) bool {
 		space := spaceOf(item.Key())
-		dropped[space], c.dropped[space] = store.Revision(item.Version()), true
+		dropped[space] = store.Revision(item.Version())
 		bad = item.Value(func(b []byte) error {
 			if len(b) != 1 {
 				return errRecord
@@ -375,11 +386,11 @@ func (s *Store) Usage(space store.Space) (store.Usage, error) {
 	return s.usage[space], nil
 }
 
-func (s *Store) noteUsage(spaces map[store.Space]struct{}, from map[store.Space]store.Usage) {
+func (s *Store) noteUsage(spaces map[store.Space]struct{}, log *certify.Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for space := range spaces {
-		s.usage[space] = from[space]
+		s.usage[space] = log.Usage(space)
 	}
 }
 
@@ -392,7 +403,7 @@ func (s *Store) Drop(ctx context.Context, space store.Space) error {
 	if ctx.Err() != nil {
 		return fault.Wrap(fault.Deadline, "drop", "out of time before the key space was dropped; nothing was done", ctx.Err())
 	}
-	r := s.newRequest(dropSpace, space)
+	r := s.newRequest(certify.Drop, space)
 	defer s.freeRequest(r)
 	r.shrinks = true
 	if _, err := s.submit(r); err != nil {

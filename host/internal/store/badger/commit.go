@@ -10,48 +10,27 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
-)
-
-// requestKind is what the committer is asked to do.
-type requestKind uint8
-
-const (
-	commitEffects requestKind = iota
-	sweepExpired              // delete what is still as expired as it was when found
-	dropSpace                 // tombstone a space
-	sweepDropped              // delete keys of a tombstoned space
-	closeDropped              // note that a tombstoned space is empty
+	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // request is one piece of work for the committer. Everything that can be done
 // without it (encoding, reading what is to be overwritten) is done before, in
 // the goroutine that asks.
 type request struct {
-	kind    requestKind
-	effects *store.Effects // commitEffects
-	space   store.Space
-	writes  []write
-	seen    store.Revision // what the writes' prior states were read at
-	shrinks bool           // only deletes: let through when the disk is nearly full
-	entries int64          // upper bounds of what it adds to a Badger batch
+	entry   certify.Entry
+	encoded []encoded // of each write of the entry
+	shrinks bool      // only deletes: let through when the disk is nearly full
+	entries int64     // upper bounds of what it adds to a Badger batch
 	bytes   int64
 
-	revision store.Revision
-	err      error
-	done     chan struct{}
+	err  error
+	done chan struct{}
 }
 
-// write is one op, prepared.
-type write struct {
-	kind         store.OpKind
-	space        store.Space // the request's, or its records
-	key          []byte      // within the space
+// encoded is how a write goes to disk.
+type encoded struct {
 	dataKey      []byte
 	record, tail []byte // of a set
-	next         state  // of a set
-	delta        int64  // of an add
-	prior        state  // at request.seen
-	expires      int64  // sweepExpired: what it must still be
 }
 
 // Upper bounds of what a write takes in a Badger batch: the record, its tail,
@@ -64,23 +43,25 @@ const (
 )
 
 // newRequest returns an empty request; freeRequest takes it back.
-func (s *Store) newRequest(kind requestKind, space store.Space) *request {
+func (s *Store) newRequest(kind certify.Kind, space store.Space) *request {
 	r, _ := s.requests.Get().(*request)
 	if r == nil {
 		r = &request{done: make(chan struct{}, 1)}
 	}
-	*r = request{kind: kind, space: space, writes: r.writes[:0], done: r.done}
+	entry := certify.Entry{Kind: kind, Space: space, Writes: r.entry.Writes[:0]}
+	*r = request{entry: entry, encoded: r.encoded[:0], done: r.done}
 	return r
 }
 
 // freeRequest keeps r's memory for the next one, without what it points to.
 func (s *Store) freeRequest(r *request) {
 	const keep = 64 // a large commit's memory is not worth keeping
-	if cap(r.writes) > keep {
-		r.writes = nil
+	if cap(r.encoded) > keep {
+		r.entry.Writes, r.encoded = nil, nil
 	}
-	clear(r.writes[:cap(r.writes)])
-	r.effects, r.err = nil, nil
+	clear(r.entry.Writes[:cap(r.entry.Writes)])
+	clear(r.encoded[:cap(r.encoded)])
+	r.entry.Effects, r.err = nil, nil
 	s.requests.Put(r)
 }
 
@@ -95,9 +76,9 @@ func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, e
 	if ctx.Err() != nil {
 		return 0, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
 	}
-	r := s.newRequest(commitEffects, e.Space)
+	r := s.newRequest(certify.Commit, e.Space)
 	defer s.freeRequest(r)
-	r.effects = e
+	r.entry.Effects = e
 	if err := s.prepare(r); err != nil {
 		return 0, err
 	}
@@ -110,7 +91,7 @@ func (s *Store) submit(r *request) (store.Revision, error) {
 		return 0, errClosed
 	}
 	<-r.done
-	return r.revision, r.err
+	return r.entry.Revision, r.err
 }
 
 var errClosed = fault.New(fault.Unavailable, "commit", "the store is closed; nothing was done")
@@ -165,62 +146,66 @@ func (s *Store) prepare(r *request) error {
 		return errClosed
 	}
 	defer s.leave()
-	r.seen = s.epochs.newest()
-	txn := s.db.NewTransactionAt(uint64(r.seen), false)
+	r.entry.Seen = s.epochs.newest()
+	txn := s.db.NewTransactionAt(uint64(r.entry.Seen), false)
 	defer txn.Discard()
 	r.shrinks = true
-	for i := range r.effects.Ops {
-		if err := r.prepare(txn, r.space, &r.effects.Ops[i]); err != nil {
+	e := r.entry.Effects
+	for i := range e.Ops {
+		if err := r.prepare(txn, e.Space, &e.Ops[i]); err != nil {
 			return s.checked(err)
 		}
 	}
-	if record := r.effects.Record; record != nil {
-		return s.checked(r.prepare(txn, r.space.Records(), record))
+	if e.Record != nil {
+		return s.checked(r.prepare(txn, e.Space.Records(), e.Record))
 	}
 	return nil
 }
 
 // prepare appends the write of op to space.
-func (r *request) prepare(txn *badger.Txn, space store.Space, op *store.Op) (err error) {
-	w := write{kind: op.Kind, space: space, key: op.Key, dataKey: spaceKey(kindData, space, op.Key)}
+func (r *request) prepare(txn *badger.Txn, space store.Space, op *store.Op) error {
+	w := certify.Write{Kind: op.Kind, Space: space, Key: op.Key}
+	var enc encoded
 	switch op.Kind {
 	case store.OpSet:
-		w.next = stateOf(op.Value)
-		w.record, w.tail = encodeRecord(op.Value)
+		w.Next = certify.StateOf(op.Value)
+		enc.record, enc.tail = encodeRecord(op.Value)
 		r.shrinks = false
 	case store.OpAdd:
-		w.delta = op.Delta
+		w.Delta = op.Delta
 		r.shrinks = false
 	}
-	if w.prior, err = readState(txn, w.dataKey); err != nil {
-		return err
-	}
-	r.add(w)
-	return nil
+	return r.add(txn, w, enc)
 }
 
-// add appends a write and counts what it takes.
-func (r *request) add(w write) {
-	r.writes = append(r.writes, w)
+// add appends a write with what is there, and counts what it takes.
+func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded) (err error) {
+	enc.dataKey = spaceKey(kindData, w.Space, w.Key)
+	if w.Prior, err = readState(txn, enc.dataKey); err != nil {
+		return err
+	}
+	r.entry.Writes = append(r.entry.Writes, w)
+	r.encoded = append(r.encoded, enc)
 	r.entries += entriesPerWrite
-	r.bytes += int64(bytesPerWrite + len(w.key) + len(w.record) + len(w.tail))
-	if w.kind == store.OpAdd {
+	r.bytes += int64(bytesPerWrite + len(w.Key) + len(enc.record) + len(enc.tail))
+	if w.Kind == store.OpAdd {
 		r.bytes += 1 + 8 + 8 // the sum with its expiry, which does not move
 	}
-	if w.next.expires != 0 {
-		r.bytes += int64(len(w.key))
+	if w.Next.Expires != 0 {
+		r.bytes += int64(len(w.Key))
 	}
+	return nil
 }
 
 // readState reads the state of a data key. No open snapshot guards the read:
 // should compaction discard the version it looks for, then the key was written
 // since, and the committer knows.
-func readState(txn *badger.Txn, dataKey []byte) (state, error) {
+func readState(txn *badger.Txn, dataKey []byte) (certify.State, error) {
 	v, ok, err := readValue(txn, dataKey)
 	if err != nil || !ok {
-		return state{}, err
+		return certify.State{}, err
 	}
-	return stateOf(v), nil
+	return certify.StateOf(v), nil
 }
 
 // queue passes requests to the committer in order. It has no bound of its own:

@@ -8,6 +8,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // janitor is the background work, in one goroutine: it sweeps expired values
@@ -101,7 +102,7 @@ func (j *janitor) expired(ctx context.Context) error {
 			return nil
 		}
 		for space, writes := range found {
-			if err := j.submit(sweepExpired, space, writes); err != nil {
+			if err := j.submit(certify.SweepExpired, space, writes); err != nil {
 				return err
 			}
 		}
@@ -111,12 +112,12 @@ func (j *janitor) expired(ctx context.Context) error {
 
 // findExpired returns up to sweepStep index entries of keys expired at now.
 // What they point to is read by the committer: it may have changed.
-func (j *janitor) findExpired(now int64) (map[store.Space][]write, error) {
-	found := make(map[store.Space][]write)
+func (j *janitor) findExpired(now int64) (map[store.Space][]certify.Write, error) {
+	found := make(map[store.Space][]certify.Write)
 	n := 0
 	err := j.read(func(txn *badger.Txn) error {
 		var bad error
-		err := scan{txn, []byte{kindExpiry}, expiryKey(now+1, 0, "")[:9]}.run(false, func(item *badger.Item) bool {
+		err := scan{txn, []byte{kindExpiry}, expiryKey(now+1, 0, nil)[:9]}.run(false, func(item *badger.Item) bool {
 			expires, space, ok := parseExpiryKey(item.Key())
 			if !ok {
 				bad = errRecord
@@ -126,8 +127,8 @@ func (j *janitor) findExpired(now int64) (map[store.Space][]write, error) {
 			if key, bad = item.ValueCopy(nil); bad != nil {
 				return false
 			}
-			found[space.Owner()] = append(found[space.Owner()], write{
-				kind: store.OpDelete, space: space, key: key, dataKey: spaceKey(kindData, space, key), expires: expires,
+			found[space.Owner()] = append(found[space.Owner()], certify.Write{
+				Kind: store.OpDelete, Space: space, Key: key, Expires: expires,
 			})
 			n++
 			return n < sweepStep
@@ -167,9 +168,9 @@ func (j *janitor) sweep(ctx context.Context, space store.Space) error {
 			return err
 		}
 		if len(keys) == 0 {
-			return j.submit(closeDropped, space, nil)
+			return j.submit(certify.CloseDropped, space, nil)
 		}
-		if err := j.submit(sweepDropped, space, keys); err != nil {
+		if err := j.submit(certify.SweepDropped, space, keys); err != nil {
 			return err
 		}
 	}
@@ -178,12 +179,11 @@ func (j *janitor) sweep(ctx context.Context, space store.Space) error {
 
 // findKeys returns up to sweepStep keys of a space, or once there are none, of
 // its records.
-func (j *janitor) findKeys(space store.Space) (keys []write, err error) {
+func (j *janitor) findKeys(space store.Space) (keys []certify.Write, err error) {
 	err = j.read(func(txn *badger.Txn) (err error) {
 		for _, area := range []store.Space{space, space.Records()} {
 			err = scan{txn, spaceKey(kindData, area, nil), spaceEnd(kindData, area)}.run(false, func(item *badger.Item) bool {
-				dataKey := item.KeyCopy(nil)
-				keys = append(keys, write{kind: store.OpDelete, space: area, key: dataKey[prefixSize:], dataKey: dataKey})
+				keys = append(keys, certify.Write{Kind: store.OpDelete, Space: area, Key: item.KeyCopy(nil)[prefixSize:]})
 				return len(keys) < sweepStep
 			})
 			if err != nil || len(keys) > 0 {
@@ -205,19 +205,17 @@ func (j *janitor) read(f func(*badger.Txn) error) error {
 }
 
 // submit has the committer delete what writes name.
-func (j *janitor) submit(kind requestKind, space store.Space, writes []write) error {
+func (j *janitor) submit(kind certify.Kind, space store.Space, writes []certify.Write) error {
 	r := j.store.newRequest(kind, space)
 	defer j.store.freeRequest(r)
 	r.shrinks = true
-	r.seen = j.store.epochs.newest()
-	txn := j.store.db.NewTransactionAt(uint64(r.seen), false)
+	r.entry.Seen = j.store.epochs.newest()
+	txn := j.store.db.NewTransactionAt(uint64(r.entry.Seen), false)
 	defer txn.Discard()
 	for _, w := range writes {
-		var err error
-		if w.prior, err = readState(txn, w.dataKey); err != nil {
+		if err := r.add(txn, w, encoded{}); err != nil {
 			return err
 		}
-		r.add(w)
 	}
 	_, err := j.store.submit(r)
 	return err

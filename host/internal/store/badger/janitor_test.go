@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // onDisk returns how many live Badger keys start with kind.
@@ -109,7 +110,7 @@ func TestSweepLosesAgainstASet(t *testing.T) {
 	wantCode(t, "set", setTTL(s, clock, 1, "renewed", []byte("new"), time.Second), "")
 	wantCode(t, "set", setTTL(s, clock, 1, "kept", []byte("new"), 0), "")
 	wantCode(t, "delete", transact(s, func(tx *store.Tx) error { return tx.Delete([]byte("deleted")) }), "")
-	if err := s.janitor.submit(sweepExpired, 1, found[1]); err != nil {
+	if err := s.janitor.submit(certify.SweepExpired, 1, found[1]); err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{"renewed": "new", "kept": "new", "gone": "", "deleted": ""} {
@@ -145,7 +146,7 @@ func TestSweepDropped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.janitor.submit(sweepDropped, 1, first); err != nil {
+	if err := s.janitor.submit(certify.SweepDropped, 1, first); err != nil {
 		t.Fatal(err)
 	}
 	wantCounts(t, s, keys+1-sweepStep, 0, keys+1-sweepStep)

@@ -107,12 +107,12 @@ func spaceOf(key []byte) store.Space {
 	return store.Space(binary.BigEndian.Uint64(key[1:prefixSize]))
 }
 
-func expiryKey(expires int64, space store.Space, key string) []byte {
+func expiryKey(expires int64, space store.Space, key []byte) []byte {
 	b := make([]byte, 0, expirySize)
 	b = append(b, kindExpiry)
 	b = binary.BigEndian.AppendUint64(b, uint64(expires))
 	b = binary.BigEndian.AppendUint64(b, uint64(space))
-	return appendHash(b, []byte(key))
+	return appendHash(b, key)
 }
 
 func parseExpiryKey(b []byte) (expires int64, space store.Space, ok bool) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // TestLayout pins the bytes on disk: a change here is a new format.
@@ -19,7 +20,7 @@ func TestLayout(t *testing.T) {
 		"end":      spaceEnd(kindData, 0x01ff),
 		"last end": spaceEnd(kindData, ^store.Space(0)),
 		"tail key": tailKey(spaceKey(kindData, 1, []byte("k"))),
-		"expiry":   expiryKey(0x0304, 1, "k"),
+		"expiry":   expiryKey(0x0304, 1, []byte("k")),
 		"record":   record,
 		"expiring": expiring,
 		"usage":    encodeUsage(store.Usage{Keys: 1, Bytes: 0x0203}),
@@ -73,7 +74,7 @@ func TestRecordLengths(t *testing.T) {
 			if len(record) >= valueThreshold {
 				t.Fatalf("a record of %d bytes would go to the value log", len(record))
 			}
-			if got := stateOf(v).hasTail(); got != (tail != nil) {
+			if got := isLong(certify.StateOf(v)); got != (tail != nil) {
 				t.Fatalf("size %d, expires %d: hasTail %v, tail of %d bytes", size, expires, got, len(tail))
 			}
 			back, more, err := decodeRecord(record)
@@ -85,11 +86,11 @@ func TestRecordLengths(t *testing.T) {
 }
 
 func TestParseExpiryKey(t *testing.T) {
-	expires, space, ok := parseExpiryKey(expiryKey(77, 5, "k"))
+	expires, space, ok := parseExpiryKey(expiryKey(77, 5, []byte("k")))
 	if !ok || expires != 77 || space != 5 {
 		t.Errorf("got %d, %d, %v", expires, space, ok)
 	}
-	for _, bad := range [][]byte{nil, {kindExpiry}, append(expiryKey(1, 1, "k"), 0), spaceKey(kindData, 1, make([]byte, 24))} {
+	for _, bad := range [][]byte{nil, {kindExpiry}, append(expiryKey(1, 1, []byte("k")), 0), spaceKey(kindData, 1, make([]byte, 24))} {
 		if _, _, ok := parseExpiryKey(bad); ok {
 			t.Errorf("%x is taken for an expiry key", bad)
 		}

@@ -1,4 +1,4 @@
-package badger
+package certify
 
 import (
 	"math/rand/v2"
@@ -15,7 +15,7 @@ func TestWindowModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		maxKeys := rapid.SampledFrom([]int{1, 10, 500, 100000}).Draw(t, "max keys")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		w := newWindow(maxKeys, 1<<30, 0)
+		w := newWindow(Bounds{Keys: maxKeys, Bytes: 1 << 30}, 0)
 		model := map[string]store.Revision{}
 		var rev store.Revision
 		universe := 1 + rng.IntN(2000)
@@ -26,10 +26,12 @@ func TestWindowModel(t *testing.T) {
 			if ascending {
 				key = windowKey(int(rev))
 			}
-			w.write(1, []byte(key), rev, state{size: int64(rev)})
+			w.passed(int64(rev) * 100)
+			w.write(1, []byte(key), rev, State{Size: int64(rev)})
+			w.forget()
 			model[key] = rev
 			if rng.IntN(10) == 0 {
-				w.evict(rev - store.Revision(rng.IntN(5)))
+				w.release(rev - min(rev, store.Revision(rng.IntN(5))))
 			}
 		}
 		for range 200 {
@@ -87,32 +89,67 @@ func checkChunks(t *rapid.T, w *window) {
 			t.Fatal("an empty space is kept")
 		}
 	}
-	listed := 0
+	listed, counted, cost, lapsed := 0, 0, 0, true
 	for it := w.oldest; it != nil; it = it.next {
 		listed++
+		lapsed = lapsed && it != w.counted
+		if it.lapsed != lapsed || it.lapsed && it.rev > w.horizon {
+			t.Fatalf("item %x of revision %d, horizon %d: lapsed %v, want %v", it.key, it.rev, w.horizon, it.lapsed, lapsed)
+		}
+		if !it.lapsed {
+			counted++
+			cost += it.cost()
+		}
 		if it.next != nil && it.next.rev < it.rev {
 			t.Fatal("items are not in order of revision")
 		}
 	}
-	if n != w.keys || listed != w.keys {
-		t.Fatalf("%d items in chunks, %d in order, %d counted", n, listed, w.keys)
+	if n != listed || counted != w.keys || cost != w.bytes {
+		t.Fatalf("%d items in chunks, %d in order; %d with %d bytes count, want %d with %d", n, listed, w.keys, w.bytes, counted, cost)
 	}
 }
 
-func TestWindowEvictsByBytesNeverUnpublished(t *testing.T) {
-	w := newWindow(1000, 3*(itemCost+2), 0)
+func TestWindowForgetsByBytes(t *testing.T) {
+	w := newWindow(Bounds{Keys: 1000, Bytes: 3 * (itemCost + 2)}, 0)
 	for rev := range store.Revision(10) {
-		w.write(1, []byte(windowKey(int(rev))), rev+1, state{})
+		w.write(1, []byte(windowKey(int(rev))), rev+1, State{})
+		w.forget()
 	}
-	w.evict(4)
-	if w.horizon != 4 || w.keys != 6 {
-		t.Fatalf("horizon %d with %d keys, want 4 with 6: revision 5 is not published", w.horizon, w.keys)
-	}
-	w.evict(10)
 	if w.horizon != 7 || w.keys != 3 {
 		t.Fatalf("horizon %d with %d keys, want 7 with 3", w.horizon, w.keys)
 	}
-	if w.find(1, []byte(windowKey(0))) != nil || w.find(1, []byte(windowKey(9))) == nil || w.find(2, nil) != nil {
+	w.release(4)
+	if w.find(1, []byte(windowKey(3))) != nil || w.find(1, []byte(windowKey(4))) == nil {
+		t.Fatal("revision 5 is not released, and its state is gone; or that of 4 is kept")
+	}
+	w.release(10)
+	if w.find(1, []byte(windowKey(6))) != nil || w.find(1, []byte(windowKey(7))) == nil || w.find(2, nil) != nil {
 		t.Fatal("find disagrees")
+	}
+}
+
+// TestWindowForgetsByTime: writes of the last 30 s stay up to the bounds, older
+// ones up to a quarter.
+func TestWindowForgetsByTime(t *testing.T) {
+	w := newWindow(Bounds{Keys: 100, Bytes: 1 << 30}, 0)
+	write := func(n int, at int64) {
+		w.passed(at)
+		w.write(1, []byte(windowKey(n)), store.Revision(n), State{})
+		w.forget()
+	}
+	for n := range 80 {
+		write(n+1, int64(n))
+	}
+	if w.keys != 80 {
+		t.Fatalf("%d of 80 young writes are kept", w.keys)
+	}
+	write(81, Horizon.Milliseconds()+40) // 40 are older than that by now
+	if w.keys != 41 || w.horizon != 40 {
+		t.Fatalf("%d writes are kept above %d, want 41 above 40", w.keys, w.horizon)
+	}
+	write(82, 10) // a clock that went back
+	write(83, 1<<40)
+	if w.keys != 25 || w.horizon != 58 {
+		t.Fatalf("%d writes are kept above %d, want a quarter of 100 above 58", w.keys, w.horizon)
 	}
 }

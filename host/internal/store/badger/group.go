@@ -1,0 +1,170 @@
+package badger
+
+import (
+	"encoding/binary"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/certify"
+)
+
+// group is what one Badger transaction will write.
+type group struct {
+	decided []*request // to answer, rejected ones too
+	taken   int        // how many of them were accepted
+	pending []pending
+	index   map[string]int           // of pending, by data key
+	spaces  map[store.Space]struct{} // whose usage record to write
+	other   map[string][]byte        // further entries; nil = delete
+	drops   []store.Space            // spaces to hide from later snapshots
+	entries int64
+	bytes   int64
+}
+
+// pending is what a group leaves at one key.
+type pending struct {
+	encoded
+	state    certify.State
+	dropTail bool
+}
+
+// What a request adds to a batch beside its writes: a usage record and that of
+// the revision.
+const (
+	usageEntries = 2
+	usageEntry   = prefixSize + 16 + entryOverhead
+)
+
+func newGroup() group {
+	return group{
+		index:  make(map[string]int),
+		spaces: make(map[store.Space]struct{}),
+		other:  make(map[string][]byte),
+	}
+}
+
+// hasRoom reports whether r fits into a Badger batch with the others.
+func (g *group) hasRoom(s *Store, r *request) bool {
+	return g.entries+r.entries+usageEntries <= s.maxEntries && g.bytes+r.bytes+usageEntry <= s.maxBytes
+}
+
+// take counts an accepted request.
+func (g *group) take(r *request) {
+	g.taken++
+	g.entries += r.entries + usageEntries
+	g.bytes += r.bytes + usageEntry
+}
+
+// reset empties the group and keeps its memory.
+func (g *group) reset() {
+	clear(g.decided)
+	clear(g.pending)
+	clear(g.index)
+	clear(g.spaces)
+	clear(g.other)
+	g.decided, g.pending, g.drops = g.decided[:0], g.pending[:0], g.drops[:0]
+	g.taken, g.entries, g.bytes = 0, 0, 0
+}
+
+// drop tombstones a space.
+func (g *group) drop(space store.Space) {
+	g.other[string(spaceKey(kindDropped, space, nil))] = []byte{stillSweeping}
+	g.other[string(spaceKey(kindUsage, space, nil))] = nil
+	delete(g.spaces, space)
+	g.drops = append(g.drops, space)
+}
+
+// write takes the writes of an accepted request in.
+func (g *group) write(r *request) {
+	for i := range r.entry.Writes {
+		w := &r.entry.Writes[i]
+		if r.entry.Kind == certify.SweepExpired && w.Prior.Expires != w.Expires {
+			g.other[string(expiryKey(w.Expires, w.Space, w.Key))] = nil // it was set meanwhile
+			continue
+		}
+		if w.Changes() {
+			g.put(w, &r.encoded[i])
+		}
+	}
+}
+
+// put takes one write in, over an earlier one to its key.
+func (g *group) put(w *certify.Write, enc *encoded) {
+	i, ok := g.index[string(enc.dataKey)]
+	if !ok {
+		i = len(g.pending)
+		g.index[string(enc.dataKey)] = i
+		g.pending = append(g.pending, pending{})
+	}
+	dropTail := g.pending[i].dropTail || isLong(w.Prior)
+	g.pending[i] = pending{encoded: *enc, state: w.Next, dropTail: dropTail}
+	g.move(w)
+}
+
+// move moves a key's entry in the expiry index.
+func (g *group) move(w *certify.Write) {
+	if w.Prior.Expires == w.Next.Expires {
+		return
+	}
+	if w.Prior.Expires != 0 {
+		g.other[string(expiryKey(w.Prior.Expires, w.Space, w.Key))] = nil
+	}
+	if w.Next.Expires != 0 {
+		g.other[string(expiryKey(w.Next.Expires, w.Space, w.Key))] = w.Key
+	}
+}
+
+// fill puts the group into a Badger transaction; published is the revision of
+// the group before.
+func (g *group) fill(txn *badger.Txn, published store.Revision, log *certify.Log) error {
+	for i := range g.pending {
+		if err := g.pending[i].fill(txn); err != nil {
+			return err
+		}
+	}
+	if err := txn.Set(revisionKey, binary.LittleEndian.AppendUint64(nil, uint64(published))); err != nil {
+		return err
+	}
+	for space := range g.spaces {
+		if err := txn.Set(spaceKey(kindUsage, space, nil), encodeUsage(log.Usage(space))); err != nil {
+			return err
+		}
+	}
+	for key, value := range g.other {
+		if err := put(txn, []byte(key), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pending) fill(txn *badger.Txn) error {
+	record := p.record
+	if p.state.Exists && record == nil { // a counter that was added to
+		record, _ = encodeRecord(store.Value{Data: store.AppendCounter(nil, p.state.N), Expires: p.state.Expires})
+	}
+	if p.tail != nil || p.dropTail {
+		if err := put(txn, tailKey(p.dataKey), p.tail); err != nil {
+			return err
+		}
+	}
+	return put(txn, p.dataKey, record)
+}
+
+// put sets key to value, or deletes it when value is nil.
+func put(txn *badger.Txn, key, value []byte) error {
+	if value == nil {
+		return txn.Delete(key)
+	}
+	return txn.Set(key, value)
+}
+
+// isLong reports whether the record of a state goes on in a tail.
+func isLong(s certify.State) bool {
+	head := int64(1)
+	if s.Expires != 0 {
+		head += 8
+	}
+	return s.Exists && head+s.Size > maxInline
+}

@@ -1,0 +1,69 @@
+package certify
+
+import (
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// plan works out the state after each write of a commit, and what that changes
+// in the space's usage.
+func (e *Entry) plan() (delta store.Usage, err error) {
+	now := e.Effects.Now.UnixMilli()
+	for i := range e.Writes {
+		w := &e.Writes[i]
+		if w.Kind == store.OpAdd {
+			if w.Next, err = w.sum(now); err != nil {
+				return delta, err
+			}
+		}
+		w.count(&delta)
+	}
+	return delta, nil
+}
+
+// count adds to u what w changes.
+func (w *Write) count(u *store.Usage) {
+	if w.Prior.Exists {
+		u.Keys--
+		u.Bytes -= int64(len(w.Key)) + w.Prior.Size
+	}
+	if w.Next.Exists {
+		u.Keys++
+		u.Bytes += int64(len(w.Key)) + w.Next.Size
+	}
+}
+
+// sum is the state of a counter after an add.
+func (w *Write) sum(now int64) (State, error) {
+	next := State{Exists: true, Size: 8, Counter: true}
+	if w.Prior.Exists && (w.Prior.Expires == 0 || w.Prior.Expires > now) {
+		if !w.Prior.Counter {
+			return State{}, store.NotCounter(w.Key)
+		}
+		next.N, next.Expires = w.Prior.N, w.Prior.Expires
+	}
+	n, ok := store.AddCounter(next.N, w.Delta)
+	if !ok {
+		return State{}, store.Overflow(w.Key)
+	}
+	next.N = n
+	return next, nil
+}
+
+func add(u, delta store.Usage) store.Usage {
+	return store.Usage{Keys: u.Keys + delta.Keys, Bytes: u.Bytes + delta.Bytes}
+}
+
+// checkQuota refuses growth over the quota. A space that is over it already,
+// because the quota was lowered, may still shrink.
+func checkQuota(q store.Quota, u, delta store.Usage) error {
+	if q.Keys > 0 && u.Keys > q.Keys && delta.Keys > 0 {
+		return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the key space would hold %d keys, its quota is %d; delete keys or ask the operator for more", u.Keys, q.Keys))
+	}
+	if q.Bytes > 0 && u.Bytes > q.Bytes && delta.Bytes > 0 {
+		return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the key space would hold %d bytes, its quota is %d; delete keys or ask the operator for more", u.Bytes, q.Bytes))
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package certify
+
+import (
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// window remembers the latest write to each recently written key: when, and
+// what it left there. It answers the two questions of certification (was this
+// key, was anything in this interval written after a snapshot), and knows the
+// state of keys that may not be on disk yet.
+//
+// Every write later than horizon counts, and is kept. What is older counts no
+// more, and is kept until it is released: when that happens changes no answer.
+type window struct {
+	max      Bounds
+	horizon  store.Revision
+	released store.Revision // the newest write that was given up
+	now      int64          // the latest time a commit recorded, Unix milliseconds
+	spaces   map[store.Space]*spaceWindow
+	keys     int // that count
+	bytes    int
+	// Items in order of their revision. Those before counted count no more.
+	oldest, counted, newest *item
+}
+
+// item is one remembered key.
+type item struct {
+	key        string
+	rev        store.Revision
+	at         int64 // window.now when it was written
+	lapsed     bool  // counts no more
+	state      State
+	home       *chunk
+	space      *spaceWindow
+	prev, next *item
+}
+
+func newWindow(b Bounds, horizon store.Revision) *window {
+	return &window{max: b, horizon: horizon, released: horizon, spaces: make(map[store.Space]*spaceWindow)}
+}
+
+// itemCost is about what an item takes beside its key.
+const itemCost = 200
+
+func (it *item) cost() int { return len(it.key) + itemCost }
+
+// passed notes the time that a commit records. It never goes back.
+func (w *window) passed(now int64) { w.now = max(w.now, now) }
+
+// find returns the item of key, nil if there is none.
+func (w *window) find(space store.Space, key []byte) *item {
+	if s := w.spaces[space]; s != nil {
+		return s.byKey[string(key)]
+	}
+	return nil
+}
+
+// writtenSince returns what e may have read that was written after e.Read, nil
+// if nothing was.
+func (w *window) writtenSince(e *store.Effects) *store.Conflict {
+	if len(e.Keys) == 0 && len(e.Ranges) == 0 && e.Record == nil {
+		return nil
+	}
+	if e.Read < w.horizon {
+		return &store.Conflict{Space: e.Space}
+	}
+	if e.Record != nil {
+		if it := w.find(e.Space.Records(), e.Record.Key); it != nil && it.rev > e.Read {
+			return it.conflict()
+		}
+	}
+	s := w.spaces[e.Space]
+	if s == nil || s.last <= e.Read {
+		return nil
+	}
+	for _, key := range e.Keys {
+		if it := s.byKey[string(key)]; it != nil && it.rev > e.Read {
+			return it.conflict()
+		}
+	}
+	for _, r := range e.Ranges {
+		if it := s.writtenSince(r, e.Read); it != nil {
+			return it.conflict()
+		}
+	}
+	return nil
+}
+
+func (it *item) conflict() *store.Conflict {
+	return &store.Conflict{Space: it.space.id, Key: []byte(it.key), Revision: it.rev}
+}
+
+// write notes that key has state st since rev. Revisions never go down.
+func (w *window) write(space store.Space, key []byte, rev store.Revision, st State) {
+	s := w.spaces[space]
+	if s == nil {
+		s = &spaceWindow{id: space, byKey: make(map[string]*item)}
+		w.spaces[space] = s
+	}
+	it := s.byKey[string(key)]
+	if it == nil {
+		it = &item{key: string(key), space: s, lapsed: true}
+		s.insert(it)
+	} else {
+		w.unlink(it)
+	}
+	if it.lapsed {
+		it.lapsed = false
+		w.keys++
+		w.bytes += it.cost()
+	}
+	w.link(it)
+	it.rev, it.at, it.state = rev, w.now, st
+	it.home.last, s.last = rev, rev
+}
+
+// forget moves the horizon past the oldest writes over the bounds.
+func (w *window) forget() {
+	for it := w.counted; it != nil && w.over(it); it = w.counted {
+		it.lapsed = true
+		w.horizon, w.counted = it.rev, it.next
+		w.keys--
+		w.bytes -= it.cost()
+	}
+}
+
+// over reports whether a write is too old to count, or there are too many.
+func (w *window) over(it *item) bool {
+	if w.keys > w.max.Keys || w.bytes > w.max.Bytes {
+		return true
+	}
+	old := w.now-it.at > Horizon.Milliseconds()
+	return old && (w.keys > w.max.Keys/4 || w.bytes > w.max.Bytes/4)
+}
+
+// release gives up what counts no more and can be read again at revision.
+func (w *window) release(revision store.Revision) {
+	for w.oldest != w.counted && w.oldest.rev <= revision {
+		it := w.oldest
+		w.released = it.rev
+		w.unlink(it)
+		it.space.remove(it)
+		if len(it.space.byKey) == 0 {
+			delete(w.spaces, it.space.id)
+		}
+	}
+}
+
+func (w *window) link(it *item) {
+	it.prev, it.next = w.newest, nil
+	if w.newest != nil {
+		w.newest.next = it
+	} else {
+		w.oldest = it
+	}
+	if w.counted == nil {
+		w.counted = it
+	}
+	w.newest = it
+}
+
+func (w *window) unlink(it *item) {
+	if it == w.counted {
+		w.counted = it.next
+	}
+	if it.prev != nil {
+		it.prev.next = it.next
+	} else {
+		w.oldest = it.next
+	}
+	if it.next != nil {
+		it.next.prev = it.prev
+	} else {
+		w.newest = it.prev
+	}
+	it.prev, it.next = nil, nil
+}
