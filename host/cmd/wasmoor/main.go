@@ -9,6 +9,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 )
 
 func main() {
@@ -25,8 +28,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	context.AfterFunc(ctx, stop)
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	p := newProgram(getenv, stdin, stdout, stderr, end)
-	return p.run(ctx, args)
+	p := &cli.Program{Terminal: term.New(getenv, stdin, stdout, stderr, end)}
+	return p.Run(ctx, root(p), args)
 }
 
 // interrupts are the signals that end a command. The end of a terminal is one,
@@ -46,11 +49,4 @@ func notePipes() (undo func()) {
 	signals := make(chan os.Signal, 1) // nobody listens: the write says it too
 	signal.Notify(signals, syscall.SIGPIPE)
 	return func() { signal.Stop(signals) }
-}
-
-// run executes one command line and returns the exit code.
-func (p *program) run(ctx context.Context, args []string) int {
-	root := p.root()
-	root.SetArgs(append([]string{}, args...))
-	return p.exit(ctx, root.ExecuteContext(ctx))
 }

@@ -28,7 +28,8 @@ plugin            -> fault
 wasmbin           -> fault
 wasmbin/hostile   ->
 limit             -> plugin
-manifest          -> plugin limit
+spelling          ->
+manifest          -> plugin limit spelling
 router            -> plugin
 store             -> fault
 store/badger/inspect ->
@@ -55,7 +56,16 @@ deploy            -> registry router dispatch
 server            -> deploy auth
 client            -> plugin
 .                 -> server prepare store/badger engine/native engine/extism
-cmd/wasmoor       -> . client
+cmd/wasmoor/internal/scaffold     ->
+cmd/wasmoor/internal/scaffold/gen ->
+cmd/wasmoor/internal/watch        ->
+cmd/wasmoor/internal/term         -> plugin
+cmd/wasmoor/internal/cli          -> . cmd/wasmoor/internal/term
+cmd/wasmoor/internal/project      -> cmd/wasmoor/internal/cli
+cmd/wasmoor/internal/remote       -> client cmd/wasmoor/internal/project
+cmd/wasmoor/internal/author       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/scaffold cmd/wasmoor/internal/watch
+cmd/wasmoor/internal/server       -> cmd/wasmoor/internal/remote
+cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server
 `
 
 // owners says which package may import a dependency, so that replacing the
@@ -70,10 +80,11 @@ var owners = map[string]string{
 	"github.com/failsafe-go/":   "egress",
 	"code.dny.dev/":             "egress",
 	"github.com/spf13/":         "cmd/wasmoor",
-	"github.com/knadh/":         "cmd/wasmoor",
-	"github.com/fsnotify/":      "cmd/wasmoor",
-	"golang.org/x/mod/":         "cmd/wasmoor",
-	"github.com/lmittmann/":     "cmd/wasmoor",
+	"github.com/knadh/":         "cmd/wasmoor/internal/server",
+	"github.com/fsnotify/":      "cmd/wasmoor/internal/watch",
+	"golang.org/x/mod/":         "cmd/wasmoor/internal",
+	"golang.org/x/term":         "cmd/wasmoor/internal/term",
+	"github.com/lmittmann/":     "cmd/wasmoor/internal/server",
 }
 
 // abiBans keep a guest near the size of an empty one: each of these pulls in
@@ -273,8 +284,6 @@ func hostDir(dir string) (string, bool) {
 		return ".", true
 	case strings.HasPrefix(dir, "host/internal/"):
 		return strings.TrimPrefix(dir, "host/internal/"), true
-	case strings.HasPrefix(dir, "host/cmd/wasmoor"):
-		return "cmd/wasmoor", true
 	case strings.HasPrefix(dir, "host/"):
 		return strings.TrimPrefix(dir, "host/"), true
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/spelling"
 )
 
 const op = "read the manifest"
@@ -67,40 +68,8 @@ func missingVars(name string, missing []string) error {
 
 // suggest returns a hint at the known key nearest to a mistyped one, or "".
 func suggest(key string, known []string) string {
-	best, distance := "", 1+max(len(key)/3, min(2, len(key)/2))
-	for _, k := range known {
-		if d := editDistance(key, k, distance); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
+	if near := spelling.Nearest(key, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return "; known here: " + strings.Join(known, ", ")
-}
-
-// editDistance returns the Levenshtein distance of a and b in bytes, or bound
-// if it is at least that. Keys of any length cost little: the difference of the
-// lengths is checked first.
-func editDistance(a, b string, bound int) int {
-	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
-		return bound
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return min(row[len(b)], bound)
 }

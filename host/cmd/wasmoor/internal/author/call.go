@@ -1,0 +1,196 @@
+package author
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// call is one request to a module that nobody serves.
+type call struct {
+	method  string
+	path    string
+	headers []string
+	data    string
+	kv      []string
+	vars    []string
+	timeout time.Duration
+
+	networks string // private ones that it may call
+}
+
+// CallCommand returns `wasmoor call`.
+func (p *Commands) CallCommand() *cobra.Command {
+	var in call
+	cmd := p.Reads(p.Does(&cobra.Command{
+		Use:   "call [DIR|FILE]",
+		Short: "Send one request to a project or module; no server is needed",
+		Long: `Call builds the project in DIR (default: this folder) or takes the module FILE,
+serves it in this process with an empty, temporary store, and sends it one
+request. The body is written to standard output, everything else to standard
+error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
+		Example: `  wasmoor call hello.wasm --path /hello/you
+  wasmoor call --method POST --path /entries --data @entry.json
+  wasmoor call --path /stats --kv hits=41 --var greeting=hi --json`,
+		Args: cli.MayTake("DIR or FILE"),
+	}, func(cmd *cobra.Command, args []string) error {
+		return p.call(cmd.Context(), cli.Argument(args, "."), in)
+	}))
+	flags := cmd.Flags()
+	flags.StringVarP(&in.method, "method", "X", "", "method (default GET, or POST with --data)")
+	flags.StringVar(&in.path, "path", "/", "path and query, below the plugin's mount")
+	flags.StringArrayVarP(&in.headers, "header", "H", nil, `header field, "Name: value"; may be repeated`)
+	flags.StringVarP(&in.data, "data", "d", "", "body: the text, @FILE, or - for standard input")
+	flags.StringArrayVar(&in.kv, "kv", nil, "KEY=VALUE to put into the store before the request; may be repeated")
+	flags.StringArrayVar(&in.vars, "var", nil, "KEY=VALUE of a variable, for values that are no secrets; may be repeated")
+	networksFlag(flags, &in.networks)
+	flags.DurationVar(&in.timeout, "timeout", time.Minute, "how long to wait for the answer")
+	return cmd
+}
+
+func (p *Commands) call(ctx context.Context, path string, in call) error {
+	request, err := p.callRequest(in)
+	if err != nil {
+		return err
+	}
+	cfg, err := scratchConfig("127.0.0.1:0", in.networks)
+	if err != nil {
+		return err
+	}
+	l, err := project.Load(ctx, p.Terminal, path)
+	if err != nil {
+		project.ShowFailure(p.Terminal, err)
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, in.timeout, fmt.Errorf("no answer within %s", in.timeout))
+	defer cancel()
+	got, err := p.callOnce(ctx, cfg, l, in, request)
+	if err != nil {
+		return err
+	}
+	return p.showAnswer(got)
+}
+
+// callRequest makes the request, with a path relative to the mount.
+func (p *Commands) callRequest(in call) (*http.Request, error) {
+	if !strings.HasPrefix(in.path, "/") {
+		return nil, cli.Usage("--path %q must start with /", in.path)
+	}
+	body, err := p.Input(in.data, limit.Maximum().RequestBody)
+	if err != nil {
+		return nil, err
+	}
+	method := in.method
+	if method == "" {
+		method = http.MethodGet
+		if in.data != "" {
+			method = http.MethodPost
+		}
+	}
+	request, err := http.NewRequest(method, "http://plugin"+in.path, bytes.NewReader(body))
+	if err != nil {
+		return nil, cli.Usage("the request cannot be made: %v", err)
+	}
+	for _, field := range in.headers {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok {
+			return nil, cli.Usage(`--header %q is not "Name: value"`, field)
+		}
+		request.Header.Add(name, strings.TrimSpace(value))
+	}
+	if host := request.Header.Get("Host"); host != "" {
+		request.Host = host
+	} else {
+		request.Host = ""
+	}
+	return request, nil
+}
+
+// callOnce serves the module on a scratch host and sends the request.
+func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loaded, in call, request *http.Request) (got *answer, err error) {
+	records := make(chan *record, 4*limit.LogLines)
+	s, err := startScratch(ctx, cfg, slog.New(&recordHandler{level: slog.LevelDebug, take: func(r *record) {
+		select {
+		case records <- r:
+		default: // nobody may wait for a reader of logs
+		}
+	}}))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := s.close(); err == nil && closeErr != nil {
+			err = closeErr
+		}
+	}()
+	installed, err := s.install(ctx, l, in)
+	if err != nil {
+		return nil, err
+	}
+	if got, err = send(ctx, s.host.PublicURL(), plugin.Mount(installed.Mount), request); err != nil {
+		return nil, err
+	}
+	got.routes = installed.Routes
+	got.addRecords(ctx, records)
+	return got, nil
+}
+
+// install deploys the module with the vars and keys of a call.
+func (s *scratch) install(ctx context.Context, l *project.Loaded, in call) (client.Outcome, error) {
+	vars, err := in.variables(l)
+	if err != nil {
+		return client.Outcome{}, err
+	}
+	keys, err := assignments("--kv", in.kv)
+	if err != nil {
+		return client.Outcome{}, err
+	}
+	outcome, err := s.deploy(ctx, client.Upload{Name: l.Name, Module: l.Module}, vars)
+	if err != nil {
+		return outcome, err
+	}
+	for _, a := range keys {
+		if err := s.client.KVPut(ctx, l.Name, []byte(a[0]), []byte(a[1]), 0); err != nil {
+			return outcome, err
+		}
+	}
+	return outcome, nil
+}
+
+// variables returns those of the project's file and, behind them, those of --var.
+func (in call) variables(l *project.Loaded) (vars [][2]string, err error) {
+	if l.Dir != "" {
+		if vars, err = readEnvFile(filepath.Join(l.Dir, devEnvFile)); err != nil {
+			return nil, err
+		}
+	}
+	given, err := assignments("--var", in.vars)
+	return append(vars, given...), err
+}
+
+// assignments splits KEY=VALUE arguments.
+func assignments(flag string, args []string) ([][2]string, error) {
+	var pairs [][2]string
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok || key == "" {
+			return nil, cli.Usage("%s %q is not KEY=VALUE", flag, arg)
+		}
+		pairs = append(pairs, [2]string{key, value})
+	}
+	return pairs, nil
+}

@@ -1,0 +1,83 @@
+// Package cli is what every command of the binary is made of: the streams and flags
+// they share, how arguments are checked, exit codes, and reading files. The
+// packages that hold commands import it.
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+)
+
+// Program is one run of the command line.
+type Program struct {
+	*term.Terminal
+
+	running bool // a command has started: what fails from here on is not a matter of usage
+}
+
+// Run executes a command line of the tree below root and returns the exit code.
+func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &UsageError{command: cmd.CommandPath(), text: err.Error()}
+	})
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetArgs(append([]string{}, args...))
+	return p.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// Announce tells where a host serves.
+func (p *Program) Announce(who string, h *host.Host) {
+	p.Note("%s serves\n  public  %s\n  admin   %s\n  token   %s", who, h.PublicURL(), h.AdminURL(), h.TokenFile())
+}
+
+// Action is what a command does once its arguments are known to be good.
+type Action func(cmd *cobra.Command, args []string) error
+
+// Does makes do the command's action.
+func (p *Program) Does(cmd *cobra.Command, do Action) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		p.running = true
+		return do(cmd, args)
+	}
+	check := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &UsageError{command: cmd.CommandPath(), text: err.Error()}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// Parent makes cmd one that only has sub-commands: by itself it shows its help,
+// and a name it does not know is an error with a suggestion.
+func (p *Program) Parent(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		text := fmt.Sprintf("unknown command %q", args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return &UsageError{command: cmd.CommandPath(), text: text}
+	}
+	return cmd
+}
+
+// Reads gives a command that shows data its --json flag.
+func (p *Program) Reads(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&p.AsJSON, "json", false, "write JSON")
+	return cmd
+}

@@ -1,0 +1,132 @@
+package remote
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+const defaultServer = "http://127.0.0.1:8081"
+
+// connect returns a client of the server that flags and environment name.
+func (p *Commands) connect() (*client.Client, error) {
+	server := cmp.Or(p.server, p.Getenv("WASMOOR_SERVER"), defaultServer)
+	token, err := p.findToken(server)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkToken(token); err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{
+		Server: server, Token: token, Insecure: p.insecure,
+		UserAgent: "wasmoor/" + host.Version(), AnswerTime: p.answerTime,
+	})
+	if fault.CodeOf(err) == fault.Invalid {
+		return nil, cli.Usage("%s", fault.MessageOf(err))
+	}
+	return c, err
+}
+
+// checkToken refuses what cannot stand in a request's header, without saying
+// what it is.
+func checkToken(token string) error {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	if strings.ContainsFunc(token, odd) {
+		return cli.Usage("the token has a line break, a space or another character that no token has; is it the content of one admin.token file?")
+	}
+	return nil
+}
+
+// findToken looks where a token may come from, the most explicit place first.
+// The token of the local server's data folder goes to local servers only.
+func (p *Commands) findToken(server string) (string, error) {
+	switch file := cmp.Or(p.tokenFile, p.Getenv("WASMOOR_TOKEN_FILE")); {
+	case p.token != "":
+		return p.token, nil
+	case p.tokenFile != "":
+		return readToken(p.tokenFile)
+	case p.Getenv("WASMOOR_TOKEN") != "":
+		return p.Getenv("WASMOOR_TOKEN"), nil
+	case file != "":
+		return readToken(file)
+	case !isLocal(server):
+		return "", nil
+	}
+	if dir := p.Getenv("WASMOOR_DATA"); dir != "" {
+		return ifThere(readToken(host.TokenFile(dir)))
+	}
+	return nearestToken()
+}
+
+// ifThere takes a token that is not there for none: the server will say that it
+// wants one.
+func ifThere(token string, err error) (string, error) {
+	if fault.CodeOf(err) == fault.NotFound {
+		return "", nil
+	}
+	return token, err
+}
+
+// nearestToken returns the token of the default data folder here or in the
+// nearest folder above, "" without one: a plugin's project often lies below the
+// folder a server was started in.
+func nearestToken() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", cli.FileError("find the token", err)
+	}
+	for {
+		token, err := readToken(host.TokenFile(filepath.Join(dir, host.DefaultConfig().DataDir)))
+		if fault.CodeOf(err) != fault.NotFound {
+			return token, err
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return "", nil
+		}
+		dir = above
+	}
+}
+
+func readToken(file string) (string, error) {
+	data, err := cli.ReadFile(file, "read the token", 4<<10)
+	return strings.TrimSpace(string(data)), err
+}
+
+func isLocal(server string) bool {
+	u, err := url.Parse(server)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// OwnServer takes the server of a data folder for the one that is meant, where
+// flags and environment name no other: it listens at adminAddr, and its token is in
+// the folder.
+func (p *Commands) OwnServer(adminAddr, dataDir string) {
+	p.server = cmp.Or(p.server, p.Getenv("WASMOOR_SERVER"), localURL(adminAddr))
+	if p.token == "" && p.Getenv("WASMOOR_TOKEN") == "" && p.Getenv("WASMOOR_TOKEN_FILE") == "" {
+		p.tokenFile = cmp.Or(p.tokenFile, host.TokenFile(dataDir))
+	}
+}
+
+// localURL returns the URL of a listener on this machine.
+func localURL(addr string) string {
+	name, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(name); err == nil && (name == "" || ip != nil && ip.IsUnspecified()) {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + addr
+}

@@ -1,0 +1,74 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+)
+
+// DeployCommand returns `wasmoor deploy`.
+func (p *Commands) DeployCommand() *cobra.Command {
+	var up client.Upload
+	cmd := p.Reads(p.Does(&cobra.Command{
+		Use:   "deploy [DIR|FILE]",
+		Short: "Build a project and serve it, or serve a module",
+		Long: `Deploy builds the project in DIR (default: this folder), or takes the module
+FILE, uploads it as a new version and activates it. Requests that run finish on
+the version they started with. The URLs that answer are written to standard
+output. A first deploy grants what the manifest asks for; a later version that
+asks for more waits until it is granted.`,
+		Example: `  wasmoor deploy
+  wasmoor deploy shop --name shop-staging --mount /staging/shop
+  wasmoor deploy shop.wasm --mount shop.example/ --label "$(git describe)"`,
+		Args: cli.MayTake("DIR or FILE"),
+	}, func(cmd *cobra.Command, args []string) error {
+		return p.deploy(cmd.Context(), cli.Argument(args, "."), up)
+	}))
+	flags := cmd.Flags()
+	flags.StringVar(&up.Name, "name", "", "install under this name (default: the manifest's)")
+	flags.StringVar(&up.Mount, "mount", "", "where its routes hang: [host]/prefix (default: as it is, or /NAME)")
+	flags.StringVar(&up.Label, "label", "", "a note, which 'wasmoor versions' shows")
+	flags.BoolVar(&up.Grant, "grant", false, "grant what the manifest asks for")
+	flags.BoolVar(&up.NoActivate, "no-activate", false, "store the version without serving it")
+	return p.asks(cmd)
+}
+
+func (p *Commands) deploy(ctx context.Context, path string, up client.Upload) error {
+	if err := cli.CheckTarget(up.Name, up.Mount); err != nil {
+		return err
+	}
+	l, err := project.Load(ctx, p.Terminal, path)
+	if err != nil {
+		project.ShowFailure(p.Terminal, err)
+		return err
+	}
+	for _, s := range l.Took {
+		p.Step(s.Name, s.Took, s.Detail)
+	}
+	up.Module = l.Module
+	if up.Name == "" {
+		up.Name = l.Name
+	}
+	return p.Talk(func(c *client.Client) error {
+		start := time.Now()
+		outcome, err := c.Deploy(ctx, up)
+		if err != nil {
+			return err
+		}
+		p.Step("upload", time.Since(start)-serverTime(outcome.Steps), "")
+		return p.showOutcome(ctx, c, outcome, !up.NoActivate)
+	})
+}
+
+func serverTime(steps []client.Step) time.Duration {
+	var total float64
+	for _, s := range steps {
+		total += s.Millis
+	}
+	return time.Duration(total * float64(time.Millisecond))
+}

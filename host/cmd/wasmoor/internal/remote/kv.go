@@ -1,0 +1,195 @@
+package remote
+
+import (
+	"encoding/base64"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+)
+
+const (
+	// maxValue is more than any value the store takes, in bytes: the server says
+	// where its limit is.
+	maxValue = 8 << 20
+	// maxPage is how many keys the server lists at a time.
+	maxPage = 1000
+)
+
+// KVCommand returns `wasmoor kv`.
+func (p *Commands) KVCommand() *cobra.Command {
+	cmd := p.Parent(&cobra.Command{
+		Use:   "kv",
+		Short: "Read and write the key space of a plugin",
+		Long: `The key space of a plugin, as its handlers see it. Each command is one
+transaction beside theirs. A key that is not text is given with --base64.`,
+	})
+	p.Flags(cmd.PersistentFlags())
+	cmd.AddCommand(p.quick(p.kvListCommand()), p.quick(p.kvGetCommand()), p.quick(p.kvPutCommand()), p.quick(p.kvDeleteCommand()))
+	return cmd
+}
+
+func (p *Commands) kvListCommand() *cobra.Command {
+	query := client.KVQuery{}
+	cmd := p.Reads(p.Does(&cobra.Command{
+		Use:   "list NAME",
+		Short: "List keys in order",
+		Example: `  wasmoor kv list guestbook --prefix entry/ --limit 20
+  wasmoor kv list guestbook --reverse`,
+		Args:              cli.Takes("NAME"),
+		ValidArgsFunction: p.completePlugins,
+	}, func(cmd *cobra.Command, args []string) error {
+		return p.listKeys(cmd, args[0], query)
+	}))
+	flags := cmd.Flags()
+	flags.StringVar(&query.Prefix, "prefix", "", "only keys that start so")
+	flags.StringVar(&query.After, "after", "", "only keys behind this one")
+	flags.IntVar(&query.Limit, "limit", 100, "how many keys at most")
+	flags.BoolVar(&query.Reverse, "reverse", false, "from the highest key down")
+	return cmd
+}
+
+func (p *Commands) listKeys(cmd *cobra.Command, name string, query client.KVQuery) error {
+	if query.Limit < 1 || query.Limit > maxPage {
+		return cli.Usage("--limit must be 1 to %d, not %d; go on from there with --after", maxPage, query.Limit)
+	}
+	return p.about(cmd.Context(), name, func(c *client.Client) error {
+		page, err := c.KVList(cmd.Context(), name, query)
+		page.Entries = term.List(page.Entries)
+		if err != nil || p.AsJSON {
+			return p.JSONUnless(err, page)
+		}
+		var rows [][]string
+		for _, e := range page.Entries {
+			rows = append(rows, []string{shownKey(e), term.Size(e.Size)})
+		}
+		if err := p.Table("no keys", "KEY SIZE", rows); err != nil {
+			return err
+		}
+		if page.More {
+			p.Note("there are more: add --after %q", shownKey(page.Entries[len(page.Entries)-1]))
+		}
+		return nil
+	})
+}
+
+func shownKey(e client.KVEntry) string {
+	if e.KeyBase64 != "" {
+		return "base64:" + e.KeyBase64
+	}
+	return e.Key
+}
+
+// keyArgument is the KEY of a command, with its --base64 flag.
+type keyArgument struct{ base64 bool }
+
+func (k *keyArgument) flag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&k.base64, "base64", false, "KEY is base64, for one that is not text")
+}
+
+func (k *keyArgument) parse(arg string) ([]byte, error) {
+	if !k.base64 {
+		return []byte(arg), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(arg)
+	if err != nil {
+		return nil, cli.Usage("KEY %q is not base64", arg)
+	}
+	return key, nil
+}
+
+func (p *Commands) kvGetCommand() *cobra.Command {
+	var key keyArgument
+	cmd := p.Does(&cobra.Command{
+		Use:               "get NAME KEY",
+		Short:             "Write the value of a key to standard output, byte for byte",
+		Args:              cli.Takes("NAME", "KEY"),
+		ValidArgsFunction: p.completePlugins,
+	}, func(cmd *cobra.Command, args []string) error {
+		k, err := key.parse(args[1])
+		if err != nil {
+			return err
+		}
+		return p.about(cmd.Context(), args[0], func(c *client.Client) error {
+			value, err := c.KVGet(cmd.Context(), args[0], k)
+			if err != nil {
+				return err
+			}
+			return p.Data(value)
+		})
+	})
+	key.flag(cmd)
+	return cmd
+}
+
+func (p *Commands) kvPutCommand() *cobra.Command {
+	var key keyArgument
+	var file string
+	var ttl time.Duration
+	cmd := p.Does(&cobra.Command{
+		Use:   "put NAME KEY",
+		Short: "Write the value of a key, from --file or standard input",
+		Example: `  printf %s hello | wasmoor kv put guestbook greeting
+  wasmoor kv put guestbook logo --file logo.png --ttl 24h`,
+		Args:              cli.Takes("NAME", "KEY"),
+		ValidArgsFunction: p.completePlugins,
+	}, func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("ttl") && ttl <= 0 {
+			return cli.Usage("--ttl must be above zero, not %s", ttl)
+		}
+		k, err := key.parse(args[1])
+		if err != nil {
+			return err
+		}
+		value, err := p.kvValue(file)
+		if err != nil {
+			return err
+		}
+		return p.about(cmd.Context(), args[0], func(c *client.Client) error {
+			if err := c.KVPut(cmd.Context(), args[0], k, value, ttl); err != nil {
+				return err
+			}
+			p.Note("put %s: %s", strconv.Quote(args[1]), term.Size(int64(len(value))))
+			return nil
+		})
+	})
+	key.flag(cmd)
+	cmd.Flags().StringVar(&file, "file", "", "file with the value, taken byte for byte")
+	cmd.Flags().DurationVar(&ttl, "ttl", 0, "let the value expire after this time, e.g. 24h")
+	return cmd
+}
+
+func (p *Commands) kvValue(file string) ([]byte, error) {
+	if file != "" {
+		return cli.ReadFile(file, "read the value", maxValue)
+	}
+	return cli.ReadBounded(p.Stdin, "standard input", "read the value", maxValue)
+}
+
+func (p *Commands) kvDeleteCommand() *cobra.Command {
+	var key keyArgument
+	cmd := p.Does(&cobra.Command{
+		Use:               "delete NAME KEY",
+		Short:             "Remove a key; one that is absent is no error",
+		Args:              cli.Takes("NAME", "KEY"),
+		ValidArgsFunction: p.completePlugins,
+	}, func(cmd *cobra.Command, args []string) error {
+		k, err := key.parse(args[1])
+		if err != nil {
+			return err
+		}
+		return p.about(cmd.Context(), args[0], func(c *client.Client) error {
+			if err := c.KVDelete(cmd.Context(), args[0], k); err != nil {
+				return err
+			}
+			p.Note("deleted %s", strconv.Quote(args[1]))
+			return nil
+		})
+	})
+	key.flag(cmd)
+	return cmd
+}

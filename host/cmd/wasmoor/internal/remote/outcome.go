@@ -1,0 +1,63 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// shownOutcome is an outcome as --json shows it.
+type shownOutcome struct {
+	client.Outcome
+	URLs []string `json:"urls"` // where it answers; empty while it waits
+}
+
+// showOutcome writes what came of a change: the URLs that answer as data,
+// everything else beside it. The error is the exit code of a deployment that
+// waits; wanted says whether the user asked for an activation at all.
+func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o client.Outcome, wanted bool) error {
+	var urls []string
+	if o.Activated {
+		server, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		urls = term.RouteURLs(server.Public.URL, o.Mount, o.Routes)
+	}
+	if p.AsJSON {
+		if err := p.JSON(shownOutcome{o, term.List(urls)}); err != nil {
+			return err
+		}
+	} else {
+		p.tellOutcome(o, urls)
+	}
+	if wanted && !o.Activated {
+		return cli.Ended(cli.ExitWaiting)
+	}
+	return nil
+}
+
+func (p *Commands) tellOutcome(o client.Outcome, urls []string) {
+	for _, s := range o.Steps {
+		p.Step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
+	}
+	p.Notices(o.Notices)
+	what := fmt.Sprintf("%s version %d (%s)", o.Plugin, o.Version, plugin.Digest(o.Digest).Short())
+	if !o.Activated {
+		p.Note("%s %s is stored and does not serve yet:", p.Paint(p.Stderr, term.Yellow, "waiting"), what)
+		for _, reason := range o.Waiting {
+			p.Note("  %s", strings.ReplaceAll(reason, "\n", "\n  "))
+		}
+		return
+	}
+	p.Note("%s %s serves at", p.Paint(p.Stderr, term.Green, "ok"), what)
+	for _, u := range urls {
+		fmt.Fprintln(p.Stdout, u)
+	}
+}

@@ -1,0 +1,102 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+)
+
+// ShowCommand returns `wasmoor show`.
+func (p *Commands) ShowCommand() *cobra.Command {
+	return p.asks(p.quick(p.Reads(p.Does(&cobra.Command{
+		Use:               "show NAME",
+		Short:             "Show a plugin: its state, its instances, and versions that wait",
+		Args:              cli.Takes("NAME"),
+		ValidArgsFunction: p.completePlugins,
+	}, func(cmd *cobra.Command, args []string) error {
+		return p.show(cmd.Context(), args[0])
+	}))))
+}
+
+func (p *Commands) show(ctx context.Context, name string) error {
+	return p.about(ctx, name, func(c *client.Client) error {
+		it, err := c.Plugin(ctx, name)
+		if err != nil || p.AsJSON {
+			return p.JSONUnless(err, it)
+		}
+		versions, err := c.Versions(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := p.showPlugin(it); err != nil {
+			return err
+		}
+		for _, v := range versions {
+			p.noteWaiting(v)
+		}
+		return nil
+	})
+}
+
+func (p *Commands) showPlugin(it client.Plugin) error {
+	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"name", it.Name},
+		{"state", it.State},
+		{"error", it.Error},
+		{"version", versionName(it.Version)},
+		{"label", it.Label},
+		{"digest", it.Digest},
+		{"mount", it.Mount},
+		{"routes", term.Joined(it.Routes, "the whole mount")},
+		{"instances", instances(it)},
+		{"clean by", cleanBy(it)},
+		{"data", fmt.Sprintf("%d keys, %s", it.Usage.Keys, term.Size(it.Usage.Bytes))},
+	} {
+		if row[0] == "error" && it.Error == "" {
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\n", row[0], term.Printable(row[1]))
+	}
+	return w.Flush()
+}
+
+// instances says what a plugin has of them, "" if none.
+func instances(it client.Plugin) string {
+	switch {
+	case it.Idle+it.Busy == 0:
+		return ""
+	case it.Busy == 0:
+		return fmt.Sprintf("%d idle", it.Idle)
+	}
+	return fmt.Sprintf("%d idle, %d busy", it.Idle, it.Busy)
+}
+
+// making says how long the last new instance took, "" if none was made.
+func making(it client.Plugin) string {
+	if it.Making == 0 {
+		return ""
+	}
+	return ", the last of which took " + term.Millis(time.Duration(it.Making*float64(time.Millisecond))) + " to make"
+}
+
+// cleanBy says how each request comes to clean memory, "" where nothing has
+// been loaded that could say it.
+func cleanBy(it client.Plugin) string {
+	switch {
+	case it.Stateful:
+		return "nothing: memory is kept from one request to the next"
+	case it.Fresh != "":
+		return "a new instance for each request" + making(it) + ": " + it.Fresh
+	case it.State == "serving":
+		return "reset"
+	}
+	return ""
+}

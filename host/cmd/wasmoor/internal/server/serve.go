@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+)
+
+// ServeCommand returns `wasmoor serve`.
+func (p *Commands) ServeCommand() *cobra.Command {
+	cmd := p.Does(&cobra.Command{
+		Use:   "serve",
+		Short: "Serve plugins",
+		Long: `Serve opens the data folder, serves the plugins deployed there and takes new ones
+through the admin API. The first interrupt lets requests that run finish; a
+second one ends the process at once, which loses nothing that was acknowledged.
+
+Every setting is a flag, an environment variable (--log-level is
+WASMOOR_LOG_LEVEL) and a key of the config file (log_level = "info"); a flag
+wins over the environment, that over the file, and that over the default.`,
+		Example: `  wasmoor serve
+  wasmoor serve --data /var/lib/wasmoor --public 0.0.0.0:80
+  wasmoor serve --config production.toml`,
+		Args: cli.Takes(),
+	}, func(cmd *cobra.Command, _ []string) error {
+		settings, err := p.settings(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return p.serve(cmd.Context(), settings)
+	})
+	addSettings(cmd.Flags())
+	return cmd
+}
+
+func (p *Commands) serve(ctx context.Context, s settings) error {
+	log, err := p.logger(p.Stderr, s.LogLevel, s.LogFormat)
+	if err != nil {
+		return err
+	}
+	defer takeLibraries(log)()
+	s.Host.Log = log
+	if s.Host.Build, err = cli.BuildCommand(); err != nil {
+		return err
+	}
+	h, err := host.New(ctx, s.Host)
+	if err != nil {
+		return err
+	}
+	p.Announce("wasmoor "+host.Version(), h)
+	p.Note("  next    wasmoor deploy DIR")
+	return h.Run(ctx)
+}

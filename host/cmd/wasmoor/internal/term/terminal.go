@@ -1,0 +1,87 @@
+// Package term is where the command line meets a person or a script: the standard
+// streams, tables, JSON, colour, progress, questions, and how sizes, times and URLs
+// are written. It knows nothing of commands. The other packages of the binary
+// import it.
+package term
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Terminal is where one run of the program reads and writes: data to Stdout,
+// everything else to Stderr. Its methods are safe for concurrent use when the
+// streams are.
+type Terminal struct {
+	Getenv         func(string) string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	NoColor bool // plain text, also on a terminal
+	AsJSON  bool // the command's data is written as JSON
+
+	stdout, stderr *sink
+}
+
+// New returns a terminal, which calls end when what is written cannot be seen any
+// more: data cannot be written, or nobody reads the messages. A log that cannot be
+// written for another reason, e.g. on a full disk, does not end it.
+func New(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer, end func()) *Terminal {
+	t := &Terminal{
+		Getenv: getenv, Stdin: stdin,
+		stdout: &sink{w: stdout, failed: func(error) { end() }},
+		stderr: &sink{w: stderr, failed: func(err error) {
+			if ReaderGone(err) {
+				end()
+			}
+		}},
+	}
+	t.Stdout, t.Stderr = t.stdout, t.stderr
+	return t
+}
+
+// Unwritten returns why output is missing, nil when none is: data that was not
+// written, or messages that nobody reads any more.
+func (t *Terminal) Unwritten() error {
+	if err := t.stdout.failure(); err != nil {
+		return fault.Wrap(fault.Internal, "write the output", "", err)
+	}
+	if err := t.stderr.failure(); ReaderGone(err) {
+		return err
+	}
+	return nil
+}
+
+// Complain writes the text of an error for a person.
+func (t *Terminal) Complain(text string) {
+	fmt.Fprintf(t.Stderr, "%s %s\n", t.Paint(t.Stderr, Red, "error:"), strings.TrimRight(text, "\n"))
+}
+
+// Note writes a line for a person.
+func (t *Terminal) Note(format string, args ...any) {
+	fmt.Fprintf(t.Stderr, format+"\n", args...)
+}
+
+// Ask puts a question to a person, with no as the default.
+func (t *Terminal) Ask(question string) bool {
+	fmt.Fprintf(t.Stderr, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(t.Stdin).ReadString('\n')
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+// IsTerminal reports whether v, a reader or writer, is a terminal.
+func IsTerminal(v any) bool {
+	if s, ok := v.(*sink); ok {
+		v = s.w
+	}
+	file, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

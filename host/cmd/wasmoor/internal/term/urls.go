@@ -1,0 +1,47 @@
+package term
+
+import (
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// RouteURLs returns where a plugin answers: one URL for each route, without the
+// method, or that of the mount. Wildcards stay as they are written.
+func RouteURLs(public, mount string, routes []string) []string {
+	base := mountURL(public, plugin.Mount(mount))
+	if len(routes) == 0 {
+		return []string{base + "/"}
+	}
+	var urls []string
+	seen := map[string]bool{}
+	for _, route := range routes {
+		method, path, found := strings.Cut(route, " ")
+		if !found {
+			path = method
+		}
+		u := base + strings.TrimSuffix(strings.TrimSpace(path), "{$}")
+		if !seen[u] {
+			seen[u] = true
+			urls = append(urls, u)
+		}
+	}
+	return urls
+}
+
+// mountURL returns the URL of a mount without a trailing slash. A mount with a
+// host of its own keeps the listener's port, unless a proxy stands before it.
+func mountURL(public string, mount plugin.Mount) string {
+	u, err := url.Parse(public)
+	if err != nil {
+		return public + mount.Prefix()
+	}
+	if host, port := mount.Host(), u.Port(); host != "" && port != "" {
+		u.Host = net.JoinHostPort(host, port)
+	} else if host != "" {
+		u.Host = host
+	}
+	return strings.TrimSuffix(u.String(), "/") + mount.Prefix()
+}

@@ -1,0 +1,32 @@
+package term
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRouteURLs(t *testing.T) {
+	const public = "http://127.0.0.1:8080"
+	for _, tt := range []struct {
+		name, public, mount string
+		routes, want        []string
+	}{
+		{"whole mount", public, "/shop", nil, []string{"http://127.0.0.1:8080/shop/"}},
+		{"root", public, "/", nil, []string{"http://127.0.0.1:8080/"}},
+		{"TLS", "https://127.0.0.1:8443", "/shop", nil, []string{"https://127.0.0.1:8443/shop/"}},
+		{"host of its own", public, "shop.example/", nil, []string{"http://shop.example:8080/"}},
+		{"host behind a proxy", "https://example.org", "shop.example/x", nil, []string{"https://shop.example/x/"}},
+		{
+			"one URL for the methods of a path", public, "/s",
+			[]string{"GET /a", "POST /a", "/b/{id}", "GET /{$}"},
+			[]string{public + "/s/a", public + "/s/b/{id}", public + "/s/"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, RouteURLs(tt.public, tt.mount, tt.routes)); diff != "" {
+				t.Errorf("URLs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
