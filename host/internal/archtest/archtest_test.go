@@ -54,7 +54,8 @@ auth              -> registry
 dispatch          -> engine
 deploy            -> registry router dispatch
 server            -> deploy auth
-client            -> plugin
+adminapi          ->
+client            -> plugin adminapi
 .                 -> server prepare store/badger engine/native engine/extism
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->

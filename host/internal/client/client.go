@@ -108,8 +108,8 @@ func isLoopback(host string) bool {
 type request struct {
 	op          string // for messages: "deploy", "list plugins"
 	method      string
-	path        []string // segments, unescaped
-	query       url.Values
+	path        string // of package adminapi, with its parameters in braces
+	in          any    // a struct of package adminapi with the parameters; nil = none
 	body        []byte
 	contentType string
 }
@@ -146,20 +146,15 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	return nil, c.refused(r.op, resp)
 }
 
-// address escapes each segment by itself, so that a name cannot leave its place.
 func (c *Client) address(r request) string {
 	u := *c.base
 	u.Path, u.RawPath = "", ""
-	var b strings.Builder
-	b.WriteString(u.String())
-	b.WriteString(strings.TrimSuffix(c.base.EscapedPath(), "/"))
-	for _, segment := range r.path {
-		b.WriteString("/" + url.PathEscape(segment))
+	path, query := parameters(r.path, r.in)
+	address := u.String() + strings.TrimSuffix(c.base.EscapedPath(), "/") + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
 	}
-	if len(r.query) > 0 {
-		b.WriteString("?" + r.query.Encode())
-	}
-	return b.String()
+	return address
 }
 
 // call performs r and decodes the JSON answer into out, unless out is nil.

@@ -13,12 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 const token = "a-token-that-must-not-leak"
+
+var shop = adminapi.PluginRef{Name: "shop"}
 
 // seen is what a server received.
 type seen struct {
@@ -61,15 +63,15 @@ func TestRequests(t *testing.T) {
 		want   seen
 	}{
 		{"deploy", `{}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Deploy(ctx, client.Upload{Name: "shop", Mount: "a.example/shop", Label: "v 1", Module: []byte("wasm"), Grant: true, NoActivate: true})
+			_, err := c.Deploy(ctx, adminapi.Upload{PluginRef: shop, Mount: "a.example/shop", Label: "v 1", Grant: true}, []byte("wasm"))
 			return err
 		}, seen{"POST", "/v1/plugins/shop/versions?activate=false&grant=true&label=v+1&mount=a.example%2Fshop", bearer, "application/wasm", "wasm"}},
 		{"deploy with defaults", `{}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Deploy(ctx, client.Upload{Name: "shop", Module: []byte("wasm")})
+			_, err := c.Deploy(ctx, adminapi.Upload{PluginRef: shop, Activate: true}, []byte("wasm"))
 			return err
 		}, seen{"POST", "/v1/plugins/shop/versions", bearer, "application/wasm", "wasm"}},
 		{"activate", `{}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Activate(ctx, "shop", 3, true)
+			_, err := c.Activate(ctx, "shop", adminapi.Activation{Version: 3, Grant: true})
 			return err
 		}, seen{"POST", "/v1/plugins/shop/deployments", bearer, "application/json", `{"version":3,"grant":true}`}},
 		{"plugins", `[]`, func(ctx context.Context, c *client.Client) error {
@@ -88,7 +90,7 @@ func TestRequests(t *testing.T) {
 			return err
 		}, seen{"DELETE", "/v1/plugins/shop/vars/..", bearer, "", ""}},
 		{"list keys", `{}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.KVList(ctx, "shop", client.KVQuery{Prefix: "a&b", After: "a&b=", Limit: 5, Reverse: true})
+			_, err := c.KVList(ctx, adminapi.KeysQuery{PluginRef: shop, Prefix: "a&b", After: "a&b=", Limit: 5, Reverse: true})
 			return err
 		}, seen{"GET", "/v1/plugins/shop/kv?after=a%26b%3D&limit=5&prefix=a%26b&reverse=true", bearer, "", ""}},
 		{"get key", "value", func(ctx context.Context, c *client.Client) error {
@@ -165,7 +167,7 @@ func TestDeploymentsAreReadByPages(t *testing.T) {
 	} {
 		asked = nil
 		next := deployments
-		err := connect(t, s.URL).Deployments(t.Context(), "shop", func(d plugin.Deployment) bool {
+		err := connect(t, s.URL).Deployments(t.Context(), "shop", func(d adminapi.Deployment) bool {
 			if d.Number != next {
 				t.Fatalf("got %d, want %d", d.Number, next)
 			}
@@ -184,11 +186,11 @@ func TestDeploymentsAreReadByPages(t *testing.T) {
 func TestAnswersAreDecoded(t *testing.T) {
 	c, _ := server(t, http.StatusCreated, "application/json",
 		`{"plugin":"shop","version":2,"activated":false,"waiting":["needs a value"],"steps":[{"name":"compile","millis":12}],"later":"unknown keys are fine"}`)
-	got, err := c.Deploy(t.Context(), client.Upload{Name: "shop"})
+	got, err := c.Deploy(t.Context(), adminapi.Upload{PluginRef: shop}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := client.Outcome{Plugin: "shop", Version: 2, Waiting: []string{"needs a value"}, Steps: []client.Step{{Name: "compile", Millis: 12}}}
+	want := adminapi.Outcome{Plugin: "shop", Version: 2, Waiting: []string{"needs a value"}, Steps: []adminapi.Step{{Name: "compile", Millis: 12}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outcome (-want +got):\n%s", diff)
 	}

@@ -2,52 +2,18 @@ package client
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
-	"unicode/utf8"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// KVQuery selects keys in order. Zero fields select everything, in pages of the
-// server's size.
-type KVQuery struct {
-	Prefix  string
-	After   string // start behind this key
-	Limit   int
-	Reverse bool
-}
-
-// KVEntry is a key and what is known of its value.
-type KVEntry struct {
-	Key       string `json:"key,omitempty"`
-	KeyBase64 string `json:"key_base64,omitempty"` // instead of Key when the key is not UTF-8
-	Size      int64  `json:"size"`                 // bytes of the value
-}
-
-// KVPage is a part of a listing.
-type KVPage struct {
-	Entries []KVEntry `json:"entries"`
-	More    bool      `json:"more"` // there are keys behind the last entry
-}
-
 // KVList lists keys of a plugin's key space.
-func (c *Client) KVList(ctx context.Context, name string, q KVQuery) (KVPage, error) {
-	query := url.Values{}
-	setNotEmpty(query, "prefix", q.Prefix)
-	setNotEmpty(query, "after", q.After)
-	if q.Limit > 0 {
-		query.Set("limit", strconv.Itoa(q.Limit))
-	}
-	if q.Reverse {
-		query.Set("reverse", "true")
-	}
-	var page KVPage
-	err := c.plugin(ctx, request{op: "list keys", method: http.MethodGet, path: []string{"kv"}, query: query}, name, &page)
+func (c *Client) KVList(ctx context.Context, q adminapi.KeysQuery) (adminapi.KeyPage, error) {
+	var page adminapi.KeyPage
+	err := c.about(ctx, q.Name, request{op: "list keys", method: http.MethodGet, path: adminapi.PathKeys, in: q}, &page)
 	return page, err
 }
 
@@ -56,7 +22,7 @@ func (c *Client) KVGet(ctx context.Context, name string, key []byte) ([]byte, er
 	if err := plugin.CheckName(name); err != nil {
 		return nil, err
 	}
-	resp, err := c.send(ctx, kvRequest("get key", http.MethodGet, name, key))
+	resp, err := c.send(ctx, request{op: "get key", method: http.MethodGet, path: adminapi.PathValue, in: valueRef(name, key)})
 	if err != nil {
 		return nil, err
 	}
@@ -70,32 +36,21 @@ func (c *Client) KVGet(ctx context.Context, name string, key []byte) ([]byte, er
 
 // KVPut writes the value of a key; a ttl above zero lets it expire.
 func (c *Client) KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error {
-	r := kvRequest("put key", http.MethodPut, name, key)
-	r.body, r.contentType = append([]byte{}, value...), "application/octet-stream"
+	in := adminapi.ValuePut{ValueRef: valueRef(name, key)}
 	if ttl > 0 {
-		r.query.Set("ttl", ttl.String())
+		in.TTL = ttl.String()
 	}
-	return c.kvCall(ctx, name, r)
+	return c.about(ctx, name, request{
+		op: "put key", method: http.MethodPut, path: adminapi.PathValue, in: in,
+		body: append([]byte{}, value...), contentType: adminapi.TypeValue,
+	}, nil)
 }
 
-// KVDelete removes a key. An absent key is no error.
+// KVDelete removes a key; NotFound when it is absent or expired.
 func (c *Client) KVDelete(ctx context.Context, name string, key []byte) error {
-	return c.kvCall(ctx, name, kvRequest("delete key", http.MethodDelete, name, key))
+	return c.about(ctx, name, request{op: "delete key", method: http.MethodDelete, path: adminapi.PathValue, in: valueRef(name, key)}, nil)
 }
 
-func (c *Client) kvCall(ctx context.Context, name string, r request) error {
-	if err := plugin.CheckName(name); err != nil {
-		return err
-	}
-	return c.call(ctx, r, nil)
-}
-
-func kvRequest(op, method, name string, key []byte) request {
-	query := url.Values{}
-	if utf8.Valid(key) {
-		query.Set("key", string(key))
-	} else {
-		query.Set("key_base64", base64.StdEncoding.EncodeToString(key))
-	}
-	return request{op: op, method: method, path: []string{"v1", "plugins", name, "kv", "value"}, query: query}
+func valueRef(name string, key []byte) adminapi.ValueRef {
+	return adminapi.ValueRef{PluginRef: adminapi.PluginRef{Name: name}, Key: adminapi.KeyOf(key)}
 }

@@ -4,181 +4,71 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
-	"strconv"
-	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// Upload is a module to install.
-type Upload struct {
-	Name       string
-	Mount      string // "" = as it is, or /NAME for a new plugin
-	Label      string
-	Module     []byte // with its manifest packed in
-	Grant      bool   // grant what the manifest asks for
-	NoActivate bool   // store it as a version and stop there
-}
-
-// Outcome says what came of a deploy, an activation or a change of vars.
-type Outcome struct {
-	Plugin     string   `json:"plugin"`
-	Mount      string   `json:"mount"`
-	Version    int      `json:"version"`
-	Digest     string   `json:"digest"`
-	Deployment int      `json:"deployment"`
-	Activated  bool     `json:"activated"`
-	Waiting    []string `json:"waiting,omitempty"` // what keeps it from being activated, and the next command
-	Routes     []string `json:"routes,omitempty"`
-	Steps      []Step   `json:"steps,omitempty"`
-	Notices    []string `json:"notices,omitempty"` // what requests pay for how the version initialises
-}
-
-// Step is a part of a deploy and the time it took.
-type Step struct {
-	Name   string  `json:"name"`
-	Millis float64 `json:"millis"`
-	Detail string  `json:"detail,omitempty"` // for a person, e.g. "from cache"
-}
-
-// Plugin is an installed plugin and how it does.
-type Plugin struct {
-	Name       string    `json:"name"`
-	Mount      string    `json:"mount"`
-	State      string    `json:"state"` // serving, asleep, stopped, failed, deleted
-	Error      string    `json:"error,omitempty"`
-	Version    int       `json:"version"`  // the one that serves; 0 = none
-	Versions   int       `json:"versions"` // number of the newest
-	Deployment int       `json:"deployment"`
-	Digest     string    `json:"digest,omitempty"`
-	Label      string    `json:"label,omitempty"`
-	Routes     []string  `json:"routes,omitempty"`
-	Created    time.Time `json:"created"`
-	Usage      Usage     `json:"usage"`
-	InFlight   int64     `json:"in_flight"`
-	Idle       int       `json:"idle"`                    // clean instances that wait for a request
-	Busy       int       `json:"busy"`                    // instances that serve one
-	Fresh      string    `json:"fresh,omitempty"`         // why each request gets a new instance
-	Making     float64   `json:"making_millis,omitempty"` // how long the last new instance took to make
-	Stateful   bool      `json:"stateful,omitempty"`      // instances keep their memory between requests
-}
-
-// Version is a version of a plugin.
-type Version struct {
-	plugin.Version
-	State   string   `json:"state,omitempty"`   // serving, waiting; "" = it can be activated
-	Waiting []string `json:"waiting,omitempty"` // what keeps it from that, each with what to do
-}
-
-// Usage is what a key space holds.
-type Usage struct {
-	Keys  int64 `json:"keys"`
-	Bytes int64 `json:"bytes"`
-}
-
-// Var is a variable of a plugin. Value is empty when it is secret.
-type Var struct {
-	Name        string  `json:"name"`
-	Value       string  `json:"value,omitempty"`
-	Set         bool    `json:"set"`
-	Secret      bool    `json:"secret"`
-	Required    bool    `json:"required"`
-	Default     *string `json:"default,omitempty"` // nil = none
-	Description string  `json:"description,omitempty"`
-}
-
-// Server is what the server says of itself.
-type Server struct {
-	Version       string `json:"version"`
-	Go            string `json:"go"`
-	UptimeSeconds int64  `json:"uptime_seconds"`
-	Plugins       int    `json:"plugins"`
-	Public        struct {
-		URL string `json:"url"`
-	} `json:"public"`
-}
-
 // Status returns what the server says of itself.
-func (c *Client) Status(ctx context.Context) (Server, error) {
-	var s Server
-	err := c.call(ctx, request{op: "status", method: http.MethodGet, path: []string{"v1", "status"}}, &s)
+func (c *Client) Status(ctx context.Context) (adminapi.Status, error) {
+	var s adminapi.Status
+	err := c.call(ctx, request{op: "status", method: http.MethodGet, path: adminapi.PathStatus}, &s)
 	return s, err
 }
 
-// Deploy uploads a module as a new version and, unless told otherwise,
-// activates it. An Outcome that waits is no error.
-func (c *Client) Deploy(ctx context.Context, u Upload) (Outcome, error) {
-	query := url.Values{}
-	setNotEmpty(query, "mount", u.Mount)
-	setNotEmpty(query, "label", u.Label)
-	if u.Grant {
-		query.Set("grant", "true")
-	}
-	if u.NoActivate {
-		query.Set("activate", "false")
-	}
-	var out Outcome
-	err := c.plugin(ctx, request{
-		op: "deploy", method: http.MethodPost, path: []string{"versions"},
-		query: query, body: u.Module, contentType: "application/wasm",
-	}, u.Name, &out)
-	return out, err
+// Deploy uploads a module, with its manifest packed in, as a new version and
+// activates it if up says so. An Outcome that waits is no error.
+func (c *Client) Deploy(ctx context.Context, up adminapi.Upload, module []byte) (adminapi.Outcome, error) {
+	return c.change(ctx, up.Name, request{
+		op: "deploy", method: http.MethodPost, path: adminapi.PathVersions, in: up,
+		body: module, contentType: adminapi.TypeModule,
+	})
 }
 
 // Activate makes a version the one that serves. An Outcome that waits is no
 // error.
-func (c *Client) Activate(ctx context.Context, name string, version int, grant bool) (Outcome, error) {
-	var out Outcome
-	body := `{"version":` + strconv.Itoa(version) + `,"grant":` + strconv.FormatBool(grant) + `}`
-	err := c.plugin(ctx, request{
-		op: "activate", method: http.MethodPost, path: []string{"deployments"},
-		body: []byte(body), contentType: "application/json",
-	}, name, &out)
-	return out, err
+func (c *Client) Activate(ctx context.Context, name string, a adminapi.Activation) (adminapi.Outcome, error) {
+	return c.changeTo(ctx, name, request{op: "activate", method: http.MethodPost, path: adminapi.PathDeployments}, a)
 }
 
 // Plugins lists what is installed.
-func (c *Client) Plugins(ctx context.Context) ([]Plugin, error) {
-	var out []Plugin
-	err := c.call(ctx, request{op: "list plugins", method: http.MethodGet, path: []string{"v1", "plugins"}}, &out)
+func (c *Client) Plugins(ctx context.Context) ([]adminapi.Plugin, error) {
+	var out []adminapi.Plugin
+	err := c.call(ctx, request{op: "list plugins", method: http.MethodGet, path: adminapi.PathPlugins}, &out)
 	return out, err
 }
 
 // Plugin returns one plugin.
-func (c *Client) Plugin(ctx context.Context, name string) (Plugin, error) {
-	var out Plugin
-	err := c.plugin(ctx, request{op: "read plugin", method: http.MethodGet}, name, &out)
+func (c *Client) Plugin(ctx context.Context, name string) (adminapi.Plugin, error) {
+	var out adminapi.Plugin
+	err := c.read(ctx, name, request{op: "read plugin", path: adminapi.PathPlugin}, &out)
 	return out, err
 }
 
 // Versions lists the versions of a plugin.
-func (c *Client) Versions(ctx context.Context, name string) ([]Version, error) {
-	var out []Version
-	err := c.plugin(ctx, request{op: "list versions", method: http.MethodGet, path: []string{"versions"}}, name, &out)
+func (c *Client) Versions(ctx context.Context, name string) ([]adminapi.Version, error) {
+	var out []adminapi.Version
+	err := c.read(ctx, name, request{op: "list versions", path: adminapi.PathVersions}, &out)
 	return out, err
 }
 
 // Deployments calls yield with the deployments of a plugin, the newest first,
 // until it returns false.
-func (c *Client) Deployments(ctx context.Context, name string, yield func(plugin.Deployment) bool) error {
-	for before := 0; ; {
-		var page []plugin.Deployment
-		r := request{op: "list deployments", method: http.MethodGet, path: []string{"deployments"}}
-		if before > 0 {
-			r.query = url.Values{"before": {strconv.Itoa(before)}}
-		}
-		if err := c.plugin(ctx, r, name, &page); err != nil {
+func (c *Client) Deployments(ctx context.Context, name string, yield func(adminapi.Deployment) bool) error {
+	q := adminapi.DeploymentsQuery{PluginRef: adminapi.PluginRef{Name: name}}
+	for {
+		var page []adminapi.Deployment
+		if err := c.about(ctx, name, request{op: "list deployments", method: http.MethodGet, path: adminapi.PathDeployments, in: q}, &page); err != nil {
 			return err
 		}
 		for _, d := range page {
-			if before > 0 && d.Number >= before || !yield(d) {
+			if q.Before > 0 && d.Number >= q.Before || !yield(d) {
 				return nil // a server that knows no pages sends the same again
 			}
-			before = d.Number
+			q.Before = d.Number
 		}
-		if len(page) == 0 || before <= 1 {
+		if len(page) == 0 || q.Before <= 1 {
 			return nil
 		}
 	}
@@ -187,78 +77,81 @@ func (c *Client) Deployments(ctx context.Context, name string, yield func(plugin
 // Delete removes a plugin. Its data stays for a later plugin of that name,
 // unless purge says otherwise.
 func (c *Client) Delete(ctx context.Context, name string, purge bool) error {
-	query := url.Values{}
-	if purge {
-		query.Set("purge", "true")
-	}
-	return c.plugin(ctx, request{op: "delete", method: http.MethodDelete, query: query}, name, nil)
+	return c.about(ctx, name, request{
+		op: "delete", method: http.MethodDelete, path: adminapi.PathPlugin,
+		in: adminapi.Removal{PluginRef: adminapi.PluginRef{Name: name}, Purge: purge},
+	}, nil)
 }
 
 // Vars lists the variables of a plugin: those its manifest names.
-func (c *Client) Vars(ctx context.Context, name string) ([]Var, error) {
-	var out []Var
-	err := c.plugin(ctx, request{op: "list vars", method: http.MethodGet, path: []string{"vars"}}, name, &out)
+func (c *Client) Vars(ctx context.Context, name string) ([]adminapi.Var, error) {
+	var out []adminapi.Var
+	err := c.read(ctx, name, request{op: "list vars", path: adminapi.PathVars}, &out)
 	return out, err
 }
 
 // SetVar gives a variable its value, which is a new deployment.
-func (c *Client) SetVar(ctx context.Context, name, key string, value []byte) (Outcome, error) {
-	var out Outcome
-	if value == nil {
-		value = []byte{}
-	}
-	err := c.plugin(ctx, request{
-		op: "set var", method: http.MethodPut, path: []string{"vars", key},
-		body: value, contentType: "text/plain; charset=utf-8",
-	}, name, &out)
-	return out, err
+func (c *Client) SetVar(ctx context.Context, name, key string, value []byte) (adminapi.Outcome, error) {
+	return c.change(ctx, name, request{
+		op: "set var", method: http.MethodPut, path: adminapi.PathVar, in: varRef(name, key),
+		body: append([]byte{}, value...), contentType: adminapi.TypeVar + "; charset=utf-8",
+	})
 }
 
 // UnsetVar takes a variable's value away, which is a new deployment.
-func (c *Client) UnsetVar(ctx context.Context, name, key string) (Outcome, error) {
-	var out Outcome
-	err := c.plugin(ctx, request{op: "unset var", method: http.MethodDelete, path: []string{"vars", key}}, name, &out)
-	return out, err
+func (c *Client) UnsetVar(ctx context.Context, name, key string) (adminapi.Outcome, error) {
+	return c.change(ctx, name, request{op: "unset var", method: http.MethodDelete, path: adminapi.PathVar, in: varRef(name, key)})
 }
 
 // CORS returns the CORS policy of a plugin; NotFound when it has none.
-func (c *Client) CORS(ctx context.Context, name string) (plugin.CORS, error) {
-	var out plugin.CORS
-	err := c.plugin(ctx, request{op: "read CORS policy", method: http.MethodGet, path: []string{"cors"}}, name, &out)
+func (c *Client) CORS(ctx context.Context, name string) (adminapi.CORS, error) {
+	var out adminapi.CORS
+	err := c.read(ctx, name, request{op: "read CORS policy", path: adminapi.PathCORS}, &out)
 	return out, err
 }
 
 // SetCORS sets the CORS policy of a plugin, which is a new deployment.
-func (c *Client) SetCORS(ctx context.Context, name string, policy plugin.CORS) (Outcome, error) {
-	var out Outcome
-	body, err := json.Marshal(policy)
-	if err != nil {
-		return out, fault.Wrap(fault.Internal, "set CORS policy", "the policy cannot be encoded", err)
-	}
-	err = c.plugin(ctx, request{
-		op: "set CORS policy", method: http.MethodPut, path: []string{"cors"}, body: body, contentType: "application/json",
-	}, name, &out)
-	return out, err
+func (c *Client) SetCORS(ctx context.Context, name string, policy adminapi.CORS) (adminapi.Outcome, error) {
+	return c.changeTo(ctx, name, request{op: "set CORS policy", method: http.MethodPut, path: adminapi.PathCORS}, policy)
 }
 
 // UnsetCORS removes the CORS policy of a plugin, which is a new deployment.
-func (c *Client) UnsetCORS(ctx context.Context, name string) (Outcome, error) {
-	var out Outcome
-	err := c.plugin(ctx, request{op: "unset CORS policy", method: http.MethodDelete, path: []string{"cors"}}, name, &out)
+func (c *Client) UnsetCORS(ctx context.Context, name string) (adminapi.Outcome, error) {
+	return c.change(ctx, name, request{
+		op: "unset CORS policy", method: http.MethodDelete, path: adminapi.PathCORS, in: adminapi.PluginRef{Name: name},
+	})
+}
+
+func varRef(name, key string) adminapi.VarRef {
+	return adminapi.VarRef{PluginRef: adminapi.PluginRef{Name: name}, Var: key}
+}
+
+// read performs r, a GET without parameters, about one plugin.
+func (c *Client) read(ctx context.Context, name string, r request, out any) error {
+	r.method, r.in = http.MethodGet, adminapi.PluginRef{Name: name}
+	return c.about(ctx, name, r, out)
+}
+
+// change performs r, which changes what serves.
+func (c *Client) change(ctx context.Context, name string, r request) (adminapi.Outcome, error) {
+	var out adminapi.Outcome
+	err := c.about(ctx, name, r, &out)
 	return out, err
 }
 
-// plugin performs r below /v1/plugins/NAME.
-func (c *Client) plugin(ctx context.Context, r request, name string, out any) error {
+// changeTo is change with a JSON body.
+func (c *Client) changeTo(ctx context.Context, name string, r request, body any) (out adminapi.Outcome, err error) {
+	if r.body, err = json.Marshal(body); err != nil {
+		return out, fault.Wrap(fault.Internal, r.op, "the request cannot be encoded", err)
+	}
+	r.in, r.contentType = adminapi.PluginRef{Name: name}, "application/json"
+	return c.change(ctx, name, r)
+}
+
+// about performs r about one plugin.
+func (c *Client) about(ctx context.Context, name string, r request, out any) error {
 	if err := plugin.CheckName(name); err != nil {
 		return err
 	}
-	r.path = append([]string{"v1", "plugins", name}, r.path...)
 	return c.call(ctx, r, out)
-}
-
-func setNotEmpty(query url.Values, name, value string) {
-	if value != "" {
-		query.Set(name, value)
-	}
 }

@@ -7,29 +7,17 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
-
-// problem is what the client reads of application/problem+json (RFC 9457).
-type problem struct {
-	Title     string `json:"title"`
-	Detail    string `json:"detail"`
-	Code      string `json:"code"`
-	RequestID string `json:"request_id"`
-	Effects   string `json:"effects"` // given by the public listener only
-	Errors    []struct {
-		Message  string `json:"message"`
-		Location string `json:"location"`
-	} `json:"errors"`
-}
 
 // refused turns an answer outside the 200s into an error with the server's code
 // and words.
 func (c *Client) refused(op string, resp *http.Response) error {
 	data, _ := readAll(resp.Body, maxProblem)
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	var p problem
-	if kind != "application/problem+json" || json.Unmarshal(data, &p) != nil {
+	var p adminapi.Problem
+	if kind != adminapi.TypeProblem || json.Unmarshal(data, &p) != nil {
 		return fault.New(codeOfStatus(resp.StatusCode), op, fmt.Sprintf(
 			"%s answered %s without saying why; is --server the admin address?", c.base.Host, resp.Status))
 	}
@@ -37,14 +25,15 @@ func (c *Client) refused(op string, resp *http.Response) error {
 	if code == "" {
 		code = codeOfStatus(resp.StatusCode)
 	}
-	text := p.message(resp.Status)
+	text := messageOf(p, resp.Status)
 	if p.Code == "" || p.Effects != "" {
 		text += "; is --server the admin address?"
 	}
 	return fault.New(code, op, text)
 }
 
-func (p problem) message(status string) string {
+// messageOf is what p says to a person.
+func messageOf(p adminapi.Problem, status string) string {
 	text := p.Detail
 	if text == "" {
 		text = p.Title

@@ -15,7 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
-	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -150,16 +150,16 @@ func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loa
 }
 
 // install deploys the module with the vars and keys of a call.
-func (s *scratch) install(ctx context.Context, l *project.Loaded, in call) (client.Outcome, error) {
+func (s *scratch) install(ctx context.Context, l *project.Loaded, in call) (adminapi.Outcome, error) {
 	vars, err := in.variables(l)
 	if err != nil {
-		return client.Outcome{}, err
+		return adminapi.Outcome{}, err
 	}
 	keys, err := assignments("--kv", in.kv)
 	if err != nil {
-		return client.Outcome{}, err
+		return adminapi.Outcome{}, err
 	}
-	outcome, err := s.deploy(ctx, client.Upload{Name: l.Name, Module: l.Module}, vars)
+	outcome, err := s.deploy(ctx, adminapi.Upload{PluginRef: adminapi.PluginRef{Name: l.Name}}, l.Module, vars)
 	if err != nil {
 		return outcome, err
 	}

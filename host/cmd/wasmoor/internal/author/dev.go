@@ -22,7 +22,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/watch"
-	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -233,7 +233,7 @@ func (d *devLoop) install(ctx context.Context, l *project.Loaded, digest [sha256
 		}
 		d.name, d.sent = "", map[string]string{}
 	}
-	outcome, err := d.scratch.deploy(ctx, client.Upload{Name: l.Name, Mount: d.mount, Module: l.Module}, vars)
+	outcome, err := d.scratch.deploy(ctx, adminapi.Upload{PluginRef: adminapi.PluginRef{Name: l.Name}, Mount: d.mount}, l.Module, vars)
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (d *devLoop) install(ctx context.Context, l *project.Loaded, digest [sha256
 }
 
 // show tells what serves now, and where when that is news.
-func (d *devLoop) show(o client.Outcome) {
+func (d *devLoop) show(o adminapi.Outcome) {
 	urls := term.RouteURLs(d.scratch.host.PublicURL(), o.Mount, o.Routes)
 	if slices.Equal(urls, d.urls) {
 		urls = nil

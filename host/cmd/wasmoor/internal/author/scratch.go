@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
@@ -84,9 +85,9 @@ func (s *scratch) close() error {
 
 // deploy installs a module with vars and activates it. Vars that the module
 // needs and that are not given are an Invalid fault.
-func (s *scratch) deploy(ctx context.Context, up client.Upload, vars [][2]string) (client.Outcome, error) {
-	up.Grant = true
-	outcome, err := s.client.Deploy(ctx, up)
+func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte, vars [][2]string) (adminapi.Outcome, error) {
+	up.Grant, up.Activate = true, true
+	outcome, err := s.client.Deploy(ctx, up, module)
 	if err != nil {
 		return outcome, err
 	}
@@ -98,7 +99,7 @@ func (s *scratch) deploy(ctx context.Context, up client.Upload, vars [][2]string
 		steps = append(steps, outcome.Steps...)
 	}
 	if !outcome.Activated {
-		if outcome, err = s.client.Activate(ctx, up.Name, version, true); err != nil {
+		if outcome, err = s.client.Activate(ctx, up.Name, adminapi.Activation{Version: version, Grant: true}); err != nil {
 			return outcome, err
 		}
 		steps = append(steps, outcome.Steps...)

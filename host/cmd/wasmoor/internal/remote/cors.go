@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -28,7 +29,7 @@ replaces the CORS headers of the plugin's own. Each change is a new deployment.`
 }
 
 func (p *Commands) corsSetCommand() *cobra.Command {
-	var policy plugin.CORS
+	var policy adminapi.CORS
 	var maxAge time.Duration
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "set NAME --origin ORIGIN",
@@ -43,7 +44,7 @@ func (p *Commands) corsSetCommand() *cobra.Command {
 		if len(policy.Origins) == 0 {
 			return cli.Usage("--origin is missing; name where the pages are, e.g. --origin https://app.example.org")
 		}
-		if err := policy.Check(); err != nil {
+		if err := (*plugin.CORS)(&policy).Check(); err != nil {
 			return cli.Usage("%s", fault.MessageOf(err))
 		}
 		return p.about(cmd.Context(), args[0], func(c *client.Client) error {

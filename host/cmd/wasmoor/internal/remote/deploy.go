@@ -8,12 +8,14 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 )
 
 // DeployCommand returns `wasmoor deploy`.
 func (p *Commands) DeployCommand() *cobra.Command {
-	var up client.Upload
+	var up adminapi.Upload
+	var noActivate bool
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "deploy [DIR|FILE]",
 		Short: "Build a project and serve it, or serve a module",
@@ -27,6 +29,7 @@ asks for more waits until it is granted.`,
   wasmoor deploy shop.wasm --mount shop.example/ --label "$(git describe)"`,
 		Args: cli.MayTake("DIR or FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
+		up.Activate = !noActivate
 		return p.deploy(cmd.Context(), cli.Argument(args, "."), up)
 	}))
 	flags := cmd.Flags()
@@ -34,11 +37,11 @@ asks for more waits until it is granted.`,
 	flags.StringVar(&up.Mount, "mount", "", "where its routes hang: [host]/prefix (default: as it is, or /NAME)")
 	flags.StringVar(&up.Label, "label", "", "a note, which 'wasmoor versions' shows")
 	flags.BoolVar(&up.Grant, "grant", false, "grant what the manifest asks for")
-	flags.BoolVar(&up.NoActivate, "no-activate", false, "store the version without serving it")
+	flags.BoolVar(&noActivate, "no-activate", false, "store the version without serving it")
 	return p.asks(cmd)
 }
 
-func (p *Commands) deploy(ctx context.Context, path string, up client.Upload) error {
+func (p *Commands) deploy(ctx context.Context, path string, up adminapi.Upload) error {
 	if err := cli.CheckTarget(up.Name, up.Mount); err != nil {
 		return err
 	}
@@ -50,22 +53,21 @@ func (p *Commands) deploy(ctx context.Context, path string, up client.Upload) er
 	for _, s := range l.Took {
 		p.Step(s.Name, s.Took, s.Detail)
 	}
-	up.Module = l.Module
 	if up.Name == "" {
 		up.Name = l.Name
 	}
 	return p.Talk(func(c *client.Client) error {
 		start := time.Now()
-		outcome, err := c.Deploy(ctx, up)
+		outcome, err := c.Deploy(ctx, up, l.Module)
 		if err != nil {
 			return err
 		}
 		p.Step("upload", time.Since(start)-serverTime(outcome.Steps), "")
-		return p.showOutcome(ctx, c, outcome, !up.NoActivate)
+		return p.showOutcome(ctx, c, outcome, up.Activate)
 	})
 }
 
-func serverTime(steps []client.Step) time.Duration {
+func serverTime(steps []adminapi.Step) time.Duration {
 	var total float64
 	for _, s := range steps {
 		total += s.Millis

@@ -9,16 +9,13 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 )
 
-const (
-	// maxValue is more than any value the store takes, in bytes: the server says
-	// where its limit is.
-	maxValue = 8 << 20
-	// maxPage is how many keys the server lists at a time.
-	maxPage = 1000
-)
+// maxValue is more than any value the store takes, in bytes: the server says
+// where its limit is.
+const maxValue = 8 << 20
 
 // KVCommand returns `wasmoor kv`.
 func (p *Commands) KVCommand() *cobra.Command {
@@ -34,7 +31,7 @@ transaction beside theirs. A key that is not text is given with --base64.`,
 }
 
 func (p *Commands) kvListCommand() *cobra.Command {
-	query := client.KVQuery{}
+	query := adminapi.KeysQuery{}
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "list NAME",
 		Short: "List keys in order",
@@ -43,7 +40,8 @@ func (p *Commands) kvListCommand() *cobra.Command {
 		Args:              cli.Takes("NAME"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
-		return p.listKeys(cmd, args[0], query)
+		query.Name = args[0]
+		return p.listKeys(cmd, query)
 	}))
 	flags := cmd.Flags()
 	flags.StringVar(&query.Prefix, "prefix", "", "only keys that start so")
@@ -53,12 +51,12 @@ func (p *Commands) kvListCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *Commands) listKeys(cmd *cobra.Command, name string, query client.KVQuery) error {
-	if query.Limit < 1 || query.Limit > maxPage {
-		return cli.Usage("--limit must be 1 to %d, not %d; go on from there with --after", maxPage, query.Limit)
+func (p *Commands) listKeys(cmd *cobra.Command, query adminapi.KeysQuery) error {
+	if query.Limit < 1 || query.Limit > adminapi.MaxKeys {
+		return cli.Usage("--limit must be 1 to %d, not %d; go on from there with --after", adminapi.MaxKeys, query.Limit)
 	}
-	return p.about(cmd.Context(), name, func(c *client.Client) error {
-		page, err := c.KVList(cmd.Context(), name, query)
+	return p.about(cmd.Context(), query.Name, func(c *client.Client) error {
+		page, err := c.KVList(cmd.Context(), query)
 		page.Entries = term.List(page.Entries)
 		if err != nil || p.AsJSON {
 			return p.JSONUnless(err, page)
@@ -77,11 +75,11 @@ func (p *Commands) listKeys(cmd *cobra.Command, name string, query client.KVQuer
 	})
 }
 
-func shownKey(e client.KVEntry) string {
-	if e.KeyBase64 != "" {
-		return "base64:" + e.KeyBase64
+func shownKey(e adminapi.KeyEntry) string {
+	if e.Base64 != "" {
+		return "base64:" + e.Base64
 	}
-	return e.Key
+	return e.Text
 }
 
 // keyArgument is the KEY of a command, with its --base64 flag.
@@ -174,7 +172,7 @@ func (p *Commands) kvDeleteCommand() *cobra.Command {
 	var key keyArgument
 	cmd := p.Does(&cobra.Command{
 		Use:               "delete NAME KEY",
-		Short:             "Remove a key; one that is absent is no error",
+		Short:             "Remove a key",
 		Args:              cli.Takes("NAME", "KEY"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {

@@ -8,20 +8,21 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 // shownOutcome is an outcome as --json shows it.
 type shownOutcome struct {
-	client.Outcome
+	adminapi.Outcome
 	URLs []string `json:"urls"` // where it answers; empty while it waits
 }
 
 // showOutcome writes what came of a change: the URLs that answer as data,
 // everything else beside it. The error is the exit code of a deployment that
 // waits; wanted says whether the user asked for an activation at all.
-func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o client.Outcome, wanted bool) error {
+func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o adminapi.Outcome, wanted bool) error {
 	var urls []string
 	if o.Activated {
 		server, err := c.Status(ctx)
@@ -43,7 +44,7 @@ func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o client.O
 	return nil
 }
 
-func (p *Commands) tellOutcome(o client.Outcome, urls []string) {
+func (p *Commands) tellOutcome(o adminapi.Outcome, urls []string) {
 	for _, s := range o.Steps {
 		p.Step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
 	}

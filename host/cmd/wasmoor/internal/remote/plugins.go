@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -62,10 +63,10 @@ func (p *Commands) listVersions(cmd *cobra.Command, args []string) error {
 		var rows [][]string
 		for _, v := range versions {
 			number := strconv.Itoa(v.Number)
-			if v.State == "serving" {
+			if v.State == adminapi.VersionServing {
 				number += " *"
 			}
-			rows = append(rows, []string{number, v.State, v.Digest.Short(), term.Size(v.Size), v.Label, term.Date(v.Created), v.By})
+			rows = append(rows, []string{number, v.State, plugin.Digest(v.Digest).Short(), term.Size(v.Size), v.Label, term.Date(v.Created), v.By})
 		}
 		if err := p.Table("no versions", "VERSION STATE DIGEST SIZE LABEL CREATED BY", rows); err != nil {
 			return err
@@ -77,7 +78,7 @@ func (p *Commands) listVersions(cmd *cobra.Command, args []string) error {
 	})
 }
 
-func (p *Commands) noteWaiting(v client.Version) {
+func (p *Commands) noteWaiting(v adminapi.Version) {
 	for _, what := range v.Waiting {
 		p.Note("version %d waits: %s", v.Number, what)
 	}
@@ -95,8 +96,8 @@ func (p *Commands) DeploymentsCommand() *cobra.Command {
 
 func (p *Commands) listDeployments(cmd *cobra.Command, args []string) error {
 	return p.about(cmd.Context(), args[0], func(c *client.Client) error {
-		var deployments []plugin.Deployment
-		err := c.Deployments(cmd.Context(), args[0], func(d plugin.Deployment) bool {
+		var deployments []adminapi.Deployment
+		err := c.Deployments(cmd.Context(), args[0], func(d adminapi.Deployment) bool {
 			deployments = append(deployments, d)
 			return true
 		})
@@ -134,7 +135,7 @@ func (p *Commands) ActivateCommand() *cobra.Command {
 
 func (p *Commands) activate(ctx context.Context, name string, version int, grant bool) error {
 	return p.about(ctx, name, func(c *client.Client) error {
-		outcome, err := c.Activate(ctx, name, version, grant)
+		outcome, err := c.Activate(ctx, name, adminapi.Activation{Version: version, Grant: grant})
 		if err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		version := 0 // of the newest deployment that had another one
-		err = c.Deployments(cmd.Context(), name, func(d plugin.Deployment) bool {
+		err = c.Deployments(cmd.Context(), name, func(d adminapi.Deployment) bool {
 			if d.Version != current.Version {
 				version = d.Version
 			}

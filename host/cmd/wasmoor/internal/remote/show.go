@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 )
 
@@ -45,7 +46,7 @@ func (p *Commands) show(ctx context.Context, name string) error {
 	})
 }
 
-func (p *Commands) showPlugin(it client.Plugin) error {
+func (p *Commands) showPlugin(it adminapi.Plugin) error {
 	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"name", it.Name},
@@ -69,7 +70,7 @@ func (p *Commands) showPlugin(it client.Plugin) error {
 }
 
 // instances says what a plugin has of them, "" if none.
-func instances(it client.Plugin) string {
+func instances(it adminapi.Plugin) string {
 	switch {
 	case it.Idle+it.Busy == 0:
 		return ""
@@ -80,7 +81,7 @@ func instances(it client.Plugin) string {
 }
 
 // making says how long the last new instance took, "" if none was made.
-func making(it client.Plugin) string {
+func making(it adminapi.Plugin) string {
 	if it.Making == 0 {
 		return ""
 	}
@@ -89,13 +90,13 @@ func making(it client.Plugin) string {
 
 // cleanBy says how each request comes to clean memory, "" where nothing has
 // been loaded that could say it.
-func cleanBy(it client.Plugin) string {
+func cleanBy(it adminapi.Plugin) string {
 	switch {
 	case it.Stateful:
 		return "nothing: memory is kept from one request to the next"
 	case it.Fresh != "":
 		return "a new instance for each request" + making(it) + ": " + it.Fresh
-	case it.State == "serving":
+	case it.State == adminapi.StateServing:
 		return "reset"
 	}
 	return ""

@@ -8,11 +8,9 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 )
-
-// maxVar is what the server takes for a value, in bytes.
-const maxVar = 64 << 10
 
 // VarCommand returns `wasmoor var`.
 func (p *Commands) VarCommand() *cobra.Command {
@@ -65,12 +63,12 @@ func (p *Commands) varValue(key, file string) ([]byte, error) {
 	var value []byte
 	var err error
 	if file != "" {
-		value, err = cli.ReadFile(file, "read the value", maxVar)
+		value, err = cli.ReadFile(file, "read the value", adminapi.MaxVar)
 	} else {
 		if term.IsTerminal(p.Stdin) {
 			p.Note("type the value of %s, then Ctrl-D:", key)
 		}
-		value, err = cli.ReadBounded(p.Stdin, "standard input", "read the value", maxVar)
+		value, err = cli.ReadBounded(p.Stdin, "standard input", "read the value", adminapi.MaxVar)
 	}
 	text := strings.TrimSuffix(string(value), "\n")
 	return []byte(strings.TrimSuffix(text, "\r")), err
@@ -79,7 +77,7 @@ func (p *Commands) varValue(key, file string) ([]byte, error) {
 // showChange tells what became of the deployment that a variable or a policy has
 // changed. A plugin that has not served yet may still wait for more; what was set
 // is stored all the same.
-func (p *Commands) showChange(o client.Outcome) error {
+func (p *Commands) showChange(o adminapi.Outcome) error {
 	if p.AsJSON {
 		return p.JSON(o)
 	}
@@ -132,7 +130,7 @@ func (p *Commands) varListCommand() *cobra.Command {
 	}))
 }
 
-func varState(v client.Var) string {
+func varState(v adminapi.Var) string {
 	switch {
 	case v.Set:
 		return "set"
@@ -144,7 +142,7 @@ func varState(v client.Var) string {
 	return "unset"
 }
 
-func shownValue(v client.Var) string {
+func shownValue(v adminapi.Var) string {
 	switch {
 	case v.Set && v.Secret:
 		return "(secret)"

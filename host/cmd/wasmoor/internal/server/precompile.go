@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
@@ -117,7 +118,7 @@ func askVersions(ctx context.Context, c *client.Client) ([]host.Stored, error) {
 			return nil, err
 		}
 		for _, v := range versions {
-			all = append(all, host.Stored{Plugin: it.Name, Version: v.Number, Digest: string(v.Digest), Serves: v.State == "serving"})
+			all = append(all, host.Stored{Plugin: it.Name, Version: v.Number, Digest: string(v.Digest), Serves: v.State == adminapi.VersionServing})
 		}
 	}
 	return all, nil

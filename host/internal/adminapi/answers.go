@@ -1,0 +1,190 @@
+package adminapi
+
+import "time"
+
+// Status is what a server says of itself.
+type Status struct {
+	Version       string    `json:"version" doc:"Of the program"`
+	Go            string    `json:"go" doc:"The Go release it was built with"`
+	UptimeSeconds int64     `json:"uptime_seconds"`
+	Plugins       int       `json:"plugins" doc:"How many are installed"`
+	Store         Component `json:"store"`
+	Public        Listener  `json:"public"`
+}
+
+// Component is the state of a part of the server.
+type Component struct {
+	Healthy bool `json:"healthy" doc:"It can read and write"`
+}
+
+// Listener is where a listener is reached.
+type Listener struct {
+	URL     string `json:"url" doc:"Where clients reach the plugins" example:"http://127.0.0.1:8080"`
+	Address string `json:"address" doc:"Its host and port" example:"127.0.0.1:8080"`
+}
+
+// States of a plugin.
+const (
+	StateServing = "serving"
+	StateAsleep  = "asleep"  // as serving: the next request wakes it
+	StateFailed  = "failed"  // its deployment could not be restored as it was, or not be woken
+	StateStopped = "stopped" // no version is active: none was, or none since it came back
+	StateDeleted = "deleted" // its data is kept
+)
+
+// Plugin is an installed plugin and how it does.
+type Plugin struct {
+	Name       string    `json:"name"`
+	Mount      string    `json:"mount"`
+	State      string    `json:"state" doc:"serving, asleep, failed, stopped or deleted"`
+	Error      string    `json:"error,omitempty" doc:"Why it failed"`
+	Version    int       `json:"version" doc:"The one that serves; 0 = none"`
+	Versions   int       `json:"versions" doc:"Number of the newest"`
+	Deployment int       `json:"deployment" doc:"The one that serves; 0 = none"`
+	Digest     string    `json:"digest,omitempty" doc:"Of the module that serves"`
+	Label      string    `json:"label,omitempty" doc:"Of the version that serves"`
+	Routes     []string  `json:"routes" doc:"None = the whole mount"`
+	Created    time.Time `json:"created"`
+	Usage      Usage     `json:"usage"`
+	InFlight   int64     `json:"in_flight" doc:"Requests that run"`
+	Idle       int       `json:"idle" doc:"Clean instances that wait for a request"`
+	Busy       int       `json:"busy" doc:"Instances that serve a request"`
+	Fresh      string    `json:"fresh,omitempty" doc:"Why each request gets a new instance; absent = instances are reset, or none was made yet"`
+	Making     float64   `json:"making_millis,omitempty" doc:"How long the last new instance took to make; absent = none was made yet"`
+	Stateful   bool      `json:"stateful,omitempty" doc:"Instances keep their memory between requests"`
+}
+
+// Usage is what a key space holds.
+type Usage struct {
+	Keys  int64 `json:"keys"`
+	Bytes int64 `json:"bytes" doc:"Of keys and values"`
+}
+
+// States of a version. One that has neither can be activated.
+const (
+	VersionServing = "serving"
+	VersionWaiting = "waiting" // for what its Waiting says
+)
+
+// Version is a version of a plugin.
+type Version struct {
+	Number  int       `json:"number" doc:"1, 2, 3 ... within the plugin"`
+	Digest  string    `json:"digest" doc:"Of the module"`
+	Size    int64     `json:"size" doc:"Bytes of the module"`
+	Label   string    `json:"label,omitempty"`
+	By      string    `json:"by,omitempty" doc:"Who uploaded it"`
+	Created time.Time `json:"created"`
+	Ask     Grant     `json:"ask" doc:"What its manifest asks for"`
+	Mount   string    `json:"mount,omitempty" doc:"Where its upload wants it to serve; absent = where the plugin is"`
+	State   string    `json:"state,omitempty" doc:"serving or waiting; absent = it can be activated"`
+	Waiting []string  `json:"waiting,omitempty" doc:"What keeps it from being activated, each with what to do"`
+}
+
+// Grant is what a plugin may use, or asks for.
+type Grant struct {
+	KV       bool   `json:"kv,omitempty" doc:"A key space"`
+	KVKeys   int64  `json:"kv_keys,omitempty" doc:"Keys in it; absent = the usual number"`
+	KVBytes  int64  `json:"kv_bytes,omitempty" doc:"Bytes in it; absent = the usual number"`
+	Outbound string `json:"outbound,omitempty" doc:"Origins it may call, separated by spaces"`
+	Stateful bool   `json:"stateful,omitempty" doc:"Instances keep their memory between requests"`
+}
+
+// Deployment says which version of a plugin served, where, and with which grant
+// and CORS policy. The values of vars are not shown.
+type Deployment struct {
+	Number  int       `json:"number" doc:"1, 2, 3 ... within the plugin"`
+	Version int       `json:"version"`
+	Mount   string    `json:"mount"`
+	Grant   Grant     `json:"grant"`
+	CORS    *CORS     `json:"cors,omitempty"`
+	By      string    `json:"by,omitempty" doc:"Who made it"`
+	Created time.Time `json:"created"`
+}
+
+// Outcome says what a change of what serves did. A deploy that waits is no
+// error.
+type Outcome struct {
+	Plugin     string   `json:"plugin"`
+	Mount      string   `json:"mount" doc:"Where the version serves, or would once activated"`
+	Version    int      `json:"version"`
+	Digest     string   `json:"digest"`
+	Deployment int      `json:"deployment" doc:"The one that serves; 0 = none"`
+	Activated  bool     `json:"activated"`
+	Waiting    []string `json:"waiting" doc:"What keeps it from being activated, each with what to do"`
+	Routes     []string `json:"routes" doc:"None = the whole mount"`
+	Steps      []Step   `json:"steps"`
+	Notices    []string `json:"notices" doc:"What requests pay for how the version initialises, each with why and what to do"`
+}
+
+// Step is a part of a change and the time it took.
+type Step struct {
+	Name   string  `json:"name"`
+	Millis float64 `json:"millis"`
+	Detail string  `json:"detail,omitempty" doc:"For a person, e.g. from cache"`
+}
+
+// Var is a config value of a plugin.
+type Var struct {
+	Name        string  `json:"name"`
+	Value       string  `json:"value,omitempty" doc:"Absent when it is secret"`
+	Set         bool    `json:"set"`
+	Secret      bool    `json:"secret"`
+	Required    bool    `json:"required"`
+	Default     *string `json:"default,omitempty" doc:"Absent = none"`
+	Description string  `json:"description,omitempty"`
+}
+
+// CORS says which pages of other origins may read a plugin's answers. It is an
+// answer and the body of a request.
+type CORS struct {
+	Origins     []string `json:"origins" doc:"Exact origins, e.g. https://example.org, or * alone"`
+	Methods     []string `json:"methods,omitempty" doc:"Methods a page may use; none = GET, HEAD, POST"`
+	Headers     []string `json:"headers,omitempty" doc:"Request header fields a page may set, or * alone"`
+	Expose      []string `json:"expose,omitempty" doc:"Response header fields a page may read, or * alone"`
+	Credentials bool     `json:"credentials,omitempty" doc:"Whether requests may carry cookies and the like; not with *"`
+	MaxAge      int      `json:"max_age,omitempty" doc:"Seconds a browser may remember a preflight; 0 = its own default"`
+}
+
+// KeyPage is a part of a listing of keys.
+type KeyPage struct {
+	Entries []KeyEntry `json:"entries"`
+	More    bool       `json:"more" doc:"There are keys after the last one"`
+}
+
+// KeyEntry is a key and what is known of its value.
+type KeyEntry struct {
+	Key
+	Size int64 `json:"size" doc:"Bytes of the value"`
+}
+
+// Event says who changed what, when. It never holds the value of a var or of a
+// key.
+type Event struct {
+	Number     uint64    `json:"number" doc:"1, 2, 3 ... over all plugins"`
+	Time       time.Time `json:"time"`
+	By         string    `json:"by,omitempty"`
+	Action     string    `json:"action"`
+	Plugin     string    `json:"plugin"`
+	Version    int       `json:"version,omitempty"`
+	Deployment int       `json:"deployment,omitempty"`
+	Detail     string    `json:"detail,omitempty"`
+}
+
+// Problem is the body of every error that the host makes, on the public
+// listener too. Type is fixed for a code, so that a client can branch on it.
+type Problem struct {
+	Type      string         `json:"type" doc:"urn:wasmoor: and the code" example:"urn:wasmoor:not_found"`
+	Title     string         `json:"title" doc:"The meaning of the status"`
+	Status    int            `json:"status" doc:"The HTTP status"`
+	Code      string         `json:"code" doc:"What kind of failure it is" example:"not_found"`
+	Detail    string         `json:"detail" doc:"What happened and what to do, for a person"`
+	RequestID string         `json:"request_id" doc:"Names the request in the server's log"`
+	Effects   string         `json:"effects,omitempty" doc:"What became of a handler's writes: none, committed or unknown"`
+	Errors    []ProblemField `json:"errors,omitempty" doc:"Which parts of the request are wrong"`
+}
+
+// ProblemField says what is wrong with one part of a request.
+type ProblemField struct {
+	Message  string `json:"message" doc:"What is wrong"`
+	Location string `json:"location,omitempty" doc:"Where, e.g. query.limit"`
+}
