@@ -107,7 +107,7 @@ func buildC(t *testing.T, source string) []byte {
 // guestC is a module behind dispatch, on the real engine and the real store.
 type guestC struct {
 	t       *testing.T
-	service *dispatch.Service
+	service *dispatch.Deployment
 	mu      sync.Mutex
 	now     time.Time
 	log     bytes.Buffer
@@ -133,7 +133,7 @@ func runC(t *testing.T, module []byte, config map[string]string) *guestC {
 	pools := dispatch.NewPools(g.clock, 0)
 	t.Cleanup(pools.Close)
 	t.Cleanup(func() { g.service.Close(ctx) })
-	g.service = dispatch.NewService(dispatch.Config{Pools: pools, Program: p, Store: kv, Clock: g.clock, Env: &invoke.Env{
+	g.service = dispatch.NewDeployment(dispatch.Config{Plugin: dispatch.NewPlugin("guest", limit.Default().Concurrency, time.Now), Pools: pools, Program: p, Store: kv, Clock: g.clock, Env: &invoke.Env{
 		Plugin: "c", Version: 1, Limits: limits, KV: true, Space: 7, Config: config,
 		Log: slog.New(slog.NewTextHandler(&g.log, nil)),
 	}})

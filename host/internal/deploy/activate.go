@@ -145,12 +145,54 @@ func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Outcome,
 // new deployment of the same version. Errors by fault code: NotFound, Invalid,
 // and those of Deploy.
 func (d *Deployer) SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (Outcome, error) {
-	return d.changeSettings(ctx, name, registry.Change{CORS: &policy, By: by})
+	return d.changeCORS(ctx, name, registry.Change{CORS: &policy, By: by})
 }
 
 // UnsetCORS removes the CORS policy of a plugin; NotFound when there is none.
 func (d *Deployer) UnsetCORS(ctx context.Context, name, by string) (Outcome, error) {
-	return d.changeSettings(ctx, name, registry.Change{NoCORS: true, By: by})
+	return d.changeCORS(ctx, name, registry.Change{NoCORS: true, By: by})
+}
+
+// changeCORS changes the policy. The requests of what serves do not notice: it
+// goes on under another record.
+func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Change) (Outcome, error) {
+	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+		l := d.state.Load().live[name]
+		switch {
+		case c.NoCORS && p.CORS == nil:
+			return Outcome{}, noCORS(name)
+		case p.Active == 0:
+			return d.keepSettings(ctx, name, c)
+		case l == nil || l.failure != nil:
+			c.Version = p.Active
+			return d.reactivate(ctx, p, false, c)
+		}
+		return d.rerecord(ctx, *l, p, c)
+	})
+}
+
+// rerecord records c as a deployment of its own, which l goes on to serve.
+func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c registry.Change) (out Outcome, err error) {
+	if l.plugin, err = c.Next(p); err != nil {
+		return Outcome{}, err
+	}
+	w := &stopwatch{clock: d.cfg.Clock}
+	err = w.run("activate", func() error {
+		table, err := d.tableWith(&l)
+		if err != nil {
+			return err
+		}
+		if l.plugin, _, err = d.cfg.Registry.Activate(ctx, p.Name, c); err == nil {
+			d.revise(&l, table)
+		}
+		return err
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	out = outcome(l.plugin, recalled{version: l.version, manifest: l.manifest}, w)
+	out.Activated = true
+	return out, nil
 }
 
 func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.Change) (Outcome, error) {
@@ -162,9 +204,6 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 		}
 		if err := d.checkDeclared(ctx, p, c.Set); err != nil {
 			return Outcome{}, err
-		}
-		if c.NoCORS && p.CORS == nil {
-			return Outcome{}, noCORS(name)
 		}
 		if p.Active == 0 {
 			return d.keepSettings(ctx, name, c)
@@ -228,6 +267,10 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 		return err
 	}
 	defer unlock()
+	p, err := d.cfg.Registry.Plugin(ctx, name)
+	if err != nil {
+		return err
+	}
 	table, err := buildTable(without(d.state.Load().live, name))
 	if err != nil {
 		return err
@@ -239,6 +282,7 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 	if !purge {
 		return nil
 	}
+	delete(d.owners, p.Space)
 	// It is decided and recorded: what is not removed now is by the next start.
 	if err := d.cfg.Registry.Clean(context.WithoutCancel(ctx)); err != nil {
 		d.cfg.Log.Warn("a purged plugin's data is not all removed yet", "plugin", name, "error", err)

@@ -22,7 +22,7 @@ func TestCORS(t *testing.T) {
 		if result != router.Found {
 			t.Fatalf("Route: %v", result)
 		}
-		m.Value.Service.Release()
+		m.Value.Deployment.Release()
 		if diff := cmp.Diff(want, m.Value.CORS); diff != "" {
 			t.Errorf("policy of a route (-want +got):\n%s", diff)
 		}

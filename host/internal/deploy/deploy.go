@@ -51,7 +51,8 @@ type Deployer struct {
 	waking chan struct{} // holds one token for each deployment that is being woken
 	pools  *dispatch.Pools
 	state  atomic.Pointer[state]
-	drains sync.Map // *live to a channel that is closed when it is: what ends behind a swap
+	owners map[uint64]*dispatch.Plugin // by key space, deleted plugins too; for whoever holds change
+	drains sync.Map                    // *live to a channel that is closed when it is: what ends behind a swap
 }
 
 // state is everything that serves at a moment. It is replaced, never changed.
@@ -63,20 +64,21 @@ type state struct {
 
 // live is a deployment that serves.
 type live struct {
-	plugin   plugin.Plugin
-	version  plugin.Version
-	manifest *manifest.Manifest
-	service  *dispatch.Service
-	outbound *egress.Client // nil without a grant
-	failure  error          // why a restored deployment cannot serve at all; nil = it can
-	unrouted bool           // nobody knows its routes, or another plugin has them
+	plugin     plugin.Plugin
+	version    plugin.Version
+	manifest   *manifest.Manifest
+	owner      *dispatch.Plugin
+	deployment *dispatch.Deployment
+	outbound   *egress.Client // nil without a grant
+	failure    error          // why a restored deployment cannot serve at all; nil = it can
+	unrouted   bool           // nobody knows its routes, or another plugin has them
 }
 
 // Target is what a route leads to.
 type Target struct {
-	Service  *dispatch.Service
-	CORS     *plugin.CORS // nil = none
-	manifest *manifest.Manifest
+	Deployment *dispatch.Deployment
+	CORS       *plugin.CORS // nil = none
+	manifest   *manifest.Manifest
 }
 
 // Limits returns the limits of the i-th route of the target's manifest.
@@ -101,20 +103,20 @@ func SharedCORS(mounted []Target) *plugin.CORS {
 func New(cfg Config) *Deployer {
 	d := &Deployer{
 		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1), waking: make(chan struct{}, maxWaking),
-		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter),
+		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter), owners: map[uint64]*dispatch.Plugin{},
 	}
 	d.state.Store(&state{table: new(router.Table[Target])})
 	return d
 }
 
-// Route finds who answers a request, and acquires its service: the version is
+// Route finds who answers a request, and acquires its deployment: the version is
 // fixed from here on, and the caller calls Release. params is a buffer for the
 // path values.
 func (d *Deployer) Route(method, host, path string, params []abi.Pair) (router.Match[Target], router.Result) {
 	for {
 		m, result := d.state.Load().table.Lookup(method, host, path, params)
-		// A service that drains has already left the table: look again.
-		if result != router.Found || m.Value.Service.Acquire() {
+		// A deployment that drains has already left the table: look again.
+		if result != router.Found || m.Value.Deployment.Acquire() {
 			return m, result
 		}
 	}
@@ -172,12 +174,35 @@ func (d *Deployer) swap(name string, next *live, table *router.Table[Target]) {
 		lives[name] = next
 	}
 	before := old.live[name]
+	if next != nil {
+		next.owner.SetConcurrency(next.manifest.Limits().Concurrency)
+	} else if before != nil {
+		before.owner.Outbound.Forget()
+	}
 	if !d.publish(old, &state{live: lives, table: table}) {
 		before = next // Close drains the other
 	}
 	if before != nil {
 		d.drain(before)
 	}
+}
+
+// revise makes next, another record of the deployment that serves under its name,
+// what serves. The caller holds the lock.
+func (d *Deployer) revise(next *live, table *router.Table[Target]) {
+	old := d.state.Load()
+	d.publish(old, &state{live: with(old.live, next), table: table})
+}
+
+// owner returns what outlives the deployments of a plugin, here the first of them
+// that m is the manifest of. The caller holds the lock.
+func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin {
+	owner := d.owners[p.Space]
+	if owner == nil {
+		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Clock)
+		d.owners[p.Space] = owner
+	}
+	return owner
 }
 
 // publish makes next what serves, unless Close came before.
@@ -202,13 +227,13 @@ func without(lives map[string]*live, name string) map[string]*live {
 
 // drain ends a deployment behind the back of the change that replaced it.
 func (d *Deployer) drain(l *live) {
-	drained, closed := l.service.Drain(), make(chan struct{})
+	drained, closed := l.deployment.Drain(), make(chan struct{})
 	d.drains.Store(l, closed)
 	go func() {
 		defer close(closed)
 		defer d.drains.Delete(l)
 		<-drained
-		l.service.Close(context.Background())
+		l.deployment.Close(context.Background())
 		if l.outbound != nil {
 			l.outbound.Close()
 		}

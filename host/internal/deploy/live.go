@@ -41,6 +41,7 @@ func (d *Deployer) recallManifest(ctx context.Context, name string, number int) 
 // config is what the manifest makes of the plugin's vars. Without a program it
 // sleeps until its first request; broken is why it cannot serve at all.
 func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program *prepared, broken error) *live {
+	owner := d.owner(p, r.manifest)
 	env := &invoke.Env{
 		Plugin:  p.Name,
 		Version: r.version.Number,
@@ -51,13 +52,13 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Config:  config,
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
 
-		Outbound: d.outbound(p, r.manifest),
+		Outbound: d.outbound(p, r.manifest, owner),
 	}
 	return &live{
 		outbound: env.Outbound,
-		plugin:   p, version: r.version, manifest: r.manifest, failure: broken,
-		service: dispatch.NewService(dispatch.Config{
-			Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
+		plugin:   p, version: r.version, manifest: r.manifest, owner: owner, failure: broken,
+		deployment: dispatch.NewDeployment(dispatch.Config{
+			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
 			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
 			Stateful: stateful(p, r.manifest),
 			Broken:   broken, Program: program.program, Instance: program.first,
@@ -86,14 +87,14 @@ func (d *Deployer) wake(ctx context.Context, digest plugin.Digest, m *manifest.M
 
 // outbound makes the client of a deployment's calls, nil if the plugin may make
 // none. It has no connection until a call is made.
-func (d *Deployer) outbound(p plugin.Plugin, m *manifest.Manifest) *egress.Client {
+func (d *Deployer) outbound(p plugin.Plugin, m *manifest.Manifest, owner *dispatch.Plugin) *egress.Client {
 	origins := m.Ask().Outbound.Both(p.Grant.Outbound).List()
 	if len(origins) == 0 {
 		return nil
 	}
 	return egress.New(egress.Config{
 		Network: d.cfg.Network, Origins: origins, Limits: m.Outbound.Limits,
-		Idempotent: m.Outbound.Idempotent, Cache: m.Outbound.Cache, Clock: d.cfg.Clock,
+		Idempotent: m.Outbound.Idempotent, Cache: m.Outbound.Cache, State: owner.Outbound,
 	})
 }
 
@@ -133,7 +134,7 @@ func buildTable(lives map[string]*live) (*router.Table[Target], error) {
 			Plugin: l.plugin.Name,
 			Mount:  l.plugin.Mount,
 			Routes: l.manifest.Patterns(),
-			Value:  Target{Service: l.service, CORS: l.plugin.CORS, manifest: l.manifest},
+			Value:  Target{Deployment: l.deployment, CORS: l.plugin.CORS, manifest: l.manifest},
 		})
 	}
 	return router.Build(entries)

@@ -39,9 +39,9 @@ func ask(ctx context.Context, d *deploy.Deployer, path string) (string, error) {
 
 // answer answers a request that was dispatched.
 func answer(ctx context.Context, m router.Match[deploy.Target]) (string, error) {
-	defer m.Value.Service.Release()
+	defer m.Value.Deployment.Release()
 	inv := &invoke.Invocation{Request: &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: m.Path}}}
-	_, err := m.Value.Service.Do(ctx, inv, m.Value.Limits(m.Route))
+	_, err := m.Value.Deployment.Do(ctx, inv, m.Value.Limits(m.Route))
 	return string(inv.Reply.Body), err
 }
 

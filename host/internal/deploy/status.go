@@ -110,8 +110,8 @@ func (d *Deployer) status(p plugin.Plugin) (Status, error) {
 func (s *Status) fill(l *live) {
 	s.Version, s.Digest, s.Label = l.version.Number, string(l.version.Digest), l.version.Label
 	s.Routes = append(s.Routes, l.manifest.Patterns()...)
-	s.InFlight = l.service.InFlight()
-	has := l.service.Stats()
+	s.InFlight = l.deployment.InFlight()
+	has := l.deployment.Stats()
 	s.Idle, s.Busy, s.Fresh, s.Stateful = has.Idle, has.Busy, has.Fresh, stateful(l.plugin, l.manifest)
 	if s.Fresh != "" {
 		s.Making = float64(has.Making.Microseconds()) / 1000

@@ -6,11 +6,16 @@ import "context"
 func (g *Pools) Tidy() { g.tidy() }
 
 // Waiting returns how many invocations wait for their turn.
-func (s *Service) Waiting() int { return int(s.gate.waiting.Load()) }
+func (d *Deployment) Waiting() int {
+	g := &d.cfg.Plugin.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.queue.Len()
+}
 
 // TakeAndGive takes an instance and gives it back.
-func (s *Service) TakeAndGive(ctx context.Context) error {
-	l, err := s.pool.take(ctx)
+func (d *Deployment) TakeAndGive(ctx context.Context) error {
+	l, err := d.pool.take(ctx)
 	if err == nil {
 		err = l.handle(ctx, nil)
 	}
@@ -19,3 +24,17 @@ func (s *Service) TakeAndGive(ctx context.Context) error {
 
 // Hungry returns how many wait for memory.
 func (g *Pools) Hungry() int { return int(g.hunger.size.Load()) }
+
+// Plugin returns the deployment's plugin.
+func (d *Deployment) Plugin() *Plugin { return d.cfg.Plugin }
+
+// Busy returns how many instances serve.
+func (d *Deployment) Busy() int { return d.Stats().Busy }
+
+// Running returns how many slots of the plugin are taken.
+func (d *Deployment) Running() int {
+	g := &d.cfg.Plugin.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running
+}

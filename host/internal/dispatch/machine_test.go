@@ -182,17 +182,18 @@ func (b *bench) config(m *machine) dispatch.Config {
 	limits := limit.Default()
 	limits.Deadline = time.Minute
 	return dispatch.Config{
-		Env: &invoke.Env{Plugin: "p", Limits: limits}, Clock: b.clock.now, Pools: b.pools,
+		Plugin: dispatch.NewPlugin("p", limits.Concurrency, b.clock.now),
+		Env:    &invoke.Env{Plugin: "p", Limits: limits}, Clock: b.clock.now, Pools: b.pools,
 		Load: func(context.Context) (engine.Program, error) { return m, nil },
 	}
 }
 
 // serve returns a service that is closed with the test.
-func (b *bench) serve(change func(*dispatch.Config)) *dispatch.Service {
+func (b *bench) serve(change func(*dispatch.Config)) *dispatch.Deployment {
 	b.t.Helper()
 	cfg := b.config(nil)
 	change(&cfg)
-	s := dispatch.NewService(cfg)
+	s := dispatch.NewDeployment(cfg)
 	b.t.Cleanup(func() {
 		<-s.Drain()
 		s.Close(context.Background())
@@ -201,17 +202,17 @@ func (b *bench) serve(change func(*dispatch.Config)) *dispatch.Service {
 }
 
 // awake returns a service whose program is loaded.
-func (b *bench) awake(m *machine, concurrency int) *dispatch.Service {
+func (b *bench) awake(m *machine, concurrency int) *dispatch.Deployment {
 	m.t = b.t
 	return b.serve(func(c *dispatch.Config) {
 		c.Program = m
 		c.Load = func(context.Context) (engine.Program, error) { return m, nil }
-		c.Env.Limits.Concurrency = concurrency
+		c.Plugin.SetConcurrency(concurrency)
 	})
 }
 
 // request runs an invocation as the server does.
-func request(ctx context.Context, s *dispatch.Service, deadline time.Duration) error {
+func request(ctx context.Context, s *dispatch.Deployment, deadline time.Duration) error {
 	if !s.Acquire() {
 		return fault.New(fault.Unavailable, "", "drains")
 	}
@@ -225,7 +226,7 @@ func request(ctx context.Context, s *dispatch.Service, deadline time.Duration) e
 	return err
 }
 
-func (b *bench) request(s *dispatch.Service) {
+func (b *bench) request(s *dispatch.Deployment) {
 	b.t.Helper()
 	if err := request(b.t.Context(), s, 0); err != nil {
 		b.t.Error(err)
@@ -233,7 +234,7 @@ func (b *bench) request(s *dispatch.Service) {
 }
 
 // together runs so many requests, which all are in their handlers at once.
-func (b *bench) together(s *dispatch.Service, m *machine, n int) {
+func (b *bench) together(s *dispatch.Deployment, m *machine, n int) {
 	b.t.Helper()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	m.handle = func(context.Context, *part, *invoke.Invocation) error {

@@ -19,7 +19,7 @@ const replayed Outcome = "replayed"
 // keys holds one key for one request at a time, so that a repeat waits for the
 // first and finds its answer. It spares work and is not what keeps a request
 // from running twice: that is the read of its record, certified at the commit,
-// which holds beyond a service and a process as well.
+// which holds beyond a process as well.
 type keys struct {
 	mu   sync.Mutex
 	busy map[string]chan struct{} // closed when the key is free

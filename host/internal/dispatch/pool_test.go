@@ -138,7 +138,7 @@ func TestAnInstanceIsBackBeforeTheCommit(t *testing.T) {
 		}
 		return inv.Tx.Set([]byte("k"), []byte("mine"), 0)
 	}}
-	var s *dispatch.Service
+	var s *dispatch.Deployment
 	commits := 0
 	s = b.serve(func(c *dispatch.Config) {
 		c.Program, c.Env.KV, c.Env.Space, c.Clock = m, true, space, time.Now
@@ -365,7 +365,7 @@ func TestHammer(t *testing.T) {
 			cfg.Load = func(context.Context) (engine.Program, error) {
 				return &machine{t: t, memory: shared, dirty: i == 3}, nil
 			}
-			s := dispatch.NewService(cfg)
+			s := dispatch.NewDeployment(cfg)
 			for range 4 {
 				all.Go(func() {
 					for range 50 {

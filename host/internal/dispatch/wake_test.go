@@ -36,7 +36,7 @@ func (l *loader) load(m *machine) func(context.Context) (engine.Program, error) 
 	}
 }
 
-func (b *bench) asleep(m *machine, l *loader) *dispatch.Service {
+func (b *bench) asleep(m *machine, l *loader) *dispatch.Deployment {
 	m.t, l.next = b.t, make(chan error)
 	return b.serve(func(c *dispatch.Config) { c.Load = l.load(m) })
 }
@@ -146,7 +146,7 @@ func TestClosedWhileItWakes(t *testing.T) {
 			}
 			return m, nil
 		}
-		s := dispatch.NewService(cfg)
+		s := dispatch.NewDeployment(cfg)
 		cancelled, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- request(cancelled, s, 0) }()

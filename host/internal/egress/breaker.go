@@ -70,6 +70,12 @@ func (b *breakers) of(origin string) breaker {
 	return made
 }
 
+func (b *breakers) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.byOrigin)
+}
+
 // isOutage says what tells against a service. What the host or the guest
 // decided does not.
 func isOutage(resp reply, err error) bool {
@@ -96,7 +102,7 @@ func (c *Client) guarded(ctx context.Context, t target, repeat bool, send func()
 	if repeat {
 		policies = append(policies, retries())
 	}
-	policies = append(policies, c.breakers.of(t.origin.String()))
+	policies = append(policies, c.state.breakers.of(t.origin.String()))
 	return failsafe.With(policies...).WithContext(ctx).Get(send)
 }
 

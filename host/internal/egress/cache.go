@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Bounds of one deployment's response cache.
+// Bounds of one plugin's response cache.
 const (
 	cacheBytes = 8 << 20
 	cacheEntry = 1 << 20 // larger responses are not kept
@@ -37,6 +37,14 @@ type cache struct {
 
 func newCache(clock func() time.Time) *cache {
 	return &cache{clock: clock, byURL: map[string]*list.Element{}}
+}
+
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.byURL)
+	c.order.Init()
+	c.size = 0
 }
 
 // entry is a stored response. It is never changed.

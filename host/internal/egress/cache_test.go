@@ -261,8 +261,8 @@ func TestCacheIsBounded(t *testing.T) {
 	for i := range 60 {
 		get(t, c, fmt.Sprintf("%s/%d", url, i))
 	}
-	if c.cache.size > cacheBytes || len(c.cache.byURL) != c.cache.order.Len() || len(c.cache.byURL) < 20 {
-		t.Errorf("%d bytes in %d entries", c.cache.size, len(c.cache.byURL))
+	if c.state.cache.size > cacheBytes || len(c.state.cache.byURL) != c.state.cache.order.Len() || len(c.state.cache.byURL) < 20 {
+		t.Errorf("%d bytes in %d entries", c.state.cache.size, len(c.state.cache.byURL))
 	}
 	before := o.asked
 	get(t, c, url+"/59")
@@ -315,7 +315,7 @@ func TestCacheCountsHeaders(t *testing.T) {
 				}
 			}
 			if held := heapInUse() - before; held > 2*cacheBytes {
-				t.Errorf("%d MiB are held, %d bytes counted in %d entries", held>>20, c.cache.size, len(c.cache.byURL))
+				t.Errorf("%d MiB are held, %d bytes counted in %d entries", held>>20, c.state.cache.size, len(c.state.cache.byURL))
 			}
 			runtime.KeepAlive(c)
 		})
@@ -347,7 +347,7 @@ func TestCacheKeepsNoMore(t *testing.T) {
 		}
 	}
 	if held := heapInUse() - before; o.asked != 600 || held > cacheBytes {
-		t.Errorf("%d MiB are held after %d calls, %d bytes counted", held>>20, o.asked, c.cache.size)
+		t.Errorf("%d MiB are held after %d calls, %d bytes counted", held>>20, o.asked, c.state.cache.size)
 	}
 	runtime.KeepAlive(c)
 }

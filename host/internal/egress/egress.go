@@ -3,7 +3,7 @@
 // time, size and number, with retries, a circuit breaker for each host and, if
 // the plugin asks, a response cache. Package invoke holds its sessions;
 // capability/outbound and the engines use them; deploy makes a client for each
-// deployment.
+// deployment, and those of a plugin share its State.
 package egress
 
 import (
@@ -34,7 +34,8 @@ type Config struct {
 	Limits     limit.Outbound
 	Idempotent bool             // the services tolerate repeats of any method: all may be retried, and an attempt too
 	Cache      bool             // keep responses as RFC 9111 allows a private cache
-	Clock      func() time.Time // of the cache; nil = time.Now
+	Clock      func() time.Time // of the state a client makes for itself; nil = time.Now
+	State      *State           // of the plugin; nil = the client's own
 }
 
 // Client makes the calls of one deployment over connections of its own. Safe
@@ -42,8 +43,7 @@ type Config struct {
 type Client struct {
 	cfg       Config
 	transport *http.Transport
-	breakers  breakers
-	cache     *cache // nil unless asked for
+	state     *State
 }
 
 // Connections of one deployment. They are kept while it serves.
@@ -60,10 +60,16 @@ func New(cfg Config) *Client {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	if cfg.State == nil {
+		cfg.State = NewState(cfg.Clock)
+	}
+	if !cfg.Cache {
+		cfg.State.cache.clear() // nobody reads it now, and nobody keeps it in step
+	}
 	dialer := &net.Dialer{Timeout: dialTime, Resolver: cfg.Network.Resolver, Control: guard(cfg.Network.Allow)}
-	c := &Client{
-		cfg:      cfg,
-		breakers: breakers{rest: breakTime, byOrigin: map[string]breaker{}},
+	return &Client{
+		cfg:   cfg,
+		state: cfg.State,
 		transport: &http.Transport{
 			Proxy:                  nil, // the environment's would see every call and reach every address
 			DialContext:            tcpOnly(dialer),
@@ -77,10 +83,6 @@ func New(cfg Config) *Client {
 			HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: sentAhead},
 		},
 	}
-	if cfg.Cache {
-		c.cache = newCache(cfg.Clock)
-	}
-	return c
 }
 
 func tcpOnly(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {

@@ -545,7 +545,7 @@ func TestBreakerTriesAgain(t *testing.T) {
 		}
 	})
 	c := client(t, nil, origin)
-	c.breakers.rest = time.Millisecond
+	c.state.breakers.rest = time.Millisecond
 	post := func() answer { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
 	for range breakAfter {
 		post()

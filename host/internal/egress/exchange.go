@@ -51,10 +51,10 @@ func (c *Client) hop(ctx context.Context, o *outgoing) (reply, error) {
 			return reply{resp}, err
 		})
 	}
-	if c.cache == nil || o.flags&abi.HTTPNoCache != 0 {
+	if !c.cfg.Cache || o.flags&abi.HTTPNoCache != 0 {
 		return send()
 	}
-	return c.cache.roundTrip(o, send)
+	return c.state.cache.roundTrip(o, send)
 }
 
 // outgoing is a call on its way: it changes with each redirect.

@@ -17,7 +17,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 		return Match{Allow: m.Allow, CORS: deploy.SharedCORS(m.Mounted)}
 	}
 	return Match{
-		Service: m.Value.Service,
+		Service: m.Value.Deployment,
 		Limits:  m.Value.Limits(m.Route),
 		Keep:    m.Value.Idempotency(m.Route),
 		Mount:   m.Mount,

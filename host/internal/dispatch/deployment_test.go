@@ -66,16 +66,17 @@ func newPools(t testing.TB, clock func() time.Time, sleepAfter time.Duration) *d
 	return pools
 }
 
-func service(t *testing.T, st store.Store, g guest) *dispatch.Service {
+func service(t *testing.T, st store.Store, g guest) *dispatch.Deployment {
 	limits := limit.Default()
 	limits.Concurrency = 2
-	return dispatch.NewService(dispatch.Config{
+	return dispatch.NewDeployment(dispatch.Config{
+		Plugin:  dispatch.NewPlugin("p", limits.Concurrency, time.Now),
 		Env:     &invoke.Env{Plugin: "p", Version: 1, Limits: limits, KV: true, Space: space},
 		Program: g, Store: st, Clock: time.Now, Pools: newPools(t, time.Now, 0),
 	})
 }
 
-func do(t *testing.T, s *dispatch.Service, change func(*invoke.Invocation, *limit.Limits)) (*invoke.Invocation, dispatch.Result, error) {
+func do(t *testing.T, s *dispatch.Deployment, change func(*invoke.Invocation, *limit.Limits)) (*invoke.Invocation, dispatch.Result, error) {
 	t.Helper()
 	inv := &invoke.Invocation{Request: &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: "/"}}}
 	limits := s.Env().Limits

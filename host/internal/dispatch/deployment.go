@@ -34,15 +34,16 @@ type Result struct {
 	Replayed bool // the reply is that of an earlier request with the same key
 }
 
-// Config is what a Service is made of. All fields but the last four are
+// Config is what a Deployment is made of. All fields but the last four are
 // required.
 type Config struct {
-	Env   *invoke.Env
-	Store store.Store
-	Clock func() time.Time
-	Pools *Pools
+	Plugin *Plugin
+	Env    *invoke.Env
+	Store  store.Store
+	Clock  func() time.Time
+	Pools  *Pools
 	// Load makes the program, when a request finds none. It runs once at a time,
-	// on a goroutine of the service's, and ends with its ctx.
+	// on a goroutine of the deployment's, and ends with its ctx.
 	Load func(context.Context) (engine.Program, error)
 
 	// Stateful lets an instance keep its memory from one invocation to the next,
@@ -51,18 +52,16 @@ type Config struct {
 	// Broken is why nothing can be run; nil = it can. Load is not needed then.
 	Broken error
 	// Program, if not nil, is loaded already, and Instance is one of its own
-	// that has handled nothing. The service closes them.
+	// that has handled nothing. The deployment closes them.
 	Program  engine.Program
 	Instance engine.Instance
 }
 
-// Service serves one deployment of a plugin until it is drained. Its methods
+// Deployment serves one deployment of a plugin until it is drained. Its methods
 // are safe for concurrent use.
-type Service struct {
+type Deployment struct {
 	cfg  Config
-	gate *gate
 	pool *pool
-	keys keys // of the requests that run once
 
 	// users counts invocations between Acquire and Release; draining is added
 	// to it by Drain, so that one atomic word decides who closes.
@@ -72,63 +71,62 @@ type Service struct {
 
 const draining = int64(1) << 62
 
-// NewService returns a service that is ready for invocations. Drain it and then
-// Close it.
-func NewService(cfg Config) *Service {
-	return &Service{
+// NewDeployment returns a deployment that is ready for invocations. Drain it and
+// then Close it.
+func NewDeployment(cfg Config) *Deployment {
+	return &Deployment{
 		cfg:     cfg,
-		gate:    newGate(cfg.Env.Plugin, cfg.Env.Limits.Concurrency),
 		pool:    newPool(cfg),
 		drained: make(chan struct{}),
 	}
 }
 
-// Close closes the instances and the program of a service that has drained,
+// Close closes the instances and the program of a deployment that has drained,
 // once a load that is under way has ended.
-func (s *Service) Close(ctx context.Context) { s.pool.close(ctx) }
+func (d *Deployment) Close(ctx context.Context) { d.pool.close(ctx) }
 
-// Stats returns what the service has at the moment.
-func (s *Service) Stats() Stats { return s.pool.stats() }
+// Stats returns what the deployment has at the moment.
+func (d *Deployment) Stats() Stats { return d.pool.stats() }
 
 // Env returns what the deployment gives its invocations.
-func (s *Service) Env() *invoke.Env { return s.cfg.Env }
+func (d *Deployment) Env() *invoke.Env { return d.cfg.Env }
 
-// InFlight returns how many invocations hold the service.
-func (s *Service) InFlight() int64 { return s.users.Load() &^ draining }
+// InFlight returns how many invocations hold the deployment.
+func (d *Deployment) InFlight() int64 { return d.users.Load() &^ draining }
 
-// Acquire keeps the service from closing until Release. It reports false once
-// the service drains: the caller looks its route up again.
-func (s *Service) Acquire() bool {
+// Acquire keeps the deployment from closing until Release. It reports false once
+// the deployment drains: the caller looks its route up again.
+func (d *Deployment) Acquire() bool {
 	for {
-		n := s.users.Load()
+		n := d.users.Load()
 		if n&draining != 0 {
 			return false
 		}
-		if s.users.CompareAndSwap(n, n+1) {
+		if d.users.CompareAndSwap(n, n+1) {
 			return true
 		}
 	}
 }
 
 // Release ends what Acquire began.
-func (s *Service) Release() {
-	if s.users.Add(-1) == draining {
-		close(s.drained)
+func (d *Deployment) Release() {
+	if d.users.Add(-1) == draining {
+		close(d.drained)
 	}
 }
 
 // Drain refuses new invocations and returns a channel that is closed when the
 // last one has ended. Call it once.
-func (s *Service) Drain() <-chan struct{} {
-	if s.users.Add(draining) == draining {
-		close(s.drained)
+func (d *Deployment) Drain() <-chan struct{} {
+	if d.users.Add(draining) == draining {
+		close(d.drained)
 	}
-	return s.drained
+	return d.drained
 }
 
 // Do runs inv's handler under limits, re-running it after conflicts, and
 // returns when its effects are durable or dropped. The caller has acquired the
-// service and filled inv.Request; the reply is in inv.Reply. The end of ctx
+// deployment and filled inv.Request; the reply is in inv.Reply. The end of ctx
 // stops the handler but not a commit that has begun.
 //
 // Errors by fault code; the effects are dropped with each but Unknown: Trap and
@@ -139,29 +137,29 @@ func (s *Service) Drain() <-chan struct{} {
 // disk), Unknown, Internal. Of a request that is to run once also Mismatch (its
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
-func (s *Service) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
+func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
 	if err := inv.Request.CheckAttributes(); err != nil {
 		return Result{Outcome: None}, err
 	}
 	ctx := withDeadline(parent, limits.Deadline)
 	defer ctx.end()
 	if once := inv.Request.Once; once != nil {
-		if err := s.keys.lock(ctx, once.Key); err != nil {
+		if err := d.cfg.Plugin.keys.lock(ctx, once.Key); err != nil {
 			return Result{Outcome: None}, err
 		}
-		defer s.keys.unlock(once.Key)
+		defer d.cfg.Plugin.keys.unlock(once.Key)
 	}
-	if s.cfg.Broken != nil {
+	if d.cfg.Broken != nil {
 		return Result{Outcome: None}, fault.Wrap(fault.Unavailable, "dispatch",
-			"the plugin cannot serve; the operator's log says why", s.cfg.Broken)
+			"the plugin cannot serve; the operator's log says why", d.cfg.Broken)
 	}
-	if err := s.gate.enter(ctx); err != nil {
+	if err := d.cfg.Plugin.gate.enter(ctx); err != nil {
 		return Result{Outcome: None}, err
 	}
-	defer s.gate.leave(s.cfg.Clock(), s.cfg.Clock)
-	inv.Env = s.cfg.Env
+	defer d.cfg.Plugin.gate.leave(d.cfg.Clock(), d.cfg.Clock)
+	inv.Env = d.cfg.Env
 	for attempt := 1; ; attempt++ {
-		outcome, err := s.attempt(ctx, inv, attempt, limits)
+		outcome, err := d.attempt(ctx, inv, attempt, limits)
 		if outcome == replayed {
 			return Result{Attempts: attempt - 1, Outcome: None, Replayed: true}, nil
 		}
@@ -181,16 +179,16 @@ func (s *Service) Do(parent context.Context, inv *invoke.Invocation, limits limi
 // settles its effects. The snapshot comes last: the younger it is when the
 // handler starts, the less there is to conflict with. The instance goes back
 // before the commit, which takes longer than most handlers.
-func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt int, limits limit.Limits) (Outcome, error) {
-	lease, err := s.pool.take(ctx)
+func (d *Deployment) attempt(ctx context.Context, inv *invoke.Invocation, attempt int, limits limit.Limits) (Outcome, error) {
+	lease, err := d.pool.take(ctx)
 	if err != nil {
 		return None, err
 	}
 	defer lease.end(ctx)
 	if attempt == 1 { // the wait for an instance is over
-		inv.Start = s.cfg.Clock()
+		inv.Start = d.cfg.Clock()
 	}
-	tx, err := s.begin(inv.Start)
+	tx, err := d.begin(inv.Start)
 	if err != nil {
 		return None, err
 	}
@@ -214,15 +212,15 @@ func (s *Service) attempt(ctx context.Context, inv *invoke.Invocation, attempt i
 	if reason := inv.Reply.Fault(); reason != "" {
 		return Aborted, fault.New(fault.BadReply, "dispatch", reason)
 	}
-	return s.settle(inv)
+	return d.settle(inv)
 }
 
-func (s *Service) begin(now time.Time) (*store.Tx, error) {
-	env := s.cfg.Env
+func (d *Deployment) begin(now time.Time) (*store.Tx, error) {
+	env := d.cfg.Env
 	if !env.KV {
 		return nil, nil
 	}
-	snap, err := s.cfg.Store.Snapshot()
+	snap, err := d.cfg.Store.Snapshot()
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +228,7 @@ func (s *Service) begin(now time.Time) (*store.Tx, error) {
 }
 
 // settle commits or drops the effects of a handler that returned normally.
-func (s *Service) settle(inv *invoke.Invocation) (Outcome, error) {
+func (d *Deployment) settle(inv *invoke.Invocation) (Outcome, error) {
 	switch {
 	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil:
 		return None, nil
@@ -244,7 +242,7 @@ func (s *Service) settle(inv *invoke.Invocation) (Outcome, error) {
 	}
 	// The handler's time is over, the commit's is not: it ends durable or with
 	// an error, whatever the client or the deadline do meanwhile.
-	_, err := s.cfg.Store.Commit(context.Background(), inv.Tx.Effects())
+	_, err := d.cfg.Store.Commit(context.Background(), inv.Tx.Effects())
 	switch fault.CodeOf(err) {
 	case "":
 		return Committed, nil

@@ -1,0 +1,41 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/egress"
+)
+
+// Plugin is what an installed plugin has that outlives its deployments. Those
+// that serve, and those that still drain, share it. Safe for concurrent use.
+//
+//	what                          | deploy, rollback, | CORS | sleep | delete | purge,
+//	                              | change of vars    |      |       |        | restart
+//	requests that run and wait    | kept              | kept | kept  | kept   | new
+//	idempotency keys under way    | kept              | kept | kept  | kept   | new
+//	breakers of services          | kept              | kept | kept  | gone   | gone
+//	outbound cache                | kept [1]          | kept | kept  | gone   | gone
+//	limit of concurrent requests  | the new version's | kept | kept  | kept   | new
+//	program, instances            | new               | kept | gone  | gone   | gone
+//	idle connections to services  | new               | kept | kept  | gone   | gone
+//
+// [1] unless the new version does not ask for it
+//
+// Answers kept for an Idempotency-Key and all data are in the store: a purge
+// removes them, and nothing else does.
+type Plugin struct {
+	// Outbound is what the plugin's calls have learned of other services.
+	Outbound *egress.State
+
+	gate gate
+	keys keys // of the requests that run once
+}
+
+// NewPlugin returns a plugin that lets so many of its requests run at a time.
+func NewPlugin(name string, concurrency int, clock func() time.Time) *Plugin {
+	return &Plugin{Outbound: egress.NewState(clock), gate: gate{plugin: name, most: concurrency}}
+}
+
+// SetConcurrency changes how many requests run at a time, over all deployments.
+// Requests that run go on and count.
+func (p *Plugin) SetConcurrency(most int) { p.gate.resize(most) }
