@@ -19,88 +19,88 @@ import (
 type Config struct {
 	// DataDir holds the store, the modules, large bodies and the admin token. One process at a
 	// time may use it. Default "wasmoor-data".
-	DataDir string `koanf:"data"`
+	DataDir string
 	// PublicAddr is where clients reach the plugins. Default 127.0.0.1:8080.
-	PublicAddr string `koanf:"public"`
+	PublicAddr string
 	// AdminAddr is where operators reach the admin API. It always wants the
 	// token. Default 127.0.0.1:8081.
-	AdminAddr string `koanf:"admin"`
+	AdminAddr string
 	// DrainTimeout is how long a stopping host waits for requests it has begun.
 	// Default 30 s.
-	DrainTimeout time.Duration `koanf:"drain_timeout"`
+	DrainTimeout time.Duration
 	// MaxConns is the number of public connections open at a time. Default 10000.
-	MaxConns int `koanf:"max_conns"`
+	MaxConns int
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
 	// at a time; more are answered 503. Default 256 MiB.
-	MaxBodyMemory int64 `koanf:"max_body_memory"`
+	MaxBodyMemory int64
 	// MaxReplyMemory is how many bytes the replies over 64 KiB may take until
 	// clients have read them; more are answered 503. Default 256 MiB, at least the
 	// largest reply that a manifest may allow.
-	MaxReplyMemory int64 `koanf:"max_reply_memory"`
+	MaxReplyMemory int64
 	// MaxBodyDisk is how many bytes the files of public requests' bodies over
 	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.
-	MaxBodyDisk int64 `koanf:"max_body_disk"`
+	MaxBodyDisk int64
 	// MaxGuestMemory is how many bytes the memories of all plugins' instances may
 	// have together. Idle instances make room; a request that finds none even so
 	// waits for some and is answered 503 at its deadline, a guest that grows beyond
 	// it is told that it cannot. Default 1 GiB.
-	MaxGuestMemory int64 `koanf:"max_guest_memory"`
+	MaxGuestMemory int64
 	// Build starts the process that builds modules: a command line, whose program
 	// must be this very one and call BuildArtefact. It is lost, and not this
 	// process, when a module takes too much to compile or initialise. Empty builds
 	// in this process, where the two limits below do not hold: for trusted modules
 	// only. Default none; cmd/wasmoor names itself.
-	Build []string `koanf:"-"`
+	Build []string
 	// MaxBuildMemory is how many bytes of address space building a module may
 	// take, in a process of its own, one at a time: beside MaxGuestMemory and not
 	// from it, so that a deploy turns no request away. A plugin of 4 MiB in
 	// standard Go takes less than 192 MiB. Default 512 MiB.
-	MaxBuildMemory int64 `koanf:"max_build_memory"`
+	MaxBuildMemory int64
 	// MaxBuildTime is how much processor time building a module may take; from
 	// start to end it may take four times that. Whole seconds. Default 8 s.
-	MaxBuildTime time.Duration `koanf:"max_build_time"`
+	MaxBuildTime time.Duration
 	// MaxArtefactDisk is how many bytes what was built may take on disk, where it
 	// is kept for the next start: those used longest ago go first. Default 4 GiB.
-	MaxArtefactDisk int64 `koanf:"max_artefact_disk"`
+	MaxArtefactDisk int64
 	// SleepAfter is how long a plugin may be without a request before its code and
 	// its instances are unloaded; the next request loads them again. 0 = never.
 	// Default 15 min.
-	SleepAfter time.Duration `koanf:"sleep_after"`
+	SleepAfter time.Duration
 	// HeaderTimeout bounds the arrival of a request's line and header. Default 5 s.
-	HeaderTimeout time.Duration `koanf:"header_timeout"`
+	HeaderTimeout time.Duration
 	// BodyTimeout bounds the arrival of a request's body after that. Default 30 s.
-	BodyTimeout time.Duration `koanf:"body_timeout"`
+	BodyTimeout time.Duration
 	// WriteTimeout bounds the sending of one response. Default 30 s.
-	WriteTimeout time.Duration `koanf:"write_timeout"`
+	WriteTimeout time.Duration
 	// IdleTimeout closes a kept-alive connection without requests. Default 60 s.
-	IdleTimeout time.Duration `koanf:"idle_timeout"`
+	IdleTimeout time.Duration
 	// MinFreeDisk is the free space, in bytes, below which writes are refused
 	// while reads go on; 0 = no such guard. Default 256 MiB.
-	MinFreeDisk int64 `koanf:"min_free_disk"`
+	MinFreeDisk int64
 	// ScrubPeriod is how long the scrub takes to verify all that is stored once, in
 	// the background, again and again; 0 = no scrub. Default 24 h.
-	ScrubPeriod time.Duration `koanf:"scrub_period"`
+	ScrubPeriod time.Duration
 	// TLSCert and TLSKey are PEM files: the certificate of the public listener
 	// with its chain, and its key. When they are replaced, connections get the
 	// new one within a second. Both or neither; default none, which is plain HTTP.
-	TLSCert string `koanf:"tls_cert"`
-	TLSKey  string `koanf:"tls_key"`
+	TLSCert string
+	TLSKey  string
 	// TrustedProxies are networks ("10.0.0.0/8") or addresses, separated by
 	// commas, of proxies before the public listener: what they say of the client
 	// in X-Forwarded-For, -Proto and -Host is taken. Default none.
-	TrustedProxies string `koanf:"trusted_proxies"`
+	TrustedProxies string
 	// ShowErrors tells clients why a plugin failed. For an author's own machine:
 	// the text may quote the guest. Default false.
-	ShowErrors bool `koanf:"show_errors"`
+	ShowErrors bool
 
 	// OutboundAllowNetworks are networks ("10.1.0.0/16") or addresses, separated by
 	// commas, that plugins may call beside the public ones. A plugin still needs a
 	// grant for each host. Default none.
-	OutboundAllowNetworks string `koanf:"outbound_allow_networks"`
+	OutboundAllowNetworks string
 
 	// Log receives the host's records, one per request, and the guests'. nil
 	// drops them.
-	Log *slog.Logger `koanf:"-"`
+	Log *slog.Logger
 }
 
 // DefaultConfig returns the configuration of a host on the loopback interface.

@@ -33,8 +33,20 @@ const (
 // of host.Config and those of the log.
 type settings struct {
 	Host      host.Config `koanf:",squash"`
-	LogLevel  string      `koanf:"log_level"`
-	LogFormat string      `koanf:"log_format"`
+	LogLevel  string
+	LogFormat string
+}
+
+// renamed are the keys that are no field's name in small letters with _ between
+// the words.
+var renamed = map[string]string{"data": "DataDir", "public": "PublicAddr", "admin": "AdminAddr"}
+
+// isKeyOf reports whether key is that of a field of the settings.
+func isKeyOf(key, field string) bool {
+	if name, ok := renamed[key]; ok {
+		return name == field
+	}
+	return strings.EqualFold(strings.ReplaceAll(key, "_", ""), field)
 }
 
 func defaultSettings() settings {
@@ -119,7 +131,7 @@ func (p *Commands) settings(flags *pflag.FlagSet) (settings, error) {
 // set gives the field of key its value, which may be written as text.
 func (s *settings) set(key string, value any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: s, WeaklyTypedInput: true, TagName: "koanf", Squash: true,
+		Result: s, WeaklyTypedInput: true, TagName: "koanf", MatchName: isKeyOf,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, sizeHook),
 	})
 	if err != nil {
