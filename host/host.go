@@ -23,7 +23,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
-	"github.com/wasmoor/wasmoor/host/internal/server"
+	"github.com/wasmoor/wasmoor/host/internal/server/admin"
+	"github.com/wasmoor/wasmoor/host/internal/server/public"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
 
@@ -36,8 +38,8 @@ type Host struct {
 	pipeline *prepare.Pipeline
 	engine   engine.Engine
 	deployer *deploy.Deployer
-	public   *server.Public
-	admin    *server.Admin
+	public   *public.Public
+	admin    *admin.Admin
 
 	publicListener, adminListener net.Listener
 
@@ -113,7 +115,7 @@ func (h *Host) listen() (err error) {
 	if h.adminListener, err = listen("admin", h.cfg.AdminAddr); err != nil {
 		return err
 	}
-	conns := server.Conns{
+	conns := wire.Conns{
 		HeaderTimeout: h.cfg.HeaderTimeout, BodyTimeout: h.cfg.BodyTimeout,
 		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout, Max: h.cfg.MaxConns,
 	}
@@ -121,24 +123,24 @@ func (h *Host) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	var certificate *server.Certificate
+	var certificate *wire.Certificate
 	if h.cfg.TLSCert != "" {
-		if certificate, err = server.LoadCertificate(h.cfg.TLSCert, h.cfg.TLSKey, h.cfg.Log); err != nil {
+		if certificate, err = wire.LoadCertificate(h.cfg.TLSCert, h.cfg.TLSKey, h.cfg.Log); err != nil {
 			return err
 		}
 	}
-	spool, err := server.OpenSpool(server.SpoolConfig{
+	spool, err := wire.OpenSpool(wire.SpoolConfig{
 		Dir: filepath.Join(h.cfg.DataDir, "spool"), Max: h.cfg.MaxBodyDisk, Health: h.store.Health, Log: h.cfg.Log,
 	})
 	if err != nil {
 		return err
 	}
-	health := []server.Check{{Name: "store", Healthy: h.store.Health}}
-	h.public = server.NewPublic(server.PublicConfig{
-		Routes: server.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
+	health := []wire.Check{{Name: "store", Healthy: h.store.Health}}
+	h.public = public.New(public.Config{
+		Routes: public.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
 		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
 	})
-	h.admin = server.NewAdmin(server.AdminConfig{
+	h.admin = admin.New(admin.Config{
 		Deployer: h.deployer, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
 		Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})

@@ -53,10 +53,13 @@ registry          -> store manifest
 auth              -> registry
 dispatch          -> engine
 deploy            -> registry router dispatch
-server            -> deploy auth
+server/wire       -> limit field
+server/servertest -> fault
+server/public     -> server/wire deploy
+server/admin      -> server/wire deploy
 adminapi          ->
 client            -> plugin adminapi
-.                 -> server prepare store/badger engine/native engine/extism
+.                 -> server/public server/admin auth prepare store/badger engine/native engine/extism
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->
@@ -74,7 +77,7 @@ cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server
 var owners = map[string]string{
 	"github.com/gofiber/":       "server",
 	"github.com/valyala/":       "server",
-	"github.com/danielgtaylor/": "server",
+	"github.com/danielgtaylor/": "server/admin",
 	"github.com/tetratelabs/":   "engine",
 	"github.com/extism/":        "engine",
 	"github.com/dgraph-io/":     "store/badger",

@@ -1,0 +1,230 @@
+// Package admin is the listener operators use, with its API. No type of Fiber,
+// fasthttp or huma leaves it. Only package host imports it.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Deployer is what the admin API changes and shows. Safe for concurrent use.
+// Errors are faults; package deploy documents them.
+type Deployer interface {
+	Deploy(ctx context.Context, up deploy.Upload) (deploy.Outcome, error)
+	Activate(ctx context.Context, name string, version int, grant bool, by string) (deploy.Outcome, error)
+	Delete(ctx context.Context, name string, purge bool, by string) error
+	Plugins(ctx context.Context) ([]deploy.Status, error)
+	Plugin(ctx context.Context, name string) (deploy.Status, error)
+	Versions(ctx context.Context, name string) ([]deploy.VersionStatus, error)
+	Deployments(ctx context.Context, name string, before int) ([]plugin.Deployment, error)
+	Vars(ctx context.Context, name string) ([]deploy.Var, error)
+	SetVar(ctx context.Context, name, key, value, by string) (deploy.Outcome, error)
+	UnsetVar(ctx context.Context, name, key, by string) (deploy.Outcome, error)
+	CORS(ctx context.Context, name string) (plugin.CORS, error)
+	SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error)
+	UnsetCORS(ctx context.Context, name, by string) (deploy.Outcome, error)
+	KVGet(ctx context.Context, name string, key []byte) ([]byte, error)
+	KVList(ctx context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error)
+	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error
+	KVDelete(ctx context.Context, name string, key []byte) error
+	Audit(ctx context.Context, after uint64, limit int) ([]plugin.Event, error)
+}
+
+// Token decides who may use the admin API. Check takes the value of the header
+// Authorization and returns an Unauthenticated fault for a wrong one, in a time
+// that tells nothing.
+type Token interface {
+	Check(authorization string) error
+}
+
+// Config is what the admin listener works with. Deployer and Token are
+// required.
+type Config struct {
+	Deployer Deployer
+	Token    Token
+	Conns    wire.Conns
+	// Health is asked by /readyz and shown in the status, in order.
+	Health []wire.Check
+	// Log receives a record of each request at info, and of failures at error.
+	// nil drops them.
+	Log *slog.Logger
+
+	Version   string    // of the program
+	PublicURL string    // where clients reach the plugins
+	Started   time.Time // of the process
+}
+
+// Admin is the listener operators use. Everything under /v1 wants the token.
+// Methods are safe for concurrent use.
+type Admin struct {
+	edge  *wire.Edge
+	cfg   Config
+	log   *slog.Logger
+	local bool // only this machine reaches it; set by Serve
+}
+
+// New returns an Admin that does not listen yet. Serve and Close it.
+func New(cfg Config) *Admin {
+	a := &Admin{cfg: cfg, log: wire.OrDiscard(cfg.Log)}
+	a.edge = wire.NewEdge("admin", cfg.Conns, a.log, true, a.unreadable)
+	a.bind()
+	a.edge.ServeOtherMethods(func(ctx *fasthttp.RequestCtx) { a.refuse(ctx, refuseOtherMethod, wire.NewRequestID()) })
+	a.edge.App.Server().ExpectHandler = a.expect
+	return a
+}
+
+// Serve serves ln until Close, and closes it. Call it once. It returns nil
+// after Close; an error has the code Unavailable: ln failed.
+func (a *Admin) Serve(ln net.Listener) error {
+	a.local = isLocal(ln.Addr())
+	return a.edge.Serve(ln)
+}
+
+// Drain makes /readyz fail while everything else goes on: whoever probes this
+// listener learns that the process stops before it takes no more connections.
+func (a *Admin) Drain() { a.edge.Drain() }
+
+// Close takes no more connections and waits for the requests that run. When ctx
+// ends first it cuts them off and returns a Deadline fault; a deployment that
+// was recorded stays.
+func (a *Admin) Close(ctx context.Context) error { return a.edge.Close(ctx) }
+
+// adminCall is the state of one admin request.
+type adminCall struct {
+	id    string
+	start time.Time
+	err   error // what a handler failed with
+}
+
+// adminCallKey is its key in the context of handlers.
+type adminCallKey struct{}
+
+// adminCallOf returns the call a handler's context belongs to.
+func adminCallOf(ctx context.Context) *adminCall {
+	if call, ok := ctx.Value(adminCallKey{}).(*adminCall); ok {
+		return call
+	}
+	return &adminCall{}
+}
+
+// around is what happens to every request before and after its own handler.
+func (a *Admin) around(c *fiber.Ctx) error {
+	ctx, start := c.Context(), time.Now()
+	call := &adminCall{id: string(wire.AppendRequestID(nil, ctx.Request.Header.Peek(wire.HeaderRequestID), start)), start: start}
+	defer a.settle(ctx, call)
+	c.SetUserContext(context.WithValue(a.edge.Context(), adminCallKey{}, call))
+	if r := a.admit(ctx); r != nil {
+		a.refuse(ctx, r, call.id)
+		return nil
+	}
+	if err := c.Next(); err != nil {
+		a.refuse(ctx, unroutedRefusal(c, err), call.id)
+	}
+	if r := wire.Refused(ctx); r != nil {
+		a.refuse(ctx, r, call.id) // the body broke while it was read
+	}
+	return nil
+}
+
+// settle completes the response and logs, whatever happened.
+func (a *Admin) settle(ctx *fasthttp.RequestCtx, call *adminCall) {
+	if reason := recover(); reason != nil {
+		a.log.Error("panic in the server", "request_id", call.id, "reason", reason, "stack", string(debug.Stack()))
+		call.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
+		wire.NewProblem(http.StatusInternalServerError, fault.Internal, wire.DetailInternal, call.id).Write(ctx)
+	}
+	h := &ctx.Response.Header
+	h.Set("X-Request-Id", call.id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	a.record(ctx, call)
+}
+
+// admit refuses what must not reach a handler, and no body is read for.
+func (a *Admin) admit(ctx *fasthttp.RequestCtx) *wire.Refusal {
+	h := &ctx.Request.Header
+	path, _ := wire.SplitTarget(h.RequestURI())
+	if a.local && !isLocalName(h.Host()) {
+		return refuseRebinding
+	}
+	if r := wire.CheckPath(string(path)); r != nil {
+		return r
+	}
+	if needsToken(string(path)) {
+		if len(h.PeekAll("Authorization")) > 1 {
+			return refuseTokens
+		}
+		if a.cfg.Token.Check(string(h.Peek("Authorization"))) != nil {
+			return refuseToken
+		}
+	}
+	if int64(h.ContentLength()) > limit.Module {
+		return wire.BodyTooLarge(limit.Module)
+	}
+	return nil
+}
+
+func (a *Admin) expect(ctx *fasthttp.RequestCtx) int {
+	if r := a.admit(ctx); r != nil {
+		a.refuse(ctx, r, wire.NewRequestID())
+		return r.Status
+	}
+	return http.StatusContinue
+}
+
+func (a *Admin) refuse(ctx *fasthttp.RequestCtx, r *wire.Refusal, id string) {
+	r.Problem(id).Write(ctx)
+	if r == refuseToken {
+		ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	}
+	r.Finish(ctx)
+}
+
+// unreadable answers what fasthttp could not read although the gate let it
+// through: a body that stopped within its first bytes.
+func (a *Admin) unreadable(c *fiber.Ctx, _ error) error {
+	a.refuse(c.Context(), wire.Unreadable(c.Context()), wire.NewRequestID())
+	return nil
+}
+
+// unroutedRefusal answers for Fiber, which knows no such path or method.
+func unroutedRefusal(c *fiber.Ctx, err error) *wire.Refusal {
+	if e, ok := errors.AsType[*fiber.Error](err); ok && e.Code == http.StatusMethodNotAllowed {
+		return &wire.Refusal{
+			Status: http.StatusMethodNotAllowed, Code: fault.Invalid, Allow: string(c.Response().Header.Peek("Allow")),
+			Detail: "the path exists, but not for " + c.Method(),
+		}
+	}
+	return &wire.Refusal{Status: http.StatusNotFound, Code: fault.NotFound, Detail: "the admin API has no such path; " + pathOpenAPI + " lists what it has"}
+}
+
+func (a *Admin) record(ctx *fasthttp.RequestCtx, call *adminCall) {
+	path, _ := wire.SplitTarget(ctx.Request.Header.RequestURI())
+	r := wire.Record{
+		Method:    string(ctx.Method()),
+		Path:      string(path),
+		Status:    ctx.Response.StatusCode(),
+		Bytes:     len(ctx.Response.Body()),
+		Duration:  time.Since(call.start),
+		RequestID: call.id,
+		Remote:    string(wire.AppendIP(nil, ctx.RemoteAddr())),
+		Err:       call.err,
+	}
+	r.Log(a.log, "admin request")
+}

@@ -1,0 +1,595 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// recorder is a Deployer that notes its last call and answers with err.
+type recorder struct {
+	call string
+	err  error
+}
+
+func (r *recorder) note(format string, args ...any) error {
+	r.call = fmt.Sprintf(format, args...)
+	return r.err
+}
+
+var anOutcome = deploy.Outcome{Plugin: "shop", Mount: "/shop", Version: 2, Digest: "sha256:00", Deployment: 3, Activated: true}
+
+func (r *recorder) Deploy(_ context.Context, up deploy.Upload) (deploy.Outcome, error) {
+	return anOutcome, r.note("deploy %s mount=%s label=%s by=%s grant=%v noactivate=%v %d bytes", up.Name, up.Mount, up.Label, up.By, up.Grant, up.NoActivate, len(up.Module))
+}
+
+func (r *recorder) Activate(_ context.Context, name string, version int, grant bool, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("activate %s %d %v by %s", name, version, grant, by)
+}
+
+func (r *recorder) Delete(_ context.Context, name string, purge bool, by string) error {
+	return r.note("delete %s %v by %s", name, purge, by)
+}
+
+func (r *recorder) Plugins(context.Context) ([]deploy.Status, error) { return nil, r.note("plugins") }
+
+func (r *recorder) Plugin(_ context.Context, name string) (deploy.Status, error) {
+	return deploy.Status{Name: name, State: deploy.StateServing, Usage: store.Usage{Keys: 1, Bytes: 2}}, r.note("plugin %s", name)
+}
+
+func (r *recorder) Versions(_ context.Context, name string) ([]deploy.VersionStatus, error) {
+	return nil, r.note("versions %s", name)
+}
+
+func (r *recorder) Deployments(_ context.Context, name string, before int) ([]plugin.Deployment, error) {
+	return nil, r.note("deployments %s before %d", name, before)
+}
+
+func (r *recorder) Vars(_ context.Context, name string) ([]deploy.Var, error) {
+	return nil, r.note("vars %s", name)
+}
+
+func (r *recorder) SetVar(_ context.Context, name, key, value, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("set %s %s=%s by %s", name, key, value, by)
+}
+
+func (r *recorder) UnsetVar(_ context.Context, name, key, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("unset %s %s by %s", name, key, by)
+}
+
+func (r *recorder) CORS(_ context.Context, name string) (plugin.CORS, error) {
+	return plugin.CORS{Origins: []string{"*"}}, r.note("cors %s", name)
+}
+
+func (r *recorder) SetCORS(_ context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("cors %s %+v by %s", name, policy, by)
+}
+
+func (r *recorder) UnsetCORS(_ context.Context, name, by string) (deploy.Outcome, error) {
+	return anOutcome, r.note("no cors %s by %s", name, by)
+}
+
+func (r *recorder) KVGet(_ context.Context, name string, key []byte) ([]byte, error) {
+	return []byte("\xffvalue"), r.note("get %s %q", name, key)
+}
+
+func (r *recorder) KVList(_ context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error) {
+	return []deploy.KVEntry{{Key: []byte("a"), Size: 3}, {Key: []byte{0xff}}}, true,
+		r.note("list %s prefix=%q after=%q limit=%d reverse=%v", name, q.Prefix, q.After, q.Limit, q.Reverse)
+}
+
+func (r *recorder) KVPut(_ context.Context, name string, key, value []byte, ttl time.Duration) error {
+	return r.note("put %s %q=%q for %s", name, key, value, ttl)
+}
+
+func (r *recorder) KVDelete(_ context.Context, name string, key []byte) error {
+	return r.note("delete %s %q", name, key)
+}
+
+func (r *recorder) Audit(_ context.Context, after uint64, limit int) ([]plugin.Event, error) {
+	return []plugin.Event{{Number: after + 1, Action: plugin.ActionDelete, Plugin: "shop", By: "ann"}}, r.note("audit after=%d limit=%d", after, limit)
+}
+
+// theToken lets in who says "Bearer right".
+type theToken struct{}
+
+func (theToken) Check(authorization string) error {
+	if authorization != "Bearer right" {
+		return fault.New(fault.Unauthenticated, "", "no")
+	}
+	return nil
+}
+
+// secret must not be shown to a client.
+const secret = "s3cret /etc/passwd goroutine 7"
+
+const right = "Authorization: Bearer right"
+
+func adminFor(t *testing.T, d Deployer, change ...func(*Config)) string {
+	t.Helper()
+	cfg := Config{Deployer: d, Token: theToken{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
+	for _, f := range change {
+		f(&cfg)
+	}
+	return servertest.Listen(t, New(cfg))
+}
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// fasthttp's clock for the Date header runs as long as the process.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+	)
+}
+
+func TestAdminAPI(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	const outcomeJSON = `{"plugin":"shop","mount":"/shop","version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[],"notices":[]}`
+	for _, tc := range []struct {
+		method, path, body string
+		status             int
+		call, want         string
+	}{
+		{"GET", "/v1/plugins", "", 200, "plugins", "[]"},
+		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":"","state":"serving","version":0,"versions":0,"deployment":0,"routes":null,"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"in_flight":0,"idle":0,"busy":0}`},
+		{"DELETE", "/v1/plugins/shop", "", 204, "delete shop false by admin", ""},
+		{"DELETE", "/v1/plugins/shop?purge=true", "", 204, "delete shop true by admin", ""},
+		{"GET", "/v1/plugins/shop/versions", "", 200, "versions shop", "[]"},
+		{"POST", "/v1/plugins/shop/versions", "\x00asm", 201, "deploy shop mount= label= by=admin grant=false noactivate=false 4 bytes", outcomeJSON},
+		{"POST", "/v1/plugins/shop/versions?mount=a.b%2Fc&label=x%20y&grant=true&activate=false", "\x00asm", 201, "deploy shop mount=a.b/c label=x y by=admin grant=true noactivate=true 4 bytes", outcomeJSON},
+		{"GET", "/v1/plugins/shop/deployments", "", 200, "deployments shop before 0", "[]"},
+		{"GET", "/v1/plugins/shop/deployments?before=101", "", 200, "deployments shop before 101", "[]"},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":2}`, 201, "activate shop 2 false by admin", outcomeJSON},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grant":true}`, 201, "activate shop 2 true by admin", outcomeJSON},
+		{"GET", "/v1/plugins/shop/vars", "", 200, "vars shop", "[]"},
+		{"PUT", "/v1/plugins/shop/vars/api_key", "s\n", 200, "set shop api_key=s\n by admin", outcomeJSON},
+		{"PUT", "/v1/plugins/shop/vars/a%20b", "", 200, "set shop a b= by admin", outcomeJSON},
+		{"DELETE", "/v1/plugins/shop/vars/api_key", "", 200, "unset shop api_key by admin", outcomeJSON},
+		{"GET", "/v1/plugins/shop/cors", "", 200, "cors shop", `{"origins":["*"]}`},
+		{"PUT", "/v1/plugins/shop/cors", `{"origins":["https://a"],"credentials":true,"max_age":9}`, 200, "cors shop {Origins:[https://a] Methods:[] Headers:[] Expose:[] Credentials:true MaxAge:9} by admin", outcomeJSON},
+		{"DELETE", "/v1/plugins/shop/cors", "", 200, "no cors shop by admin", outcomeJSON},
+		{"GET", "/v1/plugins/shop/kv", "", 200, `list shop prefix="" after="" limit=0 reverse=false`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
+		{"GET", "/v1/plugins/shop/kv?prefix=a%00&after=%ff&limit=5&reverse=true", "", 200, `list shop prefix="a\x00" after="\xff" limit=5 reverse=true`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
+		{"GET", "/v1/plugins/shop/kv/value?key=a%2Fb", "", 200, `get shop "a/b"`, "\xffvalue"},
+		{"GET", "/v1/plugins/shop/kv/value?key_base64=%2Fw%3D%3D", "", 200, `get shop "\xff"`, "\xffvalue"},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a", "\x00\xff", 204, `put shop "a"="\x00\xff" for 0s`, ""},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=90s", "v", 204, `put shop "a"="v" for 1m30s`, ""},
+		{"DELETE", "/v1/plugins/shop/kv/value?key=a", "", 204, `delete shop "a"`, ""},
+		{"GET", "/v1/audit?after=7&limit=20", "", 200, "audit after=7 limit=20", `[{"number":8,"time":"0001-01-01T00:00:00Z","by":"ann","action":"delete","plugin":"shop"}]`},
+	} {
+		d.call = ""
+		got := servertest.RoundTrip(t, addr, servertest.Local(tc.method, tc.path, tc.body, right, fmt.Sprintf("Content-Length: %d", len(tc.body))))
+		if got.StatusCode != tc.status || d.call != tc.call || strings.TrimSuffix(got.Text, "\n") != tc.want {
+			t.Errorf("%s %s: status %d, call %q, body %s\nwant %d, %q, %s", tc.method, tc.path, got.StatusCode, d.call, got.Text, tc.status, tc.call, tc.want)
+		}
+		checkAdminHeaders(t, got)
+	}
+}
+
+func checkAdminHeaders(t *testing.T, r servertest.Response) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "", "Server": "",
+	} {
+		if got := r.Header.Get(name); got != want {
+			t.Errorf("%s %q, want %q", name, got, want)
+		}
+	}
+	if r.Header.Get("X-Request-Id") == "" {
+		t.Error("no request id")
+	}
+}
+
+func TestAdminStatus(t *testing.T) {
+	addr := adminFor(t, &recorder{}, func(c *Config) {
+		c.Health = []wire.Check{{Name: "store", Healthy: func() error { return errors.New(secret) }}}
+	})
+	got := servertest.RoundTrip(t, addr, servertest.Local("GET", "/v1/status", "", right))
+	var s serverStatus
+	if err := json.Unmarshal([]byte(got.Text), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Go == "" || s.UptimeSeconds < 60 {
+		t.Errorf("go %q, uptime %d", s.Go, s.UptimeSeconds)
+	}
+	s.Go, s.UptimeSeconds = "", 0
+	want := serverStatus{Version: "v1.2.3", Public: publicStatusOf{URL: "http://127.0.0.1:8080", Address: "127.0.0.1:8080"}}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+func TestAdminRefusals(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	for _, tc := range []struct {
+		method, path, body string
+		status             int
+		code               fault.Code
+	}{
+		{"GET", "/v1/nothing", "", 404, fault.NotFound},
+		{"GET", "/", "", 404, fault.NotFound},
+		{"PATCH", "/v1/plugins", "", 405, fault.Invalid},
+		{"BREW", "/v1/plugins", "", 501, fault.Invalid},
+		{"GET", "/v1/plugins?page=2", "", 422, fault.Invalid},
+		{"GET", "/v1/plugins/../status", "", 400, fault.Invalid},
+		{"GET", "/v1/plugins/a%2fb", "", 400, fault.Invalid},
+		{"GET", "/V1/plugins", "", 404, fault.NotFound},
+		{"GET", "/v1/plugins/shop/deployments?before=-1", "", 422, fault.Invalid},
+		{"POST", "/v1/plugins/shop/deployments", "", 400, fault.Invalid},
+		{"POST", "/v1/plugins/shop/deployments", "{", 400, fault.Invalid},
+		{"POST", "/v1/plugins/shop/deployments", "{}", 422, fault.Invalid},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":0}`, 422, fault.Invalid},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":"2"}`, 422, fault.Invalid},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grnt":true}`, 422, fault.Invalid},
+		{"POST", "/v1/plugins/shop/versions?grant=perhaps", "", 422, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/vars/a", "\xff", 400, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/cors", `{}`, 422, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/cors", `{"origins":["*"],"more":1}`, 422, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/vars/a", strings.Repeat("a", maxVar+1), 413, fault.TooLarge},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a", strings.Repeat("a", store.MaxValue+1), 413, fault.TooLarge},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=-1s", "", 400, fault.Invalid},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=soon", "", 400, fault.Invalid},
+		{"GET", "/v1/plugins/shop/kv/value", "", 400, fault.Invalid},
+		{"GET", "/v1/plugins/shop/kv/value?key=a&key_base64=YQ==", "", 400, fault.Invalid},
+		{"GET", "/v1/plugins/shop/kv/value?key_base64=!", "", 400, fault.Invalid},
+		{"GET", "/v1/plugins/shop/kv?limit=-1", "", 422, fault.Invalid},
+		{"GET", "/v1/plugins/shop/kv?limit=many", "", 422, fault.Invalid},
+	} {
+		d.call = ""
+		got := servertest.RoundTrip(t, addr, servertest.Local(tc.method, tc.path, tc.body, right, "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", len(tc.body))))
+		p := servertest.CheckProblem(t, got)
+		if got.StatusCode != tc.status || p.Code != tc.code || d.call != "" {
+			t.Errorf("%s %s: status %d, code %q, call %q, want %d, %q: %s", tc.method, tc.path, got.StatusCode, p.Code, d.call, tc.status, tc.code, got.Text)
+		}
+		checkAdminHeaders(t, got)
+	}
+	if got := servertest.RoundTrip(t, addr, servertest.Local("PATCH", "/v1/plugins", "", right)); got.Header.Get("Allow") == "" {
+		t.Error("405 without Allow")
+	}
+	got := servertest.RoundTrip(t, addr, servertest.Local("POST", "/v1/plugins/shop/deployments", `{"version":"2"}`, right, "Content-Length: 15"))
+	if p := servertest.CheckProblem(t, got); len(p.Errors) != 1 || p.Errors[0].Location != "body.version" {
+		t.Errorf("the error does not say where: %s", got.Text)
+	}
+}
+
+func TestAdminFaults(t *testing.T) {
+	d := &recorder{}
+	var log bytes.Buffer
+	addr := adminFor(t, d, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	for code, status := range map[fault.Code]int{
+		fault.Invalid: 400, fault.NotFound: 404, fault.Conflict: 409, fault.Denied: 403, fault.TooLarge: 413,
+		fault.Exhausted: 507, fault.Unavailable: 503, fault.Deadline: 504, fault.Trap: 502, fault.BadReply: 502,
+		fault.Unknown: 503, fault.Internal: 500,
+	} {
+		log.Reset()
+		d.err = fault.Wrap(code, "op", "message of "+secret, errors.New("cause"))
+		got := servertest.RoundTrip(t, addr, servertest.Local("GET", "/v1/plugins/shop", "", right))
+		p := servertest.CheckProblem(t, got)
+		shown := code != fault.Internal && code != fault.Unknown
+		if got.StatusCode != status || p.Code != code || strings.Contains(p.Detail, "s3cret") != shown || strings.Contains(got.Text, "cause") {
+			t.Errorf("%s: status %d, want %d: %s", code, got.StatusCode, status, got.Text)
+		}
+		if !strings.Contains(log.String(), "s3cret") || !strings.Contains(log.String(), p.RequestID) {
+			t.Errorf("%s: the log lacks the error or the request id: %s", code, log.String())
+		}
+	}
+	d.err = fault.New(fault.Invalid, "inspect", "not a module")
+	got := servertest.RoundTrip(t, addr, servertest.Local("POST", "/v1/plugins/shop/versions", "x", right, "Content-Length: 1"))
+	if p := servertest.CheckProblem(t, got); got.StatusCode != 422 || p.Detail != "not a module" {
+		t.Errorf("a refused module: status %d: %s", got.StatusCode, got.Text)
+	}
+}
+
+type panicking struct{ Deployer }
+
+func (panicking) Plugins(context.Context) ([]deploy.Status, error) { panic(secret) }
+
+func TestAdminPanicIsContained(t *testing.T) {
+	addr := adminFor(t, panicking{})
+	got := servertest.RoundTrip(t, addr, servertest.Local("GET", "/v1/plugins", "", right))
+	if p := servertest.CheckProblem(t, got); got.StatusCode != 500 || p.Code != fault.Internal || strings.Contains(got.Text, "s3cret") {
+		t.Errorf("%d %s", got.StatusCode, got.Text)
+	}
+}
+
+// openAPI is what the tests read of the document.
+type openAPI struct {
+	OpenAPI string                                `json:"openapi"`
+	Paths   map[string]map[string]json.RawMessage `json:"paths"`
+}
+
+func document(t *testing.T, addr string) (doc openAPI, text string) {
+	t.Helper()
+	got := servertest.RoundTrip(t, addr, servertest.Local("GET", "/openapi.json", ""))
+	if err := json.Unmarshal([]byte(got.Text), &doc); got.StatusCode != 200 || err != nil {
+		t.Fatalf("status %d, %v", got.StatusCode, err)
+	}
+	return doc, got.Text
+}
+
+// TestEveryRouteWantsTheToken is made from the OpenAPI document: a route that is
+// added is tested.
+func TestEveryRouteWantsTheToken(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	doc, _ := document(t, addr)
+	routes := 0
+	for path, methods := range doc.Paths {
+		for method := range methods {
+			routes++
+			for _, header := range []string{"X: no token", "Authorization:", "Authorization: Bearer", "Authorization: Bearer wrong", "Authorization: Basic right", "Authorization: right"} {
+				method, path := strings.ToUpper(method), strings.NewReplacer("{name}", "shop", "{var}", "v").Replace(path)
+				got := servertest.RoundTrip(t, addr, servertest.Local(method, path, "", header, "Content-Length: 0"))
+				if p := servertest.CheckProblem(t, got); got.StatusCode != 401 || p.Code != fault.Unauthenticated || got.Header.Get("WWW-Authenticate") != "Bearer" {
+					t.Errorf("%s %s with %q: status %d", method, path, header, got.StatusCode)
+				}
+			}
+		}
+	}
+	if d.call != "" {
+		t.Errorf("without a token: %s", d.call)
+	}
+	if routes != 19 {
+		t.Errorf("the document has %d routes", routes)
+	}
+	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/v1x", "/docs", "/schemas/Problem.json", "/openapi.yaml", "/"} {
+		if got := servertest.RoundTrip(t, addr, servertest.Local("GET", path, "")); got.StatusCode != 401 {
+			t.Errorf("%s without a token: status %d", path, got.StatusCode)
+		}
+	}
+	for _, path := range []string{"/livez", "/readyz?verbose"} {
+		if got := servertest.RoundTrip(t, addr, servertest.Local("GET", path, "")); got.StatusCode != 200 {
+			t.Errorf("%s without a token: status %d", path, got.StatusCode)
+		}
+	}
+}
+
+func TestAdminDrains(t *testing.T) {
+	a := New(Config{Deployer: &recorder{}, Token: theToken{}})
+	addr := servertest.Listen(t, a)
+	want := func(path string, status int) {
+		t.Helper()
+		if got := servertest.RoundTrip(t, addr, servertest.Local("GET", path, "", right)); got.StatusCode != status {
+			t.Errorf("%s: status %d, want %d", path, got.StatusCode, status)
+		}
+	}
+	want("/readyz", 200)
+	a.Drain()
+	want("/readyz", 503)
+	want("/livez", 200)
+	want("/v1/plugins", 200)
+}
+
+func TestOpenAPIDocument(t *testing.T) {
+	doc, text := document(t, adminFor(t, &recorder{}))
+	if !strings.HasPrefix(doc.OpenAPI, "3.1.") {
+		t.Errorf("OpenAPI version %q", doc.OpenAPI)
+	}
+	if strings.Contains(text, "ErrorModel") || strings.Contains(text, "$schema") || !strings.Contains(text, "#/components/schemas/Problem") {
+		t.Error("the document shows huma's error and not ours")
+	}
+	for path, methods := range doc.Paths {
+		for method, raw := range methods {
+			var op struct {
+				OperationID string                     `json:"operationId"`
+				Summary     string                     `json:"summary"`
+				Security    []map[string][]string      `json:"security"`
+				Responses   map[string]json.RawMessage `json:"responses"`
+			}
+			if err := json.Unmarshal(raw, &op); err != nil {
+				t.Fatal(err)
+			}
+			if op.OperationID == "" || op.Summary == "" || len(op.Security) != 1 || len(op.Responses) != 2 {
+				t.Errorf("%s %s is described as %+v", method, path, op)
+			}
+		}
+	}
+}
+
+func TestAdminHosts(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	_, port, _ := net.SplitHostPort(addr)
+	for host, status := range map[string]int{
+		"localhost":           200,
+		"LOCALHOST.:" + port:  200,
+		addr:                  200,
+		"127.9.9.9":           200,
+		"[::1]:1":             200,
+		"admin.example":       403,
+		"evil.example":        403,
+		"localhost.evil":      403,
+		"127.0.0.1.nip.io":    403,
+		"10.0.0.1":            403,
+		"x.admin.example:123": 403,
+	} {
+		got := servertest.RoundTrip(t, addr, "GET /v1/plugins HTTP/1.1\r\nHost: "+host+"\r\n"+right+"\r\n\r\n")
+		if got.StatusCode != status {
+			t.Errorf("%s: status %d, want %d", host, got.StatusCode, status)
+		}
+		if status != 200 {
+			servertest.CheckProblem(t, got)
+		}
+	}
+	if isLocal(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}) || isLocal(&net.TCPAddr{IP: net.IPv4zero}) { // they are reached by any name
+		t.Error("a listener others can reach is taken for local")
+	}
+}
+
+func TestUploadOverTheLimit(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	path := "/v1/plugins/shop/versions"
+	over := fmt.Sprintf("Content-Length: %d", limit.Module+1)
+	for name, raw := range map[string]string{
+		"announced":        servertest.Local("POST", path, "\x00asm", right, over),
+		"asked beforehand": servertest.Local("POST", path, "", right, over, "Expect: 100-continue"),
+	} {
+		c := servertest.Dial(t, addr)
+		servertest.Send(t, c, raw)
+		r := bufio.NewReader(c)
+		if got := servertest.Receive(t, r, "POST"); got.StatusCode != 413 {
+			t.Errorf("%s: status %d", name, got.StatusCode)
+		}
+		if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: the connection goes on: %v", name, err)
+		}
+	}
+	if got := servertest.RoundTrip(t, addr, servertest.Local("POST", path, "", over, "Expect: 100-continue")); got.StatusCode != 401 {
+		t.Errorf("asked without a token: status %d", got.StatusCode)
+	}
+	if d.call != "" {
+		t.Errorf("an upload over the limit: %s", d.call)
+	}
+}
+
+// TestChunkedUploadOverTheLimit streams until the server has enough.
+func TestChunkedUploadOverTheLimit(t *testing.T) {
+	d := &recorder{}
+	c := servertest.Dial(t, adminFor(t, d))
+	go func() {
+		_, _ = io.WriteString(c, servertest.Local("POST", "/v1/plugins/shop/versions", "", right, "Transfer-Encoding: chunked"))
+		chunk := "100000\r\n" + strings.Repeat("a", 1<<20) + "\r\n"
+		for range limit.Module>>20 + 8 {
+			if _, err := io.WriteString(c, chunk); err != nil {
+				return
+			}
+		}
+	}()
+	if got := servertest.Receive(t, bufio.NewReader(c), "POST"); got.StatusCode != 413 {
+		t.Errorf("status %d", got.StatusCode)
+	}
+	if d.call != "" {
+		t.Errorf("an upload over the limit: %s", d.call)
+	}
+}
+
+func TestTruncatedUpload(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	for _, raw := range []string{
+		servertest.Local("POST", "/v1/plugins/shop/versions", "\x00asm", right, "Content-Length: 5"),
+		servertest.Local("POST", "/v1/plugins/shop/versions", "5\r\n\x00asm", right, "Transfer-Encoding: chunked"),
+		servertest.Local("POST", "/v1/plugins/shop/deployments", `{"version":2}`, right, "Content-Length: 14"),
+	} {
+		c := servertest.Dial(t, addr)
+		servertest.Send(t, c, raw)
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		got := servertest.Receive(t, bufio.NewReader(c), "POST")
+		if servertest.CheckProblem(t, got); got.StatusCode != 400 || d.call != "" {
+			t.Errorf("%q: status %d, call %q", raw, got.StatusCode, d.call)
+		}
+	}
+}
+
+func TestAdminGate(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	for _, raw := range []string{
+		"GET /livez HTTP/1.1\nHost: localhost\r\n\r\n",
+		"POST /v1/plugins HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		servertest.CheckRefused(t, addr, "", raw, http.StatusBadRequest)
+	}
+}
+
+// TestAdminHEAD: HEAD has the status and the header of GET, and no body.
+func TestAdminHEAD(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	doc, _ := document(t, addr)
+	paths := []string{"/livez", "/readyz", pathOpenAPI}
+	for path, methods := range doc.Paths {
+		if _, ok := methods["head"]; ok {
+			t.Errorf("%s: the document lists HEAD", path)
+		}
+		if _, ok := methods["get"]; ok {
+			paths = append(paths, strings.NewReplacer("{name}", "shop", "{var}", "v").Replace(path))
+		}
+	}
+	for _, path := range append(paths, "/v1/plugins/shop/kv/value?key=a", "/v1/nothing") {
+		want := servertest.RoundTrip(t, addr, servertest.Local("GET", path, "", right))
+		c := servertest.Dial(t, addr)
+		servertest.Send(t, c, servertest.Local("HEAD", path, "", right, "Connection: close"))
+		r := bufio.NewReader(c)
+		got := servertest.Receive(t, r, "HEAD")
+		if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+			t.Errorf("%s: HEAD has a body: %q, %v", path, rest, err)
+		}
+		for _, name := range []string{"Content-Type", "Cache-Control"} {
+			if got.Header.Get(name) != want.Header.Get(name) {
+				t.Errorf("%s: %s %q, GET has %q", path, name, got.Header.Get(name), want.Header.Get(name))
+			}
+		}
+		if got.StatusCode != want.StatusCode {
+			t.Errorf("%s: status %d, GET has %d", path, got.StatusCode, want.StatusCode)
+		}
+	}
+	if got := servertest.RoundTrip(t, addr, servertest.Local("HEAD", "/v1/plugins", "")); got.StatusCode != 401 {
+		t.Errorf("without a token: status %d", got.StatusCode)
+	}
+}
+
+func TestAdminTwoTokens(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	for _, second := range []string{right, "authorization: Bearer wrong", "Authorization:"} {
+		servertest.CheckRefused(t, addr, "", servertest.Local("GET", "/v1/plugins", "", right, second), 400)
+	}
+}
+
+// TestAdminHostMessages: a Host that is none is told so, and not that it is a
+// name somebody must allow.
+func TestAdminHostMessages(t *testing.T) {
+	addr := adminFor(t, &recorder{})
+	for _, host := range []string{"[zz:::]", "a:99999"} {
+		got := servertest.RoundTrip(t, addr, "GET /v1/plugins HTTP/1.1\r\nHost: "+host+"\r\n"+right+"\r\n\r\n")
+		if p := servertest.CheckProblem(t, got); got.StatusCode != 400 || !strings.HasPrefix(p.Detail, "Host is not a name") {
+			t.Errorf("%s: status %d: %s", host, got.StatusCode, p.Detail)
+		}
+	}
+}
+
+// TestLabelBound: the API takes as long a label as a manifest may have.
+func TestLabelBound(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d)
+	for length, status := range map[int]int{manifest.MaxLabel: 201, manifest.MaxLabel + 1: 422} {
+		d.call = ""
+		got := servertest.RoundTrip(t, addr, servertest.Local("POST", "/v1/plugins/shop/versions?label="+strings.Repeat("a", length), "x", right, "Content-Length: 1"))
+		if got.StatusCode != status || (d.call != "") != (status == 201) {
+			t.Errorf("a label of %d bytes: status %d, call %q: %s", length, got.StatusCode, d.call, got.Text)
+		}
+	}
+}
+
+func TestRefusedPathEndsConnection(t *testing.T) {
+	servertest.RefusesPaths(t, adminFor(t, &recorder{}))
+}
+
+func TestAcceptGoesOn(t *testing.T) {
+	servertest.AcceptGoesOn(t, "admin", func(log *slog.Logger) servertest.Listener {
+		return New(Config{Deployer: &recorder{}, Token: theToken{}, Log: log})
+	})
+}

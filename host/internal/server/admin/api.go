@@ -1,0 +1,214 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+)
+
+// by is who the audit names: there is one token.
+const by = "admin"
+
+// apiConfig is huma's without its documentation pages, which load scripts from
+// elsewhere, and without its lazily made OpenAPI routes, which race.
+func apiConfig(version string) huma.Config {
+	if version == "" {
+		version = "unknown"
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "wasmoor admin API",
+				Version:     version,
+				Description: "Deploys plugins and shows how they do. Errors are application/problem+json.",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"token": {Type: "http", Scheme: "bearer", Description: "The admin token, which the server writes into its data directory at its first start"},
+				},
+			},
+		},
+		// "json" is what huma looks up for application/problem+json.
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{ownErrors},
+	}
+}
+
+// operation describes one route of the API.
+func operation(id, method, path, summary string, status int) huma.Operation {
+	return huma.Operation{
+		OperationID:   id,
+		Method:        method,
+		Path:          path,
+		Summary:       summary,
+		DefaultStatus: status,
+		Security:      []map[string][]string{{"token": {}}},
+	}
+}
+
+// get describes a route that shows something.
+func get(id, path, summary string) huma.Operation {
+	return operation(id, http.MethodGet, path, summary, http.StatusOK)
+}
+
+// describe returns the OpenAPI document. It is made once, when every route is
+// bound.
+func describe(api huma.API) []byte {
+	schemas := api.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel") // huma's own error, which is never sent
+	delete(schemas, "ErrorDetail")
+	document, err := json.Marshal(api.OpenAPI())
+	if err != nil {
+		panic(fmt.Sprintf("the OpenAPI document cannot be encoded: %v", err)) // found by every test
+	}
+	return document
+}
+
+// route binds a handler whose errors are faults. HEAD is answered as GET is.
+func route[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	op.Responses = map[string]*huma.Response{"default": {
+		Description: "Error",
+		Content: map[string]*huma.MediaType{wire.ProblemType: {
+			Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Problem](), true, "Problem"),
+		}},
+	}}
+	answer := func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, adminProblem(ctx, err)
+		}
+		return out, nil
+	}
+	huma.Register(api, op, answer)
+	if op.Method == http.MethodGet { // fasthttp leaves the body out
+		op.Method, op.Hidden = http.MethodHead, true
+		huma.Register(api, op, answer)
+	}
+}
+
+// adminProblem describes a failure to an operator. What is internal stays in the
+// log, where the request id finds it.
+func adminProblem(ctx context.Context, err error) *problem {
+	call := adminCallOf(ctx)
+	call.err = err
+	if r, ok := errors.AsType[refusalError](err); ok {
+		return &problem{r.Problem(call.id)}
+	}
+	code := fault.CodeOf(err)
+	return &problem{wire.NewProblem(wire.StatusOf(code), code, detailOf(code, err), call.id)}
+}
+
+// detailOf says what failed, as far as that is not internal.
+func detailOf(code fault.Code, err error) string {
+	switch code {
+	case fault.Internal:
+		return wire.DetailInternal
+	case fault.Unknown:
+		return wire.DetailUnknown
+	}
+	return fault.MessageOf(err)
+}
+
+// problem is a Problem that huma sends as an error.
+type problem struct{ wire.Problem }
+
+func (p *problem) Error() string             { return p.Detail }
+func (p *problem) GetStatus() int            { return p.Status }
+func (p *problem) ContentType(string) string { return wire.ProblemType }
+
+// refusalError makes a refusal what a handler returns.
+type refusalError struct{ *wire.Refusal }
+
+func (e refusalError) Error() string { return e.Detail }
+
+// ownErrors gives huma's errors, those of validation, the one shape of an error.
+// Replacing huma.NewError would do the same to every other user of huma in the
+// process.
+func ownErrors(ctx huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := &problem{wire.NewProblem(m.Status, codeOfStatus(m.Status), m.Detail, adminCallOf(ctx.Context()).id)}
+	if p.Code == fault.Internal {
+		p.Detail = wire.DetailInternal
+		return p, nil
+	}
+	for _, e := range m.Errors {
+		if e != nil {
+			p.Errors = append(p.Errors, wire.ProblemField{Message: e.Message, Location: e.Location})
+		}
+	}
+	return p, nil
+}
+
+func codeOfStatus(status int) fault.Code {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return fault.TooLarge
+	case http.StatusRequestTimeout:
+		return fault.Deadline
+	}
+	if status >= 500 {
+		return fault.Internal
+	}
+	return fault.Invalid
+}
+
+// rawBody is embedded in the input of a route whose body is bytes. huma would
+// read a body whole before it looks at its size.
+type rawBody struct{ ctx *fasthttp.RequestCtx }
+
+// Resolve is called by huma when it has read the parameters.
+func (b *rawBody) Resolve(ctx huma.Context) []error {
+	b.ctx = humafiber.Unwrap(ctx).Context()
+	return nil
+}
+
+// read returns the body, which may have max bytes. The bytes are the caller's.
+func (b *rawBody) read(max int64) ([]byte, error) {
+	var body wire.Body
+	if r := body.Read(b.ctx, nil, max); r != nil {
+		r.Finish(b.ctx)
+		return nil, refusalError{r}
+	}
+	return body.Bytes(), nil
+}
+
+// withBody says in the document that a route takes bytes of a media type.
+func withBody(op huma.Operation, mediaType, description string) huma.Operation {
+	op.RequestBody = &huma.RequestBody{
+		Description: description,
+		Required:    true,
+		Content:     map[string]*huma.MediaType{mediaType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+	}
+	return op
+}
+
+// named is the input of a route about one plugin. The others repeat its field:
+// huma does not look into embedded types that are not exported.
+type named struct {
+	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
+}
+
+// list makes an absent list an empty one, as JSON shows it.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}

@@ -1,0 +1,50 @@
+package public
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+)
+
+// report logs a finished request. It costs nothing where nobody reads it.
+func (p *Public) report(ctx *fasthttp.RequestCtx, c *call) {
+	if p.log.Enabled(context.Background(), wire.LevelOf(ctx.Response.StatusCode())) {
+		c.record(ctx).Log(p.log, "request", c.answered()...)
+	}
+}
+
+func (c *call) record(ctx *fasthttp.RequestCtx) *wire.Record {
+	return &wire.Record{
+		Method:    c.method,
+		Path:      c.path,
+		Status:    ctx.Response.StatusCode(),
+		Bytes:     wire.BodySize(&ctx.Response),
+		Duration:  time.Since(c.start),
+		RequestID: c.id,
+		Remote:    c.remote,
+		Err:       c.err,
+	}
+}
+
+// answered says which plugin answered, and how; nothing where none did.
+func (c *call) answered() []slog.Attr {
+	if c.match.Service == nil {
+		return nil
+	}
+	env := c.match.Service.Env()
+	return []slog.Attr{
+		slog.String("plugin", env.Plugin),
+		slog.Int("version", env.Version),
+		// What matched: the guest's router, or the manifest's route.
+		slog.String("pattern", cmp.Or(c.inv.Pattern, c.match.Pattern)),
+		// Runs of the handler; more than 1 after conflicts.
+		slog.Int("attempts", c.result.Attempts),
+		slog.String("outcome", cmp.Or(string(c.result.Outcome), string(dispatch.None))),
+	}
+}

@@ -1,0 +1,110 @@
+package public
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+)
+
+// BenchmarkHandler is a request from parsed head to finished response, without
+// network and gate, against a handler that answers 100 bytes.
+func BenchmarkHandler(b *testing.B) {
+	g := &guest{handle: reply(200, strings.Repeat("a", 100), abi.Pair{Name: "content-type", Value: "text/plain"})}
+	p := New(Config{Routes: mounted{g}})
+	p.edge.App.Handler() // prepares the routes
+	var ctx fasthttp.RequestCtx
+	ctx.Init2(nowhere{}, nil, false)
+	if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(servertest.Typical))); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		p.edge.App.Server().Handler(&ctx)
+		if ctx.Response.StatusCode() != 200 {
+			b.Fatal(ctx.Response.String())
+		}
+		ctx.Response.Reset()
+	}
+	b.ReportAllocs()
+}
+
+// BenchmarkLoopback compares a keep-alive connection to raw Fiber with one to
+// the public listener.
+func BenchmarkLoopback(b *testing.B) {
+	b.Run("fiber", func(b *testing.B) {
+		app := fiber.New(fiber.Config{DisableStartupMessage: true})
+		app.Server().MaxIdleWorkerDuration = 200 * time.Millisecond
+		body := strings.Repeat("a", 100)
+		app.Use(func(c *fiber.Ctx) error { return c.SendString(body) })
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- app.Listener(ln) }()
+		pingPong(b, ln.Addr().String())
+		_ = app.Shutdown()
+		<-done
+	})
+	b.Run("public", func(b *testing.B) {
+		pingPong(b, publicFor(b, reply(200, strings.Repeat("a", 100))))
+	})
+}
+
+func pingPong(b *testing.B, addr string) {
+	b.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	r := bufio.NewReader(c)
+	servertest.Send(b, c, servertest.Typical)
+	size := len(servertest.Typical)
+	first := receiveSize(b, r)
+	for b.Loop() {
+		if _, err := io.WriteString(c, servertest.Typical); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Discard(first); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(size))
+}
+
+// receiveSize reads a response and returns its size, which those after it share.
+func receiveSize(b *testing.B, r *bufio.Reader) int {
+	b.Helper()
+	size := 0
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			b.Fatal(err)
+		}
+		if size += len(line); line == "\r\n" {
+			break
+		}
+	}
+	n, err := r.Discard(100)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return size + n
+}
+
+var _ Service = (*guest)(nil)
+
+// nowhere is a connection without a peer.
+type nowhere struct{ net.Conn }
+
+func (nowhere) RemoteAddr() net.Addr { return nil }
+func (nowhere) LocalAddr() net.Addr  { return nil }

@@ -1,0 +1,209 @@
+// Package public is the listener plugins are reached through: it turns requests
+// into invocations and replies into responses. No type of Fiber or fasthttp leaves
+// it. Only package host imports it.
+package public
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+)
+
+// Config is what the public listener works with. Routes is required.
+type Config struct {
+	Routes Routes
+	Conns  wire.Conns
+	// Health is asked by /readyz, in order.
+	Health []wire.Check
+	// Log receives a record of each request at info, and of failures at error.
+	// nil drops them.
+	Log *slog.Logger
+	// Certificate, if not nil, makes the listener speak TLS.
+	Certificate *wire.Certificate
+	// TrustedProxies are the wire.Networks of proxies whose X-Forwarded-For, -Proto
+	// and -Host tell of the client.
+	TrustedProxies []netip.Prefix
+	// BodyMemory is how many bytes the bodies of all requests may take at a time;
+	// a request whose body does not fit is answered 503. Default 256 MiB.
+	BodyMemory int64
+	// ReplyMemory is how many bytes the replies over 64 KiB may take until clients
+	// have read them; one that does not fit is answered 503. Default 256 MiB.
+	ReplyMemory int64
+	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
+	Spool *wire.Spool
+	// ShowErrors puts the plugin's own failure into the detail of a problem. It
+	// is for an author's own machine: the text may quote the guest.
+	ShowErrors bool
+}
+
+// Public is the listener plugins are reached through. Methods are safe for
+// concurrent use.
+type Public struct {
+	edge  *wire.Edge
+	cfg   Config
+	log   *slog.Logger
+	calls sync.Pool
+	room  *wire.Budget // for bodies
+	sends *wire.Budget // for replies
+
+	processors int64 // that run Go's code
+
+	scheme  string // of requests, as they arrive
+	trusted wire.Networks
+}
+
+// New returns a Public that does not listen yet. Serve and Close it.
+func New(cfg Config) *Public {
+	p := &Public{
+		cfg: cfg, log: wire.OrDiscard(cfg.Log), processors: int64(runtime.GOMAXPROCS(0)),
+		scheme: "http", trusted: cfg.TrustedProxies,
+	}
+	if cfg.Certificate != nil {
+		p.scheme = "https"
+	}
+	wire.SetDefault(&p.cfg.BodyMemory, 256<<20)
+	p.room = wire.NewBudget(p.cfg.BodyMemory)
+	wire.SetDefault(&p.cfg.ReplyMemory, 256<<20)
+	p.sends = wire.NewBudget(p.cfg.ReplyMemory)
+	p.calls.New = func() any { return &call{body: wire.NewBody(p.room)} }
+	p.edge = wire.NewEdge("public", cfg.Conns, p.log, false, p.unreadable)
+	p.bind()
+	return p
+}
+
+// Serve serves ln until Close, and closes it. Call it once. It returns nil
+// after Close; an error has the code Unavailable: ln failed.
+func (p *Public) Serve(ln net.Listener) error {
+	if p.cfg.Certificate != nil {
+		ln = p.cfg.Certificate.Listen(ln)
+	}
+	return p.edge.Serve(ln)
+}
+
+// Close makes /readyz fail, takes no more connections and waits for the requests
+// that run. When ctx ends first it cuts them off and returns a Deadline fault;
+// what they had sealed is still committed.
+func (p *Public) Close(ctx context.Context) error { return p.edge.Close(ctx) }
+
+// serveRequest answers one request.
+func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
+	c := p.begin()
+	defer p.end(ctx, c)
+	if r := p.admit(ctx, c); r != nil {
+		p.refuse(ctx, c, r)
+		return
+	}
+	if c.match.Service == nil {
+		return // answered without a handler
+	}
+	if r := c.readBody(ctx, p.cfg.Spool); r != nil {
+		p.refuse(ctx, c, r)
+		return
+	}
+	p.invoke(ctx, c)
+}
+
+// expect answers "Expect: 100-continue": a body that would be refused is not
+// asked for.
+func (p *Public) expect(ctx *fasthttp.RequestCtx) (status int) {
+	status = http.StatusInternalServerError // after a panic
+	c := p.begin()
+	defer p.end(ctx, c)
+	if r := p.admit(ctx, c); r != nil {
+		p.refuse(ctx, c, r)
+		return r.Status
+	}
+	c.continues = true
+	ctx.Response.Reset()
+	return http.StatusContinue
+}
+
+// admit decides everything that can be decided from the head: it finds the
+// route and its limits, or answers.
+func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *wire.Refusal {
+	c.read(ctx)
+	p.readForwarded(ctx, c)
+	if c.path == "*" { // the gate lets it through with OPTIONS only
+		c.answerOptions(ctx, everyMethod)
+		return nil
+	}
+	if r := wire.CheckPath(c.path); r != nil {
+		return r
+	}
+	if c.path == wire.PathLive || c.path == wire.PathReady {
+		return c.probed()
+	}
+	if p.preflight(ctx, c) {
+		return nil
+	}
+	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
+	if c.match.Service == nil {
+		return c.unrouted(ctx)
+	}
+	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
+		return wire.BodyTooLarge(max)
+	}
+	return c.findKey()
+}
+
+// invoke runs the handler and turns its reply into the response.
+func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
+	if r := c.fillRequest(); r != nil {
+		p.log.Error("the file of a request's body cannot be read", "request_id", c.id)
+		p.refuse(ctx, c, r)
+		return
+	}
+	c.result, c.err = c.match.Service.Do(p.edge.Context(), &c.inv, c.match.Limits)
+	p.yield()
+	if c.err != nil {
+		p.fail(ctx, c)
+		return
+	}
+	p.writeReply(ctx, c)
+}
+
+// yield lets other connections have their turn (BenchmarkTurns). A client that
+// asks again as soon as it has an answer would otherwise be served again and
+// again while others wait. Where there is a processor for each connection nobody waits, and a yield
+// would only wake a thread for nothing.
+func (p *Public) yield() {
+	if p.edge.Open() > p.processors {
+		runtime.Gosched()
+	}
+}
+
+// begin takes a call from the pool.
+func (p *Public) begin() *call {
+	c := p.calls.Get().(*call)
+	c.start = time.Now()
+	return c
+}
+
+// end settles a call, whatever happened to it: a panic in the host is answered,
+// logged and goes no further.
+func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
+	if reason := recover(); reason != nil {
+		p.panicked(ctx, c, reason)
+	}
+	if !c.continues {
+		c.addCORS(ctx)
+		p.report(ctx, c)
+	}
+	if p.edge.Draining() {
+		ctx.SetConnectionClose() // fasthttp learns of the end a moment later
+	}
+	if c.match.Service != nil {
+		c.match.Service.Release()
+	}
+	c.reset()
+	p.calls.Put(c)
+}

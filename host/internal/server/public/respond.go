@@ -1,0 +1,198 @@
+package public
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+)
+
+// everyMethod answers OPTIONS *, which asks about the server as a whole.
+const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+// writeReply makes the guest's reply the response. Package invoke has checked
+// the status, names and values.
+func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *call) {
+	reply, resp := &c.inv.Reply, &ctx.Response
+	large := len(reply.Body) > wire.KeptBuffer && !bodyless(reply.Status)
+	held := p.sends.Share()
+	if large && !held.Take(cap(reply.Body)) {
+		p.failUnsent(ctx, c)
+		return
+	}
+	resp.SetStatusCode(reply.Status)
+	resp.Header.DisableNormalizing()
+	for _, h := range reply.Headers {
+		if !c.hostSets(h.Name) {
+			resp.Header.Add(h.Name, h.Value)
+		}
+	}
+	c.setID(ctx)
+	if c.result.Replayed {
+		resp.Header.Set(headerReplayed, "true")
+	}
+	switch {
+	case bodyless(reply.Status):
+	case large: // fasthttp sends it after this call is reused
+		resp.SetBodyStream(newSending(reply.Body, held), len(reply.Body))
+		reply.Body = nil
+	default:
+		resp.SetBody(reply.Body)
+	}
+}
+
+// sending is a body on its way to a client, who may take as long for it as
+// WriteTimeout allows. fasthttp closes it when it has been sent or will not be.
+type sending struct {
+	bytes.Reader
+	held wire.Share
+}
+
+func newSending(body []byte, held wire.Share) *sending {
+	s := &sending{held: held}
+	s.Reset(body)
+	return s
+}
+
+// Close gives the memory back.
+func (s *sending) Close() error {
+	s.Reset(nil)
+	s.held.Give()
+	return nil
+}
+
+// failUnsent answers for a handler whose reply has no room. What it did stays
+// done.
+func (p *Public) failUnsent(ctx *fasthttp.RequestCtx, c *call) {
+	const detail = "the answers that other clients have not read take all the memory there is for them"
+	c.err = fault.New(fault.Unavailable, "respond", detail)
+	problem := wire.NewProblem(http.StatusServiceUnavailable, fault.Unavailable, detail, c.id)
+	problem.Effects = effectsOf(c.result.Outcome, fault.Unavailable)
+	if c.result.Replayed {
+		problem.Effects = effectsCommitted
+	}
+	if problem.Effects == effectsNone {
+		writeProblem(ctx, problem, fault.Unavailable)
+		return
+	}
+	problem.Write(ctx)
+}
+
+// hostSets reports whether a response field is not the guest's to set: Date is
+// that of the server that answers, the id is the request's.
+func (c *call) hostSets(name string) bool {
+	return strings.EqualFold(name, "date") || strings.EqualFold(name, wire.HeaderRequestID) || strings.EqualFold(name, headerReplayed) ||
+		c.match.CORS != nil && len(name) > len(corsPrefix) && strings.EqualFold(name[:len(corsPrefix)], corsPrefix)
+}
+
+// bodyless reports whether a response of the status has no content (RFC 9110
+// §15.3.5, §15.3.6, §15.4.5).
+func bodyless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusResetContent || status == http.StatusNotModified
+}
+
+func (c *call) setID(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("X-Request-Id", c.id)
+}
+
+// answerOptions answers OPTIONS for the host.
+func (c *call) answerOptions(ctx *fasthttp.RequestCtx, allow string) {
+	ctx.Response.SetStatusCode(http.StatusNoContent)
+	ctx.Response.Header.Set("Allow", allow)
+	c.setID(ctx)
+}
+
+// unrouted answers a request no handler wants: 204 to OPTIONS, 405 where other
+// methods are served, 404 where nothing is.
+func (c *call) unrouted(ctx *fasthttp.RequestCtx) *wire.Refusal {
+	if len(c.match.Allow) == 0 {
+		return &wire.Refusal{Status: http.StatusNotFound, Code: fault.NotFound, Detail: "nothing is served at this path"}
+	}
+	allow := strings.Join(c.match.Allow, ", ")
+	if c.method == http.MethodOptions {
+		c.answerOptions(ctx, allow)
+		return nil
+	}
+	return notAllowed(c.method, allow)
+}
+
+// probed refuses what is not a probe at the path of one. GET and HEAD come here
+// only to ask whether to send a body.
+func (c *call) probed() *wire.Refusal {
+	if c.method == http.MethodGet || c.method == http.MethodHead {
+		return nil
+	}
+	return notAllowed(c.method, "GET, HEAD")
+}
+
+func notAllowed(method, allow string) *wire.Refusal {
+	return &wire.Refusal{
+		Status: http.StatusMethodNotAllowed, Code: fault.Invalid, Allow: allow,
+		Detail: "the path is served, but not for " + method,
+	}
+}
+
+// refuse answers a request that reached no handler.
+func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *wire.Refusal) {
+	problem := r.Problem(c.id)
+	problem.Effects = effectsNone
+	writeProblem(ctx, problem, r.Code)
+	r.Finish(ctx)
+}
+
+// fail answers for a handler that failed. The text is the server's: what failed
+// is for the author and the operator to know.
+func (p *Public) fail(ctx *fasthttp.RequestCtx, c *call) {
+	code := fault.CodeOf(c.err)
+	detail := detailOf(code)
+	if p.cfg.ShowErrors {
+		detail = fault.MessageOf(c.err)
+	}
+	problem := wire.NewProblem(statusOf(code), code, detail, c.id)
+	problem.Effects = effectsOf(c.result.Outcome, code)
+	writeProblem(ctx, problem, code)
+}
+
+// writeProblem says next to the problem when to try again, where that helps.
+func writeProblem(ctx *fasthttp.RequestCtx, p wire.Problem, code fault.Code) {
+	p.Write(ctx)
+	if after := wire.RetryAfter(code); after != "" {
+		ctx.Response.Header.Set("Retry-After", after)
+	}
+}
+
+// effectsOf says what became of the handler's writes when err ended it.
+func effectsOf(o dispatch.Outcome, code fault.Code) string {
+	switch {
+	case o == dispatch.Committed || code == fault.Done:
+		return effectsCommitted
+	case o == dispatch.Unknown || code == fault.Unknown:
+		return effectsUnknown
+	}
+	return effectsNone
+}
+
+func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *call, reason any) {
+	p.log.Error("panic in the server", "request_id", c.id, "reason", reason, "stack", string(debug.Stack()))
+	c.result.Outcome = dispatch.Unknown
+	c.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
+	p.fail(ctx, c)
+}
+
+// unreadable answers what fasthttp could not read although the gate let it
+// through: a body that stopped within its first bytes.
+func (p *Public) unreadable(c *fiber.Ctx, _ error) error {
+	r := wire.Unreadable(c.Context())
+	problem := r.Problem(wire.NewRequestID())
+	problem.Effects = effectsNone
+	problem.Write(c.Context())
+	return nil
+}

@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Body is the body of one request. The zero Body belongs to no budget. It may be
+// used again after a Reset, with the buffer it has. Not safe for concurrent use.
+type Body struct {
+	buf   []byte
+	share Share   // what buf takes of the memory for all bodies
+	file  spooled // the body, when it is too large for memory
+}
+
+// NewBody returns a Body whose memory belongs to the budget.
+func NewBody(of *Budget) Body { return Body{share: of.Share()} }
+
+// Read reads the body of a request, up to max bytes: into memory, or where there
+// is a spool and it is large, into a file. Reset gives back what it takes, after
+// a refusal too.
+func (b *Body) Read(ctx *fasthttp.RequestCtx, spool *Spool, max int64) (r *Refusal) {
+	keep := int64(spoolOver)
+	switch {
+	case spool == nil:
+		keep = max
+	case int64(ctx.Request.Header.ContentLength()) > keep:
+		keep = 0 // it goes to the file from its first piece
+	}
+	var more bool
+	if b.buf, more, r = readInto(ctx, b.buf, max, keep, &b.share); r != nil || !more {
+		return r
+	}
+	if r = b.file.readFrom(ctx, spool, b.buf, max); r != nil {
+		return r
+	}
+	b.buf = nil // before its share is another's
+	b.share.Give()
+	return nil
+}
+
+// Bytes returns a body that is in memory, until Reset.
+func (b *Body) Bytes() []byte { return b.buf }
+
+// File returns the file of a body that is not in memory, and its size; nil when
+// it is. The file is closed by Reset.
+func (b *Body) File() (*os.File, int64) { return b.file.file, b.file.share.held }
+
+// Reset makes b empty and gives back what it took. Of its buffer up to KeptBuffer
+// bytes stay.
+func (b *Body) Reset() {
+	b.share.Give()
+	b.file.close()
+	b.buf = b.buf[:0]
+	if cap(b.buf) > KeptBuffer {
+		b.buf = nil
+	}
+}
+
+// KeptBuffer is the size, in bytes, up to which a buffer stays with what is pooled.
+const KeptBuffer = 64 << 10
+
+// readInto reads the body into buf, up to max bytes and within s. A length is a
+// claim: memory grows with what arrives, and never beyond what it claims. When
+// it has more than keep bytes it stops, and says that there may be more; buf grows
+// no further than that and one read.
+func readInto(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *Share) (b []byte, more bool, r *Refusal) {
+	size := int64(ctx.Request.Header.ContentLength())
+	stream := ctx.RequestBodyStream()
+	switch {
+	case size > max:
+		return buf, false, BodyTooLarge(max)
+	case size <= 0 && size != chunkedLength || stream == nil:
+		return buf, false, nil
+	}
+	first := int(min(size, KeptBuffer)) + minRead // a byte less when chunked
+	if !s.Take(first) {
+		return buf, false, refuseBodies
+	}
+	buf = withRoom(buf, first)
+	for {
+		n, end, r := readPiece(ctx, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > max:
+			return buf, false, BodyTooLarge(max)
+		case r != nil || end:
+			return buf, false, r
+		case int64(len(buf)) > keep:
+			return buf, true, nil
+		case len(buf) == cap(buf):
+			grow := min(growth(len(buf), size), int(keep)+minRead-len(buf))
+			if !s.Take(grow) {
+				return buf, false, refuseBodies
+			}
+			buf = withRoom(buf, grow)
+		}
+	}
+}
+
+// readPiece reads what of the body has arrived, and reports whether it ends with
+// that.
+func readPiece(ctx *fasthttp.RequestCtx, p []byte) (n int, end bool, r *Refusal) {
+	n, err := ctx.RequestBodyStream().Read(p)
+	switch {
+	case errors.Is(err, io.EOF) && !inBody(ctx): // fasthttp ends a body cut short this way too
+		return n, true, nil
+	case err != nil:
+		return n, false, Unreadable(ctx)
+	}
+	return n, false, nil
+}
+
+// growth returns how much a full buffer of n bytes grows: by as much again, but
+// for a body of a known size not beyond it and the read that finds its end.
+func growth(n int, size int64) int {
+	if size < 0 {
+		return n
+	}
+	return min(n, int(size)+minRead-n)
+}
+
+// withRoom returns buf with room for n more bytes, and where it is made anew for
+// no more: append rounds up.
+func withRoom(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) >= n {
+		return buf
+	}
+	return append(make([]byte, 0, len(buf)+n), buf...)
+}
+
+const minRead = 512
+
+// BodyTooLarge is the refusal of a body over limit bytes.
+func BodyTooLarge(limit int64) *Refusal {
+	return Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge,
+		fmt.Sprintf("the body is over this route's limit of %d bytes", limit))
+}
+
+// inBody reports whether the gate is still waiting for a part of the body.
+func inBody(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*gateConn)
+	return ok && c.inBody()
+}

@@ -1,0 +1,222 @@
+// Package wire speaks HTTP for both listeners and knows nothing of plugins or of
+// the admin API: it accepts connections, judges what arrives before fasthttp reads
+// it, bounds bodies, answers probes, and renders what every response of the host
+// has in common. Only server/public and server/admin import it, and package host
+// for its configuration.
+package wire
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// Conns bounds the connections of a listener. A zero field takes its default.
+type Conns struct {
+	// HeaderTimeout is how long a request's line and header may take to arrive,
+	// from the first byte on; a new connection has as long to send one. Default 5 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout is how long the body may take after that. Default 30 s.
+	BodyTimeout time.Duration
+	// WriteTimeout is how long a client may take to accept a response. Default 30 s.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept between requests. Default 60 s.
+	IdleTimeout time.Duration
+	// Max is the number of connections open at a time; one more is answered 503
+	// and closed. Each holds about 40 KB, idle or not. Default 10000.
+	Max int
+}
+
+func (c Conns) withDefaults() Conns {
+	SetDefault(&c.HeaderTimeout, 5*time.Second)
+	SetDefault(&c.BodyTimeout, 30*time.Second)
+	SetDefault(&c.WriteTimeout, 30*time.Second)
+	SetDefault(&c.IdleTimeout, 60*time.Second)
+	SetDefault(&c.Max, 10_000)
+	return c
+}
+
+// SetDefault gives a field that is zero its default.
+func SetDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// OrDiscard returns log, or one that drops everything for nil.
+func OrDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
+
+// Edge is what the two listeners have in common: a Fiber app that reads through a
+// gate, and its end. Routes are bound before Serve; the methods are safe for
+// concurrent use.
+type Edge struct {
+	App *fiber.App
+
+	name   string // for messages
+	conns  Conns
+	log    *slog.Logger
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	draining atomic.Bool
+	open     atomic.Int64 // connections
+	mu       sync.Mutex
+	gate     *gate         // nil until Serve
+	done     chan struct{} // closed when Serve has returned
+}
+
+// NewEdge makes a Fiber app in which nothing is left to a default that differs
+// between versions of Fiber or fasthttp. Where it is immutable, strings from
+// Fiber are copies that may be kept.
+func NewEdge(name string, conns Conns, log *slog.Logger, immutable bool, onError fiber.ErrorHandler) *Edge {
+	conns = conns.withDefaults()
+	e := &Edge{name: name, conns: conns, log: log, done: make(chan struct{})}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.App = fiber.New(fiber.Config{
+		CaseSensitive:         true,
+		StrictRouting:         true,
+		DisableStartupMessage: true,
+		Immutable:             immutable,
+		ErrorHandler:          onError,
+		ReadTimeout:           conns.HeaderTimeout, // HeaderReceived extends it for a body
+		WriteTimeout:          conns.WriteTimeout,
+		IdleTimeout:           conns.IdleTimeout,
+		Concurrency:           conns.Max + 1, // the gate counts
+		ReadBufferSize:        limit.RequestHead,
+		// The body is streamed so that a route's limit is known before it is
+		// read. fasthttp reads the first bytes of a body before the handler
+		// runs, up to BodyLimit: 1 is the least it takes.
+		StreamRequestBody:            true,
+		BodyLimit:                    1,
+		DisablePreParseMultipartForm: true, // it would write files
+	})
+	server := e.App.Server()
+	server.CloseOnShutdown = true
+	// A goroutine of fasthttp's sleeps this long between looks at whether the
+	// server has ended, so this is how long after Close it may still be there.
+	server.MaxIdleWorkerDuration = 200 * time.Millisecond
+	server.HeaderReceived = e.extendForBody
+	return e
+}
+
+// ServeOtherMethods hands requests of methods Fiber has no table for to serve.
+// Fiber answers them with a text of its own. Call it when every route is bound.
+func (e *Edge) ServeOtherMethods(serve func(*fasthttp.RequestCtx)) {
+	server := e.App.Server()
+	viaFiber := server.Handler
+	server.Handler = func(ctx *fasthttp.RequestCtx) {
+		if fiberKnows(ctx.Method()) {
+			viaFiber(ctx)
+			return
+		}
+		serve(ctx)
+	}
+}
+
+func fiberKnows(method []byte) bool {
+	switch string(method) {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodDelete, http.MethodPatch, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+// extendForBody gives a request with a body the time to send it.
+func (e *Edge) extendForBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if n := h.ContentLength(); n > 0 || n == chunkedLength {
+		return fasthttp.RequestConfig{ReadTimeout: e.conns.BodyTimeout}
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// chunkedLength is what fasthttp says of a chunked body.
+const chunkedLength = -1
+
+// Context spans every request. It ends when Close has waited long enough.
+func (e *Edge) Context() context.Context { return e.ctx }
+
+// Open is the number of connections that are open.
+func (e *Edge) Open() int64 { return e.open.Load() }
+
+// Drain makes /readyz fail while everything else goes on.
+func (e *Edge) Drain() { e.draining.Store(true) }
+
+// Draining reports whether the edge comes to its end.
+func (e *Edge) Draining() bool { return e.draining.Load() }
+
+// Serve serves ln until Close, and closes it. Call it once. It returns nil after
+// Close; an error has the code Unavailable: ln failed.
+func (e *Edge) Serve(ln net.Listener) error {
+	g := &gate{
+		Listener:     ln,
+		headTimeout:  e.conns.HeaderTimeout,
+		writeTimeout: e.conns.WriteTimeout,
+		max:          int64(e.conns.Max),
+		refused:      logRefused(e.log),
+		failing:      logAccept(e.log, e.name),
+		open:         &e.open,
+		conns:        map[*gateConn]struct{}{},
+		closed:       make(chan struct{}),
+	}
+	e.mu.Lock()
+	if e.gate != nil {
+		e.mu.Unlock()
+		return fault.New(fault.Internal, "serve", e.name+" listener: Serve was called twice")
+	}
+	e.gate = g
+	e.mu.Unlock()
+	defer close(e.done)
+	if e.draining.Load() {
+		return ln.Close()
+	}
+	if err := e.App.Listener(g); err != nil {
+		return fault.Wrap(fault.Unavailable, "serve", e.name+" listener", err)
+	}
+	return nil
+}
+
+// Close ends the edge: no new connections, then the requests that run, for as
+// long as ctx lasts. What still runs then is cut off, and the error has the code
+// Deadline. It may be called again, with less patience.
+func (e *Edge) Close(ctx context.Context) error {
+	e.draining.Store(true)
+	e.mu.Lock()
+	g := e.gate
+	e.mu.Unlock()
+	if g == nil {
+		e.cancel()
+		return nil
+	}
+	cut := make(chan struct{})
+	inTime := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		e.cancel()
+		g.closeAll()
+	})
+	_ = g.Close() // Serve may not have told fasthttp of it yet
+	err := e.App.Server().ShutdownWithContext(ctx)
+	<-e.done
+	if !inTime() {
+		<-cut
+		return fault.Wrap(fault.Deadline, "close", e.name+" listener: connections were cut off, requests perhaps among them", err)
+	}
+	e.cancel()
+	return nil
+}

@@ -1,0 +1,297 @@
+package wire
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// gate is a listener whose connections let only well-formed messages through to
+// fasthttp, one at a time. fasthttp parses loosely and keeps no trace of what it
+// forgave (line ends of the request line, folded fields, framing it overrode);
+// on the wire it can still be seen. The gate answers what it refuses itself.
+type gate struct {
+	net.Listener
+	headTimeout  time.Duration // from the first byte of a head to its last
+	writeTimeout time.Duration // of a refusal
+	max          int64         // connections open at a time
+	refused      func(remote net.Addr, r *Refusal, id string)
+	failing      func(error) // to accept, at most once a second
+
+	open  *atomic.Int64 // how many are
+	mu    sync.Mutex
+	conns map[*gateConn]struct{}
+
+	retry   retry
+	closed  chan struct{}
+	closing sync.Once
+}
+
+// Accept returns the next connection. Those over the maximum are told so and
+// closed here. One goroutine calls it.
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		nc, err := g.accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &gateConn{Conn: nc, gate: g}
+		if g.open.Add(1) <= g.max {
+			g.mu.Lock()
+			g.conns[c] = struct{}{}
+			g.mu.Unlock()
+			return c, nil
+		}
+		if _, secret := nc.(*tls.Conn); secret {
+			c.cut() // an answer would wait for a handshake, and every connection behind it
+			c.gate.open.Add(-1)
+			g.refused(nc.RemoteAddr(), refuseCrowd, NewRequestID())
+			continue
+		}
+		c.answer(refuseCrowd)
+		_ = c.Close()
+	}
+}
+
+// closeAll closes every connection, whatever it does.
+func (g *gate) closeAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		c.cut()
+	}
+}
+
+// cut closes the connection without a word: TLS would say goodbye, and wait for
+// a client that does not listen.
+func (c *gateConn) cut() {
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		_ = t.NetConn().Close()
+		return
+	}
+	_ = c.Conn.Close()
+}
+
+// gateConn is a connection behind the gate. Read is called by one goroutine at a
+// time; Close by any.
+type gateConn struct {
+	net.Conn
+	gate *gate
+
+	stage   []byte // read from the wire and not passed on
+	cleared int    // how many of them may be passed on
+	scanned int    // how many of them hold no end of a head
+	body    framing
+	chunks  chunks
+	refusal *Refusal // why the connection reads no further
+	ended   error    // what Read returns then
+
+	unread atomic.Bool // the client may still be sending: linger at Close
+	closed atomic.Bool
+}
+
+var errRefused = errors.New("the request was refused")
+
+// Read passes on bytes of the current message only, and nothing of a message
+// before its whole head was judged. After a refusal in a head it returns io.EOF,
+// the answer being on its way; in a body it returns an error, and who reads the
+// body answers.
+func (c *gateConn) Read(p []byte) (int, error) {
+	for c.cleared == 0 {
+		switch {
+		case c.refusal != nil:
+			return 0, c.ended
+		case len(c.stage) == 0 && (c.inBody() || len(p) >= limit.RequestHead):
+			if n, err := c.readDirect(p); n > 0 || err != nil {
+				return n, err
+			}
+		case len(c.stage) == c.scanned:
+			if err := c.fill(); err != nil {
+				return 0, err
+			}
+		default:
+			c.cleared = c.clear(c.stage)
+		}
+	}
+	n := copy(p, c.stage[:c.cleared])
+	c.cleared -= n
+	c.stage = c.stage[:copy(c.stage, c.stage[n:])]
+	return n, nil
+}
+
+// readDirect judges bytes where fasthttp wants them: no copy in the usual case,
+// in which a read returns a whole head or a part of a body. It returns 0 and nil
+// when a head is not whole yet.
+func (c *gateConn) readDirect(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n == 0 {
+		return 0, c.failed(err)
+	}
+	cleared := c.clear(p[:n])
+	if c.refusal == nil {
+		c.stage = append(c.stage[:0], p[cleared:n]...)
+	}
+	return cleared, nil
+}
+
+// fill reads more of a head that has begun.
+func (c *gateConn) fill() error {
+	c.stage = slices.Grow(c.stage, stageSize)
+	n, err := c.Conn.Read(c.stage[len(c.stage):cap(c.stage)])
+	if n == 0 {
+		return c.failed(err)
+	}
+	c.stage = c.stage[:len(c.stage)+n]
+	return nil
+}
+
+const stageSize = 4 << 10
+
+// clear returns how many of the bytes of b, the next on the wire, may be passed
+// on: a head once it is whole, and what follows of its body. It stops at the end
+// of the message, so that the next one is judged as a message of its own.
+func (c *gateConn) clear(b []byte) int {
+	n := 0
+	if !c.inBody() {
+		n = c.clearHead(b)
+	}
+	if c.inBody() {
+		n += c.clearBody(b[n:])
+	}
+	return n
+}
+
+func (c *gateConn) clearHead(b []byte) int {
+	n, r := findHead(b, c.scanned)
+	if n == 0 && r == nil {
+		if c.scanned == 0 { // fasthttp still takes the connection for idle
+			_ = c.SetReadDeadline(time.Now().Add(c.gate.headTimeout))
+		}
+		c.scanned = len(b)
+		return 0
+	}
+	c.scanned = 0
+	if r == nil {
+		c.body, r = judge(b[:n])
+	}
+	if r != nil {
+		c.refuse(r, io.EOF)
+		c.answer(r)
+		return 0
+	}
+	if c.inBody() {
+		c.unread.Store(true)
+	}
+	return n
+}
+
+func (c *gateConn) inBody() bool { return c.body.chunked || c.body.length > 0 }
+
+func (c *gateConn) clearBody(b []byte) int {
+	if !c.body.chunked {
+		n := int(min(c.body.length, int64(len(b))))
+		if c.body.length -= int64(n); c.body.length == 0 {
+			c.unread.Store(false)
+		}
+		return n
+	}
+	n, done, ok := c.chunks.feed(b)
+	if !ok {
+		c.refuse(refuseChunk, errRefused)
+		return 0
+	}
+	if done {
+		c.body.chunked = false
+		c.unread.Store(false)
+	}
+	return n
+}
+
+// refuse ends what is read from the connection, with err.
+func (c *gateConn) refuse(r *Refusal, err error) {
+	c.refusal, c.ended = r, err
+	c.unread.Store(true)
+}
+
+// failed says what the failure of a read is at this point: silence between
+// messages, an answer to a slow head, and never a clean end inside a body.
+func (c *gateConn) failed(err error) error {
+	slow := errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case c.inBody() && slow:
+		c.refuse(refuseSlowBody, err)
+	case c.inBody():
+		c.refuse(refuseTruncated, io.ErrUnexpectedEOF)
+	case slow && len(c.stage) > 0:
+		c.refuse(refuseSlowHead, io.EOF)
+		c.answer(refuseSlowHead)
+	case isPlain(err):
+		c.answerPlain(err)
+		return io.EOF
+	default:
+		return io.EOF
+	}
+	return c.ended
+}
+
+// answer sends a refusal. Nothing else is being written: fasthttp has flushed
+// every response before it waits for another request.
+func (c *gateConn) answer(r *Refusal) {
+	id := NewRequestID()
+	_ = c.SetWriteDeadline(time.Now().Add(c.gate.writeTimeout))
+	_, _ = c.Conn.Write(r.response(id))
+	c.gate.refused(c.RemoteAddr(), r, id)
+}
+
+// isPlain reports whether a client speaks HTTP to a listener of TLS.
+func isPlain(err error) bool {
+	e, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok && e.Conn != nil && slices.Contains([]string{"GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO"}, string(e.RecordHeader[:]))
+}
+
+// answerPlain answers such a client in its own tongue; there is no secret yet.
+func (c *gateConn) answerPlain(err error) {
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		id := NewRequestID()
+		_ = e.Conn.SetWriteDeadline(time.Now().Add(c.gate.writeTimeout))
+		_, _ = e.Conn.Write(refusePlain.response(id))
+		c.gate.refused(c.RemoteAddr(), refusePlain, id)
+	}
+}
+
+// Close closes the connection, once. A client that is still sending would lose
+// the answer to a reset: it gets a moment to read it first.
+func (c *gateConn) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	if c.unread.Load() {
+		c.linger()
+	}
+	c.gate.mu.Lock()
+	delete(c.gate.conns, c)
+	c.gate.mu.Unlock()
+	c.gate.open.Add(-1)
+	return c.Conn.Close()
+}
+
+// lingerTime is what a lingering close takes at most. It reads as much as arrives
+// meanwhile: whoever sends 64 MiB at once has not seen the answer before the end.
+const lingerTime = 500 * time.Millisecond
+
+func (c *gateConn) linger() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.Copy(io.Discard, c.Conn)
+}

@@ -1,0 +1,183 @@
+package wire
+
+import (
+	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestMalformedRequests(t *testing.T) {
+	long := strings.Repeat("a", 40<<10)
+	for name, tc := range map[string]struct {
+		raw    string
+		status int
+	}{
+		"no version":                     {"GET /\r\nHost: test\r\n\r\n", 400},
+		"empty line first":               {"\r\nGET / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"two spaces":                     {"GET  / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"space behind the version":       {"GET / HTTP/1.1 \r\nHost: test\r\n\r\n", 400},
+		"tab between":                    {"GET\t/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"version 9.9":                    {"GET / HTTP/9.9\r\nHost: test\r\n\r\n", 400},
+		"version 2.0":                    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+		"version in lower case":          {"GET / http/1.1\r\nHost: test\r\n\r\n", 400},
+		"method is no token":             {"GE(T / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"method too long":                {strings.Repeat("M", 33) + " / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"TLS to a plain port":            {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
+		"CONNECT":                        {"CONNECT test:443 HTTP/1.1\r\nHost: test:443\r\n\r\n", 501},
+		"TRACE":                          {"TRACE / HTTP/1.1\r\nHost: test\r\n\r\n", 501},
+		"asterisk with GET":              {"GET * HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"target without a slash":         {"GET index.html HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"target with a fragment":         {"GET /a#b HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"target with NUL":                {"GET /a\x00b HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"target with DEL":                {"GET /a\x7fb HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"target of another scheme":       {"GET ftp://test/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"absolute target, other host":    {"GET http://evil/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"absolute target with user":      {"GET http://u@test/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"absolute target without host":   {"GET http:/// HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+		"target too long":                {"GET /" + strings.Repeat("a", 8<<10) + " HTTP/1.1\r\nHost: test\r\n\r\n", 414},
+		"endless target":                 {"GET /" + long, 414},
+		"header too long":                {"GET / HTTP/1.1\r\nHost: test\r\nA: " + long + "\r\n\r\n", 431},
+		"endless header":                 {"GET / HTTP/1.1\r\nHost: test\r\nA: " + long, 431},
+		"101 fields":                     {"GET / HTTP/1.1\r\nHost: test\r\n" + strings.Repeat("A: b\r\n", 100) + "\r\n", 431},
+		"bare LF everywhere":             {"GET / HTTP/1.1\nHost: test\n\n", 400},
+		"bare LF behind the line":        {"GET / HTTP/1.1\nHost: test\r\n\r\n", 400},
+		"bare LF behind a field":         {"GET / HTTP/1.1\r\nHost: test\nA: b\r\n\r\n", 400},
+		"bare LF at the end":             {"GET / HTTP/1.1\r\nHost: test\r\n\n", 400},
+		"bare CR in a value":             {"GET / HTTP/1.1\r\nHost: test\r\nA: b\rC: d\r\n\r\n", 400},
+		"NUL in a value":                 {"GET / HTTP/1.1\r\nHost: test\r\nA: b\x00c\r\n\r\n", 400},
+		"control in a value":             {"GET / HTTP/1.1\r\nHost: test\r\nA: b\x1bc\r\n\r\n", 400},
+		"NUL in a name":                  {"GET / HTTP/1.1\r\nHost: test\r\nA\x00: b\r\n\r\n", 400},
+		"folded field":                   {"GET / HTTP/1.1\r\nHost: test\r\nA: b\r\n c\r\n\r\n", 400},
+		"folded with a tab":              {"GET / HTTP/1.1\r\nHost: test\r\nA: b\r\n\tc\r\n\r\n", 400},
+		"first field folded":             {"GET / HTTP/1.1\r\n Host: test\r\nHost: test\r\n\r\n", 400},
+		"space before the colon":         {"GET / HTTP/1.1\r\nHost : test\r\n\r\n", 400},
+		"field without a colon":          {"GET / HTTP/1.1\r\nHost: test\r\nA\r\n\r\n", 400},
+		"field without a name":           {"GET / HTTP/1.1\r\nHost: test\r\n: b\r\n\r\n", 400},
+		"no Host":                        {"GET / HTTP/1.1\r\n\r\n", 400},
+		"empty Host":                     {"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400},
+		"two Hosts":                      {"GET / HTTP/1.1\r\nHost: test\r\nHost: evil\r\n\r\n", 400},
+		"two equal Hosts":                {"GET / HTTP/1.1\r\nHost: test\r\nhost: test\r\n\r\n", 400},
+		"Host with a path":               {"GET / HTTP/1.1\r\nHost: test/a\r\n\r\n", 400},
+		"Host with a user":               {"GET / HTTP/1.1\r\nHost: a@test\r\n\r\n", 400},
+		"Host with a bad port":           {"GET / HTTP/1.1\r\nHost: test:8a\r\n\r\n", 400},
+		"Host with a port too large":     {"GET / HTTP/1.1\r\nHost: test:65536\r\n\r\n", 400},
+		"Host with a port of 6 digits":   {"GET / HTTP/1.1\r\nHost: test:000080\r\n\r\n", 400},
+		"Host is no address":             {"GET / HTTP/1.1\r\nHost: [zz:::]\r\n\r\n", 400},
+		"Host is an IPv4 in brackets":    {"GET / HTTP/1.1\r\nHost: [127.0.0.1]\r\n\r\n", 400},
+		"Host is an open bracket":        {"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400},
+		"Host with two ports":            {"GET / HTTP/1.1\r\nHost: test:80:80\r\n\r\n", 400},
+		"two lengths":                    {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
+		"two equal lengths":              {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+		"list of lengths":                {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3, 3\r\n\r\nabc", 400},
+		"length with a plus":             {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: +3\r\n\r\nabc", 400},
+		"length below zero":              {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: -3\r\n\r\nabc", 400},
+		"length in hexadecimal":          {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0x3\r\n\r\nabc", 400},
+		"length beyond 64 bits":          {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 18446744073709551619\r\n\r\nabc", 400},
+		"empty length":                   {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length:\r\n\r\n", 400},
+		"length and coding":              {"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		"coding and length":              {"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400},
+		"coding in 1.0":                  {"POST / HTTP/1.0\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		"unknown coding":                 {"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+		"identity coding":                {"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: identity\r\n\r\n", 400},
+		"two codings":                    {"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
+		"coding twice":                   {"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		"coding with vertical tab":       {"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400},
+		"unknown expectation":            {"POST / HTTP/1.1\r\nHost: test\r\nExpect: 200-maybe\r\nContent-Length: 1\r\n\r\n", 417},
+		"chunk size is no number":        {servertest.Request("POST", "/", "g\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunk size empty":               {servertest.Request("POST", "/", "\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunk size beyond 60 bits":      {servertest.Request("POST", "/", "1000000000000000\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunk extension":                {servertest.Request("POST", "/", "1;a=b\r\nx\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunk size with bare LF":        {servertest.Request("POST", "/", "1\nx\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunk longer than said":         {servertest.Request("POST", "/", "1\r\nxy\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunk end with bare LF":         {servertest.Request("POST", "/", "1\r\nx\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
+		"trailer field":                  {servertest.Request("POST", "/", "0\r\nA: b\r\n\r\n", "Transfer-Encoding: chunked"), 400},
+		"chunked end with bare LF":       {servertest.Request("POST", "/", "0\r\n\n", "Transfer-Encoding: chunked"), 400},
+		"chunk bad, head in one segment": {servertest.Request("POST", "/small", "1\r\nxz", "Transfer-Encoding: chunked"), 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := edgeFor(t, Conns{})
+			for _, first := range []string{"", servertest.Get("/first")} {
+				servertest.CheckRefused(t, addr, first, tc.raw, tc.status)
+			}
+		})
+	}
+}
+
+// pieces is a connection that delivers its input in the pieces given.
+type pieces struct {
+	net.Conn
+	left []string
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.left[0])
+	if p.left[0] = p.left[0][n:]; p.left[0] == "" {
+		p.left = p.left[1:]
+	}
+	return n, nil
+}
+
+func (p *pieces) Write(b []byte) (int, error)      { return len(b), nil }
+func (p *pieces) SetReadDeadline(time.Time) error  { return nil }
+func (p *pieces) SetWriteDeadline(time.Time) error { return nil }
+func (p *pieces) RemoteAddr() net.Addr             { return nil }
+
+func newTestGate() *gate {
+	return &gate{refused: func(net.Addr, *Refusal, string) {}, open: new(atomic.Int64)}
+}
+
+// TestCuts cuts a sequence of requests at every pair of bytes: where the network
+// cuts must not matter, and no read may reach over the end of a message.
+func TestCuts(t *testing.T) {
+	messages := []string{
+		servertest.Request("POST", "/1", "3\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),
+		servertest.Get("/2"), servertest.Request("POST", "/3", "hello", "Content-Length: 5"), servertest.Get("/4"),
+	}
+	all := strings.Join(messages, "")
+	ends := map[int]bool{}
+	end := 0
+	for _, m := range messages {
+		end += len(m)
+		ends[end] = true
+	}
+	for _, size := range []int{1, 7, 64 << 10} { // of fasthttp's buffer
+		for i := 1; i < len(all); i++ {
+			for j := i + 1; j <= len(all); j += 1 + i%5 {
+				checkCuts(t, []string{all[:i], all[i:j], all[j:]}, size, ends)
+			}
+		}
+	}
+}
+
+func checkCuts(t *testing.T, cuts []string, size int, ends map[int]bool) {
+	t.Helper()
+	all := strings.Join(cuts, "")
+	cuts = slices.DeleteFunc(cuts, func(s string) bool { return s == "" })
+	c := &gateConn{Conn: &pieces{left: cuts}, gate: newTestGate()}
+	buf := make([]byte, size)
+	var got strings.Builder
+	for {
+		n, err := c.Read(buf)
+		for i := got.Len() + 1; i < got.Len()+n; i++ {
+			if ends[i] {
+				t.Fatalf("cuts %q: a read reaches over the end of a message at %d", cuts, i)
+			}
+		}
+		got.Write(buf[:n])
+		if err != nil {
+			break
+		}
+	}
+	if got.String() != all || c.refusal != nil {
+		t.Fatalf("cuts %q: passed on %q, refusal %v", cuts, got.String(), c.refusal)
+	}
+}

@@ -1,0 +1,71 @@
+package wire
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Record is what the log says of a finished request.
+type Record struct {
+	Method    string
+	Path      string // as received, without the query, which may hold secrets
+	Status    int
+	Bytes     int // of the response body
+	Duration  time.Duration
+	RequestID string
+	Remote    string // IP address of the client
+	Err       error  // why the handler failed; nil when it answered
+}
+
+// LevelOf is the level at which a request with the status is logged.
+func LevelOf(status int) slog.Level {
+	if status >= 500 {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// Log logs the request, with more about it.
+func (r *Record) Log(log *slog.Logger, message string, more ...slog.Attr) {
+	log.LogAttrs(context.Background(), LevelOf(r.Status), message, r.attrs(more)...)
+}
+
+// BodySize returns how many bytes a response's body has. It does not read one that
+// is a stream, which would be its end.
+func BodySize(r *fasthttp.Response) int {
+	if r.IsBodyStream() {
+		return r.Header.ContentLength()
+	}
+	return len(r.Body())
+}
+
+func (r *Record) attrs(more []slog.Attr) []slog.Attr {
+	attrs := make([]slog.Attr, 0, 8+len(more))
+	attrs = append(attrs,
+		slog.String("method", r.Method),
+		slog.String("path", r.Path),
+		slog.Int("status", r.Status),
+		slog.Int("bytes", r.Bytes),
+		slog.Float64("ms", float64(r.Duration.Microseconds())/1000),
+		slog.String("request_id", r.RequestID),
+		slog.String("remote", r.Remote),
+	)
+	attrs = append(attrs, more...)
+	if r.Err != nil {
+		attrs = append(attrs, slog.Any("error", r.Err))
+	}
+	return attrs
+}
+
+// logRefused returns what logs the gate's refusals: they never become requests.
+func logRefused(log *slog.Logger) func(net.Addr, *Refusal, string) {
+	return func(remote net.Addr, r *Refusal, id string) {
+		log.LogAttrs(context.Background(), slog.LevelInfo, "refused",
+			slog.Int("status", r.Status), slog.String("reason", r.Detail),
+			slog.String("request_id", id), slog.String("remote", string(AppendIP(nil, remote))))
+	}
+}
