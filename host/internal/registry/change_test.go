@@ -316,7 +316,7 @@ func TestPurge(t *testing.T) {
 	wantCode(t, f.Clean(ctx), "")
 	same(t, "files", []string{file(shared)}, f.files())
 	same(t, "records below the plugin", 0, len(f.keys(before.Space)))
-	_, err = f.store.Commit(ctx, &store.Effects{Space: store.Space(before.Space), Now: noon, Ops: []store.Op{{Key: []byte("k")}}})
+	_, err = f.store.Commit(ctx, &store.Effects{Now: noon, Parts: []store.Part{{Space: store.Space(before.Space), Ops: []store.Op{{Key: []byte("k")}}}}})
 	wantCode(t, err, fault.NotFound)
 
 	// A plugin of that name starts from nothing.

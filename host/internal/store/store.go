@@ -4,30 +4,13 @@
 // suite of store/storetest.
 package store
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // Limits of keys and values; an engine may rely on them.
 const (
 	MaxKey   = 1 << 10 // bytes of a key within its key space
 	MaxValue = 1 << 20 // bytes of a value
 )
-
-// Space is the internal id of a key space: fixed length on disk, never derived
-// from a name, never used twice. Space 0 is the host's own (package registry).
-type Space uint64
-
-// Records is the host's own area of a key space: it is counted, dropped and
-// committed to with the space, and out of reach of everything that reads or
-// writes the space itself.
-func (s Space) Records() Space { return s | recordsBit }
-
-// Owner returns the key space an area belongs to; a space belongs to itself.
-func (s Space) Owner() Space { return s &^ recordsBit }
-
-const recordsBit Space = 1 << 63
 
 // Revision numbers commits. Later commits have higher revisions.
 type Revision uint64
@@ -47,10 +30,9 @@ type Store interface {
 	Snapshot() (Snapshot, error)
 	// Commit certifies e against everything committed since e.Read and makes
 	// its writes durable, all or none. It returns when that is decided; once
-	// the effects are handed over, ctx no longer matters. Effects without ops
-	// and without a record are correct as of their snapshot and return e.Read
-	// at once. Each commit
-	// has a revision of its own: replaying commits one at a time in the order
+	// the effects are handed over, ctx no longer matters. Effects that write
+	// nothing are correct as of their snapshot and return e.Read at once. Each
+	// commit has a revision of its own: replaying commits one at a time in the order
 	// of their revisions, each would read again what it read.
 	// Errors by fault code: Conflict (something read has changed, or the
 	// snapshot is older than the store remembers: run again on a new one; its
@@ -62,12 +44,12 @@ type Store interface {
 	// closed): nothing was done. Unknown: the write to disk failed, the outcome
 	// is unknown, and the store is read-only until it is opened again.
 	Commit(ctx context.Context, e *Effects) (Revision, error)
-	// Usage returns what a key space holds, its records too, as counted by
+	// Usage returns what a key space holds in all its areas, as counted by
 	// commits; NotFound for a dropped one. Expired values count until they are swept.
 	Usage(space Space) (Usage, error)
-	// Drop tombstones a key space at once and sweeps its keys later. Snapshots
+	// Drop tombstones a key space, all its areas, at once and sweeps its keys later. Snapshots
 	// opened afterwards find it empty, commits to it fail with NotFound, for
-	// ever. Dropping it again is fine; space 0 is Invalid. Other errors are
+	// ever. Dropping it again is fine; space 0, or an area, is Invalid. Other errors are
 	// those of Commit.
 	Drop(ctx context.Context, space Space) error
 	// Health returns nil while the store can read and write, else what Commit
@@ -103,49 +85,4 @@ type Usage struct {
 type Quota struct {
 	Keys  int64
 	Bytes int64
-}
-
-// Bounds of one commit, which is never split.
-const (
-	MaxEffectBytes = 4 << 20 // the sum of Op.Size, without the record
-	MaxEffectOps   = 10_000
-)
-
-// OpKind is what a write does.
-type OpKind uint8
-
-// The kinds of write.
-const (
-	OpSet OpKind = iota
-	OpDelete
-	// OpAdd adds Delta to a counter: commutes with other adds, so that two
-	// requests that only add never conflict. It keeps the value's expiry.
-	OpAdd
-)
-
-// Op is one write to one key.
-type Op struct {
-	Kind  OpKind
-	Key   []byte
-	Value Value
-	Delta int64
-}
-
-// Range is the interval [From, To) of keys; a nil To is the end of the space.
-type Range struct{ From, To []byte }
-
-// Effects is everything a transaction read and wants to write, in one key
-// space.
-type Effects struct {
-	Space  Space
-	Quota  Quota
-	Read   Revision  // the snapshot the reads saw
-	Now    time.Time // judges expiry in certification: the invocation's start
-	Keys   [][]byte  // point reads, absent keys included
-	Ranges []Range   // intervals actually scanned
-	Ops    []Op      // in ascending order of key, one per key
-	// Record is a value that the host sets in the space's Records, in the same
-	// commit; nil = none. Its key counts as read, so that of two commits with
-	// the same record one conflicts.
-	Record *Op
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -30,7 +32,7 @@ type Tx struct {
 	reads   readSet
 	scratch [counterSize]byte
 	failure error
-	record  *Op
+	records []Op // in order of key
 }
 
 // Begin starts a transaction on snap, which it owns from here on: Close
@@ -46,7 +48,8 @@ func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
 	tx.Close()
 	tx.snap, tx.space, tx.quota, tx.read, tx.now, tx.failure = snap, space, quota, snap.Revision(), now, nil
-	tx.record = nil
+	clear(tx.records)
+	tx.records = tx.records[:0]
 	tx.writes.reset()
 	tx.reads.reset()
 }
@@ -63,7 +66,7 @@ func (tx *Tx) Close() {
 func (tx *Tx) Now() time.Time { return tx.now }
 
 // ReadOnly reports whether there is nothing to write.
-func (tx *Tx) ReadOnly() bool { return len(tx.writes.ops) == 0 && tx.record == nil }
+func (tx *Tx) ReadOnly() bool { return len(tx.writes.ops) == 0 && len(tx.records) == 0 }
 
 // Get returns the value of key as the transaction sees it. ok is false when it
 // is absent, expired or deleted; an empty value is not absent. data is valid
@@ -143,32 +146,59 @@ func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
 	return tx.put(Op{Kind: OpSet, Key: key, Value: v})
 }
 
-// Record returns what the host keeps under key in the space's Records, nil if
-// there is nothing. Other users of the transaction do not see it, and it is no
+// Record returns what the host keeps under key in the space's AreaRecords, nil
+// if there is nothing. Other users of the transaction do not see it, and it is no
 // read of theirs: whoever goes on after finding nothing calls SetRecord, which
-// is. It does not see this transaction's own record.
+// is. It does not see this transaction's own records.
 func (tx *Tx) Record(key []byte) ([]byte, error) {
 	if err := tx.check("get record", key); err != nil {
 		return nil, err
 	}
-	v, ok, err := tx.snap.Get(tx.space.Records(), key)
+	v, ok, err := tx.snap.Get(tx.space.In(AreaRecords), key)
 	if err != nil || !ok || v.ExpiredAt(tx.now) {
 		return nil, tx.failed(err)
 	}
 	return v.Data, nil
 }
 
-// SetRecord has the commit keep data under key in the space's Records for ttl,
-// if no other commit has written that record since the snapshot. A transaction
-// has one record, which does not count towards its bounds; ttl is above zero.
+// SetRecord has the commit keep data under key in the space's AreaRecords for
+// ttl, 0 = for ever, if no other commit has written that record since the
+// snapshot. Records do not count towards the bounds of what a transaction
+// writes; they have their own (MaxRecords, MaxRecordBytes).
 func (tx *Tx) SetRecord(key, data []byte, ttl time.Duration) error {
 	if err := tx.check("set record", key); err != nil {
 		return err
 	}
-	if len(data) > MaxValue {
-		return fault.New(fault.TooLarge, "set record", "the record is over 1 MiB")
+	v := Value{Data: bytes.Clone(data)}
+	if ttl > 0 {
+		v.Expires = expiry(tx.now, ttl)
 	}
-	tx.record = &Op{Kind: OpSet, Key: bytes.Clone(key), Value: Value{Data: bytes.Clone(data), Expires: expiry(tx.now, ttl)}}
+	return tx.putRecord(Op{Kind: OpSet, Key: bytes.Clone(key), Value: v})
+}
+
+// DeleteRecord has the commit delete a record, under the condition of SetRecord.
+func (tx *Tx) DeleteRecord(key []byte) error {
+	if err := tx.check("delete record", key); err != nil {
+		return err
+	}
+	return tx.putRecord(Op{Kind: OpDelete, Key: bytes.Clone(key)})
+}
+
+// putRecord takes a record in, over an earlier one of its key.
+func (tx *Tx) putRecord(op Op) error {
+	i, found := slices.BinarySearchFunc(tx.records, op.Key, func(r Op, key []byte) int { return bytes.Compare(r.Key, key) })
+	size, n := sizeOf(tx.records)+op.Size(), len(tx.records)+1
+	if found {
+		size, n = size-tx.records[i].Size(), n-1
+	}
+	if n > MaxRecords || size > MaxRecordBytes || len(op.Value.Data) > MaxValue {
+		return fault.New(fault.TooLarge, "set record", fmt.Sprintf("an invocation has at most %d records of %d bytes", MaxRecords, MaxRecordBytes))
+	}
+	if found {
+		tx.records[i] = op
+	} else {
+		tx.records = slices.Insert(tx.records, i, op)
+	}
 	return nil
 }
 
@@ -226,21 +256,28 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 	return nil
 }
 
-// Effects returns what the transaction read and wants to write, in key order.
-// It shares the transaction's memory: valid until Reset, and further writes
-// make it stale.
+// Effects returns what the transaction read and wants to write, as one part, in
+// key order. It shares the transaction's memory: valid until Reset, and further
+// writes make it stale.
 func (tx *Tx) Effects() *Effects {
-	e := &Effects{
-		Space: tx.space, Quota: tx.quota, Read: tx.read, Now: tx.now,
-		Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges, Record: tx.record,
+	e := &struct {
+		Effects
+		parts [1]Part // one allocation for both
+	}{
+		Effects: Effects{Read: tx.read, Now: tx.now},
+		parts: [1]Part{{
+			Space: tx.space, Quota: tx.quota, Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges, Records: tx.records,
+		}},
 	}
+	e.Parts = e.parts[:]
 	if len(tx.writes.ops) > 0 {
-		e.Ops = make([]Op, len(tx.writes.ops))
+		ops := make([]Op, len(tx.writes.ops))
 		for i, op := range tx.writes.ops {
-			e.Ops[i] = *op
+			ops[i] = *op
 		}
+		e.Parts[0].Ops = ops
 	}
-	return e
+	return &e.Effects
 }
 
 func (tx *Tx) put(op Op) error {
@@ -271,9 +308,4 @@ func NotCounter(key []byte) error {
 // Overflow is the error of an add whose sum is not within an i64.
 func Overflow(key []byte) error {
 	return fault.New(fault.Invalid, "add", "the counter at key "+quote(key)+" would leave the range of a 64-bit integer")
-}
-
-// Contains reports whether key lies in r.
-func (r Range) Contains(key []byte) bool {
-	return bytes.Compare(key, r.From) >= 0 && (r.To == nil || bytes.Compare(key, r.To) < 0)
 }

@@ -69,17 +69,30 @@ func TestEffects(t *testing.T) {
 		t.Fatal(err)
 	}
 	key[0], value[0] = 'X', 'X' // what was passed in is copied
+	err = errors.Join(tx.SetRecord([]byte("s"), []byte("1"), time.Second), tx.SetRecord([]byte("r"), nil, 0),
+		tx.SetRecord([]byte("q"), []byte("2"), 0), tx.DeleteRecord([]byte("r")))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := tx.Get([]byte("z")); err != nil {
 		t.Fatal(err)
 	}
 	want := &Effects{
-		Space: 3, Quota: Quota{Keys: 9}, Read: 7, Now: time.Unix(5, 0),
-		Keys: [][]byte{[]byte("b"), []byte("x")},
-		Ops: []Op{
-			{Kind: OpDelete, Key: []byte("a")},
-			{Kind: OpAdd, Key: []byte("n"), Delta: -2},
-			{Kind: OpSet, Key: []byte("z"), Value: Value{Data: []byte("v"), Expires: 65000}},
-		},
+		Read: 7, Now: time.Unix(5, 0),
+		Parts: []Part{{
+			Space: 3, Quota: Quota{Keys: 9},
+			Keys: [][]byte{[]byte("b"), []byte("x")},
+			Ops: []Op{
+				{Kind: OpDelete, Key: []byte("a")},
+				{Kind: OpAdd, Key: []byte("n"), Delta: -2},
+				{Kind: OpSet, Key: []byte("z"), Value: Value{Data: []byte("v"), Expires: 65000}},
+			},
+			Records: []Op{
+				{Kind: OpSet, Key: []byte("q"), Value: Value{Data: []byte("2")}},
+				{Kind: OpDelete, Key: []byte("r")},
+				{Kind: OpSet, Key: []byte("s"), Value: Value{Data: []byte("1"), Expires: 6000}},
+			},
+		}},
 	}
 	if diff := cmp.Diff(want, tx.Effects()); diff != "" {
 		t.Errorf("effects (-want +got):\n%s", diff)
@@ -111,7 +124,7 @@ func TestTTLIsNeverCutShort(t *testing.T) {
 			if err := tx.Set([]byte("k"), nil, test.ttl); err != nil {
 				t.Fatal(err)
 			}
-			v := tx.Effects().Ops[0].Value
+			v := tx.Effects().Parts[0].Ops[0].Value
 			if got := v.Expires - whole.UnixMilli(); got != test.want {
 				t.Errorf("expires %d ms after, want %d", got, test.want)
 			}
@@ -163,7 +176,7 @@ func TestListRecordsWhatItWalked(t *testing.T) {
 			if err := tx.List(test.query, func(_, _ []byte) bool { n++; return n != test.stop }); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, tx.Effects().Ranges); diff != "" {
+			if diff := cmp.Diff(test.want, tx.Effects().Parts[0].Ranges); diff != "" {
 				t.Errorf("ranges (-want +got):\n%s", diff)
 			}
 		})
@@ -193,7 +206,7 @@ func TestCloseAndReset(t *testing.T) {
 	if first.released != 1 || second.released != 0 {
 		t.Errorf("released %d and %d times", first.released, second.released)
 	}
-	want := &Effects{Space: 2, Read: 7, Now: time.Unix(1, 0)}
+	want := &Effects{Read: 7, Now: time.Unix(1, 0), Parts: []Part{{Space: 2}}}
 	if diff := cmp.Diff(want, tx.Effects(), cmp.Comparer(func(a, b []Range) bool { return slices.EqualFunc(a, b, sameRange) })); diff != "" {
 		t.Errorf("something is left (-want +got):\n%s", diff)
 	}
@@ -263,7 +276,7 @@ func TestReadSetIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		e := tx.Effects()
+		e := tx.Effects().Parts[0]
 		if len(e.Keys) > maxReadKeys || len(e.Ranges) > maxReadRanges || len(e.Ranges) == 0 {
 			t.Fatalf("%d keys and %d ranges", len(e.Keys), len(e.Ranges))
 		}
@@ -356,7 +369,7 @@ func BenchmarkTx(b *testing.B) {
 		if err := tx.Set(key, value, 0); err != nil {
 			b.Fatal(err)
 		}
-		if len(tx.Effects().Ops) != 1 {
+		if len(tx.Effects().Parts[0].Ops) != 1 {
 			b.Fatal("no effect")
 		}
 	}

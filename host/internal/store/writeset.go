@@ -34,23 +34,6 @@ func (w *writeSet) get(key []byte) *Op {
 	return nil
 }
 
-// Size is what an op counts towards MaxEffectBytes: its key and its data. The
-// key of a value that expires counts twice, because it is indexed by its time
-// as well.
-func (op *Op) Size() int {
-	switch op.Kind {
-	case OpSet:
-		if op.Value.Expires != 0 {
-			return 2*len(op.Key) + len(op.Value.Data)
-		}
-		return len(op.Key) + len(op.Value.Data)
-	case OpAdd:
-		return len(op.Key) + counterSize
-	default:
-		return len(op.Key)
-	}
-}
-
 // put replaces the op on op.Key by op, or reports that it would break a bound
 // and changes nothing.
 func (w *writeSet) put(op Op) (ok bool) {

@@ -128,7 +128,7 @@ func TestSetAndDelete(t *testing.T) {
 			if test.want != abi.OK {
 				return
 			}
-			op := g.Inv.Tx.Effects().Ops[0]
+			op := g.Inv.Tx.Effects().Parts[0].Ops[0]
 			if string(op.Value.Data) != test.value {
 				t.Errorf("value: got %.20q, want %.20q", op.Value.Data, test.value)
 			}

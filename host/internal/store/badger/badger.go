@@ -394,11 +394,10 @@ func (s *Store) noteUsage(spaces map[store.Space]struct{}, log *certify.Log) {
 	}
 }
 
-// Drop implements store.Store. Dropping a space twice is fine; space 0 is
-// Invalid.
+// Drop implements store.Store.
 func (s *Store) Drop(ctx context.Context, space store.Space) error {
-	if space == 0 {
-		return fault.New(fault.Invalid, "drop", "space 0 is the host's own")
+	if space == 0 || space != space.Owner() {
+		return fault.New(fault.Invalid, "drop", "space 0 is the host's own, and an area goes with its space")
 	}
 	if ctx.Err() != nil {
 		return fault.Wrap(fault.Deadline, "drop", "out of time before the key space was dropped; nothing was done", ctx.Err())

@@ -220,8 +220,9 @@ func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 func TestAnyCommitFitsABatch(t *testing.T) {
 	s := open(t, Config{})
 	const head = 1 + 8 // of a record
-	size := int64(store.MaxEffectBytes + store.MaxEffectOps*(bytesPerWrite+head+8) + usageEntry)
-	entries := int64(store.MaxEffectOps*entriesPerWrite + usageEntries)
+	const writes = store.MaxEffectOps + store.MaxRecords
+	size := int64(store.MaxEffectBytes + store.MaxRecordBytes + writes*(bytesPerWrite+head+8) + (store.MaxParts+1)*bytesPerSpace + bytesPerGroup)
+	entries := int64(writes*entriesPerWrite + store.MaxParts + 2)
 	if size >= s.maxBytes || entries >= s.maxEntries {
 		t.Errorf("a commit takes up to %d bytes in %d entries, a batch holds %d in %d", size, entries, s.maxBytes, s.maxEntries)
 	}
@@ -319,7 +320,7 @@ func TestCommitAfterDeadline(t *testing.T) {
 	s := open(t, Config{})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := s.Commit(ctx, &store.Effects{Space: 1, Now: time.Now(), Ops: []store.Op{{Key: []byte("k")}}})
+	_, err := s.Commit(ctx, &store.Effects{Now: time.Now(), Parts: []store.Part{{Space: 1, Ops: []store.Op{{Key: []byte("k")}}}}})
 	wantCode(t, "Commit", err, fault.Deadline)
 	wantCode(t, "Drop", s.Drop(ctx, 1), fault.Deadline)
 	if _, ok := get(t, s, "k"); ok {

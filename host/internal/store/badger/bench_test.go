@@ -422,12 +422,12 @@ func writeUntil(b *testing.B, s *Store, stop <-chan struct{}) {
 func BenchmarkCommit(b *testing.B) {
 	s := open(b, Config{write: func(*badger.Txn, uint64) error { return nil }})
 	value := make([]byte, 100)
-	e := store.Effects{Space: 1, Now: time.Now(), Ops: []store.Op{{Value: store.Value{Data: value}}}}
+	e := store.Effects{Now: time.Now(), Parts: []store.Part{{Space: 1, Ops: []store.Op{{Value: store.Value{Data: value}}}}}}
 	b.ReportAllocs()
 	n := uint64(0)
 	for b.Loop() {
 		n++
-		e.Ops[0].Key = benchKey(0, n%1000)
+		e.Parts[0].Ops[0].Key = benchKey(0, n%1000)
 		if _, err := s.Commit(context.Background(), &e); err != nil {
 			b.Fatal(err)
 		}

@@ -1,9 +1,7 @@
 package badger
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/dgraph-io/badger/v4"
@@ -40,6 +38,8 @@ const (
 	entryOverhead   = 20
 	entriesPerWrite = 4
 	bytesPerWrite   = prefixSize + tailSize + 2*expirySize + entriesPerWrite*entryOverhead
+	bytesPerSpace   = prefixSize + 16 + entryOverhead // its usage record
+	bytesPerGroup   = prefixSize + 16 + entryOverhead // the revision before
 )
 
 // newRequest returns an empty request; freeRequest takes it back.
@@ -49,7 +49,7 @@ func (s *Store) newRequest(kind certify.Kind, space store.Space) *request {
 		r = &request{done: make(chan struct{}, 1)}
 	}
 	entry := certify.Entry{Kind: kind, Space: space, Writes: r.entry.Writes[:0]}
-	*r = request{entry: entry, encoded: r.encoded[:0], done: r.done}
+	*r = request{entry: entry, encoded: r.encoded[:0], entries: 2, bytes: bytesPerSpace + bytesPerGroup, done: r.done}
 	return r
 }
 
@@ -67,16 +67,16 @@ func (s *Store) freeRequest(r *request) {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
-	if len(e.Ops) == 0 && e.Record == nil {
+	if e.ReadOnly() {
 		return e.Read, nil
 	}
-	if err := checkEffects(e); err != nil {
+	if err := e.Check(); err != nil {
 		return 0, err
 	}
 	if ctx.Err() != nil {
 		return 0, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
 	}
-	r := s.newRequest(certify.Commit, e.Space)
+	r := s.newRequest(certify.Commit, 0)
 	defer s.freeRequest(r)
 	r.entry.Effects = e
 	if err := s.prepare(r); err != nil {
@@ -96,50 +96,6 @@ func (s *Store) submit(r *request) (store.Revision, error) {
 
 var errClosed = fault.New(fault.Unavailable, "commit", "the store is closed; nothing was done")
 
-// checkEffects refuses effects that break the bounds of the contract.
-func checkEffects(e *store.Effects) error {
-	if len(e.Ops) > store.MaxEffectOps {
-		return tooLarge(fmt.Sprintf("%d writes, at most %d", len(e.Ops), store.MaxEffectOps))
-	}
-	var size int
-	for i := range e.Ops {
-		op := &e.Ops[i]
-		if i > 0 && bytes.Compare(e.Ops[i-1].Key, op.Key) >= 0 {
-			return fault.New(fault.Invalid, "commit", "the writes are not in ascending order of key")
-		}
-		if len(op.Key) == 0 {
-			return fault.New(fault.Invalid, "commit", "a key is empty")
-		}
-		if len(op.Key) > store.MaxKey || len(op.Value.Data) > store.MaxValue {
-			return tooLarge("a key is over 1024 bytes or a value over 1 MiB")
-		}
-		if op.Kind > store.OpAdd {
-			return fault.New(fault.Invalid, "commit", "unknown kind of write")
-		}
-		size += op.Size()
-	}
-	if size > store.MaxEffectBytes {
-		return tooLarge(fmt.Sprintf("%d bytes of keys and values, at most %d", size, store.MaxEffectBytes))
-	}
-	return checkRecord(e.Record)
-}
-
-func checkRecord(r *store.Op) error {
-	switch {
-	case r == nil:
-		return nil
-	case r.Kind != store.OpSet || len(r.Key) == 0:
-		return fault.New(fault.Invalid, "commit", "the record is not a value with a key")
-	case len(r.Key) > store.MaxKey || len(r.Value.Data) > store.MaxValue:
-		return tooLarge("the record has a key over 1024 bytes or a value over 1 MiB")
-	}
-	return nil
-}
-
-func tooLarge(what string) error {
-	return fault.New(fault.TooLarge, "commit", "the effects are too large: "+what+"; nothing was done")
-}
-
 // prepare encodes the writes of r and reads what they overwrite.
 func (s *Store) prepare(r *request) error {
 	if !s.enter() {
@@ -150,32 +106,40 @@ func (s *Store) prepare(r *request) error {
 	txn := s.db.NewTransactionAt(uint64(r.entry.Seen), false)
 	defer txn.Discard()
 	r.shrinks = true
-	e := r.entry.Effects
-	for i := range e.Ops {
-		if err := r.prepare(txn, e.Space, &e.Ops[i]); err != nil {
+	for i := range r.entry.Effects.Parts {
+		p := &r.entry.Effects.Parts[i]
+		r.entries++
+		r.bytes += bytesPerSpace
+		if err := r.prepare(txn, p.Space, p.Ops); err != nil {
 			return s.checked(err)
 		}
-	}
-	if e.Record != nil {
-		return s.checked(r.prepare(txn, e.Space.Records(), e.Record))
+		if err := r.prepare(txn, p.Space.In(store.AreaRecords), p.Records); err != nil {
+			return s.checked(err)
+		}
 	}
 	return nil
 }
 
-// prepare appends the write of op to space.
-func (r *request) prepare(txn *badger.Txn, space store.Space, op *store.Op) error {
-	w := certify.Write{Kind: op.Kind, Space: space, Key: op.Key}
-	var enc encoded
-	switch op.Kind {
-	case store.OpSet:
-		w.Next = certify.StateOf(op.Value)
-		enc.record, enc.tail = encodeRecord(op.Value)
-		r.shrinks = false
-	case store.OpAdd:
-		w.Delta = op.Delta
-		r.shrinks = false
+// prepare appends the writes of ops to space.
+func (r *request) prepare(txn *badger.Txn, space store.Space, ops []store.Op) error {
+	for i := range ops {
+		op := &ops[i]
+		w := certify.Write{Kind: op.Kind, Space: space, Key: op.Key}
+		var enc encoded
+		switch op.Kind {
+		case store.OpSet:
+			w.Next = certify.StateOf(op.Value)
+			enc.record, enc.tail = encodeRecord(op.Value)
+			r.shrinks = false
+		case store.OpAdd:
+			w.Delta = op.Delta
+			r.shrinks = false
+		}
+		if err := r.add(txn, w, enc); err != nil {
+			return err
+		}
 	}
-	return r.add(txn, w, enc)
+	return nil
 }
 
 // add appends a write with what is there, and counts what it takes.

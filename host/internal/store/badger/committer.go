@@ -78,11 +78,19 @@ func (c *committer) decide(r *request) error {
 		c.group.other[string(spaceKey(kindDropped, r.entry.Space, nil))] = []byte{swept}
 	default:
 		c.group.write(r)
-		if !c.log.Dropped(r.entry.Space) {
-			c.group.spaces[r.entry.Space] = struct{}{}
-		}
+		c.noteSpaces(r)
 	}
 	return nil
+}
+
+// noteSpaces has the usage of what r wrote to written with the group.
+func (c *committer) noteSpaces(r *request) {
+	for i := range r.entry.Writes {
+		space := r.entry.Writes[i].Space.Owner()
+		if !c.log.Dropped(space) {
+			c.group.spaces[space] = struct{}{}
+		}
+	}
 }
 
 // refresh reads again what was written since r read it and is forgotten.

@@ -29,13 +29,6 @@ type pending struct {
 	dropTail bool
 }
 
-// What a request adds to a batch beside its writes: a usage record and that of
-// the revision.
-const (
-	usageEntries = 2
-	usageEntry   = prefixSize + 16 + entryOverhead
-)
-
 func newGroup() group {
 	return group{
 		index:  make(map[string]int),
@@ -46,14 +39,14 @@ func newGroup() group {
 
 // hasRoom reports whether r fits into a Badger batch with the others.
 func (g *group) hasRoom(s *Store, r *request) bool {
-	return g.entries+r.entries+usageEntries <= s.maxEntries && g.bytes+r.bytes+usageEntry <= s.maxBytes
+	return g.entries+r.entries <= s.maxEntries && g.bytes+r.bytes <= s.maxBytes
 }
 
 // take counts an accepted request.
 func (g *group) take(r *request) {
 	g.taken++
-	g.entries += r.entries + usageEntries
-	g.bytes += r.bytes + usageEntry
+	g.entries += r.entries
+	g.bytes += r.bytes
 }
 
 // reset empties the group and keeps its memory.

@@ -58,7 +58,7 @@ func decideInGroups(t *testing.T, slow time.Duration, size func() int, next func
 	for i := 0; i < groupedEffects; {
 		var group []*request
 		for n := size(); n > 0 && i < groupedEffects; n-- {
-			r := s.newRequest(certify.Commit, 1)
+			r := s.newRequest(certify.Commit, 0)
 			r.entry.Effects = next(s.epochs.newest(), i)
 			wantCode(t, "prepare", s.prepare(r), "")
 			group = append(group, r)
@@ -86,13 +86,11 @@ func usageText(t *testing.T, s *Store) string {
 // randomEffects are those of a transaction that began a few revisions ago.
 func randomEffects(i int, newest store.Revision) *store.Effects {
 	rng := rand.New(rand.NewPCG(7, uint64(i)))
-	e := &store.Effects{
-		Space: 1, Quota: store.Quota{Keys: 22}, Now: time.Unix(int64(i), 0),
-		Read: max(1, newest-min(newest, store.Revision(rng.IntN(8)))),
-	}
+	p := store.Part{Space: 1, Quota: store.Quota{Keys: 22}}
+	e := &store.Effects{Now: time.Unix(int64(i), 0), Read: max(1, newest-min(newest, store.Revision(rng.IntN(8))))}
 	key := func() []byte { return []byte{byte('a' + rng.IntN(26))} }
 	if rng.IntN(2) == 0 {
-		e.Keys = [][]byte{key()}
+		p.Keys = [][]byte{key()}
 	}
 	for k := byte('a'); k <= 'z'; k++ {
 		if rng.IntN(12) == 0 {
@@ -103,11 +101,12 @@ func randomEffects(i int, newest store.Revision) *store.Effects {
 			case store.OpAdd:
 				op.Delta = 1
 			}
-			e.Ops = append(e.Ops, op)
+			p.Ops = append(p.Ops, op)
 		}
 	}
-	if len(e.Ops) == 0 {
-		e.Ops = []store.Op{{Kind: store.OpSet, Key: key()}}
+	if len(p.Ops) == 0 {
+		p.Ops = []store.Op{{Kind: store.OpSet, Key: key()}}
 	}
+	e.Parts = []store.Part{p}
 	return e
 }

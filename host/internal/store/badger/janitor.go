@@ -177,11 +177,12 @@ func (j *janitor) sweep(ctx context.Context, space store.Space) error {
 	return nil
 }
 
-// findKeys returns up to sweepStep keys of a space, or once there are none, of
-// its records.
+// findKeys returns up to sweepStep keys of one area of a space, the first that
+// has any.
 func (j *janitor) findKeys(space store.Space) (keys []certify.Write, err error) {
 	err = j.read(func(txn *badger.Txn) (err error) {
-		for _, area := range []store.Space{space, space.Records()} {
+		for _, a := range store.Areas() {
+			area := space.In(a)
 			err = scan{txn, spaceKey(kindData, area, nil), spaceEnd(kindData, area)}.run(false, func(item *badger.Item) bool {
 				keys = append(keys, certify.Write{Kind: store.OpDelete, Space: area, Key: item.KeyCopy(nil)[prefixSize:]})
 				return len(keys) < sweepStep

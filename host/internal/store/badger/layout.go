@@ -26,8 +26,7 @@ const Format = 1
 //	10 space key              a value: its record
 //	11 space hash             the end of a record longer than maxInline
 //
-// In kinds 04, 10 and 11 the highest bit of the space tells the host's own area
-// of it (store.Space.Records) from what its users see.
+// In kinds 04, 10 and 11 the highest byte of the space is the area (store.Area).
 //
 // A hash is SHA-256(key)[:16]; it bounds what a write with a long key takes in a
 // batch. A record is a flag byte, 8 bytes of expiry (Unix ms) if flag 1 is set, and

@@ -40,7 +40,7 @@ type Entry struct {
 	Kind    Kind
 	Space   store.Space    // what a Drop or a sweep is about
 	Effects *store.Effects // of a Commit
-	Writes  []Write        // those of Effects, or of a sweep
+	Writes  []Write        // those of all parts of Effects, or of a sweep
 	Seen    store.Revision // what Write.Prior was read at
 
 	Revision store.Revision // set by Decide
@@ -79,6 +79,7 @@ type Log struct {
 	usage    map[store.Space]store.Usage
 	dropped  map[store.Space]bool
 	revision store.Revision
+	changes  []change // scratch
 }
 
 // New returns the log of a store at a revision, with what its spaces hold and
@@ -154,24 +155,26 @@ func (w *Write) Changes() bool { return w.Prior.Exists || w.Next.Exists }
 
 func (l *Log) commit(e *Entry) error {
 	effects := e.Effects
-	switch {
-	case l.dropped[e.Space]:
-		return fault.New(fault.NotFound, "commit", "the key space has been deleted; nothing was done")
-	case effects.Read > l.revision:
+	for i := range effects.Parts {
+		if l.dropped[effects.Parts[i].Space.Owner()] {
+			return fault.New(fault.NotFound, "commit", "the key space has been deleted; nothing was done")
+		}
+	}
+	if effects.Read > l.revision {
 		return fault.New(fault.Invalid, "commit", fmt.Sprintf("the effects read revision %d, the store is at %d", effects.Read, l.revision))
 	}
 	if conflict := l.window.writtenSince(effects); conflict != nil {
 		return conflict.Fault()
 	}
-	delta, err := e.plan()
-	if err != nil {
+	if err := l.plan(e); err != nil {
 		return err
 	}
-	usage := add(l.usage[e.Space], delta)
-	if err := checkQuota(effects.Quota, usage, delta); err != nil {
+	if err := l.checkQuotas(effects); err != nil {
 		return err
 	}
-	l.usage[e.Space] = usage
+	for _, c := range l.changes {
+		l.usage[c.space] = add(l.usage[c.space], c.by)
+	}
 	l.window.passed(effects.Now.UnixMilli())
 	return nil
 }

@@ -55,7 +55,6 @@ type draft struct {
 	keys   []string
 	ranges []store.Range
 	writes []Write
-	record *store.Op
 	quota  store.Quota
 	now    time.Time
 }
@@ -116,10 +115,11 @@ func (d *draft) entry(base, revision, seen store.Revision, on *disk) *Entry {
 	read := max(base, revision-min(revision, d.lag))
 	e := &Entry{Kind: d.kind, Space: d.space, Seen: seen, Writes: slices.Clone(d.writes)}
 	if d.kind == Commit {
-		e.Effects = &store.Effects{Space: d.space, Read: read, Now: d.now, Quota: d.quota, Ranges: d.ranges}
+		p := store.Part{Space: d.space, Quota: d.quota, Ranges: d.ranges}
 		for _, k := range d.keys {
-			e.Effects.Keys = append(e.Effects.Keys, []byte(k))
+			p.Keys = append(p.Keys, []byte(k))
 		}
+		e.Effects = &store.Effects{Read: read, Now: d.now, Parts: []store.Part{p}}
 	}
 	for i := range e.Writes {
 		e.Writes[i].Prior = on.at(place{d.space, string(e.Writes[i].Key)}, seen)

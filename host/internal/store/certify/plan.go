@@ -7,20 +7,54 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
+// change is by what a commit changes the usage of a space, all areas together.
+type change struct {
+	space store.Space
+	by    store.Usage
+}
+
 // plan works out the state after each write of a commit, and what that changes
-// in the space's usage.
-func (e *Entry) plan() (delta store.Usage, err error) {
+// in the usage of each space.
+func (l *Log) plan(e *Entry) (err error) {
+	l.changes = l.changes[:0]
 	now := e.Effects.Now.UnixMilli()
 	for i := range e.Writes {
 		w := &e.Writes[i]
 		if w.Kind == store.OpAdd {
 			if w.Next, err = w.sum(now); err != nil {
-				return delta, err
+				return err
 			}
 		}
-		w.count(&delta)
+		w.count(l.changeOf(w.Space.Owner()))
 	}
-	return delta, nil
+	return nil
+}
+
+// changeOf returns the change of a space, of which there are few.
+func (l *Log) changeOf(space store.Space) *store.Usage {
+	for i := len(l.changes) - 1; i >= 0; i-- {
+		if l.changes[i].space == space {
+			return &l.changes[i].by
+		}
+	}
+	l.changes = append(l.changes, change{space: space})
+	return &l.changes[len(l.changes)-1].by
+}
+
+// checkQuotas refuses growth over the quota of a part.
+func (l *Log) checkQuotas(e *store.Effects) error {
+	for i := range e.Parts {
+		p := &e.Parts[i]
+		for _, c := range l.changes {
+			if c.space != p.Space.Owner() {
+				continue
+			}
+			if err := checkQuota(p.Quota, add(l.usage[c.space], c.by), c.by); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // count adds to u what w changes.

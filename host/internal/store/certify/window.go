@@ -58,36 +58,43 @@ func (w *window) find(space store.Space, key []byte) *item {
 // writtenSince returns what e may have read that was written after e.Read, nil
 // if nothing was.
 func (w *window) writtenSince(e *store.Effects) *store.Conflict {
-	if len(e.Keys) == 0 && len(e.Ranges) == 0 && e.Record == nil {
-		return nil
-	}
-	if e.Read < w.horizon {
-		return &store.Conflict{Space: e.Space}
-	}
-	if e.Record != nil {
-		if it := w.find(e.Space.Records(), e.Record.Key); it != nil && it.rev > e.Read {
-			return it.conflict()
+	for i := range e.Parts {
+		p := &e.Parts[i]
+		if len(p.Keys) == 0 && len(p.Ranges) == 0 && len(p.Records) == 0 {
+			continue
 		}
-	}
-	s := w.spaces[e.Space]
-	if s == nil || s.last <= e.Read {
-		return nil
-	}
-	for _, key := range e.Keys {
-		if it := s.byKey[string(key)]; it != nil && it.rev > e.Read {
-			return it.conflict()
+		if e.Read < w.horizon {
+			return &store.Conflict{Space: p.Space}
 		}
-	}
-	for _, r := range e.Ranges {
-		if it := s.writtenSince(r, e.Read); it != nil {
-			return it.conflict()
+		if it := w.partWrittenSince(p, e.Read); it != nil {
+			return &store.Conflict{Space: it.space.id, Key: []byte(it.key), Revision: it.rev}
 		}
 	}
 	return nil
 }
 
-func (it *item) conflict() *store.Conflict {
-	return &store.Conflict{Space: it.space.id, Key: []byte(it.key), Revision: it.rev}
+// partWrittenSince returns a key that p read and that was written after read.
+func (w *window) partWrittenSince(p *store.Part, read store.Revision) *item {
+	for i := range p.Records {
+		if it := w.find(p.Space.In(store.AreaRecords), p.Records[i].Key); it != nil && it.rev > read {
+			return it
+		}
+	}
+	s := w.spaces[p.Space]
+	if s == nil || s.last <= read {
+		return nil
+	}
+	for _, key := range p.Keys {
+		if it := s.byKey[string(key)]; it != nil && it.rev > read {
+			return it
+		}
+	}
+	for _, r := range p.Ranges {
+		if it := s.writtenSince(r, read); it != nil {
+			return it
+		}
+	}
+	return nil
 }
 
 // write notes that key has state st since rev. Revisions never go down.

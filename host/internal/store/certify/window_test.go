@@ -48,7 +48,7 @@ func windowKey(n int) string { return string([]byte{byte(n >> 8), byte(n)}) }
 func checkWindow(t *rapid.T, w *window, model map[string]store.Revision, rev store.Revision, rng *rand.Rand) {
 	read := w.horizon + store.Revision(rng.Uint64N(uint64(rev-w.horizon)+1))
 	key := windowKey(rng.IntN(2100))
-	point := &store.Effects{Space: 1, Read: read, Keys: [][]byte{[]byte(key)}}
+	point := &store.Effects{Read: read, Parts: []store.Part{{Space: 1, Keys: [][]byte{[]byte(key)}}}}
 	got, want := w.writtenSince(point), model[key] > read
 	if (got != nil) != want || want && (string(got.Key) != key || got.Revision != model[key]) {
 		t.Fatalf("key %x since %d (horizon %d): %v, want %v", key, read, w.horizon, got, want)
@@ -61,7 +61,7 @@ func checkWindow(t *rapid.T, w *window, model map[string]store.Revision, rev sto
 	for k, at := range model {
 		want = want || at > read && r.Contains([]byte(k))
 	}
-	interval := &store.Effects{Space: 1, Read: read, Ranges: []store.Range{r}}
+	interval := &store.Effects{Read: read, Parts: []store.Part{{Space: 1, Ranges: []store.Range{r}}}}
 	got = w.writtenSince(interval)
 	if (got != nil) != want || want && (model[string(got.Key)] != got.Revision || got.Revision <= read || !r.Contains(got.Key)) {
 		t.Fatalf("range %x since %d (horizon %d): %v, want %v", r, read, w.horizon, got, want)

@@ -66,7 +66,7 @@ func testConflictIsNamed(t *testing.T, open Opener) {
 		{
 			"a record",
 			func(tx *store.Tx) error { return setRecord(tx, "r", "") },
-			func(tx *store.Tx) error { return setRecord(tx, "r", "") }, b.space.Records(), "r",
+			func(tx *store.Tx) error { return setRecord(tx, "r", "") }, b.space.In(store.AreaRecords), "r",
 		},
 	}
 	for _, test := range tests {

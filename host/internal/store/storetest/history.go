@@ -253,9 +253,9 @@ func (b *bench) random(rng *rand.Rand) (s seen, err error) {
 		}
 	}
 	e := tx.Effects()
-	s.ops = e.Ops
+	s.ops = e.Parts[0].Ops
 	revision, err := b.Commit(context.Background(), e)
-	if len(e.Ops) > 0 {
+	if len(s.ops) > 0 {
 		s.revision, s.readOnly = revision, false
 	}
 	return s, err

@@ -67,6 +67,34 @@ func testRecordConflicts(t *testing.T, open Opener) {
 	b.holds("n", counter(1))
 }
 
+// testSeveralRecords: a transaction sets and deletes several records, each of
+// which another may have taken.
+func testSeveralRecords(t *testing.T, open Opener) {
+	b := newBench(t, open, Options{})
+	b.must(func(tx *store.Tx) error {
+		return firstError(setRecord(tx, "b", "1"), setRecord(tx, "a", "1"), tx.SetRecord([]byte("c"), []byte("for ever"), 0))
+	})
+	first, second := b.begin(), b.begin()
+	for _, tx := range []*store.Tx{first, second} {
+		b.want("DeleteRecord", tx.DeleteRecord([]byte("a")), "")
+		b.want("SetRecord", setRecord(tx, "d", "2"), "")
+	}
+	b.want("the first", b.commit(first), "")
+	b.want("the second", b.commit(second), fault.Conflict)
+	b.uses(store.Usage{Keys: 3, Bytes: int64(len("b1" + "cfor ever" + "d2"))})
+	b.now = b.now.AddDate(100, 0, 0)
+	for key, want := range map[string]string{"a": "", "b": "", "c": "for ever", "d": ""} {
+		b.record(b.begin(), key, want)
+	}
+	tx := b.begin()
+	for i := range store.MaxRecords {
+		b.want("SetRecord", tx.SetRecord([]byte{byte(i >> 8), byte(i)}, nil, 0), "")
+	}
+	b.want("one record too many", tx.SetRecord([]byte("more"), nil, 0), fault.TooLarge)
+	b.want("one record twice", tx.DeleteRecord([]byte{0, 0}), "")
+	b.want("commit", b.commit(tx), "")
+}
+
 func testRecordIsCounted(t *testing.T, open Opener) {
 	b := newBench(t, open, Options{})
 	b.must(func(tx *store.Tx) error { return setRecord(tx, "key", "value") })
@@ -103,14 +131,14 @@ func testRecordBounds(t *testing.T, open Opener) {
 	b.want("a value too large", tx.SetRecord([]byte("k"), append(largest, 0), time.Hour), fault.TooLarge)
 	b.want("no key", tx.SetRecord(nil, nil, time.Hour), fault.Invalid)
 	bad := func(r store.Op) *store.Effects {
-		return &store.Effects{Space: b.space, Read: tx.Effects().Read, Now: b.now, Record: &r}
+		return &store.Effects{Read: tx.Effects().Read, Now: b.now, Parts: []store.Part{{Space: b.space, Records: []store.Op{r}}}}
 	}
 	for _, e := range []struct {
 		name string
 		op   store.Op
 		code fault.Code
 	}{
-		{"a delete", store.Op{Kind: store.OpDelete, Key: []byte("k")}, fault.Invalid},
+		{"an add", store.Op{Kind: store.OpAdd, Key: []byte("k")}, fault.Invalid},
 		{"no key", store.Op{}, fault.Invalid},
 		{"a long key", store.Op{Key: make([]byte, store.MaxKey+1)}, fault.TooLarge},
 		{"a long value", store.Op{Key: []byte("k"), Value: store.Value{Data: make([]byte, store.MaxValue+1)}}, fault.TooLarge},

@@ -115,12 +115,15 @@ func testListModel(t *testing.T, open Opener) {
 	})
 }
 
-// testIsolation writes hostile keys to neighbouring key spaces, the last one
-// there is among them, and compares each with a model of its own.
+// testIsolation writes hostile keys to neighbouring key spaces and areas, the
+// last ones there are among them, and compares each with a model of its own.
 func testIsolation(t *testing.T, open Opener) {
 	b := newBench(t, open, Options{})
 	models := map[store.Space]model{}
-	for _, space := range []store.Space{0, 1, 2, 0xff, 0x100, 1 << 56, ^store.Space(0) - 1, ^store.Space(0)} {
+	for _, space := range []store.Space{
+		0, 1, 2, 0xff, 0x100, 1 << 55, store.MaxSpace - 1, store.MaxSpace,
+		store.Space(1).In(store.AreaSQL), store.Space(2).In(store.AreaSQL), store.MaxSpace.In(store.AreaQueue), store.MaxSpace.In(store.AreaBlobs),
+	} {
 		models[space] = model{}
 	}
 	spaces := make([]store.Space, 0, len(models))

@@ -293,22 +293,35 @@ func testLimits(t *testing.T, open Opener) {
 	b.want("one key twice is one write", tx.Delete([]byte{0, 0}), "")
 
 	// An engine does not trust that effects come from a Tx.
+	p := func(part store.Part) []store.Part { part.Space = b.space; return []store.Part{part} }
 	for name, e := range map[string]*store.Effects{
-		"too many":   {Ops: make([]store.Op, store.MaxEffectOps+1)},
-		"large":      {Ops: []store.Op{{Key: []byte("k"), Value: store.Value{Data: make([]byte, store.MaxValue+1)}}}},
-		"long key":   {Ops: []store.Op{{Key: make([]byte, store.MaxKey+1)}}},
-		"empty key":  {Ops: []store.Op{{}}},
-		"key twice":  {Ops: []store.Op{{Key: []byte("k")}, {Key: []byte("k")}}},
-		"order":      {Ops: []store.Op{{Key: []byte("k")}, {Key: []byte("j")}}},
-		"no op":      {Ops: []store.Op{{Kind: 9, Key: []byte("k")}}},
-		"the future": {Read: 1 << 60, Ops: []store.Op{{Key: []byte("k")}}},
+		"too many":           {Parts: p(store.Part{Ops: make([]store.Op, store.MaxEffectOps+1)})},
+		"large":              {Parts: p(store.Part{Ops: []store.Op{{Key: []byte("k"), Value: store.Value{Data: make([]byte, store.MaxValue+1)}}}})},
+		"long key":           {Parts: p(store.Part{Ops: []store.Op{{Key: make([]byte, store.MaxKey+1)}}})},
+		"empty key":          {Parts: p(store.Part{Ops: []store.Op{{}}})},
+		"key twice":          {Parts: p(store.Part{Ops: []store.Op{{Key: []byte("k")}, {Key: []byte("k")}}})},
+		"order":              {Parts: p(store.Part{Ops: []store.Op{{Key: []byte("k")}, {Key: []byte("j")}}})},
+		"no op":              {Parts: p(store.Part{Ops: []store.Op{{Kind: 9, Key: []byte("k")}}})},
+		"the future":         {Read: 1 << 60, Parts: p(store.Part{Ops: []store.Op{{Key: []byte("k")}}})},
+		"part twice":         {Parts: append(p(store.Part{Ops: []store.Op{{Key: []byte("k")}}}), p(store.Part{})...)},
+		"no area":            {Parts: []store.Part{{Space: 1 | 1<<60, Ops: []store.Op{{Key: []byte("k")}}}}},
+		"records as an area": {Parts: []store.Part{{Space: b.space.In(store.AreaRecords), Ops: []store.Op{{Key: []byte("k")}}}}},
+		"records of an area": {Parts: []store.Part{{Space: b.space.In(store.AreaSQL), Records: []store.Op{{Key: []byte("k")}}}}},
+		"an added record":    {Parts: p(store.Part{Records: []store.Op{{Kind: store.OpAdd, Key: []byte("k")}}})},
+		"many parts":         {Parts: manyParts(store.MaxParts + 1)},
 	} {
-		e.Space = b.space
 		_, err := b.Commit(t.Context(), e)
 		if code := fault.CodeOf(err); code != fault.TooLarge && code != fault.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func manyParts(n int) (parts []store.Part) {
+	for i := range n {
+		parts = append(parts, store.Part{Space: store.Space(i + 1), Ops: []store.Op{{Key: []byte("k")}}})
+	}
+	return parts
 }
 
 // testLargestCommit commits as much as a transaction can hold, in the shape

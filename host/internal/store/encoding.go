@@ -1,0 +1,227 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// EncodingVersion is the first byte of an encoded commit.
+const EncodingVersion = 1
+
+// MaxCommit bounds the encoding of a commit, in bytes: what MaxEffectBytes,
+// MaxRecordBytes and the bounds of a read set add up to, with what surrounds it.
+const MaxCommit = 256 << 20
+
+// AppendCommit appends the encoding of a decided commit: the effects and the
+// revision they got. Everything that decides about them again, in the same way,
+// is in it.
+//
+//	u8       EncodingVersion
+//	uvarint  revision, the revision that was read
+//	i64      now, Unix nanoseconds, little-endian
+//	list     of parts:
+//	  uvarint  space with its area, quota in keys, in bytes
+//	  list     of keys read: bytes
+//	  list     of intervals read: bytes from, u8 1 and bytes to, or u8 0
+//	  list     of ops, then of records:
+//	    u8       kind
+//	    bytes    key
+//	    set:     varint expiry in Unix ms, bytes data; add: varint delta
+//
+// A list is a uvarint count and its items; bytes are a uvarint length and the
+// bytes. Varints are those of encoding/binary in their shortest form, so that a
+// commit has one encoding.
+func AppendCommit(b []byte, revision Revision, e *Effects) []byte {
+	b = append(b, EncodingVersion)
+	b = binary.AppendUvarint(b, uint64(revision))
+	b = binary.AppendUvarint(b, uint64(e.Read))
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.Now.UnixNano()))
+	b = binary.AppendUvarint(b, uint64(len(e.Parts)))
+	for i := range e.Parts {
+		b = e.Parts[i].append(b)
+	}
+	return b
+}
+
+func (p *Part) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(p.Space))
+	b = binary.AppendUvarint(b, uint64(p.Quota.Keys))
+	b = binary.AppendUvarint(b, uint64(p.Quota.Bytes))
+	b = binary.AppendUvarint(b, uint64(len(p.Keys)))
+	for _, key := range p.Keys {
+		b = appendBytes(b, key)
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.Ranges)))
+	for _, r := range p.Ranges {
+		b = appendBytes(b, r.From)
+		if r.To == nil {
+			b = append(b, 0)
+		} else {
+			b = appendBytes(append(b, 1), r.To)
+		}
+	}
+	return appendOps(appendOps(b, p.Ops), p.Records)
+}
+
+func appendOps(b []byte, ops []Op) []byte {
+	b = binary.AppendUvarint(b, uint64(len(ops)))
+	for i := range ops {
+		op := &ops[i]
+		b = appendBytes(append(b, byte(op.Kind)), op.Key)
+		switch op.Kind {
+		case OpSet:
+			b = appendBytes(binary.AppendVarint(b, op.Value.Expires), op.Value.Data)
+		case OpAdd:
+			b = binary.AppendVarint(b, op.Delta)
+		}
+	}
+	return b
+}
+
+func appendBytes(b, data []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(data))), data...)
+}
+
+// DecodeCommit reads what AppendCommit wrote, sharing its memory. Errors: Invalid
+// (malformed, or of another version), TooLarge (over the bounds of a commit).
+func DecodeCommit(b []byte) (Revision, *Effects, error) {
+	if len(b) > MaxCommit {
+		return 0, nil, tooLarge(fmt.Sprintf("%d bytes, at most %d", len(b), MaxCommit))
+	}
+	if len(b) == 0 || b[0] != EncodingVersion {
+		return 0, nil, fault.New(fault.Invalid, "decode commit", fmt.Sprintf("it does not begin with version %d of the encoding", EncodingVersion))
+	}
+	d := &decoder{b: b[1:]}
+	revision := Revision(d.uvarint())
+	e := &Effects{Read: Revision(d.uvarint()), Now: time.Unix(0, int64(d.u64())).UTC()}
+	if n := d.count(MaxParts); n > 0 {
+		e.Parts = make([]Part, n)
+	}
+	for i := range e.Parts {
+		d.part(&e.Parts[i])
+	}
+	if d.bad || len(d.b) > 0 {
+		return 0, nil, fault.New(fault.Invalid, "decode commit", "it is malformed")
+	}
+	return revision, e, e.Check()
+}
+
+// decoder takes values off the front of b. Once something is bad, all that
+// follows is zero.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) part(p *Part) {
+	p.Space = Space(d.uvarint())
+	p.Quota = Quota{Keys: d.size(), Bytes: d.size()}
+	if n := d.count(maxReadKeys); n > 0 {
+		p.Keys = make([][]byte, n)
+	}
+	for i := range p.Keys {
+		p.Keys[i] = d.bytes(MaxKey)
+	}
+	if n := d.count(maxReadRanges); n > 0 {
+		p.Ranges = make([]Range, n)
+	}
+	for i := range p.Ranges {
+		r := &p.Ranges[i]
+		r.From = d.bytes(MaxKey + 1)
+		if d.u8(1) == 1 {
+			r.To = d.bytes(MaxKey + 1)
+		}
+	}
+	p.Ops, p.Records = d.ops(MaxEffectOps), d.ops(MaxRecords)
+}
+
+func (d *decoder) ops(most int) (ops []Op) {
+	if n := d.count(most); n > 0 {
+		ops = make([]Op, n)
+	}
+	for i := range ops {
+		op := &ops[i]
+		op.Kind = OpKind(d.u8(byte(OpAdd)))
+		op.Key = d.bytes(MaxKey)
+		switch op.Kind {
+		case OpSet:
+			op.Value.Expires = d.varint()
+			op.Value.Data = d.bytes(MaxValue)
+		case OpAdd:
+			op.Delta = d.varint()
+		}
+	}
+	return ops
+}
+
+// fail makes the rest zero.
+func (d *decoder) fail() {
+	d.b, d.bad = nil, true
+}
+
+// u8 reads a byte up to most.
+func (d *decoder) u8(most byte) byte {
+	if len(d.b) == 0 || d.b[0] > most {
+		d.fail()
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *decoder) u64() uint64 {
+	if len(d.b) < 8 {
+		d.fail()
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(d.b)
+	d.b = d.b[8:]
+	return v
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 || n > 1 && d.b[n-1] == 0 { // a last byte of zero adds nothing
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v := d.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+// size reads a number that is not negative.
+func (d *decoder) size() int64 {
+	v := d.uvarint()
+	if v > math.MaxInt64 {
+		d.fail()
+		return 0
+	}
+	return int64(v)
+}
+
+// count reads how many items follow, each of which takes a byte or more.
+func (d *decoder) count(most int) int {
+	n := d.uvarint()
+	if n > uint64(most) || n > uint64(len(d.b)) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) bytes(most int) []byte {
+	n := d.count(most)
+	v := d.b[:n:n]
+	d.b = d.b[n:]
+	return v
+}
