@@ -124,7 +124,7 @@ func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Outcome, er
 }
 
 // tableWith returns the routes of what serves with next among it.
-func (d *Deployer) tableWith(next *live) (*router.Table[Target], error) {
+func (d *Deployer) tableWith(next *live) (*router.Table, error) {
 	return buildTable(with(d.state.Load().live, next))
 }
 

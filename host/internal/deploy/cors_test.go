@@ -22,12 +22,12 @@ func TestCORS(t *testing.T) {
 		if result != router.Found {
 			t.Fatalf("Route: %v", result)
 		}
-		m.Value.Deployment.Release()
-		if diff := cmp.Diff(want, m.Value.CORS); diff != "" {
+		m.Deployment.Release()
+		if diff := cmp.Diff(want, m.CORS); diff != "" {
 			t.Errorf("policy of a route (-want +got):\n%s", diff)
 		}
 		m, _ = p.Route("PUT", "h", "/demo/", nil)
-		if diff := cmp.Diff(want, deploy.SharedCORS(m.Mounted)); diff != "" {
+		if diff := cmp.Diff(want, m.CORS); diff != "" {
 			t.Errorf("policy of a refusal (-want +got):\n%s", diff)
 		}
 	}

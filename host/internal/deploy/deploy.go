@@ -58,7 +58,7 @@ type Deployer struct {
 // state is everything that serves at a moment. It is replaced, never changed.
 type state struct {
 	live   map[string]*live
-	table  *router.Table[Target]
+	table  *router.Table
 	closed bool // nothing serves any more
 }
 
@@ -74,30 +74,20 @@ type live struct {
 	unrouted   bool           // nobody knows its routes, or another plugin has them
 }
 
-// Target is what a route leads to.
-type Target struct {
-	Deployment *dispatch.Deployment
-	CORS       *plugin.CORS // nil = none
+// Match is what a request leads to.
+type Match struct {
+	router.Match
+	Deployment *dispatch.Deployment // nil unless Found
+	CORS       *plugin.CORS         // of the plugin, or unless Found of its mount; nil = none
 	manifest   *manifest.Manifest
 }
 
-// Limits returns the limits of the i-th route of the target's manifest.
-func (t Target) Limits(i int) limit.Limits { return t.manifest.RouteLimits(i) }
+// Limits returns the limits of the route that was found.
+func (m *Match) Limits() limit.Limits { return m.manifest.RouteLimits(m.Route) }
 
-// Idempotency returns how long answers of the i-th route are kept for an
-// Idempotency-Key, 0 = not at all.
-func (t Target) Idempotency(i int) time.Duration { return t.manifest.RouteIdempotency(i) }
-
-// SharedCORS returns the policy for answers of the host's own below a mount: that
-// of the first plugin there that has one. They hold nothing of any plugin.
-func SharedCORS(mounted []Target) *plugin.CORS {
-	for _, t := range mounted {
-		if t.CORS != nil {
-			return t.CORS
-		}
-	}
-	return nil
-}
+// Idempotency returns how long answers of the route that was found are kept for
+// an Idempotency-Key, 0 = not at all.
+func (m *Match) Idempotency() time.Duration { return m.manifest.RouteIdempotency(m.Route) }
 
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
@@ -105,21 +95,37 @@ func New(cfg Config) *Deployer {
 		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1), waking: make(chan struct{}, maxWaking),
 		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter), owners: map[uint64]*dispatch.Plugin{},
 	}
-	d.state.Store(&state{table: new(router.Table[Target])})
+	d.state.Store(&state{table: new(router.Table)})
 	return d
 }
 
 // Route finds who answers a request, and acquires its deployment: the version is
 // fixed from here on, and the caller calls Release. params is a buffer for the
 // path values.
-func (d *Deployer) Route(method, host, path string, params []abi.Pair) (router.Match[Target], router.Result) {
+func (d *Deployer) Route(method, host, path string, params []abi.Pair) (Match, router.Result) {
 	for {
-		m, result := d.state.Load().table.Lookup(method, host, path, params)
+		s := d.state.Load()
+		m, result := s.table.Lookup(method, host, path, params)
+		if result != router.Found {
+			return Match{Match: m, CORS: s.sharedCORS(m.Mounted)}, result
+		}
+		l := s.live[m.Plugin]
 		// A deployment that drains has already left the table: look again.
-		if result != router.Found || m.Value.Deployment.Acquire() {
-			return m, result
+		if l.deployment.Acquire() {
+			return Match{Match: m, Deployment: l.deployment, CORS: l.plugin.CORS, manifest: l.manifest}, result
 		}
 	}
+}
+
+// sharedCORS returns the policy for answers of the host's own below a mount: that
+// of the first plugin there that has one. They hold nothing of any plugin.
+func (s *state) sharedCORS(mounted []string) *plugin.CORS {
+	for _, name := range mounted {
+		if policy := s.live[name].plugin.CORS; policy != nil {
+			return policy
+		}
+	}
+	return nil
 }
 
 // lock waits for the change before this one. Errors: Deadline, Unavailable (ctx
@@ -167,7 +173,7 @@ func (d *Deployer) changing(ctx context.Context, name string, change func(plugin
 
 // swap makes next, or nothing if it is nil, serve under a name, and drains what
 // served there. The caller holds the lock.
-func (d *Deployer) swap(name string, next *live, table *router.Table[Target]) {
+func (d *Deployer) swap(name string, next *live, table *router.Table) {
 	old := d.state.Load()
 	lives := without(old.live, name)
 	if next != nil {
@@ -189,7 +195,7 @@ func (d *Deployer) swap(name string, next *live, table *router.Table[Target]) {
 
 // revise makes next, another record of the deployment that serves under its name,
 // what serves. The caller holds the lock.
-func (d *Deployer) revise(next *live, table *router.Table[Target]) {
+func (d *Deployer) revise(next *live, table *router.Table) {
 	old := d.state.Load()
 	d.publish(old, &state{live: with(old.live, next), table: table})
 }
@@ -246,7 +252,7 @@ func (d *Deployer) drain(l *live) {
 // then. Changes after Close are refused as Unavailable.
 func (d *Deployer) Close(ctx context.Context) error {
 	d.pools.Close() // what is idle is closed with its deployment
-	old := d.state.Swap(&state{table: new(router.Table[Target]), closed: true})
+	old := d.state.Swap(&state{table: new(router.Table), closed: true})
 	for _, l := range old.live {
 		d.drain(l)
 	}

@@ -123,9 +123,9 @@ func (p *platform) get(path string) string {
 	if result != router.Found {
 		return "[not_found]"
 	}
-	defer m.Value.Deployment.Release()
+	defer m.Deployment.Release()
 	inv := &invoke.Invocation{Request: &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: m.Path}}}
-	if _, err := m.Value.Deployment.Do(p.t.Context(), inv, m.Value.Limits(m.Route)); err != nil {
+	if _, err := m.Deployment.Do(p.t.Context(), inv, m.Limits()); err != nil {
 		return "[" + string(fault.CodeOf(err)) + "]"
 	}
 	return string(inv.Reply.Body)
@@ -179,10 +179,10 @@ func TestRunningRequestsKeepTheirVersion(t *testing.T) {
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("two"), "demo")})
 	p.want("/demo", "two")
 	inv := &invoke.Invocation{Request: &invoke.Request{}}
-	if _, err := m.Value.Deployment.Do(t.Context(), inv, m.Value.Limits(m.Route)); err != nil || string(inv.Reply.Body) != "one" {
+	if _, err := m.Deployment.Do(t.Context(), inv, m.Limits()); err != nil || string(inv.Reply.Body) != "one" {
 		t.Errorf("the request that was dispatched before the swap got %q, %v; want one", inv.Reply.Body, err)
 	}
-	m.Value.Deployment.Release()
+	m.Deployment.Release()
 }
 
 func TestAFailureLeavesWhatServes(t *testing.T) {

@@ -179,7 +179,7 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	if _, result := d.Route("GET", "localhost", "/a", make([]abi.Pair, 0)); result != router.NotFound {
 		t.Error("a route is left after Close")
 	}
-	m.Value.Deployment.Release()
+	m.Deployment.Release()
 	if err := d.Close(t.Context()); err != nil {
 		t.Errorf("Close after the request: %v", err)
 	}

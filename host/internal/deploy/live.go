@@ -124,17 +124,16 @@ func quota(g plugin.Grant) store.Quota {
 
 // buildTable makes the routes of everything that serves. Conflict names both
 // plugins and both patterns.
-func buildTable(lives map[string]*live) (*router.Table[Target], error) {
-	entries := make([]router.Entry[Target], 0, len(lives))
+func buildTable(lives map[string]*live) (*router.Table, error) {
+	entries := make([]router.Entry, 0, len(lives))
 	for _, l := range lives {
 		if l.unrouted {
 			continue
 		}
-		entries = append(entries, router.Entry[Target]{
+		entries = append(entries, router.Entry{
 			Plugin: l.plugin.Name,
 			Mount:  l.plugin.Mount,
 			Routes: l.manifest.Patterns(),
-			Value:  Target{Deployment: l.deployment, CORS: l.plugin.CORS, manifest: l.manifest},
 		})
 	}
 	return router.Build(entries)

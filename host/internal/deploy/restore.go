@@ -73,7 +73,7 @@ func (d *Deployer) together(restored []*live) *state {
 		return &state{live: all, table: table}
 	}
 	slices.SortFunc(restored, func(a, b *live) int { return cmp.Compare(a.plugin.Space, b.plugin.Space) })
-	s := &state{table: new(router.Table[Target])}
+	s := &state{table: new(router.Table)}
 	for _, l := range restored {
 		lives := with(s.live, l)
 		if table, err := buildTable(lives); err == nil {

@@ -38,10 +38,10 @@ func ask(ctx context.Context, d *deploy.Deployer, path string) (string, error) {
 }
 
 // answer answers a request that was dispatched.
-func answer(ctx context.Context, m router.Match[deploy.Target]) (string, error) {
-	defer m.Value.Deployment.Release()
+func answer(ctx context.Context, m deploy.Match) (string, error) {
+	defer m.Deployment.Release()
 	inv := &invoke.Invocation{Request: &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: m.Path}}}
-	_, err := m.Value.Deployment.Do(ctx, inv, m.Value.Limits(m.Route))
+	_, err := m.Deployment.Do(ctx, inv, m.Limits())
 	return string(inv.Reply.Body), err
 }
 

@@ -22,9 +22,9 @@ const op = "build the routes"
 //   - a plugin that owns a whole mount shares it with another one;
 //   - a pattern of one plugin lies wholly at or below the mount of another one,
 //     which would hide it.
-func Build[T any](entries []Entry[T]) (*Table[T], error) {
-	b := builder[T]{areas: map[plugin.Mount]*area[T]{}}
-	for _, e := range slices.SortedFunc(slices.Values(entries), func(a, b Entry[T]) int {
+func Build(entries []Entry) (*Table, error) {
+	b := builder{areas: map[plugin.Mount]*area{}}
+	for _, e := range slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Plugin, b.Plugin), cmp.Compare(a.Mount, b.Mount))
 	}) {
 		if err := b.add(&e); err != nil {
@@ -37,13 +37,13 @@ func Build[T any](entries []Entry[T]) (*Table[T], error) {
 	return &b.table, nil
 }
 
-type builder[T any] struct {
-	table Table[T]
-	areas map[plugin.Mount]*area[T]
-	order []*area[T]
+type builder struct {
+	table Table
+	areas map[plugin.Mount]*area
+	order []*area
 }
 
-func (b *builder[T]) add(e *Entry[T]) error {
+func (b *builder) add(e *Entry) error {
 	a, err := b.area(e.Mount)
 	if err != nil {
 		return err
@@ -52,12 +52,12 @@ func (b *builder[T]) add(e *Entry[T]) error {
 		return err
 	}
 	a.entries = append(a.entries, e)
-	a.values = append(a.values, e.Value)
+	a.plugins = append(a.plugins, e.Plugin)
 	if len(e.Routes) == 0 {
 		a.whole = e
 	}
 	for i := range e.Routes {
-		if err := a.add(route[T]{e, i}); err != nil {
+		if err := a.add(route{e, i}); err != nil {
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (b *builder[T]) add(e *Entry[T]) error {
 }
 
 // area returns the area of a mount, making it if need be.
-func (b *builder[T]) area(mount plugin.Mount) (*area[T], error) {
+func (b *builder) area(mount plugin.Mount) (*area, error) {
 	mount, err := plugin.ParseMount(string(mount))
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (b *builder[T]) area(mount plugin.Mount) (*area[T], error) {
 		return a, nil
 	}
 	prefix := mount.Prefix()
-	a := &area[T]{mount: mount, prefix: prefix, segments: strings.Count(prefix, "/")}
+	a := &area{mount: mount, prefix: prefix, segments: strings.Count(prefix, "/")}
 	for _, text := range territory(mount) {
 		p, err := pattern.Parse(text)
 		if err == nil {
@@ -98,7 +98,7 @@ func territory(mount plugin.Mount) []string {
 }
 
 // share checks that e may stand beside the plugins of its mount.
-func (a *area[T]) share(e *Entry[T]) error {
+func (a *area) share(e *Entry) error {
 	if len(a.entries) == 0 || a.whole == nil && len(e.Routes) > 0 {
 		return nil
 	}
@@ -111,14 +111,14 @@ func (a *area[T]) share(e *Entry[T]) error {
 }
 
 // describe names a plugin with its first pattern.
-func describe[T any](e *Entry[T]) string {
+func describe(e *Entry) string {
 	if len(e.Routes) == 0 {
 		return name(e)
 	}
 	return fmt.Sprintf("%s with %q", name(e), e.Routes[0])
 }
 
-func (a *area[T]) add(r route[T]) error {
+func (a *area) add(r route) error {
 	text := r.entry.Routes[r.index]
 	p, err := pattern.Parse(text)
 	if err == nil && p.Host() != "" {
@@ -128,13 +128,13 @@ func (a *area[T]) add(r route[T]) error {
 		return fault.Wrap(fault.Invalid, op, fmt.Sprintf("route %q of %s", text, name(r.entry)), err)
 	}
 	err = a.routes.Add(p, r)
-	if c, ok := errors.AsType[*pattern.ConflictError[route[T]]](err); ok {
+	if c, ok := errors.AsType[*pattern.ConflictError[route]](err); ok {
 		return a.collision(p, r.entry, c)
 	}
 	return err
 }
 
-func (a *area[T]) collision(p *pattern.Pattern, e *Entry[T], c *pattern.ConflictError[route[T]]) error {
+func (a *area) collision(p *pattern.Pattern, e *Entry, c *pattern.ConflictError[route]) error {
 	if c.Value.entry == e {
 		return conflict("two routes of %s: %s", name(e), c.Reason)
 	}
@@ -143,7 +143,7 @@ func (a *area[T]) collision(p *pattern.Pattern, e *Entry[T], c *pattern.Conflict
 }
 
 // checkHidden finds patterns that lie wholly within a deeper mount.
-func (b *builder[T]) checkHidden() error {
+func (b *builder) checkHidden() error {
 	for _, inner := range b.order {
 		for _, outer := range b.above(inner.mount) {
 			if err := outer.checkHidden(inner); err != nil {
@@ -156,8 +156,8 @@ func (b *builder[T]) checkHidden() error {
 
 // above returns the areas of the mounts that mount lies below, the deepest
 // first. A mount with a host hides nothing of one without: other hosts reach it.
-func (b *builder[T]) above(mount plugin.Mount) []*area[T] {
-	var areas []*area[T]
+func (b *builder) above(mount plugin.Mount) []*area {
+	var areas []*area
 	for prefix := mount.Prefix(); prefix != ""; {
 		prefix = prefix[:strings.LastIndexByte(prefix, '/')]
 		if a := b.areas[plugin.Mount(mount.Host()+cmp.Or(prefix, "/"))]; a != nil {
@@ -167,7 +167,7 @@ func (b *builder[T]) above(mount plugin.Mount) []*area[T] {
 	return areas
 }
 
-func (a *area[T]) checkHidden(inner *area[T]) error {
+func (a *area) checkHidden(inner *area) error {
 	relative := plugin.Mount(inner.prefix[len(a.prefix):])
 	for _, e := range a.entries {
 		for _, text := range e.Routes {
@@ -200,7 +200,7 @@ func within(text string, mount plugin.Mount) bool {
 	return false
 }
 
-func name[T any](e *Entry[T]) string { return fmt.Sprintf("plugin %q", e.Plugin) }
+func name(e *Entry) string { return fmt.Sprintf("plugin %q", e.Plugin) }
 
 func conflict(format string, args ...any) error {
 	return fault.New(fault.Conflict, op, fmt.Sprintf(format, args...))

@@ -18,25 +18,24 @@ import (
 )
 
 // Entry is a plugin that serves.
-type Entry[T any] struct {
+type Entry struct {
 	Plugin string
 	Mount  plugin.Mount
 	Routes []string // patterns relative to the mount; none = the whole mount, any method
-	Value  T
 }
 
 // WholeMount is the Route of a match with a plugin that has no routes.
 const WholeMount = -1
 
 // Match is what a request leads to.
-type Match[T any] struct {
-	Value   T
+type Match struct {
+	Plugin  string     // who answers
 	Route   int        // index into the entry's Routes, or WholeMount
 	Pattern string     // that route; "" for the whole mount
 	Params  []abi.Pair // the pattern's path values, decoded, behind those of the buffer
 	Mount   string     // the mount's prefix without a trailing slash; "" = the root
 	Path    string     // relative to the mount, undecoded, starts with "/"
-	Mounted []T        // everyone mounted there, unless Found; not to be changed
+	Mounted []string   // the plugins mounted there, unless Found; not to be changed
 	Allow   []string   // the methods that would match, for MethodNotAllowed
 }
 
@@ -52,25 +51,25 @@ const (
 
 // Table is a set of mounts and their routes. The zero Table finds nothing. It is
 // immutable and safe for concurrent use.
-type Table[T any] struct {
-	mounts pattern.Set[*area[T]]
+type Table struct {
+	mounts pattern.Set[*area]
 }
 
 // area is one mount and what hangs there. Several plugins may share it as long
 // as all of them have routes.
-type area[T any] struct {
+type area struct {
 	mount    plugin.Mount
 	prefix   string
 	segments int // of the prefix
-	whole    *Entry[T]
-	routes   pattern.Set[route[T]]
-	entries  []*Entry[T]
-	values   []T // of the entries
+	whole    *Entry
+	routes   pattern.Set[route]
+	entries  []*Entry
+	plugins  []string // of the entries
 }
 
 // route is one pattern of an entry.
-type route[T any] struct {
-	entry *Entry[T]
+type route struct {
+	entry *Entry
 	index int
 }
 
@@ -80,38 +79,38 @@ type route[T any] struct {
 // path "/" below it, as does the one with a slash; other paths with and without
 // a slash at the end are two.
 //
-// Unless Found, Value, Pattern and Params are zero; Mount and Path are set if
+// Unless Found, Plugin, Pattern and Params are zero; Mount and Path are set if
 // the path lies below a mount. Params is appended to params, whose room it uses:
 // a hit allocates only if that is too small, a path value holds an escape, or
 // the host has capital letters.
-func (t *Table[T]) Lookup(method, host, path string, params []abi.Pair) (Match[T], Result) {
+func (t *Table) Lookup(method, host, path string, params []abi.Pair) (Match, Result) {
 	at, ok := t.mounts.Match("", hostname(host), path, nil)
 	if !ok {
-		return Match[T]{}, NotFound
+		return Match{}, NotFound
 	}
 	a := at.Value
-	m := Match[T]{Mount: a.prefix, Path: a.relative(path)}
+	m := Match{Mount: a.prefix, Path: a.relative(path)}
 	if a.whole != nil {
-		m.Value, m.Route, m.Params = a.whole.Value, WholeMount, params
+		m.Plugin, m.Route, m.Params = a.whole.Plugin, WholeMount, params
 		return m, Found
 	}
 	found, ok := a.routes.Match(method, "", m.Path, params)
 	if !ok {
-		m.Mounted = a.values
+		m.Mounted = a.plugins
 		if m.Allow = a.routes.Allowed("", m.Path); m.Allow == nil {
 			return m, NotFound
 		}
 		return m, MethodNotAllowed
 	}
 	r := found.Value
-	m.Value, m.Route, m.Pattern, m.Params = r.entry.Value, r.index, r.entry.Routes[r.index], found.Params
+	m.Plugin, m.Route, m.Pattern, m.Params = r.entry.Plugin, r.index, r.entry.Routes[r.index], found.Params
 	return m, Found
 }
 
 // Allowed returns the methods that some route matches for a path, sorted, HEAD
 // with GET; nil if there is none, or if every method is the plugin's own affair
 // (the whole mount, or a pattern without a method).
-func (t *Table[T]) Allowed(host, path string) []string {
+func (t *Table) Allowed(host, path string) []string {
 	at, ok := t.mounts.Match("", hostname(host), path, nil)
 	if !ok || at.Value.whole != nil {
 		return nil
@@ -121,7 +120,7 @@ func (t *Table[T]) Allowed(host, path string) []string {
 
 // relative cuts the prefix off a path below the mount. It counts segments, for
 // the path may spell the prefix with escapes.
-func (a *area[T]) relative(path string) string {
+func (a *area) relative(path string) string {
 	for range a.segments {
 		next := strings.IndexByte(path[1:], '/')
 		if next < 0 {

@@ -14,11 +14,11 @@ import (
 )
 
 // entry makes an Entry whose value is the plugin's name.
-func entry(name, mount string, routes ...string) Entry[string] {
-	return Entry[string]{Plugin: name, Mount: plugin.Mount(mount), Routes: routes, Value: name}
+func entry(name, mount string, routes ...string) Entry {
+	return Entry{Plugin: name, Mount: plugin.Mount(mount), Routes: routes}
 }
 
-func build(t *testing.T, entries ...Entry[string]) *Table[string] {
+func build(t *testing.T, entries ...Entry) *Table {
 	t.Helper()
 	table, err := Build(entries)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestLookup(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, result := table.Lookup(c.method, c.host, c.path, nil)
-			got := want{result, m.Value, m.Route, m.Pattern, m.Params, m.Mount, m.Path, m.Allow}
+			got := want{result, m.Plugin, m.Route, m.Pattern, m.Params, m.Mount, m.Path, m.Allow}
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(want{})); diff != "" {
 				t.Errorf("Lookup(%s %s%s) (-want +got):\n%s", c.method, c.host, c.path, diff)
 			}
@@ -96,7 +96,7 @@ func TestLookupWithoutRootMount(t *testing.T) {
 	if m, result := table.Lookup("GET", "h", "/other", nil); result != NotFound {
 		t.Errorf("Lookup = %+v, %v; want NotFound", m, result)
 	}
-	var zero Table[string]
+	var zero Table
 	if m, result := zero.Lookup("GET", "h", "/", nil); result != NotFound {
 		t.Errorf("zero table: Lookup = %+v, %v; want NotFound", m, result)
 	}
@@ -140,97 +140,97 @@ func TestAllowed(t *testing.T) {
 func TestBuildRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		entries []Entry[string]
+		entries []Entry
 		code    fault.Code
 		names   []string // each stands in the message
 	}{
 		{
 			"same pattern in one plugin",
-			[]Entry[string]{entry("a", "/a", "GET /{x}", "GET /{y}")},
+			[]Entry{entry("a", "/a", "GET /{x}", "GET /{y}")},
 			fault.Conflict,
 			[]string{`"GET /{x}"`, `"GET /{y}"`, `plugin "a"`},
 		},
 		{
 			"overlap in one plugin",
-			[]Entry[string]{entry("a", "/a", "GET /{x}/b", "GET /b/{y}")},
+			[]Entry{entry("a", "/a", "GET /{x}/b", "GET /b/{y}")},
 			fault.Conflict,
 			[]string{`"GET /{x}/b"`, `"GET /b/{y}"`, `"/b/b"`},
 		},
 		{
 			"same pattern of two plugins at one mount",
-			[]Entry[string]{entry("b", "/m", "GET /items/{id}"), entry("a", "/m/", "GET /items/{key}")},
+			[]Entry{entry("b", "/m", "GET /items/{id}"), entry("a", "/m/", "GET /items/{key}")},
 			fault.Conflict,
 			[]string{`plugin "a"`, `plugin "b"`, `"GET /items/{id}"`, `"GET /items/{key}"`, "/m"},
 		},
 		{
 			"two whole mounts",
-			[]Entry[string]{entry("a", "/m"), entry("b", "/m")},
+			[]Entry{entry("a", "/m"), entry("b", "/m")},
 			fault.Conflict,
 			[]string{`plugin "a"`, `plugin "b"`, "/m"},
 		},
 		{
 			"routes at a whole mount",
-			[]Entry[string]{entry("b", "/m", "GET /x"), entry("a", "/m")},
+			[]Entry{entry("b", "/m", "GET /x"), entry("a", "/m")},
 			fault.Conflict,
 			[]string{`plugin "a" has no routes`, `plugin "b"`, `"GET /x"`},
 		},
 		{
 			"whole mount at routes",
-			[]Entry[string]{entry("a", "/m", "GET /x"), entry("b", "/m")},
+			[]Entry{entry("a", "/m", "GET /x"), entry("b", "/m")},
 			fault.Conflict,
 			[]string{`plugin "b" has no routes`, `plugin "a"`, `"GET /x"`},
 		},
 		{
 			"same host and prefix",
-			[]Entry[string]{entry("a", "h.example/m"), entry("b", "h.example/m")},
+			[]Entry{entry("a", "h.example/m"), entry("b", "h.example/m")},
 			fault.Conflict,
 			[]string{`plugin "a"`, `plugin "b"`, "h.example/m"},
 		},
 		{
 			"route at a deeper mount",
-			[]Entry[string]{entry("outer", "/", "GET /shop"), entry("inner", "/shop", "GET /x")},
+			[]Entry{entry("outer", "/", "GET /shop"), entry("inner", "/shop", "GET /x")},
 			fault.Conflict,
 			[]string{`"GET /shop"`, `plugin "outer"`, `plugin "inner"`, `"GET /x"`},
 		},
 		{
 			"route below a deeper mount",
-			[]Entry[string]{entry("outer", "/a", "POST /b/c/{x}"), entry("inner", "/a/b")},
+			[]Entry{entry("outer", "/a", "POST /b/c/{x}"), entry("inner", "/a/b")},
 			fault.Conflict,
 			[]string{`"POST /b/c/{x}"`, `plugin "outer"`, `plugin "inner"`, "/a/b"},
 		},
 		{
 			"route with escapes below a deeper mount",
-			[]Entry[string]{entry("outer", "/", "GET /sh%6Fp/"), entry("inner", "/shop")},
+			[]Entry{entry("outer", "/", "GET /sh%6Fp/"), entry("inner", "/shop")},
 			fault.Conflict,
 			[]string{`plugin "outer"`, `plugin "inner"`},
 		},
 		{
 			"route below a deeper mount, two levels up",
-			[]Entry[string]{entry("outer", "h.example/", "/a/b/c"), entry("inner", "h.example/a/b")},
+			[]Entry{entry("outer", "h.example/", "/a/b/c"), entry("inner", "h.example/a/b")},
 			fault.Conflict,
 			[]string{`plugin "outer"`, `plugin "inner"`},
 		},
 		{
 			"bad pattern",
-			[]Entry[string]{entry("a", "/a", "GET /{x")},
+			[]Entry{entry("a", "/a", "GET /{x")},
 			fault.Invalid,
 			[]string{`"GET /{x"`, `plugin "a"`},
 		},
 		{
 			"pattern with a host",
-			[]Entry[string]{entry("a", "/a", "GET h.example/x")},
+			[]Entry{entry("a", "/a", "GET h.example/x")},
 			fault.Invalid,
 			[]string{`"GET h.example/x"`, `plugin "a"`},
 		},
 		{
 			"bad mount",
-			[]Entry[string]{entry("a", "/a/../b")},
+			[]Entry{entry("a", "/a/../b")},
 			fault.Invalid,
 			[]string{`"/a/../b"`},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, order := range [][]Entry[string]{c.entries, reversed(c.entries)} {
+			for _, order := range [][]Entry{c.entries, reversed(c.entries)} {
 				table, err := Build(order)
 				if fault.CodeOf(err) != c.code || table != nil {
 					t.Fatalf("Build = %v, %v; want code %q", table, err, c.code)
@@ -256,15 +256,15 @@ func reversed[T any](list []T) []T {
 func TestBuildAccepts(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		entries []Entry[string]
+		entries []Entry
 	}{
 		{"nothing", nil},
-		{"general pattern above a mount", []Entry[string]{entry("a", "/", "GET /{code}", "GET /{a}/{b...}"), entry("b", "/shop")}},
-		{"whole mount in a whole mount", []Entry[string]{entry("a", "/shop"), entry("b", "/shop/admin")}},
-		{"same prefix, one with a host", []Entry[string]{entry("a", "/shop"), entry("b", "h.example/shop")}},
-		{"route below a mount of one host", []Entry[string]{entry("a", "/", "GET /shop/x"), entry("b", "h.example/shop")}},
-		{"siblings with disjoint routes", []Entry[string]{entry("a", "/", "GET /a"), entry("b", "/", "GET /b", "POST /a")}},
-		{"a name that starts alike", []Entry[string]{entry("a", "/", "GET /shopping"), entry("b", "/shop")}},
+		{"general pattern above a mount", []Entry{entry("a", "/", "GET /{code}", "GET /{a}/{b...}"), entry("b", "/shop")}},
+		{"whole mount in a whole mount", []Entry{entry("a", "/shop"), entry("b", "/shop/admin")}},
+		{"same prefix, one with a host", []Entry{entry("a", "/shop"), entry("b", "h.example/shop")}},
+		{"route below a mount of one host", []Entry{entry("a", "/", "GET /shop/x"), entry("b", "h.example/shop")}},
+		{"siblings with disjoint routes", []Entry{entry("a", "/", "GET /a"), entry("b", "/", "GET /b", "POST /a")}},
+		{"a name that starts alike", []Entry{entry("a", "/", "GET /shopping"), entry("b", "/shop")}},
 	} {
 		t.Run(c.name, func(t *testing.T) { build(t, c.entries...) })
 	}
@@ -295,10 +295,10 @@ func TestPrecedenceIsNetHTTP(t *testing.T) {
 }
 
 // many returns 1,000 routes on 50 mounts.
-func many() []Entry[int] {
-	var entries []Entry[int]
+func many() []Entry {
+	var entries []Entry
 	for i := range 50 {
-		e := Entry[int]{Plugin: fmt.Sprintf("plugin-%d", i), Mount: plugin.Mount(fmt.Sprintf("/plugin-%d", i)), Value: i}
+		e := Entry{Plugin: fmt.Sprintf("plugin-%d", i), Mount: plugin.Mount(fmt.Sprintf("/plugin-%d", i))}
 		for j := range 10 {
 			e.Routes = append(e.Routes, fmt.Sprintf("GET /things-%d/{id}", j), fmt.Sprintf("GET /things-%d/new", j))
 		}

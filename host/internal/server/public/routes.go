@@ -68,16 +68,16 @@ type deployed struct{ *deploy.Deployer }
 func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 	m, result := d.Deployer.Route(method, host, path, params)
 	if result != router.Found {
-		return Match{Allow: m.Allow, CORS: deploy.SharedCORS(m.Mounted)}
+		return Match{Allow: m.Allow, CORS: m.CORS}
 	}
 	return Match{
-		Service: m.Value.Deployment,
-		Limits:  m.Value.Limits(m.Route),
-		Keep:    m.Value.Idempotency(m.Route),
+		Service: m.Deployment,
+		Limits:  m.Limits(),
+		Keep:    m.Idempotency(),
 		Mount:   m.Mount,
 		Path:    m.Path,
 		Pattern: m.Pattern,
 		Params:  m.Params,
-		CORS:    m.Value.CORS,
+		CORS:    m.CORS,
 	}
 }
