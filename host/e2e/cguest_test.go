@@ -22,12 +22,9 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
-	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
-	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
 
 // These tests compile C with clang and wasm-ld (Debian: clang-19 lld-19; another
@@ -115,28 +112,13 @@ type guestC struct {
 
 func runC(t *testing.T, module []byte, config map[string]string) *guestC {
 	t.Helper()
-	ctx := context.Background()
 	g := &guestC{t: t, now: time.UnixMilli(1_700_000_000_000)}
-	kv, err := badger.Open(badger.Config{Dir: t.TempDir(), Clock: g.clock, MinFree: -1, Reserve: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = kv.Close() })
-	e := engine.InProcess(native.New(native.Config{}))
-	t.Cleanup(func() { _ = e.Close(ctx) })
 	limits := limit.Default()
 	limits.Deadline = time.Minute
-	p, err := e.Prepare(ctx, module, engine.Options{Memory: limits.Memory})
-	if err != nil {
-		t.Fatalf("Prepare: %v", err)
-	}
-	pools := dispatch.NewPools(g.clock, 0)
-	t.Cleanup(pools.Close)
-	t.Cleanup(func() { g.service.Close(ctx) })
-	g.service = dispatch.NewDeployment(dispatch.Config{Plugin: dispatch.NewPlugin("guest", limit.Default().Concurrency, time.Now), Pools: pools, Program: p, Store: kv, Clock: g.clock, Env: &invoke.Env{
+	g.service = newDeployment(t, g.clock, prepareNative(t, module, limits.Memory), &invoke.Env{
 		Plugin: "c", Version: 1, Limits: limits, KV: true, Space: 7, Config: config,
 		Log: slog.New(slog.NewTextHandler(&g.log, nil)),
-	}})
+	})
 	return g
 }
 

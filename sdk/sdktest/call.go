@@ -183,8 +183,6 @@ func (c *call) KVList(prefix, after string, limit, flags uint32, buf []byte) int
 		return int64(abi.Limit)
 	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
 		return int64(abi.Invalid)
-	case len(buf) < abi.PageHeaderSize:
-		return abi.PageHeaderSize
 	}
 	return c.tx.list(prefix, after, int(limit), flags, buf)
 }
@@ -210,13 +208,27 @@ func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
 	if len(c.result.Logs) == maxLogLines {
 		return 0
 	}
-	message = message[:min(len(message), maxLogLine)]
-	record := Record{Level: levels[level], Message: message, Attrs: make(map[string]string)}
+	record := Record{Level: levels[level], Message: cut(message), Attrs: make(map[string]string)}
 	for _, p := range pairs {
-		record.Attrs[p.Name] = p.Value
+		record.Attrs[valid(p.Name)] = valid(p.Value)
 	}
 	c.result.Logs = append(c.result.Logs, record)
 	return 0
+}
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// cut returns the start of a message that a line has room for.
+func cut(message string) string {
+	s := valid(message[:min(len(message), maxLogLine+utf8.UTFMax)])
+	if len(s) <= maxLogLine {
+		return s
+	}
+	n := maxLogLine
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 func (c *call) ClockNow() int64 { return c.tx.now.UnixNano() }

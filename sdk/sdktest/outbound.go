@@ -17,6 +17,8 @@ const (
 	maxCalls    = 20
 	maxURL      = 8 << 10
 	maxCallBody = 4 << 20
+	maxBodies   = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
+	maxCallHead = 32 << 10
 )
 
 // Call is a call that a handler has sent to another service.
@@ -80,8 +82,10 @@ func (h *Host) upstream(target string) http.Handler {
 func (c *call) HTTPOpen(layout []byte) int64 {
 	o := &outbound{}
 	switch {
-	case len(c.host.upstreams) == 0:
+	case c.noCalls():
 		return int64(abi.Denied)
+	case len(layout) > maxCallHead:
+		return int64(abi.Limit)
 	case !abi.DecodeHTTPRequest(string(layout), &o.request) || !validCall(&o.request):
 		return int64(abi.Invalid)
 	case len(c.sent) == maxCalls:
@@ -120,22 +124,38 @@ func refusedField(f abi.Pair) bool {
 		strings.ContainsFunc(f.Value, isControl)
 }
 
-// handle returns an open call.
-func (c *call) handle(n uint32) *outbound {
-	if n == 0 || int64(n) > int64(len(c.sent)) {
-		return nil
+// noCalls reports whether the plugin has no grant for calls.
+func (c *call) noCalls() bool { return len(c.host.upstreams) == 0 }
+
+// open returns an open call, or why there is none.
+func (c *call) open(n uint32) (*outbound, abi.Status) {
+	switch {
+	case c.noCalls():
+		return nil, abi.Denied
+	case n == 0 || int64(n) > int64(len(c.sent)) || c.sent[n-1] == nil:
+		return nil, abi.NotFound
 	}
-	return c.sent[n-1]
+	return c.sent[n-1], abi.OK
+}
+
+// bodies returns how much the requests hold that are neither sent nor closed.
+func (c *call) bodies() (bytes int) {
+	for _, o := range c.sent {
+		if o != nil && !o.sent {
+			bytes += len(o.body)
+		}
+	}
+	return bytes
 }
 
 func (c *call) HTTPWrite(handle uint32, data []byte) int64 {
-	o := c.handle(handle)
+	o, status := c.open(handle)
 	switch {
-	case o == nil:
-		return int64(abi.NotFound)
+	case status != abi.OK:
+		return int64(status)
 	case o.sent:
 		return int64(abi.Invalid)
-	case len(o.body)+len(data) > maxCallBody:
+	case len(o.body)+len(data) > maxCallBody, c.bodies()+len(data) > maxBodies:
 		return int64(abi.Limit)
 	}
 	o.body = append(o.body, data...)
@@ -143,21 +163,27 @@ func (c *call) HTTPWrite(handle uint32, data []byte) int64 {
 }
 
 func (c *call) HTTPSend(layout []byte) int64 {
+	switch {
+	case c.noCalls():
+		return int64(abi.Denied)
+	case len(layout) > maxCallHead:
+		return int64(abi.Limit)
+	}
 	handles, ok := abi.DecodeHandles(string(layout), nil)
 	if !ok {
 		return int64(abi.Invalid)
 	}
 	for i, n := range handles {
-		switch o := c.handle(n); {
-		case o == nil:
-			return int64(abi.NotFound)
+		switch o, status := c.open(n); {
+		case status != abi.OK:
+			return int64(status)
 		case o.sent || slices.Contains(handles[:i], n):
 			return int64(abi.Invalid)
 		}
 	}
 	answered := int64(0)
 	for _, n := range handles {
-		if o := c.handle(n); c.send(o) {
+		if c.send(c.sent[n-1]) {
 			answered++
 		}
 	}
@@ -194,14 +220,11 @@ func (c *call) send(o *outbound) (answered bool) {
 
 // sentCall returns a call that was sent.
 func (c *call) sentCall(handle uint32) (*outbound, abi.Status) {
-	o := c.handle(handle)
-	switch {
-	case o == nil:
-		return nil, abi.NotFound
-	case !o.sent:
+	o, status := c.open(handle)
+	if status == abi.OK && !o.sent {
 		return nil, abi.Invalid
 	}
-	return o, abi.OK
+	return o, status
 }
 
 func (c *call) HTTPHead(handle uint32, buf []byte) int64 {
@@ -226,9 +249,9 @@ func (c *call) HTTPRead(handle uint32, buf []byte) int64 {
 }
 
 func (c *call) HTTPClose(handle uint32) int64 {
-	if c.handle(handle) == nil {
-		return int64(abi.NotFound)
+	_, status := c.open(handle)
+	if status == abi.OK {
+		c.sent[handle-1] = nil
 	}
-	c.sent[handle-1] = nil
-	return 0
+	return int64(status)
 }

@@ -74,17 +74,17 @@ type Host struct {
 	BeforeCommit func(attempt int)
 
 	upstreams map[string]http.Handler
-	handler   sdk.Handler
-	between   atomic.Bool // BeforeCommit runs
+	serve     func(*call) int32 // runs the handler against the call
+	between   atomic.Bool       // BeforeCommit runs
 }
 
 // New returns a host for a plugin whose handler is h.
 func New(h sdk.Handler) *Host {
 	host := &Host{
-		Config:  make(map[string]string),
-		Now:     time.Date(2030, time.January, 1, 12, 0, 0, 0, time.UTC),
-		Random:  rand.Reader,
-		handler: h,
+		Config: make(map[string]string),
+		Now:    time.Date(2030, time.January, 1, 12, 0, 0, 0, time.UTC),
+		Random: rand.Reader,
+		serve:  func(*call) int32 { return sdk.Serve(h) },
 	}
 	host.Store = &Store{
 		now:     func() time.Time { return host.Now },
@@ -255,7 +255,7 @@ func (h *Host) attempt(head abi.RequestHead, body []byte) (result *Result, again
 	c := &call{host: h, head: head, body: body, tx: h.Store.begin()}
 	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
 	var code int32
-	hostcall.Run(c, func() { code = sdk.Serve(h.handler) })
+	hostcall.Run(c, func() { code = h.serve(c) })
 	h.beforeCommit(int(head.Attempt))
 	switch {
 	case code != 0:

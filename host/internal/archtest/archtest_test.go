@@ -217,10 +217,17 @@ func TestGuestSideImportsNothingOfTheHost(t *testing.T) {
 	}
 }
 
+// abiTests reads the call scripts of abi/testdata for tests of host and sdk, which
+// share no other package. It needs encoding/json, so that no guest may have it.
+const abiTests = "abi/abitest"
+
 func TestABIStaysSmall(t *testing.T) {
 	_, pkgs := load(t)
 	for dir, p := range pkgs {
-		if !under(dir, "abi") {
+		if p.imports[module+"/"+abiTests] {
+			t.Errorf("%s imports %s outside a test", dir, abiTests)
+		}
+		if !under(dir, "abi") || dir == abiTests {
 			continue
 		}
 		for imp := range p.imports {

@@ -64,7 +64,7 @@ func addTree(archive *txtar.Archive, root fs.FS, top string) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && entry.Name() == "testdata":
+		case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() == "abitest"): // for tests of our own
 			return filepath.SkipDir
 		case entry.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go"):
 			return nil
