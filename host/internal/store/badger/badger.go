@@ -6,7 +6,6 @@
 package badger
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -250,55 +249,6 @@ func start(cfg Config, db *badger.DB, g *guard, h *halt) (_ *Store, err error) {
 	go c.run()
 	s.janitor.start(s, cfg.SweepEvery, unswept)
 	return s, nil
-}
-
-// checkFormat writes the format record of a new store, or checks that of an
-// old one, and reads the store's id.
-func (s *Store) checkFormat() error {
-	revision := s.db.MaxVersion()
-	if revision > 0 {
-		if err := s.get(formatKey, checkFormatRecord); err != nil {
-			return err
-		}
-		err := s.get(idKey, func(id []byte) error {
-			s.id = bytes.Clone(id)
-			return nil
-		})
-		if !errors.Is(err, badger.ErrKeyNotFound) {
-			return err
-		}
-	}
-	txn := s.db.NewTransactionAt(revision, true) // of an old store without an id, too
-	defer txn.Discard()
-	s.id = newID()
-	err := firstError(txn.Set(formatKey, encodeFormat(Format)), txn.Set(idKey, s.id), txn.CommitAt(revision+1, nil))
-	if err != nil {
-		return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
-	}
-	return nil
-}
-
-// get reads a record of the store's own.
-func (s *Store) get(key []byte, read func([]byte) error) error {
-	begun := beginRead()
-	txn := s.latest()
-	defer txn.Discard()
-	item, err := txn.Get(key)
-	if err = begun.failed(err); err != nil {
-		return fault.Wrap(fault.Invalid, "open store", "the data directory is damaged, or holds a Badger database that is not a store of this program", err)
-	}
-	return item.Value(read)
-}
-
-func checkFormatRecord(b []byte) error {
-	have, ok := decodeFormat(b)
-	switch {
-	case !ok || have == 0:
-		return fault.New(fault.Invalid, "open store", "the format record is malformed; the data directory is damaged")
-	case have > Format:
-		return fault.New(fault.Invalid, "open store", fmt.Sprintf("the data directory has format %d, this program knows formats up to %d; use a newer version of the program", have, Format))
-	}
-	return nil
 }
 
 // latest returns a transaction that reads the newest version of everything.

@@ -11,9 +11,9 @@ import (
 
 // Format is the number of the layout on disk. An older binary refuses a folder
 // of a newer format.
-const Format = 1
+const Format = 2
 
-// The layout, format 1. Every key starts with a kind byte; spaces and
+// The layout, format 2. Every key starts with a kind byte; spaces and
 // times in keys are 8 bytes big-endian, so that they sort; numbers in values
 // are little-endian.
 //
@@ -27,13 +27,13 @@ const Format = 1
 //	11 space hash             the end of a record longer than maxInline
 //
 // In kinds 04, 10 and 11 the highest byte of the space is the area (store.Area).
+// Format 1 had the areas 00 and 80 only (upgrade).
 //
 // A hash is SHA-256(key)[:16]; it bounds what a write with a long key takes in a
 // batch. A record is a flag byte, 8 bytes of expiry (Unix ms) if flag 1 is set, and
 // the data. Flag 2 says that the record goes on under kind 11: Badger puts
 // values of 1 MiB and more into its value log, whose sync errors it only logs
 // (value.go, write); so no value gets that long, and the value log stays empty.
-
 const (
 	kindMeta    = 0x01
 	kindUsage   = 0x02

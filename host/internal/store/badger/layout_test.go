@@ -36,11 +36,34 @@ func TestLayout(t *testing.T) {
 		"record":   []byte("\x00data"),
 		"expiring": []byte("\x01\x02\x01\x00\x00\x00\x00\x00\x00data"),
 		"usage":    []byte("\x01\x00\x00\x00\x00\x00\x00\x00\x03\x02\x00\x00\x00\x00\x00\x00"),
-		"format":   []byte("\x01\x00\x00\x00"),
+		"format":   []byte("\x02\x00\x00\x00"),
 		"where":    []byte("\x01format"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("layout (-want +got):\n%s", diff)
+	}
+}
+
+// TestAreas pins the numbers of the areas: they are on disk.
+func TestAreas(t *testing.T) {
+	want := map[store.Area]byte{
+		store.AreaKV: 0x00, store.AreaRecords: 0x80, store.AreaQueue: 0x81, store.AreaCron: 0x82,
+		store.AreaTopics: 0x83, store.AreaSQL: 0x84, store.AreaBlobs: 0x85,
+	}
+	for _, a := range store.Areas() {
+		key := spaceKey(kindData, store.Space(0x0102).In(a), []byte("k"))
+		if number, ok := want[a]; !ok || !a.Known() || key[1] != number || string(key[2:]) != "\x00\x00\x00\x00\x00\x01\x02k" {
+			t.Errorf("area %#x has the key %x", a, key)
+		}
+		delete(want, a)
+	}
+	if len(want) > 0 {
+		t.Errorf("not listed: %v", want)
+	}
+	for _, a := range []store.Area{0x01, 0x7f, 0x86, 0xff} {
+		if a.Known() {
+			t.Errorf("area %#x is known", a)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/dgraph-io/badger/v4/y"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
 )
 
@@ -99,12 +100,14 @@ func wellFormed(key []byte, v y.ValueStruct) bool {
 	case key[0] == kindDropped && ok:
 		ok = len(v.Value) == 1
 	case key[0] == kindExpiry:
-		_, _, ok = parseExpiryKey(key)
+		var space store.Space
+		_, space, ok = parseExpiryKey(key)
+		ok = ok && space.Area().Known()
 	case key[0] == kindData && ok:
 		_, _, err := decodeRecord(v.Value)
-		ok = err == nil
+		ok = err == nil && spaceOf(key).Area().Known()
 	case key[0] == kindTail:
-		ok = len(key) == tailSize
+		ok = len(key) == tailSize && spaceOf(key).Area().Known()
 	default:
 		ok = false
 	}
