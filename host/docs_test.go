@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -108,7 +108,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 
 func TestOperatingStatesAreTheCode(t *testing.T) {
 	table := operating(t)
-	for _, state := range []string{deploy.StateServing, deploy.StateAsleep, deploy.StateFailed, deploy.StateStopped, deploy.StateDeleted} {
+	for _, state := range []string{adminapi.StateServing, adminapi.StateAsleep, adminapi.StateFailed, adminapi.StateStopped, adminapi.StateDeleted} {
 		if len(table[state]) != 1 {
 			t.Errorf("OPERATING.md does not say what the state %q means", state)
 		}

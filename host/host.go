@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/server/admin"
@@ -38,6 +39,7 @@ type Host struct {
 	pipeline *prepare.Pipeline
 	engine   engine.Engine
 	deployer *deploy.Deployer
+	operator *operate.Operator
 	public   *public.Public
 	admin    *admin.Admin
 
@@ -94,6 +96,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		SleepAfter: h.cfg.SleepAfter,
 		Purged:     func() { h.sweep(reg) },
 	})
+	h.operator = operate.New(h.store, reg, h.deployer, time.Now)
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (h *Host) listen() (err error) {
 		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
 	})
 	h.admin = admin.New(admin.Config{
-		Deployer: h.deployer, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
+		Deployer: h.deployer, Operator: h.operator, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
 		Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})
 	return nil

@@ -53,10 +53,11 @@ registry          -> store manifest
 auth              -> registry
 dispatch          -> engine
 deploy            -> registry router dispatch
-server/wire       -> limit field
+operate           -> deploy adminapi
+server/wire       -> limit field adminapi
 server/servertest -> fault
 server/public     -> server/wire deploy
-server/admin      -> server/wire deploy
+server/admin      -> server/wire operate
 adminapi          ->
 client            -> plugin adminapi
 .                 -> server/public server/admin auth prepare store/badger engine/native engine/extism

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/router"
@@ -103,6 +104,17 @@ func resolve(p plugin.Plugin, r recalled) (config map[string]string, waiting []s
 	return config, waiting
 }
 
+// Waits says what keeps a version from being activated, each with what to do;
+// nothing when it can be.
+func Waits(p plugin.Plugin, v plugin.Version, m *manifest.Manifest) []string {
+	next, err := registry.Change{Version: v.Number, Mount: v.Mount}.Next(p)
+	if err != nil {
+		return []string{fault.MessageOf(err)}
+	}
+	_, waiting := resolve(next, recalled{version: v, manifest: m})
+	return waiting
+}
+
 // activation returns the command that activates a version.
 func activation(p plugin.Plugin, r recalled) string {
 	command := fmt.Sprintf("wasmoor activate %s %d", p.Name, r.version.Number)
@@ -157,10 +169,11 @@ func (d *Deployer) UnsetCORS(ctx context.Context, name, by string) (Outcome, err
 // goes on under another record.
 func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Change) (Outcome, error) {
 	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+		if _, err := p.Policy(); c.NoCORS && err != nil {
+			return Outcome{}, err
+		}
 		l := d.state.Load().live[name]
 		switch {
-		case c.NoCORS && p.CORS == nil:
-			return Outcome{}, noCORS(name)
 		case p.Active == 0:
 			return d.keepSettings(ctx, name, c)
 		case l == nil || l.failure != nil:
@@ -291,13 +304,4 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 		d.cfg.Purged()
 	}
 	return nil
-}
-
-// plugin returns a plugin that is not deleted.
-func (d *Deployer) plugin(ctx context.Context, name string) (plugin.Plugin, error) {
-	p, err := d.cfg.Registry.Plugin(ctx, name)
-	if err == nil && p.Deleted {
-		return p, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q is deleted; deploy it again, or purge its data with: wasmoor delete %s --purge", name, name))
-	}
-	return p, err
 }

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,7 +41,7 @@ func TestCORS(t *testing.T) {
 	serves(nil)
 	_, err := p.UnsetCORS(t.Context(), "demo", "me")
 	code("unset what is not set", err, fault.NotFound)
-	_, err = p.Deployer.CORS(t.Context(), "demo")
+	_, err = p.Operator.CORS(t.Context(), "demo")
 	code("show what is not set", err, fault.NotFound)
 	_, err = p.SetCORS(t.Context(), "demo", plugin.CORS{}, "me")
 	code("set a policy without origins", err, fault.Invalid)
@@ -73,7 +74,7 @@ func TestCORSBeforeTheFirstDeployment(t *testing.T) {
 	if err != nil || out.Activated || len(out.Waiting) == 0 {
 		t.Fatalf("set: %+v, %v; want what it waits for", out, err)
 	}
-	if got, err := p.Deployer.CORS(t.Context(), "demo"); err != nil || !got.Everyone() {
+	if got, err := p.Operator.CORS(t.Context(), "demo"); err != nil || !slices.Equal(got.Origins, []string{"*"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

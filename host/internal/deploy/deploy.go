@@ -164,7 +164,7 @@ func (d *Deployer) changing(ctx context.Context, name string, change func(plugin
 		return Outcome{}, err
 	}
 	defer unlock()
-	p, err := d.plugin(ctx, name)
+	p, err := d.cfg.Registry.Installed(ctx, name)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -28,10 +30,13 @@ import (
 // platform is a Deployer on a real store and a real engine.
 type platform struct {
 	*deploy.Deployer
+	*operate.Operator
 	t      *testing.T
 	dir    string
 	store  *badger.Store
 	engine engine.Engine
+
+	registry *registry.Registry
 }
 
 func start(t *testing.T) *platform {
@@ -49,14 +54,14 @@ func (p *platform) open() {
 	if p.store, err = badger.Open(badger.Config{Dir: filepath.Join(p.dir, "store"), Reserve: -1}); err != nil {
 		p.t.Fatal(err)
 	}
-	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now)
-	if err != nil {
+	if p.registry, err = registry.Open(ctx, p.store, p.modules(), time.Now); err != nil {
 		p.t.Fatal(err)
 	}
 	p.engine = engine.InProcess(native.New(native.Config{}))
 	p.Deployer = deploy.New(deploy.Config{
-		Store: p.store, Registry: reg, Engine: p.engine, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: p.store, Registry: p.registry, Engine: p.engine, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
+	p.Operator = operate.New(p.store, p.registry, p.Deployer, time.Now)
 	if err := p.Restore(ctx); err != nil {
 		p.t.Fatal(err)
 	}
@@ -167,7 +172,7 @@ func TestDeploySwapAndBack(t *testing.T) {
 	p.restart()
 	p.want("/demo", "one")
 	s, err := p.Plugin(t.Context(), "demo")
-	if err != nil || s.State != deploy.StateServing || s.Version != 1 || s.Versions != 2 || s.Deployment != 3 {
+	if err != nil || s.State != adminapi.StateServing || s.Version != 1 || s.Versions != 2 || s.Deployment != 3 {
 		t.Errorf("status after the restart: %+v, %v", s, err)
 	}
 }
@@ -360,7 +365,7 @@ func TestADamagedModuleDoesNotStopTheOthers(t *testing.T) {
 	p.want("/good", "good")
 	p.want("/shared/here", "neighbour")
 	p.want("/shared/there", "[unavailable]")
-	if s, err := p.Plugin(t.Context(), "bad"); err != nil || s.State != deploy.StateFailed || s.Error == "" {
+	if s, err := p.Plugin(t.Context(), "bad"); err != nil || s.State != adminapi.StateFailed || s.Error == "" {
 		t.Errorf("status %+v, %v; want failed with a reason", s, err)
 	}
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("new"), "bad", route("/there")...)})
@@ -387,40 +392,11 @@ func TestNoActivate(t *testing.T) {
 		t.Errorf("got %+v", out)
 	}
 	p.want("/demo", "[not_found]")
-	if s, err := p.Plugin(t.Context(), "demo"); err != nil || s.State != deploy.StateStopped {
+	if s, err := p.Plugin(t.Context(), "demo"); err != nil || s.State != adminapi.StateStopped {
 		t.Errorf("status %+v, %v; want stopped", s, err)
 	}
 	if _, err := p.Activate(t.Context(), "demo", 2, false, "me"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("activating a version that does not exist: %v, want not found", err)
-	}
-}
-
-func TestKV(t *testing.T) {
-	p := start(t)
-	ctx := t.Context()
-	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "demo", "[kv]", "keys = 3")})
-	for _, key := range []string{"b", "a", "c"} {
-		if err := p.KVPut(ctx, "demo", []byte(key), []byte(key+key), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.KVPut(ctx, "demo", []byte("d"), nil, 0); fault.CodeOf(err) != fault.Exhausted {
-		t.Errorf("a key over the quota: %v, want exhausted", err)
-	}
-	entries, more, err := p.KVList(ctx, "demo", store.Query{Limit: 2})
-	if err != nil || !more || len(entries) != 2 || string(entries[0].Key) != "a" || entries[1].Size != 2 {
-		t.Errorf("list: %v more %v, %v", entries, more, err)
-	}
-	if got, err := p.KVGet(ctx, "demo", []byte("c")); err != nil || string(got) != "cc" {
-		t.Errorf("get: %q, %v", got, err)
-	}
-	if err := p.KVDelete(ctx, "demo", []byte("c")); err != nil {
-		t.Error(err)
-	}
-	for _, err := range []error{p.KVDelete(ctx, "demo", []byte("c")), p.KVPut(ctx, "nobody", []byte("k"), nil, 0)} {
-		if fault.CodeOf(err) != fault.NotFound {
-			t.Errorf("got %v, want not found", err)
-		}
 	}
 }
 

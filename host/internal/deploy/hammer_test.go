@@ -54,7 +54,7 @@ func TestHammer(t *testing.T) {
 		for range 2 {
 			clients.Go(func() { askOn(t, load, d, name) })
 		}
-		operators.Go(func() { operate(t, d, name) })
+		operators.Go(func() { act(t, d, name) })
 	}
 	operators.Wait()
 	for _, name := range names {
@@ -79,8 +79,8 @@ func deployTwo(t *testing.T, d *deploy.Deployer, name string) {
 	}
 }
 
-// operate makes version 1 the one that serves in the end.
-func operate(t *testing.T, d *deploy.Deployer, name string) {
+// act makes version 1 the one that serves in the end.
+func act(t *testing.T, d *deploy.Deployer, name string) {
 	for i := range 31 {
 		if i == 10 || i == 20 {
 			if err := d.Delete(t.Context(), name, i == 20, "me"); err != nil {

@@ -30,7 +30,7 @@ func TestMemoryIsKeptOnlyByManifestAndGrant(t *testing.T) {
 		p.want("/stateful", want)
 	}
 	for _, name := range []string{"clean", "stateful"} {
-		if s := status(t, p.Deployer, name); s.Idle != 1 || s.Fresh != "" || s.Stateful != (name == "stateful") {
+		if s := p.status(t, p.Deployer, name); s.Idle != 1 || s.Fresh != "" || s.Stateful != (name == "stateful") {
 			t.Errorf("after requests one after the other: %+v, want one instance that serves them all", s)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
@@ -55,7 +56,7 @@ func TestRestoreWithCollidingRoutes(t *testing.T) {
 	p.want("/a", "a") // the older one
 	p.want("/other", "other")
 	s, err := p.Plugin(t.Context(), "b")
-	if err != nil || s.State != deploy.StateFailed || !strings.Contains(s.Error, `plugin "a"`) {
+	if err != nil || s.State != adminapi.StateFailed || !strings.Contains(s.Error, `plugin "a"`) {
 		t.Errorf("status %+v, %v; want failed, and whose routes it meets", s, err)
 	}
 	if out := p.deploy(deploy.Upload{Mount: "/b", Module: pack(t, enginetest.Version("b"), "b")}); !out.Activated {

@@ -48,7 +48,7 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Limits:  r.manifest.Limits(),
 		KV:      r.manifest.Ask().KV && p.Grant.KV,
 		Space:   store.Space(p.Space),
-		Quota:   quota(p.Grant),
+		Quota:   Quota(p.Grant),
 		Config:  config,
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
 
@@ -117,7 +117,8 @@ func stateful(p plugin.Plugin, m *manifest.Manifest) bool {
 	return m.Ask().Stateful && p.Grant.Stateful
 }
 
-func quota(g plugin.Grant) store.Quota {
+// Quota returns the bounds that a grant puts on a key space.
+func Quota(g plugin.Grant) store.Quota {
 	keys, bytes := g.Quota()
 	return store.Quota{Keys: keys, Bytes: bytes}
 }

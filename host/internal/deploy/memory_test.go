@@ -31,7 +31,7 @@ func TestIdleInstancesMakeRoomForOthers(t *testing.T) {
 	}
 	idle := 0
 	for _, name := range names {
-		idle += status(t, d, name).Idle
+		idle += p.status(t, d, name).Idle
 	}
 	if idle != 2 {
 		t.Errorf("%d idle instances, want as many as have room: 2", idle)

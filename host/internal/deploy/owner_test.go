@@ -262,7 +262,8 @@ func TestTheOutboundCacheHoldsOverDeployments(t *testing.T) {
 
 // TestAChangeOfCORSKeepsTheInstances: they have nothing to do with it.
 func TestAChangeOfCORSKeepsTheInstances(t *testing.T) {
-	d, e := start(t).script(func(context.Context, *invoke.Invocation) error { return nil })
+	p := start(t)
+	d, e := p.script(func(context.Context, *invoke.Invocation) error { return nil })
 	upload(t, d)
 	before := e.made.Load()
 	out, err := d.SetCORS(t.Context(), "demo", plugin.CORS{Origins: []string{"*"}}, "me")
@@ -275,7 +276,7 @@ func TestAChangeOfCORSKeepsTheInstances(t *testing.T) {
 	if n := e.made.Load() - before; n != 0 {
 		t.Errorf("it made %d instances, want the one there is to serve", n)
 	}
-	if s := status(t, d, "demo"); s.Deployment != 2 || s.Idle != 1 {
+	if s := p.status(t, d, "demo"); s.Deployment != 2 || s.Idle != 1 {
 		t.Errorf("status %+v, want deployment 2 with the idle instance", s)
 	}
 }

@@ -8,20 +8,23 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 )
 
-// status returns the status of a plugin.
-func status(t *testing.T, d *deploy.Deployer, name string) deploy.Status {
+// status returns the status of a plugin of d, whose data is p's.
+func (p *platform) status(t *testing.T, d *deploy.Deployer, name string) adminapi.Plugin {
 	t.Helper()
-	s, err := d.Plugin(t.Context(), name)
+	s, err := operate.New(p.store, p.registry, d, time.Now).Plugin(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func answer(ctx context.Context, m deploy.Match) (string, error) {
 func TestTheProbeServesTheFirstRequest(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
-	if s := status(t, p.Deployer, "demo"); s.State != deploy.StateServing || s.Idle != 1 || s.Busy != 0 {
+	if s := p.status(t, p.Deployer, "demo"); s.State != adminapi.StateServing || s.Idle != 1 || s.Busy != 0 {
 		t.Errorf("after the deploy: %+v, want it to have an idle instance", s)
 	}
 	p.want("/demo", "one")
@@ -59,14 +62,14 @@ func TestDeploymentsSleepUntilTheirFirstRequest(t *testing.T) {
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("other"), "other")})
 	p.restart()
-	if s := status(t, p.Deployer, "demo"); s.State != deploy.StateAsleep || s.Version != 1 || s.Idle != 0 {
+	if s := p.status(t, p.Deployer, "demo"); s.State != adminapi.StateAsleep || s.Version != 1 || s.Idle != 0 {
 		t.Errorf("after the restart: %+v, want it asleep", s)
 	}
 	p.want("/demo", "one")
-	if s := status(t, p.Deployer, "demo"); s.State != deploy.StateServing {
+	if s := p.status(t, p.Deployer, "demo"); s.State != adminapi.StateServing {
 		t.Errorf("after a request: %+v, want it to serve", s)
 	}
-	if s := status(t, p.Deployer, "other"); s.State != deploy.StateAsleep {
+	if s := p.status(t, p.Deployer, "other"); s.State != adminapi.StateAsleep {
 		t.Errorf("the other one: %+v, want it asleep", s)
 	}
 }
@@ -165,13 +168,13 @@ func TestAModuleThatIsRefusedAtItsWake(t *testing.T) {
 	if err := d.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := status(t, d, "demo"); s.State != deploy.StateAsleep {
+	if s := p.status(t, d, "demo"); s.State != adminapi.StateAsleep {
 		t.Errorf("nobody has looked yet: %+v, want it asleep", s)
 	}
 	if _, err := ask(t.Context(), d, "/demo"); fault.CodeOf(err) != fault.Unavailable || !errors.Is(err, why) {
 		t.Errorf("a request: %v, want unavailable", err)
 	}
-	if s := status(t, d, "demo"); s.State != deploy.StateFailed || !strings.Contains(s.Error, "locals") {
+	if s := p.status(t, d, "demo"); s.State != adminapi.StateFailed || !strings.Contains(s.Error, "locals") {
 		t.Errorf("after a request: %+v, want it failed, and why", s)
 	}
 }
@@ -186,7 +189,7 @@ func TestAModuleThatComesBack(t *testing.T) {
 	}
 	p.restart()
 	p.want("/demo", "[unavailable]")
-	if s := status(t, p.Deployer, "demo"); s.State != deploy.StateFailed {
+	if s := p.status(t, p.Deployer, "demo"); s.State != adminapi.StateFailed {
 		t.Errorf("without its module: %+v, want it failed", s)
 	}
 	if err := os.Rename(file+".away", file); err != nil {

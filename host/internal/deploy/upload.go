@@ -31,23 +31,23 @@ type Upload struct {
 
 // Outcome says what a change did.
 type Outcome struct {
-	Plugin     string   `json:"plugin"`
-	Mount      string   `json:"mount"` // where the version serves, or would once activated
-	Version    int      `json:"version"`
-	Digest     string   `json:"digest"`
-	Deployment int      `json:"deployment"` // the one that serves; 0 = none
-	Activated  bool     `json:"activated"`
-	Waiting    []string `json:"waiting"` // what keeps it from being activated, each with what to do
-	Routes     []string `json:"routes"`
-	Steps      []Step   `json:"steps"`
-	Notices    []string `json:"notices"` // what requests pay for how the version initialises, each with why and what to do
+	Plugin     string
+	Mount      string // where the version serves, or would once activated
+	Version    int
+	Digest     string
+	Deployment int // the one that serves; 0 = none
+	Activated  bool
+	Waiting    []string // what keeps it from being activated, each with what to do
+	Routes     []string
+	Steps      []Step
+	Notices    []string // what requests pay for how the version initialises, each with why and what to do
 }
 
 // Step is a part of a change and the time it took.
 type Step struct {
-	Name   string  `json:"name"`
-	Millis float64 `json:"millis"`
-	Detail string  `json:"detail,omitempty"` // for a person, e.g. "from cache"
+	Name   string
+	Took   time.Duration
+	Detail string // for a person, e.g. "from cache"
 }
 
 // stopwatch notes the steps of a change and names the one that failed.
@@ -70,7 +70,7 @@ func (w *stopwatch) run(name string, step func() error) error {
 	start := w.clock()
 	w.noted = ""
 	err := step()
-	w.steps = append(w.steps, Step{Name: name, Millis: float64(w.clock().Sub(start).Microseconds()) / 1000, Detail: w.noted})
+	w.steps = append(w.steps, Step{Name: name, Took: w.clock().Sub(start), Detail: w.noted})
 	if err == nil {
 		return nil
 	}

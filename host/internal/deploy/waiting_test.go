@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -65,7 +66,7 @@ func TestVersionsSayWhatTheyWaitFor(t *testing.T) {
 	if err != nil || len(versions) != 3 {
 		t.Fatalf("got %+v, %v", versions, err)
 	}
-	for i, want := range []string{deploy.VersionWaiting, deploy.VersionServing, ""} {
+	for i, want := range []string{adminapi.VersionWaiting, adminapi.VersionServing, ""} {
 		if got := versions[i]; got.Number != 3-i || got.State != want {
 			t.Errorf("version %d is %q, want %q", got.Number, got.State, want)
 		}

@@ -12,12 +12,12 @@ import (
 // CORS says which pages of other origins may read a plugin's answers. Without
 // one, none may, unless the guest says so itself.
 type CORS struct {
-	Origins     []string `json:"origins" doc:"Exact origins, e.g. https://example.org, or * alone"`
-	Methods     []string `json:"methods,omitempty" doc:"Methods a page may use; none = GET, HEAD, POST"`
-	Headers     []string `json:"headers,omitempty" doc:"Request header fields a page may set, or * alone"`
-	Expose      []string `json:"expose,omitempty" doc:"Response header fields a page may read, or * alone"`
-	Credentials bool     `json:"credentials,omitempty" doc:"Whether requests may carry cookies and the like; not with *"`
-	MaxAge      int      `json:"max_age,omitempty" doc:"Seconds a browser may remember a preflight; 0 = its own default"`
+	Origins     []string // exact ones, e.g. https://example.org, or * alone
+	Methods     []string // that a page may use; none = GET, HEAD, POST
+	Headers     []string // request fields a page may set, or * alone
+	Expose      []string // response fields a page may read, or * alone
+	Credentials bool     // whether requests may carry cookies and the like; not with *
+	MaxAge      int      // seconds a browser may remember a preflight; 0 = its own default
 }
 
 // Bounds of a CORS policy: it is compared with, or sent, on every request.
@@ -103,6 +103,15 @@ func badCase(method string) string {
 func defaultPort(origin string) bool {
 	return strings.HasPrefix(origin, "https://") && strings.HasSuffix(origin, ":443") ||
 		strings.HasPrefix(origin, "http://") && strings.HasSuffix(origin, ":80")
+}
+
+// Policy returns the CORS policy of a plugin; NotFound when there is none.
+func (p Plugin) Policy() (*CORS, error) {
+	if p.CORS == nil {
+		return nil, fault.New(fault.NotFound, "", fmt.Sprintf(
+			"plugin %q has no CORS policy; to set one run: wasmoor cors set %s --origin https://example.org", p.Name, p.Name))
+	}
+	return p.CORS, nil
 }
 
 func badCORS(why string) error {

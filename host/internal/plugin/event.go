@@ -21,12 +21,12 @@ const (
 
 // Event says who changed what, when. It never holds the value of a var.
 type Event struct {
-	Number     uint64    `json:"number"` // 1, 2, 3 ... over all plugins
-	Time       time.Time `json:"time"`
-	By         string    `json:"by,omitempty"`
-	Action     Action    `json:"action"`
-	Plugin     string    `json:"plugin"`
-	Version    int       `json:"version,omitempty"`
-	Deployment int       `json:"deployment,omitempty"`
-	Detail     string    `json:"detail,omitempty"`
+	Number     uint64 // 1, 2, 3 ... over all plugins
+	Time       time.Time
+	By         string
+	Action     Action
+	Plugin     string
+	Version    int
+	Deployment int
+	Detail     string
 }

@@ -13,15 +13,15 @@ const (
 
 // Grant is what a plugin may use. The same type says what a manifest asks for.
 type Grant struct {
-	KV      bool  `json:"kv,omitempty"`
-	KVKeys  int64 `json:"kv_keys,omitempty"`  // 0 = DefaultKVKeys
-	KVBytes int64 `json:"kv_bytes,omitempty"` // 0 = DefaultKVBytes
+	KV      bool
+	KVKeys  int64 // 0 = DefaultKVKeys
+	KVBytes int64 // 0 = DefaultKVBytes
 
-	Outbound Origins `json:"outbound,omitempty"` // where it may call out to
+	Outbound Origins // where it may call out to
 
 	// Stateful lets instances keep their memory from one request to the next,
 	// which may be another client's.
-	Stateful bool `json:"stateful,omitempty"`
+	Stateful bool
 }
 
 // Quota returns how many keys, and bytes of keys and values, the key space may

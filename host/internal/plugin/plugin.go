@@ -17,42 +17,42 @@ import (
 // Plugin is a named installation: its own mount, vars, grant and key space. Two
 // plugins share nothing, even if they run the same module.
 type Plugin struct {
-	Name       string            `json:"name"`
-	Mount      Mount             `json:"mount"`
-	Space      uint64            `json:"space"` // id of its key space, never used again
-	Vars       map[string]string `json:"vars,omitempty"`
-	Grant      Grant             `json:"grant"`
-	CORS       *CORS             `json:"cors,omitempty"` // nil = none; not changed once set
-	Deployment int               `json:"deployment"`     // the one that serves; 0 = none
-	Active     int               `json:"active"`         // number of the version that serves; 0 = none
-	Versions   int               `json:"versions"`       // number of the newest version
-	Created    time.Time         `json:"created"`
-	Deleted    bool              `json:"deleted,omitempty"` // its data is kept for a later plugin of this name
+	Name       string
+	Mount      Mount
+	Space      uint64 // id of its key space, never used again
+	Vars       map[string]string
+	Grant      Grant
+	CORS       *CORS // nil = none; not changed once set
+	Deployment int   // the one that serves; 0 = none
+	Active     int   // number of the version that serves; 0 = none
+	Versions   int   // number of the newest version
+	Created    time.Time
+	Deleted    bool // its data is kept for a later plugin of this name
 }
 
 // Version is one upload to a plugin: immutable.
 type Version struct {
-	Number  int       `json:"number"` // 1, 2, 3 ... within its plugin
-	Digest  Digest    `json:"digest"`
-	Size    int64     `json:"size"` // bytes of the module
-	Label   string    `json:"label,omitempty"`
-	By      string    `json:"by,omitempty"`
-	Created time.Time `json:"created"`
-	Ask     Grant     `json:"ask"`             // what its manifest asks for
-	Mount   Mount     `json:"mount,omitempty"` // where its upload wants it to serve; "" = where the plugin is
+	Number  int // 1, 2, 3 ... within its plugin
+	Digest  Digest
+	Size    int64 // bytes of the module
+	Label   string
+	By      string
+	Created time.Time
+	Ask     Grant // what its manifest asks for
+	Mount   Mount // where its upload wants it to serve; "" = where the plugin is
 }
 
 // Deployment says which version of a plugin served: where, with which grant,
 // vars and CORS policy. A change of any of these makes a new one.
 type Deployment struct {
-	Number  int               `json:"number"` // 1, 2, 3 ... within its plugin
-	Version int               `json:"version"`
-	Mount   Mount             `json:"mount"`
-	Grant   Grant             `json:"grant"`
-	Vars    map[string]string `json:"vars,omitempty"`
-	CORS    *CORS             `json:"cors,omitempty"`
-	By      string            `json:"by,omitempty"`
-	Created time.Time         `json:"created"`
+	Number  int // 1, 2, 3 ... within its plugin
+	Version int
+	Mount   Mount
+	Grant   Grant
+	Vars    map[string]string
+	CORS    *CORS
+	By      string
+	Created time.Time
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

@@ -85,6 +85,16 @@ func (r *Registry) Plugin(_ context.Context, name string) (plugin.Plugin, error)
 	return p, err
 }
 
+// Installed is Plugin for one that is not deleted.
+func (r *Registry) Installed(_ context.Context, name string) (plugin.Plugin, error) {
+	var p plugin.Plugin
+	err := r.view(func(tx *records) (err error) {
+		p, err = tx.live(name)
+		return err
+	})
+	return p, err
+}
+
 // view runs read on one snapshot.
 func (r *Registry) view(read func(tx *records) error) error {
 	tx, err := r.begin()

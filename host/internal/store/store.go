@@ -77,8 +77,8 @@ type Snapshot interface {
 
 // Usage is what a key space holds: live keys, and the bytes of keys and values.
 type Usage struct {
-	Keys  int64 `json:"keys"`
-	Bytes int64 `json:"bytes"`
+	Keys  int64
+	Bytes int64
 }
 
 // Quota bounds a key space; 0 = no bound.

@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -23,27 +24,33 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Deployer is what the admin API changes and shows. Safe for concurrent use.
-// Errors are faults; package deploy documents them.
+// Deployer changes what serves. Safe for concurrent use. Errors are faults;
+// package deploy documents them.
 type Deployer interface {
 	Deploy(ctx context.Context, up deploy.Upload) (deploy.Outcome, error)
 	Activate(ctx context.Context, name string, version int, grant bool, by string) (deploy.Outcome, error)
 	Delete(ctx context.Context, name string, purge bool, by string) error
-	Plugins(ctx context.Context) ([]deploy.Status, error)
-	Plugin(ctx context.Context, name string) (deploy.Status, error)
-	Versions(ctx context.Context, name string) ([]deploy.VersionStatus, error)
-	Deployments(ctx context.Context, name string, before int) ([]plugin.Deployment, error)
-	Vars(ctx context.Context, name string) ([]deploy.Var, error)
 	SetVar(ctx context.Context, name, key, value, by string) (deploy.Outcome, error)
 	UnsetVar(ctx context.Context, name, key, by string) (deploy.Outcome, error)
-	CORS(ctx context.Context, name string) (plugin.CORS, error)
 	SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error)
 	UnsetCORS(ctx context.Context, name, by string) (deploy.Outcome, error)
+}
+
+// Operator shows what is installed and how it does, and has the keys of plugins.
+// Lists it returns are not nil. Safe for concurrent use. Errors are faults;
+// package operate documents them.
+type Operator interface {
+	Plugins(ctx context.Context) ([]adminapi.Plugin, error)
+	Plugin(ctx context.Context, name string) (adminapi.Plugin, error)
+	Versions(ctx context.Context, name string) ([]adminapi.Version, error)
+	Deployments(ctx context.Context, name string, before int) ([]adminapi.Deployment, error)
+	Vars(ctx context.Context, name string) ([]adminapi.Var, error)
+	CORS(ctx context.Context, name string) (adminapi.CORS, error)
 	KVGet(ctx context.Context, name string, key []byte) ([]byte, error)
-	KVList(ctx context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error)
+	KVList(ctx context.Context, name string, q store.Query) (adminapi.KeyPage, error)
 	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error
 	KVDelete(ctx context.Context, name string, key []byte) error
-	Audit(ctx context.Context, after uint64, limit int) ([]plugin.Event, error)
+	Audit(ctx context.Context, after uint64, limit int) ([]adminapi.Event, error)
 }
 
 // Token decides who may use the admin API. Check takes the value of the header
@@ -53,10 +60,11 @@ type Token interface {
 	Check(authorization string) error
 }
 
-// Config is what the admin listener works with. Deployer and Token are
-// required.
+// Config is what the admin listener works with. Deployer, Operator
+// and Token are required.
 type Config struct {
 	Deployer Deployer
+	Operator Operator
 	Token    Token
 	Conns    wire.Conns
 	// Health is asked by /readyz and shown in the status, in order.

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -28,7 +29,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// recorder is a Deployer that notes its last call and answers with err.
+// recorder is a Deployer and an Operator that notes its last call and answers with err.
 type recorder struct {
 	call string
 	err  error
@@ -53,22 +54,24 @@ func (r *recorder) Delete(_ context.Context, name string, purge bool, by string)
 	return r.note("delete %s %v by %s", name, purge, by)
 }
 
-func (r *recorder) Plugins(context.Context) ([]deploy.Status, error) { return nil, r.note("plugins") }
-
-func (r *recorder) Plugin(_ context.Context, name string) (deploy.Status, error) {
-	return deploy.Status{Name: name, State: deploy.StateServing, Usage: store.Usage{Keys: 1, Bytes: 2}}, r.note("plugin %s", name)
+func (r *recorder) Plugins(context.Context) ([]adminapi.Plugin, error) {
+	return []adminapi.Plugin{}, r.note("plugins")
 }
 
-func (r *recorder) Versions(_ context.Context, name string) ([]deploy.VersionStatus, error) {
-	return nil, r.note("versions %s", name)
+func (r *recorder) Plugin(_ context.Context, name string) (adminapi.Plugin, error) {
+	return adminapi.Plugin{Name: name, State: adminapi.StateServing, Routes: []string{}, Usage: adminapi.Usage{Keys: 1, Bytes: 2}}, r.note("plugin %s", name)
 }
 
-func (r *recorder) Deployments(_ context.Context, name string, before int) ([]plugin.Deployment, error) {
-	return nil, r.note("deployments %s before %d", name, before)
+func (r *recorder) Versions(_ context.Context, name string) ([]adminapi.Version, error) {
+	return []adminapi.Version{}, r.note("versions %s", name)
 }
 
-func (r *recorder) Vars(_ context.Context, name string) ([]deploy.Var, error) {
-	return nil, r.note("vars %s", name)
+func (r *recorder) Deployments(_ context.Context, name string, before int) ([]adminapi.Deployment, error) {
+	return []adminapi.Deployment{}, r.note("deployments %s before %d", name, before)
+}
+
+func (r *recorder) Vars(_ context.Context, name string) ([]adminapi.Var, error) {
+	return []adminapi.Var{}, r.note("vars %s", name)
 }
 
 func (r *recorder) SetVar(_ context.Context, name, key, value, by string) (deploy.Outcome, error) {
@@ -79,8 +82,8 @@ func (r *recorder) UnsetVar(_ context.Context, name, key, by string) (deploy.Out
 	return anOutcome, r.note("unset %s %s by %s", name, key, by)
 }
 
-func (r *recorder) CORS(_ context.Context, name string) (plugin.CORS, error) {
-	return plugin.CORS{Origins: []string{"*"}}, r.note("cors %s", name)
+func (r *recorder) CORS(_ context.Context, name string) (adminapi.CORS, error) {
+	return adminapi.CORS{Origins: []string{"*"}}, r.note("cors %s", name)
 }
 
 func (r *recorder) SetCORS(_ context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error) {
@@ -95,8 +98,8 @@ func (r *recorder) KVGet(_ context.Context, name string, key []byte) ([]byte, er
 	return []byte("\xffvalue"), r.note("get %s %q", name, key)
 }
 
-func (r *recorder) KVList(_ context.Context, name string, q store.Query) ([]deploy.KVEntry, bool, error) {
-	return []deploy.KVEntry{{Key: []byte("a"), Size: 3}, {Key: []byte{0xff}}}, true,
+func (r *recorder) KVList(_ context.Context, name string, q store.Query) (adminapi.KeyPage, error) {
+	return adminapi.KeyPage{Entries: []adminapi.KeyEntry{{Key: adminapi.KeyOf([]byte("a")), Size: 3}, {Key: adminapi.KeyOf([]byte{0xff})}}, More: true},
 		r.note("list %s prefix=%q after=%q limit=%d reverse=%v", name, q.Prefix, q.After, q.Limit, q.Reverse)
 }
 
@@ -108,8 +111,8 @@ func (r *recorder) KVDelete(_ context.Context, name string, key []byte) error {
 	return r.note("delete %s %q", name, key)
 }
 
-func (r *recorder) Audit(_ context.Context, after uint64, limit int) ([]plugin.Event, error) {
-	return []plugin.Event{{Number: after + 1, Action: plugin.ActionDelete, Plugin: "shop", By: "ann"}}, r.note("audit after=%d limit=%d", after, limit)
+func (r *recorder) Audit(_ context.Context, after uint64, limit int) ([]adminapi.Event, error) {
+	return []adminapi.Event{{Number: after + 1, Action: "delete", Plugin: "shop", By: "ann"}}, r.note("audit after=%d limit=%d", after, limit)
 }
 
 // theToken lets in who says "Bearer right".
@@ -127,9 +130,15 @@ const secret = "s3cret /etc/passwd goroutine 7"
 
 const right = "Authorization: Bearer right"
 
-func adminFor(t *testing.T, d Deployer, change ...func(*Config)) string {
+// backend is all that the API stands on.
+type backend interface {
+	Deployer
+	Operator
+}
+
+func adminFor(t *testing.T, d backend, change ...func(*Config)) string {
 	t.Helper()
-	cfg := Config{Deployer: d, Token: theToken{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
+	cfg := Config{Deployer: d, Operator: d, Token: theToken{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -153,7 +162,7 @@ func TestAdminAPI(t *testing.T) {
 		call, want         string
 	}{
 		{"GET", "/v1/plugins", "", 200, "plugins", "[]"},
-		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":"","state":"serving","version":0,"versions":0,"deployment":0,"routes":null,"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"in_flight":0,"idle":0,"busy":0}`},
+		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":"","state":"serving","version":0,"versions":0,"deployment":0,"routes":[],"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"in_flight":0,"idle":0,"busy":0}`},
 		{"DELETE", "/v1/plugins/shop", "", 204, "delete shop false by admin", ""},
 		{"DELETE", "/v1/plugins/shop?purge=true", "", 204, "delete shop true by admin", ""},
 		{"GET", "/v1/plugins/shop/versions", "", 200, "versions shop", "[]"},
@@ -207,7 +216,7 @@ func TestAdminStatus(t *testing.T) {
 		c.Health = []wire.Check{{Name: "store", Healthy: func() error { return errors.New(secret) }}}
 	})
 	got := servertest.RoundTrip(t, addr, servertest.Local("GET", "/v1/status", "", right))
-	var s serverStatus
+	var s adminapi.Status
 	if err := json.Unmarshal([]byte(got.Text), &s); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +224,7 @@ func TestAdminStatus(t *testing.T) {
 		t.Errorf("go %q, uptime %d", s.Go, s.UptimeSeconds)
 	}
 	s.Go, s.UptimeSeconds = "", 0
-	want := serverStatus{Version: "v1.2.3", Public: publicStatusOf{URL: "http://127.0.0.1:8080", Address: "127.0.0.1:8080"}}
+	want := adminapi.Status{Version: "v1.2.3", Public: adminapi.Listener{URL: "http://127.0.0.1:8080", Address: "127.0.0.1:8080"}}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
@@ -248,7 +257,7 @@ func TestAdminRefusals(t *testing.T) {
 		{"PUT", "/v1/plugins/shop/vars/a", "\xff", 400, fault.Invalid},
 		{"PUT", "/v1/plugins/shop/cors", `{}`, 422, fault.Invalid},
 		{"PUT", "/v1/plugins/shop/cors", `{"origins":["*"],"more":1}`, 422, fault.Invalid},
-		{"PUT", "/v1/plugins/shop/vars/a", strings.Repeat("a", maxVar+1), 413, fault.TooLarge},
+		{"PUT", "/v1/plugins/shop/vars/a", strings.Repeat("a", adminapi.MaxVar+1), 413, fault.TooLarge},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a", strings.Repeat("a", store.MaxValue+1), 413, fault.TooLarge},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=-1s", "", 400, fault.Invalid},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=soon", "", 400, fault.Invalid},
@@ -303,9 +312,9 @@ func TestAdminFaults(t *testing.T) {
 	}
 }
 
-type panicking struct{ Deployer }
+type panicking struct{ backend }
 
-func (panicking) Plugins(context.Context) ([]deploy.Status, error) { panic(secret) }
+func (panicking) Plugins(context.Context) ([]adminapi.Plugin, error) { panic(secret) }
 
 func TestAdminPanicIsContained(t *testing.T) {
 	addr := adminFor(t, panicking{})
@@ -368,7 +377,7 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 }
 
 func TestAdminDrains(t *testing.T) {
-	a := New(Config{Deployer: &recorder{}, Token: theToken{}})
+	a := New(Config{Deployer: &recorder{}, Operator: &recorder{}, Token: theToken{}})
 	addr := servertest.Listen(t, a)
 	want := func(path string, status int) {
 		t.Helper()
@@ -590,6 +599,6 @@ func TestRefusedPathEndsConnection(t *testing.T) {
 
 func TestAcceptGoesOn(t *testing.T) {
 	servertest.AcceptGoesOn(t, "admin", func(log *slog.Logger) servertest.Listener {
-		return New(Config{Deployer: &recorder{}, Token: theToken{}, Log: log})
+		return New(Config{Deployer: &recorder{}, Operator: &recorder{}, Token: theToken{}, Log: log})
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
@@ -82,8 +83,8 @@ func describe(api huma.API) []byte {
 func route[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	op.Responses = map[string]*huma.Response{"default": {
 		Description: "Error",
-		Content: map[string]*huma.MediaType{wire.ProblemType: {
-			Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Problem](), true, "Problem"),
+		Content: map[string]*huma.MediaType{adminapi.TypeProblem: {
+			Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Problem](), true, "Problem"),
 		}},
 	}}
 	answer := func(ctx context.Context, in *I) (*O, error) {
@@ -128,7 +129,7 @@ type problem struct{ wire.Problem }
 
 func (p *problem) Error() string             { return p.Detail }
 func (p *problem) GetStatus() int            { return p.Status }
-func (p *problem) ContentType(string) string { return wire.ProblemType }
+func (p *problem) ContentType(string) string { return adminapi.TypeProblem }
 
 // refusalError makes a refusal what a handler returns.
 type refusalError struct{ *wire.Refusal }
@@ -144,13 +145,13 @@ func ownErrors(ctx huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	p := &problem{wire.NewProblem(m.Status, codeOfStatus(m.Status), m.Detail, adminCallOf(ctx.Context()).id)}
-	if p.Code == fault.Internal {
+	if p.Code == string(fault.Internal) {
 		p.Detail = wire.DetailInternal
 		return p, nil
 	}
 	for _, e := range m.Errors {
 		if e != nil {
-			p.Errors = append(p.Errors, wire.ProblemField{Message: e.Message, Location: e.Location})
+			p.Errors = append(p.Errors, adminapi.ProblemField{Message: e.Message, Location: e.Location})
 		}
 	}
 	return p, nil
@@ -199,11 +200,11 @@ func withBody(op huma.Operation, mediaType, description string) huma.Operation {
 	return op
 }
 
-// named is the input of a route about one plugin. The others repeat its field:
-// huma does not look into embedded types that are not exported.
-type named struct {
-	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
-}
+// output is the answer of a route.
+type output[T any] struct{ Body T }
+
+// show answers with what was asked for.
+func show[T any](body T, err error) (*output[T], error) { return &output[T]{body}, err }
 
 // list makes an absent list an empty one, as JSON shows it.
 func list[T any](items []T) []T {

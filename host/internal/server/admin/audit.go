@@ -3,17 +3,9 @@ package admin
 import (
 	"context"
 
-	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 )
 
-type auditInput struct {
-	After uint64 `query:"after" doc:"Only events behind this number"`
-	Limit int    `query:"limit" minimum:"0" maximum:"1000" doc:"At most so many events; 0 = 1000"`
-}
-
-type auditOutput struct{ Body []plugin.Event }
-
-func (a *Admin) audit(ctx context.Context, in *auditInput) (*auditOutput, error) {
-	events, err := a.cfg.Deployer.Audit(ctx, in.After, in.Limit)
-	return &auditOutput{list(events)}, err
+func (a *Admin) audit(ctx context.Context, in *adminapi.EventsQuery) (*output[[]adminapi.Event], error) {
+	return show(a.cfg.Operator.Audit(ctx, in.After, in.Limit))
 }

@@ -5,37 +5,25 @@ import (
 	"net/url"
 	"unicode/utf8"
 
-	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// maxVar bounds the value of a var, in bytes.
-const maxVar = 64 << 10
-
-type varsOutput struct{ Body []deploy.Var }
-
-type varInput struct {
-	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
-	Var  string `path:"var" doc:"Name of the var" example:"api_key"`
-}
-
 type setVarInput struct {
 	rawBody
-	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
-	Var  string `path:"var" doc:"Name of the var" example:"api_key"`
+	adminapi.VarRef
 }
 
-func (a *Admin) vars(ctx context.Context, in *named) (*varsOutput, error) {
-	vars, err := a.cfg.Deployer.Vars(ctx, in.Name)
-	return &varsOutput{list(vars)}, err
+func (a *Admin) vars(ctx context.Context, in *adminapi.PluginRef) (*output[[]adminapi.Var], error) {
+	return show(a.cfg.Operator.Vars(ctx, in.Name))
 }
 
-func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*outcomeOutput, error) {
+func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.Outcome], error) {
 	name, err := unescape(in.Var)
 	if err != nil {
 		return nil, err
 	}
-	value, err := in.read(maxVar)
+	value, err := in.read(adminapi.MaxVar)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +33,7 @@ func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*outcomeOutput, er
 	return outcome(a.cfg.Deployer.SetVar(ctx, in.Name, name, string(value), by))
 }
 
-func (a *Admin) unsetVar(ctx context.Context, in *varInput) (*outcomeOutput, error) {
+func (a *Admin) unsetVar(ctx context.Context, in *adminapi.VarRef) (*output[adminapi.Outcome], error) {
 	name, err := unescape(in.Var)
 	if err != nil {
 		return nil, err

@@ -4,37 +4,35 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
-type versionsOutput struct{ Body []deploy.VersionStatus }
-
-// outcomeOutput answers every change of what serves.
-type outcomeOutput struct{ Body deploy.Outcome }
-
-func outcome(o deploy.Outcome, err error) (*outcomeOutput, error) {
-	o.Waiting, o.Routes, o.Steps, o.Notices = list(o.Waiting), list(o.Routes), list(o.Steps), list(o.Notices)
-	return &outcomeOutput{o}, err
-}
-
 type uploadInput struct {
-	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
 	rawBody
-	Mount    string `query:"mount" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
-	Label    string `query:"label" doc:"A name for the version, for people" maxLength:"128"`
-	Grant    bool   `query:"grant" doc:"Grant what the manifest asks for"`
-	Activate bool   `query:"activate" default:"true" doc:"Let it serve; false keeps it for later"`
+	adminapi.Upload
 }
 
-func (a *Admin) versions(ctx context.Context, in *named) (*versionsOutput, error) {
-	versions, err := a.cfg.Deployer.Versions(ctx, in.Name)
-	return &versionsOutput{list(versions)}, err
+// outcome answers a change of what serves.
+func outcome(o deploy.Outcome, err error) (*output[adminapi.Outcome], error) {
+	steps := make([]adminapi.Step, len(o.Steps))
+	for i, s := range o.Steps {
+		steps[i] = adminapi.Step{Name: s.Name, Millis: float64(s.Took.Microseconds()) / 1000, Detail: s.Detail}
+	}
+	return show(adminapi.Outcome{
+		Plugin: o.Plugin, Mount: o.Mount, Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
+		Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
+	}, err)
 }
 
-func (a *Admin) upload(ctx context.Context, in *uploadInput) (*outcomeOutput, error) {
+func (a *Admin) versions(ctx context.Context, in *adminapi.PluginRef) (*output[[]adminapi.Version], error) {
+	return show(a.cfg.Operator.Versions(ctx, in.Name))
+}
+
+func (a *Admin) upload(ctx context.Context, in *uploadInput) (*output[adminapi.Outcome], error) {
 	module, err := in.read(limit.Module)
 	if err != nil {
 		return nil, err

@@ -8,30 +8,12 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// ProblemType is the media type of every error the host makes (RFC 9457).
-const ProblemType = "application/problem+json"
-
-// Problem is the body of an error response. Type is fixed for a code, so that a
-// client can branch on it; Detail is for a person.
-type Problem struct {
-	Type      string         `json:"type" doc:"urn:wasmoor: and the code" example:"urn:wasmoor:not_found"`
-	Title     string         `json:"title" doc:"The meaning of the status"`
-	Status    int            `json:"status" doc:"The HTTP status"`
-	Code      fault.Code     `json:"code" doc:"What kind of failure it is" example:"not_found"`
-	Detail    string         `json:"detail" doc:"What happened and what to do, for a person"`
-	RequestID string         `json:"request_id" doc:"Names the request in the server's log"`
-	Effects   string         `json:"effects,omitempty" doc:"What became of a handler's writes: none, committed or unknown"`
-	Errors    []ProblemField `json:"errors,omitempty" doc:"Which parts of the request are wrong"`
-}
-
-// ProblemField says what is wrong with one part of a request.
-type ProblemField struct {
-	Message  string `json:"message" doc:"What is wrong"`
-	Location string `json:"location,omitempty" doc:"Where, e.g. query.limit"`
-}
+// Problem is the body of an error response.
+type Problem adminapi.Problem
 
 // NewProblem returns the Problem of a response with the status.
 func NewProblem(status int, code fault.Code, detail, requestID string) Problem {
@@ -39,7 +21,7 @@ func NewProblem(status int, code fault.Code, detail, requestID string) Problem {
 		Type:      "urn:wasmoor:" + string(code),
 		Title:     http.StatusText(status),
 		Status:    status,
-		Code:      code,
+		Code:      string(code),
 		Detail:    detail,
 		RequestID: requestID,
 	}
@@ -57,7 +39,7 @@ func (p Problem) encode() []byte {
 func (p Problem) Write(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Reset()
 	ctx.Response.SetStatusCode(p.Status)
-	ctx.Response.Header.SetContentType(ProblemType)
+	ctx.Response.Header.SetContentType(adminapi.TypeProblem)
 	ctx.Response.Header.Set("X-Request-Id", p.RequestID)
 	ctx.Response.Header.Set("Cache-Control", "no-store")
 	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
@@ -68,7 +50,7 @@ func (p Problem) Write(ctx *fasthttp.RequestCtx) {
 func (r *Refusal) response(id string) []byte {
 	body := r.Problem(id).encode()
 	b := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Request-Id: %s\r\n",
-		r.Status, http.StatusText(r.Status), time.Now().UTC().Format(http.TimeFormat), ProblemType, len(body), id)
+		r.Status, http.StatusText(r.Status), time.Now().UTC().Format(http.TimeFormat), adminapi.TypeProblem, len(body), id)
 	if after := RetryAfter(r.Code); after != "" {
 		b = fmt.Appendf(b, "Retry-After: %s\r\n", after)
 	}

@@ -1,0 +1,37 @@
+package deploy
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// Serving is how the deployment of a plugin does, at a moment.
+type Serving struct {
+	Version  plugin.Version
+	Routes   []string // as the manifest writes them; none = the whole mount
+	Failure  error    // why it cannot serve as it is, or could not be woken; nil = it can
+	Loaded   bool     // its code is in memory; else the next request wakes it
+	Stateful bool     // instances keep their memory between requests
+
+	InFlight int64         // requests that run
+	Idle     int           // clean instances that wait for a request
+	Busy     int           // instances that serve one
+	Fresh    string        // why each request gets a new instance; "" = they are reset, or it has not been awake yet
+	Making   time.Duration // how long the last new instance took to make; 0 = none was made yet
+}
+
+// Serving returns how the deployment that serves a plugin does; false = none.
+func (d *Deployer) Serving(name string) (Serving, bool) {
+	l := d.state.Load().live[name]
+	if l == nil {
+		return Serving{}, false
+	}
+	has := l.deployment.Stats()
+	return Serving{
+		Version: l.version, Routes: l.manifest.Patterns(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
+		Stateful: stateful(l.plugin, l.manifest), InFlight: l.deployment.InFlight(),
+		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
+	}, true
+}

@@ -1,0 +1,36 @@
+// Package operate is what an operator sees and touches beside the deployments:
+// how plugins do, their versions, deployments and vars, who changed what, and
+// the keys of a plugin. It changes nothing of what serves, which is package
+// deploy's. It answers in the types of package adminapi; package server/admin
+// imports it.
+package operate
+
+import (
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Serving knows how what serves does. Safe for concurrent use.
+type Serving interface {
+	// Serving returns how the deployment of a plugin does; false = none serves.
+	Serving(name string) (deploy.Serving, bool)
+}
+
+// Operator answers an operator. Safe for concurrent use. Besides the codes named
+// at each method, every one may return those of the store and Internal for a
+// damaged record.
+type Operator struct {
+	store    store.Store
+	registry *registry.Registry
+	serving  Serving
+	clock    func() time.Time
+}
+
+// New returns an Operator of what is recorded and what serves. It has nothing to
+// close, and is of no use after st is closed.
+func New(st store.Store, r *registry.Registry, s Serving, clock func() time.Time) *Operator {
+	return &Operator{st, r, s, clock}
+}

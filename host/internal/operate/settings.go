@@ -1,0 +1,54 @@
+package operate
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+)
+
+// CORS returns the CORS policy of a plugin; NotFound when there is none.
+func (o *Operator) CORS(ctx context.Context, name string) (adminapi.CORS, error) {
+	p, err := o.registry.Installed(ctx, name)
+	if err != nil {
+		return adminapi.CORS{}, err
+	}
+	policy, err := p.Policy()
+	if err != nil {
+		return adminapi.CORS{}, err
+	}
+	return adminapi.CORS(*policy), nil
+}
+
+// Vars lists what the newest version's manifest declares and what is set. The
+// value of a secret, or of a name the manifest does not know, is left out.
+func (o *Operator) Vars(ctx context.Context, name string) ([]adminapi.Var, error) {
+	p, err := o.registry.Installed(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := o.registry.Manifest(ctx, name, p.Versions)
+	if err != nil {
+		return nil, err
+	}
+	vars := []adminapi.Var{}
+	known := map[string]bool{}
+	for _, v := range m.Vars {
+		value, set := p.Vars[v.Name]
+		if v.Secret {
+			value = ""
+		}
+		known[v.Name] = true
+		vars = append(vars, adminapi.Var{
+			Name: v.Name, Value: value, Set: set, Secret: v.Secret,
+			Required: v.Required, Default: v.Default, Description: v.Description,
+		})
+	}
+	for _, extra := range slices.Sorted(maps.Keys(p.Vars)) {
+		if !known[extra] {
+			vars = append(vars, adminapi.Var{Name: extra, Set: true, Secret: true, Description: "not in the newest version's manifest"})
+		}
+	}
+	return vars, nil
+}
