@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/abitest"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -87,7 +88,7 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 	}
 	env.Limits.Deadline = time.Minute
 	if s.Host.Upstream != nil {
-		env.Outbound = h.upstream(s.Host.Upstream)
+		env.States.Add(outbound.Name, h.upstream(s.Host.Upstream))
 	}
 	h.deployment = newDeployment(t, h.clock, h.program, env)
 	return h

@@ -39,11 +39,11 @@ store/storetest   -> store
 field             ->
 egress            -> limit field
 egress/egresstest ->
-invoke            -> store limit egress
+invoke            -> store limit field
 capability        -> invoke
-capability/*      -> capability
+capability/*      -> capability egress
 engine            -> capability wasmbin manifest
-engine/enginetest -> engine
+engine/enginetest -> engine capability/outbound
 engine/linear     -> fault
 engine/machine    -> engine engine/linear capability/*
 engine/native     -> engine/machine
@@ -51,8 +51,8 @@ engine/extism     -> engine/machine
 prepare           -> engine
 registry          -> store manifest
 auth              -> registry
-dispatch          -> engine
-deploy            -> registry router dispatch
+dispatch          -> engine egress
+deploy            -> registry router dispatch capability/outbound
 operate           -> deploy adminapi
 server/wire       -> limit field adminapi
 server/servertest -> fault

@@ -69,9 +69,8 @@ type live struct {
 	manifest   *manifest.Manifest
 	owner      *dispatch.Plugin
 	deployment *dispatch.Deployment
-	outbound   *egress.Client // nil without a grant
-	failure    error          // why a restored deployment cannot serve at all; nil = it can
-	unrouted   bool           // nobody knows its routes, or another plugin has them
+	failure    error // why a restored deployment cannot serve at all; nil = it can
+	unrouted   bool  // nobody knows its routes, or another plugin has them
 }
 
 // Match is what a request leads to.
@@ -240,9 +239,7 @@ func (d *Deployer) drain(l *live) {
 		defer d.drains.Delete(l)
 		<-drained
 		l.deployment.Close(context.Background())
-		if l.outbound != nil {
-			l.outbound.Close()
-		}
+		l.deployment.Env().States.Close()
 	}()
 }
 

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -51,12 +52,12 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Quota:   Quota(p.Grant),
 		Config:  config,
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
-
-		Outbound: d.outbound(p, r.manifest, owner),
+	}
+	if client := d.outbound(p, r.manifest, owner); client != nil {
+		env.States.Add(outbound.Name, client)
 	}
 	return &live{
-		outbound: env.Outbound,
-		plugin:   p, version: r.version, manifest: r.manifest, owner: owner, failure: broken,
+		plugin: p, version: r.version, manifest: r.manifest, owner: owner, failure: broken,
 		deployment: dispatch.NewDeployment(dispatch.Config{
 			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
 			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -187,7 +188,7 @@ func TestABreakerHoldsOverDeployments(t *testing.T) {
 	for _, c := range changes(lines...) {
 		t.Run(c.name, func(t *testing.T) {
 			d, _ := start(t).script(func(ctx context.Context, inv *invoke.Invocation) error {
-				calls := inv.Calls()
+				calls := outbound.Calls(inv)
 				handle, status, why := calls.Open(&abi.HTTPRequest{Method: "POST", URL: url})
 				if status != abi.OK {
 					t.Error(status, why)
@@ -229,7 +230,7 @@ func TestTheOutboundCacheHoldsOverDeployments(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			asked.Store(0)
 			d, _ := start(t).script(func(ctx context.Context, inv *invoke.Invocation) error {
-				calls := inv.Calls()
+				calls := outbound.Calls(inv)
 				handle, _, _ := calls.Open(&abi.HTTPRequest{Method: "GET", URL: s.URL})
 				_, _, err := calls.Send(ctx, []uint32{handle})
 				for buf := make([]byte, 64); err == nil; {

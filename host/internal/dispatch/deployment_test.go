@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -348,12 +349,12 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 		var before *egress.Session
 		s := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
 			runs++
-			calls := inv.Calls()
+			calls := outbound.Calls(inv)
 			if before != nil {
 				if calls == before {
 					t.Error("an attempt has the session of the one before")
 				}
-				if _, status := before.Head(1); status != abi.NotFound {
+				if _, status := before.Response(1); status != abi.NotFound {
 					t.Errorf("a handle of the attempt before: %v, want not found", status)
 				}
 			}
@@ -370,7 +371,7 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 			}
 			return inv.Tx.Set([]byte("k"), []byte("mine"), 0)
 		})
-		s.Env().Outbound = client
+		s.Env().States.Add(outbound.Name, client)
 		// One invocation serves all requests, as the server keeps them: what one
 		// called does not bind the next.
 		inv.Request = &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: "/"}}
@@ -378,7 +379,7 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 		if res.Attempts != tc.attempts || fault.CodeOf(err) != tc.code {
 			t.Errorf("%+v: %+v, %v", tc, res, err)
 		}
-		if _, status := before.Head(1); status != abi.NotFound {
+		if _, status := before.Response(1); status != abi.NotFound {
 			t.Errorf("a handle after the invocation: %v, want not found", status)
 		}
 		client.Close()

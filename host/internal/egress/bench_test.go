@@ -55,7 +55,7 @@ func benchCall(b *testing.B, c *Client, origin string) {
 		if n, _, err := s.Send(b.Context(), []uint32{handle}); n != 1 || err != nil {
 			b.Fatal(s.Reason(handle), err)
 		}
-		if _, status := s.Head(handle); status != abi.OK {
+		if _, status := s.Response(handle); status != abi.OK {
 			b.Fatal(status)
 		}
 		total := 0

@@ -1,9 +1,9 @@
 // Package egress makes the calls of plugins to other services: to the origins
 // that were granted, never to a private or local address, within bounds of
 // time, size and number, with retries, a circuit breaker for each host and, if
-// the plugin asks, a response cache. Package invoke holds its sessions;
-// capability/outbound and the engines use them; deploy makes a client for each
-// deployment, and those of a plugin share its State.
+// the plugin asks, a response cache. Capability outbound has a
+// client for each deployment and a session for each attempt; the clients of a
+// plugin share its State.
 package egress
 
 import (

@@ -348,7 +348,7 @@ func TestCallsAtOnce(t *testing.T) {
 		t.Fatalf("send: %d, %v, %v", got, status, err)
 	}
 	for i, handle := range handles {
-		if got := finish(t, s, handle); got.body != fmt.Sprintf("/%d", i) {
+		if got := finish(t, &s, handle); got.body != fmt.Sprintf("/%d", i) {
 			t.Errorf("call %d: %+v", i, got)
 		}
 	}
@@ -391,7 +391,7 @@ func TestHandles(t *testing.T) {
 	if _, status := open(); status != abi.Limit {
 		t.Errorf("a third call: %v, want limit", status)
 	}
-	if _, status := s.Head(one); status != abi.Invalid {
+	if _, status := s.Response(one); status != abi.Invalid {
 		t.Errorf("head before send: %v", status)
 	}
 	if _, status := s.Read(one, make([]byte, 1)); status != abi.Invalid {

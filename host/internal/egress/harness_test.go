@@ -92,15 +92,16 @@ func do(t testing.TB, c *Client, r abi.HTTPRequest, body string) answer {
 	if _, status, err := s.Send(t.Context(), []uint32{handle}); status != abi.OK || err != nil {
 		t.Fatalf("send: %v, %v", status, err)
 	}
-	return finish(t, s, handle)
+	return finish(t, &s, handle)
 }
 
 func finish(t testing.TB, s *Session, handle uint32) (a answer) {
 	t.Helper()
-	layout, status := s.Head(handle)
-	if status != abi.OK || !abi.DecodeHTTPResponse(string(layout), &a.head) {
-		t.Fatalf("head: %v, %x", status, layout)
+	head, status := s.Response(handle)
+	if status != abi.OK {
+		t.Fatalf("response: %v", status)
 	}
+	a.head = *head
 	var body strings.Builder
 	buf := make([]byte, 8<<10)
 	for {

@@ -28,7 +28,7 @@ type Session struct {
 }
 
 // Session returns a session for an attempt.
-func (c *Client) Session(trace Trace) *Session { return &Session{client: c, trace: trace.checked()} }
+func (c *Client) Session(trace Trace) Session { return Session{client: c, trace: trace.checked()} }
 
 // call is one handle.
 type call struct {
@@ -37,11 +37,11 @@ type call struct {
 	timeout time.Duration
 	sent    bool
 	cancel  context.CancelFunc
-	resp    reply    // of a sent call that has one
-	failed  *failure // of the call or of its body, for good
-	got     int64    // bytes of the body, decompressed
-	ended   bool     // the body was read to its end
-	head    []byte   // layout of what http_head gives
+	resp    reply             // of a sent call that has one
+	failed  *failure          // of the call or of its body, for good
+	got     int64             // bytes of the body, decompressed
+	ended   bool              // the body was read to its end
+	answer  *abi.HTTPResponse // what Response gives; nil = not asked for yet
 }
 
 // Open takes a call and returns its handle. Else it returns a status, Invalid,
@@ -187,9 +187,10 @@ func (c *Client) run(ctx context.Context, one *call) {
 	}
 }
 
-// Head returns the layout of what became of a sent call; valid until it is
-// closed.
-func (s *Session) Head(handle uint32) ([]byte, abi.Status) {
+// Response returns what became of a sent call: its Failure, or the head of its
+// response, with names in lower case and in order. It is the session's and is not
+// changed. Else it returns a status, NotFound or Invalid.
+func (s *Session) Response(handle uint32) (*abi.HTTPResponse, abi.Status) {
 	c := s.call(handle)
 	switch {
 	case c == nil:
@@ -197,10 +198,10 @@ func (s *Session) Head(handle uint32) ([]byte, abi.Status) {
 	case !c.sent:
 		return nil, abi.Invalid
 	}
-	if c.head == nil {
-		c.head = abi.AppendHTTPResponse(nil, c.response())
+	if c.answer == nil {
+		c.answer = c.response()
 	}
-	return c.head, abi.OK
+	return c.answer, abi.OK
 }
 
 func (c *call) response() *abi.HTTPResponse {

@@ -55,7 +55,7 @@ func TestStrangersTrace(t *testing.T) {
 		if _, status, err := s.Send(t.Context(), []uint32{handle}); status != abi.OK || err != nil {
 			t.Fatal(status, err)
 		}
-		if a := finish(t, s, handle); a.status() != abi.OK {
+		if a := finish(t, &s, handle); a.status() != abi.OK {
 			t.Errorf("%v %s", a.status(), a.head.Reason)
 		}
 		s.Close()

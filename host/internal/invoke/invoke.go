@@ -9,9 +9,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -29,10 +27,9 @@ type Env struct {
 	// Warmup is set while a version warms up: it has no plugin yet, so that what
 	// belongs to one is unavailable.
 	Warmup bool
-	// Outbound makes the plugin's calls to other services; nil without a grant.
-	Outbound *egress.Client
-	Log      *slog.Logger // carries plugin and version; nil drops what the guest logs
-	World    World        // nil = Machine
+	States States       // what capabilities keep of the deployment
+	Log    *slog.Logger // carries plugin and version; nil drops what the guest logs
+	World  World        // nil = Machine
 }
 
 // Request is what the client sent. The host built it: it is already bounded and
@@ -81,8 +78,8 @@ type Invocation struct {
 
 	head     []byte // encoded request head, made at its first reading
 	logLines int
-	calls    *egress.Session // made at the attempt's first use
-	oneRun   bool            // a call was sent that must not be repeated
+	kept     States // what capabilities keep of the attempt
+	oneRun   bool   // it did something that must not be repeated
 }
 
 // World returns the time and chance that the guest perceives.
@@ -108,31 +105,26 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	}
 }
 
-// Calls returns the attempt's calls to other services, nil without a grant.
-func (inv *Invocation) Calls() *egress.Session {
-	if inv.calls == nil && inv.Env.Outbound != nil {
-		header := inv.Request.Head.Headers
-		inv.calls = inv.Env.Outbound.Session(egress.Trace{
-			RequestID:   inv.Request.Head.RequestID,
-			Traceparent: field.Single(header, "traceparent"),
-			Tracestate:  field.Single(header, "tracestate"),
-		})
-	}
-	return inv.calls
+// State returns what the capability of that name keeps of the attempt, nil if it
+// has kept nothing yet.
+func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
+
+// Keep keeps the state of a capability until the attempt ends, which closes it.
+func (inv *Invocation) Keep(name string, state State) { inv.kept.Add(name, state) }
+
+// End closes what capabilities keep of the attempt.
+func (inv *Invocation) End() {
+	inv.kept.Close()
+	clear(inv.kept)
+	inv.kept = inv.kept[:0]
 }
 
-// End frees what the attempt held open.
-func (inv *Invocation) End() {
-	if inv.calls == nil {
-		return
-	}
-	inv.oneRun = inv.oneRun || inv.calls.Unrepeatable()
-	inv.calls.Close()
-	inv.calls = nil
-}
+// ForbidRepeat notes that the attempt has done something outside the store that
+// must not be done twice.
+func (inv *Invocation) ForbidRepeat() { inv.oneRun = true }
 
 // MayRepeat reports whether the handler may run again after a conflict: it may
-// not once it has called another service with more than GET and HEAD.
+// not after ForbidRepeat.
 func (inv *Invocation) MayRepeat() bool { return !inv.oneRun }
 
 // Head returns the encoded request head; valid until the next Begin.

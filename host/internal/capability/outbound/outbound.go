@@ -10,6 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
@@ -29,14 +30,60 @@ func Functions() []capability.Func {
 		})...))
 }
 
+// Name is that of the capability's table in a manifest and of what it keeps: a
+// client with the deployment, calls with the attempt.
+const Name = "outbound"
+
+// attempt is what an attempt that has called out has under Name.
+type attempt struct {
+	egress.Session
+	inv  *invoke.Invocation
+	head []byte // where heads are encoded
+}
+
+// Calls returns the attempt's calls to other services, nil without a grant.
+func Calls(inv *invoke.Invocation) *egress.Session {
+	if a := of(inv); a != nil {
+		return &a.Session
+	}
+	return nil
+}
+
+// of returns what the attempt keeps, made at its first use; nil without a grant.
+func of(inv *invoke.Invocation) *attempt {
+	if kept, ok := inv.State(Name).(*attempt); ok {
+		return kept
+	}
+	client, ok := inv.Env.States.Of(Name).(*egress.Client)
+	if !ok {
+		return nil
+	}
+	header := inv.Request.Head.Headers
+	made := &attempt{inv: inv, Session: client.Session(egress.Trace{
+		RequestID:   inv.Request.Head.RequestID,
+		Traceparent: field.Single(header, "traceparent"),
+		Tracestate:  field.Single(header, "tracestate"),
+	})}
+	inv.Keep(Name, made)
+	return made
+}
+
+// Close implements invoke.State.
+func (a *attempt) Close() {
+	if a.Unrepeatable() {
+		a.inv.ForbidRepeat()
+	}
+	a.Session.Close()
+}
+
 // enter returns the n bytes at ptr and the attempt's calls. Without calls it is
 // Denied, and the bytes are there all the same.
-func enter(inv *invoke.Invocation, mem capability.Memory, ptr, n uint64) ([]byte, *egress.Session, abi.Status) {
+func enter(inv *invoke.Invocation, mem capability.Memory, ptr, n uint64) ([]byte, *attempt, abi.Status) {
 	data, ok := mem.Range(ptr, n)
 	if !ok {
 		return nil, nil, abi.BadPointer
 	}
-	calls := inv.Calls()
+	calls := of(inv)
 	if calls == nil {
 		return data, nil, abi.Denied
 	}
@@ -115,11 +162,12 @@ func head(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if status != abi.OK {
 		return int64(status)
 	}
-	layout, status := calls.Head(uint32(args[0]))
+	response, status := calls.Response(uint32(args[0]))
 	if status != abi.OK {
 		return int64(status)
 	}
-	return capability.Fill(buf, layout)
+	calls.head = abi.AppendHTTPResponse(calls.head[:0], response)
+	return capability.Fill(buf, calls.head)
 }
 
 func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {

@@ -43,11 +43,11 @@ func with(t *testing.T, origin string) guest {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inv.Env.Outbound = egress.New(egress.Config{
+		inv.Env.States.Add(outbound.Name, egress.New(egress.Config{
 			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 			Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(),
-		})
-		t.Cleanup(inv.Env.Outbound.Close)
+		}))
+		t.Cleanup(inv.Env.States.Close)
 		t.Cleanup(inv.End)
 	}
 	return guest{&capability.Guest{Inv: inv, Mem: make(capability.Memory, size)}, t}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -174,8 +175,9 @@ func (s *stopping) stop(t *testing.T, in engine.Instance, ends func(fault.Code) 
 // invocation has a client of its own: one that has failed often does not wait.
 func (s *stopping) invocation(t *testing.T, body string) *invoke.Invocation {
 	inv := Invocation(body, nil, nil)
-	inv.Env.Outbound, inv.Request.Head.Pattern = egress.New(s.outbound), "/"
-	t.Cleanup(inv.Env.Outbound.Close)
+	inv.Request.Head.Pattern = "/"
+	inv.Env.States.Add(outbound.Name, egress.New(s.outbound))
+	t.Cleanup(inv.Env.States.Close)
 	return inv
 }
 

@@ -3,7 +3,6 @@ package extism
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,7 +32,7 @@ type response struct {
 // outbound makes the plugin's call, as one of the invocation's. An error ends
 // the guest's handler: Extism has no other way to tell it.
 func (s *state) outbound(ctx context.Context, r *request) (response, error) {
-	calls := s.inv.Calls()
+	calls := outbound.Calls(s.inv)
 	if calls == nil {
 		return response{}, refused(r, "no origin is granted; the manifest asks for it with outbound.allow")
 	}
@@ -68,12 +67,8 @@ func refused(r *request, why string) error {
 // receive reads what became of a call. Fields of one name are joined, as in
 // other hosts of Extism.
 func (s *state) receive(ctx context.Context, calls *egress.Session, handle uint32) (r response, err error) {
-	var head abi.HTTPResponse
-	layout, _ := calls.Head(handle)
-	switch {
-	case !abi.DecodeHTTPResponse(string(layout), &head):
-		return r, errors.New("the layout of the response cannot be read")
-	case head.Failure != 0:
+	head, _ := calls.Response(handle) // it was sent
+	if head.Failure != 0 {
 		return r, mistake("HTTP request failed: " + head.Reason)
 	}
 	r.status, r.headers = int(head.Status), make(map[string]string, len(head.Headers))

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
@@ -49,8 +50,8 @@ func allow(t *testing.T, inv *invoke.Invocation, change func(*egress.Config), ur
 	if change != nil {
 		change(&cfg)
 	}
-	inv.Env.Outbound = egress.New(cfg)
-	t.Cleanup(inv.Env.Outbound.Close)
+	inv.Env.States.Add(outbound.Name, egress.New(cfg))
+	t.Cleanup(inv.Env.States.Close)
 }
 
 func upstream(t *testing.T, h http.HandlerFunc) string {

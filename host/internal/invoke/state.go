@@ -1,0 +1,34 @@
+package invoke
+
+// State is what one capability keeps of a plugin, of a deployment or of an
+// attempt. Close frees what it holds; whoever ends the lifetime calls it.
+type State interface{ Close() }
+
+// States are what capabilities keep, each under its name. There are few, so that
+// finding one takes some comparisons and no memory. The zero States is empty.
+type States []namedState
+
+type namedState struct {
+	name  string
+	state State
+}
+
+// Of returns what the capability of that name keeps, nil if it keeps nothing.
+func (s States) Of(name string) State {
+	for i := range s {
+		if s[i].name == name {
+			return s[i].state
+		}
+	}
+	return nil
+}
+
+// Add keeps the state of a capability that keeps nothing yet.
+func (s *States) Add(name string, state State) { *s = append(*s, namedState{name, state}) }
+
+// Close closes every state.
+func (s States) Close() {
+	for i := range s {
+		s[i].state.Close()
+	}
+}
