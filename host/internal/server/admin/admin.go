@@ -4,12 +4,13 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -92,7 +93,7 @@ func New(cfg Config) *Admin {
 	a := &Admin{cfg: cfg, log: wire.OrDiscard(cfg.Log)}
 	a.edge = wire.NewEdge("admin", cfg.Conns, a.log, true, a.unreadable)
 	a.bind()
-	a.edge.ServeOtherMethods(func(ctx *fasthttp.RequestCtx) { a.refuse(ctx, refuseOtherMethod, wire.NewRequestID()) })
+	a.edge.ServeOtherMethods(a.otherMethod)
 	a.edge.App.Server().ExpectHandler = a.expect
 	return a
 }
@@ -133,21 +134,34 @@ func adminCallOf(ctx context.Context) *adminCall {
 
 // around is what happens to every request before and after its own handler.
 func (a *Admin) around(c *fiber.Ctx) error {
-	ctx, start := c.Context(), time.Now()
+	ctx := c.Context()
+	a.answer(ctx, func(call *adminCall) *wire.Refusal {
+		c.SetUserContext(context.WithValue(a.edge.Context(), adminCallKey{}, call))
+		if err := c.Next(); err != nil {
+			return a.unrouted(ctx)
+		}
+		return wire.Refused(ctx) // not nil when the body broke while it was read
+	})
+	return nil
+}
+
+// otherMethod answers a request of a method that Fiber has no table for.
+func (a *Admin) otherMethod(ctx *fasthttp.RequestCtx) {
+	a.answer(ctx, func(*adminCall) *wire.Refusal { return a.unrouted(ctx) })
+}
+
+// answer has a request that may reach a handler handled.
+func (a *Admin) answer(ctx *fasthttp.RequestCtx, handle func(*adminCall) *wire.Refusal) {
+	start := time.Now()
 	call := &adminCall{id: string(wire.AppendRequestID(nil, ctx.Request.Header.Peek(wire.HeaderRequestID), start)), start: start}
 	defer a.settle(ctx, call)
-	c.SetUserContext(context.WithValue(a.edge.Context(), adminCallKey{}, call))
-	if r := a.admit(ctx); r != nil {
+	r := a.admit(ctx)
+	if r == nil {
+		r = handle(call)
+	}
+	if r != nil {
 		a.refuse(ctx, r, call.id)
-		return nil
 	}
-	if err := c.Next(); err != nil {
-		a.refuse(ctx, unroutedRefusal(c, err), call.id)
-	}
-	if r := wire.Refused(ctx); r != nil {
-		a.refuse(ctx, r, call.id) // the body broke while it was read
-	}
-	return nil
 }
 
 // settle completes the response and logs, whatever happened.
@@ -211,15 +225,27 @@ func (a *Admin) unreadable(c *fiber.Ctx, _ error) error {
 	return nil
 }
 
-// unroutedRefusal answers for Fiber, which knows no such path or method.
-func unroutedRefusal(c *fiber.Ctx, err error) *wire.Refusal {
-	if e, ok := errors.AsType[*fiber.Error](err); ok && e.Code == http.StatusMethodNotAllowed {
+// unrouted refuses what no route takes.
+func (a *Admin) unrouted(ctx *fasthttp.RequestCtx) *wire.Refusal {
+	path, _ := wire.SplitTarget(ctx.Request.Header.RequestURI())
+	if allow := a.allowed(string(path)); len(allow) > 0 {
 		return &wire.Refusal{
-			Status: http.StatusMethodNotAllowed, Code: fault.Invalid, Allow: string(c.Response().Header.Peek("Allow")),
-			Detail: "the path exists, but not for " + c.Method(),
+			Status: http.StatusMethodNotAllowed, Code: fault.Invalid, Allow: strings.Join(allow, ", "),
+			Detail: "the path exists, but not for " + string(ctx.Method()),
 		}
 	}
 	return &wire.Refusal{Status: http.StatusNotFound, Code: fault.NotFound, Detail: "the admin API has no such path; " + pathOpenAPI + " lists what it has"}
+}
+
+// allowed returns the methods that are bound at a path, sorted.
+func (a *Admin) allowed(path string) (methods []string) {
+	for _, r := range a.edge.App.GetRoutes(true) {
+		if fiber.RoutePatternMatch(path, r.Path, a.edge.App.Config()) {
+			methods = append(methods, r.Method)
+		}
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
 }
 
 func (a *Admin) record(ctx *fasthttp.RequestCtx, call *adminCall) {

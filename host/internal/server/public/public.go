@@ -139,6 +139,9 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *wire.Refusal {
 	if r := wire.CheckPath(c.path); r != nil {
 		return r
 	}
+	if c.method == http.MethodTrace { // a guest that answers it would show a page what the browser keeps from it
+		return refuseTrace
+	}
 	if c.path == wire.PathLive || c.path == wire.PathReady {
 		return c.probed()
 	}

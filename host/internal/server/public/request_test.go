@@ -91,3 +91,9 @@ func TestTLS(t *testing.T) {
 		t.Errorf("plain HTTP: status %d", got.StatusCode)
 	}
 }
+
+// TestTraceIsRefused: a guest that answers TRACE would show a page the cookies that
+// the browser keeps from it.
+func TestTraceIsRefused(t *testing.T) {
+	servertest.CheckRefused(t, publicFor(t, echo), servertest.Get("/"), servertest.Request("TRACE", "/", ""), 501)
+}

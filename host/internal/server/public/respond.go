@@ -124,6 +124,8 @@ func (c *call) unrouted(ctx *fasthttp.RequestCtx) *wire.Refusal {
 	return notAllowed(c.method, allow)
 }
 
+var refuseTrace = wire.Refusing(http.StatusNotImplemented, fault.Invalid, "TRACE is not offered")
+
 // probed refuses what is not a probe at the path of one. GET and HEAD come here
 // only to ask whether to send a body.
 func (c *call) probed() *wire.Refusal {

@@ -29,7 +29,6 @@ func TestMalformedRequests(t *testing.T) {
 		"method too long":                {strings.Repeat("M", 33) + " / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
 		"TLS to a plain port":            {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
 		"CONNECT":                        {"CONNECT test:443 HTTP/1.1\r\nHost: test:443\r\n\r\n", 501},
-		"TRACE":                          {"TRACE / HTTP/1.1\r\nHost: test\r\n\r\n", 501},
 		"asterisk with GET":              {"GET * HTTP/1.1\r\nHost: test\r\n\r\n", 400},
 		"target without a slash":         {"GET index.html HTTP/1.1\r\nHost: test\r\n\r\n", 400},
 		"target with a fragment":         {"GET /a#b HTTP/1.1\r\nHost: test\r\n\r\n", 400},

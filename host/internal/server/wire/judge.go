@@ -34,7 +34,7 @@ var (
 	refuseHead       = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, "the request line and header are too long")
 	refuseFields     = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, "the request has too many header fields")
 	refuseExpect     = Refusing(http.StatusExpectationFailed, fault.Invalid, "the only expectation understood is 100-continue")
-	refuseTunnel     = Refusing(http.StatusNotImplemented, fault.Invalid, "CONNECT and TRACE are not offered")
+	refuseTunnel     = Refusing(http.StatusNotImplemented, fault.Invalid, "CONNECT is not offered")
 	refuseSlowHead   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the header took too long to arrive")
 	refuseSlowBody   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the body took too long to arrive")
 	refuseBodies     = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the memory there is for them; try again")
@@ -128,7 +128,7 @@ func judgeLine(line []byte) (requestLine, *Refusal) {
 		return l, refuseMethod
 	case string(version) != "HTTP/1.1" && string(version) != "HTTP/1.0":
 		return l, refuseVersion
-	case string(method) == "CONNECT" || string(method) == "TRACE":
+	case string(method) == http.MethodConnect:
 		return l, refuseTunnel
 	case len(target) > limit.RequestURL:
 		return l, refuseURL
