@@ -118,11 +118,15 @@ func (f *form) data(d *Data) (err error) {
 	return err
 }
 
-// Size returns how many bytes the data has.
-func (d *Data) Size() int { return max(len(d.bytes), d.size) }
+// Size returns how many bytes Bytes returns.
+func (d *Data) Size(origin string) int { return max(len(replaceOrigin(d.bytes, origin)), d.size) }
+
+// Irrelevant reports whether only the number of bytes matters.
+func (d *Data) Irrelevant() bool { return d.size > 0 }
 
 // Bytes returns the bytes, with the upstream's origin in place of Origin and, of
-// a list of handles, the results of the calls that gave them.
+// a list of handles, the results of the calls that gave them; 0 of one that is not
+// among results.
 func (d *Data) Bytes(origin string, results []int64) []byte {
 	if d.size > 0 {
 		return make([]byte, d.size)
@@ -130,7 +134,9 @@ func (d *Data) Bytes(origin string, results []int64) []byte {
 	if d.calls != nil {
 		handles := make([]uint32, len(d.calls))
 		for i, call := range d.calls {
-			handles[i] = uint32(results[call])
+			if call < len(results) {
+				handles[i] = uint32(results[call])
+			}
 		}
 		return abi.AppendHandles(nil, handles)
 	}

@@ -5,11 +5,14 @@ package e2e
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
 // These tests build AssemblyScript with npm, which loads the pinned compiler from
@@ -175,16 +178,48 @@ func eventuallyAS(t *testing.T, what string, done func() bool) {
 	}
 }
 
+// replaceAS puts sources of testdata into a project.
+func replaceAS(t *testing.T, dir, from string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		source, err := os.ReadFile(filepath.Join("testdata", from, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "assembly", name), source, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestASFrozen has a guest in AssemblyScript draw a token at its top level.
 func TestASFrozen(t *testing.T) {
 	dir := projectAS(t)
-	source, err := os.ReadFile("testdata/frozen/as/index.ts")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "assembly", "index.ts"), source, 0o644)
-	}
+	replaceAS(t, dir, "frozen/as", "index.ts")
+	s := serve(t, t.TempDir(), "--log-level", "error")
+	s.differs(t, dir, "counter-as", 100, "random bytes")
+}
+
+// TestASScripts has a guest in AssemblyScript make the calls of the scripts.
+func TestASScripts(t *testing.T) {
+	dir := projectAS(t)
+	replaceAS(t, dir, "scripts-as", "index.ts", "calls.ts")
+	text, err := os.ReadFile(filepath.Join(dir, manifest.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, t.TempDir(), "--log-level", "error")
-	s.differs(t, dir, "counter-as", 100, "random bytes")
+	m, err := manifest.Parse(text, manifest.FileName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", m.Build.Command)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	module, err := os.ReadFile(filepath.Join(dir, m.Build.Output))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runGuestScripts(t, module)
 }

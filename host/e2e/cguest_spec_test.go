@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,21 +22,21 @@ import (
 
 // The functions of testdata/probe.c: those of the ABI, and two of its own.
 var (
-	requestHeadC   = numberC(abi.FnRequestHead)
-	requestBodyC   = numberC(abi.FnRequestBody)
-	responseHeadC  = numberC(abi.FnResponseHead)
-	responseWriteC = numberC(abi.FnResponseWrite)
-	routeSetC      = numberC(abi.FnRouteSet)
-	outcomeSetC    = numberC(abi.FnOutcomeSet)
-	kvGetC         = numberC(abi.FnKVGet)
-	kvSetC         = numberC(abi.FnKVSet)
-	kvDeleteC      = numberC(abi.FnKVDelete)
-	kvAddC         = numberC(abi.FnKVAdd)
-	kvListC        = numberC(abi.FnKVList)
-	configGetC     = numberC(abi.FnConfigGet)
-	logWriteC      = numberC(abi.FnLogWrite)
-	clockNowC      = numberC(abi.FnClockNow)
-	randomFillC    = numberC(abi.FnRandomFill)
+	requestHeadC   = numberP(abi.FnRequestHead)
+	requestBodyC   = numberP(abi.FnRequestBody)
+	responseHeadC  = numberP(abi.FnResponseHead)
+	responseWriteC = numberP(abi.FnResponseWrite)
+	routeSetC      = numberP(abi.FnRouteSet)
+	outcomeSetC    = numberP(abi.FnOutcomeSet)
+	kvGetC         = numberP(abi.FnKVGet)
+	kvSetC         = numberP(abi.FnKVSet)
+	kvDeleteC      = numberP(abi.FnKVDelete)
+	kvAddC         = numberP(abi.FnKVAdd)
+	kvListC        = numberP(abi.FnKVList)
+	configGetC     = numberP(abi.FnConfigGet)
+	logWriteC      = numberP(abi.FnLogWrite)
+	clockNowC      = numberP(abi.FnClockNow)
+	randomFillC    = numberP(abi.FnRandomFill)
 )
 
 const (
@@ -45,11 +44,8 @@ const (
 	growC    = 255
 )
 
-// numberC returns the place of a host function in the list, which is its number
-// in calls.h.
-func numberC(name string) int {
-	return slices.IndexFunc(abi.Functions(), func(f abi.Function) bool { return f.Name == name })
-}
+// TestCScripts has a guest in C make the calls of the scripts.
+func TestCScripts(t *testing.T) { runGuestScripts(t, buildC(t, "../../sdk/c/testdata/probe.c")) }
 
 // Statuses as SPEC.md numbers them, not as package abi does.
 const (
@@ -82,9 +78,12 @@ type scriptC struct {
 
 // outAt is where output buffers lie in the probe's bytes; text lies before.
 const (
-	outAt  = 2560
-	bytesC = 4096
+	outAt = 2560
+	outC  = 1536 // the part that the probe answers
 )
+
+// flagsC are what the probe does at its end, by the path of run.
+var flagsC = map[string]uint32{"/": 0, "/quiet": 1, "/fail": 2, "/trap": 4}
 
 func buf(n int64) []argC { return []argC{{1, outAt}, {0, n}} }
 
@@ -129,13 +128,11 @@ func (g *guestC) run(method, path string, s *scriptC) (a answerC, results []int6
 	if len(s.bytes) > outAt {
 		g.t.Fatalf("%d bytes of text", len(s.bytes))
 	}
-	body := bin.LittleEndian.AppendUint32(nil, uint32(len(s.want)))
-	body = append(append(body, s.calls...), s.bytes...)
-	a = g.do(method, path, string(body))
+	a = g.do(method, "/", s.body(flagsC[path]))
 	if a.err != nil || path == "/quiet" {
 		return a, nil, ""
 	}
-	tail := len(a.body) - bytesC
+	tail := len(a.body) - outC
 	if tail < 8*len(s.want) {
 		g.t.Fatalf("answer of %d bytes", len(a.body))
 	}
@@ -145,7 +142,16 @@ func (g *guestC) run(method, path string, s *scriptC) (a answerC, results []int6
 			g.t.Errorf("call %d: got %d, want %d", i, got, want)
 		}
 	}
-	return a, results, a.body[tail+outAt:]
+	return a, results, a.body[tail:]
+}
+
+// body is the script as the probe reads it.
+func (s *scriptC) body(flags uint32) string {
+	var body []byte
+	for _, n := range []uint32{uint32(len(s.want)), flags, outAt, outC} {
+		body = bin.LittleEndian.AppendUint32(body, n)
+	}
+	return string(append(append(body, s.calls...), s.bytes...))
 }
 
 // ok runs a script that must answer and commit what it wrote.
@@ -237,7 +243,7 @@ func specStart(t *testing.T, g *guestC) {
 func specRequest(t *testing.T, g *guestC) {
 	s := script().call(invalid, requestBodyC, -1, buf(8)).call(invalid, requestBodyC, math.MinInt64, buf(8)).
 		call(0, requestBodyC, math.MaxInt64, buf(8)).call(0, requestBodyC, 0, buf(0)).call(4, requestBodyC, 0, buf(4)).
-		call(1, requestBodyC, 4+7*73-1, buf(9)).call(0, requestBodyC, 4+7*73, buf(9))
+		call(1, requestBodyC, 16+7*73-1, buf(9)).call(0, requestBodyC, 16+7*73, buf(9))
 	if out := g.ok(s); out[:4] != "\x00\x00\x00\x00" { // the last byte of the calls, then the rest of the count
 		t.Errorf("got %q", out[:4])
 	}
@@ -472,19 +478,18 @@ func TestCRequestHead(t *testing.T) {
 	} {
 		t.Run(c.target, func(t *testing.T) {
 			script := script().call(anything, requestHeadC, buf(1024))
-			body := bin.LittleEndian.AppendUint32(nil, 1)
-			body = append(body, script.calls...)
+			body := script.body(0)
 			request := "POST " + c.target + " HTTP/1.1\r\nHost: " + authority + "\r\nX-TWICE: a\r\nCookie: a=1\r\nX-Twice: b\r\n" +
-				"X-Empty:\r\nX-Request-Id: mine\r\nConnection: close\r\nTE: trailers\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + string(body)
+				"X-Empty:\r\nX-Request-Id: mine\r\nConnection: close\r\nTE: trailers\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 			answer := exchangeC(t, authority, request)
-			tail := len(answer) - bytesC
+			tail := len(answer) - outC
 			if tail < 8 || !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
 				t.Fatalf("got %.500q", answer)
 			}
 			size := bin.LittleEndian.Uint64([]byte(answer[tail-8:]))
 			var head abi.RequestHead
-			if size > 1024 || !abi.DecodeRequestHead(answer[tail+outAt:tail+outAt+int(size)], &head) {
-				t.Fatalf("head of %d bytes: %q", size, answer[tail+outAt:])
+			if size > 1024 || !abi.DecodeRequestHead(answer[tail:tail+int(size)], &head) {
+				t.Fatalf("head of %d bytes: %q", size, answer[tail:])
 			}
 			want := abi.RequestHead{
 				Method: "POST", Path: c.path, Mount: "/c", Query: c.query, Scheme: "http", Host: authority, Remote: "127.0.0.1",

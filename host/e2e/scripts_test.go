@@ -56,12 +56,16 @@ func loadScripts(t *testing.T) []abitest.Script {
 
 // caller is what makes the calls of an invocation.
 type caller interface {
-	// body is what the request carries, in place of that of the script.
-	body(i *abitest.Invocation, calls []abitest.Call) string
-	// results returns what each call of the last attempt returned, and what its
-	// buffer held; nil if the caller cannot say. It takes its own part off the
-	// reply.
-	results(calls []abitest.Call, reply *string) (results []int64, buffers [][]byte)
+	// begin returns what the request carries in place of the script's own body, ""
+	// for nothing, and how to find what the last attempt was told.
+	begin(i *abitest.Invocation, calls []abitest.Call, origin string) (body string, told func(reply *string) told)
+}
+
+// told is what each call returned, and what its buffer held then. It is empty
+// where the caller cannot say.
+type told struct {
+	results []int64
+	buffers [][]byte
 }
 
 // scriptHost is a host for the plugin of a script.
@@ -206,14 +210,14 @@ func (h *scriptHost) meanwhile(n int, i *abitest.Invocation) {
 // invoke makes one invocation and compares what its calls returned.
 func (h *scriptHost) invoke(i *abitest.Invocation, calls []abitest.Call) (abitest.Got, error) {
 	h.program.step = step{invocation: i, calls: calls, origin: h.origin}
-	body := i.Request.Body
-	if made := h.caller.body(i, calls); made != "" {
-		body = made
-	}
-	inv := &invoke.Invocation{Request: scriptRequest(i.Request, body)}
+	body, find := h.caller.begin(i, calls, h.origin)
+	inv := &invoke.Invocation{Request: scriptRequest(i.Request, cmp.Or(body, i.Request.Body))}
 	result, err := h.deployment.Do(context.Background(), inv, h.deployment.Env().Limits)
 	text := string(inv.Reply.Body)
-	results, buffers := h.caller.results(calls, &text)
+	var told told
+	if err == nil || body == "" { // an answer that the host refuses need not be whole
+		told = find(&text)
+	}
 	got := abitest.Got{
 		Outcome: string(result.Outcome), Refused: err != nil, Attempts: result.Attempts, Status: inv.Reply.Status, Body: text, Pattern: inv.Pattern,
 	}
@@ -226,8 +230,8 @@ func (h *scriptHost) invoke(i *abitest.Invocation, calls []abitest.Call) (abites
 	if err != nil && fault.CodeOf(err) == fault.Internal {
 		return got, err
 	}
-	for n, r := range results {
-		if err := calls[n].Check(r, buffers[n]); err != nil {
+	for n, r := range told.results {
+		if err := calls[n].Check(r, told.buffers[n]); err != nil {
 			return got, err
 		}
 	}
@@ -283,7 +287,7 @@ func (in *scriptInstance) Handle(ctx context.Context, inv *invoke.Invocation) er
 		return err
 	}
 	if own {
-		defer func(returned []int64, buffers [][]byte) { c.returned, c.buffers = returned, buffers }(c.returned, c.buffers)
+		defer func(t told) { c.told = t }(c.told)
 	}
 	in.program.after()
 	return err
@@ -319,29 +323,26 @@ type goCaller struct {
 	functions map[string]capability.Func
 	memory    capability.Memory
 	step      step
-	returned  []int64
-	buffers   [][]byte
+	told      told // in the last attempt
 }
 
-func (c *goCaller) body(*abitest.Invocation, []abitest.Call) string { return "" }
-
-func (c *goCaller) results([]abitest.Call, *string) ([]int64, [][]byte) {
-	return c.returned, c.buffers
+func (c *goCaller) begin(*abitest.Invocation, []abitest.Call, string) (string, func(*string) told) {
+	return "", func(*string) told { return c.told }
 }
 
 // Handle makes the calls of the step.
 func (c *goCaller) Handle(ctx context.Context, inv *invoke.Invocation) error {
-	c.returned, c.buffers = nil, nil
+	c.told = told{}
 	s := c.step
 	for i := range s.calls {
 		call := &s.calls[i]
-		args, buffer := c.place(call, s.origin, c.returned)
+		args, buffer := c.place(call, s.origin, c.told.results)
 		result, err := c.functions[call.Function.Name].Call(ctx, &capability.Guest{Inv: inv, Mem: c.memory}, args)
 		if err != nil {
 			return err
 		}
-		c.returned = append(c.returned, int64(result))
-		c.buffers = append(c.buffers, append([]byte(nil), buffer...))
+		c.told.results = append(c.told.results, int64(result))
+		c.told.buffers = append(c.told.buffers, append([]byte(nil), buffer...))
 	}
 	if s.invocation.Fails {
 		return fault.New(fault.Trap, "handle", "the script says so")

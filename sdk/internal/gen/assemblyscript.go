@@ -83,6 +83,6 @@ func asCallsFile() file {
 	for i, f := range abi.Functions() {
 		fmt.Fprintf(&b, "    case %d: return raw.%s(%s);\n", i, asName(f), flatArgs(f, "<usize>a[%d]", "<u32>a[%d]", "a[%d]"))
 	}
-	b.WriteString("  }\n  unreachable();\n}\n")
+	b.WriteString("  }\n  unreachable();\n  return 0;\n}\n")
 	return file{"host/e2e/testdata/scripts-as/calls.ts", b.String()}
 }

@@ -28,4 +28,5 @@ export function call(n: u32, a: StaticArray<i64>): i64 {
     case 20: return raw.rawHttpClose(<u32>a[0]);
   }
   unreachable();
+  return 0;
 }
