@@ -24,6 +24,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/admin"
 	"github.com/wasmoor/wasmoor/host/internal/server/public"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
@@ -140,7 +141,7 @@ func (h *Host) listen() (err error) {
 	}
 	health := []wire.Check{{Name: "store", Healthy: h.store.Health}}
 	h.public = public.New(public.Config{
-		Routes: public.DeployedRoutes(h.deployer), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
+		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
 		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
 	})
 	h.admin = admin.New(admin.Config{

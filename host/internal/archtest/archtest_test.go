@@ -51,12 +51,15 @@ engine/extism     -> engine/machine
 prepare           -> engine
 registry          -> store manifest
 auth              -> registry
-dispatch          -> engine egress
+trace             ->
+dispatch          -> engine egress trace
+requestid         ->
+serve             -> dispatch requestid
 deploy            -> registry router dispatch capability/outbound
 operate           -> deploy adminapi
-server/wire       -> limit field adminapi
+server/wire       -> limit field adminapi requestid
 server/servertest -> fault
-server/public     -> server/wire deploy
+server/public     -> server/wire deploy serve
 server/admin      -> server/wire operate
 adminapi          ->
 client            -> plugin adminapi

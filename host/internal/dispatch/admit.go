@@ -26,26 +26,26 @@ type gate struct {
 // enter takes a slot, for which it waits at most until the invocation's own
 // deadline, the end of ctx. Whoever would wait in vain is refused at once: it
 // may try elsewhere, and the queue holds only what can still be served.
-func (g *gate) enter(ctx context.Context) error {
+func (g *gate) enter(ctx context.Context) (waited bool, err error) {
 	g.mu.Lock()
 	if g.running < g.most { // then nobody waits
 		g.running++
 		g.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	ahead := g.queue.Len()
 	if why := g.hopeless(ctx, ahead); why != "" {
 		defer g.mu.Unlock()
-		return g.full(why)
+		return false, g.full(why)
 	}
 	turn := make(chan struct{}, 1)
 	place := g.queue.PushBack(turn)
 	g.mu.Unlock()
 	select {
 	case <-turn:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return g.giveUp(place, turn)
+		return true, g.giveUp(place, turn)
 	}
 }
 

@@ -6,6 +6,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,16 @@ type Result struct {
 	Attempts int // runs of the handler; more than 1 after conflicts
 	Outcome  Outcome
 	Replayed bool // the reply is that of an earlier request with the same key
+
+	// Where the time went, over all attempts.
+	Wait   time.Duration // for its turn: at the plugin's limit of requests, or for another with its key
+	Wake   time.Duration // for an instance, and for the program where that had to be loaded
+	Run    time.Duration // in the handler, and putting its instance back
+	Commit time.Duration // until the effects were durable or refused
+
+	// Conflict is what the last attempt that conflicted collided with. nil = none
+	// did, or the store does not say.
+	Conflict *store.Conflict
 }
 
 // Config is what a Deployment is made of. All fields but the last four are
@@ -91,6 +102,9 @@ func (d *Deployment) Stats() Stats { return d.pool.stats() }
 // Env returns what the deployment gives its invocations.
 func (d *Deployment) Env() *invoke.Env { return d.cfg.Env }
 
+// Plugin returns what the deployment shares with others of its plugin.
+func (d *Deployment) Plugin() *Plugin { return d.cfg.Plugin }
+
 // InFlight returns how many invocations hold the deployment.
 func (d *Deployment) InFlight() int64 { return d.users.Load() &^ draining }
 
@@ -138,64 +152,104 @@ func (d *Deployment) Drain() <-chan struct{} {
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
 func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
-	if err := inv.Request.CheckAttributes(); err != nil {
-		return Result{Outcome: None}, err
-	}
 	ctx := withDeadline(parent, limits.Deadline)
 	defer ctx.end()
+	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: None}}
 	if once := inv.Request.Once; once != nil {
 		if err := d.cfg.Plugin.keys.lock(ctx, once.Key); err != nil {
-			return Result{Outcome: None}, err
+			r.lap(&r.res.Wait)
+			return r.res, err
 		}
 		defer d.cfg.Plugin.keys.unlock(once.Key)
 	}
 	if d.cfg.Broken != nil {
-		return Result{Outcome: None}, fault.Wrap(fault.Unavailable, "dispatch",
+		return r.res, fault.Wrap(fault.Unavailable, "dispatch",
 			"the plugin cannot serve; the operator's log says why", d.cfg.Broken)
 	}
-	if err := d.cfg.Plugin.gate.enter(ctx); err != nil {
-		return Result{Outcome: None}, err
+	waited, err := d.cfg.Plugin.gate.enter(ctx)
+	if waited || inv.Request.Once != nil {
+		r.lap(&r.res.Wait)
 	}
-	defer d.cfg.Plugin.gate.leave(d.cfg.Clock(), d.cfg.Clock)
+	if err != nil {
+		return r.res, err
+	}
+	defer d.cfg.Plugin.gate.leave(r.last, d.cfg.Clock)
 	inv.Env = d.cfg.Env
-	for attempt := 1; ; attempt++ {
-		outcome, err := d.attempt(ctx, inv, attempt, limits)
+	err = r.attempts(ctx)
+	return r.res, err
+}
+
+// run is what Do knows of its invocation.
+type run struct {
+	*Deployment
+	inv    *invoke.Invocation
+	limits limit.Limits
+	last   time.Time // when the last part ended
+	res    Result
+}
+
+// lap adds the time since the last part to another.
+func (r *run) lap(part *time.Duration) {
+	now := r.cfg.Clock()
+	*part += now.Sub(r.last)
+	r.last = now
+}
+
+// attempts runs the handler until its effects are settled, or it may not run
+// again.
+func (r *run) attempts(ctx context.Context) error {
+	for {
+		r.res.Attempts++
+		outcome, err := r.attempt(ctx)
 		if outcome == replayed {
-			return Result{Attempts: attempt - 1, Outcome: None, Replayed: true}, nil
+			r.res.Attempts--
+			r.res.Outcome, r.res.Replayed = None, true
+			return nil
 		}
-		conflict := fault.CodeOf(err) == fault.Conflict
-		again := conflict && attempt < limit.Attempts && ctx.Err() == nil
-		if conflict && !inv.MayRepeat() {
-			return Result{Attempts: attempt, Outcome: outcome}, fault.Wrap(fault.Conflict, "dispatch",
+		r.res.Outcome = outcome
+		if fault.CodeOf(err) != fault.Conflict {
+			return err
+		}
+		r.res.Conflict = conflictOf(err)
+		if !r.inv.MayRepeat() {
+			return fault.Wrap(fault.Conflict, "dispatch",
 				"the handler has called another service and is not run again after a conflict", err)
 		}
-		if !again {
-			return Result{Attempts: attempt, Outcome: outcome}, err
+		if r.res.Attempts >= limit.Attempts || ctx.Err() != nil {
+			return err
 		}
 	}
+}
+
+func conflictOf(err error) *store.Conflict {
+	var c *store.Conflict
+	errors.As(err, &c)
+	return c
 }
 
 // attempt runs the handler once, in a clean instance and on a new snapshot, and
 // settles its effects. The snapshot comes last: the younger it is when the
 // handler starts, the less there is to conflict with. The instance goes back
 // before the commit, which takes longer than most handlers.
-func (d *Deployment) attempt(ctx context.Context, inv *invoke.Invocation, attempt int, limits limit.Limits) (Outcome, error) {
-	lease, err := d.pool.take(ctx)
+func (r *run) attempt(ctx context.Context) (Outcome, error) {
+	inv := r.inv
+	lease, err := r.pool.take(ctx)
+	r.lap(&r.res.Wake)
 	if err != nil {
 		return None, err
 	}
 	defer lease.end(ctx)
-	if attempt == 1 { // the wait for an instance is over
-		inv.Start = d.cfg.Clock()
+	if r.res.Attempts == 1 { // the wait for an instance is over
+		inv.Start = r.last
 	}
-	tx, err := d.begin(inv.Start)
+	tx, err := r.begin(inv.Start)
 	if err != nil {
 		return None, err
 	}
 	if tx != nil {
 		defer tx.Close()
 	}
-	inv.Begin(attempt, limits, tx)
+	inv.Begin(r.res.Attempts, r.limits, tx)
 	defer inv.End()
 	if inv.Request.Once != nil && tx != nil {
 		if outcome, err := replay(inv); outcome != "" {
@@ -203,6 +257,7 @@ func (d *Deployment) attempt(ctx context.Context, inv *invoke.Invocation, attemp
 		}
 	}
 	err = lease.handle(ctx, inv)
+	r.lap(&r.res.Run)
 	if tx != nil && tx.Failure() != nil {
 		return Aborted, tx.Failure()
 	}
@@ -212,7 +267,7 @@ func (d *Deployment) attempt(ctx context.Context, inv *invoke.Invocation, attemp
 	if reason := inv.Reply.Fault(); reason != "" {
 		return Aborted, fault.New(fault.BadReply, "dispatch", reason)
 	}
-	return d.settle(inv)
+	return r.settle(inv)
 }
 
 func (d *Deployment) begin(now time.Time) (*store.Tx, error) {
@@ -228,7 +283,7 @@ func (d *Deployment) begin(now time.Time) (*store.Tx, error) {
 }
 
 // settle commits or drops the effects of a handler that returned normally.
-func (d *Deployment) settle(inv *invoke.Invocation) (Outcome, error) {
+func (r *run) settle(inv *invoke.Invocation) (Outcome, error) {
 	switch {
 	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil:
 		return None, nil
@@ -242,7 +297,8 @@ func (d *Deployment) settle(inv *invoke.Invocation) (Outcome, error) {
 	}
 	// The handler's time is over, the commit's is not: it ends durable or with
 	// an error, whatever the client or the deadline do meanwhile.
-	_, err := d.cfg.Store.Commit(context.Background(), inv.Tx.Effects())
+	_, err := r.cfg.Store.Commit(context.Background(), inv.Tx.Effects())
+	r.lap(&r.res.Commit)
 	switch fault.CodeOf(err) {
 	case "":
 		return Committed, nil

@@ -25,9 +25,6 @@ func (d *Deployment) TakeAndGive(ctx context.Context) error {
 // Hungry returns how many wait for memory.
 func (g *Pools) Hungry() int { return int(g.hunger.size.Load()) }
 
-// Plugin returns the deployment's plugin.
-func (d *Deployment) Plugin() *Plugin { return d.cfg.Plugin }
-
 // Busy returns how many instances serve.
 func (d *Deployment) Busy() int { return d.Stats().Busy }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // Plugin is what an installed plugin has that outlives its deployments. Those
@@ -15,6 +16,7 @@ import (
 //	idempotency keys under way    | kept              | kept | kept  | kept   | new
 //	breakers of services          | kept              | kept | kept  | gone   | gone
 //	outbound cache                | kept [1]          | kept | kept  | gone   | gone
+//	records of recent requests    | kept              | kept | kept  | kept   | gone
 //	limit of concurrent requests  | the new version's | kept | kept  | kept   | new
 //	program, instances            | new               | kept | gone  | gone   | gone
 //	idle connections to services  | new               | kept | kept  | gone   | gone
@@ -24,6 +26,8 @@ import (
 // Answers kept for an Idempotency-Key and all data are in the store: a purge
 // removes them, and nothing else does.
 type Plugin struct {
+	// Recent is what became of the last requests.
+	Recent trace.Log
 	// Outbound is what the plugin's calls have learned of other services.
 	Outbound *egress.State
 

@@ -15,11 +15,11 @@ import (
 // report logs a finished request. It costs nothing where nobody reads it.
 func (p *Public) report(ctx *fasthttp.RequestCtx, c *call) {
 	if p.log.Enabled(context.Background(), wire.LevelOf(ctx.Response.StatusCode())) {
-		c.record(ctx).Log(p.log, "request", c.answered()...)
+		c.logged(ctx).Log(p.log, "request", c.answered()...)
 	}
 }
 
-func (c *call) record(ctx *fasthttp.RequestCtx) *wire.Record {
+func (c *call) logged(ctx *fasthttp.RequestCtx) *wire.Record {
 	return &wire.Record{
 		Method:    c.method,
 		Path:      c.path,
@@ -34,17 +34,17 @@ func (c *call) record(ctx *fasthttp.RequestCtx) *wire.Record {
 
 // answered says which plugin answered, and how; nothing where none did.
 func (c *call) answered() []slog.Attr {
-	if c.match.Service == nil {
+	if c.match.Deployment == nil {
 		return nil
 	}
-	env := c.match.Service.Env()
+	env := c.match.Deployment.Env()
 	return []slog.Attr{
 		slog.String("plugin", env.Plugin),
 		slog.Int("version", env.Version),
 		// What matched: the guest's router, or the manifest's route.
 		slog.String("pattern", cmp.Or(c.inv.Pattern, c.match.Pattern)),
 		// Runs of the handler; more than 1 after conflicts.
-		slog.Int("attempts", c.result.Attempts),
-		slog.String("outcome", cmp.Or(string(c.result.Outcome), string(dispatch.None))),
+		slog.Int("attempts", c.record.Attempts),
+		slog.String("outcome", cmp.Or(c.record.Outcome, string(dispatch.None))),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
 
@@ -19,7 +20,7 @@ import (
 // network and gate, against a handler that answers 100 bytes.
 func BenchmarkHandler(b *testing.B) {
 	g := &guest{handle: reply(200, strings.Repeat("a", 100), abi.Pair{Name: "content-type", Value: "text/plain"})}
-	p := New(Config{Routes: mounted{g}})
+	p := newPublic(Config{Routes: mounted{g}})
 	p.edge.App.Handler() // prepares the routes
 	var ctx fasthttp.RequestCtx
 	ctx.Init2(nowhere{}, nil, false)
@@ -101,7 +102,7 @@ func receiveSize(b *testing.B, r *bufio.Reader) int {
 	return size + n
 }
 
-var _ Service = (*guest)(nil)
+var _ serve.Deployment = (*guest)(nil)
 
 // nowhere is a connection without a peer.
 type nowhere struct{ net.Conn }

@@ -9,11 +9,11 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/field"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // call is the state of one public request. It is pooled with its buffers;
@@ -23,9 +23,10 @@ type call struct {
 	match   Match
 	inv     invoke.Invocation
 	request invoke.Request
-	result  dispatch.Result
-	once    invoke.Once // its Key is "" unless the request has one that counts
-	err     error       // what a handler failed with
+	handled bool         // the match was handed over with its hold
+	record  trace.Record // of what was handled
+	once    invoke.Once  // its Key is "" unless the request has one that counts
+	err     error        // what a handler failed with
 
 	continues bool // this was about the head only; the request comes again with its body
 
@@ -53,7 +54,7 @@ func (c *call) reset() {
 	}
 	clear(c.headers)
 	clear(c.params)
-	c.request, c.match, c.result, c.err, c.continues = invoke.Request{}, Match{}, dispatch.Result{}, nil, false
+	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
 	c.once = invoke.Once{}
 	c.scheme = ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""

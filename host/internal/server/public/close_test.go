@@ -40,7 +40,7 @@ func TestCloseFinishesRequests(t *testing.T) {
 		<-finish
 		return echo(inv)
 	}}
-	p := New(Config{Routes: mounted{g}})
+	p := newPublic(Config{Routes: mounted{g}})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestCloseIsBounded(t *testing.T) {
 		<-p.edge.Context().Done() // a handler ends with its context
 		return dispatch.Result{}, fault.New(fault.Deadline, "", "stopped")
 	}}
-	p = New(Config{Routes: mounted{g}})
+	p = newPublic(Config{Routes: mounted{g}})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestCloseIsBounded(t *testing.T) {
 }
 
 func TestCloseBeforeServe(t *testing.T) {
-	p := New(Config{Routes: mounted{}})
+	p := newPublic(Config{Routes: mounted{}})
 	if err := p.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,8 @@ func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *call) bool {
 		return false
 	}
 	m := p.cfg.Routes.Route(method, c.routeHost, c.path, c.params[:0])
-	if m.Service != nil {
-		m.Service.Release()
+	if m.Deployment != nil {
+		m.Deployment.Release()
 	}
 	if m.CORS == nil {
 		return false

@@ -13,7 +13,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// guest is a Service whose handler is Go.
+// guest is a deployment whose handler is Go.
 type guest struct {
 	handle func(*invoke.Invocation) (dispatch.Result, error)
 	held   atomic.Int64
@@ -38,7 +40,17 @@ func (g *guest) Do(ctx context.Context, inv *invoke.Invocation, l limit.Limits) 
 }
 
 func (g *guest) Release()         { g.held.Add(-1) }
-func (g *guest) Env() *invoke.Env { return &invoke.Env{Plugin: "stub", Version: 7} }
+func (g *guest) Env() *invoke.Env { return stub }
+
+func (g *guest) Plugin() *dispatch.Plugin { return nil } // no observer asks
+
+var stub = &invoke.Env{Plugin: "stub", Version: 7}
+
+// newPublic returns a listener with a handler of its own.
+func newPublic(cfg Config) *Public {
+	cfg.Handler = serve.New(wire.OrDiscard(cfg.Log))
+	return New(cfg)
+}
 
 // mounted serves one guest at /, with room for 64 bytes of body at /small, and
 // GET and POST only at /fixed.
@@ -55,7 +67,7 @@ func (m mounted) Route(method, _, path string, params []abi.Pair) Match {
 		limits.RequestBody = 64
 	}
 	m.held.Add(1)
-	return Match{Service: m.guest, Limits: limits, Path: path, Pattern: "/{rest...}", Params: append(params, abi.Pair{Name: "rest", Value: path[1:]})}
+	return Match{Target: serve.Target{Deployment: m.guest, Limits: limits}, Path: path, Pattern: "/{rest...}", Params: append(params, abi.Pair{Name: "rest", Value: path[1:]})}
 }
 
 // echo answers with what it was asked.
@@ -110,5 +122,5 @@ func publicFor(tb testing.TB, handle func(*invoke.Invocation) (dispatch.Result, 
 			tb.Errorf("%d holds on the service were not released", n)
 		}
 	})
-	return servertest.Listen(tb, New(cfg))
+	return servertest.Listen(tb, newPublic(cfg))
 }

@@ -15,13 +15,15 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
-// Config is what the public listener works with. Routes is required.
+// Config is what the public listener works with. Routes and Handler are required.
 type Config struct {
-	Routes Routes
-	Conns  wire.Conns
+	Routes  Routes
+	Handler *serve.Handler
+	Conns   wire.Conns
 	// Health is asked by /readyz, in order.
 	Health []wire.Check
 	// Log receives a record of each request at info, and of failures at error.
@@ -102,7 +104,7 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 		p.refuse(ctx, c, r)
 		return
 	}
-	if c.match.Service == nil {
+	if c.match.Deployment == nil {
 		return // answered without a handler
 	}
 	if r := c.readBody(ctx, p.cfg.Spool); r != nil {
@@ -149,7 +151,7 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *wire.Refusal {
 		return nil
 	}
 	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
-	if c.match.Service == nil {
+	if c.match.Deployment == nil {
 		return c.unrouted(ctx)
 	}
 	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
@@ -165,7 +167,8 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
 		p.refuse(ctx, c, r)
 		return
 	}
-	c.result, c.err = c.match.Service.Do(p.edge.Context(), &c.inv, c.match.Limits)
+	c.handled = true
+	c.err = p.cfg.Handler.Handle(p.edge.Context(), c.match.Target, &c.inv, &c.record)
 	p.yield()
 	if c.err != nil {
 		p.fail(ctx, c)
@@ -204,8 +207,8 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
 	if p.edge.Draining() {
 		ctx.SetConnectionClose() // fasthttp learns of the end a moment later
 	}
-	if c.match.Service != nil {
-		c.match.Service.Release()
+	if c.match.Deployment != nil && !c.handled {
+		c.match.Deployment.Release()
 	}
 	c.reset()
 	p.calls.Put(c)

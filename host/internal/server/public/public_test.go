@@ -79,7 +79,7 @@ func TestRefusedPathEndsConnection(t *testing.T) { servertest.RefusesPaths(t, pu
 
 func TestAcceptGoesOn(t *testing.T) {
 	servertest.AcceptGoesOn(t, "public", func(log *slog.Logger) servertest.Listener {
-		return New(Config{Routes: mounted{&guest{handle: echo}}, Log: log})
+		return newPublic(Config{Routes: mounted{&guest{handle: echo}}, Log: log})
 	})
 }
 
@@ -297,7 +297,7 @@ func TestBodyOverTheLimit(t *testing.T) {
 // TestNoMemoryForBodies: a body there is no memory for is refused, and taken once
 // there is.
 func TestNoMemoryForBodies(t *testing.T) {
-	p := New(Config{Routes: mounted{&guest{handle: echo}}, BodyMemory: 4 << 10})
+	p := newPublic(Config{Routes: mounted{&guest{handle: echo}}, BodyMemory: 4 << 10})
 	addr := servertest.Listen(t, p)
 	others := p.room.Share()
 	if !others.Take(2 << 10) {

@@ -36,7 +36,7 @@ func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *call) {
 		}
 	}
 	c.setID(ctx)
-	if c.result.Replayed {
+	if c.record.Replayed {
 		resp.Header.Set(headerReplayed, "true")
 	}
 	switch {
@@ -75,8 +75,8 @@ func (p *Public) failUnsent(ctx *fasthttp.RequestCtx, c *call) {
 	const detail = "the answers that other clients have not read take all the memory there is for them"
 	c.err = fault.New(fault.Unavailable, "respond", detail)
 	problem := wire.NewProblem(http.StatusServiceUnavailable, fault.Unavailable, detail, c.id)
-	problem.Effects = effectsOf(c.result.Outcome, fault.Unavailable)
-	if c.result.Replayed {
+	problem.Effects = effectsOf(c.record.Outcome, fault.Unavailable)
+	if c.record.Replayed {
 		problem.Effects = effectsCommitted
 	}
 	if problem.Effects == effectsNone {
@@ -159,7 +159,7 @@ func (p *Public) fail(ctx *fasthttp.RequestCtx, c *call) {
 		detail = fault.MessageOf(c.err)
 	}
 	problem := wire.NewProblem(statusOf(code), code, detail, c.id)
-	problem.Effects = effectsOf(c.result.Outcome, code)
+	problem.Effects = effectsOf(c.record.Outcome, code)
 	writeProblem(ctx, problem, code)
 }
 
@@ -172,11 +172,11 @@ func writeProblem(ctx *fasthttp.RequestCtx, p wire.Problem, code fault.Code) {
 }
 
 // effectsOf says what became of the handler's writes when err ended it.
-func effectsOf(o dispatch.Outcome, code fault.Code) string {
+func effectsOf(outcome string, code fault.Code) string {
 	switch {
-	case o == dispatch.Committed || code == fault.Done:
+	case outcome == string(dispatch.Committed) || code == fault.Done:
 		return effectsCommitted
-	case o == dispatch.Unknown || code == fault.Unknown:
+	case outcome == string(dispatch.Unknown) || code == fault.Unknown:
 		return effectsUnknown
 	}
 	return effectsNone
@@ -184,7 +184,7 @@ func effectsOf(o dispatch.Outcome, code fault.Code) string {
 
 func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *call, reason any) {
 	p.log.Error("panic in the server", "request_id", c.id, "reason", reason, "stack", string(debug.Stack()))
-	c.result.Outcome = dispatch.Unknown
+	c.record.Outcome = string(dispatch.Unknown)
 	c.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
 	p.fail(ctx, c)
 }

@@ -22,7 +22,7 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 	results := map[string]dispatch.Result{
 		"/": {Outcome: dispatch.Committed}, "/again": {Outcome: dispatch.None, Replayed: true}, "/read": {Outcome: dispatch.None},
 	}
-	p := New(Config{ReplyMemory: fit*size + size/2, Routes: mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
+	p := newPublic(Config{ReplyMemory: fit*size + size/2, Routes: mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if inv.Request.Head.Path == "/small" {
 			return reply(200, "small")(inv)
 		}

@@ -93,7 +93,7 @@ func TestLargeBodies(t *testing.T) {
 	const spoolOver, largest = 1 << 20, 20 << 20
 	const memory = spoolOver + 16<<10
 	s := openSpool(t, wire.SpoolConfig{Max: largest})
-	p := New(Config{Spool: s, BodyMemory: memory, Routes: keeping{roomy{mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
+	p := newPublic(Config{Spool: s, BodyMemory: memory, Routes: keeping{roomy{mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if _, ok := inv.Request.Body.InMemory(); ok != (inv.Request.Body.Size() <= spoolOver) {
 			t.Errorf("a body of %d bytes in memory: %v", inv.Request.Body.Size(), ok)
 		}
@@ -118,7 +118,7 @@ func TestLargeBodies(t *testing.T) {
 // TestLargeBodyOfAPanic: what a body takes is given back after a bug in the host.
 func TestLargeBodyOfAPanic(t *testing.T) {
 	const size = 3 << 20
-	p := New(Config{Spool: openSpool(t, wire.SpoolConfig{Max: size}), Routes: roomy{mounted{&guest{handle: func(*invoke.Invocation) (dispatch.Result, error) {
+	p := newPublic(Config{Spool: openSpool(t, wire.SpoolConfig{Max: size}), Routes: roomy{mounted{&guest{handle: func(*invoke.Invocation) (dispatch.Result, error) {
 		panic("a bug in the host")
 	}}}}})
 	addr := servertest.Listen(t, p)

@@ -1,0 +1,117 @@
+// Package serve is the one way from a way in (the public listener, later cron,
+// queues, sockets, calls) to a plugin: it runs a request on the deployment that was
+// found for it, and tells what became of it. Nothing below it knows which way the
+// request came. Ways in import it, and package host.
+package serve
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/requestid"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
+)
+
+// Deployment is what serve needs of a dispatch.Deployment.
+type Deployment interface {
+	// Do runs inv's handler and settles its effects. It keeps nothing of inv
+	// when it returns.
+	Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (dispatch.Result, error)
+	// Release ends the hold that Target tells of.
+	Release()
+	Env() *invoke.Env
+	Plugin() *dispatch.Plugin
+}
+
+// Target is who handles a request. Whoever found it holds the deployment, which
+// fixes the version while the request is read under its limits.
+type Target struct {
+	Deployment Deployment // nil = nobody
+	Limits     limit.Limits
+}
+
+// Observer is told of every request when it is over. It may keep the record's
+// values but not its address.
+type Observer func(*dispatch.Plugin, *trace.Record)
+
+// Remember is the Observer that keeps a record with the plugin's recent ones.
+func Remember(p *dispatch.Plugin, r *trace.Record) { p.Recent.Add(r) }
+
+// Handler handles requests. Safe for concurrent use.
+type Handler struct {
+	log       *slog.Logger
+	observers []Observer
+}
+
+// New returns a Handler. It logs nothing but panics.
+func New(log *slog.Logger, observers ...Observer) *Handler {
+	return &Handler{log: log, observers: observers}
+}
+
+// Handle runs inv's handler on t, releases t, fills rec and tells the observers,
+// whatever happens. The request is in inv.Request, where one without an id gets a
+// new one, and the reply in inv.Reply. Both inv and rec are the caller's to reuse.
+//
+// Errors are those of dispatch.Deployment.Do. A panic below is logged and becomes
+// Internal, and then the outcome of the effects is unknown.
+func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, rec *trace.Record) (err error) {
+	head := &inv.Request.Head
+	start := time.Now()
+	if head.RequestID == "" {
+		head.RequestID = requestid.New(start)
+	}
+	plugin := t.Deployment.Plugin() // outlives the hold
+	env := t.Deployment.Env()
+	*rec = trace.Record{
+		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Trigger: head.Trigger,
+		Method: head.Method, Path: head.Path, Pattern: head.Pattern,
+		Start: start, BytesIn: inv.Request.Body.Size(), Outcome: string(dispatch.Unknown),
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = h.panicked(rec, reason)
+		}
+		t.Deployment.Release()
+		finish(rec, inv, err)
+		for _, observe := range h.observers {
+			observe(plugin, rec)
+		}
+	}()
+	res, err := t.Deployment.Do(ctx, inv, t.Limits)
+	result(rec, &res)
+	return err
+}
+
+// result notes what dispatch says.
+func result(rec *trace.Record, res *dispatch.Result) {
+	rec.Attempts, rec.Outcome, rec.Replayed = res.Attempts, string(res.Outcome), res.Replayed
+	rec.Wait, rec.Wake, rec.Run, rec.Commit = res.Wait, res.Wake, res.Run, res.Commit
+	if c := res.Conflict; c != nil {
+		rec.Conflict, rec.ConflictSpace, rec.ConflictKey = true, uint64(c.Space), string(c.Key)
+	}
+}
+
+// finish notes how the request ended.
+func finish(rec *trace.Record, inv *invoke.Invocation, err error) {
+	if inv.Pattern != "" {
+		rec.Pattern = inv.Pattern
+	}
+	if err != nil {
+		rec.Code, rec.Error = string(fault.CodeOf(err)), err.Error()
+	} else {
+		rec.Status, rec.BytesOut = inv.Reply.Status, int64(len(inv.Reply.Body))
+	}
+	rec.Total = time.Since(rec.Start)
+}
+
+func (h *Handler) panicked(rec *trace.Record, reason any) error {
+	h.log.Error("panic in the server", "request_id", rec.ID, "reason", reason, "stack", string(debug.Stack()))
+	return fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
+}

@@ -1,0 +1,44 @@
+// Package trace remembers what became of recent requests. Package dispatch holds a
+// log for each plugin, package serve fills it.
+package trace
+
+import "time"
+
+// Record tells of a request that a plugin was asked to handle.
+type Record struct {
+	ID      string // the request's, which its client may have chosen
+	Plugin  string
+	Version int
+	Trigger string // the way it came: "http"
+	Method  string
+	Path    string // with the mount, without the query, which may hold secrets
+	Pattern string // what matched: the guest's router, or the manifest's route
+	Start   time.Time
+
+	Total time.Duration // from its dispatch to its answer; reading its body is over before, sending comes after
+	// Parts of Total, over all attempts.
+	Wait   time.Duration // for its turn
+	Wake   time.Duration // for an instance, and for the program where that had to be loaded
+	Run    time.Duration // in the handler
+	Commit time.Duration // until its effects were durable or refused
+
+	Attempts int    // runs of the handler; more than 1 after conflicts
+	Outcome  string // of its effects
+	Replayed bool   // the answer was that of an earlier request with its idempotency key
+	Status   int    // of the handler's answer; 0 = it gave none
+	Code     string // of the fault that ended it; "" = it was answered
+	Error    string // that fault for an operator
+	BytesIn  int64  // of its body
+	BytesOut int64  // of the answer's body
+
+	// What the last attempt that conflicted collided with.
+	Conflict      bool
+	ConflictSpace uint64
+	ConflictKey   string // "" = the snapshot was too old for the store to say
+}
+
+// Notable reports whether somebody may look for the request later: it failed, or
+// ran more than once.
+func (r *Record) Notable() bool {
+	return r.Code != "" || r.Status >= 500 || r.Attempts > 1 || r.Conflict
+}
