@@ -10,6 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -49,7 +50,7 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Limits:  r.manifest.Limits(),
 		KV:      r.manifest.Ask().KV && p.Grant.KV,
 		Space:   store.Space(p.Space),
-		Quota:   Quota(p.Grant),
+		Quota:   registry.Quota(p.Grant),
 		Config:  config,
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
 	}
@@ -116,12 +117,6 @@ func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
 // requests: it asks for that and was granted it.
 func stateful(p plugin.Plugin, m *manifest.Manifest) bool {
 	return m.Ask().Stateful && p.Grant.Stateful
-}
-
-// Quota returns the bounds that a grant puts on a key space.
-func Quota(g plugin.Grant) store.Quota {
-	keys, bytes := g.Quota()
-	return store.Quota{Keys: keys, Bytes: bytes}
 }
 
 // buildTable makes the routes of everything that serves. Conflict names both

@@ -159,7 +159,7 @@ func TestAskingForLessThanTheDefaultDoesNotWait(t *testing.T) {
 		t.Fatalf("it waits: %q", out.Waiting)
 	}
 	for _, key := range []string{"1", "2"} {
-		if err := p.KVPut(t.Context(), "a", []byte(key), nil, 0); err != nil {
+		if err := p.KVPut(t.Context(), "a", []byte(key), nil, 0, "me"); err != nil {
 			t.Errorf("the quota shrank: %v", err)
 		}
 	}

@@ -7,17 +7,17 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
-	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // KVGet returns a plugin's value; NotFound when it is absent or expired.
 func (o *Operator) KVGet(ctx context.Context, name string, key []byte) (value []byte, err error) {
-	err = o.kv(ctx, name, func(tx *store.Tx) error {
+	err = o.read(ctx, name, func(tx *store.Tx) error {
 		data, ok, err := tx.Get(key)
 		if err == nil && !ok {
-			err = fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no key %q", name, key))
+			err = noKey(name, key)
 		}
 		value = bytes.Clone(data)
 		return err
@@ -34,7 +34,7 @@ func (o *Operator) KVList(ctx context.Context, name string, q store.Query) (admi
 		limit = adminapi.MaxKeys
 	}
 	q.Limit = limit + 1
-	err := o.kv(ctx, name, func(tx *store.Tx) error {
+	err := o.read(ctx, name, func(tx *store.Tx) error {
 		return tx.List(q, func(key, data []byte) bool {
 			if len(page.Entries) == limit {
 				page.More = true
@@ -47,28 +47,44 @@ func (o *Operator) KVList(ctx context.Context, name string, q store.Query) (admi
 	return page, err
 }
 
-// KVPut sets a plugin's value, within its quota; ttl 0 = it does not expire.
-func (o *Operator) KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error {
-	return o.kv(ctx, name, func(tx *store.Tx) error { return tx.Set(key, value, ttl) })
-}
-
-// KVDelete deletes a plugin's key; NotFound when it is absent or expired.
-func (o *Operator) KVDelete(ctx context.Context, name string, key []byte) error {
-	return o.kv(ctx, name, func(tx *store.Tx) error {
-		_, ok, err := tx.Get(key)
-		if err == nil && !ok {
-			err = fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no key %q", name, key))
+// KVPut sets a plugin's value, within its quota; ttl 0 = it does not expire. The
+// audit tells of it in the same commit.
+func (o *Operator) KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration, by string) error {
+	return o.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+		detail := aboutKey(key, value)
+		if ttl > 0 {
+			detail += ", for " + ttl.String()
 		}
-		if err != nil {
-			return err
-		}
-		return tx.Delete(key)
+		return plugin.Event{By: by, Action: plugin.ActionKVPut, Plugin: name, Detail: detail}, tx.Set(key, value, ttl)
 	})
 }
 
-// kv runs act in a transaction of a plugin's key space, kept data of a deleted
-// plugin included, and commits what it writes.
-func (o *Operator) kv(ctx context.Context, name string, act func(*store.Tx) error) error {
+// KVDelete deletes a plugin's key; NotFound when it is absent or expired. The
+// audit tells of it in the same commit.
+func (o *Operator) KVDelete(ctx context.Context, name string, key []byte, by string) error {
+	return o.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+		data, ok, err := tx.Get(key)
+		if err == nil && !ok {
+			err = noKey(name, key)
+		}
+		if err != nil {
+			return plugin.Event{}, err
+		}
+		e := plugin.Event{By: by, Action: plugin.ActionKVDelete, Plugin: name, Detail: aboutKey(key, data)}
+		return e, tx.Delete(key)
+	})
+}
+
+// aboutKey names a key in the audit, and the size of its value; the value may be
+// a secret.
+func aboutKey(key, value []byte) string { return fmt.Sprintf("key %.200q, %d bytes", key, len(value)) }
+
+func noKey(name string, key []byte) error {
+	return fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no key %q", name, key))
+}
+
+// read runs act on a plugin's key space, kept data of a deleted plugin included.
+func (o *Operator) read(ctx context.Context, name string, act func(*store.Tx) error) error {
 	p, err := o.registry.Plugin(ctx, name)
 	if err != nil {
 		return err
@@ -77,11 +93,7 @@ func (o *Operator) kv(ctx context.Context, name string, act func(*store.Tx) erro
 	if err != nil {
 		return err
 	}
-	tx := store.Begin(snap, store.Space(p.Space), deploy.Quota(p.Grant), o.clock())
+	tx := store.Begin(snap, store.Space(p.Space), store.Quota{}, o.clock())
 	defer tx.Close()
-	if err := act(tx); err != nil || tx.ReadOnly() {
-		return err
-	}
-	_, err = o.store.Commit(ctx, tx.Effects())
-	return err
+	return act(tx)
 }

@@ -1,10 +1,15 @@
 package operate_test
 
 import (
+	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
@@ -18,19 +23,31 @@ type nothing struct{}
 
 func (nothing) Serving(string) (deploy.Serving, bool) { return deploy.Serving{}, false }
 
+// counting counts commits.
+type counting struct {
+	store.Store
+	commits int
+}
+
+func (c *counting) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+	c.commits++
+	return c.Store.Commit(ctx, e)
+}
+
 // operator is an Operator of a plugin "demo" that may have three keys.
-func operator(t *testing.T) *operate.Operator {
+func operator(t *testing.T) (*operate.Operator, *counting) {
 	t.Helper()
 	dir := t.TempDir()
-	st, err := badger.Open(badger.Config{Dir: filepath.Join(dir, "store"), Reserve: -1})
+	opened, err := badger.Open(badger.Config{Dir: filepath.Join(dir, "store"), Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
+		if err := opened.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	st := &counting{Store: opened}
 	reg, err := registry.Open(t.Context(), st, filepath.Join(dir, "modules"), time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -39,18 +56,18 @@ func operator(t *testing.T) *operate.Operator {
 	if _, _, err := reg.AddVersion(t.Context(), registry.AddVersion{Name: "demo", Module: []byte("module"), Manifest: []byte(manifest)}); err != nil {
 		t.Fatal(err)
 	}
-	return operate.New(st, reg, nothing{}, time.Now)
+	return operate.New(st, reg, nothing{}, time.Now), st
 }
 
 func TestKV(t *testing.T) {
-	o := operator(t)
+	o, _ := operator(t)
 	ctx := t.Context()
 	for _, key := range []string{"b", "a", "c"} {
-		if err := o.KVPut(ctx, "demo", []byte(key), []byte(key+key), 0); err != nil {
+		if err := o.KVPut(ctx, "demo", []byte(key), []byte(key+key), 0, "ann"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := o.KVPut(ctx, "demo", []byte("d"), nil, 0); fault.CodeOf(err) != fault.Exhausted {
+	if err := o.KVPut(ctx, "demo", []byte("d"), nil, 0, "ann"); fault.CodeOf(err) != fault.Exhausted {
 		t.Errorf("a key over the quota: %v, want exhausted", err)
 	}
 	page, err := o.KVList(ctx, "demo", store.Query{Limit: 2})
@@ -60,12 +77,85 @@ func TestKV(t *testing.T) {
 	if got, err := o.KVGet(ctx, "demo", []byte("c")); err != nil || string(got) != "cc" {
 		t.Errorf("get: %q, %v", got, err)
 	}
-	if err := o.KVDelete(ctx, "demo", []byte("c")); err != nil {
+	if err := o.KVDelete(ctx, "demo", []byte("c"), "ann"); err != nil {
 		t.Error(err)
 	}
-	for _, err := range []error{o.KVDelete(ctx, "demo", []byte("c")), o.KVPut(ctx, "nobody", []byte("k"), nil, 0)} {
+	for _, err := range []error{o.KVDelete(ctx, "demo", []byte("c"), "ann"), o.KVPut(ctx, "nobody", []byte("k"), nil, 0, "ann")} {
 		if fault.CodeOf(err) != fault.NotFound {
 			t.Errorf("got %v, want not found", err)
 		}
+	}
+}
+
+// TestKeysAreAudited: each change of a key is told with the change, in one
+// commit, and what was refused is not.
+func TestKeysAreAudited(t *testing.T) {
+	o, st := operator(t)
+	ctx := t.Context()
+	before, err := o.Audit(ctx, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.commits = 0
+	for _, err := range []error{
+		o.KVPut(ctx, "demo", []byte("a"), []byte("secret"), 0, "ann"),
+		o.KVPut(ctx, "demo", []byte("\xff"), nil, 90*time.Second, "ann"),
+		o.KVDelete(ctx, "demo", []byte("a"), "bob"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st.commits != 3 {
+		t.Errorf("three changes took %d commits", st.commits)
+	}
+	for i, key := range []string{"b", "c", "d"} {
+		if err := o.KVPut(ctx, "demo", []byte(key), nil, 0, "ann"); (fault.CodeOf(err) == fault.Exhausted) != (i == 2) {
+			t.Errorf("key %q: %v; the quota takes two more", key, err)
+		}
+	}
+	if err := o.KVDelete(ctx, "demo", []byte("a"), "ann"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("deleting an absent key: %v", err)
+	}
+	if _, err := o.KVGet(ctx, "demo", []byte("b")); err != nil {
+		t.Error(err)
+	}
+	events, err := o.Audit(ctx, before[len(before)-1].Number, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range events {
+		events[i].Number, events[i].Time = 0, time.Time{}
+	}
+	want := []adminapi.Event{
+		{By: "ann", Action: "kv-put", Plugin: "demo", Detail: `key "a", 6 bytes`},
+		{By: "ann", Action: "kv-put", Plugin: "demo", Detail: `key "\xff", 0 bytes, for 1m30s`},
+		{By: "bob", Action: "kv-delete", Plugin: "demo", Detail: `key "a", 6 bytes`},
+		{By: "ann", Action: "kv-put", Plugin: "demo", Detail: `key "b", 0 bytes`},
+		{By: "ann", Action: "kv-put", Plugin: "demo", Detail: `key "c", 0 bytes`},
+	}
+	if diff := cmp.Diff(want, events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// TestKeysOfManyOperators: changes at the same time are all kept and all told.
+func TestKeysOfManyOperators(t *testing.T) {
+	o, _ := operator(t)
+	const writers, rounds = 4, 25
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for range rounds {
+				if err := o.KVPut(t.Context(), "demo", []byte("k"), []byte{byte(w)}, 0, "ann"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	events, err := o.Audit(t.Context(), 1, 0)
+	if err != nil || len(events) != writers*rounds {
+		t.Errorf("%d events, %v; want %d", len(events), err, writers*rounds)
 	}
 }

@@ -17,9 +17,13 @@ const (
 	ActionCORS     Action = "cors"     // the CORS policy changed, without a deployment
 	ActionDelete   Action = "delete"   // deleted, data kept
 	ActionPurge    Action = "purge"    // deleted with its data
+
+	ActionKVPut    Action = "kv-put"    // an operator set a key
+	ActionKVDelete Action = "kv-delete" // an operator deleted one
 )
 
-// Event says who changed what, when. It never holds the value of a var.
+// Event says who changed what, when. It never holds the value of a var or
+// of a key.
 type Event struct {
 	Number     uint64 // 1, 2, 3 ... over all plugins
 	Time       time.Time

@@ -37,7 +37,20 @@ func numbered(prefix string, space uint64, number int) string {
 }
 
 // records is a transaction on the host's records.
-type records struct{ *store.Tx }
+type records struct {
+	*store.Tx
+	snap store.Snapshot
+	keys *store.Part // what the transaction does to the keys of a plugin; nil = nothing
+}
+
+// effects returns those of the records and of the plugin's keys.
+func (tx *records) effects() *store.Effects {
+	e := tx.Effects()
+	if tx.keys != nil {
+		e.Parts = append(e.Parts, *tx.keys) // no space is before the host's
+	}
+	return e
+}
 
 func get[R record[T], T any](tx *records, key string) (value T, ok bool, err error) {
 	data, ok, err := tx.Get([]byte(key))

@@ -135,7 +135,7 @@ func (r *Registry) attempt(ctx context.Context, write func(tx *records) error) (
 	if tx.ReadOnly() {
 		return false, nil
 	}
-	_, err = r.store.Commit(ctx, tx.Effects())
+	_, err = r.store.Commit(ctx, tx.effects())
 	return fault.CodeOf(err) == fault.Conflict, err
 }
 
@@ -144,7 +144,7 @@ func (r *Registry) begin() (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &records{store.Begin(snap, hostSpace, store.Quota{}, r.clock())}, nil
+	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap}, nil
 }
 
 func noPlugin(name string) error {

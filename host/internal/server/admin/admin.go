@@ -49,8 +49,8 @@ type Operator interface {
 	CORS(ctx context.Context, name string) (adminapi.CORS, error)
 	KVGet(ctx context.Context, name string, key []byte) ([]byte, error)
 	KVList(ctx context.Context, name string, q store.Query) (adminapi.KeyPage, error)
-	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error
-	KVDelete(ctx context.Context, name string, key []byte) error
+	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration, by string) error
+	KVDelete(ctx context.Context, name string, key []byte, by string) error
 	Audit(ctx context.Context, after uint64, limit int) ([]adminapi.Event, error)
 }
 

@@ -103,12 +103,12 @@ func (r *recorder) KVList(_ context.Context, name string, q store.Query) (admina
 		r.note("list %s prefix=%q after=%q limit=%d reverse=%v", name, q.Prefix, q.After, q.Limit, q.Reverse)
 }
 
-func (r *recorder) KVPut(_ context.Context, name string, key, value []byte, ttl time.Duration) error {
-	return r.note("put %s %q=%q for %s", name, key, value, ttl)
+func (r *recorder) KVPut(_ context.Context, name string, key, value []byte, ttl time.Duration, by string) error {
+	return r.note("put %s %q=%q for %s by %s", name, key, value, ttl, by)
 }
 
-func (r *recorder) KVDelete(_ context.Context, name string, key []byte) error {
-	return r.note("delete %s %q", name, key)
+func (r *recorder) KVDelete(_ context.Context, name string, key []byte, by string) error {
+	return r.note("delete %s %q by %s", name, key, by)
 }
 
 func (r *recorder) Audit(_ context.Context, after uint64, limit int) ([]adminapi.Event, error) {
@@ -183,9 +183,9 @@ func TestAdminAPI(t *testing.T) {
 		{"GET", "/v1/plugins/shop/kv?prefix=a%00&after=%ff&limit=5&reverse=true", "", 200, `list shop prefix="a\x00" after="\xff" limit=5 reverse=true`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
 		{"GET", "/v1/plugins/shop/kv/value?key=a%2Fb", "", 200, `get shop "a/b"`, "\xffvalue"},
 		{"GET", "/v1/plugins/shop/kv/value?key_base64=%2Fw%3D%3D", "", 200, `get shop "\xff"`, "\xffvalue"},
-		{"PUT", "/v1/plugins/shop/kv/value?key=a", "\x00\xff", 204, `put shop "a"="\x00\xff" for 0s`, ""},
-		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=90s", "v", 204, `put shop "a"="v" for 1m30s`, ""},
-		{"DELETE", "/v1/plugins/shop/kv/value?key=a", "", 204, `delete shop "a"`, ""},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a", "\x00\xff", 204, `put shop "a"="\x00\xff" for 0s by admin`, ""},
+		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=90s", "v", 204, `put shop "a"="v" for 1m30s by admin`, ""},
+		{"DELETE", "/v1/plugins/shop/kv/value?key=a", "", 204, `delete shop "a" by admin`, ""},
 		{"GET", "/v1/audit?after=7&limit=20", "", 200, "audit after=7 limit=20", `[{"number":8,"time":"0001-01-01T00:00:00Z","by":"ann","action":"delete","plugin":"shop"}]`},
 	} {
 		d.call = ""
