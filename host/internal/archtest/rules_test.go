@@ -1,0 +1,148 @@
+// Package archtest holds the rules of the repository's structure as tests. A
+// rule that stands in the way is discussed and changed here, with its reason,
+// never loosened to make a build pass.
+package archtest
+
+import (
+	"go/ast"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// abiBans keep a guest near the size of an empty one: each of these pulls in
+// reflection or a large part of the standard library.
+var abiBans = []string{"fmt", "reflect", "encoding", "net", "log", "os", "regexp", "text", "html", "go"}
+
+func TestTopLevel(t *testing.T) {
+	root, _ := tree(t)
+	allowed := []string{"host", "plugins", "sdk", "abi", "examples", "go.mod", "go.sum", "Makefile", "README.md"}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignored := []string{"bin", "wasmoor-data"} // built by make, in .gitignore
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || slices.Contains(allowed, name) || slices.Contains(ignored, name) {
+			continue
+		}
+		t.Errorf("%s stands at the top level, which is fixed: %s", name, strings.Join(allowed, " "))
+	}
+}
+
+func TestGuestSideImportsNothingOfTheHost(t *testing.T) {
+	_, pkgs := tree(t)
+	for dir, p := range pkgs {
+		for _, side := range []map[string]bool{p.imports, p.testing} {
+			for imp := range side {
+				rel, isOwn := own(imp)
+				switch {
+				case under(dir, "abi") && !isStd(imp) && !under(rel, "abi"):
+					t.Errorf("%s imports %s: abi is imported by guests and stays within the standard library", dir, imp)
+				case under(dir, "sdk") && !isStd(imp) && !(isOwn && anyUnder(rel, "abi", "sdk")):
+					t.Errorf("%s imports %s: an author's go.sum then holds more than us; sdk, tests too, imports abi and the standard library", dir, imp)
+				case anyUnder(dir, "plugins", "examples") && !isStd(imp) && !(isOwn && anyUnder(rel, "sdk", dir)):
+					t.Errorf("%s imports %s: plugins and examples are what authors copy; they import sdk alone", dir, imp)
+				}
+			}
+		}
+	}
+}
+
+// abiTests reads the call scripts of abi/testdata for tests of host and sdk, which
+// share no other package. It needs encoding/json, so that no guest may have it.
+const abiTests = "abi/abitest"
+
+func TestABIStaysSmall(t *testing.T) {
+	_, pkgs := tree(t)
+	for dir, p := range pkgs {
+		if p.imports[modulePath+"/"+abiTests] {
+			t.Errorf("%s imports %s outside a test", dir, abiTests)
+		}
+		if !under(dir, "abi") || dir == abiTests {
+			continue
+		}
+		for imp := range p.imports {
+			first, _, _ := strings.Cut(imp, "/")
+			if slices.Contains(abiBans, first) {
+				t.Errorf("%s imports %s: it ends up in every guest", dir, imp)
+			}
+		}
+	}
+}
+
+func TestOnlyTheBinaryReadsItsSurroundings(t *testing.T) {
+	_, pkgs := tree(t)
+	bans := map[string][]string{"os": {"Exit", "Getenv", "LookupEnv", "Environ", "Args"}}
+	for dir, p := range pkgs {
+		if !under(dir, "host") || under(dir, "host/cmd") {
+			continue
+		}
+		if p.imports["flag"] {
+			t.Errorf("%s imports flag: only cmd/wasmoor reads flags", dir)
+		}
+		for _, file := range p.files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				sel, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				if x, ok := sel.X.(*ast.Ident); ok && slices.Contains(bans[x.Name], sel.Sel.Name) {
+					t.Errorf("%s uses %s.%s: only cmd/wasmoor reads flags and environment, and exits", dir, x.Name, sel.Sel.Name)
+				}
+				return true
+			})
+		}
+	}
+}
+
+// TestNoFeatureOfTheEngineIsEnabled: a guest gets WebAssembly 2.0, the engine's
+// default. With exception handling wazero v1.12.0 lets a guest keep a reference to
+// an exception that is freed, and read and write the host's heap through it
+// (wazero#2522).
+func TestNoFeatureOfTheEngineIsEnabled(t *testing.T) {
+	_, pkgs := tree(t)
+	for dir, p := range pkgs {
+		for _, file := range p.files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok && strings.Contains(sel.Sel.Name, "CoreFeature") {
+					t.Errorf("%s uses %s: guests get what the engine has by default", dir, sel.Sel.Name)
+				}
+				return true
+			})
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	_, pkgs := tree(t)
+	for dir, p := range pkgs {
+		var docs int
+		for _, file := range p.files {
+			if file.Doc != nil {
+				docs++
+			}
+		}
+		if len(p.files) > 0 && docs != 1 {
+			t.Errorf("%s has %d package comments, want one", dir, docs)
+		}
+	}
+}
+
+func TestNoInit(t *testing.T) {
+	_, pkgs := tree(t)
+	for dir, p := range pkgs {
+		if under(dir, "plugins") || under(dir, "examples") {
+			continue // a guest registers its handler when it initialises
+		}
+		for _, file := range p.files {
+			for _, decl := range file.Decls {
+				if fn, ok := decl.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+					t.Errorf("%s has an init function: lists of capabilities, routes and commands stand in one place each", dir)
+				}
+			}
+		}
+	}
+}

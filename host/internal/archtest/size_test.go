@@ -1,0 +1,78 @@
+package archtest
+
+import (
+	"go/ast"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// Production code is what is not a test and not written by a program.
+const (
+	packageLines = 2500
+	fileLines    = 400
+	funcLinesP90 = 25
+)
+
+// over lists what is over its size and waits to be cut. Nothing is added.
+var over = []string{
+	"host/internal/wasmbin",
+	"host/internal/store/badger",
+	"host/internal/store/badger/badger.go",
+	"host/internal/store/storetest/history.go",
+}
+
+func TestSizes(t *testing.T) {
+	_, pkgs := tree(t)
+	lines := map[string]int{}
+	for dir, p := range pkgs {
+		for _, file := range p.files {
+			if ast.IsGenerated(file) {
+				continue
+			}
+			at := p.fset.File(file.Pos())
+			lines[filepath.ToSlash(filepath.Join(dir, filepath.Base(at.Name())))] = at.LineCount()
+			lines[dir] += at.LineCount()
+		}
+	}
+	for name, n := range lines {
+		most := packageLines
+		if filepath.Ext(name) == ".go" {
+			most = fileLines
+		}
+		switch listed := slices.Contains(over, name); {
+		case n > most && !listed:
+			t.Errorf("%s has %d lines of production code, at most %d are allowed", name, n, most)
+		case n <= most && listed:
+			t.Errorf("%s has %d lines of production code and is no longer over %d: remove it from the list over", name, n, most)
+		}
+	}
+	for _, name := range over {
+		if lines[name] == 0 {
+			t.Errorf("%s is gone: remove it from the list over", name)
+		}
+	}
+}
+
+func TestFunctionsAreShort(t *testing.T) {
+	_, pkgs := tree(t)
+	var lengths []int
+	for _, p := range pkgs {
+		for _, file := range p.files {
+			if ast.IsGenerated(file) {
+				continue
+			}
+			for _, decl := range file.Decls {
+				if fn, ok := decl.(*ast.FuncDecl); ok {
+					lengths = append(lengths, p.fset.Position(fn.End()).Line-p.fset.Position(fn.Pos()).Line+1)
+				}
+			}
+		}
+	}
+	slices.Sort(lengths)
+	p90 := lengths[len(lengths)*9/10]
+	t.Logf("%d functions: median %d lines, p90 %d, longest %d", len(lengths), lengths[len(lengths)/2], p90, lengths[len(lengths)-1])
+	if p90 > funcLinesP90 {
+		t.Errorf("a tenth of the functions have more than %d lines, want at most %d", p90, funcLinesP90)
+	}
+}
