@@ -12,9 +12,9 @@ import (
 )
 
 // TestSecurityCapsAreTheCode: SECURITY.md lists every exported cap of package
-// wasmbin, with its number and a reason, and none that is not there.
+// wasmbin/format, with its number and a reason, and none that is not there.
 func TestSecurityCapsAreTheCode(t *testing.T) {
-	caps := constants(t, "internal/wasmbin")
+	caps := constants(t, "internal/wasmbin/format")
 	listed := map[string]bool{}
 	for name, cells := range rows(read(t, "docs/SECURITY.md")) {
 		if !strings.HasPrefix(strings.ToLower(name), "max") {

@@ -15,8 +15,12 @@ package archtest
 const lattice = `
 fault             ->
 plugin            -> fault                      # refuses a bad name with a code
-wasmbin           -> fault                      # refuses a bad module with a code
+wasmbin/format    -> fault                      # refuses a bad module with a code
+wasmbin           -> wasmbin/format             # scans the format
+wasmbin/lower     -> wasmbin                    # follows types that the scan knows
+wasmbin/rewrite   -> wasmbin/lower              # lowers as it rewrites
 wasmbin/hostile   ->
+wasmbin/wasmbintest -> wasmbin/format wasmbin/hostile # encodes sections; seeds fuzz targets with hostile modules
 limit             ->
 spelling          ->
 field             ->
@@ -42,7 +46,7 @@ capability/outbound -> capability egress        # lists its host functions; call
 engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
 engine/linear     -> fault                      # memory that cannot be had has a code
-engine/machine    -> engine engine/linear capability/wasi wasmbin # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
+engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
 engine/native     -> engine/machine capability/config capability/exchange capability/kv capability/log capability/outbound capability/system # runs on it; links it; links it; links it; links it; links it; links it
 engine/extism     -> engine/machine capability/kv capability/outbound # runs on it; Extism's vars are keys; Extism's http_request calls out
 prepare           -> engine                     # builds with an engine

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 )
 
 // capped is a module of functions of these bodies, each of type () -> (), that
@@ -13,12 +14,12 @@ import (
 func capped(bodies ...string) string {
 	many := strings.Repeat(i32, 100)
 	return header +
-		section(idType, vec(funcType("", ""), funcType(many, many))) +
-		section(idFunction, u(uint32(len(bodies))), strings.Repeat("\x00", len(bodies))) +
-		section(idTable, vec("\x70\x00\x01")) +
-		section(idMemory, vec("\x00\x01")) +
-		section(idGlobal, vec(i32+"\x01"+zero, i32+"\x01"+zero)) +
-		section(idCode, vec(bodies...))
+		section(format.IDType, vec(funcType("", ""), funcType(many, many))) +
+		section(format.IDFunction, u(uint32(len(bodies))), strings.Repeat("\x00", len(bodies))) +
+		section(format.IDTable, vec("\x70\x00\x01")) +
+		section(format.IDMemory, vec("\x00\x01")) +
+		section(format.IDGlobal, vec(i32+"\x01"+zero, i32+"\x01"+zero)) +
+		section(format.IDCode, vec(bodies...))
 }
 
 // TestCaps repeats something just as often as may be, and once more.
@@ -41,29 +42,29 @@ func TestCaps(t *testing.T) {
 		{"fills", repeat("\xfc\x0b\x00"), full / bulkBlocks, "split it"},
 		{"fills of a table", repeat("\xfc\x11\x00"), full / tableBlocks, "split it"},
 		{"copies of a table", repeat("\xfc\x0e\x00\x00"), full / tableBlocks, "split it"},
-		{"calls", repeat("\x10\x00"), MaxCalls, "more than 25000 calls; split it"},
-		{"calls by table", repeat("\x11\x00\x00"), MaxCalls, "more than 25000 calls; split it"},
+		{"calls", repeat("\x10\x00"), format.MaxCalls, "more than 25000 calls; split it"},
+		{"calls by table", repeat("\x11\x00\x00"), format.MaxCalls, "more than 25000 calls; split it"},
 		{"calls over 1,000 locals", func(n int) string {
 			return capped(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x10\x00", n)))
-		}, MaxWork / 5000, "with 1000 locals has more blocks and calls than allowed (0 and 401); split it"},
+		}, format.MaxWork / 5000, "with 1000 locals has more blocks and calls than allowed (0 and 401); split it"},
 		{"values of a branch table", func(n int) string {
 			return capped(function("\x02\x01\x0e" + u(uint32(n)) + strings.Repeat("\x00", n+1) + "\x0b"))
-		}, (MaxCarried-200)/100 - 1, "carry more than 2000000 values; pass fewer at a time"},
-		{"values of calls", repeat("\x11\x01\x00"), MaxCarried / 200, "carry more than 2000000 values"},
+		}, (format.MaxCarried-200)/100 - 1, "carry more than 2000000 values; pass fewer at a time"},
+		{"values of calls", repeat("\x11\x01\x00"), format.MaxCarried / 200, "carry more than 2000000 values"},
 		{"mutable globals behind calls", func(n int) string {
 			bodies := []string{}
-			for ; n > 0; n -= MaxCalls {
-				bodies = append(bodies, function(strings.Repeat("\x10\x00", min(n, MaxCalls))))
+			for ; n > 0; n -= format.MaxCalls {
+				bodies = append(bodies, function(strings.Repeat("\x10\x00", min(n, format.MaxCalls))))
 			}
 			return capped(bodies...)
-		}, MaxReloads / 3, "times the 2 mutable globals are over the limit of 5000000; keep variables in memory"},
+		}, format.MaxReloads / 3, "times the 2 mutable globals are over the limit of 5000000; keep variables in memory"},
 		{"parameters and results of types", func(n int) string {
 			types := []string{}
-			for ; n > 0; n -= MaxParams {
-				types = append(types, funcType("", strings.Repeat(i32, min(n, MaxParams))))
+			for ; n > 0; n -= format.MaxParams {
+				types = append(types, funcType("", strings.Repeat(i32, min(n, format.MaxParams))))
 			}
-			return header + section(idType, vec(types...))
-		}, MaxSignature, "100001 parameters and results, over the limit of 100000; pass what is large in memory"},
+			return header + section(format.IDType, vec(types...))
+		}, format.MaxSignature, "100001 parameters and results, over the limit of 100000; pass what is large in memory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := Read([]byte(tt.of(tt.most))); err != nil {
@@ -94,7 +95,7 @@ func TestReadChecksNameSections(t *testing.T) {
 		{"a subsection without a size", "\x01", "cut short"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Read([]byte(header + section(idCustom, text("name"), tt.data)))
+			_, err := Read([]byte(header + section(format.IDCustom, text("name"), tt.data)))
 			switch {
 			case tt.want == "":
 				if err != nil {

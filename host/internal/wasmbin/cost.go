@@ -1,5 +1,7 @@
 package wasmbin
 
+import "github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+
 // cost is what makes a compiler slow in a function beyond its bytes.
 type cost struct {
 	locals  int // with parameters
@@ -25,21 +27,21 @@ const (
 // miscBlocks is how many blocks what follows 0xfc takes.
 func miscBlocks(op uint32) int {
 	switch op {
-	case miscMemoryInit, miscMemoryCopy, miscMemoryFill:
+	case format.MiscMemoryInit, format.MiscMemoryCopy, format.MiscMemoryFill:
 		return bulkBlocks
-	case miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
+	case format.MiscTableInit, format.MiscTableCopy, format.MiscTableGrow, format.MiscTableFill:
 		return tableBlocks
 	}
 	return 0
 }
 
 func (b *body) open(start int, op byte, t FuncType) {
-	l := label{loop: op == opLoop, values: len(t.Results)}
+	l := label{loop: op == format.OpLoop, values: len(t.Results)}
 	blocks := 1
 	switch op {
-	case opIf:
+	case format.OpIf:
 		blocks = ifBlocks
-	case opLoop:
+	case format.OpLoop:
 		l.values, blocks = len(t.Params), loopBlocks
 		b.nested++
 	}
@@ -47,10 +49,10 @@ func (b *body) open(start int, op byte, t FuncType) {
 	b.split(start, blocks)
 	b.carry(start, len(t.Params)+len(t.Results))
 	switch {
-	case b.nested > MaxLoopDepth:
-		b.fail(start, "loops nest deeper than %d", MaxLoopDepth)
-	case len(b.labels)-1 > MaxDepth:
-		b.fail(start, "blocks nest deeper than %d", MaxDepth)
+	case b.nested > format.MaxLoopDepth:
+		b.Fail(start, "loops nest deeper than %d", format.MaxLoopDepth)
+	case len(b.labels)-1 > format.MaxDepth:
+		b.Fail(start, "blocks nest deeper than %d", format.MaxDepth)
 	}
 }
 
@@ -64,36 +66,36 @@ func (b *body) close() {
 
 // branch passes how many blocks a branch leaves.
 func (b *body) branch(start int) {
-	depth := b.index("a branch", len(b.labels))
-	if b.err == nil {
+	depth := b.Index("a branch", len(b.labels))
+	if b.Err == nil {
 		b.carry(start, b.labels[len(b.labels)-1-int(depth)].values)
 	}
 }
 
 // choose counts the targets of a branch table.
 func (b *body) choose(start, targets int) {
-	if b.cost.targets += targets; b.cost.targets > MaxTargets {
-		b.fail(start, "%d targets of branch tables are over the limit of %d", b.cost.targets, MaxTargets)
+	if b.cost.targets += targets; b.cost.targets > format.MaxTargets {
+		b.Fail(start, "%d targets of branch tables are over the limit of %d", b.cost.targets, format.MaxTargets)
 	}
 }
 
 // call counts a call of a function of that type.
 func (b *body) call(start int, t FuncType) {
 	b.carry(start, len(t.Params)+len(t.Results))
-	b.m.reloads += 1 + len(b.m.mutable)
+	b.m.reloads += 1 + len(b.m.Mutable)
 	switch b.cost.calls++; {
-	case b.cost.calls > MaxCalls:
-		b.fail(start, "a function has more than %d calls; split it", MaxCalls)
-	case b.m.reloads > MaxReloads:
-		b.fail(start, "the calls up to here times the %d mutable globals are over the limit of %d; keep variables in memory", len(b.m.mutable), MaxReloads)
+	case b.cost.calls > format.MaxCalls:
+		b.Fail(start, "a function has more than %d calls; split it", format.MaxCalls)
+	case b.m.reloads > format.MaxReloads:
+		b.Fail(start, "the calls up to here times the %d mutable globals are over the limit of %d; keep variables in memory", len(b.m.Mutable), format.MaxReloads)
 	}
 	b.check(start)
 }
 
 // carry counts values that a branch, a block or a call carries.
 func (b *body) carry(start, values int) {
-	if b.m.carried += values; b.m.carried > MaxCarried {
-		b.fail(start, "the blocks, branches and calls up to here carry more than %d values; pass fewer at a time", MaxCarried)
+	if b.m.carried += values; b.m.carried > format.MaxCarried {
+		b.Fail(start, "the blocks, branches and calls up to here carry more than %d values; pass fewer at a time", format.MaxCarried)
 	}
 }
 
@@ -104,15 +106,15 @@ func (b *body) split(start, blocks int) {
 }
 
 func (b *body) check(start int) {
-	if b.cost.work() > MaxWork {
-		b.fail(start, "a function with %d locals has more blocks and calls than allowed (%d and %d); split it", b.cost.locals, b.cost.blocks, b.cost.calls)
+	if b.cost.work() > format.MaxWork {
+		b.Fail(start, "a function with %d locals has more blocks and calls than allowed (%d and %d); split it", b.cost.locals, b.cost.blocks, b.cost.calls)
 	}
 }
 
 // total adds the function's cost to the module's.
 func (b *body) total(start int) {
-	if b.m.work += b.cost.work(); b.m.work > MaxModuleWork {
-		b.fail(start, "the functions up to here have together more blocks, calls and locals than allowed (%d of %d); split the module", b.m.work, MaxModuleWork)
+	if b.m.work += b.cost.work(); b.m.work > format.MaxModuleWork {
+		b.Fail(start, "the functions up to here have together more blocks, calls and locals than allowed (%d of %d); split the module", b.m.work, format.MaxModuleWork)
 	}
 }
 

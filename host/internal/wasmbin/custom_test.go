@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 )
 
 func TestCustomSection(t *testing.T) {
@@ -28,12 +29,12 @@ func TestCustomSection(t *testing.T) {
 }
 
 func TestCustomSectionTwice(t *testing.T) {
-	b := []byte(header + section(idCustom, text("a"), "1") + section(idCustom, text("b")) + section(idCustom, text("a"), "2"))
+	b := []byte(header + section(format.IDCustom, text("a"), "1") + section(format.IDCustom, text("b")) + section(format.IDCustom, text("a"), "2"))
 	if _, _, err := CustomSection(b, "a"); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("two sections of one name: %v", err)
 	}
 	out, err := WithCustomSection(b, "a", []byte("3"))
-	if want := header + section(idCustom, text("b")) + section(idCustom, text("a"), "3"); err != nil || string(out) != want {
+	if want := header + section(format.IDCustom, text("b")) + section(format.IDCustom, text("a"), "3"); err != nil || string(out) != want {
 		t.Errorf("WithCustomSection = %q, %v, want %q", out, err, want)
 	}
 }

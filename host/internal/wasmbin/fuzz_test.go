@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/wasmbintest"
 )
 
 func FuzzRead(f *testing.F) {
@@ -14,9 +16,9 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(header))
 	f.Add([]byte("\x00asm\x0d\x00\x01\x00"))
 	f.Add([]byte(header + "\x07\x04\x80\xfa\xfe\x3d"))
-	f.Add([]byte(header + section(idElement, "\x01\x01\x00"+huge)))
-	f.Add([]byte(header + section(idType, vec(funcType("", i32))) + section(idFunction, vec(u(0))) + section(idCode, vec("\x08\x01"+huge+i32+"\x0b"))))
-	addHostile(f, func(_ string, b []byte) bool { return len(b) <= 64<<10 })
+	f.Add([]byte(header + section(format.IDElement, "\x01\x01\x00"+huge)))
+	f.Add([]byte(header + section(format.IDType, vec(funcType("", i32))) + section(format.IDFunction, vec(u(0))) + section(format.IDCode, vec("\x08\x01"+huge+i32+"\x0b"))))
+	wasmbintest.AddHostile(f, func(_ string, b []byte) bool { return len(b) <= 64<<10 })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Read(b)
 		if err != nil {
@@ -38,7 +40,7 @@ func FuzzRead(f *testing.F) {
 // checkSections: the sections cover the module without a gap.
 func checkSections(t *testing.T, m *Module, b []byte) {
 	t.Helper()
-	at := headerSize
+	at := format.HeaderSize
 	for _, s := range m.Sections {
 		if s.Offset != at || s.Start <= s.Offset || s.End < s.Start {
 			t.Fatalf("section %+v does not follow offset %d", s, at)
@@ -59,7 +61,7 @@ func checkRewrite(t *testing.T, m *Module, b []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Sections) >= maxCustomSections {
+	if len(m.Sections) >= format.MaxCustomSections {
 		return
 	}
 	if data, ok, err := CustomSection(out, name); !ok || err != nil || !bytes.Equal(data, b) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 )
 
 func TestRead(t *testing.T) {
@@ -40,8 +41,8 @@ func TestRead(t *testing.T) {
 		{"Imports", m.Imports, imports},
 		{"Exports", m.Exports, exports},
 		{"Functions", m.Functions, 2},
-		{"Tables", m.Tables, []Limits{{Min: 2, Max: 3, HasMax: true}}},
-		{"Memories", m.Memories, []Limits{{Min: 17}}},
+		{"Tables", m.Tables, []format.Limits{{Min: 2, Max: 3, HasMax: true}}},
+		{"Memories", m.Memories, []format.Limits{{Min: 17}}},
 		{"Globals", m.Globals, 8},
 		{"Start", m.Start, true},
 		{"Size", m.Size, len(b)},
@@ -81,12 +82,10 @@ func TestFuncTypeString(t *testing.T) {
 	}
 }
 
-const huge = "\xff\xff\xff\xff\x0f" // 2^32-1
-
 func TestReadRefuses(t *testing.T) {
-	types := section(idType, vec(funcType("", "")))
-	one := types + section(idFunction, vec(u(0)))
-	memory := section(idMemory, vec("\x00\x01"))
+	types := section(format.IDType, vec(funcType("", "")))
+	one := types + section(format.IDFunction, vec(u(0)))
+	memory := section(format.IDMemory, vec("\x00\x01"))
 	for _, tt := range []struct{ name, in, want string }{
 		{"empty", "", "it is empty"},
 		{"text", " (module)", "text format"},
@@ -102,90 +101,90 @@ func TestReadRefuses(t *testing.T) {
 		{"size of 33 bits", header + "\x01\xff\xff\xff\xff\x1f", "32-bit number"},
 		{"twice", header + types + types, "there twice"},
 		{"out of order", header + memory + types, "out of order"},
-		{"data count behind code", header + section(idCode, vec()) + section(idDataCount, u(0)), "out of order"},
+		{"data count behind code", header + section(format.IDCode, vec()) + section(format.IDDataCount, u(0)), "out of order"},
 		{"custom name cut", header + "\x00\x02\x05a", "section's name"},
-		{"custom name not text", header + section(idCustom, text("\xff")), "UTF-8"},
-		{"too many custom sections", header + strings.Repeat(section(idCustom, text("")), maxCustomSections+1), "custom sections"},
-		{"bytes behind the items", header + section(idType, vec(), "x"), "1 bytes behind"},
+		{"custom name not text", header + section(format.IDCustom, text("\xff")), "UTF-8"},
+		{"too many custom sections", header + strings.Repeat(section(format.IDCustom, text("")), format.MaxCustomSections+1), "custom sections"},
+		{"bytes behind the items", header + section(format.IDType, vec(), "x"), "1 bytes behind"},
 
 		{"130 M exports in 14 bytes", header + "\x07\x04\x80\xfa\xfe\x3d", "limit of 10000"},
 		{"2^32 functions in 21 bytes", header + types + "\x03\x05" + huge, "limit of 100000"},
-		{"2^32 elements in a segment", header + section(idElement, "\x01\x01\x00"+huge), "limit of 200000"},
-		{"elements that do not fit", header + section(idElement, u(1)+"\x01\x00"+u(100_000)), "do not fit"},
-		{"types that do not fit", header + section(idType, u(9999)), "do not fit"},
-		{"imports that do not fit", header + section(idImport, u(9999)), "do not fit"},
-		{"data segments that do not fit", header + section(idData, u(99_999)), "do not fit"},
-		{"globals that do not fit", header + section(idGlobal, u(99_999)), "do not fit"},
-		{"parameters that do not fit", header + section(idType, u(1)+"\x60"+u(999)), "do not fit"},
-		{"too many parameters", header + section(idType, vec(funcType(strings.Repeat(i32, MaxParams+1), ""))), "limit of 1000"},
-		{"too many exports", header + section(idExport, u(MaxExports+1), strings.Repeat("\x00", 3*(MaxExports+1))), "limit of 10000"},
-		{"two memories", header + section(idMemory, vec("\x00\x01", "\x00\x01")), "limit of 1"},
-		{"2^32 locals in 28 bytes", header + one + section(idCode, vec("\x08\x01"+huge+i32+"\x0b")), "4294967295 locals"},
-		{"locals that wrap", header + one + section(idCode, vec("\x0f\x02"+huge+i32+huge+i64+"\x00\x0b")), "locals"},
-		{"large body", header + one + section(idCode, u(1)+u(MaxBody+1)+"\x00"+strings.Repeat("\x01", MaxBody-1)+"\x0b"), "limit of 1048576"},
-		{"large table", header + section(idTable, vec("\x70\x00"+u(MaxTable+1))), "limit of 200000"},
-		{"large imported table", header + section(idImport, vec(text("")+text("")+"\x01\x70\x00"+u(MaxTable+1))), "limit of 200000"},
-		{"too many tables", header + section(idTable, u(MaxTables+1)), "limit of 100"},
+		{"2^32 elements in a segment", header + section(format.IDElement, "\x01\x01\x00"+huge), "limit of 200000"},
+		{"elements that do not fit", header + section(format.IDElement, u(1)+"\x01\x00"+u(100_000)), "do not fit"},
+		{"types that do not fit", header + section(format.IDType, u(9999)), "do not fit"},
+		{"imports that do not fit", header + section(format.IDImport, u(9999)), "do not fit"},
+		{"data segments that do not fit", header + section(format.IDData, u(99_999)), "do not fit"},
+		{"globals that do not fit", header + section(format.IDGlobal, u(99_999)), "do not fit"},
+		{"parameters that do not fit", header + section(format.IDType, u(1)+"\x60"+u(999)), "do not fit"},
+		{"too many parameters", header + section(format.IDType, vec(funcType(strings.Repeat(i32, format.MaxParams+1), ""))), "limit of 1000"},
+		{"too many exports", header + section(format.IDExport, u(format.MaxExports+1), strings.Repeat("\x00", 3*(format.MaxExports+1))), "limit of 10000"},
+		{"two memories", header + section(format.IDMemory, vec("\x00\x01", "\x00\x01")), "limit of 1"},
+		{"2^32 locals in 28 bytes", header + one + section(format.IDCode, vec("\x08\x01"+huge+i32+"\x0b")), "4294967295 locals"},
+		{"locals that wrap", header + one + section(format.IDCode, vec("\x0f\x02"+huge+i32+huge+i64+"\x00\x0b")), "locals"},
+		{"large body", header + one + section(format.IDCode, u(1)+u(format.MaxBody+1)+"\x00"+strings.Repeat("\x01", format.MaxBody-1)+"\x0b"), "limit of 1048576"},
+		{"large table", header + section(format.IDTable, vec("\x70\x00"+u(format.MaxTable+1))), "limit of 200000"},
+		{"large imported table", header + section(format.IDImport, vec(text("")+text("")+"\x01\x70\x00"+u(format.MaxTable+1))), "limit of 200000"},
+		{"too many tables", header + section(format.IDTable, u(format.MaxTables+1)), "limit of 100"},
 
-		{"type form", header + section(idType, vec("\x5f\x00\x00")), "type form 0x5f"},
-		{"value type", header + section(idType, vec(funcType("\x63", ""))), "value type 0x63"},
-		{"no such type", header + types + section(idFunction, vec(u(1))), "no type 1"},
-		{"no such type imported", header + section(idImport, vec(text("a")+text("b")+"\x00"+u(0))), "no type 0"},
-		{"import of a tag", header + section(idImport, vec(text("a")+text("b")+"\x04\x00\x00")), "import kind 4"},
-		{"import name not text", header + section(idImport, vec(text("a")+text("\xc3")+"\x00")), "UTF-8"},
-		{"import name beyond", header + section(idImport, vec(u(200)+"abcd")), "200 bytes, and 4 are left"},
-		{"shared memory", header + section(idMemory, vec("\x03\x01\x02")), "threads"},
-		{"64-bit memory", header + section(idMemory, vec("\x04\x01")), "32-bit"},
-		{"large memory", header + section(idMemory, vec("\x00"+u(MaxPages+1))), "65536 pages"},
-		{"large maximum", header + section(idMemory, vec("\x01\x00"+u(MaxPages+1))), "65536 pages"},
-		{"maximum below minimum", header + section(idMemory, vec("\x01\x02\x01")), "below its minimum"},
-		{"table of numbers", header + section(idTable, vec(i32+"\x00\x01")), "reference type"},
-		{"mutable 2", header + section(idGlobal, vec(i32+"\x02"+zero)), "mutable"},
-		{"constant cut", header + section(idGlobal, vec(i32+"\x00\x41\x80")), "constant"},
-		{"constant too long", header + section(idGlobal, vec(i32+"\x00\x41\x80\x80\x80\x80\x80\x00\x0b")), "longer than 32 bits"},
-		{"constant is a call", header + section(idGlobal, vec(i32+"\x00\x10\x00\x0b")), "0x10"},
-		{"constant is a vector operation", header + section(idGlobal, vec("\x7b\x00\xfd\x0d\x0b")), "0xfd 13"},
-		{"exported twice", header + memory + section(idExport, vec(text("m")+"\x02\x00", text("m")+"\x02\x00")), "\"m\" is exported twice"},
-		{"export of nothing", header + section(idExport, vec(text("f")+"\x00\x00")), "exported function is 0"},
-		{"export of no table", header + section(idExport, vec(text("f")+"\x01\x00")), "exported table"},
-		{"export of no memory", header + section(idExport, vec(text("f")+"\x02\x00")), "exported memory"},
-		{"export of no global", header + section(idExport, vec(text("f")+"\x03\x00")), "exported global"},
-		{"export of a tag", header + section(idExport, vec(text("f")+"\x04\x00")), "export kind 4"},
-		{"start of nothing", header + section(idStart, u(0)), "start function"},
+		{"type form", header + section(format.IDType, vec("\x5f\x00\x00")), "type form 0x5f"},
+		{"value type", header + section(format.IDType, vec(funcType("\x63", ""))), "value type 0x63"},
+		{"no such type", header + types + section(format.IDFunction, vec(u(1))), "no type 1"},
+		{"no such type imported", header + section(format.IDImport, vec(text("a")+text("b")+"\x00"+u(0))), "no type 0"},
+		{"import of a tag", header + section(format.IDImport, vec(text("a")+text("b")+"\x04\x00\x00")), "import kind 4"},
+		{"import name not text", header + section(format.IDImport, vec(text("a")+text("\xc3")+"\x00")), "UTF-8"},
+		{"import name beyond", header + section(format.IDImport, vec(u(200)+"abcd")), "200 bytes, and 4 are left"},
+		{"shared memory", header + section(format.IDMemory, vec("\x03\x01\x02")), "threads"},
+		{"64-bit memory", header + section(format.IDMemory, vec("\x04\x01")), "32-bit"},
+		{"large memory", header + section(format.IDMemory, vec("\x00"+u(format.MaxPages+1))), "65536 pages"},
+		{"large maximum", header + section(format.IDMemory, vec("\x01\x00"+u(format.MaxPages+1))), "65536 pages"},
+		{"maximum below minimum", header + section(format.IDMemory, vec("\x01\x02\x01")), "below its minimum"},
+		{"table of numbers", header + section(format.IDTable, vec(i32+"\x00\x01")), "reference type"},
+		{"mutable 2", header + section(format.IDGlobal, vec(i32+"\x02"+zero)), "mutable"},
+		{"constant cut", header + section(format.IDGlobal, vec(i32+"\x00\x41\x80")), "constant"},
+		{"constant too long", header + section(format.IDGlobal, vec(i32+"\x00\x41\x80\x80\x80\x80\x80\x00\x0b")), "longer than 32 bits"},
+		{"constant is a call", header + section(format.IDGlobal, vec(i32+"\x00\x10\x00\x0b")), "0x10"},
+		{"constant is a vector operation", header + section(format.IDGlobal, vec("\x7b\x00\xfd\x0d\x0b")), "0xfd 13"},
+		{"exported twice", header + memory + section(format.IDExport, vec(text("m")+"\x02\x00", text("m")+"\x02\x00")), "\"m\" is exported twice"},
+		{"export of nothing", header + section(format.IDExport, vec(text("f")+"\x00\x00")), "exported function is 0"},
+		{"export of no table", header + section(format.IDExport, vec(text("f")+"\x01\x00")), "exported table"},
+		{"export of no memory", header + section(format.IDExport, vec(text("f")+"\x02\x00")), "exported memory"},
+		{"export of no global", header + section(format.IDExport, vec(text("f")+"\x03\x00")), "exported global"},
+		{"export of a tag", header + section(format.IDExport, vec(text("f")+"\x04\x00")), "export kind 4"},
+		{"start of nothing", header + section(format.IDStart, u(0)), "start function"},
 		{"no code", header + one, "no code section"},
-		{"less code", header + one + section(idCode, vec()), "0 function bodies for 1"},
-		{"body beyond", header + one + section(idCode, vec("\x70\x00\x0b")), "function body has 112 bytes"},
-		{"body without end", header + one + section(idCode, vec("\x02\x00\x00")), "cut short"},
-		{"body of locals", header + one + section(idCode, vec("\x02\x00")+"\x00"), "cut short"},
-		{"end too early", header + one + section(idCode, vec(function("\x0b\x01"))), "2 bytes behind"},
-		{"block not ended", header + one + section(idCode, vec(function("\x02\x40"))), "cut short"},
-		{"try", header + one + section(idCode, vec(function("\x06\x40\x0b"))), "instruction 0x06 is of exception handling"},
-		{"throw", header + one + section(idCode, vec(function("\x08\x00"))), "instruction 0x08 is of exception handling"},
-		{"throw_ref", header + one + section(idCode, vec(function("\x0a"))), "instruction 0x0a is of exception handling"},
-		{"try_table", header + one + section(idCode, vec(function("\x1f\x40\x01\x00\x00\x00\x0b"))), "build without exceptions, and without setjmp"},
-		{"tags", header + one + section(idTag, vec("\x00\x00")), "the module has exceptions"},
-		{"tail call", header + one + section(idCode, vec(function("\x12\x00"))), "instruction 0x12"},
-		{"atomics", header + one + section(idCode, vec(function("\xfe\x03\x00"))), "instruction 0xfe"},
-		{"unknown operation", header + one + section(idCode, vec(function("\xfc\x12"))), "0xfc 18"},
-		{"relaxed vectors", header + one + section(idCode, vec(function("\xfd\x80\x02"))), "0xfd 256"},
-		{"branch targets that do not fit", header + one + section(idCode, vec(function("\x0e"+u(MaxTargets)))), "do not fit"},
-		{"too many branch targets", header + one + section(idCode, vec(function("\x0e"+huge))), "limit of 25000"},
-		{"too many branch targets together", header + one + section(idCode, vec(function(strings.Repeat("\x0e"+u(5000)+strings.Repeat("\x00", 5001), 6)))), "30000 targets"},
-		{"deep loops", header + one + section(idCode, vec(function(nest("\x03\x40", MaxLoopDepth+1)))), "loops nest deeper"},
-		{"deep blocks", header + one + section(idCode, vec(function(nest("\x02\x40", MaxDepth+1)))), "blocks nest deeper"},
-		{"blocks with locals", header + one + section(idCode, vec(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 2001)))), "a function with 1000 locals has more blocks and calls than allowed"},
-		{"blocks without locals", header + one + section(idCode, vec(function(strings.Repeat("\x02\x40\x0b", 10_000)))), "(5919 and 0); split it"},
-		{"fills", header + one + memory + section(idCode, vec(function(strings.Repeat("\xfc\x0b\x00", 5_000)))), "(5920 and 0); split it"},
-		{"blocks of many functions", header + types + section(idFunction, vec(slices.Repeat([]string{u(0)}, 30)...)) +
-			section(idCode, vec(slices.Repeat([]string{withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 300))}, 30)...)), "together more"},
-		{"segment form", header + section(idElement, vec("\x08\x00\x00")), "form 8"},
-		{"segment kind", header + section(idElement, vec("\x01\x01\x00")), "element kind 1"},
-		{"segment of no table", header + section(idElement, vec("\x02\x00"+zero+"\x00\x00")), "table"},
-		{"element of nothing", header + section(idElement, vec("\x01\x00"+vec(u(7)))), "element is 7"},
-		{"data form", header + memory + section(idData, vec("\x03\x00")), "form 3"},
-		{"data of no memory", header + section(idData, vec("\x02\x00"+zero+"\x00")), "memory"},
-		{"data beyond", header + memory + section(idData, vec("\x01\x05abc")), "data segment has 5 bytes"},
-		{"data count", header + section(idDataCount, u(1)) + section(idData, vec()), "data count is 1"},
+		{"less code", header + one + section(format.IDCode, vec()), "0 function bodies for 1"},
+		{"body beyond", header + one + section(format.IDCode, vec("\x70\x00\x0b")), "function body has 112 bytes"},
+		{"body without end", header + one + section(format.IDCode, vec("\x02\x00\x00")), "cut short"},
+		{"body of locals", header + one + section(format.IDCode, vec("\x02\x00")+"\x00"), "cut short"},
+		{"end too early", header + one + section(format.IDCode, vec(function("\x0b\x01"))), "2 bytes behind"},
+		{"block not ended", header + one + section(format.IDCode, vec(function("\x02\x40"))), "cut short"},
+		{"try", header + one + section(format.IDCode, vec(function("\x06\x40\x0b"))), "instruction 0x06 is of exception handling"},
+		{"throw", header + one + section(format.IDCode, vec(function("\x08\x00"))), "instruction 0x08 is of exception handling"},
+		{"throw_ref", header + one + section(format.IDCode, vec(function("\x0a"))), "instruction 0x0a is of exception handling"},
+		{"try_table", header + one + section(format.IDCode, vec(function("\x1f\x40\x01\x00\x00\x00\x0b"))), "build without exceptions, and without setjmp"},
+		{"tags", header + one + section(format.IDTag, vec("\x00\x00")), "the module has exceptions"},
+		{"tail call", header + one + section(format.IDCode, vec(function("\x12\x00"))), "instruction 0x12"},
+		{"atomics", header + one + section(format.IDCode, vec(function("\xfe\x03\x00"))), "instruction 0xfe"},
+		{"unknown operation", header + one + section(format.IDCode, vec(function("\xfc\x12"))), "0xfc 18"},
+		{"relaxed vectors", header + one + section(format.IDCode, vec(function("\xfd\x80\x02"))), "0xfd 256"},
+		{"branch targets that do not fit", header + one + section(format.IDCode, vec(function("\x0e"+u(format.MaxTargets)))), "do not fit"},
+		{"too many branch targets", header + one + section(format.IDCode, vec(function("\x0e"+huge))), "limit of 25000"},
+		{"too many branch targets together", header + one + section(format.IDCode, vec(function(strings.Repeat("\x0e"+u(5000)+strings.Repeat("\x00", 5001), 6)))), "30000 targets"},
+		{"deep loops", header + one + section(format.IDCode, vec(function(nest("\x03\x40", format.MaxLoopDepth+1)))), "loops nest deeper"},
+		{"deep blocks", header + one + section(format.IDCode, vec(function(nest("\x02\x40", format.MaxDepth+1)))), "blocks nest deeper"},
+		{"blocks with locals", header + one + section(format.IDCode, vec(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 2001)))), "a function with 1000 locals has more blocks and calls than allowed"},
+		{"blocks without locals", header + one + section(format.IDCode, vec(function(strings.Repeat("\x02\x40\x0b", 10_000)))), "(5919 and 0); split it"},
+		{"fills", header + one + memory + section(format.IDCode, vec(function(strings.Repeat("\xfc\x0b\x00", 5_000)))), "(5920 and 0); split it"},
+		{"blocks of many functions", header + types + section(format.IDFunction, vec(slices.Repeat([]string{u(0)}, 30)...)) +
+			section(format.IDCode, vec(slices.Repeat([]string{withLocals("\x01"+u(1000)+i32, strings.Repeat("\x02\x40\x0b", 300))}, 30)...)), "together more"},
+		{"segment form", header + section(format.IDElement, vec("\x08\x00\x00")), "form 8"},
+		{"segment kind", header + section(format.IDElement, vec("\x01\x01\x00")), "element kind 1"},
+		{"segment of no table", header + section(format.IDElement, vec("\x02\x00"+zero+"\x00\x00")), "table"},
+		{"element of nothing", header + section(format.IDElement, vec("\x01\x00"+vec(u(7)))), "element is 7"},
+		{"data form", header + memory + section(format.IDData, vec("\x03\x00")), "form 3"},
+		{"data of no memory", header + section(format.IDData, vec("\x02\x00"+zero+"\x00")), "memory"},
+		{"data beyond", header + memory + section(format.IDData, vec("\x01\x05abc")), "data segment has 5 bytes"},
+		{"data count", header + section(format.IDDataCount, u(1)) + section(format.IDData, vec()), "data count is 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := Read([]byte(tt.in))
@@ -202,13 +201,13 @@ func nest(block string, depth int) string {
 
 func TestReadTakesWhatIsAtTheLimit(t *testing.T) {
 	for name, body := range map[string]string{
-		"loops":   function(strings.Repeat(nest("\x03\x40", MaxLoopDepth), 3)),
-		"blocks":  function(nest("\x02\x40", MaxDepth)),
-		"targets": function("\x0e" + u(MaxTargets) + strings.Repeat("\x00", MaxTargets+1)),
-		"locals":  withLocals("\x01"+u(MaxLocals)+i32, strings.Repeat("\x04\x40\x0b", 9)),
-		"size":    function(strings.Repeat("\x01", MaxBody-2)),
+		"loops":   function(strings.Repeat(nest("\x03\x40", format.MaxLoopDepth), 3)),
+		"blocks":  function(nest("\x02\x40", format.MaxDepth)),
+		"targets": function("\x0e" + u(format.MaxTargets) + strings.Repeat("\x00", format.MaxTargets+1)),
+		"locals":  withLocals("\x01"+u(format.MaxLocals)+i32, strings.Repeat("\x04\x40\x0b", 9)),
+		"size":    function(strings.Repeat("\x01", format.MaxBody-2)),
 	} {
-		in := header + section(idType, vec(funcType("", ""))) + section(idFunction, vec(u(0))) + section(idCode, vec(body))
+		in := header + section(format.IDType, vec(funcType("", ""))) + section(format.IDFunction, vec(u(0))) + section(format.IDCode, vec(body))
 		if _, err := Read([]byte(in)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -216,7 +215,7 @@ func TestReadTakesWhatIsAtTheLimit(t *testing.T) {
 }
 
 func TestErrorsNameThePlace(t *testing.T) {
-	_, err := Read([]byte(header + section(idMemory, vec("\x03\x01\x02"))))
+	_, err := Read([]byte(header + section(format.IDMemory, vec("\x03\x01\x02"))))
 	if want := "at offset 11 in section memory: "; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Read = %v, want %q", err, want)
 	}
@@ -230,7 +229,7 @@ func TestReadOfEveryPiece(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := map[int]bool{headerSize: true}
+	whole := map[int]bool{format.HeaderSize: true}
 	for _, s := range m.Sections {
 		whole[s.End] = true
 	}
@@ -247,14 +246,14 @@ func TestReadOfEveryPiece(t *testing.T) {
 
 // TestLiesTakeNoMemory reads modules whose counts promise gigabytes.
 func TestLiesTakeNoMemory(t *testing.T) {
-	for _, id := range []byte{idType, idImport, idFunction, idTable, idMemory, idGlobal, idExport, idElement, idCode, idData} {
+	for _, id := range []byte{format.IDType, format.IDImport, format.IDFunction, format.IDTable, format.IDMemory, format.IDGlobal, format.IDExport, format.IDElement, format.IDCode, format.IDData} {
 		for _, count := range []string{huge, u(100_000), u(9_999)} {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			_, err := Read([]byte(header + section(id, count)))
 			runtime.ReadMemStats(&after)
 			if taken := after.TotalAlloc - before.TotalAlloc; err == nil || taken > 1<<20 {
-				t.Errorf("section %s: %v, with %d bytes", sectionNames[id], err, taken)
+				t.Errorf("section %d: %v, with %d bytes", id, err, taken)
 			}
 		}
 	}

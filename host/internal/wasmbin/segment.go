@@ -1,17 +1,24 @@
 package wasmbin
 
-func (m *Module) readGlobals(r *reader) {
-	m.Globals = r.count("globals", 4, MaxGlobals)
+import (
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+)
+
+func (m *Scan) readGlobals(r *format.Reader) {
+	m.Globals = r.Count("globals", 4, format.MaxGlobals)
 	m.globals += m.Globals
-	m.edit.begin(idGlobal, m.Globals, r.at)
+	m.visitor.Section(format.IDGlobal, m.Globals, r.At)
 	for i := range m.Globals {
-		t, mutable := r.globalType()
-		m.global = append(m.global, t)
+		t, mutable := r.GlobalType()
+		m.GlobalTypes = append(m.GlobalTypes, t)
 		if mutable {
-			m.mutable = append(m.mutable, mutableGlobal{t, i})
+			m.Mutable = append(m.Mutable, MutableGlobal{t, i})
 		}
-		m.constant(r)
-		if r.err != nil {
+		m.Constant(r)
+		if r.Err != nil {
 			return
 		}
 	}
@@ -21,135 +28,157 @@ func (m *Module) readGlobals(r *reader) {
 // readElements passes the element segments: form 0 to 7 of the specification's
 // table, whose bits say passive or declared, with table index or kind, and
 // expressions in place of function indexes.
-func (m *Module) readElements(r *reader) {
-	n := r.count("element segments", 3, MaxElements)
-	m.edit.begin(idElement, n, r.at)
+func (m *Scan) readElements(r *format.Reader) {
+	n := r.Count("element segments", 3, format.MaxElements)
+	m.visitor.Section(format.IDElement, n, r.At)
 	for range n {
-		start := r.at
-		form := r.u32("a segment's form")
+		start := r.At
+		form := r.U32("a segment's form")
 		if form > 7 {
-			r.fail(start, "element segment of the unknown form %d", form)
+			r.Fail(start, "element segment of the unknown form %d", form)
 		}
 		passive, explicit, expressions := form&1 != 0, form&2 != 0, form&4 != 0
 		if !passive {
 			if explicit {
-				r.index("a segment's table", m.tables)
+				r.Index("a segment's table", m.tables)
 			}
-			m.constant(r)
+			m.Constant(r)
 		}
 		if passive || explicit {
-			r.elementKind(expressions)
+			elementKind(r, expressions)
 		}
 		m.readElementItems(r, expressions)
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
-		m.edit.flush(r.at)
+		m.visitor.Item(r.At)
 	}
 }
 
-func (r *reader) elementKind(expressions bool) {
+func elementKind(r *format.Reader, expressions bool) {
 	if expressions {
-		r.refType()
+		r.RefType()
 		return
 	}
-	start := r.at
-	if kind := r.byte("a segment's kind"); kind != 0 {
-		r.fail(start, "element kind %d is not a function", kind)
+	start := r.At
+	if kind := r.Byte("a segment's kind"); kind != 0 {
+		r.Fail(start, "element kind %d is not a function", kind)
 	}
 }
 
-func (m *Module) readElementItems(r *reader, expressions bool) {
+func (m *Scan) readElementItems(r *format.Reader, expressions bool) {
 	size := 1
 	if expressions {
 		size = 2
 	}
-	for range r.count("elements", size, MaxTable) {
+	for range r.Count("elements", size, format.MaxTable) {
 		if expressions {
-			m.constant(r)
+			m.Constant(r)
 		} else {
 			m.function(r, "an element")
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 	}
 }
 
-func (m *Module) readData(r *reader) {
-	start := r.at
-	n := r.count("data segments", 2, MaxData)
-	if r.err == nil && m.dataCount >= 0 && n != m.dataCount {
-		r.fail(start, "%d data segments, and the data count is %d", n, m.dataCount)
+func (m *Scan) readData(r *format.Reader) {
+	start := r.At
+	n := r.Count("data segments", 2, format.MaxData)
+	if r.Err == nil && m.DataCount >= 0 && n != m.DataCount {
+		r.Fail(start, "%d data segments, and the data count is %d", n, m.DataCount)
 	}
-	m.edit.begin(idData, n, r.at)
+	m.visitor.Section(format.IDData, n, r.At)
 	for range n {
-		m.dataStart(r)
-		size := r.u32("a segment's size")
-		r.skip(size, "a data segment")
-		if r.err != nil {
+		m.DataStart(r)
+		size := r.U32("a segment's size")
+		r.Skip(size, "a data segment")
+		if r.Err != nil {
 			return
 		}
-		m.largest = max(m.largest, int(size))
-		m.edit.flush(r.at)
+		m.LargestData = max(m.LargestData, int(size))
+		m.visitor.Item(r.At)
 	}
 }
 
 // Forms of data segments.
 const (
-	dataActive   = 0
-	dataPassive  = 1
-	dataExplicit = 2 // active, with the index of its memory
+	DataActive   = 0
+	DataPassive  = 1
+	DataExplicit = 2 // active, with the index of its memory
 )
 
-// dataStart passes what comes before a data segment's bytes and returns its form.
-func (m *Module) dataStart(r *reader) uint32 {
-	start := r.at
-	form := r.u32("a segment's form")
+// DataStart passes what comes before a data segment's bytes and returns its form.
+func (m *Scan) DataStart(r *format.Reader) uint32 {
+	start := r.At
+	form := r.U32("a segment's form")
 	switch form {
-	case dataActive:
-		m.constant(r)
-	case dataPassive:
-	case dataExplicit:
-		r.index("a segment's memory", m.memories)
-		m.constant(r)
+	case DataActive:
+		m.Constant(r)
+	case DataPassive:
+	case DataExplicit:
+		r.Index("a segment's memory", m.memories)
+		m.Constant(r)
 	default:
-		r.fail(start, "data segment of the unknown form %d", form)
+		r.Fail(start, "data segment of the unknown form %d", form)
 	}
 	return form
 }
 
-// constant passes a constant expression of WebAssembly 2.0 and its end. Sums and
+// Constant passes a constant expression of WebAssembly 2.0 and its end. Sums and
 // products (extended constants) are among them; what it means is the engine's
 // to check.
-func (m *Module) constant(r *reader) {
-	for r.err == nil {
-		start := r.at
-		switch op := r.byte("a constant expression"); op {
-		case opEnd:
+func (m *Scan) Constant(r *format.Reader) {
+	for r.Err == nil {
+		start := r.At
+		switch op := r.Byte("a constant expression"); op {
+		case format.OpEnd:
 			return
-		case opGlobalGet:
-			r.index("a global", m.globals)
-		case opRefFunc:
+		case format.OpGlobalGet:
+			r.Index("a global", m.globals)
+		case format.OpRefFunc:
 			m.function(r, "a function")
 		case 0x41: // i32.const
-			r.skipSigned(32)
+			r.SkipSigned(32)
 		case 0x42: // i64.const
-			r.skipSigned(64)
+			r.SkipSigned(64)
 		case 0x43: // f32.const
-			r.skip(4, "a constant")
+			r.Skip(4, "a constant")
 		case 0x44: // f64.const
-			r.skip(8, "a constant")
+			r.Skip(8, "a constant")
 		case 0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e: // add, sub, mul of i32 and i64
 		case 0xd0: // ref.null
-			r.refType()
+			r.RefType()
 		case 0xfd: // v128.const
-			if sub := r.u32("an instruction"); sub != 0x0c {
-				r.fail(start, "instruction 0xfd %d in a constant expression", sub)
+			if sub := r.U32("an instruction"); sub != 0x0c {
+				r.Fail(start, "instruction 0xfd %d in a constant expression", sub)
 			}
-			r.skip(16, "a constant")
+			r.Skip(16, "a constant")
 		default:
-			r.fail(start, "instruction 0x%02x in a constant expression", op)
+			r.Fail(start, "instruction 0x%02x in a constant expression", op)
 		}
+	}
+}
+
+// checkMutable judges the mutable globals, of which the host sets numbers.
+func (m *Scan) checkMutable() {
+	m.unsound(len(m.Mutable) > format.MaxResetGlobals, fmt.Sprintf("it has more than %d mutable globals", format.MaxResetGlobals))
+	for _, g := range m.Mutable {
+		switch g.Type {
+		case abi.I32, abi.I64, format.F32, format.F64:
+		default:
+			m.unsound(true, fmt.Sprintf("it has a mutable global of type %s", format.TypeName(g.Type)))
+		}
+	}
+}
+
+// AnyScan returns one with every index that a constant may name, to read again what
+// a scan has taken.
+func AnyScan() *Scan {
+	const functions = format.MaxImports + format.MaxFunctions
+	return &Scan{
+		FunctionTypes: make([]uint32, functions), ImportedFunctions: functions,
+		globals: format.MaxImports + format.MaxGlobals, memories: format.MaxMemories, visitor: nobody{},
 	}
 }

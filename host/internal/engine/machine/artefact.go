@@ -13,6 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/rewrite"
 )
 
 // The files of an artefact.
@@ -57,7 +58,7 @@ type artefact struct {
 }
 
 // newArtefact returns the artefact of a module that each instance initialises.
-func newArtefact(s Source, i *wasmbin.Instrumented) (*artefact, error) {
+func newArtefact(s Source, i *rewrite.Instrumented) (*artefact, error) {
 	limit, err := linear.Limit(s.Options.Memory)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func newArtefact(s Source, i *wasmbin.Instrumented) (*artefact, error) {
 		a.Memory = int(m.Memories[0].Min) * linear.PageSize
 	}
 	if i.Start {
-		a.Start = append(a.Start, wasmbin.StartExport)
+		a.Start = append(a.Start, rewrite.StartExport)
 	}
 	for _, name := range s.Start {
 		if _, ok := m.Export(name); ok {

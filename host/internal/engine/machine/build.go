@@ -13,7 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
-	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/rewrite"
 )
 
 // Source is what is built: a module that Offer.Read accepts.
@@ -51,7 +51,7 @@ func (m *Machine) Build(ctx context.Context, s Source, dir string) (err error) {
 	if err := validate(ctx, compiler, s.Module); err != nil {
 		return err
 	}
-	instrumented, err := wasmbin.Instrument(s.Module)
+	instrumented, err := rewrite.Instrument(s.Module)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (m *Machine) Build(ctx context.Context, s Source, dir string) (err error) {
 
 // initialised runs what initialises the module and returns what is left of it
 // to do for an instance.
-func (m *Machine) initialised(ctx context.Context, s Source, i *wasmbin.Instrumented) (*artefact, error) {
+func (m *Machine) initialised(ctx context.Context, s Source, i *rewrite.Instrumented) (*artefact, error) {
 	a, err := newArtefact(s, i)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (m *Machine) initialised(ctx context.Context, s Source, i *wasmbin.Instrume
 	if a.Fresh != "" {
 		return a, nil
 	}
-	module, err := wasmbin.Snapshot(a.module, uint32(len(st.memory)/linear.PageSize), st.globals)
+	module, err := rewrite.Snapshot(a.module, uint32(len(st.memory)/linear.PageSize), st.globals)
 	if err != nil {
 		return nil, err
 	}

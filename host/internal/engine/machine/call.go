@@ -13,7 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
-	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/rewrite"
 )
 
 // call is the context of one call into a guest. wazero hands the context it was
@@ -53,7 +53,7 @@ func (c *call) late() bool { return !c.deadline.IsZero() && time.Until(c.deadlin
 // errEnd unwinds the guest's stack; call.err has the reason.
 var errEnd = errors.New("the call was ended by the host")
 
-// interrupt is what a module calls every so often (wasmbin.Instrument). That it
+// interrupt is what a module calls every so often (rewrite.Instrument). That it
 // is a function of Go is half of its use: there the runtime can take its turn.
 func interrupt(ctx context.Context, _ []uint64) {
 	c := ctx.(*call)
@@ -66,8 +66,8 @@ func interrupt(ctx context.Context, _ []uint64) {
 // link makes a host module of each import module among funcs, and the one of
 // interrupts.
 func link(ctx context.Context, r wazero.Runtime, funcs []capability.Func) error {
-	_, err := r.NewHostModuleBuilder(wasmbin.InterruptModule).NewFunctionBuilder().
-		WithGoFunction(api.GoFunc(interrupt), nil, nil).Export(wasmbin.InterruptName).Instantiate(ctx)
+	_, err := r.NewHostModuleBuilder(rewrite.InterruptModule).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(interrupt), nil, nil).Export(rewrite.InterruptName).Instantiate(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
-	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/rewrite"
 )
 
 // Instance is an instance of a program. It runs one call at a time and belongs
@@ -67,7 +67,7 @@ var errNoGlobal = errors.New("a global to put back is missing")
 func (in *Instance) mutable(n int) ([]api.MutableGlobal, error) {
 	list := make([]api.MutableGlobal, n)
 	for i := range list {
-		global, ok := in.module.ExportedGlobal(wasmbin.GlobalExport(i)).(api.MutableGlobal)
+		global, ok := in.module.ExportedGlobal(rewrite.GlobalExport(i)).(api.MutableGlobal)
 		if !ok {
 			return nil, errNoGlobal
 		}
@@ -80,7 +80,7 @@ func (in *Instance) mutable(n int) ([]api.MutableGlobal, error) {
 func (in *Instance) values(n int) []uint64 {
 	list := make([]uint64, n)
 	for i := range list {
-		list[i] = in.module.ExportedGlobal(wasmbin.GlobalExport(i)).Get()
+		list[i] = in.module.ExportedGlobal(rewrite.GlobalExport(i)).Get()
 	}
 	return list
 }
