@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/abi/pattern"
 )
 
@@ -47,31 +48,13 @@ func checkHead(h *abi.ResponseHead) string {
 	}
 	for _, f := range h.Headers {
 		switch {
-		case !isToken(f.Name):
+		case !field.IsToken(f.Name):
 			return fmt.Sprintf("response header name %q is not a token", f.Name)
-		case isHopByHop(f.Name):
+		case field.IsHopByHop(f.Name):
 			return fmt.Sprintf("response header %q is the host's to set", f.Name)
-		case strings.ContainsFunc(f.Value, isControl):
+		case !field.IsValue(f.Value):
 			return fmt.Sprintf("response header %q has a control character", f.Name)
 		}
 	}
 	return ""
-}
-
-func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
-
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
-	})
-}
-
-func isHopByHop(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-		"te", "trailer", "transfer-encoding", "upgrade", "content-length":
-		return true
-	}
-	return false
 }

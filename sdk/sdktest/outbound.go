@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 )
 
 // Limits of the calls of an attempt, the host's defaults.
@@ -116,12 +117,12 @@ func validURL(text string) bool {
 }
 
 func validMethod(name string) bool {
-	return isToken(name) && !strings.EqualFold(name, http.MethodConnect) && !strings.EqualFold(name, http.MethodTrace)
+	return field.IsToken(name) && !strings.EqualFold(name, http.MethodConnect) && !strings.EqualFold(name, http.MethodTrace)
 }
 
 func refusedField(f abi.Pair) bool {
-	return !isToken(f.Name) || isHopByHop(f.Name) || strings.EqualFold(f.Name, "host") || strings.EqualFold(f.Name, "expect") ||
-		strings.ContainsFunc(f.Value, isControl)
+	return !field.IsToken(f.Name) || field.IsHopByHop(f.Name) || strings.EqualFold(f.Name, "host") || strings.EqualFold(f.Name, "expect") ||
+		!field.IsValue(f.Value)
 }
 
 // noCalls reports whether the plugin has no grant for calls.

@@ -23,7 +23,6 @@ wasmbin/hostile   ->
 wasmbin/wasmbintest -> wasmbin/format wasmbin/hostile # encodes sections; seeds fuzz targets with hostile modules
 limit             ->
 spelling          ->
-field             ->
 adminapi          ->
 manifest          -> plugin limit spelling      # reads a plugin's names and grants; checks limits against what the host allows; suggests the key that was meant
 router            -> plugin                     # mounts are plugins' paths
@@ -32,9 +31,9 @@ store/certify     -> store                      # decides about the store's effe
 store/badger/inspect ->
 store/badger      -> store/certify store/badger/inspect # commits what certify decides; verify reads the files by themselves
 store/storetest   -> store                      # the suite runs against the contract
-egress            -> limit field plugin         # bounds calls and bodies; drops the connection's header fields; origins are grants
+egress            -> limit plugin               # bounds calls and bodies; origins are grants
 egress/egresstest ->
-invoke            -> store limit field          # holds the transaction; holds the budget; checks header fields that enter
+invoke            -> store limit                # holds the transaction; holds the budget
 capability        -> invoke                     # host functions act on the invocation
 capability/config   -> capability               # lists its host functions
 capability/exchange -> capability               # lists its host functions
@@ -58,7 +57,7 @@ dispatch          -> engine egress trace        # makes instances; keeps what a 
 serve             -> dispatch requestid         # runs invocations; gives each its id
 deploy            -> registry router dispatch capability/outbound wasmbin # records what is activated; swaps the table; starts and drains deployments; opens what a plugin's calls share; reads what a module asks for
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
-server/wire       -> limit field adminapi fault requestid # bounds bodies; drops the connection's header fields; renders errors as the API does; maps codes to statuses; every answer has an id
+server/wire       -> limit adminapi fault requestid # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id
 server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire deploy serve   # speaks HTTP with it; asks who serves; handles requests through it
 server/admin      -> server/wire deploy         # speaks HTTP with it; deploys

@@ -3,7 +3,7 @@ package wire
 import (
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/field"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/requestid"
 )
 

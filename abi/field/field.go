@@ -1,6 +1,7 @@
-// Package field holds the rules of HTTP header fields: what a name and a value
-// may be made of, and which fields are the connection's. Whoever reads a header
-// of a client, a guest or a service imports it.
+// Package field holds the rules of HTTP header fields in SPEC.md, 6.1: what a
+// name and a value may be made of, and which fields are the connection's.
+// Whoever reads a header of a client, a guest or a service imports it; it is no
+// part of a guest.
 package field
 
 import (
