@@ -173,6 +173,7 @@ func dump(t *testing.T, block string) string {
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		".":       nil,
+		"limits":  nil,
 		"field":   {"strings", "github.com/wasmoor/wasmoor/abi"},
 		"pattern": {"slices", "strconv", "strings", "unicode", "github.com/wasmoor/wasmoor/abi"},
 	}

@@ -10,24 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/abi"
-)
-
-// Limits of an invocation, the host's defaults.
-const (
-	maxKey             = 1 << 10
-	maxValue           = 1 << 20
-	maxWriteBytes      = 4 << 20
-	maxWrites          = 10_000
-	maxRequestBody     = 4 << 20
-	maxResponseBody    = 8 << 20
-	maxResponseHead    = 64 << 10
-	maxHeaders         = 100
-	maxPattern         = 256
-	maxAttributes      = 64
-	maxAttributesBytes = 16 << 10
-	maxLogLine         = 8 << 10
-	maxLogLines        = 1000
-	attempts           = 4 // the first run and three after conflicts
+	"github.com/wasmoor/wasmoor/abi/limits"
 )
 
 // call answers the host functions during one attempt.
@@ -67,7 +50,7 @@ func (c *call) RequestBody(offset int64, buf []byte) int64 {
 }
 
 func (c *call) ResponseHead(layout []byte) int64 {
-	if len(layout) > maxResponseHead {
+	if len(layout) > limits.ResponseHead {
 		c.headFault = "the response head is too large"
 		return int64(abi.Limit)
 	}
@@ -88,7 +71,7 @@ func (c *call) ResponseHead(layout []byte) int64 {
 }
 
 func (c *call) ResponseWrite(data []byte) int64 {
-	if len(c.result.Body)+len(data) > maxResponseBody {
+	if len(c.result.Body)+len(data) > limits.ResponseBody {
 		c.bodyFault = "the response body is too large"
 		return int64(abi.Limit)
 	}
@@ -105,7 +88,7 @@ func (c *call) fault() string {
 }
 
 func (c *call) RouteSet(pattern string) int64 {
-	if len(pattern) > maxPattern {
+	if len(pattern) > limits.RoutePattern {
 		return int64(abi.Limit)
 	}
 	if !utf8.ValidString(pattern) || strings.ContainsFunc(pattern, unicode.IsControl) {
@@ -130,7 +113,7 @@ func (c *call) deny(key string) abi.Status {
 		return abi.Denied
 	case key == "":
 		return abi.Invalid
-	case len(key) > maxKey:
+	case len(key) > limits.Key:
 		return abi.Limit
 	}
 	return abi.OK
@@ -154,7 +137,7 @@ func (c *call) KVSet(key string, value []byte, ttl int64) int64 {
 	switch {
 	case ttl < 0:
 		return int64(abi.Invalid)
-	case len(value) > maxValue:
+	case len(value) > limits.Value:
 		return int64(abi.Limit)
 	}
 	const most = math.MaxInt64 / int64(time.Millisecond) // 292 years; the host takes more as that, too
@@ -179,7 +162,7 @@ func (c *call) KVList(prefix, after string, limit, flags uint32, buf []byte) int
 	switch {
 	case c.host.NoKV:
 		return int64(abi.Denied)
-	case len(prefix) > maxKey || len(after) > maxKey:
+	case len(prefix) > limits.Key || len(after) > limits.Key:
 		return int64(abi.Limit)
 	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
 		return int64(abi.Invalid)
@@ -198,14 +181,14 @@ func (c *call) ConfigGet(name string, buf []byte) int64 {
 var levels = [...]string{"debug", "info", "warn", "error"}
 
 func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
-	if len(attrs) > maxLogLine {
+	if len(attrs) > limits.LogLine {
 		return int64(abi.Limit)
 	}
 	pairs, ok := abi.DecodePairs(string(attrs), nil)
 	if !ok || int(level) >= len(levels) {
 		return int64(abi.Invalid)
 	}
-	if len(c.result.Logs) == maxLogLines {
+	if len(c.result.Logs) == limits.LogLines {
 		return 0
 	}
 	record := Record{Level: levels[level], Message: cut(message), Attrs: make(map[string]string)}
@@ -220,11 +203,11 @@ func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // cut returns the start of a message that a line has room for.
 func cut(message string) string {
-	s := valid(message[:min(len(message), maxLogLine+utf8.UTFMax)])
-	if len(s) <= maxLogLine {
+	s := valid(message[:min(len(message), limits.LogLine+utf8.UTFMax)])
+	if len(s) <= limits.LogLine {
 		return s
 	}
-	n := maxLogLine
+	n := limits.LogLine
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}

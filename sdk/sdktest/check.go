@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/abi/pattern"
 )
 
@@ -43,7 +44,7 @@ func checkHead(h *abi.ResponseHead) string {
 	if h.Status < 200 || h.Status > 599 {
 		return fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
 	}
-	if len(h.Headers) > maxHeaders {
+	if len(h.Headers) > limits.Headers {
 		return fmt.Sprintf("the response has %d header fields", len(h.Headers))
 	}
 	for _, f := range h.Headers {

@@ -11,15 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
-)
-
-// Limits of the calls of an attempt, the host's defaults.
-const (
-	maxCalls    = 20
-	maxURL      = 8 << 10
-	maxCallBody = 4 << 20
-	maxBodies   = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
-	maxCallHead = 32 << 10
+	"github.com/wasmoor/wasmoor/abi/limits"
 )
 
 // Call is a call that a handler has sent to another service.
@@ -85,11 +77,11 @@ func (c *call) HTTPOpen(layout []byte) int64 {
 	switch {
 	case c.noCalls():
 		return int64(abi.Denied)
-	case len(layout) > maxCallHead:
+	case len(layout) > limits.CallHead:
 		return int64(abi.Limit)
 	case !abi.DecodeHTTPRequest(string(layout), &o.request) || !validCall(&o.request):
 		return int64(abi.Invalid)
-	case len(c.sent) == maxCalls:
+	case len(c.sent) == limits.Calls:
 		return int64(abi.Limit)
 	}
 	if o.answer = c.host.upstream(o.request.URL); o.answer == nil {
@@ -105,14 +97,14 @@ func validCall(r *abi.HTTPRequest) bool {
 	if r.Method == "" {
 		r.Method = http.MethodGet
 	}
-	return validURL(r.URL) && validMethod(r.Method) && len(r.Headers) <= maxHeaders &&
+	return validURL(r.URL) && validMethod(r.Method) && len(r.Headers) <= limits.Headers &&
 		r.Flags&^(abi.HTTPNoRedirect|abi.HTTPNoCache) == 0 && !slices.ContainsFunc(r.Headers, refusedField)
 }
 
 func validURL(text string) bool {
 	unescaped := func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' }
 	u, err := url.Parse(text)
-	return err == nil && len(text) <= maxURL && !strings.ContainsFunc(text, unescaped) &&
+	return err == nil && len(text) <= limits.RequestURL && !strings.ContainsFunc(text, unescaped) &&
 		(u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
@@ -156,7 +148,7 @@ func (c *call) HTTPWrite(handle uint32, data []byte) int64 {
 		return int64(status)
 	case o.sent:
 		return int64(abi.Invalid)
-	case len(o.body)+len(data) > maxCallBody, c.bodies()+len(data) > maxBodies:
+	case len(o.body)+len(data) > limits.CallBody, c.bodies()+len(data) > limits.CallBodies:
 		return int64(abi.Limit)
 	}
 	o.body = append(o.body, data...)
@@ -167,7 +159,7 @@ func (c *call) HTTPSend(layout []byte) int64 {
 	switch {
 	case c.noCalls():
 		return int64(abi.Denied)
-	case len(layout) > maxCallHead:
+	case len(layout) > limits.CallHead:
 		return int64(abi.Limit)
 	}
 	handles, ok := abi.DecodeHandles(string(layout), nil)

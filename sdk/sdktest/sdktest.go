@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
 )
@@ -188,7 +189,7 @@ func (h *Host) Do(r *http.Request) *Result {
 	if err != nil {
 		return refused(http.StatusBadRequest, "read the request body: "+err.Error())
 	}
-	if len(body) > maxRequestBody {
+	if len(body) > limits.RequestBody {
 		return refused(http.StatusRequestEntityTooLarge, "the request body is over the limit")
 	}
 	head := h.headOf(r, len(body))
@@ -206,7 +207,7 @@ func (h *Host) Do(r *http.Request) *Result {
 		calls = append(calls, result.Calls...)
 		result.Calls = calls
 		again = again && (h.Idempotent || !anyUnsafe(calls))
-		if !again || attempt == attempts {
+		if !again || attempt == limits.Attempts {
 			return result
 		}
 	}
@@ -227,7 +228,7 @@ func (h *Host) headOf(r *http.Request, size int) abi.RequestHead {
 		head.Attributes = append(head.Attributes, abi.Pair{Name: name, Value: h.Attributes[name]})
 		bytes += len(name) + len(h.Attributes[name])
 	}
-	if len(head.Attributes) > maxAttributes || bytes > maxAttributesBytes {
+	if len(head.Attributes) > limits.Attributes || bytes > limits.AttributesBytes {
 		panic("sdktest: " + strconv.Itoa(len(head.Attributes)) + " attributes of " + strconv.Itoa(bytes) + " bytes are more than a host sets")
 	}
 	if r.TLS != nil {

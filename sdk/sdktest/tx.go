@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/limits"
 )
 
 type opKind int
@@ -120,7 +121,7 @@ func (t *tx) put(key string, o op) abi.Status {
 	if found {
 		size -= cost(key, old)
 	}
-	if size > maxWriteBytes || !found && len(t.writes) >= maxWrites {
+	if size > limits.EffectBytes || !found && len(t.writes) >= limits.Effects {
 		return abi.Limit
 	}
 	t.bytes = size

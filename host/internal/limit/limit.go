@@ -2,7 +2,11 @@
 // most. The table in OPERATING.md shows the same defaults; a test compares them.
 package limit
 
-import "time"
+import (
+	"time"
+
+	"github.com/wasmoor/wasmoor/abi/limits"
+)
 
 // Limits bounds one invocation of a plugin. Sizes are bytes.
 type Limits struct {
@@ -25,7 +29,7 @@ type Outbound struct {
 
 // DefaultOutbound returns the bounds of a plugin whose manifest names none.
 func DefaultOutbound() Outbound {
-	return Outbound{Timeout: 5 * time.Second, ResponseBody: 8 << 20, Calls: 20, Concurrent: 8}
+	return Outbound{Timeout: 5 * time.Second, ResponseBody: limits.ResponseBody, Calls: limits.Calls, Concurrent: 8}
 }
 
 // MaximumOutbound returns what a manifest may ask for.
@@ -35,24 +39,24 @@ func MaximumOutbound() Outbound {
 
 // Bounds that are the same for every plugin. Sizes are bytes.
 const (
-	RequestHead     = 32 << 10 // request line and header
-	RequestURL      = 8 << 10
-	Headers         = 100 // fields of a request or a response
-	ResponseHead    = 64 << 10
-	LogLine         = 8 << 10
-	LogLines        = 1000     // per invocation; the rest is counted, not kept
-	RoutePattern    = 256      // what route_set accepts
-	Attributes      = 64       // of a request, that the host sets
-	AttributesBytes = 16 << 10 // of their names and values
+	RequestHead     = limits.RequestHead // request line and header
+	RequestURL      = limits.RequestURL
+	Headers         = limits.Headers // fields of a request or a response
+	ResponseHead    = limits.ResponseHead
+	LogLine         = limits.LogLine
+	LogLines        = limits.LogLines        // per invocation; the rest is counted, not kept
+	RoutePattern    = limits.RoutePattern    // what route_set accepts
+	Attributes      = limits.Attributes      // of a request, that the host sets
+	AttributesBytes = limits.AttributesBytes // of their names and values
 	Module          = 64 << 20
 	Replay          = 1 << 20            // of an answer kept for an idempotency key, head included
 	MaxReplayAge    = 7 * 24 * time.Hour // what a route may keep its answers for
 
-	OutboundBody   = 4 << 20  // of the request of a call
-	OutboundBodies = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
-	OutboundHead   = 32 << 10
-	Queue          = 16 // invocations that wait for each that a plugin may run at a time
-	Attempts       = 4  // the first run and three re-runs after conflicts
+	OutboundBody   = limits.CallBody   // of the request of a call
+	OutboundBodies = limits.CallBodies // of the requests of an attempt's calls, until they are sent or closed
+	OutboundHead   = limits.CallHead
+	Queue          = 16              // invocations that wait for each that a plugin may run at a time
+	Attempts       = limits.Attempts // the first run and three re-runs after conflicts
 )
 
 // Default returns the limits of a plugin whose manifest names none.
@@ -60,8 +64,8 @@ func Default() Limits {
 	return Limits{
 		Memory:       64 << 20,
 		Deadline:     5 * time.Second,
-		RequestBody:  4 << 20,
-		ResponseBody: 8 << 20,
+		RequestBody:  limits.RequestBody,
+		ResponseBody: limits.ResponseBody,
 		Concurrency:  64,
 	}
 }

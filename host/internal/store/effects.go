@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -12,8 +13,8 @@ import (
 // parts.
 const (
 	MaxParts       = 64
-	MaxEffectBytes = 4 << 20 // the sum of Op.Size, without records
-	MaxEffectOps   = 10_000
+	MaxEffectBytes = limits.EffectBytes // the sum of Op.Size, without records
+	MaxEffectOps   = limits.Effects
 	MaxRecords     = 1000
 	MaxRecordBytes = MaxValue + 2*MaxKey // the sum of their Op.Size: one of the largest
 )

@@ -4,12 +4,16 @@
 // suite of store/storetest.
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/wasmoor/wasmoor/abi/limits"
+)
 
 // Limits of keys and values; an engine may rely on them.
 const (
-	MaxKey   = 1 << 10 // bytes of a key within its key space
-	MaxValue = 1 << 20 // bytes of a value
+	MaxKey   = limits.Key   // bytes of a key within its key space
+	MaxValue = limits.Value // bytes of a value
 )
 
 // Revision numbers commits. Later commits have higher revisions.

@@ -1,0 +1,31 @@
+// Package limits holds the limits of SPEC.md, 8, that bound what a guest does:
+// this host's defaults. The host and its fake in sdktest take them from here; a
+// guest must not depend on them, so that nothing else imports it.
+package limits
+
+// Sizes are bytes.
+const (
+	Key         = 1 << 10 // of a key within its key space, a prefix, a cursor
+	Value       = 1 << 20
+	Effects     = 10_000 // keys that an attempt writes
+	EffectBytes = 4 << 20
+
+	RequestHead     = 32 << 10 // request line and header
+	RequestURL      = 8 << 10
+	RequestBody     = 4 << 20
+	Headers         = 100      // fields of a request or a response
+	Attributes      = 64       // of a request, that the host sets
+	AttributesBytes = 16 << 10 // of their names and values
+	ResponseHead    = 64 << 10
+	ResponseBody    = 8 << 20
+
+	RoutePattern = 256 // what route_set accepts
+	LogLine      = 8 << 10
+	LogLines     = 1000 // of an attempt; the rest is counted, not kept
+	Attempts     = 4    // the first run and three re-runs after conflicts
+
+	Calls      = 20 // to other services, that an attempt may open, closed ones included
+	CallHead   = 32 << 10
+	CallBody   = 4 << 20  // of a call's request
+	CallBodies = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
+)
