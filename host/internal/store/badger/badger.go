@@ -67,10 +67,15 @@ type Config struct {
 	// 30 s.
 	SweepEvery time.Duration
 
+	// Persist, for tests, stands between the committer and the disk: it is called
+	// with the revision of a group, by one goroutine at a time, and with the
+	// function that makes the group durable, which it calls or not, when it likes.
+	// An error is one of the disk, whatever was written. Default: only write.
+	Persist func(revision store.Revision, write func() error) error
+
 	// For tests; nil is the real thing.
-	free  func(dir string) (int64, error)
-	write func(txn *badger.Txn, revision uint64) error
-	tune  func(*badger.Options)
+	free func(dir string) (int64, error)
+	tune func(*badger.Options)
 }
 
 func (c Config) withDefaults() Config {
@@ -92,9 +97,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.tune == nil {
 		c.tune = func(*badger.Options) {}
-	}
-	if c.write == nil {
-		c.write = func(txn *badger.Txn, revision uint64) error { return txn.CommitAt(revision, nil) }
 	}
 	return c
 }
@@ -123,7 +125,7 @@ type Store struct {
 	id        []byte
 
 	maxEntries, maxBytes int64 // of a Badger batch
-	write                func(txn *badger.Txn, revision uint64) error
+	persist              func(revision store.Revision, write func() error) error
 
 	failed    atomic.Pointer[fault.Error]
 	life      sync.RWMutex  // read-held while Badger is read outside a snapshot
@@ -222,7 +224,7 @@ func start(cfg Config, db *badger.DB, g *guard, h *halt) (_ *Store, err error) {
 	s := &Store{
 		db: db, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h, queue: newQueue(),
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
-		write:     cfg.write,
+		persist:   cfg.Persist,
 		committed: make(chan struct{}),
 		usage:     make(map[store.Space]store.Usage),
 	}

@@ -117,13 +117,13 @@ func newGate() *gate {
 	return &gate{entered: make(chan struct{}, 100), pass: make(chan struct{})}
 }
 
-func (g *gate) write(txn *badger.Txn, revision uint64) error {
+func (g *gate) persist(_ store.Revision, write func() error) error {
 	g.writes.Add(1)
 	if g.closed.Load() {
 		g.entered <- struct{}{}
 		<-g.pass
 	}
-	return txn.CommitAt(revision, nil)
+	return write()
 }
 
 // gather has the committer busy with one commit, starts the others, waits until
@@ -159,7 +159,7 @@ func (q *queue) waiting() int {
 
 func TestGroupIsCertifiedWithinItself(t *testing.T) {
 	g := newGate()
-	s := open(t, Config{write: g.write})
+	s := open(t, Config{Persist: g.persist})
 	increment := func() error {
 		return transact(s, func(tx *store.Tx) error {
 			data, _, err := tx.Get([]byte("k"))
@@ -188,7 +188,7 @@ func TestGroupIsCertifiedWithinItself(t *testing.T) {
 
 func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 	g := newGate()
-	s := open(t, Config{write: g.write})
+	s := open(t, Config{Persist: g.persist})
 	value := make([]byte, store.MaxValue)
 	var steps []func() error
 	for i := range 4 { // 3 MiB each, two fit into a batch
@@ -234,11 +234,11 @@ func TestFailedWrite(t *testing.T) {
 		t.Run(fmt.Sprintf("reaches disk %v", reachesDisk), func(t *testing.T) {
 			var fail atomic.Bool
 			dir := t.TempDir()
-			s := open(t, Config{Dir: dir, write: func(txn *badger.Txn, revision uint64) error {
+			s := open(t, Config{Dir: dir, Persist: func(_ store.Revision, write func() error) error {
 				if fail.Load() && !reachesDisk {
 					return broken
 				}
-				err := txn.CommitAt(revision, nil)
+				err := write()
 				if fail.Load() {
 					return broken
 				}

@@ -420,7 +420,7 @@ func writeUntil(b *testing.B, s *Store, stop <-chan struct{}) {
 // BenchmarkCommit has one writer set keys of its own, on a store whose writes
 // reach no disk: what remains is what a commit costs besides Badger's write.
 func BenchmarkCommit(b *testing.B) {
-	s := open(b, Config{write: func(*badger.Txn, uint64) error { return nil }})
+	s := open(b, Config{Persist: func(store.Revision, func() error) error { return nil }})
 	value := make([]byte, 100)
 	e := store.Effects{Now: time.Now(), Parts: []store.Part{{Space: 1, Ops: []store.Op{{Value: store.Value{Data: value}}}}}}
 	b.ReportAllocs()

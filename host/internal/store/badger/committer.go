@@ -138,7 +138,11 @@ func (c *committer) persist() error {
 	if err := c.group.fill(txn, c.published, c.log); err != nil {
 		return err
 	}
-	return c.store.write(txn, uint64(c.log.Revision()))
+	revision := c.log.Revision()
+	if c.store.persist == nil {
+		return txn.CommitAt(uint64(revision), nil)
+	}
+	return c.store.persist(revision, func() error { return txn.CommitAt(uint64(revision), nil) })
 }
 
 // publish lets readers see the group.

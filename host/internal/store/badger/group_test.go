@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
@@ -51,9 +49,9 @@ const groupedEffects = 400
 // decideInGroups commits what next returns and says what came of each. Next is
 // given the newest revision, as far as it is known.
 func decideInGroups(t *testing.T, slow time.Duration, size func() int, next func(newest store.Revision, i int) *store.Effects) (decisions []string) {
-	s := open(t, Config{WindowKeys: 16, write: func(txn *badger.Txn, revision uint64) error {
+	s := open(t, Config{WindowKeys: 16, Persist: func(_ store.Revision, write func() error) error {
 		time.Sleep(slow)
-		return txn.CommitAt(revision, nil)
+		return write()
 	}})
 	for i := 0; i < groupedEffects; {
 		var group []*request
