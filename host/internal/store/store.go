@@ -56,6 +56,10 @@ type Store interface {
 	// ever. Dropping it again is fine; space 0, or an area, is Invalid. Other errors are
 	// those of Commit.
 	Drop(ctx context.Context, space Space) error
+	// Watch tells of changes to the keys of space (an area too) that start with
+	// prefix, each after its commit is durable and readable. It holds up no
+	// commit. Close the watch; the store's end does not.
+	Watch(space Space, prefix []byte) *Watch
 	// Health returns nil while the store can read and write, else what Commit
 	// would answer: Unavailable or Exhausted.
 	Health() error

@@ -122,6 +122,7 @@ type Store struct {
 	scrub     *scrub
 	halt      *halt
 	watermark *watermark
+	watches   store.Watches
 	id        []byte
 
 	maxEntries, maxBytes int64 // of a Badger batch
@@ -325,6 +326,11 @@ func (s *Store) Snapshot() (store.Snapshot, error) {
 	defer s.leave()
 	ep := s.epochs.enter()
 	return &snapshot{store: s, epoch: ep, txn: s.db.NewTransactionAt(uint64(ep.rev), false)}, nil
+}
+
+// Watch implements store.Store.
+func (s *Store) Watch(space store.Space, prefix []byte) *store.Watch {
+	return s.watches.Add(space, prefix)
 }
 
 // Usage implements store.Store. An unused space holds nothing; a dropped one

@@ -156,6 +156,9 @@ func (c *committer) publish() {
 	s.hide(c.group.drops, c.published)
 	s.db.SetDiscardTs(uint64(s.epochs.publish(c.published)))
 	c.log.Release(c.published)
+	if s.watches.Any() {
+		s.watches.Publish(c.published, c.group.changed, c.group.drops)
+	}
 }
 
 // fail answers everyone in the group that the outcome is unknown. From here on

@@ -108,6 +108,16 @@ func (g *group) move(w *certify.Write) {
 	}
 }
 
+// changed passes each key that the group changes.
+func (g *group) changed(yield func(store.Space, []byte) bool) {
+	for i := range g.pending {
+		key := g.pending[i].dataKey
+		if !yield(spaceOf(key), key[prefixSize:]) {
+			return
+		}
+	}
+}
+
 // fill puts the group into a Badger transaction; published is the revision of
 // the group before.
 func (g *group) fill(txn *badger.Txn, published store.Revision, log *certify.Log) error {
