@@ -18,10 +18,11 @@ import (
 // TestSlowPersist holds a write: readers see the state before, commits wait for
 // their answer without being lost, and what waits is certified in order.
 func TestSlowPersist(t *testing.T) {
-	hold := make(chan struct{})
+	entered, hold := make(chan struct{}, 10), make(chan struct{})
 	var slow atomic.Bool
 	s := open(t, Config{Persist: func(_ store.Revision, write func() error) error {
 		if slow.Load() {
+			entered <- struct{}{}
 			<-hold
 		}
 		return write()
@@ -36,7 +37,7 @@ func TestSlowPersist(t *testing.T) {
 		answers <- err
 	}
 	go commit("k", "after")
-	waitFor(t, "the write", func() bool { return s.queue.waiting() == 0 })
+	<-entered
 	go commit("l", "depends", []byte("k"))
 	waitFor(t, "the second", func() bool { return s.queue.waiting() == 1 })
 	go commit("m", "after")
