@@ -242,7 +242,7 @@ func scriptRequest(r abitest.Request, body string) *invoke.Request {
 	method := cmp.Or(r.Method, http.MethodPost)
 	return &invoke.Request{
 		Head: abi.RequestHead{
-			Method: method, Path: cmp.Or(r.Path, "/"), Query: r.Query, Headers: abitest.Pairs(r.Headers),
+			Method: method, Path: cmp.Or(r.Path, "/"), Query: r.Query, Headers: append([]abi.Pair{{Name: "host", Value: "localhost"}}, abitest.Pairs(r.Headers)...),
 			Scheme: "http", Host: "localhost", Remote: "127.0.0.1", RequestID: "r1", BodySize: uint64(len(body)),
 			Trigger: cmp.Or(r.Trigger, abi.TriggerHTTP), Attributes: abitest.Pairs(r.Attributes),
 		},

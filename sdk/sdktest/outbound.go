@@ -24,7 +24,7 @@ type Call struct {
 
 // Upstream lets handlers call a service: those of its URL, or below it, go to
 // h in place of the network. The longest URL that fits answers; any other
-// origin is denied, as if it were not granted. Redirects are not followed.
+// origin is denied, as if it were not granted.
 func (h *Host) Upstream(url string, answer http.Handler) {
 	if h.upstreams == nil {
 		h.upstreams = map[string]http.Handler{}
@@ -183,9 +183,39 @@ func (c *call) HTTPSend(layout []byte) int64 {
 	return answered
 }
 
-// send asks the service and reports whether it answered.
+// maxRedirects is how many redirects a call follows.
+const maxRedirects = 5
+
+// send asks the service, and those that its answers redirect to, and reports
+// whether there is an answer in the end.
 func (c *call) send(o *outbound) (answered bool) {
-	o.sent, o.head.URL = true, o.request.URL
+	o.sent = true
+	for hop := 0; ; hop++ {
+		o.head = abi.HTTPResponse{URL: o.request.URL}
+		w := c.ask(o)
+		if w == nil {
+			return false
+		}
+		location, redirected := o.location(w)
+		switch {
+		case !redirected:
+			o.take(w)
+			return true
+		case hop == maxRedirects:
+			return o.fail(abi.Unreachable, "there are too many redirects")
+		case !c.redirect(o, w.Code, location):
+			return o.fail(abi.Denied, "a redirect is not followed: "+location+" is not granted")
+		}
+	}
+}
+
+func (o *outbound) fail(status abi.Status, reason string) bool {
+	o.head.Failure, o.head.Reason = uint32(-status), reason
+	return false
+}
+
+// ask sends one request, and returns nil if there was no answer.
+func (c *call) ask(o *outbound) (w *httptest.ResponseRecorder) {
 	r := httptest.NewRequest(o.request.Method, o.request.URL, bytes.NewReader(o.body))
 	for _, f := range o.request.Headers {
 		r.Header.Add(f.Name, f.Value)
@@ -197,18 +227,64 @@ func (c *call) send(o *outbound) (answered bool) {
 			if !ok {
 				panic(p)
 			}
-			o.head.Failure, o.head.Reason = uint32(-status), "the service fails in this test"
+			o.fail(status, "the service fails in this test")
+			w = nil
 		}
 	}()
-	w := httptest.NewRecorder()
+	w = httptest.NewRecorder()
 	o.answer.ServeHTTP(w, r)
+	return w
+}
+
+// take keeps the answer.
+func (o *outbound) take(w *httptest.ResponseRecorder) {
 	o.head.Status, o.rest = uint32(w.Code), w.Body.Bytes()
-	for _, name := range sortedNames(w.Result().Header) {
-		for _, v := range w.Result().Header[name] {
+	header := w.Result().Header
+	for _, name := range sortedNames(header) {
+		for _, v := range header[name] {
 			o.head.Headers = append(o.head.Headers, abi.Pair{Name: strings.ToLower(name), Value: v})
 		}
 	}
+}
+
+// location returns where an answer sends the call on to.
+func (o *outbound) location(w *httptest.ResponseRecorder) (string, bool) {
+	switch location := w.Header().Get("Location"); w.Code {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return location, location != "" && o.request.Flags&abi.HTTPNoRedirect == 0
+	}
+	return "", false
+}
+
+// redirect turns the call to another URL, which is judged as the first was.
+func (c *call) redirect(o *outbound, status int, location string) bool {
+	from, _ := url.Parse(o.request.URL)
+	to, err := from.Parse(location)
+	if err != nil || strings.ContainsAny(location, "\\ \t") || !validURL(to.String()) || from.Scheme == "https" && to.Scheme != "https" {
+		return false
+	}
+	answer := c.host.upstream(to.String())
+	if answer == nil {
+		return false
+	}
+	if status == http.StatusSeeOther && o.request.Method != http.MethodHead ||
+		(status == http.StatusMovedPermanently || status == http.StatusFound) && o.request.Method == http.MethodPost {
+		o.request.Method, o.body = http.MethodGet, nil
+		o.dropHeaders(func(name string) bool {
+			return slices.Contains([]string{"content-type", "content-encoding", "content-language", "content-location"}, name)
+		})
+	}
+	if from.Scheme != to.Scheme || from.Host != to.Host {
+		o.dropHeaders(func(name string) bool {
+			return !slices.Contains([]string{"accept", "accept-encoding", "accept-language", "content-type", "user-agent"}, name)
+		})
+	}
+	o.request.URL, o.answer = to.String(), answer
 	return true
+}
+
+func (o *outbound) dropHeaders(drop func(name string) bool) {
+	o.request.Headers = slices.DeleteFunc(slices.Clone(o.request.Headers), func(f abi.Pair) bool { return drop(strings.ToLower(f.Name)) })
 }
 
 // sentCall returns a call that was sent.

@@ -175,3 +175,40 @@ func methodName(is func(string) bool) string {
 	}
 	return ""
 }
+
+// TestGoldenRequests holds what a guest gets of a request to the file that the
+// real host is held to.
+func TestGoldenRequests(t *testing.T) {
+	requests, err := abitest.LoadRequests("../../abi/testdata/requests.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range requests {
+		t.Run(r.Name, func(t *testing.T) {
+			var got *abi.RequestHead
+			host := New(nil)
+			host.serve = func(c *call) int32 {
+				got = &c.head
+				return 0
+			}
+			req := httptest.NewRequest(r.Method, "http://test"+r.Target, strings.NewReader(r.Body))
+			req.RemoteAddr = "127.0.0.1:1"
+			for _, h := range r.Headers {
+				req.Header.Add(h[0], h[1])
+			}
+			res := host.Do(req)
+			if r.Status != 0 {
+				if res.Status != r.Status || got != nil {
+					t.Errorf("got %v, and the guest got %v, want %d", res, got, r.Status)
+				}
+				return
+			}
+			if got == nil {
+				t.Fatalf("the guest got nothing, and the client %v", res)
+			}
+			if err := r.Check(got); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

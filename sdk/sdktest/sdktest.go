@@ -18,12 +18,10 @@
 package sdktest
 
 import (
-	"cmp"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -192,6 +190,9 @@ func (h *Host) Do(r *http.Request) *Result {
 	if len(body) > limits.RequestBody {
 		return refused(http.StatusRequestEntityTooLarge, "the request body is over the limit")
 	}
+	if ambiguous(r.URL.EscapedPath()) {
+		return refused(http.StatusBadRequest, "the path may be read in two ways")
+	}
 	head := h.headOf(r, len(body))
 	if answer := h.match(&head); answer != nil {
 		return answer
@@ -211,44 +212,6 @@ func (h *Host) Do(r *http.Request) *Result {
 			return result
 		}
 	}
-}
-
-func (h *Host) headOf(r *http.Request, size int) abi.RequestHead {
-	remote, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		remote = r.RemoteAddr
-	}
-	head := abi.RequestHead{
-		Method: r.Method, Path: r.URL.EscapedPath(), Mount: h.Mount, Query: r.URL.RawQuery,
-		Scheme: "http", Host: r.Host, Remote: remote,
-		RequestID: rand.Text(), BodySize: uint64(size), Trigger: cmp.Or(h.Trigger, abi.TriggerHTTP),
-	}
-	bytes := 0
-	for _, name := range slices.Sorted(maps.Keys(h.Attributes)) {
-		head.Attributes = append(head.Attributes, abi.Pair{Name: name, Value: h.Attributes[name]})
-		bytes += len(name) + len(h.Attributes[name])
-	}
-	if len(head.Attributes) > limits.Attributes || bytes > limits.AttributesBytes {
-		panic("sdktest: " + strconv.Itoa(len(head.Attributes)) + " attributes of " + strconv.Itoa(bytes) + " bytes are more than a host sets")
-	}
-	if r.TLS != nil {
-		head.Scheme = "https"
-	}
-	for _, name := range sortedNames(r.Header) {
-		for _, v := range r.Header[name] {
-			head.Headers = append(head.Headers, abi.Pair{Name: strings.ToLower(name), Value: v})
-		}
-	}
-	return head
-}
-
-func sortedNames(header http.Header) []string {
-	names := make([]string, 0, len(header))
-	for name := range header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // attempt runs the handler once and commits. again says that it lost a conflict.
