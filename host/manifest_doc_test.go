@@ -82,7 +82,7 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 	od, om := limit.DefaultOutbound(), limit.MaximumOutbound()
 	for key, want := range map[string][2]string{
 		"manifest_version":     {"required", fmt.Sprint(manifest.FormatVersion)},
-		"version":              {"none", fmt.Sprint(manifest.MaxLabel, " bytes")},
+		"version":              {"none", fmt.Sprint(manifest.MaxLabel, " characters")},
 		"abi":                  {abi.Module, ""},
 		"route":                {"the whole mount", fmt.Sprint(manifest.MaxRoutes)},
 		"route.pattern":        {"required", fmt.Sprint(pattern.MaxLength, " bytes")},

@@ -137,12 +137,12 @@ type Var struct {
 // CORS says which pages of other origins may read a plugin's answers. It is an
 // answer and the body of a request.
 type CORS struct {
-	Origins     []string `json:"origins" doc:"Exact origins, e.g. https://example.org, or * alone"`
-	Methods     []string `json:"methods,omitempty" doc:"Methods a page may use; none = GET, HEAD, POST"`
-	Headers     []string `json:"headers,omitempty" doc:"Request header fields a page may set, or * alone"`
-	Expose      []string `json:"expose,omitempty" doc:"Response header fields a page may read, or * alone"`
-	Credentials bool     `json:"credentials,omitempty" doc:"Whether requests may carry cookies and the like; not with *"`
-	MaxAge      int      `json:"max_age,omitempty" doc:"Seconds a browser may remember a preflight; 0 = its own default"`
+	Origins     []string `json:"origins" nullable:"false" minItems:"1" maxItems:"64" maxLength:"256" pattern:"^(\\*|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\\[[0-9a-f:.]+\\])(:[1-9][0-9]{0,4})?)$" patternDescription:"scheme://host[:port] in lower case, without a path, or *" doc:"Exact origins, e.g. https://example.org, or * alone"`
+	Methods     []string `json:"methods,omitempty" maxItems:"64" maxLength:"256" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" patternDescription:"a token" doc:"Methods a page may use; none = GET, HEAD, POST"`
+	Headers     []string `json:"headers,omitempty" maxItems:"64" maxLength:"256" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" patternDescription:"a token" doc:"Request header fields a page may set, or * alone"`
+	Expose      []string `json:"expose,omitempty" maxItems:"64" maxLength:"256" pattern:"^[A-Za-z0-9!#$%&'*+.^_\x60|~-]+$" patternDescription:"a token" doc:"Response header fields a page may read, or * alone"`
+	Credentials bool     `json:"credentials,omitempty" nullable:"true" doc:"Whether requests may carry cookies and the like; not with *"`
+	MaxAge      int      `json:"max_age,omitempty" nullable:"true" minimum:"0" maximum:"86400" doc:"Seconds a browser may remember a preflight; 0 = its own default"`
 }
 
 // KeyPage is a part of a listing of keys.

@@ -8,22 +8,22 @@ import (
 
 // PluginRef names a plugin.
 type PluginRef struct {
-	Name string `path:"name" doc:"Name of the plugin" example:"guestbook"`
+	Name string `path:"name" maxLength:"63" pattern:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" patternDescription:"1 to 63 of a-z, 0-9 and -, not starting or ending with -" doc:"Name of the plugin" example:"guestbook"`
 }
 
 // Upload is the parameters of a deploy; its body is the module.
 type Upload struct {
 	PluginRef
-	Mount    string `query:"mount" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
-	Label    string `query:"label" doc:"A name for the version, for people" maxLength:"128"`
+	Mount    string `query:"mount" minLength:"1" maxLength:"512" pattern:"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?/((\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*)(/(\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*))*/?)?$" patternDescription:"[host]/prefix without dot segments, e.g. /shop or example.org/shop" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
+	Label    string `query:"label" minLength:"1" maxLength:"128" pattern:"^[^\\x00-\\x1f\\x7f-\\x9f]*$" patternDescription:"text without control characters" doc:"A name for the version, for people" example:"1.2.0"`
 	Grant    bool   `query:"grant" doc:"Grant what the manifest asks for"`
 	Activate bool   `query:"activate" default:"true" doc:"Let it serve; false keeps it for later"`
 }
 
 // Activation is the body of a request that lets a version serve.
 type Activation struct {
-	Version int  `json:"version" minimum:"1" doc:"Number of the version that is to serve"`
-	Grant   bool `json:"grant,omitempty" doc:"Grant what it asks for"`
+	Version int  `json:"version" minimum:"1" maximum:"9007199254740991" doc:"Number of the version that is to serve" example:"1"`
+	Grant   bool `json:"grant,omitempty" nullable:"true" doc:"Grant what it asks for"`
 }
 
 // Removal asks for the deletion of a plugin.
@@ -35,28 +35,28 @@ type Removal struct {
 // DeploymentsQuery asks for a page of deployments.
 type DeploymentsQuery struct {
 	PluginRef
-	Before int `query:"before" minimum:"0" doc:"Only deployments before this number; 0 = from the newest"`
+	Before int `query:"before" minimum:"0" maximum:"9007199254740991" doc:"Only deployments before this number; 0 = from the newest"`
 }
 
 // VarRef names a var. The body of a request that sets it is the value.
 type VarRef struct {
 	PluginRef
-	Var string `path:"var" doc:"Name of the var" example:"api_key"`
+	Var string `path:"var" maxLength:"64" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" patternDescription:"1 to 64 letters, digits and _, not starting with a digit" doc:"Name of the var" example:"api_key"`
 }
 
 // KeysQuery asks for a page of keys.
 type KeysQuery struct {
 	PluginRef
-	Prefix  string `query:"prefix" doc:"Only keys that start with it"`
-	After   string `query:"after" doc:"Start after this key"`
+	Prefix  string `query:"prefix" minLength:"1" maxLength:"1024" doc:"Only keys that start with it, at most 1024 bytes"`
+	After   string `query:"after" minLength:"1" maxLength:"1024" doc:"Start after this key, at most 1024 bytes"`
 	Limit   int    `query:"limit" minimum:"0" maximum:"1000" doc:"At most so many keys; 0 = 1000"`
 	Reverse bool   `query:"reverse" doc:"From the highest key down"`
 }
 
 // Key is a key of a key space: as text, or in base64 where it is not UTF-8.
 type Key struct {
-	Text   string `query:"key" json:"key,omitempty" doc:"The key"`
-	Base64 string `query:"key_base64" json:"key_base64,omitempty" doc:"The key in base64, where it is not UTF-8"`
+	Text   string `query:"key" json:"key,omitempty" minLength:"1" maxLength:"1024" doc:"The key, at most 1024 bytes"`
+	Base64 string `query:"key_base64" json:"key_base64,omitempty" minLength:"4" maxLength:"1368" pattern:"^(?:[A-Za-z0-9+/]{4}){0,250}(?:[A-Za-z0-9+/]{4}){0,90}(?:[A-Za-z0-9+/]{4}(?:[A-Za-z0-9+/]{2}==)?|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$" patternDescription:"base64 of at most 1024 bytes, with padding" doc:"The key in base64, where it is not UTF-8"`
 }
 
 // KeyOf returns a key as it is written on the wire.
@@ -92,11 +92,11 @@ type ValueRef struct {
 // value.
 type ValuePut struct {
 	ValueRef
-	TTL string `query:"ttl" doc:"How long the value lives; empty = for ever" example:"1h30m"`
+	TTL string `query:"ttl" minLength:"2" pattern:"^([0-9]{1,6}(\\.[0-9]{1,9})?h)?([0-9]{1,7}(\\.[0-9]{1,9})?m)?([0-9]{1,9}(\\.[0-9]{1,9})?s)?([0-9]{1,12}(\\.[0-9]{1,6})?ms)?$" patternDescription:"a duration above 0, e.g. 90s or 1h30m" doc:"How long the value lives; absent = for ever" example:"1h30m"`
 }
 
 // EventsQuery asks for a page of events.
 type EventsQuery struct {
-	After uint64 `query:"after" doc:"Only events after this number"`
+	After uint64 `query:"after" maximum:"9007199254740991" doc:"Only events after this number"`
 	Limit int    `query:"limit" minimum:"0" maximum:"1000" doc:"At most so many events; 0 = 1000"`
 }

@@ -38,7 +38,7 @@ func (c *Client) KVGet(ctx context.Context, name string, key []byte) ([]byte, er
 func (c *Client) KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration) error {
 	in := adminapi.ValuePut{ValueRef: valueRef(name, key)}
 	if ttl > 0 {
-		in.TTL = ttl.String()
+		in.TTL = (ttl + time.Millisecond - 1).Truncate(time.Millisecond).String() // as exact as a store is
 	}
 	return c.about(ctx, name, request{
 		op: "put key", method: http.MethodPut, path: adminapi.PathValue, in: in,

@@ -26,7 +26,7 @@ const (
 	MaxSize   = 128 << 10 // bytes of its text
 	MaxRoutes = 1000
 	MaxVars   = 256
-	MaxLabel  = 128 // bytes of version
+	MaxLabel  = 128 // characters of version
 )
 
 // ABIExtism is the abi of a plugin that was built with a PDK of Extism.

@@ -130,11 +130,11 @@ func (r *reader) label(t table) string {
 }
 
 // CheckLabel returns an Invalid error unless label can be a version's: at most
-// MaxLabel bytes of UTF-8 without control characters. "" is fine.
+// MaxLabel characters of UTF-8, none of them a control character. "" is fine.
 func CheckLabel(label string) error {
-	if len(label) > MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, unicode.IsControl) {
+	if utf8.RuneCountInString(label) > MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, unicode.IsControl) {
 		return fault.New(fault.Invalid, "", fmt.Sprintf(
-			"label %q is not allowed: use up to %d bytes of text without control characters", shorten(label), MaxLabel))
+			"label %q is not allowed: use up to %d characters of text without control characters", shorten(label), MaxLabel))
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"label with a line end", head + "version = \"1\\n2\"\n",
-		`3:1: version: label "1\n2" is not allowed: use up to 128 bytes of text without control characters`,
+		`3:1: version: label "1\n2" is not allowed: use up to 128 characters of text without control characters`,
 	},
 	{
 		"abi", head + "abi = \"wasmoor_v9\"\n",

@@ -2,9 +2,7 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 
@@ -66,27 +64,18 @@ func get(id, path, summary string) huma.Operation {
 	return operation(id, http.MethodGet, path, summary, http.StatusOK)
 }
 
-// describe returns the OpenAPI document. It is made once, when every route is
-// bound.
-func describe(api huma.API) []byte {
-	schemas := api.OpenAPI().Components.Schemas.Map()
-	delete(schemas, "ErrorModel") // huma's own error, which is never sent
-	delete(schemas, "ErrorDetail")
-	document, err := json.Marshal(api.OpenAPI())
-	if err != nil {
-		panic(fmt.Sprintf("the OpenAPI document cannot be encoded: %v", err)) // found by every test
-	}
-	return document
-}
-
 // route binds a handler whose errors are faults. HEAD is answered as GET is.
 func route[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	op.Responses = map[string]*huma.Response{"default": {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{
 		Description: "Error",
 		Content: map[string]*huma.MediaType{adminapi.TypeProblem: {
 			Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Problem](), true, "Problem"),
 		}},
-	}}
+	}
+	op.Middlewares = huma.Middlewares{strict[I](api, op)}
 	answer := func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
@@ -190,13 +179,26 @@ func (b *rawBody) read(max int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// withBody says in the document that a route takes bytes of a media type.
-func withBody(op huma.Operation, mediaType, description string) huma.Operation {
+// withBody says in the document that a route takes bytes of a media type, at most
+// max of them.
+func withBody(op huma.Operation, mediaType string, max int, description string) huma.Operation {
+	schema := &huma.Schema{Type: "string", MaxLength: &max}
+	if mediaType != adminapi.TypeVar {
+		schema.Format = "binary"
+	}
 	op.RequestBody = &huma.RequestBody{
 		Description: description,
 		Required:    true,
-		Content:     map[string]*huma.MediaType{mediaType: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		Content:     map[string]*huma.MediaType{mediaType: {Schema: schema}},
 	}
+	return op
+}
+
+// withValue says in the document that a route answers with the bytes of a value.
+func withValue(op huma.Operation) huma.Operation {
+	op.Responses = map[string]*huma.Response{"200": {Content: map[string]*huma.MediaType{
+		adminapi.TypeValue: {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+	}}}
 	return op
 }
 

@@ -15,7 +15,7 @@ type kvPutInput struct {
 }
 
 type kvValueOutput struct {
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 	Body        []byte
 }
 

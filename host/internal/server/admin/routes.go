@@ -8,6 +8,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 const pathOpenAPI = "/openapi.json"
@@ -38,7 +40,7 @@ func (a *Admin) bindPlugins(api huma.API) {
 	route(api, operation("delete-plugin", http.MethodDelete, adminapi.PathPlugin, "Delete a plugin, keeping its data for a later one of that name", http.StatusNoContent), a.deletePlugin)
 	route(api, get("list-versions", adminapi.PathVersions, "List the versions of a plugin, the newest first"), a.versions)
 	route(api, withBody(operation("deploy", http.MethodPost, adminapi.PathVersions, "Upload a module as a new version and activate it", http.StatusCreated),
-		adminapi.TypeModule, "The module, with its manifest in a custom section or without one"), a.upload)
+		adminapi.TypeModule, limit.Module, "The module, with its manifest in a custom section or without one"), a.upload)
 	route(api, get("list-deployments", adminapi.PathDeployments, "List what served, the newest first, 100 at a time"), a.deployments)
 	route(api, operation("activate", http.MethodPost, adminapi.PathDeployments, "Let a version serve: a newer one, or an older one again", http.StatusCreated), a.activate)
 }
@@ -47,7 +49,7 @@ func (a *Admin) bindPlugins(api huma.API) {
 func (a *Admin) bindSettings(api huma.API) {
 	route(api, get("list-vars", adminapi.PathVars, "List the vars of a plugin, without the values of secrets"), a.vars)
 	route(api, withBody(operation("set-var", http.MethodPut, adminapi.PathVar, "Set a var, which is a new deployment", http.StatusOK),
-		adminapi.TypeVar, "The value, at most 64 KiB"), a.setVar)
+		adminapi.TypeVar, adminapi.MaxVar, "The value, at most 64 KiB of UTF-8"), a.setVar)
 	route(api, operation("unset-var", http.MethodDelete, adminapi.PathVar, "Unset a var, which is a new deployment", http.StatusOK), a.unsetVar)
 	route(api, get("get-cors", adminapi.PathCORS, "Show which other origins may read a plugin's answers"), a.cors)
 	route(api, operation("set-cors", http.MethodPut, adminapi.PathCORS, "Set which other origins may read a plugin's answers, which is a new deployment", http.StatusOK), a.setCORS)
@@ -57,8 +59,8 @@ func (a *Admin) bindSettings(api huma.API) {
 // bindKV is every route of an operator's access to keys.
 func (a *Admin) bindKV(api huma.API) {
 	route(api, get("list-keys", adminapi.PathKeys, "List the keys of a plugin"), a.kvList)
-	route(api, get("get-key", adminapi.PathValue, "Get a value"), a.kvGet)
+	route(api, withValue(get("get-key", adminapi.PathValue, "Get a value")), a.kvGet)
 	route(api, withBody(operation("put-key", http.MethodPut, adminapi.PathValue, "Set a value", http.StatusNoContent),
-		adminapi.TypeValue, "The value"), a.kvPut)
+		adminapi.TypeValue, store.MaxValue, "The value"), a.kvPut)
 	route(api, operation("delete-key", http.MethodDelete, adminapi.PathValue, "Delete a key", http.StatusNoContent), a.kvDelete)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,4 +97,17 @@ func TestTLS(t *testing.T) {
 // the browser keeps from it.
 func TestTraceIsRefused(t *testing.T) {
 	servertest.CheckRefused(t, publicFor(t, echo), servertest.Get("/"), servertest.Request("TRACE", "/", ""), 501)
+}
+
+// TestRoutes: nothing but the probes is the host's own.
+func TestRoutes(t *testing.T) {
+	p := New(Config{Routes: mounted{}})
+	var got []string
+	for _, r := range p.edge.App.GetRoutes(true) {
+		got = append(got, r.Method+" "+r.Path)
+	}
+	slices.Sort(got)
+	if want := []string{"GET /livez", "GET /readyz", "HEAD /livez", "HEAD /readyz"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
