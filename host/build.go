@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
@@ -48,9 +49,10 @@ func BuildArtefact(ctx context.Context, stdin io.Reader, stdout io.Writer) error
 // builders returns a builder for each ABI. What they load shares a budget of
 // memory.
 func builders(memory *linear.Budget) map[string]engine.Builder {
+	all := capabilities.All()
 	return map[string]engine.Builder{
-		abi.Module:         native.New(native.Config{Memory: memory}),
-		manifest.ABIExtism: extism.New(memory),
+		abi.Module:         native.New(native.Config{Functions: all.Native(), Memory: memory}),
+		manifest.ABIExtism: extism.New(all.Extism(), memory),
 	}
 }
 

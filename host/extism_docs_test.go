@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
@@ -31,8 +33,8 @@ func documentedFunctions(t *testing.T) map[string]string {
 
 func TestExtismFunctionsAreTheCode(t *testing.T) {
 	documented := documentedFunctions(t)
-	for _, f := range extism.Functions() {
-		if f.Module != extism.EnvModule && f.Module != extism.UserModule {
+	for _, f := range extism.Functions(capabilities.All().Extism()) {
+		if f.Module != capability.ExtismEnv && f.Module != capability.ExtismUser {
 			continue
 		}
 		name, want := f.Module+"."+f.Name, wasmbin.FuncType{Params: f.Params, Results: f.Results}.String()

@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
-	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -90,7 +91,7 @@ func abiOf(m *wasmbin.Module, man *manifest.Manifest) string {
 		switch i.Module {
 		case abi.Module:
 			return abi.Module
-		case extism.EnvModule, extism.UserModule:
+		case capability.ExtismEnv, capability.ExtismUser:
 			found = manifest.ABIExtism
 		}
 	}
@@ -131,13 +132,13 @@ func asks(m *manifest.Manifest) []string {
 }
 
 func imports(m *wasmbin.Module) []Import {
-	givers := map[string]string{}
-	for _, f := range slices.Concat(native.Functions(), extism.Functions()) {
+	all, givers := capabilities.All(), map[string]string{}
+	for _, f := range slices.Concat(all.Native(), extism.Functions(all.Extism())) {
 		by := "wasi"
 		switch f.Module {
 		case abi.Module:
 			by = "wasmoor"
-		case extism.EnvModule, extism.UserModule:
+		case capability.ExtismEnv, capability.ExtismUser:
 			by = manifest.ABIExtism
 		}
 		givers[f.Module+"."+f.Name] = by

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/abitest"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 	for _, s := range loadScripts(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			caller := &goCaller{functions: map[string]capability.Func{}, memory: make(capability.Memory, 16<<20)}
-			for _, f := range native.Functions() {
+			for _, f := range capabilities.All().Native() {
 				caller.functions[f.Name] = f
 			}
 			newScriptHost(t, &s, caller, caller).run(&s)
@@ -119,7 +120,7 @@ func newDeployment(t *testing.T, clock func() time.Time, p engine.Program, env *
 // prepareNative prepares a module of the native ABI.
 func prepareNative(t *testing.T, module []byte, memory int64) engine.Program {
 	t.Helper()
-	e := engine.InProcess(native.New(native.Config{}))
+	e := engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	p, err := e.Prepare(context.Background(), module, engine.Options{Memory: memory})
 	if err != nil {

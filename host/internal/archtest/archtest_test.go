@@ -42,12 +42,13 @@ capability/log      -> capability               # lists its host functions
 capability/system   -> capability               # lists its host functions
 capability/wasi     -> capability               # output becomes log lines of the invocation
 capability/outbound -> capability egress        # lists its host functions; calls out
+capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
 engine/linear     -> fault                      # memory that cannot be had has a code
 engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
-engine/native     -> engine/machine capability/config capability/exchange capability/kv capability/log capability/outbound capability/system # runs on it; links it; links it; links it; links it; links it; links it
-engine/extism     -> engine/machine capability/kv capability/outbound # runs on it; Extism's vars are keys; Extism's http_request calls out
+engine/native     -> engine/machine             # runs on it
+engine/extism     -> engine/machine             # runs on it
 prepare           -> engine                     # builds with an engine
 registry          -> store manifest             # keeps records in space 0; a version's record holds its manifest
 auth              -> fault                      # a token that cannot be kept has a code
@@ -62,7 +63,7 @@ server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire deploy serve   # speaks HTTP with it; asks who serves; handles requests through it
 server/admin      -> server/wire deploy         # speaks HTTP with it; deploys
 client            -> plugin adminapi            # checks names before it sends; speaks the API
-.                 -> server/public server/admin operate auth prepare store/badger engine/native engine/extism # opens it; opens it; gives it to the admin API; opens the token; builds apart; opens the store; an engine; an engine
+.                 -> server/public server/admin operate auth prepare store/badger engine/native engine/extism capabilities # opens it; opens it; gives it to the admin API; opens the token; builds apart; opens the store; an engine; an engine; hands out the list
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->

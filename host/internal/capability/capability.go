@@ -1,9 +1,9 @@
 // Package capability is the seam between host functions and engines: a host
 // function in terms of an invocation and guest memory, with no engine in it.
-// Each capability is a sub-package that lists its functions; engines link them
-// once, the deployment's invoke.Env configures them, and each call acts on the
-// invocation alone: no host function touches global state. Engines and the
-// sub-packages import it.
+// Each capability is a sub-package that returns a Unit; engines link the functions
+// of all once, the deployment's invoke.Env configures them, and each call acts on
+// the invocation alone: no host function touches global state. Engines, deploy
+// and the sub-packages import it.
 package capability
 
 import (
@@ -34,6 +34,8 @@ type Guest struct {
 	Uptime time.Duration
 	// Initial is the World while the guest initialises; nil = invoke.Machine.
 	Initial invoke.World
+	// Blocks is what a plugin of Extism shares with the host; nil in other ABIs.
+	Blocks Blocks
 	// State is what an engine keeps beside that for functions of its own.
 	State any
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
@@ -57,7 +58,7 @@ func (p *platform) open() {
 	if p.registry, err = registry.Open(ctx, p.store, p.modules(), time.Now); err != nil {
 		p.t.Fatal(err)
 	}
-	p.engine = engine.InProcess(native.New(native.Config{}))
+	p.engine = engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
 	p.Deployer = deploy.New(deploy.Config{
 		Store: p.store, Registry: p.registry, Engine: p.engine, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 func TestHammer(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e := engine.InProcess(native.New(native.Config{Memory: linear.NewBudget(4 * linear.PageSize)}))
+	e := engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(4 * linear.PageSize)}))
 	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now)
 	if err != nil {
 		t.Fatal(err)

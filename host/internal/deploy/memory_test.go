@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
@@ -16,7 +17,7 @@ import (
 func TestIdleInstancesMakeRoomForOthers(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e := engine.InProcess(native.New(native.Config{Memory: linear.NewBudget(2 * linear.PageSize)}))
+	e := engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(2 * linear.PageSize)}))
 	t.Cleanup(func() {
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)

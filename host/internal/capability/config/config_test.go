@@ -29,7 +29,7 @@ func TestGet(t *testing.T) {
 			g := &capability.Guest{Inv: enginetest.Invocation("", nil, nil), Mem: make(capability.Memory, buf+room)}
 			copy(g.Mem[buf:], "........")
 			n := copy(g.Mem, test.variable)
-			got := enginetest.Call(t, config.Functions(), g, abi.FnConfigGet, 0, uint64(n), buf, test.room)
+			got := enginetest.Call(t, config.Unit().Native, g, abi.FnConfigGet, 0, uint64(n), buf, test.room)
 			if data := string(g.Mem[buf:]); got != test.want || data != test.data {
 				t.Errorf("got %d, %q, want %d, %q", got, data, test.want, test.data)
 			}

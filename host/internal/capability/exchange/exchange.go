@@ -1,5 +1,5 @@
 // Package exchange is the capability of every guest: to read its request and to
-// answer it. Engines import it.
+// answer it. Package capabilities imports it.
 package exchange
 
 import (
@@ -16,8 +16,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// Functions returns the host functions of a request and its response.
-func Functions() []capability.Func {
+// Unit returns the capability.
+func Unit() capability.Unit { return capability.Unit{Name: "exchange", Native: functions()} }
+
+// functions returns the host functions of a request and its response.
+func functions() []capability.Func {
 	funcs := capability.Native(map[string]capability.Handler{
 		abi.FnRequestHead:   requestHead,
 		abi.FnResponseHead:  responseHead,

@@ -22,7 +22,7 @@ func guest(body, mem string) *capability.Guest {
 
 func call(t *testing.T, g *capability.Guest, name string, args ...uint64) int64 {
 	t.Helper()
-	return enginetest.Call(t, exchange.Functions(), g, name, args...)
+	return enginetest.Call(t, exchange.Unit().Native, g, name, args...)
 }
 
 func TestRequestHead(t *testing.T) {
@@ -77,7 +77,7 @@ func TestRequestBody(t *testing.T) {
 func TestRequestBodyFails(t *testing.T) {
 	g := guest("", "........")
 	g.Inv.Request.Body = invoke.BodyIn(strings.NewReader("abc"), 6)
-	for _, f := range exchange.Functions() {
+	for _, f := range exchange.Unit().Native {
 		if f.Name != abi.FnRequestBody {
 			continue
 		}

@@ -1,5 +1,5 @@
 // Package kv is the capability to read and write the plugin's key space within
-// the invocation's transaction. Engines import it.
+// the invocation's transaction. Package capabilities imports it.
 package kv
 
 import (
@@ -13,8 +13,25 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
-// Functions returns the host functions of the key-value store.
-func Functions() []capability.Func {
+// Name is that of the capability.
+const Name = "kv"
+
+// Unit returns the capability. Both ABIs have one key-value store with one set of
+// rules.
+func Unit() capability.Unit {
+	funcs := functions()
+	return capability.Unit{
+		Name: Name, Native: funcs,
+		Extism: capability.InBlocks(funcs, map[string]uint64{abi.FnKVList: firstPage}),
+	}
+}
+
+// firstPage is the room that Extism's kv_list gives a page before it knows its first
+// entry.
+const firstPage = 64 << 10
+
+// functions returns the host functions of the key-value store.
+func functions() []capability.Func {
 	return capability.OfPlugin(capability.Native(map[string]capability.Handler{
 		abi.FnKVGet:    get,
 		abi.FnKVSet:    set,

@@ -42,7 +42,7 @@ func with(t *testing.T, s store.Snapshot) guest {
 
 func (g guest) call(name string, args ...uint64) int64 {
 	g.t.Helper()
-	return enginetest.Call(g.t, kv.Functions(), g.Guest, name, args...)
+	return enginetest.Call(g.t, kv.Unit().Native, g.Guest, name, args...)
 }
 
 func (g guest) put(at uint64, s string) (ptr, n uint64) {
@@ -296,7 +296,7 @@ func TestListOverlap(t *testing.T) {
 
 func TestDenied(t *testing.T) {
 	g := with(t, nil)
-	for _, f := range kv.Functions() {
+	for _, f := range kv.Unit().Native {
 		var log strings.Builder
 		g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
 		args := make([]uint64, len(f.Params))

@@ -1,5 +1,5 @@
-// Package log is the capability to write lines to the deployment's log. Engines
-// import it.
+// Package log is the capability to write lines to the deployment's log. Package
+// capabilities imports it.
 package log
 
 import (
@@ -12,8 +12,13 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// Functions returns the host function of logging.
-func Functions() []capability.Func {
+// Unit returns the capability.
+func Unit() capability.Unit {
+	return capability.Unit{Name: "log", Native: functions(), Extism: extism()}
+}
+
+// functions returns the host function of logging.
+func functions() []capability.Func {
 	return capability.Native(map[string]capability.Handler{abi.FnLogWrite: write})
 }
 

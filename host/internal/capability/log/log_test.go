@@ -24,7 +24,7 @@ func write(t *testing.T, level uint64, message, attrs string) (abi.Status, map[s
 	handler := slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})
 	g := &capability.Guest{Inv: enginetest.Invocation("", nil, slog.New(handler)), Mem: capability.Memory(message + attrs)}
 	n := uint64(len(message))
-	status := enginetest.Call(t, log.Functions(), g, abi.FnLogWrite, level, 0, n, n, uint64(len(attrs)))
+	status := enginetest.Call(t, log.Unit().Native, g, abi.FnLogWrite, level, 0, n, n, uint64(len(attrs)))
 	if text.Len() == 0 {
 		return abi.Status(status), nil
 	}

@@ -1,5 +1,6 @@
 // Package outbound is the capability to call other services over HTTP. What may
-// be called, and within which bounds, is package egress's. Engines import it.
+// be called, and within which bounds, is package egress's. Package capabilities
+// imports it.
 package outbound
 
 import (
@@ -15,8 +16,13 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// Functions returns the host functions of calls to other services.
-func Functions() []capability.Func {
+// Unit returns the capability.
+func Unit() capability.Unit {
+	return capability.Unit{Name: Name, Native: functions(), Extism: extism()}
+}
+
+// functions returns the host functions of calls to other services.
+func functions() []capability.Func {
 	return capability.OfPlugin(append(
 		capability.Native(map[string]capability.Handler{
 			abi.FnHTTPOpen:  open,
@@ -37,8 +43,9 @@ const Name = "outbound"
 // attempt is what an attempt that has called out has under Name.
 type attempt struct {
 	egress.Session
-	inv  *invoke.Invocation
-	head []byte // where heads are encoded
+	inv    *invoke.Invocation
+	head   []byte // where heads are encoded
+	answer answer // to the last http_request of a plugin of Extism
 }
 
 // Calls returns the attempt's calls to other services, nil without a grant.
@@ -116,12 +123,12 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 }
 
 func refused(inv *invoke.Invocation, url, why string) {
-	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", Shown(url)))
+	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", shown(url)))
 }
 
-// Shown returns what of a URL the log may hold: neither user information nor a
+// shown returns what of a URL the log may hold: neither user information nor a
 // query, which may be secrets. Of one that cannot be read that is nothing.
-func Shown(raw string) string {
+func shown(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return ""

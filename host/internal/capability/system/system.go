@@ -1,5 +1,5 @@
 // Package system is the capability to read the clock and to draw randomness.
-// Engines import it.
+// Package capabilities imports it.
 package system
 
 import (
@@ -10,8 +10,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
-// Functions returns the host functions of clock and randomness.
-func Functions() []capability.Func {
+// Unit returns the capability.
+func Unit() capability.Unit { return capability.Unit{Name: "system", Native: functions()} }
+
+// functions returns the host functions of clock and randomness.
+func functions() []capability.Func {
 	return append(
 		capability.Native(map[string]capability.Handler{abi.FnClockNow: now}),
 		capability.Waiting(map[string]capability.Waiter{abi.FnRandomFill: fill})...)

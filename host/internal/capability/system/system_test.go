@@ -14,7 +14,7 @@ import (
 func TestClockNow(t *testing.T) {
 	g := &capability.Guest{Inv: enginetest.Invocation("", nil, nil)}
 	before := time.Now().UnixNano()
-	got := enginetest.Call(t, system.Functions(), g, abi.FnClockNow)
+	got := enginetest.Call(t, system.Unit().Native, g, abi.FnClockNow)
 	if after := time.Now().UnixNano(); got < before || got > after {
 		t.Errorf("got %d, want a time from %d to %d", got, before, after)
 	}
@@ -23,7 +23,7 @@ func TestClockNow(t *testing.T) {
 func TestRandomFill(t *testing.T) {
 	g := &capability.Guest{Inv: enginetest.Invocation("", nil, nil), Mem: make(capability.Memory, 64)}
 	fill := func(ptr, n uint64) int64 {
-		return enginetest.Call(t, system.Functions(), g, abi.FnRandomFill, ptr, n)
+		return enginetest.Call(t, system.Unit().Native, g, abi.FnRandomFill, ptr, n)
 	}
 	if got := fill(8, 24); got != 24 {
 		t.Fatalf("got %d, want 24", got)

@@ -2,7 +2,7 @@
 // a clock, randomness, and output that becomes log lines. There are no
 // arguments, no environment, no files and no sockets, and nothing here keeps
 // state between calls, so that a guest's memory is all there is to reset.
-// Engines import it.
+// Engines and package capabilities import it.
 //
 // The functions and layouts are those of the snapshot_preview1 witx files
 // (github.com/WebAssembly/WASI, legacy/preview1).
@@ -37,6 +37,11 @@ const (
 
 // handler is a function that returns an errno and does not wait.
 type handler func(g *capability.Guest, args []uint64) errno
+
+// Unit returns the capability.
+func Unit() capability.Unit {
+	return capability.Unit{Name: "wasi", Native: Functions(), Extism: Functions()}
+}
 
 // Functions returns all functions of preview 1: those with nothing behind them
 // say so when called, because toolchains import more than they use.

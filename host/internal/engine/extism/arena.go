@@ -11,6 +11,8 @@ import (
 // name by their offset: what Extism's kernel is, but of one invocation, and
 // without a call into WebAssembly for every byte. Offset 0 is no block.
 //
+// It implements capability.Blocks.
+//
 // As in the kernel, loads and stores may reach anything in the arena, whatever
 // block it belongs to: it is all the invocation's own.
 type arena struct {
@@ -43,9 +45,9 @@ const (
 	maxBlocks = 1 << 17
 )
 
-// alloc returns the offset of a new block of n bytes, whatever was in them; 0
+// Alloc returns the offset of a new block of n bytes, whatever was in them; 0
 // when there is no room. A block of no bytes has an offset too.
-func (a *arena) alloc(n uint64) uint64 {
+func (a *arena) Alloc(n uint64) uint64 {
 	if n > uint64(a.limit) {
 		return 0
 	}
@@ -117,8 +119,8 @@ func (a *arena) grow(end int) bool {
 	return true
 }
 
-// free gives a block back; an offset that is none is ignored.
-func (a *arena) free(offset uint64) {
+// Free gives a block back; an offset that is none is ignored.
+func (a *arena) Free(offset uint64) {
 	i, ok := a.find(offset)
 	if !ok {
 		return
@@ -153,17 +155,17 @@ func (a *arena) find(offset uint64) (int, bool) {
 	return i, i < len(a.blocks) && uint64(a.blocks[i].offset) == offset && a.blocks[i].length >= 0
 }
 
-// length returns how many bytes the block at an offset has; 0 for none.
-func (a *arena) length(offset uint64) uint64 {
+// Length returns how many bytes the block at an offset has; 0 for none.
+func (a *arena) Length(offset uint64) uint64 {
 	if i, ok := a.find(offset); ok {
 		return uint64(a.blocks[i].length)
 	}
 	return 0
 }
 
-// block returns the bytes of a block, which are the arena's own, and whether
+// Block returns the bytes of a block, which are the arena's own, and whether
 // there is one.
-func (a *arena) block(offset uint64) ([]byte, bool) {
+func (a *arena) Block(offset uint64) ([]byte, bool) {
 	i, ok := a.find(offset)
 	if !ok {
 		return nil, false
@@ -172,17 +174,23 @@ func (a *arena) block(offset uint64) ([]byte, bool) {
 	return a.mem[b.offset : b.offset+b.length : b.offset+b.length], true
 }
 
-// put makes a block of data and returns its offset; 0 when there is no room.
-func (a *arena) put(data []byte) uint64 {
-	offset := a.alloc(uint64(len(data)))
+// Put makes a block of data and returns its offset; 0 when there is no room.
+func (a *arena) Put(data []byte) uint64 {
+	offset := a.Alloc(uint64(len(data)))
 	if offset != 0 {
 		copy(a.mem[offset:], data)
 	}
 	return offset
 }
 
-// shrink cuts the block at an offset to n bytes.
-func (a *arena) shrink(offset uint64, n int) {
+// Bytes implements capability.Blocks.
+func (a *arena) Bytes() []byte { return a.mem }
+
+// Limit implements capability.Blocks.
+func (a *arena) Limit() int { return a.limit }
+
+// Shrink cuts the block at an offset to n bytes.
+func (a *arena) Shrink(offset uint64, n int) {
 	if i, ok := a.find(offset); ok && n <= a.blocks[i].length {
 		a.blocks[i].length = n
 	}

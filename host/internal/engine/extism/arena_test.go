@@ -53,11 +53,11 @@ func TestArenaIsTheKernel(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		call("reset")
-		c := caller{nil, &state{arena: arena{limit: 1 << 20, budget: linear.NewBudget(0)}}}
+		s := &state{arena: arena{limit: 1 << 20, budget: linear.NewBudget(0)}}
 		ours := func(name string, args ...uint64) uint64 {
 			for _, f := range kernelFunctions() {
 				if f.name == name {
-					result, err := f.call(context.Background(), c.s, args)
+					result, err := f.call(s, args)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
@@ -84,7 +84,7 @@ func TestArenaIsTheKernel(t *testing.T) {
 					t.Fatalf("no room: %+v", p)
 				}
 				zero := make([]byte, n) // what a new block holds, nobody promises
-				copy(c.s.arena.mem[p.ours:], zero)
+				copy(s.arena.mem[p.ours:], zero)
 				theirs.Memory().Write(uint32(p.theirs), zero)
 				live = append(live, p)
 			},
@@ -144,7 +144,7 @@ func TestArenaIsTheKernel(t *testing.T) {
 						t.Fatalf("lengths %d and %d, want %d", a, b, p.size)
 					}
 					want, _ := theirs.Memory().Read(uint32(p.theirs), uint32(p.size))
-					if got, ok := c.s.arena.block(p.ours); !ok || !bytes.Equal(got, want) {
+					if got, ok := s.arena.Block(p.ours); !ok || !bytes.Equal(got, want) {
 						t.Fatalf("a block holds % x, the kernel's % x", got, want)
 					}
 				}
@@ -156,12 +156,12 @@ func TestArenaIsTheKernel(t *testing.T) {
 func TestArenaIsBounded(t *testing.T) {
 	a := arena{limit: 64 << 10, budget: linear.NewBudget(0)}
 	for _, n := range []uint64{64<<10 + 1, 1 << 40, 1<<64 - 1, 1<<64 - 15} {
-		if got := a.alloc(n); got != 0 {
+		if got := a.Alloc(n); got != 0 {
 			t.Errorf("alloc(%d): got %d", n, got)
 		}
 	}
 	n := 0
-	for a.alloc(1000) != 0 {
+	for a.Alloc(1000) != 0 {
 		n++
 	}
 	if n != 65 || cap(a.mem) > a.limit {
@@ -175,7 +175,7 @@ func TestBlocksAreBounded(t *testing.T) {
 	const size = 1 << 20
 	budget := linear.NewBudget(size)
 	a := arena{limit: 64 << 20, budget: budget}
-	for a.alloc(1) != 0 {
+	for a.Alloc(1) != 0 {
 	}
 	if kept := len(a.blocks) * (blockSize + align); kept < size/4 || kept > size {
 		t.Errorf("%d blocks within %d bytes", len(a.blocks), size)
@@ -191,7 +191,7 @@ func TestBlocksAreBounded(t *testing.T) {
 		release()
 	}
 	a.budget = linear.NewBudget(0)
-	for a.alloc(1) != 0 {
+	for a.Alloc(1) != 0 {
 	}
 	if len(a.blocks) != maxBlocks || cap(a.blocks) != maxBlocks {
 		t.Errorf("%d blocks and room for %d, want %d", len(a.blocks), cap(a.blocks), maxBlocks)
@@ -205,27 +205,27 @@ func TestBlocksAreBounded(t *testing.T) {
 // doing so a million times.
 func TestArenaReuses(t *testing.T) {
 	a := arena{limit: 1 << 20, budget: linear.NewBudget(0)}
-	kept := a.alloc(10)
+	kept := a.Alloc(10)
 	for i := range uint64(1_000_000) {
-		first, second := a.alloc(i%7*100), a.alloc(i%5*33)
+		first, second := a.Alloc(i%7*100), a.Alloc(i%5*33)
 		if first == 0 || second == 0 {
 			t.Fatalf("no room in round %d", i)
 		}
-		a.free(first)
-		a.free(second)
-		a.free(second) // twice is once
+		a.Free(first)
+		a.Free(second)
+		a.Free(second) // twice is once
 	}
-	if a.length(kept) != 10 || len(a.mem) > 100<<10 {
-		t.Errorf("the block that was kept has %d bytes, the arena %d", a.length(kept), len(a.mem))
+	if a.Length(kept) != 10 || len(a.mem) > 100<<10 {
+		t.Errorf("the block that was kept has %d bytes, the arena %d", a.Length(kept), len(a.mem))
 	}
 }
 
 func TestArenaResetClears(t *testing.T) {
 	a := arena{limit: 1 << 20, budget: linear.NewBudget(0)}
-	copy(a.mem[a.alloc(8):], "canary")
-	a.put([]byte("canary"))
+	copy(a.mem[a.Alloc(8):], "canary")
+	a.Put([]byte("canary"))
 	a.reset()
-	if got := a.alloc(100); got == 0 || strings.Trim(string(a.mem), "\x00") != "" {
+	if got := a.Alloc(100); got == 0 || strings.Trim(string(a.mem), "\x00") != "" {
 		t.Errorf("block %d, memory %q", got, a.mem)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
@@ -19,7 +20,7 @@ import (
 func TestBodyInFile(t *testing.T) {
 	const budget = 16 << 20
 	memory := linear.NewBudget(budget)
-	p, err := engine.InProcess(extism.New(memory)).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{
+	p, err := engine.InProcess(extism.New(capabilities.All().Extism(), memory)).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{
 		Memory: 4 << 20, Routes: []manifest.Route{{Pattern: "/", Export: "count_vowels"}},
 	})
 	if err != nil {

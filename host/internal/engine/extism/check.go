@@ -2,28 +2,41 @@ package extism
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-func unknownImport(module, name string) error {
-	what := fmt.Sprintf("the module imports %.64q.%.64q", module, name)
-	switch {
-	case module == EnvModule:
-		return machine.Invalid("%s, which this host does not have; update the host or build with an older PDK", what)
-	case module == UserModule:
-		return machine.Invalid("%s, a host function that its own host would give; this one gives kv_get, kv_set, kv_delete, kv_add and kv_list there", what)
-	case strings.HasPrefix(module, abi.ModulePrefix):
-		return machine.Invalid("%s, which is of the native ABI; leave abi out of its manifest, or write abi = %q", what, abi.Module)
-	case strings.HasPrefix(module, "wasi_"):
-		return machine.Invalid("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
-	default:
-		return machine.Invalid("%s, which another module would have to give; a plugin is one module here: link them into one, e.g. with wasm-merge", what)
+// unknownImport says what an author can do about an import that the host does not
+// have, of which capabilities are what it gives plugins of its own.
+func unknownImport(capabilities []capability.Func) func(module, name string) error {
+	var given []string
+	for _, f := range capabilities {
+		if f.Module == capability.ExtismUser {
+			given = append(given, f.Name)
+		}
+	}
+	slices.Sort(given)
+	return func(module, name string) error {
+		what := fmt.Sprintf("the module imports %.64q.%.64q", module, name)
+		switch {
+		case module == capability.ExtismEnv:
+			return machine.Invalid("%s, which this host does not have; update the host or build with an older PDK", what)
+		case module == capability.ExtismUser:
+			return machine.Invalid("%s, a host function that its own host would give; this one gives there: %s", what, strings.Join(given, ", "))
+		case strings.HasPrefix(module, abi.ModulePrefix):
+			return machine.Invalid("%s, which is of the native ABI; leave abi out of its manifest, or write abi = %q", what, abi.Module)
+		case strings.HasPrefix(module, "wasi_"):
+			return machine.Invalid("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
+		default:
+			return machine.Invalid("%s, which another module would have to give; a plugin is one module here: link them into one, e.g. with wasm-merge", what)
+		}
 	}
 }
 

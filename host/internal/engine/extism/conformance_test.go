@@ -13,6 +13,7 @@ import (
 	sdk "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
@@ -50,7 +51,7 @@ func prepare(tb testing.TB, module []byte, export string) engine.Program {
 
 func prepareRoute(tb testing.TB, module []byte, routes ...manifest.Route) engine.Program {
 	tb.Helper()
-	p, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
+	p, err := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
 	}

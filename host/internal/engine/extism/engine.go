@@ -7,6 +7,7 @@ package extism
 import (
 	"context"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
@@ -16,21 +17,24 @@ import (
 
 // Engine builds and loads plugins. It implements engine.Builder.
 type Engine struct {
-	machine *machine.Machine
-	offer   machine.Offer
-	memory  *linear.Budget
+	machine      *machine.Machine
+	offer        machine.Offer
+	capabilities []capability.Func
+	memory       *linear.Budget
 }
 
 var _ engine.Builder = (*Engine)(nil)
 
 // New returns an engine whose instances take their memory from b, and what they
-// share with the host. Close it.
-func New(b *linear.Budget) *Engine {
-	funcs := Functions()
+// share with the host. capabilities are the host functions that a plugin may
+// import beside Extism's own. Close it.
+func New(capabilities []capability.Func, b *linear.Budget) *Engine {
+	funcs := Functions(capabilities)
 	return &Engine{
-		machine: machine.New(machine.Config{Functions: funcs, Memory: b}),
-		offer:   machine.NewOffer(funcs, unknownImport),
-		memory:  b,
+		machine:      machine.New(machine.Config{Functions: funcs, Memory: b}),
+		offer:        machine.NewOffer(funcs, unknownImport(capabilities)),
+		capabilities: capabilities,
+		memory:       b,
 	}
 }
 
@@ -63,7 +67,7 @@ func (e *Engine) Build(ctx context.Context, module []byte, o engine.Options, dir
 	if err != nil {
 		return err
 	}
-	if err := accepted(ctx, module); err != nil {
+	if err := accepted(ctx, module, e.capabilities); err != nil {
 		return err
 	}
 	s, err := e.source(o)
@@ -97,8 +101,10 @@ func (e *Engine) source(o engine.Options) (machine.Source, error) {
 	return machine.Source{
 		Options: o,
 		Calls:   exports,
-		State: func(*machine.Instance) any {
-			return &state{routes: routes, limit: limit, budget: e.memory, arena: arena{limit: limit, budget: e.memory}}
+		State: func(in *machine.Instance) any {
+			s := &state{routes: routes, limit: limit, budget: e.memory, arena: arena{limit: limit, budget: e.memory}}
+			in.Guest.Blocks = &s.arena
+			return s
 		},
 		Left: func(in *machine.Instance) string { return in.Guest.State.(*state).left() },
 		Handle: func(ctx context.Context, in *machine.Instance, inv *invoke.Invocation) error {

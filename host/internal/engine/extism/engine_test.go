@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
@@ -195,7 +197,7 @@ func TestMemoryLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := context.Background()
-			p, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(ctx, grow(c.shared), engine.Options{
+			p, err := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(ctx, grow(c.shared), engine.Options{
 				Memory: c.limit, Routes: []manifest.Route{{Pattern: "/", Export: "run"}},
 			})
 			if err != nil {
@@ -285,13 +287,13 @@ func TestGuestMistakes(t *testing.T) {
 		module []byte
 		says   string
 	}{
-		{"load", calling(extism.EnvModule, "load_u64", far), "load of 8 bytes at offset 1099511627776, outside"},
-		{"load of the last bytes", calling(extism.EnvModule, "load_u64", 1<<64-1), "outside"},
+		{"load", calling(capability.ExtismEnv, "load_u64", far), "load of 8 bytes at offset 1099511627776, outside"},
+		{"load of the last bytes", calling(capability.ExtismEnv, "load_u64", 1<<64-1), "outside"},
 		{"store", store("store_u64"), "store of 8 bytes"},
 		{"output", store("output_set"), "output of 1 bytes"},
 		{"input", store("input_set"), "input of 1 bytes"},
 		{"vars", large(), "over the limit of 1 MiB"},
-		{"request that is no JSON", calling(extism.EnvModule, "http_request", 0, 0), "not valid JSON"},
+		{"request that is no JSON", calling(capability.ExtismEnv, "http_request", 0, 0), "not valid JSON"},
 		{"trap", newBuilder().run(code().Unreachable().I32(0)), "unreachable"},
 		{"failure", newBuilder().run(code().I32(0xffffffff)), "reported failure -1"},
 	} {
@@ -318,22 +320,22 @@ func TestPrepareRefuses(t *testing.T) {
 		{"no module", "run", []byte("text"), "not a WebAssembly module"},
 		{"manifest of Extism", "run", []byte(` {"wasm":[{"url":"http://localhost/a.wasm"}]}`), `wasmoor pack MODULE.wasm --extism FILE`},
 		{"several modules", "run", importing("lib", "capitalize"), "link them into one"},
-		{"unknown function of Extism", "run", importing(extism.EnvModule, "future"), "this host does not have"},
-		{"function of another host", "run", importing(extism.UserModule, "mult"), "kv_get, kv_set"},
-		{"other signature", "run", importing(extism.EnvModule, "free"), "(i64) -> i64, but it is (i64) -> ()"},
+		{"unknown function of Extism", "run", importing(capability.ExtismEnv, "future"), "this host does not have"},
+		{"function of another host", "run", importing(capability.ExtismUser, "mult"), "kv_get, kv_set"},
+		{"other signature", "run", importing(capability.ExtismEnv, "free"), "(i64) -> i64, but it is (i64) -> ()"},
 		{"native function", "run", importing(abi.Module, abi.FnKVGet), "native ABI"},
 		{"no export", "main", spin(), `calls "main", which the module does not export; it exports "run"`},
 		{"memory as export", "memory", spin(), "is a memory"},
 		{"parameters", "params", params.Bytes(), "without parameters"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(context.Background(), c.module, engine.Options{
+			_, err := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), c.module, engine.Options{
 				Memory: memoryLimit, Routes: []manifest.Route{{Pattern: "/", Export: c.export}},
 			})
 			wantFault(t, err, fault.Invalid, c.says)
 		})
 	}
-	_, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{Memory: 1 << 20})
+	_, err := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{Memory: 1 << 20})
 	wantFault(t, err, fault.TooLarge, "starts with 1088 KiB of memory")
 }
 

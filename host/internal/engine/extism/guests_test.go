@@ -2,8 +2,8 @@ package extism_test
 
 import (
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
-	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 )
 
 const (
@@ -18,7 +18,7 @@ func newBuilder() builder { return builder{enginetest.NewBuilder(1)} }
 
 // env imports a function with i64 parameters.
 func (b builder) env(name string, params int, results ...abi.Type) uint32 {
-	return b.imported(extism.EnvModule, name, params, results...)
+	return b.imported(capability.ExtismEnv, name, params, results...)
 }
 
 func (b builder) imported(module, name string, params int, results ...abi.Type) uint32 {

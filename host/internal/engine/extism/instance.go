@@ -35,7 +35,7 @@ func (in instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 	}
 	defer done()
 	defer s.end()
-	s.inv, s.input = inv, r.input(inv, body)
+	s.input = r.input(inv, body)
 	if err := in.call(ctx, inv, r.index); err != nil {
 		return err
 	}

@@ -3,42 +3,40 @@ package extism
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 )
 
 // kernelFunctions are those of Extism's kernel, on the invocation's arena.
 func kernelFunctions() []function {
-	kernel := func(name, signature string, h handler) function { return plain(EnvModule, name, signature, h) }
-	checked := func(name, signature string, h func(*state, []uint64) (uint64, error)) function {
-		return fallible(EnvModule, name, signature, h)
-	}
 	return []function{
-		kernel("alloc", "l>l", func(s *state, args []uint64) uint64 { return s.arena.alloc(args[0]) }),
-		kernel("free", "l", func(s *state, args []uint64) uint64 { s.arena.free(args[0]); return 0 }),
-		kernel("length", "l>l", func(s *state, args []uint64) uint64 { return s.arena.length(args[0]) }),
-		kernel("length_unsafe", "l>l", func(s *state, args []uint64) uint64 { return s.arena.length(args[0]) }),
-		kernel("memory_bytes", ">l", func(s *state, _ []uint64) uint64 { return uint64(len(s.arena.mem)) }),
-		kernel("reset", "", func(s *state, _ []uint64) uint64 { s.resetArena(); return 0 }),
-		checked("load_u8", "l>i", load8),
-		checked("load_u64", "l>l", load64),
-		checked("store_u8", "li", store8),
-		checked("store_u64", "ll", store64),
+		plain("alloc", "l>l", func(s *state, args []uint64) uint64 { return s.arena.Alloc(args[0]) }),
+		plain("free", "l", func(s *state, args []uint64) uint64 { s.arena.Free(args[0]); return 0 }),
+		plain("length", "l>l", func(s *state, args []uint64) uint64 { return s.arena.Length(args[0]) }),
+		plain("length_unsafe", "l>l", func(s *state, args []uint64) uint64 { return s.arena.Length(args[0]) }),
+		plain("memory_bytes", ">l", func(s *state, _ []uint64) uint64 { return uint64(len(s.arena.mem)) }),
+		plain("reset", "", func(s *state, _ []uint64) uint64 { s.resetArena(); return 0 }),
+		fallible("load_u8", "l>i", load8),
+		fallible("load_u64", "l>l", load64),
+		fallible("store_u8", "li", store8),
+		fallible("store_u64", "ll", store64),
 
-		checked("input_set", "ll", inputSet),
-		checked("input_offset", ">l", inputOffset),
-		kernel("input_length", ">l", func(s *state, _ []uint64) uint64 { return uint64(len(s.input)) }),
-		kernel("input_load_u8", "l>i", inputLoad8),
-		kernel("input_load_u64", "l>l", inputLoad64),
+		fallible("input_set", "ll", inputSet),
+		fallible("input_offset", ">l", inputOffset),
+		plain("input_length", ">l", func(s *state, _ []uint64) uint64 { return uint64(len(s.input)) }),
+		plain("input_load_u8", "l>i", inputLoad8),
+		plain("input_load_u64", "l>l", inputLoad64),
 
-		checked("output_set", "ll", outputSet),
-		kernel("output_offset", ">l", func(s *state, _ []uint64) uint64 { return s.outputAt }),
-		kernel("output_length", ">l", func(s *state, _ []uint64) uint64 { return s.outputLen }),
-		kernel("error_set", "l", func(s *state, args []uint64) uint64 { s.errorAt = args[0]; return 0 }),
-		kernel("error_get", ">l", func(s *state, _ []uint64) uint64 { return s.errorAt }),
+		fallible("output_set", "ll", outputSet),
+		plain("output_offset", ">l", func(s *state, _ []uint64) uint64 { return s.outputAt }),
+		plain("output_length", ">l", func(s *state, _ []uint64) uint64 { return s.outputLen }),
+		plain("error_set", "l", func(s *state, args []uint64) uint64 { s.errorAt = args[0]; return 0 }),
+		plain("error_get", ">l", func(s *state, _ []uint64) uint64 { return s.errorAt }),
 	}
 }
 
 func outside(what string, offset, n uint64, s *state) error {
-	return mistake(fmt.Sprintf("%s of %d bytes at offset %d, outside of the %d bytes it has allocated", what, n, offset, len(s.arena.mem)))
+	return capability.Mistake(fmt.Sprintf("%s of %d bytes at offset %d, outside of the %d bytes it has allocated", what, n, offset, len(s.arena.mem)))
 }
 
 func load8(s *state, args []uint64) (uint64, error) {
@@ -97,8 +95,8 @@ func inputLoad64(s *state, args []uint64) uint64 {
 // read it from where it is.
 func inputOffset(s *state, _ []uint64) (uint64, error) {
 	if s.inputAt == 0 && len(s.input) > 0 {
-		if s.inputAt = s.arena.put(s.input); s.inputAt == 0 {
-			return 0, mistake("no room for the input in the memory it shares with the host")
+		if s.inputAt = s.arena.Put(s.input); s.inputAt == 0 {
+			return 0, capability.Mistake("no room for the input in the memory it shares with the host")
 		}
 	}
 	return s.inputAt, nil

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -16,21 +18,23 @@ import (
 type caller struct {
 	t *testing.T
 	s *state
+	g *capability.Guest
 }
 
 func newCaller(t *testing.T, snapshot enginetest.Snapshot) caller {
-	s := &state{inv: enginetest.Invocation("", nil, nil), arena: arena{limit: 4 << 20, budget: linear.NewBudget(0)}}
+	s := &state{arena: arena{limit: 4 << 20, budget: linear.NewBudget(0)}}
+	g := &capability.Guest{Inv: enginetest.Invocation("", nil, nil), Blocks: &s.arena, State: s}
 	if snapshot != nil {
-		s.inv.Tx = enginetest.Begin(snapshot)
+		g.Inv.Tx = enginetest.Begin(snapshot)
 	}
-	return caller{t, s}
+	return caller{t, s, g}
 }
 
 func (c caller) call(name string, args ...uint64) int64 {
 	c.t.Helper()
-	for _, f := range functions() {
-		if f.name == name {
-			result, err := f.call(context.Background(), c.s, args)
+	for _, f := range Functions(capabilities.All().Extism()) {
+		if f.Name == name {
+			result, err := f.Call(context.Background(), c.g, args)
 			if err != nil {
 				c.t.Fatalf("%s: %v", name, err)
 			}
@@ -42,7 +46,7 @@ func (c caller) call(name string, args ...uint64) int64 {
 }
 
 // block makes a block of text.
-func (c caller) block(text string) uint64 { return c.s.arena.put([]byte(text)) }
+func (c caller) block(text string) uint64 { return c.s.arena.Put([]byte(text)) }
 
 func (c caller) get(key string) (string, int64) {
 	c.t.Helper()

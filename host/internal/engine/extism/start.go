@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
@@ -46,12 +47,12 @@ func startOf(m *wasmbin.Module, routes []manifest.Route) []string {
 // accepted refuses what Extism's SDK would not run. It gets the module's bytes
 // and nothing else: no file, URL, host or path. Nothing of the module runs, and
 // what it imports is there with its signature only.
-func accepted(ctx context.Context, module []byte) error {
+func accepted(ctx context.Context, module []byte, capabilities []capability.Func) error {
 	plugin, err := machine.Compile(ctx, func(ctx context.Context) (*sdk.CompiledPlugin, error) {
 		return sdk.NewCompiledPlugin(ctx,
 			sdk.Manifest{Wasm: []sdk.Wasm{sdk.WasmData{Data: module, Name: "main"}}},
 			sdk.PluginConfig{RuntimeConfig: wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false), EnableWasi: true},
-			platform())
+			platform(capabilities))
 	})
 	if err != nil {
 		return err
@@ -59,12 +60,15 @@ func accepted(ctx context.Context, module []byte) error {
 	return plugin.Close(ctx)
 }
 
-// platform is the functions of UserModule, which the SDK has none of.
-func platform() []sdk.HostFunction {
+// platform is the functions of capability.ExtismUser, which the SDK has none of.
+func platform(capabilities []capability.Func) []sdk.HostFunction {
 	var list []sdk.HostFunction
-	for _, f := range kvFunctions() {
-		h := sdk.NewHostFunctionWithStack(f.name, func(context.Context, *sdk.CurrentPlugin, []uint64) {}, valueTypes(f.params), valueTypes(f.results))
-		h.SetNamespace(f.module)
+	for _, f := range capabilities {
+		if f.Module != capability.ExtismUser {
+			continue
+		}
+		h := sdk.NewHostFunctionWithStack(f.Name, func(context.Context, *sdk.CurrentPlugin, []uint64) {}, valueTypes(f.Params), valueTypes(f.Results))
+		h.SetNamespace(f.Module)
 		list = append(list, h)
 	}
 	return list

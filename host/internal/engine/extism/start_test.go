@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
@@ -47,8 +49,8 @@ func TestStart(t *testing.T) {
 	}{
 		{"reactor", "_initialize", func(builder) *enginetest.Code { return code().I32(ownAt).I64(7).Store64() }, 7},
 		{"constructors", "__wasm_call_ctors", func(builder) *enginetest.Code { return code().I32(ownAt).I64(8).Store64() }, 8},
-		{"store", "_initialize", result(extism.UserModule, "kv_delete", 1), unavailable},
-		{"list", "_initialize", result(extism.UserModule, "kv_list", 4), unavailable},
+		{"store", "_initialize", result(capability.ExtismUser, "kv_delete", 1), unavailable},
+		{"list", "_initialize", result(capability.ExtismUser, "kv_list", 4), unavailable},
 		{"log", "_initialize", func(b builder) *enginetest.Code {
 			return code().I64(0).Call(b.env("log_info", 1)).I32(ownAt).I64(9).Store64()
 		}, 9},
@@ -79,14 +81,14 @@ func TestStartFails(t *testing.T) {
 		},
 		"http_request: it is not available": func(b builder) *enginetest.Code {
 			// {} is no request that anybody makes
-			alloc, store := b.env("alloc", 1, i64), b.Import(extism.EnvModule, "store_u8", []abi.Type{i64, i32}, nil)
+			alloc, store := b.env("alloc", 1, i64), b.Import(capability.ExtismEnv, "store_u8", []abi.Type{i64, i32}, nil)
 			request := b.env("http_request", 2, i64)
 			return code().I64(2).Call(alloc).I32('{').Call(store).I64(17).I32('}').Call(store).
 				I64(16).I64(0).Call(request).Drop()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := engine.InProcess(extism.New(linear.NewBudget(0))).Prepare(context.Background(), starting("_initialize", initialise),
+			_, err := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), starting("_initialize", initialise),
 				engine.Options{Memory: memoryLimit, Routes: []manifest.Route{{Pattern: "/", Export: "run"}}})
 			wantFault(t, err, fault.Trap, name)
 		})

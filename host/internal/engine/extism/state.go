@@ -1,8 +1,8 @@
 package extism
 
 import (
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
-	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
 // state is all that host functions act on: that of one invocation in one
@@ -12,7 +12,6 @@ type state struct {
 	limit  int // most bytes of the guest's memory, and of its arena
 	budget *linear.Budget
 
-	inv   *invoke.Invocation
 	arena arena
 
 	input               []byte
@@ -22,8 +21,7 @@ type state struct {
 
 	vars     map[string]string
 	varBytes int
-	response response // to the last http_request
-	exit     uint32   // what proc_exit was called with
+	exit     uint32 // what proc_exit was called with
 }
 
 // left says why what initialising left keeps instances from starting there; "" =
@@ -45,20 +43,20 @@ func (s *state) reset() {
 // end forgets what is of one invocation, also where the guest's memory is kept.
 func (s *state) end() {
 	s.resetArena()
-	s.inv, s.response, s.exit = nil, response{}, 0
+	s.exit = 0
 }
 
 // text returns a copy of a block; "" for none.
 func (s *state) text(offset uint64) string {
-	b, _ := s.arena.block(offset)
+	b, _ := s.arena.Block(offset)
 	return string(b)
 }
 
 // put makes a block for a guest, or says that it has no room for one.
 func (s *state) put(data []byte) (uint64, error) {
-	offset := s.arena.put(data)
+	offset := s.arena.Put(data)
 	if offset == 0 {
-		return 0, mistake("no room for what it asked for in the memory it shares with the host")
+		return 0, capability.Mistake("no room for what it asked for in the memory it shares with the host")
 	}
 	return offset, nil
 }

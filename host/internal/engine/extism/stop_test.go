@@ -5,6 +5,7 @@ import (
 	"flag"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
@@ -15,7 +16,7 @@ import (
 var soak = flag.Bool("soak", false, "run the long versions of the tests")
 
 func TestStopped(t *testing.T) {
-	e := engine.InProcess(extism.New(linear.NewBudget(0)))
+	e := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0)))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	enginetest.RunStopped(t, enginetest.ExtismABI, e, *soak)
 }

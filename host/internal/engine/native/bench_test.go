@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -15,7 +16,7 @@ import (
 
 func prepare(b testing.TB, module []byte) engine.Program {
 	b.Helper()
-	e := engine.InProcess(New(Config{}))
+	e := engine.InProcess(New(Config{Functions: capabilities.All().Native()}))
 	b.Cleanup(func() { _ = e.Close(context.Background()) })
 	return enginetest.Prepare(b, e, module)
 }

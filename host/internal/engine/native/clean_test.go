@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -162,7 +163,7 @@ func TestWarmUp(t *testing.T) {
 
 // TestWarmUpFails: who deploys is told which request it was.
 func TestWarmUpFails(t *testing.T) {
-	e := engine.InProcess(New(Config{}))
+	e := engine.InProcess(New(Config{Functions: capabilities.All().Native()}))
 	defer func() { _ = e.Close(context.Background()) }()
 	_, err := e.Prepare(context.Background(), enginetest.Trap(), engine.Options{
 		Memory: enginetest.Memory, Warmups: []manifest.Warmup{warmup},

@@ -4,17 +4,9 @@ package native
 
 import (
 	"context"
-	"slices"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
-	"github.com/wasmoor/wasmoor/host/internal/capability/config"
-	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
-	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
-	"github.com/wasmoor/wasmoor/host/internal/capability/log"
-	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
-	"github.com/wasmoor/wasmoor/host/internal/capability/system"
-	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
@@ -23,25 +15,11 @@ import (
 
 // Config is what an engine is made of.
 type Config struct {
+	// Functions are the host functions that a module may import.
+	Functions []capability.Func
 	// Memory is what the linear memories of all instances may have together, of
 	// other engines' too; nil = no bound.
 	Memory *linear.Budget
-	// Extra are host functions beside those of Functions, whose modules they
-	// may not share.
-	Extra []capability.Func
-}
-
-// Functions returns every host function a module may import.
-func Functions() []capability.Func {
-	return slices.Concat(
-		exchange.Functions(),
-		kv.Functions(),
-		config.Functions(),
-		log.Functions(),
-		system.Functions(),
-		outbound.Functions(),
-		wasi.Functions(),
-	)
 }
 
 // Engine builds and loads modules with wazero. It implements engine.Builder.
@@ -57,10 +35,9 @@ var _ engine.Builder = (*Engine)(nil)
 // Programs of the same artefact share their compiled code, which is freed when
 // the last of them is closed.
 func New(cfg Config) *Engine {
-	funcs := slices.Concat(Functions(), cfg.Extra)
 	return &Engine{
-		machine: machine.New(machine.Config{Functions: funcs, Memory: cfg.Memory}),
-		offer:   machine.NewOffer(funcs, unknownImport),
+		machine: machine.New(machine.Config{Functions: cfg.Functions, Memory: cfg.Memory}),
+		offer:   machine.NewOffer(cfg.Functions, unknownImport),
 	}
 }
 

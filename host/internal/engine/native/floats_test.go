@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 )
@@ -11,7 +12,7 @@ import (
 // TestFloats: guests with more floats alive than there are registers answer what
 // they should. Without what wasmbin writes out, some do not on amd64.
 func TestFloats(t *testing.T) {
-	e := open(t, native.Config{})
+	e := open(t, native.Config{Functions: capabilities.All().Native()})
 	for seed := range uint64(20) {
 		module, want := enginetest.Floats(seed)
 		inv := enginetest.Invocation("", nil, nil)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/floatguest/mix"
@@ -64,7 +65,7 @@ func buildGo(path string) ([]byte, error) {
 func prepareGoGuest(tb testing.TB, path string, warmups ...manifest.Warmup) engine.Program {
 	tb.Helper()
 	ctx := context.Background()
-	e := engine.InProcess(New(Config{}))
+	e := engine.InProcess(New(Config{Functions: capabilities.All().Native()}))
 	p, err := e.Prepare(ctx, goGuest(tb, path), engine.Options{Memory: 64 << 20, Warmups: warmups})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)

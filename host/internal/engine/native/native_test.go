@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
@@ -21,13 +22,13 @@ func open(tb testing.TB, cfg native.Config) engine.Engine {
 }
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, func() engine.Engine { return open(t, native.Config{}) }, wasi.Functions()...)
+	enginetest.Run(t, func() engine.Engine { return open(t, native.Config{Functions: capabilities.All().Native()}) }, wasi.Functions()...)
 }
 
 // TestBudget checks that instances share what the engine may take, and give it
 // back.
 func TestBudget(t *testing.T) {
-	e := open(t, native.Config{Memory: linear.NewBudget(3 * linear.PageSize / 2)})
+	e := open(t, native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(3 * linear.PageSize / 2)})
 	p := enginetest.Prepare(t, e, enginetest.Tiny())
 	first, err := p.Instance(t.Context())
 	if err != nil {

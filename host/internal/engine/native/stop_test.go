@@ -4,6 +4,7 @@ import (
 	"flag"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 )
@@ -11,4 +12,6 @@ import (
 // soak makes the long runs long.
 var soak = flag.Bool("soak", false, "run the long versions of the tests")
 
-func TestStopped(t *testing.T) { enginetest.RunStopped(t, "", open(t, native.Config{}), *soak) }
+func TestStopped(t *testing.T) {
+	enginetest.RunStopped(t, "", open(t, native.Config{Functions: capabilities.All().Native()}), *soak)
+}

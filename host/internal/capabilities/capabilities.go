@@ -1,0 +1,28 @@
+// Package capabilities is the list of what plugins may be given. A capability is
+// added to the host here and nowhere else. Package host and the command line
+// import it, and hand the list to the engines, the registry and deploy.
+package capabilities
+
+import (
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/capability/config"
+	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/capability/log"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	"github.com/wasmoor/wasmoor/host/internal/capability/system"
+	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+)
+
+// All returns every capability.
+func All() capability.List {
+	return capability.List{
+		exchange.Unit(),
+		kv.Unit(),
+		outbound.Unit(),
+		config.Unit(),
+		log.Unit(),
+		system.Unit(),
+		wasi.Unit(),
+	}
+}
