@@ -29,7 +29,10 @@ router            -> plugin                     # mounts are plugins' paths
 store             -> fault                      # a refused transaction has a code
 store/certify     -> store                      # decides about the store's effects
 store/badger/inspect ->
-store/badger      -> store/certify store/badger/inspect # commits what certify decides; verify reads the files by themselves
+store/badger/disk -> fault                      # a full disk has a code
+store/badger/layout -> store                    # encodes the store's keys and values
+store/badger/folder -> store/badger/layout store/badger/inspect # knows an entry when it sees one; reads the files by themselves
+store/badger      -> store/certify store/badger/folder store/badger/disk # commits what certify decides; opens a folder that was looked at; asks for room
 store/storetest   -> store                      # the suite runs against the contract
 egress            -> limit plugin               # bounds calls and bodies; origins are grants
 egress/egresstest ->

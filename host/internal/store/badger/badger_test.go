@@ -17,6 +17,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/storetest"
 )
 
@@ -285,7 +286,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		txn := db.NewTransactionAt(0, true)
-		if err := errors.Join(txn.Set(formatKey, encodeFormat(Format+1)), txn.CommitAt(1, nil), db.Close()); err != nil {
+		if err := errors.Join(txn.Set(layout.FormatKey, layout.EncodeFormat(layout.Format+1)), txn.CommitAt(1, nil), db.Close()); err != nil {
 			t.Fatal(err)
 		}
 		_, err = Open(Config{Dir: dir, Reserve: -1})
@@ -306,7 +307,7 @@ func TestOpenRefuses(t *testing.T) {
 	})
 	t.Run("a directory in use", func(t *testing.T) {
 		s := open(t, Config{Dir: t.TempDir()})
-		_, err := Open(Config{Dir: s.guard.dir, Reserve: -1})
+		_, err := Open(Config{Dir: s.dir, Reserve: -1})
 		wantCode(t, "Open", err, fault.Unavailable)
 		wantCode(t, "the first one", set(s, "k", "v"), "")
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -37,9 +38,9 @@ type encoded struct {
 const (
 	entryOverhead   = 20
 	entriesPerWrite = 4
-	bytesPerWrite   = prefixSize + tailSize + 2*expirySize + entriesPerWrite*entryOverhead
-	bytesPerSpace   = prefixSize + 16 + entryOverhead // its usage record
-	bytesPerGroup   = prefixSize + 16 + entryOverhead // the revision before
+	bytesPerWrite   = layout.PrefixSize + layout.TailSize + 2*layout.ExpirySize + entriesPerWrite*entryOverhead
+	bytesPerSpace   = layout.PrefixSize + 16 + entryOverhead // its usage record
+	bytesPerGroup   = layout.PrefixSize + 16 + entryOverhead // the revision before
 )
 
 // newRequest returns an empty request; freeRequest takes it back.
@@ -129,7 +130,7 @@ func (r *request) prepare(txn *badger.Txn, space store.Space, ops []store.Op) er
 		switch op.Kind {
 		case store.OpSet:
 			w.Next = certify.StateOf(op.Value)
-			enc.record, enc.tail = encodeRecord(op.Value)
+			enc.record, enc.tail = layout.EncodeRecord(op.Value)
 			r.shrinks = false
 		case store.OpAdd:
 			w.Delta = op.Delta
@@ -144,7 +145,7 @@ func (r *request) prepare(txn *badger.Txn, space store.Space, ops []store.Op) er
 
 // add appends a write with what is there, and counts what it takes.
 func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded) (err error) {
-	enc.dataKey = spaceKey(kindData, w.Space, w.Key)
+	enc.dataKey = layout.Key(layout.KindData, w.Space, w.Key)
 	if w.Prior, err = readState(txn, enc.dataKey); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package badger
 import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -59,7 +60,7 @@ func (c *committer) decide(r *request) error {
 	if err := c.store.failure(); err != nil {
 		return err
 	}
-	if err := c.store.guard.admit(r.shrinks, r.bytes); err != nil {
+	if err := c.store.guard.Admit(r.shrinks, r.bytes); err != nil {
 		return err
 	}
 	if err := c.refresh(r); err != nil {
@@ -75,7 +76,7 @@ func (c *committer) decide(r *request) error {
 			c.group.drop(r.entry.Space)
 		}
 	case certify.CloseDropped:
-		c.group.other[string(spaceKey(kindDropped, r.entry.Space, nil))] = []byte{swept}
+		c.group.other[string(layout.Key(layout.KindDropped, r.entry.Space, nil))] = []byte{layout.Swept}
 	default:
 		c.group.write(r)
 		c.noteSpaces(r)
@@ -149,7 +150,7 @@ func (c *committer) persist() error {
 func (c *committer) publish() {
 	c.published = c.log.Revision()
 	s := c.store
-	if err := s.watermark.set(c.published); err != nil {
+	if err := s.watermark.Set(c.published); err != nil {
 		s.setFailure(err) // what is acknowledged is on disk; nothing further is
 	}
 	s.noteUsage(c.group.spaces, c.log)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
 )
 
@@ -147,7 +148,7 @@ func TestKills(t *testing.T) {
 		if stderr.Len() > 0 {
 			t.Fatalf("round %d: the child said %s", round, stderr)
 		}
-		found, err := look(context.Background(), dir)
+		found, err := folder.Look(context.Background(), dir)
 		if err != nil || len(found.Damage) > 0 {
 			t.Fatalf("round %d: %v %v", round, err, found)
 		}
@@ -197,7 +198,7 @@ func childCompacts(s *Store) int {
 	}
 	for s.Health() == nil && n < 20000 {
 		if n%200 == 0 {
-			spoil(s.guard.dir)
+			spoil(s.dir)
 		}
 		_ = write() // it ends by Health
 	}

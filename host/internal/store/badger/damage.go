@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
 // Badger verifies each block of a table that it reads, and then treats one that
@@ -56,7 +57,7 @@ var errDamaged = fault.New(fault.Internal, "read", "the data directory is damage
 
 // isDamage tells errDamaged, and what a malformed record or a panic of Badger's
 // became, from other errors.
-func isDamage(err error) bool { return errors.Is(err, errDamaged) || errors.Is(err, errRecord) }
+func isDamage(err error) bool { return errors.Is(err, errDamaged) || errors.Is(err, layout.ErrRecord) }
 
 // caught makes a panic of Badger's, which slices blocks before it verifies them,
 // into an error.

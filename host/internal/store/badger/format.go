@@ -10,32 +10,34 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
 // checkFormat writes the format record of a new store, or checks that of an old
 // one and upgrades it, and reads the store's id.
 func (s *Store) checkFormat() error {
 	if s.db.MaxVersion() == 0 {
-		s.id = newID()
+		s.id = folder.NewID()
 		return s.writeFormat()
 	}
 	have := uint32(0)
-	err := s.get(formatKey, func(b []byte) (err error) {
+	err := s.get(layout.FormatKey, func(b []byte) (err error) {
 		have, err = knownFormat(b)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = s.get(idKey, func(id []byte) error {
+	err = s.get(layout.IDKey, func(id []byte) error {
 		s.id = bytes.Clone(id)
 		return nil
 	})
 	switch {
-	case have == Format:
+	case have == layout.Format:
 		return err
 	case errors.Is(err, badger.ErrKeyNotFound): // the oldest stores have none
-		s.id = newID()
+		s.id = folder.NewID()
 	case err != nil:
 		return err
 	}
@@ -44,12 +46,12 @@ func (s *Store) checkFormat() error {
 
 // knownFormat reads a format record and refuses one of a newer program.
 func knownFormat(b []byte) (uint32, error) {
-	have, ok := decodeFormat(b)
+	have, ok := layout.DecodeFormat(b)
 	switch {
 	case !ok || have == 0:
 		return 0, fault.New(fault.Invalid, "open store", "the format record is malformed; the data directory is damaged")
-	case have > Format:
-		return 0, fault.New(fault.Invalid, "open store", fmt.Sprintf("the data directory has format %d, this program knows formats up to %d; use a newer version of the program", have, Format))
+	case have > layout.Format:
+		return 0, fault.New(fault.Invalid, "open store", fmt.Sprintf("the data directory has format %d, this program knows formats up to %d; use a newer version of the program", have, layout.Format))
 	}
 	return have, nil
 }
@@ -60,14 +62,14 @@ func (s *Store) writeFormat() error {
 	txn := s.db.NewTransactionAt(revision, true)
 	defer txn.Discard()
 	before := binary.LittleEndian.AppendUint64(nil, revision)
-	err := firstError(txn.Set(formatKey, encodeFormat(Format)), txn.Set(idKey, s.id), txn.Set(revisionKey, before), txn.CommitAt(revision+1, nil))
+	err := firstError(txn.Set(layout.FormatKey, layout.EncodeFormat(layout.Format)), txn.Set(layout.IDKey, s.id), txn.Set(layout.RevisionKey, before), txn.CommitAt(revision+1, nil))
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
 	}
 	return nil
 }
 
-// upgrade brings an older store to Format. Format 2 gave the highest byte of a
+// upgrade brings an older store to layout.Format. layout.Format 2 gave the highest byte of a
 // space to its area. Keys keep their bytes: format 1 knew two areas, which have
 // their numbers still, and no space had that many digits. So there is nothing to
 // rewrite, and the one commit that notes the format is there or is not, whenever
@@ -79,7 +81,7 @@ func (s *Store) upgrade(from uint32) error {
 	if err := s.writeFormat(); err != nil {
 		return err
 	}
-	s.log.Info("upgraded the store: older versions of the program refuse it from now on", "dir", s.guard.dir, "from_format", from, "to_format", Format)
+	s.log.Info("upgraded the store: older versions of the program refuse it from now on", "dir", s.dir, "from_format", from, "to_format", layout.Format)
 	return nil
 }
 
@@ -88,10 +90,10 @@ func (s *Store) checkAreas() error {
 	txn := s.latest()
 	defer txn.Discard()
 	zero := store.Space(0)
-	for _, kind := range []byte{kindUsage, kindDropped, kindData, kindTail} {
+	for _, kind := range []byte{layout.KindUsage, layout.KindDropped, layout.KindData, layout.KindTail} {
 		for _, outside := range []scan{
-			{txn, spaceKey(kind, store.MaxSpace+1, nil), spaceKey(kind, zero.In(store.AreaRecords), nil)},
-			{txn, spaceKey(kind, zero.In(store.AreaRecords+1), nil), spaceEnd(kind, ^zero)},
+			{txn, layout.Key(kind, store.MaxSpace+1, nil), layout.Key(kind, zero.In(store.AreaRecords), nil)},
+			{txn, layout.Key(kind, zero.In(store.AreaRecords+1), nil), layout.End(kind, ^zero)},
 		} {
 			found := false
 			err := outside.run(false, func(*badger.Item) bool {

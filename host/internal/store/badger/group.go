@@ -6,6 +6,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -62,8 +63,8 @@ func (g *group) reset() {
 
 // drop tombstones a space.
 func (g *group) drop(space store.Space) {
-	g.other[string(spaceKey(kindDropped, space, nil))] = []byte{stillSweeping}
-	g.other[string(spaceKey(kindUsage, space, nil))] = nil
+	g.other[string(layout.Key(layout.KindDropped, space, nil))] = []byte{layout.StillSweeping}
+	g.other[string(layout.Key(layout.KindUsage, space, nil))] = nil
 	delete(g.spaces, space)
 	g.drops = append(g.drops, space)
 }
@@ -73,7 +74,7 @@ func (g *group) write(r *request) {
 	for i := range r.entry.Writes {
 		w := &r.entry.Writes[i]
 		if r.entry.Kind == certify.SweepExpired && w.Prior.Expires != w.Expires {
-			g.other[string(expiryKey(w.Expires, w.Space, w.Key))] = nil // it was set meanwhile
+			g.other[string(layout.ExpiryKey(w.Expires, w.Space, w.Key))] = nil // it was set meanwhile
 			continue
 		}
 		if w.Changes() {
@@ -90,7 +91,7 @@ func (g *group) put(w *certify.Write, enc *encoded) {
 		g.index[string(enc.dataKey)] = i
 		g.pending = append(g.pending, pending{})
 	}
-	dropTail := g.pending[i].dropTail || isLong(w.Prior)
+	dropTail := g.pending[i].dropTail || (w.Prior.Exists && layout.IsLong(w.Prior.Size, w.Prior.Expires))
 	g.pending[i] = pending{encoded: *enc, state: w.Next, dropTail: dropTail}
 	g.move(w)
 }
@@ -101,10 +102,10 @@ func (g *group) move(w *certify.Write) {
 		return
 	}
 	if w.Prior.Expires != 0 {
-		g.other[string(expiryKey(w.Prior.Expires, w.Space, w.Key))] = nil
+		g.other[string(layout.ExpiryKey(w.Prior.Expires, w.Space, w.Key))] = nil
 	}
 	if w.Next.Expires != 0 {
-		g.other[string(expiryKey(w.Next.Expires, w.Space, w.Key))] = w.Key
+		g.other[string(layout.ExpiryKey(w.Next.Expires, w.Space, w.Key))] = w.Key
 	}
 }
 
@@ -112,7 +113,7 @@ func (g *group) move(w *certify.Write) {
 func (g *group) changed(yield func(store.Space, []byte) bool) {
 	for i := range g.pending {
 		key := g.pending[i].dataKey
-		if !yield(spaceOf(key), key[prefixSize:]) {
+		if !yield(layout.SpaceOf(key), key[layout.PrefixSize:]) {
 			return
 		}
 	}
@@ -126,11 +127,11 @@ func (g *group) fill(txn *badger.Txn, published store.Revision, log *certify.Log
 			return err
 		}
 	}
-	if err := txn.Set(revisionKey, binary.LittleEndian.AppendUint64(nil, uint64(published))); err != nil {
+	if err := txn.Set(layout.RevisionKey, binary.LittleEndian.AppendUint64(nil, uint64(published))); err != nil {
 		return err
 	}
 	for space := range g.spaces {
-		if err := txn.Set(spaceKey(kindUsage, space, nil), encodeUsage(log.Usage(space))); err != nil {
+		if err := txn.Set(layout.Key(layout.KindUsage, space, nil), layout.EncodeUsage(log.Usage(space))); err != nil {
 			return err
 		}
 	}
@@ -145,10 +146,10 @@ func (g *group) fill(txn *badger.Txn, published store.Revision, log *certify.Log
 func (p *pending) fill(txn *badger.Txn) error {
 	record := p.record
 	if p.state.Exists && record == nil { // a counter that was added to
-		record, _ = encodeRecord(store.Value{Data: store.AppendCounter(nil, p.state.N), Expires: p.state.Expires})
+		record, _ = layout.EncodeRecord(store.Value{Data: store.AppendCounter(nil, p.state.N), Expires: p.state.Expires})
 	}
 	if p.tail != nil || p.dropTail {
-		if err := put(txn, tailKey(p.dataKey), p.tail); err != nil {
+		if err := put(txn, layout.TailKey(p.dataKey), p.tail); err != nil {
 			return err
 		}
 	}
@@ -161,13 +162,4 @@ func put(txn *badger.Txn, key, value []byte) error {
 		return txn.Delete(key)
 	}
 	return txn.Set(key, value)
-}
-
-// isLong reports whether the record of a state goes on in a tail.
-func isLong(s certify.State) bool {
-	head := int64(1)
-	if s.Expires != 0 {
-		head += 8
-	}
-	return s.Exists && head+s.Size > maxInline
 }

@@ -8,16 +8,17 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/disk"
 )
 
-// disk is a file system of which the test says how much is free.
-type disk struct{ avail atomic.Int64 }
+// fakeDisk is a file system of which the test says how much is free.
+type fakeDisk struct{ avail atomic.Int64 }
 
-func (d *disk) free(string) (int64, error) { return d.avail.Load(), nil }
+func (d *fakeDisk) free(string) (int64, error) { return d.avail.Load(), nil }
 
 func TestGuardRefusesBeforeTheDiskIsFull(t *testing.T) {
 	const minFree = 100 << 20
-	d := &disk{}
+	d := &fakeDisk{}
 	d.avail.Store(minFree)
 	s := open(t, Config{MinFree: minFree, free: d.free})
 	remove := func(key string) error {
@@ -43,13 +44,13 @@ func TestGuardRefusesBeforeTheDiskIsFull(t *testing.T) {
 func TestReserve(t *testing.T) {
 	const minFree, reserve = 40 << 20, 1 << 20
 	dir := t.TempDir()
-	path := filepath.Join(dir, reserveName)
-	d := &disk{}
+	path := filepath.Join(dir, disk.ReserveName)
+	d := &fakeDisk{}
 	cfg := Config{Dir: dir, MinFree: minFree, Reserve: reserve, free: func(string) (int64, error) {
 		if _, err := os.Stat(path); err == nil {
 			return d.avail.Load(), nil
 		}
-		return d.avail.Load() + openNeeds, nil
+		return d.avail.Load() + disk.OpenNeeds, nil
 	}}
 	size := func() int64 {
 		st, err := os.Stat(path)
@@ -66,17 +67,17 @@ func TestReserve(t *testing.T) {
 	wantCode(t, "set", set(s, "k", "v"), "")
 	s.janitor.stop() // the test watches
 	d.avail.Store(minFree / 4)
-	s.guard.relieve()
+	s.guard.Relieve()
 	if size() != reserve {
 		t.Fatal("the reserve is given up too early")
 	}
 	d.avail.Store(minFree/4 - 1)
-	s.guard.relieve()
+	s.guard.Relieve()
 	if size() != 0 {
 		t.Fatal("the reserve is kept while others fill the disk")
 	}
 	d.avail.Store(2 * minFree)
-	s.guard.restore()
+	s.guard.Restore()
 	closeStore(t, s)
 
 	d.avail.Store(0)
@@ -89,29 +90,18 @@ func TestReserve(t *testing.T) {
 		t.Errorf("k = %q", v)
 	}
 	wantCode(t, "set", set(s, "k", "w"), fault.Exhausted)
-	s.guard.restore()
+	s.guard.Restore()
 	if size() != 0 {
 		t.Fatal("the reserve is made again on a full disk")
 	}
 	d.avail.Store(2 * minFree)
-	s.guard.restore()
+	s.guard.Restore()
 	if size() != reserve {
 		t.Fatal("the reserve is not made again")
 	}
 	closeStore(t, s)
 
-	d.avail.Store(-openNeeds)
+	d.avail.Store(-disk.OpenNeeds)
 	_, err := Open(cfg)
 	wantCode(t, "Open without room even so", err, fault.Exhausted)
-}
-
-func TestFreeSpace(t *testing.T) {
-	free, err := freeSpace(t.TempDir())
-	if err != nil || free <= 0 {
-		t.Errorf("freeSpace = %d, %v", free, err)
-	}
-	g := newGuard(Config{Dir: t.TempDir(), MinFree: -1}.withDefaults())
-	if g.open() != nil || g.admit(false, 1<<40) != nil || g.health() != nil {
-		t.Error("a guard that is off refuses something")
-	}
 }

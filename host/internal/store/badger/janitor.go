@@ -8,6 +8,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -19,7 +20,7 @@ type janitor struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	kick   chan struct{}
-	folder *folder
+	folder *watched
 
 	mu      sync.Mutex
 	unswept []store.Space
@@ -35,7 +36,7 @@ const (
 func (j *janitor) start(s *Store, every time.Duration, unswept []store.Space) {
 	ctx, cancel := context.WithCancel(context.Background())
 	j.store, j.cancel, j.unswept = s, cancel, unswept
-	j.folder = watchFolder(s.guard.dir)
+	j.folder = watchFolder(s.dir)
 	j.done, j.kick = make(chan struct{}), make(chan struct{}, 1)
 	j.wake()
 	go j.run(ctx, every)
@@ -53,7 +54,7 @@ func (j *janitor) wake() {
 	}
 }
 
-// sweepSpace has a dropped space swept soon.
+// sweepSpace has a dropped space layout.Swept soon.
 func (j *janitor) sweepSpace(space store.Space) {
 	j.mu.Lock()
 	j.unswept = append(j.unswept, space)
@@ -72,11 +73,11 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-watch.C:
-			j.store.guard.relieve()
+			j.store.guard.Relieve()
 			j.watch()
 			continue
 		case <-tick.C:
-			j.store.guard.restore()
+			j.store.guard.Restore()
 			j.report("sweep expired values", j.expired(ctx))
 		case <-j.kick:
 		}
@@ -117,10 +118,10 @@ func (j *janitor) findExpired(now int64) (map[store.Space][]certify.Write, error
 	n := 0
 	err := j.read(func(txn *badger.Txn) error {
 		var bad error
-		err := scan{txn, []byte{kindExpiry}, expiryKey(now+1, 0, nil)[:9]}.run(false, func(item *badger.Item) bool {
-			expires, space, ok := parseExpiryKey(item.Key())
+		err := scan{txn, []byte{layout.KindExpiry}, layout.ExpiryKey(now+1, 0, nil)[:9]}.run(false, func(item *badger.Item) bool {
+			expires, space, ok := layout.ParseExpiryKey(item.Key())
 			if !ok {
-				bad = errRecord
+				bad = layout.ErrRecord
 				return false
 			}
 			var key []byte
@@ -183,8 +184,8 @@ func (j *janitor) findKeys(space store.Space) (keys []certify.Write, err error) 
 	err = j.read(func(txn *badger.Txn) (err error) {
 		for _, a := range store.Areas() {
 			area := space.In(a)
-			err = scan{txn, spaceKey(kindData, area, nil), spaceEnd(kindData, area)}.run(false, func(item *badger.Item) bool {
-				keys = append(keys, certify.Write{Kind: store.OpDelete, Space: area, Key: item.KeyCopy(nil)[prefixSize:]})
+			err = scan{txn, layout.Key(layout.KindData, area, nil), layout.End(layout.KindData, area)}.run(false, func(item *badger.Item) bool {
+				keys = append(keys, certify.Write{Kind: store.OpDelete, Space: area, Key: item.KeyCopy(nil)[layout.PrefixSize:]})
 				return len(keys) < sweepStep
 			})
 			if err != nil || len(keys) > 0 {

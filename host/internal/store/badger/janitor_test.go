@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -29,7 +30,7 @@ func onDisk(t *testing.T, s *Store, kind byte) (n int) {
 
 func wantCounts(t *testing.T, s *Store, data, tails, expiries int) {
 	t.Helper()
-	got := [3]int{onDisk(t, s, kindData), onDisk(t, s, kindTail), onDisk(t, s, kindExpiry)}
+	got := [3]int{onDisk(t, s, layout.KindData), onDisk(t, s, layout.KindTail), onDisk(t, s, layout.KindExpiry)}
 	if want := [3]int{data, tails, expiries}; got != want {
 		t.Fatalf("%v keys, tails and expiry entries on disk, want %v", got, want)
 	}
@@ -161,9 +162,9 @@ func TestSweepDropped(t *testing.T) {
 
 	s = still(t, Config{Dir: dir, Clock: clock.now})
 	if len(s.janitor.unswept) != 0 {
-		t.Error("a swept space is swept again")
+		t.Error("a layout.Swept space is layout.Swept again")
 	}
-	if onDisk(t, s, kindUsage) != 1 || onDisk(t, s, kindDropped) != 1 {
+	if onDisk(t, s, layout.KindUsage) != 1 || onDisk(t, s, layout.KindDropped) != 1 {
 		t.Error("the dropped space's usage record is still there, or its tombstone is not")
 	}
 }

@@ -52,7 +52,7 @@ func makeImage(t *testing.T) image {
 		}
 	}
 	time.Sleep(200 * time.Millisecond) // for flushes and compactions to end
-	im.dir = copyStore(t, s.guard.dir)
+	im.dir = copyStore(t, s.dir)
 	closeStore(t, s)
 	return im
 }

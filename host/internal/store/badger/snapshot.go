@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
 // epochs tracks which revisions are being read. Versions of a value that no
@@ -133,7 +134,7 @@ func (s *snapshot) Get(space store.Space, key []byte) (store.Value, bool, error)
 	if s.store.droppedBy(space, s.epoch.rev) {
 		return store.Value{}, false, nil
 	}
-	v, ok, err := readValue(s.txn, spaceKey(kindData, space, key))
+	v, ok, err := readValue(s.txn, layout.Key(layout.KindData, space, key))
 	if err == nil {
 		err = s.usable("get")
 	}
@@ -150,9 +151,9 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 	if s.store.droppedBy(space, s.epoch.rev) {
 		return nil
 	}
-	sc := scan{txn: s.txn, low: spaceKey(kindData, space, from), high: spaceEnd(kindData, space)}
+	sc := scan{txn: s.txn, low: layout.Key(layout.KindData, space, from), high: layout.End(layout.KindData, space)}
 	if to != nil {
-		sc.high = spaceKey(kindData, space, to)
+		sc.high = layout.Key(layout.KindData, space, to)
 	}
 	var failed error
 	err := sc.run(reverse, func(item *badger.Item) bool {
@@ -164,7 +165,7 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 		if v, failed = valueOf(s.txn, item); failed != nil {
 			return false
 		}
-		return yield(item.Key()[prefixSize:], v)
+		return yield(item.Key()[layout.PrefixSize:], v)
 	})
 	return s.store.checked(firstError(failed, err))
 }
@@ -256,11 +257,11 @@ func valueOf(txn *badger.Txn, item *badger.Item) (store.Value, error) {
 	if err != nil {
 		return store.Value{}, readError(err)
 	}
-	v, more, err := decodeRecord(b)
+	v, more, err := layout.DecodeRecord(b)
 	if err != nil || !more {
 		return v, err
 	}
-	tail, err := txn.Get(tailKey(item.Key()))
+	tail, err := txn.Get(layout.TailKey(item.Key()))
 	if err != nil {
 		return store.Value{}, readError(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 )
 
 // TestCopyWhileWriting copies the directory of a running store, as a crash
@@ -58,7 +59,7 @@ func TestCopyWhileWriting(t *testing.T) {
 		for w := range writers {
 			before[w] = acked[w].Load()
 		}
-		dir := copyStore(t, s.guard.dir)
+		dir := copyStore(t, s.dir)
 		crashed := open(t, Config{Dir: dir})
 		for w := range writers {
 			v, _ := get(t, crashed, fmt.Sprintf("a%d", w))
@@ -117,7 +118,7 @@ func TestTornLog(t *testing.T) {
 	for n := 1; n <= 20; n++ {
 		wantCode(t, "set", set(s, "a0", strconv.Itoa(n), fmt.Sprintf("b0-%d", n), strconv.Itoa(n)), "")
 	}
-	whole := copyStore(t, s.guard.dir)
+	whole := copyStore(t, s.dir)
 	logs, err := filepath.Glob(filepath.Join(whole, "*.mem"))
 	if err != nil || len(logs) != 1 {
 		t.Fatalf("logs %v, %v", logs, err)
@@ -143,7 +144,7 @@ func TestTornLog(t *testing.T) {
 		dir := copyStore(t, whole)
 		_, err := Open(Config{Dir: dir, Reserve: -1})
 		wantCode(t, fmt.Sprintf("Open, damaged at %d of %d", at, len(log)), err, fault.Invalid)
-		if err := os.Remove(filepath.Join(dir, watermarkName)); err != nil {
+		if err := os.Remove(filepath.Join(dir, folder.WatermarkName)); err != nil {
 			t.Fatal(err)
 		}
 		crashed, err := Open(Config{Dir: dir, Reserve: -1})
@@ -172,7 +173,7 @@ func copyStore(t *testing.T, from string) (to string) {
 		t.Fatal(err)
 	}
 	slices.SortStableFunc(entries, func(a, b os.DirEntry) int {
-		return cmp.Compare(b2i(b.Name() == watermarkName), b2i(a.Name() == watermarkName))
+		return cmp.Compare(b2i(b.Name() == folder.WatermarkName), b2i(a.Name() == folder.WatermarkName))
 	})
 	for _, e := range entries {
 		if e.Name() == "LOCK" || e.IsDir() {
@@ -224,7 +225,7 @@ func readData(t *testing.T, path string) []byte {
 func TestCrashBetweenCreatingAndSizingALog(t *testing.T) {
 	s := open(t, Config{})
 	wantCode(t, "set", set(s, "k", "v"), "")
-	dir := copyStore(t, s.guard.dir)
+	dir := copyStore(t, s.dir)
 	for _, name := range []string{"09999.mem", "009999.vlog"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -243,7 +244,7 @@ func TestLostManifest(t *testing.T) {
 	s := open(t, Config{})
 	wantCode(t, "set", set(s, "k", "v"), "")
 	closeStore(t, s)
-	manifest := filepath.Join(s.guard.dir, badger.ManifestFilename)
+	manifest := filepath.Join(s.dir, badger.ManifestFilename)
 	data, err := os.ReadFile(manifest)
 	if err != nil {
 		t.Fatal(err)
@@ -251,12 +252,12 @@ func TestLostManifest(t *testing.T) {
 	if err := os.Remove(manifest); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(Config{Dir: s.guard.dir, Reserve: -1})
+	_, err = Open(Config{Dir: s.dir, Reserve: -1})
 	wantCode(t, "Open without its manifest", err, fault.Invalid)
 	if err := os.WriteFile(manifest, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v, ok := get(t, open(t, Config{Dir: s.guard.dir}), "k"); !ok || v != "v" {
+	if v, ok := get(t, open(t, Config{Dir: s.dir}), "k"); !ok || v != "v" {
 		t.Errorf("with its manifest again it holds %q, %v", v, ok)
 	}
 }

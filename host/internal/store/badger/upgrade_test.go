@@ -18,6 +18,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
 // formatOne unpacks a store of format 1, as the last program of that format left
@@ -143,7 +144,7 @@ func wantFormatOneData(t *testing.T, s *Store) {
 // next start upgrades, if the one before has not, and nothing is lost.
 func TestUpgradeKilled(t *testing.T) {
 	s, _ := openLogged(t, formatOne(t, "closed"))
-	after := copyStore(t, s.guard.dir)
+	after := copyStore(t, s.dir)
 	closeStore(t, s)
 	logs, err := filepath.Glob(filepath.Join(after, "*.mem"))
 	if err != nil || len(logs) != 1 {
@@ -167,7 +168,7 @@ func TestUpgradeKilled(t *testing.T) {
 		upgraded += upgrades
 		wantFormatOneData(t, s)
 		closeStore(t, s)
-		wantVerified(t, s.guard.dir)
+		wantVerified(t, s.dir)
 	}
 	if upgraded == 0 {
 		t.Error("no cut undid the upgrade")
@@ -184,7 +185,7 @@ func TestUpgradeRefusesOtherAreas(t *testing.T) {
 		}
 		revision := db.MaxVersion()
 		txn := db.NewTransactionAt(revision, true)
-		err = txn.Set(spaceKey(kindData, store.Space(1).In(area), []byte("k")), []byte{0})
+		err = txn.Set(layout.Key(layout.KindData, store.Space(1).In(area), []byte("k")), []byte{0})
 		if err := errors.Join(err, txn.CommitAt(revision+1, nil), db.Close()); err != nil {
 			t.Fatal(err)
 		}

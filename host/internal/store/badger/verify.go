@@ -2,114 +2,20 @@ package badger
 
 import (
 	"context"
-	"fmt"
-	"os"
 
-	"github.com/dgraph-io/badger/v4/y"
-
-	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/store"
-	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
+// Format is the number of the format that this program writes. It upgrades a
+// store of an older one, and refuses one of a newer.
+const Format = layout.Format
+
 // Report is what Verify found.
-type Report struct {
-	// Files are those that were read, with what they hold.
-	Files []inspect.File `json:"files"`
-	// Damage is what is wrong with which file; empty when all is well.
-	Damage []*inspect.Damage `json:"damage"`
-}
+type Report = folder.Report
 
 // Verify reads all of the store in cfg.Dir that nobody has open, to the last
-// byte, and changes nothing. Progress, unless nil, is called with the bytes of
-// tables that were read, and those there are. Errors by fault code: NotFound
-// (there is no such directory), Unavailable (another process uses it, or it
-// cannot be read). Damage is no error.
-func Verify(ctx context.Context, cfg Config, progress func(done, total int64)) (r Report, err error) {
-	if _, err := os.Stat(cfg.Dir); err != nil {
-		return r, fault.Wrap(fault.NotFound, "verify", fmt.Sprintf("there is no store in %q", cfg.Dir), err)
-	}
-	free := false
-	err = ifUnlocked(cfg.Dir, func() (err error) {
-		free = true
-		r, err = verify(ctx, cfg, progress)
-		return err
-	})
-	switch {
-	case err != nil:
-		return r, fault.Wrap(fault.Unavailable, "verify", fmt.Sprintf("cannot read the store in %q", cfg.Dir), err)
-	case !free:
-		return r, fault.New(fault.Unavailable, "verify", fmt.Sprintf("another process is using %q; stop it first: a running server verifies by itself (scrub_period)", cfg.Dir))
-	}
-	return r, nil
-}
-
-func verify(ctx context.Context, cfg Config, progress func(done, total int64)) (r Report, err error) {
-	found, err := look(ctx, cfg.Dir)
-	if err != nil {
-		return r, err
-	}
-	r = Report{Files: found.Files, Damage: found.Damage}
-	if err := checkMarked(cfg); err != nil {
-		r.Damage = append(r.Damage, &inspect.Damage{File: cfg.Marker, What: fault.MessageOf(err)})
-	}
-	var done, total int64
-	for _, t := range found.Tables {
-		total += t.Bytes
-	}
-	pace := func(ctx context.Context, size int) error {
-		done += int64(size)
-		if progress != nil {
-			progress(done, total)
-		}
-		return ctx.Err()
-	}
-	for _, t := range found.Tables {
-		malformed := 0
-		err := t.Read(ctx, cfg.Dir, pace, func(key []byte, v y.ValueStruct) {
-			if !wellFormed(y.ParseKey(key), v) {
-				malformed++
-			}
-		})
-		switch {
-		case ctx.Err() != nil:
-			return r, ctx.Err()
-		case err != nil:
-			r.Damage = append(r.Damage, inspect.AsDamage(t.Name, err))
-		case malformed > 0:
-			r.Damage = append(r.Damage, &inspect.Damage{File: t.Name, What: fmt.Sprintf("%d of its entries are not of this store's format", malformed)})
-		}
-	}
-	return r, nil
-}
-
-// wellFormed reports whether an entry is one of the layout's.
-func wellFormed(key []byte, v y.ValueStruct) bool {
-	const deleted = 1 << 0 // Badger's bitDelete (value.go)
-	if v.Meta&deleted != 0 {
-		return len(key) > 0
-	}
-	ok := len(key) > prefixSize-1
-	switch {
-	case len(key) == 0:
-		return false
-	case key[0] == kindMeta:
-		return true
-	case key[0] == kindUsage && ok:
-		_, ok = decodeUsage(v.Value)
-	case key[0] == kindDropped && ok:
-		ok = len(v.Value) == 1
-	case key[0] == kindExpiry:
-		var space store.Space
-		_, space, ok = parseExpiryKey(key)
-		ok = ok && space.Area().Known()
-	case key[0] == kindData && ok:
-		_, _, err := decodeRecord(v.Value)
-		ok = err == nil && spaceOf(key).Area().Known()
-	case key[0] == kindTail:
-		ok = len(key) == tailSize && spaceOf(key).Area().Known()
-	default:
-		ok = false
-	}
-	return ok
+// byte, and changes nothing. It is folder.Verify.
+func Verify(ctx context.Context, cfg Config, progress func(done, total int64)) (Report, error) {
+	return folder.Verify(ctx, cfg.folder(), progress)
 }

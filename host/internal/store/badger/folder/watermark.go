@@ -1,4 +1,4 @@
-package badger
+package folder
 
 import (
 	"encoding/binary"
@@ -15,36 +15,36 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// watermark is a file with the revision of the newest commit that was
+// Watermark is a file with the revision of the newest commit that was
 // acknowledged. It is written when the commit is on disk already, so that it is
 // never ahead of what is there: if less is there at the next start, it was lost.
 // Nothing waits for its sync: after a power cut, not after a killed process, it
 // may be behind by what was committed in the last second.
-type watermark struct {
+type Watermark struct {
 	file   *os.File
 	latest atomic.Uint64
 	synced uint64 // the janitor's
 }
 
 const (
-	watermarkName  = "WATERMARK"
+	WatermarkName  = "WATERMARK"
 	watermarkMagic = "wmoormk1"
 	watermarkSize  = len(watermarkMagic) + 8 + crc32.Size
 )
 
-// openWatermark opens the file, or makes it.
-func openWatermark(dir string) (*watermark, error) {
-	f, err := os.OpenFile(filepath.Join(dir, watermarkName), os.O_RDWR|os.O_CREATE, 0o600)
+// OpenWatermark opens the file, or makes it.
+func OpenWatermark(dir string) (*Watermark, error) {
+	f, err := os.OpenFile(filepath.Join(dir, WatermarkName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return &watermark{file: f}, nil
+	return &Watermark{file: f}, nil
 }
 
 // readWatermark returns what the file in dir says; 0: there is none, or a crash
 // came before it was written.
 func readWatermark(dir string) (uint64, error) {
-	f, err := os.Open(filepath.Join(dir, watermarkName))
+	f, err := os.Open(filepath.Join(dir, WatermarkName))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}
@@ -91,9 +91,9 @@ func encodeWatermark(b []byte, revision uint64) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, y.CastagnoliCrcTable))
 }
 
-// set notes that everything up to revision is on disk. Only the committer calls
+// Set notes that everything up to revision is on disk. Only the committer calls
 // it.
-func (w *watermark) set(revision store.Revision) error {
+func (w *Watermark) Set(revision store.Revision) error {
 	var b [watermarkSize]byte
 	encodeWatermark(b[:0], uint64(revision))
 	w.latest.Store(uint64(revision))
@@ -101,8 +101,8 @@ func (w *watermark) set(revision store.Revision) error {
 	return err
 }
 
-// sync puts on disk what was set.
-func (w *watermark) sync() error {
+// Sync puts on disk what was set.
+func (w *Watermark) Sync() error {
 	latest := w.latest.Load()
 	if latest == w.synced {
 		return nil
@@ -111,4 +111,4 @@ func (w *watermark) sync() error {
 	return w.file.Sync()
 }
 
-func (w *watermark) close() error { return errors.Join(w.sync(), w.file.Close()) }
+func (w *Watermark) Close() error { return errors.Join(w.Sync(), w.file.Close()) }

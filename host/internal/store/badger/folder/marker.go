@@ -1,4 +1,4 @@
-package badger
+package folder
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
 // A store has an id, which a file outside its folder, the marker, repeats: a
@@ -46,20 +47,22 @@ func readMarker(path string) (string, error) {
 		return "", fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot read %q", path), err)
 	}
 	id := string(bytes.TrimSpace(b))
-	if raw, err := hex.DecodeString(id); err != nil || len(raw) != idSize {
+	if raw, err := hex.DecodeString(id); err != nil || len(raw) != layout.IDSize {
 		return "", fault.New(fault.Invalid, "open store", fmt.Sprintf("%q is damaged: it should hold the id of the store beside it; delete it, and the next start writes it anew", path))
 	}
 	return id, nil
 }
 
-func newID() []byte {
-	id := make([]byte, idSize)
+// NewID returns the id of a new store.
+func NewID() []byte {
+	id := make([]byte, layout.IDSize)
 	_, _ = rand.Read(id) // never fails (crypto/rand)
 	return id
 }
 
-// mark compares the store's id with the marker, and writes one that is missing.
-func (s *Store) mark(cfg Config) error {
+// Mark compares the id of the store with the marker, and writes one that is
+// missing.
+func Mark(cfg Config, own []byte) error {
 	if cfg.Marker == "" {
 		return nil
 	}
@@ -67,7 +70,7 @@ func (s *Store) mark(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	switch id := hex.EncodeToString(s.id); have {
+	switch id := hex.EncodeToString(own); have {
 	case id:
 		return nil
 	case "":

@@ -1,10 +1,15 @@
-package badger
+// Package folder looks at a store's folder before Badger opens it: what it has
+// lost is refused, what a crash left is tidied up. It also keeps the files that
+// are not Badger's, the marker and the watermark. Only package store/badger
+// imports it.
+package folder
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,17 +19,26 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
-// checkFolder looks at the store's files before Badger does, and refuses a
+// Config says which folder, and what belongs to it.
+type Config struct {
+	Dir    string
+	Marker string // a file outside Dir that remembers the store; "" = none
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// Check looks at the store's files before Badger does, and refuses a
 // folder that has lost something. What a crash left is tidied up. A process that
 // has the store open keeps the lock meanwhile, and its files are left alone.
-func checkFolder(cfg Config) error {
+func Check(cfg Config) error {
 	return ifUnlocked(cfg.Dir, func() error {
 		if err := checkMarked(cfg); err != nil {
 			return err
 		}
-		found, err := look(context.Background(), cfg.Dir)
+		found, err := Look(context.Background(), cfg.Dir)
 		if err != nil {
 			return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot read the store in %q", cfg.Dir), err)
 		}
@@ -41,12 +55,12 @@ func checkFolder(cfg Config) error {
 	})
 }
 
-// look reads everything but the blocks of tables.
-func look(ctx context.Context, dir string) (*inspect.Folder, error) {
+// Look reads everything but the blocks of tables.
+func Look(ctx context.Context, dir string) (*inspect.Folder, error) {
 	known, err := readWatermark(dir)
-	found, lookErr := inspect.Look(ctx, inspect.Config{Dir: dir, Before: previousRevision, Known: known})
+	found, lookErr := inspect.Look(ctx, inspect.Config{Dir: dir, Before: layout.PreviousRevision, Known: known})
 	if lookErr == nil && err != nil {
-		found.Damage = append(found.Damage, &inspect.Damage{File: watermarkName, What: err.Error()})
+		found.Damage = append(found.Damage, &inspect.Damage{File: WatermarkName, What: err.Error()})
 	}
 	return found, lookErr
 }

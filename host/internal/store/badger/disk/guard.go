@@ -1,6 +1,9 @@
-package badger
+// Package disk keeps the store's disk from filling up. Only package store/badger
+// imports it.
+package disk
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -13,11 +16,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// guard keeps the disk from filling up. Badger writes through memory maps of
+// Guard keeps the disk from filling up. Badger writes through memory maps of
 // sparse files, so that a full disk is a SIGBUS which kills the process, and
 // kills it again when the store is reopened. The guard refuses commits while
 // there is still room, and keeps a reserve file to give up when there is not.
-type guard struct {
+type Guard struct {
 	dir     string
 	minFree int64
 	reserve int64
@@ -33,48 +36,62 @@ type guard struct {
 }
 
 const (
-	reserveName = "RESERVE"
-	// openNeeds is what Badger may write while it opens: new logs, and the
+	ReserveName = "RESERVE"
+	// OpenNeeds is what Badger may write while it opens: new logs, and the
 	// tables of what it replays.
-	openNeeds = 32 << 20
+	OpenNeeds = 32 << 20
 	// The committer asks the system again after this time or this many bytes.
 	askEvery = 100 * time.Millisecond
 	askAfter = 4 << 20
 )
 
-func newGuard(cfg Config) *guard {
-	g := &guard{dir: cfg.Dir, minFree: cfg.MinFree, reserve: cfg.Reserve, free: cfg.free, log: cfg.Logger}
+// Config says what is kept free.
+type Config struct {
+	Dir     string
+	MinFree int64 // bytes; below 0 no guard
+	Reserve int64 // bytes of the reserve file; 0 or below none
+	Logger  *slog.Logger
+	// Free returns the bytes that are free for dir; nil = Free.
+	Free func(dir string) (int64, error)
+}
+
+// NewGuard returns a guard that has not looked yet.
+func NewGuard(cfg Config) *Guard {
+	g := &Guard{dir: cfg.Dir, minFree: cfg.MinFree, reserve: cfg.Reserve, free: cfg.Free, log: cfg.Logger}
+	if g.free == nil {
+		g.free = Free
+	}
 	g.avail.Store(math.MaxInt64) // until it is known
 	return g
 }
 
-func (g *guard) off() bool { return g.minFree < 0 }
+func (g *Guard) off() bool { return g.minFree < 0 }
 
-// open makes sure there is room to open the store, if need be that of the
+// Open makes sure there is room to open the store, if need be that of the
 // reserve.
-func (g *guard) open() error {
+func (g *Guard) Open() error {
 	if g.off() {
 		return nil
 	}
 	if g.ask() < g.minFree {
 		g.giveUp()
 	}
-	if free := g.ask(); free < min(openNeeds, g.minFree) {
+	if free := g.ask(); free < min(OpenNeeds, g.minFree) {
 		return fault.New(fault.Exhausted, "open store", fmt.Sprintf("only %d MiB are free on the disk of %q; free at least %d MiB and start again", free>>20, g.dir, g.minFree>>20))
 	}
-	g.restore()
+	g.Restore()
 	return nil
 }
 
-// close makes room for what Badger writes when it closes.
-func (g *guard) close() {
+// Close makes room for what Badger writes when it closes.
+func (g *Guard) Close() {
 	if !g.off() && g.ask() < g.minFree {
 		g.giveUp()
 	}
 }
 
 // ask measures. If that fails the disk counts as it was.
-func (g *guard) ask() int64 {
+func (g *Guard) ask() int64 {
 	free, err := g.free(g.dir)
 	if err != nil {
 		g.log.Warn("cannot tell how much of the disk is free", "dir", g.dir, "error", err)
@@ -84,9 +101,9 @@ func (g *guard) ask() int64 {
 	return free
 }
 
-// admit returns an error if the disk is too full to write bytes. Only the
+// Admit returns an error if the disk is too full to write bytes. Only the
 // committer calls it.
-func (g *guard) admit(shrinks bool, bytes int64) error {
+func (g *Guard) Admit(shrinks bool, bytes int64) error {
 	if g.off() {
 		return nil
 	}
@@ -105,29 +122,29 @@ func (g *guard) admit(shrinks bool, bytes int64) error {
 	return nil
 }
 
-func (g *guard) full() error {
+func (g *Guard) full() error {
 	return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the disk of %q is nearly full (%d MiB free, %d MiB are kept free): free some space; reading and deleting still work; nothing was done", g.dir, g.avail.Load()>>20, g.minFree>>20))
 }
 
-func (g *guard) health() error {
+func (g *Guard) Health() error {
 	if !g.off() && g.ask() < g.minFree {
 		return g.full()
 	}
 	return nil
 }
 
-func (g *guard) path() string { return filepath.Join(g.dir, reserveName) }
+func (g *Guard) path() string { return filepath.Join(g.dir, ReserveName) }
 
-// relieve gives the reserve up when others have filled the disk: Badger may
+// Relieve gives the reserve up when others have filled the disk: Badger may
 // still have to write what it has accepted.
-func (g *guard) relieve() {
+func (g *Guard) Relieve() {
 	if !g.off() && g.ask() < g.minFree/4 {
 		g.giveUp()
 	}
 }
 
 // giveUp deletes the reserve file.
-func (g *guard) giveUp() {
+func (g *Guard) giveUp() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := os.Remove(g.path()); err == nil {
@@ -135,8 +152,8 @@ func (g *guard) giveUp() {
 	}
 }
 
-// restore makes the reserve file if it is missing and there is room for it.
-func (g *guard) restore() {
+// Restore makes the reserve file if it is missing and there is room for it.
+func (g *Guard) Restore() {
 	if g.off() || g.reserve <= 0 || g.ask() < g.minFree+g.reserve {
 		return
 	}
@@ -161,5 +178,5 @@ func allocate(path string, size int64) error {
 	for at := int64(0); at < size && err == nil; at += int64(len(zeros)) {
 		_, err = f.Write(zeros[:min(size-at, int64(len(zeros)))])
 	}
-	return firstError(err, f.Close())
+	return cmp.Or(err, f.Close())
 }

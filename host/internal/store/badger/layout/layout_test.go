@@ -1,4 +1,4 @@
-package badger
+package layout
 
 import (
 	"bytes"
@@ -8,24 +8,23 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
-	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // TestLayout pins the bytes on disk: a change here is a new format.
 func TestLayout(t *testing.T) {
-	record, _ := encodeRecord(store.Value{Data: []byte("data")})
-	expiring, _ := encodeRecord(store.Value{Data: []byte("data"), Expires: 0x0102})
+	record, _ := EncodeRecord(store.Value{Data: []byte("data")})
+	expiring, _ := EncodeRecord(store.Value{Data: []byte("data"), Expires: 0x0102})
 	got := map[string][]byte{
-		"data key": spaceKey(kindData, 0x0102, []byte("k")),
-		"end":      spaceEnd(kindData, 0x01ff),
-		"last end": spaceEnd(kindData, ^store.Space(0)),
-		"tail key": tailKey(spaceKey(kindData, 1, []byte("k"))),
-		"expiry":   expiryKey(0x0304, 1, []byte("k")),
+		"data key": Key(KindData, 0x0102, []byte("k")),
+		"end":      End(KindData, 0x01ff),
+		"last end": End(KindData, ^store.Space(0)),
+		"tail key": TailKey(Key(KindData, 1, []byte("k"))),
+		"expiry":   ExpiryKey(0x0304, 1, []byte("k")),
 		"record":   record,
 		"expiring": expiring,
-		"usage":    encodeUsage(store.Usage{Keys: 1, Bytes: 0x0203}),
-		"format":   encodeFormat(Format),
-		"where":    formatKey,
+		"usage":    EncodeUsage(store.Usage{Keys: 1, Bytes: 0x0203}),
+		"format":   EncodeFormat(Format),
+		"where":    FormatKey,
 	}
 	want := map[string][]byte{
 		"data key": []byte("\x10\x00\x00\x00\x00\x00\x00\x01\x02k"),
@@ -51,7 +50,7 @@ func TestAreas(t *testing.T) {
 		store.AreaTopics: 0x83, store.AreaSQL: 0x84, store.AreaBlobs: 0x85,
 	}
 	for _, a := range store.Areas() {
-		key := spaceKey(kindData, store.Space(0x0102).In(a), []byte("k"))
+		key := Key(KindData, store.Space(0x0102).In(a), []byte("k"))
 		if number, ok := want[a]; !ok || !a.Known() || key[1] != number || string(key[2:]) != "\x00\x00\x00\x00\x00\x01\x02k" {
 			t.Errorf("area %#x has the key %x", a, key)
 		}
@@ -72,7 +71,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, tail, err := decodeRecord(b)
+		v, tail, err := DecodeRecord(b)
 		if err != nil {
 			if fault.CodeOf(err) != fault.Internal {
 				t.Errorf("code %q", fault.CodeOf(err))
@@ -82,7 +81,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		if tail || v.Expires == 0 && b[0]&flagExpires != 0 {
 			return // never written like this, but harmless
 		}
-		if again, _ := encodeRecord(v); !bytes.Equal(again, b) {
+		if again, _ := EncodeRecord(v); !bytes.Equal(again, b) {
 			t.Errorf("%x decodes and encodes to %x", b, again)
 		}
 	})
@@ -93,14 +92,14 @@ func TestRecordLengths(t *testing.T) {
 	for _, expires := range []int64{0, 1} {
 		for size := store.MaxValue - 12; size <= store.MaxValue; size++ {
 			v := store.Value{Data: data[:size], Expires: expires}
-			record, tail := encodeRecord(v)
-			if len(record) >= valueThreshold {
+			record, tail := EncodeRecord(v)
+			if len(record) >= ValueThreshold {
 				t.Fatalf("a record of %d bytes would go to the value log", len(record))
 			}
-			if got := isLong(certify.StateOf(v)); got != (tail != nil) {
+			if got := IsLong(int64(len(v.Data)), v.Expires); got != (tail != nil) {
 				t.Fatalf("size %d, expires %d: hasTail %v, tail of %d bytes", size, expires, got, len(tail))
 			}
-			back, more, err := decodeRecord(record)
+			back, more, err := DecodeRecord(record)
 			if err != nil || more != (tail != nil) || len(back.Data)+len(tail) != size {
 				t.Fatalf("size %d: %d + %d bytes back, %v", size, len(back.Data), len(tail), err)
 			}
@@ -109,12 +108,12 @@ func TestRecordLengths(t *testing.T) {
 }
 
 func TestParseExpiryKey(t *testing.T) {
-	expires, space, ok := parseExpiryKey(expiryKey(77, 5, []byte("k")))
+	expires, space, ok := ParseExpiryKey(ExpiryKey(77, 5, []byte("k")))
 	if !ok || expires != 77 || space != 5 {
 		t.Errorf("got %d, %d, %v", expires, space, ok)
 	}
-	for _, bad := range [][]byte{nil, {kindExpiry}, append(expiryKey(1, 1, []byte("k")), 0), spaceKey(kindData, 1, make([]byte, 24))} {
-		if _, _, ok := parseExpiryKey(bad); ok {
+	for _, bad := range [][]byte{nil, {KindExpiry}, append(ExpiryKey(1, 1, []byte("k")), 0), Key(KindData, 1, make([]byte, 24))} {
+		if _, _, ok := ParseExpiryKey(bad); ok {
 			t.Errorf("%x is taken for an expiry key", bad)
 		}
 	}

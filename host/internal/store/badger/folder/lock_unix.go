@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd
 
-package badger
+package folder
 
 import (
 	"os"
@@ -20,14 +20,4 @@ func ifUnlocked(dir string, act func() error) error {
 		return nil
 	}
 	return act()
-}
-
-// freeSpace returns the bytes an ordinary user may still write on dir's file
-// system.
-func freeSpace(dir string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // 32 bits on darwin
 }
