@@ -148,6 +148,7 @@ func request(status, method, url, body string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	r.Header.Set("X-Request-Id", "script") // for `wasmoor trace`
 	client := &http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)

@@ -23,6 +23,7 @@ const (
 	PathKeys        = "/v1/plugins/{name}/kv"
 	PathValue       = "/v1/plugins/{name}/kv/value"
 	PathEvents      = "/v1/audit"
+	PathRequests    = "/v1/requests"
 )
 
 // Limits of requests and pages. The client may ask for less than a page.

@@ -170,6 +170,46 @@ type Event struct {
 	Detail     string    `json:"detail,omitempty"`
 }
 
+// Request tells of a recent request that a plugin was asked to handle. Times are
+// milliseconds, over all attempts; long texts are cut.
+type Request struct {
+	ID       string    `json:"id"`
+	Plugin   string    `json:"plugin"`
+	Version  int       `json:"version"`
+	Trigger  string    `json:"trigger" doc:"Which way it came: http"`
+	Method   string    `json:"method"`
+	Path     string    `json:"path" doc:"Below the mount, without the query"`
+	Pattern  string    `json:"pattern,omitempty" doc:"What matched: the guest's router, or the manifest's route"`
+	Start    time.Time `json:"start" doc:"When its body was read and it was passed on"`
+	Attempts int       `json:"attempts" doc:"Runs of the handler; more than 1 after conflicts"`
+	Outcome  string    `json:"outcome" doc:"Of its effects: none, committed, aborted, unknown"`
+	Replayed bool      `json:"replayed,omitempty" doc:"The answer was that of an earlier request with its Idempotency-Key"`
+	Status   int       `json:"status,omitempty" doc:"Of the handler's answer; absent where it gave none"`
+	Code     string    `json:"code,omitempty" doc:"Why it failed, as in the type of its problem"`
+	Error    string    `json:"error,omitempty" doc:"The same in words, for an operator"`
+	BytesIn  int64     `json:"bytes_in" doc:"Of its body"`
+	BytesOut int64     `json:"bytes_out" doc:"Of the body of the handler's answer"`
+	Times    Times     `json:"times"`
+	Conflict *Conflict `json:"conflict,omitempty" doc:"What the last attempt that conflicted collided with"`
+}
+
+// Times says where the time of a request went, in milliseconds.
+type Times struct {
+	Total  float64 `json:"total_millis" doc:"From when it was passed on until its answer could be sent"`
+	Wait   float64 `json:"wait_millis" doc:"For its turn: at the plugin's limit, or for another with its Idempotency-Key"`
+	Wake   float64 `json:"wake_millis" doc:"For an instance, and for the plugin to be woken"`
+	Run    float64 `json:"run_millis" doc:"In the handler"`
+	Commit float64 `json:"commit_millis" doc:"Until its effects were durable, or refused"`
+}
+
+// Conflict names a key that was read, and written by another request before the
+// commit. Without a key the snapshot was too old for the server to say.
+type Conflict struct {
+	Key
+	Space uint64 `json:"space" doc:"Id of the plugin's key space"`
+	Area  string `json:"area" doc:"Of that space: kv, or records for what the host keeps of the plugin"`
+}
+
 // Problem is the body of every error that the host makes, on the public
 // listener too. Type is fixed for a code, so that a client can branch on it.
 type Problem struct {

@@ -44,6 +44,12 @@ type VarRef struct {
 	Var string `path:"var" maxLength:"64" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" patternDescription:"1 to 64 letters, digits and _, not starting with a digit" doc:"Name of the var" example:"api_key"`
 }
 
+// RequestsQuery asks what became of the requests with an id. It is no part of a
+// path, which an id may not stand in as it is.
+type RequestsQuery struct {
+	ID string `query:"id" required:"true" minLength:"1" maxLength:"128" doc:"The request's id, from its X-Request-Id" example:"01JDQ7YQ0T8Z3V5M6N1B2C3D4E"`
+}
+
 // KeysQuery asks for a page of keys.
 type KeysQuery struct {
 	PluginRef

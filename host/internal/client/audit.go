@@ -22,3 +22,12 @@ func (c *Client) Audit(ctx context.Context) ([]adminapi.Event, error) {
 		}
 	}
 }
+
+// Requests tells what became of the recent requests with an id, the oldest first.
+// NotFound when the server remembers none.
+func (c *Client) Requests(ctx context.Context, id string) (requests []adminapi.Request, err error) {
+	err = c.call(ctx, request{
+		op: "trace", method: http.MethodGet, path: adminapi.PathRequests, in: adminapi.RequestsQuery{ID: id},
+	}, &requests)
+	return requests, err
+}

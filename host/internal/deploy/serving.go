@@ -2,9 +2,11 @@ package deploy
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // Serving is how the deployment of a plugin does, at a moment.
@@ -34,4 +36,14 @@ func (d *Deployer) Serving(name string) (Serving, bool) {
 		Stateful: stateful(l.plugin, l.manifest), InFlight: l.deployment.InFlight(),
 		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
 	}, true
+}
+
+// Requests returns the recent requests with an id, the oldest first, of the
+// plugins that serve.
+func (d *Deployer) Requests(id string) (found []trace.Record) {
+	for _, l := range d.state.Load().live {
+		found = append(found, l.owner.Recent.Find(id)...)
+	}
+	slices.SortStableFunc(found, func(a, b trace.Record) int { return a.Start.Compare(b.Start) })
+	return found
 }

@@ -11,12 +11,15 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // Serving knows how what serves does. Safe for concurrent use.
 type Serving interface {
 	// Serving returns how the deployment of a plugin does; false = none serves.
 	Serving(name string) (deploy.Serving, bool)
+	// Requests returns the recent requests with an id, the oldest first.
+	Requests(id string) []trace.Record
 }
 
 // Operator answers an operator. Safe for concurrent use. Besides the codes named

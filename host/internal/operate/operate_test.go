@@ -16,12 +16,23 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // nothing serves nothing.
 type nothing struct{}
 
 func (nothing) Serving(string) (deploy.Serving, bool) { return deploy.Serving{}, false }
+
+func (nothing) Requests(id string) []trace.Record {
+	if id != "known" {
+		return nil
+	}
+	return []trace.Record{
+		{ID: id, Plugin: "demo", Start: time.Unix(7, 0), Wait: 1500 * time.Nanosecond, Conflict: true, ConflictSpace: uint64(store.Space(16).In(store.AreaRecords)), ConflictKey: "\xff"},
+		{ID: id, Plugin: "demo", Status: 200},
+	}
+}
 
 // counting counts commits.
 type counting struct {
@@ -157,5 +168,19 @@ func TestKeysOfManyOperators(t *testing.T) {
 	events, err := o.Audit(t.Context(), 1, 0)
 	if err != nil || len(events) != writers*rounds {
 		t.Errorf("%d events, %v; want %d", len(events), err, writers*rounds)
+	}
+}
+
+func TestRequests(t *testing.T) {
+	o, _ := operator(t)
+	if _, err := o.Requests(t.Context(), "unknown"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("got %v, want not found", err)
+	}
+	got, err := o.Requests(t.Context(), "known")
+	if err != nil || len(got) != 2 || got[0].Times.Wait != 0.0015 || got[1].Status != 200 || got[1].Conflict != nil {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if c := got[0].Conflict; c.Space != 16 || c.Area != "records" || c.Base64 != "/w==" {
+		t.Errorf("conflict %+v", c)
 	}
 }

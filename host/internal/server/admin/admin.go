@@ -52,6 +52,7 @@ type Operator interface {
 	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration, by string) error
 	KVDelete(ctx context.Context, name string, key []byte, by string) error
 	Audit(ctx context.Context, after uint64, limit int) ([]adminapi.Event, error)
+	Requests(ctx context.Context, id string) ([]adminapi.Request, error)
 }
 
 // Token decides who may use the admin API. Check takes the value of the header

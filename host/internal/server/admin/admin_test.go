@@ -115,6 +115,10 @@ func (r *recorder) Audit(_ context.Context, after uint64, limit int) ([]adminapi
 	return []adminapi.Event{{Number: after + 1, Action: "delete", Plugin: "shop", By: "ann"}}, r.note("audit after=%d limit=%d", after, limit)
 }
 
+func (r *recorder) Requests(_ context.Context, id string) ([]adminapi.Request, error) {
+	return []adminapi.Request{{ID: id, Plugin: "shop", Conflict: &adminapi.Conflict{Key: adminapi.Key{Text: "k"}, Space: 16, Area: "kv"}}}, r.note("requests %s", id)
+}
+
 // theToken lets in who says "Bearer right".
 type theToken struct{}
 
@@ -185,6 +189,7 @@ func TestAdminAPI(t *testing.T) {
 		{"PUT", "/v1/plugins/shop/kv/value?key=a", "\x00\xff", 204, `put shop "a"="\x00\xff" for 0s by admin`, ""},
 		{"PUT", "/v1/plugins/shop/kv/value?key=a&ttl=90s", "v", 204, `put shop "a"="v" for 1m30s by admin`, ""},
 		{"DELETE", "/v1/plugins/shop/kv/value?key=a", "", 204, `delete shop "a" by admin`, ""},
+		{"GET", "/v1/requests?id=a%25%2Fb", "", 200, "requests a%/b", `[{"id":"a%/b","plugin":"shop","version":0,"trigger":"","method":"","path":"","start":"0001-01-01T00:00:00Z","attempts":0,"outcome":"","bytes_in":0,"bytes_out":0,"times":{"total_millis":0,"wait_millis":0,"wake_millis":0,"run_millis":0,"commit_millis":0},"conflict":{"key":"k","space":16,"area":"kv"}}]`},
 		{"GET", "/v1/audit?after=7&limit=20", "", 200, "audit after=7 limit=20", `[{"number":8,"time":"0001-01-01T00:00:00Z","by":"ann","action":"delete","plugin":"shop"}]`},
 	} {
 		d.call = ""
@@ -369,7 +374,7 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 	if d.call != "" {
 		t.Errorf("without a token: %s", d.call)
 	}
-	if routes != 19 {
+	if routes != 20 {
 		t.Errorf("the document has %d routes", routes)
 	}
 	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/v1x", "/docs", "/schemas/Problem.json", "/openapi.yaml", "/"} {

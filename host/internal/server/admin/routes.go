@@ -25,6 +25,7 @@ func (a *Admin) bind() {
 	a.bindKV(api)
 	route(api, get("status", adminapi.PathStatus, "Show the state of the server"), a.status)
 	route(api, get("list-events", adminapi.PathEvents, "List who changed what, the oldest first"), a.audit)
+	route(api, get("list-requests", adminapi.PathRequests, "Show what became of the recent requests with an id, the oldest first"), a.requests)
 
 	document := describe(api)
 	a.edge.App.Get(pathOpenAPI, func(c *fiber.Ctx) error {
