@@ -96,8 +96,10 @@ func (op described) good(t *testing.T) attempt {
 		switch {
 		case p.In == "path":
 			a.path[p.Name] = sample(t, p.Schema, 3)
-		case p.Required: // key or key_base64
+		case p.Required && len(p.Schema.OneOf) > 0: // key or key_base64
 			a.query.Set("key", "k")
+		case p.Required:
+			a.query.Set(p.Name, sample(t, p.Schema, 3))
 		}
 	}
 	for mediaType, content := range op.RequestBody.Content {
