@@ -102,6 +102,10 @@ func (h *head) exact(list int, name string) string {
 	return ""
 }
 
+// headers ranges over the header fields, attributes over what the host says.
+func (h *head) headers(yield func(name, value string) bool)    { h.each(headHeaders, yield) }
+func (h *head) attributes(yield func(name, value string) bool) { h.each(headAttributes, yield) }
+
 // each ranges over the pairs of a list.
 func (h *head) each(list int, yield func(name, value string) bool) {
 	at := int(h.at[list])

@@ -99,12 +99,7 @@ func (r *Request) Header(name string) string { return r.get().first(headHeaders,
 
 // Headers ranges over the header fields in order, with names in lower case. A
 // repeated field comes once for each value.
-func (r *Request) Headers() iter.Seq2[string, string] { return r.pairs(headHeaders) }
-
-func (r *Request) pairs(list int) iter.Seq2[string, string] {
-	h := r.get()
-	return func(yield func(name, value string) bool) { h.each(list, yield) }
-}
+func (r *Request) Headers() iter.Seq2[string, string] { return r.get().headers }
 
 // Cookie returns the value of the first cookie of that name.
 func (r *Request) Cookie(name string) (value string, ok bool) {
@@ -154,7 +149,7 @@ func (r *Request) Attribute(name string) string { return r.get().exact(headAttri
 
 // Attributes ranges over all that the host says of the request. A name comes
 // once.
-func (r *Request) Attributes() iter.Seq2[string, string] { return r.pairs(headAttributes) }
+func (r *Request) Attributes() iter.Seq2[string, string] { return r.get().attributes }
 
 // BodySize returns how many bytes the body has.
 func (r *Request) BodySize() int64 { return int64(r.get().bodySize()) }

@@ -15,10 +15,8 @@ func (c *Call) Check(result int64, buf []byte) error {
 	if c.Result.Any && result <= 0 || !c.Result.Any && result != c.Result.Value {
 		return fmt.Errorf("%s returned %d, want %s", c.Function.Name, result, c.Result)
 	}
-	written := buf
-	if result < 0 || result > int64(len(buf)) {
-		written = nil
-	} else {
+	var written []byte
+	if result >= 0 && result <= int64(len(buf)) {
 		written = buf[:result]
 	}
 	if rest := buf[len(written):]; !bytes.Equal(rest, make([]byte, len(rest))) {
@@ -87,6 +85,9 @@ func (w *Want) Check(got Got) error {
 	}
 	if w.Logs != nil {
 		check("logs", got.Logs, *w.Logs)
+	}
+	if w.Lines != 0 {
+		check("lines", len(got.Logs), w.Lines)
 	}
 	if w.Sent != nil {
 		check("calls", got.Sent, *w.Sent)

@@ -12,10 +12,12 @@ import (
 
 // Data is bytes of a call: a text, or one of these forms.
 type Data struct {
-	bytes []byte
-	size  int   // of bytes that do not matter, in place of bytes
-	calls []int // Handles: the calls that gave them
-	match func(got []byte) error
+	bytes    []byte
+	numbered bool // bytes are prefix and which of its times the call is
+	prefix   string
+	size     int   // of bytes that do not matter, in place of bytes
+	calls    []int // Handles: the calls that gave them
+	match    func(got []byte) error
 }
 
 // form is an object that stands for bytes.
@@ -23,6 +25,7 @@ type form struct {
 	Hex          *string      `json:"hex"`
 	Times        int          `json:"times"`
 	Text         string       `json:"text"`         // so many Times
+	Numbered     *string      `json:"numbered"`     // this text, and which of its times the call is
 	Any          int          `json:"any"`          // so many bytes that do not matter
 	Counter      *int64       `json:"counter"`      // value of a counter
 	Pairs        *[][2]string `json:"pairs"`        // attributes
@@ -84,6 +87,9 @@ func (f *form) data(d *Data) (err error) {
 		d.bytes, err = hex.DecodeString(*f.Hex)
 	case f.Times > 0:
 		d.bytes = []byte(strings.Repeat(f.Text, f.Times))
+	case f.Numbered != nil:
+		d.numbered, d.prefix = true, *f.Numbered
+		d.number(0)
 	case f.Any > 0:
 		d.size = f.Any
 	case f.Counter != nil:
@@ -116,6 +122,13 @@ func (f *form) data(d *Data) (err error) {
 		return fmt.Errorf("%+v is no form of bytes", *f)
 	}
 	return err
+}
+
+// number makes the bytes those of the call's nth time.
+func (d *Data) number(n int) {
+	if d.numbered {
+		d.bytes = fmt.Appendf(nil, "%s%d", d.prefix, n)
+	}
 }
 
 // Size returns how many bytes Bytes returns.

@@ -6,6 +6,7 @@
 package abitest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,7 @@ type Want struct {
 	Body     *Text       // of the response
 	Pattern  *Text       // what the guest's router reported
 	Logs     *[]Line     // lines of the last attempt
+	Lines    int         // how many Logs there are
 	Sent     *[]HTTPCall // what the upstream got, over all attempts
 }
 
@@ -120,12 +122,14 @@ func (t *Text) UnmarshalJSON(text []byte) error {
 // HTTPCall is a request that the upstream got.
 type HTTPCall struct{ Method, Path, Body string }
 
-// Call is one host call. In JSON it is {"NAME": [ARGUMENTS], "result": R, "out": O}.
+// Call is one host call. In JSON it is {"NAME": [ARGUMENTS], "times": N, "result": R, "out": O}.
 type Call struct {
 	Function abi.Function
 	Args     []Arg
 	Result   Result
 	Out      *Data // what the output buffer holds
+
+	times int // how often it is made, one time after another
 }
 
 // Arg is one argument.
@@ -170,12 +174,11 @@ func Load(dir string) ([]Script, error) {
 }
 
 func load(name string, s *Script) error {
-	file, err := os.Open(name)
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	decoder := json.NewDecoder(file)
+	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(s); err != nil {
 		return err
@@ -183,7 +186,26 @@ func load(name string, s *Script) error {
 	if len(s.Invocations) == 0 {
 		return errors.New("it has no invocation")
 	}
+	for i := range s.Invocations {
+		s.Invocations[i].Calls = repeated(s.Invocations[i].Calls)
+	}
 	return nil
+}
+
+// repeated returns the calls with those that are made several times written out.
+func repeated(calls []Call) []Call {
+	var list []Call
+	for _, c := range calls {
+		for n := range max(c.times, 1) {
+			again := c
+			again.Args = slices.Clone(c.Args)
+			for i := range again.Args {
+				again.Args[i].Data.number(n)
+			}
+			list = append(list, again)
+		}
+	}
+	return list
 }
 
 // Ranges reports whether a call of the script names places in guest memory,
@@ -199,9 +221,11 @@ func (s *Script) Ranges() bool {
 	return false
 }
 
-// Plain reports whether all requests of the script are.
+// Plain reports whether all requests of the script are, and no invocation makes
+// more calls than a guest has room for.
 func (s *Script) Plain() bool {
-	return !slices.ContainsFunc(s.Invocations, func(i Invocation) bool { return !i.Request.Plain() })
+	const most = 200
+	return !slices.ContainsFunc(s.Invocations, func(i Invocation) bool { return !i.Request.Plain() || len(i.Calls) > most })
 }
 
 // UnmarshalJSON reads a call.
@@ -216,6 +240,8 @@ func (c *Call) UnmarshalJSON(text []byte) error {
 		switch name {
 		case "result":
 			err = json.Unmarshal(value, &c.Result)
+		case "times":
+			err = json.Unmarshal(value, &c.times)
 		case "out":
 			c.Out = new(Data)
 			err = json.Unmarshal(value, c.Out)

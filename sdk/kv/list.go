@@ -133,7 +133,7 @@ func decodePage(b []byte, keysOnly bool) (page, bool) {
 	rest := b[abi.PageHeaderSize:]
 	for range count {
 		var key, value []byte
-		ok := true
+		var ok bool
 		if key, rest, ok = cut(rest); !ok {
 			return page{}, false
 		}

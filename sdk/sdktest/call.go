@@ -188,7 +188,11 @@ func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
 	if !ok || int(level) >= len(levels) {
 		return int64(abi.Invalid)
 	}
-	if len(c.result.Logs) == limits.LogLines {
+	switch len(c.result.Logs) {
+	case limits.LogLines:
+		c.result.Logs = append(c.result.Logs, Record{Level: "warn", Message: "the guest logs more lines than an invocation may; the rest is dropped"})
+		return 0
+	case limits.LogLines + 1:
 		return 0
 	}
 	record := Record{Level: levels[level], Message: cut(message), Attrs: make(map[string]string)}

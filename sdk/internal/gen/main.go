@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -56,7 +57,7 @@ func camel(words []string, initialisms ...string) string {
 	for _, w := range words {
 		upper := strings.ToUpper(w)
 		switch {
-		case contains(initialisms, upper):
+		case slices.Contains(initialisms, upper):
 			b.WriteString(upper)
 		default:
 			b.WriteString(upper[:1] + w[1:])
@@ -67,15 +68,6 @@ func camel(words []string, initialisms ...string) string {
 
 // lowerFirst writes a name or a sentence with a small first letter.
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
 
 // snake writes words in capitals with underscores between them.
 func snake(words string) string { return strings.ToUpper(strings.ReplaceAll(words, " ", "_")) }
