@@ -9,7 +9,7 @@ ADMIN    ?= 127.0.0.1:8081
 PLUGINS  := examples/hello examples/guestbook examples/extism-count examples/extism-handler plugins/links
 TOOL     := go tool -modfile=.ci/tools.mod
 
-.PHONY: help build run check fmt lint generate test race guests edges fuzz bench soak clean
+.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,13 @@ lint:
 	go vet -tags cguest,asguest,rustguest,edge ./host/e2e
 	GOOS=wasip1 GOARCH=wasm go vet ./sdk/... ./examples/... ./plugins/...
 	$(TOOL) golangci-lint run
+
+# Nothing of other systems runs here; it compiles, tests too, and is vetted.
+cross: ## Build and vet for the systems that we do not run.
+	@for target in linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64; do \
+		echo "== $$target"; export GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0; \
+		go build -o /dev/null ./host/cmd/wasmoor; go vet ./...; \
+	done
 
 generate:
 	go generate ./...
