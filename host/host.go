@@ -74,6 +74,9 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(h.cfg.DataDir, 0o700); err != nil {
 		return fault.Wrap(fault.Invalid, "open", fmt.Sprintf("cannot make the data directory %q", h.cfg.DataDir), err)
 	}
+	if err := checkFormats(h.cfg.DataDir); err != nil {
+		return err
+	}
 	if h.token, _, err = auth.LoadOrCreate(h.TokenFile()); err != nil {
 		return err
 	}
@@ -101,6 +104,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
 	}
+	keepFormats(h.cfg)
 	return h.listen()
 }
 

@@ -47,11 +47,15 @@ type Prepared struct {
 // deleted, from a store that no host uses meanwhile. Errors are those of New.
 func StoredVersions(ctx context.Context, cfg Config) (all []Stored, err error) {
 	cfg.Log = logOf(cfg)
+	if err := checkFormats(cfg.DataDir); err != nil {
+		return nil, err
+	}
 	st, err := badger.Open(storeConfig(cfg))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	keepFormats(cfg)
 	reg, err := registry.Open(ctx, st, modulesDir(cfg), time.Now)
 	if err != nil {
 		return nil, err

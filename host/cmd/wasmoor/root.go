@@ -46,6 +46,7 @@ First steps:
 		in(groupOperate, run.ServeCommand()),
 		in(groupOperate, run.PrecompileCommand()),
 		in(groupOperate, run.VerifyCommand()),
+		in(groupOperate, run.DataCommand()),
 		in(groupOperate, ask.DeployCommand()),
 		in(groupOperate, ask.ListCommand()),
 		in(groupOperate, ask.ShowCommand()),

@@ -24,6 +24,7 @@ wasmbin/wasmbintest -> wasmbin/format wasmbin/hostile # encodes sections; seeds 
 limit             ->
 spelling          ->
 adminapi          ->
+formats           -> fault                      # a folder of a newer program has a code
 manifest          -> plugin limit spelling      # reads a plugin's names and grants; checks limits against what the host allows; suggests the key that was meant
 router            -> plugin                     # mounts are plugins' paths
 store             -> fault                      # a refused transaction has a code
@@ -66,7 +67,7 @@ server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire deploy serve   # speaks HTTP with it; asks who serves; handles requests through it
 server/admin      -> server/wire deploy         # speaks HTTP with it; deploys
 client            -> plugin adminapi            # checks names before it sends; speaks the API
-.                 -> server/public server/admin operate auth prepare store/badger engine/native engine/extism capabilities # opens it; opens it; gives it to the admin API; opens the token; builds apart; opens the store; an engine; an engine; hands out the list
+.                 -> server/public server/admin operate auth formats prepare store/badger engine/native engine/extism capabilities # opens it; opens it; gives it to the admin API; opens the token; keeps the folder's formats; builds apart; opens the store; an engine; an engine; hands out the list
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->

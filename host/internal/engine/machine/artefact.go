@@ -24,8 +24,8 @@ const (
 	codeDir    = "code" // machine code, as wazero's cache keeps it
 )
 
-// format is that of the files. Another one is built again.
-const format = 2
+// Format is that of the files. Another one is built again.
+const Format = 2
 
 // Bounds of the files, far above what is built.
 const (
@@ -68,7 +68,7 @@ func newArtefact(s Source, i *rewrite.Instrumented) (*artefact, error) {
 		return nil, err
 	}
 	a := &artefact{
-		meta:   meta{Format: format, Fresh: i.Fresh, Limit: min(limit, int(i.MaxPages)*linear.PageSize)},
+		meta:   meta{Format: Format, Fresh: i.Fresh, Limit: min(limit, int(i.MaxPages)*linear.PageSize)},
 		module: i.Module, globals: len(i.Globals),
 	}
 	if len(m.Memories) > 0 {
@@ -139,8 +139,8 @@ func decodeMeta(text []byte, m *meta) error {
 // check checks what instances rely on.
 func (a *artefact) check(limit int) error {
 	switch {
-	case a.Format != format:
-		return fmt.Errorf("format %d, want %d", a.Format, format)
+	case a.Format != Format:
+		return fmt.Errorf("format %d, want %d", a.Format, Format)
 	case a.Limit > limit:
 		return fmt.Errorf("a limit of %d bytes, want at most %d", a.Limit, limit)
 	case a.Memory < 0 || a.Memory > a.Limit || a.Memory%linear.PageSize != 0:
