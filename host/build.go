@@ -1,16 +1,14 @@
 package host
 
 import (
-	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -36,42 +34,24 @@ import (
 //		return
 //	}
 func BuildArtefact(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	return prepare.Serve(ctx, stdin, stdout, func(_ context.Context, o engine.Options) (engine.Builder, error) {
-		name := cmp.Or(o.ABI, abi.Module)
-		b, ok := builders(linear.NewBudget(0))[name]
-		if !ok {
-			return nil, fault.New(fault.Invalid, "prepare", fmt.Sprintf("this host builds no module of the ABI %q", name))
-		}
-		return b, nil
-	})
+	return prepare.Serve(ctx, stdin, stdout, func() prepare.Engines { return newEngines(0) })
 }
 
-// builders returns a builder for each ABI. What they load shares a budget of
-// memory.
-func builders(memory *linear.Budget) map[string]engine.Builder {
-	all := capabilities.All()
-	return map[string]engine.Builder{
-		abi.Module:         native.New(native.Config{Functions: all.Native(), Memory: memory}),
-		manifest.ABIExtism: extism.New(all.Extism(), memory),
+// newEngines returns an engine for each ABI. memory is what the instances of all of
+// them may have together, in bytes, 0 = no bound.
+func newEngines(memory int64) prepare.Engines {
+	all, budget := capabilities.All(), linear.NewBudget(memory)
+	return prepare.Engines{
+		abi.Module:         native.New(native.Config{Functions: all.Native(), Memory: budget}),
+		manifest.ABIExtism: extism.New(all.Extism(), budget),
 	}
-}
-
-// newEngine returns an engine of every ABI that prepares with p. Close it.
-// memory is what all instances may have together, 0 = no bound.
-func newEngine(p *prepare.Pipeline, memory int64) engine.Engine {
-	budget := linear.NewBudget(memory)
-	engines := engine.ByABI{}
-	for name, b := range builders(budget) {
-		engines[name] = p.Engine(b)
-	}
-	return engines
 }
 
 // maxArtefact is how many bytes one artefact may have: a guest's memory of the
 // largest size, and machine code.
 const maxArtefact = 768 << 20
 
-// newPipeline returns a pipeline that keeps artefacts in dir.
+// newPipeline returns a pipeline that keeps artefacts in dir. Close it.
 func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
 	return prepare.New(prepare.Config{
 		Dir: filepath.Join(dir, "artefacts"), Secret: filepath.Join(dir, "artefact.key"),
@@ -79,16 +59,15 @@ func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
 		Limits: prepare.Limits{
 			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Wall: 4 * slowness * cfg.MaxBuildTime, Size: maxArtefact,
 		},
-	})
+	}, newEngines(cfg.MaxGuestMemory))
 }
 
-// openEngine makes the engine, and removes the artefacts of modules that are
+// openPipeline makes the pipeline, and removes the artefacts of modules that are
 // gone.
-func (h *Host) openEngine(reg *registry.Registry) (err error) {
+func (h *Host) openPipeline(reg *registry.Registry) (err error) {
 	if h.pipeline, err = newPipeline(h.cfg, h.cfg.DataDir); err != nil {
 		return err
 	}
-	h.engine = newEngine(h.pipeline, h.cfg.MaxGuestMemory)
 	h.sweep(reg)
 	return nil
 }
@@ -105,16 +84,15 @@ func (h *Host) sweep(reg *registry.Registry) {
 	}
 }
 
-// scratchPipeline returns a pipeline that keeps nothing. Call done.
-func scratchPipeline(cfg Config) (p *prepare.Pipeline, done func() error, err error) {
+// scratchPipeline returns a pipeline that keeps nothing. Call done, which closes it.
+func scratchPipeline(cfg Config) (p *prepare.Pipeline, done func(context.Context) error, err error) {
 	dir, err := os.MkdirTemp("", "wasmoor-build-")
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Internal, "prepare", "make a temporary directory", err)
 	}
-	done = func() error { return os.RemoveAll(dir) }
 	if p, err = newPipeline(cfg, dir); err != nil {
-		_ = done() // the reason is err
+		_ = os.RemoveAll(dir) // the reason is err
 		return nil, nil, err
 	}
-	return p, done, nil
+	return p, func(ctx context.Context) error { return errors.Join(p.Close(ctx), os.RemoveAll(dir)) }, nil
 }

@@ -19,7 +19,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
@@ -38,7 +37,6 @@ type Host struct {
 	token    auth.Token
 	store    *badger.Store
 	pipeline *prepare.Pipeline
-	engine   engine.Engine
 	deployer *deploy.Deployer
 	operator *operate.Operator
 	public   *public.Public
@@ -88,7 +86,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	h.checkMemory()
-	if err := h.openEngine(reg); err != nil {
+	if err := h.openPipeline(reg); err != nil {
 		return err
 	}
 	network, err := h.cfg.outbound()
@@ -96,7 +94,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	h.deployer = deploy.New(deploy.Config{
-		Store: h.store, Registry: reg, Engine: h.engine, Clock: time.Now, Log: h.cfg.Log, Network: network,
+		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Network: network,
 		SleepAfter: h.cfg.SleepAfter,
 		Purged:     func() { h.sweep(reg) },
 	})
@@ -215,8 +213,8 @@ func (h *Host) shutdown() error {
 	if h.deployer != nil {
 		errs = append(errs, h.deployer.Close(ctx))
 	}
-	if h.engine != nil {
-		errs = append(errs, h.engine.Close(ctx))
+	if h.pipeline != nil {
+		errs = append(errs, h.pipeline.Close(ctx))
 	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())

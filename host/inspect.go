@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
@@ -16,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
@@ -181,35 +181,23 @@ func memory(m *wasmbin.Module) *Memory {
 // tryModule does what a deploy does before it records anything.
 func tryModule(ctx context.Context, module []byte, man *manifest.Manifest, build []string) (notices []string, err error) {
 	cfg := DefaultConfig()
-	cfg.Build, cfg.Log = build, slog.New(slog.DiscardHandler)
+	cfg.Build, cfg.Log, cfg.MaxGuestMemory = build, slog.New(slog.DiscardHandler), 0
 	pipeline, done, err := scratchPipeline(cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	e := newEngine(pipeline, 0)
-	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
-	return try(ctx, e, module, man, nil)
+	defer func() { err = errors.Join(err, done(context.WithoutCancel(ctx))) }()
+	return try(ctx, pipeline, module, man, nil)
 }
 
-// try prepares a module and starts one instance of it. It returns what whoever
-// deploys it is told.
-func try(ctx context.Context, e engine.Engine, module []byte, man *manifest.Manifest, note func(string)) (notices []string, err error) {
+// try does what a deploy does before it records anything. It returns what whoever
+// deploys the module is told.
+func try(ctx context.Context, p *prepare.Pipeline, module []byte, man *manifest.Manifest, note func(string)) (notices []string, err error) {
 	o := engine.OptionsOf(man)
 	o.Note = note
-	program, err := e.Prepare(ctx, module, o)
+	c, err := engine.Vet(ctx, module, o, engine.Vetting{Prepare: p.Prepare, Stateful: man.Ask().Stateful})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, program.Close(context.WithoutCancel(ctx))) }()
-	var making time.Duration
-	instance, err := engine.Probe(ctx, func(ctx context.Context) (engine.Instance, error) {
-		begun := time.Now()
-		defer func() { making = time.Since(begun) }()
-		return program.Instance(ctx)
-	}, o)
-	if err != nil {
-		return nil, err
-	}
-	return engine.Notices(program, making, man.Ask().Stateful), instance.Close(ctx)
+	return c.Notices, c.Close(ctx, nil)
 }

@@ -97,15 +97,14 @@ func Precompile(ctx context.Context, cfg Config, versions []Stored, each func(Pr
 	if err != nil {
 		return err
 	}
-	e := newEngine(pipeline, cfg.MaxGuestMemory)
-	defer func() { err = errors.Join(err, e.Close(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, pipeline.Close(context.WithoutCancel(ctx))) }()
 	versions = slices.Clone(versions)
 	slices.SortStableFunc(versions, func(a, b Stored) int { return serving(b) - serving(a) })
 	for _, v := range versions {
 		p := Prepared{Stored: v, State: Built}
 		start := time.Now()
 		err := onStored(cfg, v, func(module []byte, m *manifest.Manifest) error {
-			_, err := try(ctx, e, module, m, func(note string) {
+			_, err := try(ctx, pipeline, module, m, func(note string) {
 				if note == prepare.FromCache {
 					p.State = Cached
 				}

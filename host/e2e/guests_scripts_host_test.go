@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -120,7 +121,7 @@ func newDeployment(t *testing.T, clock func() time.Time, p engine.Program, env *
 // prepareNative prepares a module of the native ABI.
 func prepareNative(t *testing.T, module []byte, memory int64) engine.Program {
 	t.Helper()
-	e := engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	p, err := e.Prepare(context.Background(), module, engine.Options{Memory: memory})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -47,17 +48,17 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 // activate makes a prepared version serve as c says, or says what it waits for.
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
-func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *prepared, c registry.Change) (Outcome, error) {
+func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, c registry.Change) (Outcome, error) {
 	c.Mount = r.version.Mount
 	next, err := c.Next(p)
 	if err != nil {
-		return Outcome{}, closing(ctx, program, err)
+		return Outcome{}, program.Close(ctx, err)
 	}
 	out := outcome(next, r, w)
 	config, waiting := resolve(next, r)
 	if len(waiting) > 0 {
 		out.Waiting = waiting
-		return out, closing(ctx, program, d.keepGrant(ctx, p, c))
+		return out, program.Close(ctx, d.keepGrant(ctx, p, c))
 	}
 	l := d.newLive(next, r, config, program, nil)
 	err = w.run("activate", func() error {

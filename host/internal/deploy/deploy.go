@@ -29,7 +29,7 @@ import (
 type Config struct {
 	Store    store.Store
 	Registry *registry.Registry
-	Engine   engine.Engine
+	Prepare  engine.Prepare
 	Clock    func() time.Time
 	Log      *slog.Logger
 	Network  egress.Network // what the plugins' calls reach; the zero value is the public network

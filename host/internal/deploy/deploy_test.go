@@ -35,7 +35,7 @@ type platform struct {
 	t      *testing.T
 	dir    string
 	store  *badger.Store
-	engine engine.Engine
+	engine enginetest.Direct
 
 	registry *registry.Registry
 }
@@ -58,9 +58,9 @@ func (p *platform) open() {
 	if p.registry, err = registry.Open(ctx, p.store, p.modules(), time.Now); err != nil {
 		p.t.Fatal(err)
 	}
-	p.engine = engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
+	p.engine = enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
 	p.Deployer = deploy.New(deploy.Config{
-		Store: p.store, Registry: p.registry, Engine: p.engine, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: p.store, Registry: p.registry, Prepare: p.engine.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	p.Operator = operate.New(p.store, p.registry, p.Deployer, time.Now)
 	if err := p.Restore(ctx); err != nil {
@@ -70,13 +70,13 @@ func (p *platform) open() {
 
 // another returns a Deployer of its own on the platform's data, closed with the
 // test.
-func (p *platform) another(st store.Store, e engine.Engine) *deploy.Deployer {
+func (p *platform) another(st store.Store, prepare engine.Prepare) *deploy.Deployer {
 	p.t.Helper()
 	reg, err := registry.Open(context.Background(), st, p.modules(), time.Now)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	d := deploy.New(deploy.Config{Store: st, Registry: reg, Engine: e, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	d := deploy.New(deploy.Config{Store: st, Registry: reg, Prepare: prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 	p.t.Cleanup(func() {
 		if err := d.Close(context.Background()); err != nil {
 			p.t.Error(err)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -37,13 +36,13 @@ func TestMain(m *testing.M) {
 func TestHammer(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e := engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(4 * linear.PageSize)}))
+	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(4 * linear.PageSize)}))
 	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := deploy.New(deploy.Config{
-		Store: p.store, Registry: reg, Engine: e, Clock: time.Now, Log: slog.New(slog.DiscardHandler), SleepAfter: time.Millisecond,
+		Store: p.store, Registry: reg, Prepare: e.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler), SleepAfter: time.Millisecond,
 	})
 	names := []string{"a", "b", "c"}
 	for _, name := range names {

@@ -92,7 +92,7 @@ func TestAPurgeEndsTheRoutesFirst(t *testing.T) {
 			t.Error("the data goes while the route is there")
 		}
 	}}
-	d = p.another(st, p.engine)
+	d = p.another(st, p.engine.Prepare)
 	if _, err := d.Deploy(t.Context(), deploy.Upload{Module: pack(t, enginetest.Tiny(), "a")}); err != nil {
 		t.Fatal(err)
 	}
@@ -117,21 +117,21 @@ func (s dropping) Drop(ctx context.Context, space store.Space) error {
 
 // gated is an engine that compiles when it is told to.
 type gated struct {
-	engine.Engine
+	enginetest.Direct
 	entered, leave chan struct{}
 }
 
 func (e gated) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
 	e.entered <- struct{}{}
 	<-e.leave
-	return e.Engine.Prepare(ctx, module, o)
+	return e.Direct.Prepare(ctx, module, o)
 }
 
 func TestChangesWaitForEachOther(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a")})
 	gate := gated{p.engine, make(chan struct{}), make(chan struct{})}
-	d := p.another(p.store, gate)
+	d := p.another(p.store, gate.Prepare)
 	done := make(chan error)
 	go func() { _, err := d.Activate(context.Background(), "a", 1, false, "me"); done <- err }()
 	<-gate.entered
@@ -167,7 +167,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 
 func TestCloseWaitsForRequests(t *testing.T) {
 	p := start(t)
-	d := p.another(p.store, p.engine)
+	d := p.another(p.store, p.engine.Prepare)
 	if _, err := d.Deploy(t.Context(), deploy.Upload{Module: pack(t, enginetest.Tiny(), "a")}); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (d *Deployer) recallManifest(ctx context.Context, name string, number int) 
 // newLive makes a deployment that is ready to serve but has no route yet. The
 // config is what the manifest makes of the plugin's vars. Without a program it
 // sleeps until its first request; broken is why it cannot serve at all.
-func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program *prepared, broken error) *live {
+func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program *engine.Candidate, broken error) *live {
 	owner := d.owner(p, r.manifest)
 	env := &invoke.Env{
 		Plugin:  p.Name,
@@ -63,7 +63,7 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
 			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
 			Stateful: stateful(p, r.manifest),
-			Broken:   broken, Program: program.program, Instance: program.first,
+			Broken:   broken, Program: program.Program, Instance: program.First,
 		}),
 	}
 }
@@ -84,7 +84,7 @@ func (d *Deployer) wake(ctx context.Context, digest plugin.Digest, m *manifest.M
 	if err != nil {
 		return nil, err
 	}
-	return d.prepare(ctx, module, m)
+	return d.cfg.Prepare(ctx, module, engine.OptionsOf(m))
 }
 
 // outbound makes the client of a deployment's calls, nil if the plugin may make

@@ -6,7 +6,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -17,13 +16,13 @@ import (
 func TestIdleInstancesMakeRoomForOthers(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e := engine.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(2 * linear.PageSize)}))
+	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(2 * linear.PageSize)}))
 	t.Cleanup(func() {
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	d := p.another(p.store, e)
+	d := p.another(p.store, e.Prepare)
 	names := []string{"a", "b", "c", "d"}
 	for _, name := range names {
 		if _, err := d.Deploy(t.Context(), deploy.Upload{Module: pack(t, enginetest.Version(name), name)}); err != nil {

@@ -26,7 +26,7 @@ import (
 
 // scripted is an engine whose guests do what the test says.
 type scripted struct {
-	engine.Engine
+	enginetest.Direct
 	handle func(context.Context, *invoke.Invocation) error
 	made   atomic.Int64 // instances
 }
@@ -42,7 +42,7 @@ type scriptedInstance struct {
 }
 
 func (s *scripted) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
-	p, err := s.Engine.Prepare(ctx, module, o)
+	p, err := s.Direct.Prepare(ctx, module, o)
 	return scriptedProgram{p, s}, err
 }
 
@@ -64,9 +64,9 @@ func (p *platform) script(handle func(context.Context, *invoke.Invocation) error
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	e := &scripted{Engine: p.engine, handle: handle}
+	e := &scripted{Direct: p.engine, handle: handle}
 	d := deploy.New(deploy.Config{
-		Store: p.store, Registry: reg, Engine: e, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: p.store, Registry: reg, Prepare: e.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 		Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
 	p.t.Cleanup(func() {

@@ -79,7 +79,7 @@ func TestDeploymentsSleepUntilTheirFirstRequest(t *testing.T) {
 func (p *platform) restored() (*deploy.Deployer, gated) {
 	p.t.Helper()
 	gate := gated{p.engine, make(chan struct{}), make(chan struct{})}
-	d := p.another(p.store, gate)
+	d := p.another(p.store, gate.Prepare)
 	if err := d.Restore(context.Background()); err != nil {
 		p.t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestADeletionDuringAWake(t *testing.T) {
 
 // refusing is an engine that refuses a module for a while, as a newer one may.
 type refusing struct {
-	engine.Engine
+	enginetest.Direct
 	refuses error
 }
 
@@ -157,14 +157,14 @@ func (e *refusing) Prepare(ctx context.Context, module []byte, o engine.Options)
 	if e.refuses != nil {
 		return nil, e.refuses
 	}
-	return e.Engine.Prepare(ctx, module, o)
+	return e.Direct.Prepare(ctx, module, o)
 }
 
 func TestAModuleThatIsRefusedAtItsWake(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
 	why := fault.New(fault.Invalid, "prepare", "it has too many locals")
-	d := p.another(p.store, &refusing{p.engine, why})
+	d := p.another(p.store, (&refusing{p.engine, why}).Prepare)
 	if err := d.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -99,16 +98,16 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
 	}
 	unlock, err := d.lock(ctx)
 	if err != nil {
-		return Outcome{}, closing(ctx, program, err)
+		return Outcome{}, program.Close(ctx, err)
 	}
 	defer unlock()
 	p, err := d.stage(ctx, w, up, &r)
 	if err != nil {
-		return Outcome{}, closing(ctx, program, err)
+		return Outcome{}, program.Close(ctx, err)
 	}
 	if up.NoActivate {
 		out, err := idle(p, r, w, "activation was not asked for")
-		return out, closing(ctx, program, err)
+		return out, program.Close(ctx, err)
 	}
 	return d.activate(ctx, w, p, r, program, registry.Change{Version: r.version.Number, By: up.By})
 }
@@ -154,18 +153,12 @@ func readManifest(module []byte, name string) (*manifest.Manifest, []byte, error
 	return manifest.Default(name), nil, nil
 }
 
-// prepared is a program with the first instance of it, on its way to serve.
-type prepared struct {
-	program engine.Program
-	first   engine.Instance
-}
-
 // asleep is what a deployment has that is prepared at its first request.
-var asleep = &prepared{}
+var asleep = &engine.Candidate{}
 
 // tryUpload tries one upload at a time, while other changes go on: a module that
 // takes long to compile or to start keeps nobody from them.
-func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*prepared, error) {
+func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
 	select {
 	case d.trying <- struct{}{}:
 	case <-ctx.Done():
@@ -179,30 +172,17 @@ func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m
 }
 
 // try prepares a module and starts the first instance of it.
-func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*prepared, error) {
-	var p prepared
+func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
 	o := engine.OptionsOf(m)
 	o.Note = w.note
-	err := w.run("prepare", func() (err error) { p.program, err = d.cfg.Engine.Prepare(ctx, module, o); return err })
+	c, err := engine.Vet(ctx, module, o, engine.Vetting{
+		Prepare: d.cfg.Prepare, Instance: d.pools.Instance, Step: w.run, Stateful: m.Ask().Stateful,
+	})
 	if err != nil {
 		return nil, err
 	}
-	var making time.Duration
-	start := func(ctx context.Context) (engine.Instance, error) {
-		begun := time.Now()
-		defer func() { making = time.Since(begun) }()
-		return d.pools.Instance(ctx, p.program)
-	}
-	err = w.run("probe", func() (err error) { p.first, err = engine.Probe(ctx, start, o); return err })
-	if err != nil {
-		return nil, closing(ctx, &p, err)
-	}
-	w.notices = engine.Notices(p.program, making, m.Ask().Stateful)
-	return &p, nil
-}
-
-func (d *Deployer) prepare(ctx context.Context, module []byte, m *manifest.Manifest) (engine.Program, error) {
-	return d.cfg.Engine.Prepare(ctx, module, engine.OptionsOf(m))
+	w.notices = c.Notices
+	return c, nil
 }
 
 // stage checks the upload against what serves, and records it as a version.
@@ -243,13 +223,4 @@ func outcome(p plugin.Plugin, r recalled, w *stopwatch) Outcome {
 		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
 		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps, Notices: w.notices,
 	}
-}
-
-// closing closes a program that will not serve, and keeps the first error.
-func closing(ctx context.Context, p *prepared, err error) error {
-	ctx = context.WithoutCancel(ctx)
-	if p.first != nil {
-		err = cmp.Or(err, p.first.Close(ctx))
-	}
-	return cmp.Or(err, p.program.Close(ctx))
 }

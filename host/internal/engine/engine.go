@@ -1,6 +1,6 @@
 // Package engine is the seam between dispatch and what runs a module. An engine
-// prepares a module into a program, which makes instances; sub-packages
-// implement it, and their third-party types stay with them.
+// builds a module and loads what was built as a program, which makes instances;
+// sub-packages implement it, and their third-party types stay with them.
 package engine
 
 import (
@@ -18,10 +18,10 @@ type Options struct {
 	// the plugin's requests. 0 = no bound but that of ctx.
 	Start time.Duration
 
-	ABI    string           // chooses the engine of ByABI; "" = abi.Module
+	ABI    string           // chooses the engine; "" = abi.Module
 	Routes []manifest.Route // what each route calls, for an ABI whose routes name exports
 
-	Warmups []manifest.Warmup // requests that Build lets the guest handle; an engine without Build has no use for them
+	Warmups []manifest.Warmup // requests that Build lets the guest handle
 
 	// Frozen are the sources, manifest.FrozenClock or FrozenRandom, on which what
 	// all requests start from may depend.
@@ -52,28 +52,19 @@ func OptionsOf(m *manifest.Manifest) Options {
 	}
 }
 
-// Engine makes programs. Safe for concurrent use.
+// Engine makes programs of modules of one ABI, in two halves: one that may run in a
+// process that can be lost, and one that serves. Safe for concurrent use.
 type Engine interface {
-	// Prepare validates and compiles a module, and runs nothing of it. Errors
-	// by fault code: Invalid names the import, export or offset that is wrong,
-	// TooLarge is a memory over o.Memory, Deadline the end of ctx, Internal a
-	// failure of the compiler.
-	Prepare(ctx context.Context, module []byte, o Options) (Program, error)
-	// Close releases the engine. Programs must have been closed.
-	Close(ctx context.Context) error
-}
-
-// Builder is an engine in two halves: one that may run in a process that can be
-// lost, and one that serves. Safe for concurrent use.
-type Builder interface {
 	// Check reads a module without running or compiling anything of it. Errors
-	// are those of Engine.Prepare that need no more.
+	// by fault code: Invalid names the import, export or offset that is wrong,
+	// TooLarge is a memory over o.Memory.
 	Check(module []byte, o Options) error
 	// Build does everything that compiles or runs a module before it serves,
 	// and leaves what Load needs in dir, an empty directory of its own. It takes
 	// time and memory that the module decides: ctx bounds the time, and whoever
-	// runs the process bounds the memory. Errors are those of Engine.Prepare and
-	// of Program.Instance.
+	// runs the process bounds the memory. Errors are those of Check and of
+	// Program.Instance, and by fault code: Deadline is the end of ctx, Internal a
+	// failure of the compiler.
 	Build(ctx context.Context, module []byte, o Options, dir string) error
 	// Load makes a program of what Build left in dir, with the same Options. It
 	// trusts dir, which holds machine code; dir may be removed afterwards.
@@ -83,6 +74,10 @@ type Builder interface {
 	// Close releases the engine. Programs must have been closed.
 	Close(ctx context.Context) error
 }
+
+// Prepare has an engine check and build a module, unless it was built before, and
+// load it. Errors are those of Engine.
+type Prepare func(ctx context.Context, module []byte, o Options) (Program, error)
 
 // Program is a prepared module, shared by all its instances. Safe for
 // concurrent use.

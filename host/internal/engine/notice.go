@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Notices says for a person who deploys a program what requests pay for how it
+// notices says for a person who deploys a program what requests pay for how it
 // initialises, and why; none = nothing. making is how long making an instance
 // took. Where the state of instances is kept, a new one is rare.
-func Notices(p Program, making time.Duration, stateful bool) (list []string) {
+func notices(p Program, making time.Duration, stateful bool) (list []string) {
 	if why := p.Fresh(); why != "" && !stateful {
 		list = append(list, fmt.Sprintf("each request gets a new instance, which took %s to make: %s", millis(making), why))
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// Build implements engine.Builder. What a module says that does harm only runs
+// Build implements engine.Engine. What a module says that does harm only runs
 // in a process of its own.
 func (b *builder) Build(ctx context.Context, module []byte, o engine.Options, dir string) error {
 	if bomb, ok := bombs[string(module)]; ok {

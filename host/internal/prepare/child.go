@@ -14,14 +14,12 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// Open returns the builder that a module is built with. Serve closes it.
-type Open func(ctx context.Context, o engine.Options) (engine.Builder, error)
-
 // Serve is the child's side of Config.Command: it reads one request, limits the
-// process it runs in for good, builds in the working directory, and answers. The
+// process it runs in for good, builds in the working directory with one of the engines
+// that open makes, and answers. The
 // process does nothing else and ends afterwards; it is killed when input ends
 // before that, for then nobody waits. The error says that there is no answer.
-func Serve(ctx context.Context, input io.Reader, output io.Writer, open Open) error {
+func Serve(ctx context.Context, input io.Reader, output io.Writer, open func() Engines) error {
 	r, err := readRequest(input)
 	if err != nil {
 		return fault.Wrap(fault.Invalid, "build", "this command is started by a host that builds a module, which says what to do on standard input", err)
@@ -33,7 +31,7 @@ func Serve(ctx context.Context, input io.Reader, output io.Writer, open Open) er
 	return err
 }
 
-func serve(ctx context.Context, input io.Reader, r request, open Open) error {
+func serve(ctx context.Context, input io.Reader, r request, open func() Engines) error {
 	if r.Identity != "" {
 		own, err := identify()
 		if err != nil {
@@ -66,22 +64,23 @@ func endWith(input io.Reader) {
 	}
 }
 
-func buildHere(ctx context.Context, module []byte, o engine.Options, open Open) (err error) {
+func buildHere(ctx context.Context, module []byte, o engine.Options, open func() Engines) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fault.Wrap(fault.Internal, "prepare", "building this module failed", fmt.Errorf("%v\n%s", r, debug.Stack()))
 		}
 	}()
-	b, err := open(ctx, o)
+	engines := open()
+	defer func() { err = errors.Join(err, engines.Close(context.WithoutCancel(ctx))) }()
+	e, err := engines.of(o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
 	dir, err := os.Getwd()
 	if err != nil {
 		return fault.Wrap(fault.Internal, "prepare", "find the working directory", err)
 	}
-	return b.Build(ctx, module, o, dir)
+	return e.Build(ctx, module, o, dir)
 }
 
 // named says of an error that a limit caused which one it is.

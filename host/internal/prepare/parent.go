@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
@@ -46,8 +45,8 @@ var (
 
 // runChild builds in a process of its own. What that answers, leaves behind or
 // ends with is not believed.
-func (p *Pipeline) runChild(ctx context.Context, w *work, module []byte, o engine.Options) (usage, error) {
-	r := request{Limits: p.cfg.Limits, Options: o, Module: len(module)}
+func (p *Pipeline) runChild(ctx context.Context, w *work, j *job) (usage, error) {
+	r := request{Limits: p.cfg.Limits, Options: j.options, Module: len(j.module)}
 	if !p.self {
 		r.Identity = p.identity
 	}
@@ -59,7 +58,7 @@ func (p *Pipeline) runChild(ctx context.Context, w *work, module []byte, o engin
 	if err != nil {
 		return usage{}, err
 	}
-	err = c.run(r, module)
+	err = c.run(r, j.module)
 	var use usage
 	if c.cmd.ProcessState != nil {
 		use = usageOf(c.cmd.ProcessState)

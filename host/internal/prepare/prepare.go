@@ -51,9 +51,11 @@ type Limits struct {
 	Size   int64         // bytes of the artefact
 }
 
-// Pipeline prepares modules. Safe for concurrent use.
+// Pipeline prepares modules of every ABI that it has an engine of: what is not in
+// the cache is built, and what is there is loaded. Safe for concurrent use.
 type Pipeline struct {
 	cfg      Config
+	engines  Engines
 	cache    *cache
 	identity string
 	self     bool // Command runs the program that this process is
@@ -62,10 +64,9 @@ type Pipeline struct {
 	builds   atomic.Int64
 }
 
-// New returns a pipeline and removes what killed ones left in cfg.Dir. It holds
-// nothing that must be closed. Errors are Internal: a directory or file that
-// cannot be used.
-func New(cfg Config) (*Pipeline, error) {
+// New returns a pipeline and removes what killed ones left in cfg.Dir. Closing it
+// closes the engines. Errors are Internal: a directory or file that cannot be used.
+func New(cfg Config, engines Engines) (*Pipeline, error) {
 	identity, err := identify()
 	if err != nil {
 		return nil, err
@@ -74,16 +75,12 @@ func New(cfg Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{cfg: cfg, cache: cache, identity: identity, machine: machine(), building: make(chan struct{}, 1)}
+	p := &Pipeline{cfg: cfg, engines: engines, cache: cache, identity: identity, machine: machine(), building: make(chan struct{}, 1)}
 	if len(cfg.Command) > 0 {
 		p.self = isSelf(cfg.Command[0])
 	}
 	return p, cache.sweepLeftovers()
 }
-
-// Engine returns an engine of programs that b checks, builds and loads. Closing
-// it closes b.
-func (p *Pipeline) Engine(b engine.Builder) engine.Engine { return &preparing{p, b} }
 
 // Builds returns how many modules were built, and not taken from the cache.
 func (p *Pipeline) Builds() int64 { return p.builds.Load() }
@@ -91,47 +88,64 @@ func (p *Pipeline) Builds() int64 { return p.builds.Load() }
 // Sweep removes the artefacts of modules that keep does not name.
 func (p *Pipeline) Sweep(keep func(plugin.Digest) bool) error { return p.cache.sweep(keep) }
 
-// preparing implements engine.Engine.
-type preparing struct {
-	*Pipeline
-	builder engine.Builder
-}
+// Close closes the engines. Programs must have been closed.
+func (p *Pipeline) Close(ctx context.Context) error { return p.engines.Close(ctx) }
 
-// Close implements engine.Engine.
-func (e *preparing) Close(ctx context.Context) error { return e.builder.Close(ctx) }
-
-// Prepare implements engine.Engine. One build runs at a time, and one for all
-// that want the same; the others wait for it as long as their ctx. Errors are
-// also TooLarge and Deadline for what a build may use, and Unavailable for one
-// that was killed.
-func (e *preparing) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
-	if err := e.builder.Check(module, o); err != nil {
-		return nil, err
-	}
-	digest := plugin.DigestOf(module)
-	key, err := e.key(digest, o)
+// Prepare is an engine.Prepare. One build runs at a time, and one for all that want
+// the same; the others wait for it as long as their ctx. Errors are also TooLarge
+// and Deadline for what a build may use, Unavailable for one that was killed, and
+// Invalid for an ABI without an engine.
+func (p *Pipeline) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
+	j, err := p.job(module, o)
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := e.cache.lock(ctx, key)
+	unlock, err := p.cache.lock(ctx, j.key)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if program, err := e.cached(ctx, key, o); program != nil || err != nil {
+	if program, err := p.cached(ctx, j); program != nil || err != nil {
 		return program, err
 	}
-	took, err := e.build(ctx, key, digest, module, o)
+	took, err := p.build(ctx, j)
 	if err != nil {
 		return nil, err
 	}
-	program, err := e.builder.Load(ctx, e.cache.path(key), o)
+	program, err := p.load(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	o.Tell(fmt.Sprintf("built in %d ms", took.Milliseconds()))
-	e.cache.trim(key)
+	p.cache.trim(j.key)
 	return program, nil
+}
+
+// job is a module that is to be prepared, checked already.
+type job struct {
+	engine  engine.Engine
+	module  []byte
+	options engine.Options
+	digest  plugin.Digest
+	key     string // of its artefact
+}
+
+func (p *Pipeline) job(module []byte, o engine.Options) (*job, error) {
+	e, err := p.engines.of(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Check(module, o); err != nil {
+		return nil, err
+	}
+	digest := plugin.DigestOf(module)
+	key, err := p.key(digest, o)
+	return &job{engine: e, module: module, options: o, digest: digest, key: key}, err
+}
+
+// load makes a program of the artefact that is there. The caller holds the key.
+func (p *Pipeline) load(ctx context.Context, j *job) (engine.Program, error) {
+	return j.engine.Load(ctx, p.cache.path(j.key), j.options)
 }
 
 // FromCache is what Options.Note is told of a program whose artefact was there.
@@ -139,55 +153,55 @@ const FromCache = "from cache"
 
 // cached returns the program of an artefact that is there and sound, or nil. One
 // that is not is removed. The caller holds the key.
-func (e *preparing) cached(ctx context.Context, key string, o engine.Options) (engine.Program, error) {
-	ok, err := e.cache.check(key)
+func (p *Pipeline) cached(ctx context.Context, j *job) (engine.Program, error) {
+	ok, err := p.cache.check(j.key)
 	if !ok || err != nil {
 		return nil, err
 	}
-	program, err := e.builder.Load(ctx, e.cache.path(key), o)
+	program, err := p.load(ctx, j)
 	switch fault.CodeOf(err) {
 	case "":
-		o.Tell(FromCache)
+		j.options.Tell(FromCache)
 		return program, nil
 	case fault.Invalid:
-		return nil, e.cache.refuse(key, err)
+		return nil, p.cache.refuse(j.key, err)
 	}
 	return nil, err
 }
 
-// build leaves a sealed artefact under key. The caller holds the key.
-func (e *preparing) build(ctx context.Context, key string, digest plugin.Digest, module []byte, o engine.Options) (took time.Duration, err error) {
+// build leaves a sealed artefact under the key. The caller holds the key.
+func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err error) {
 	select {
-	case e.building <- struct{}{}:
+	case p.building <- struct{}{}:
 	case <-ctx.Done():
 		return 0, gaveUp(ctx, "another module is still being built; try again when it has ended")
 	}
-	defer func() { <-e.building }()
+	defer func() { <-p.building }()
 	start := time.Now()
-	e.builds.Add(1)
-	work, err := e.cache.begin()
+	p.builds.Add(1)
+	work, err := p.cache.begin()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, work.close()) }()
-	use, err := e.produce(ctx, work, module, o)
+	use, err := p.produce(ctx, work, j)
 	took = time.Since(start)
 	if err != nil {
-		e.cfg.Log.Warn("a module was not built", "digest", digest, "ms", took.Milliseconds(), "error", err)
+		p.cfg.Log.Warn("a module was not built", "digest", j.digest, "ms", took.Milliseconds(), "error", err)
 		return took, err
 	}
-	e.cfg.Log.Info("module built", "digest", digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)
-	return took, e.cache.put(work, key, digest)
+	p.cfg.Log.Info("module built", "digest", j.digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)
+	return took, p.cache.put(work, j.key, j.digest)
 }
 
 // produce builds in a child, or here if there is no command for one.
-func (e *preparing) produce(ctx context.Context, w *work, module []byte, o engine.Options) (usage, error) {
-	if len(e.cfg.Command) > 0 {
-		return e.runChild(ctx, w, module, o)
+func (p *Pipeline) produce(ctx context.Context, w *work, j *job) (usage, error) {
+	if len(p.cfg.Command) > 0 {
+		return p.runChild(ctx, w, j)
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.Limits.Wall)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Limits.Wall)
 	defer cancel()
-	return usage{}, e.builder.Build(ctx, module, o, w.artefact)
+	return usage{}, j.engine.Build(ctx, j.module, j.options, w.artefact)
 }
 
 // key names the artefact of a module. Everything that decides what a build

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 var processes = map[string]func(args []string) int{
 	"build": func([]string) int {
 		err := prepare.Serve(context.Background(), os.Stdin, os.Stdout,
-			func(context.Context, engine.Options) (engine.Builder, error) { return &builder{}, nil })
+			func() prepare.Engines { return engines(&builder{}) })
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -64,9 +65,9 @@ var processes = map[string]func(args []string) int{
 		return answering(`{"built":true}`)(nil)
 	},
 	"server": func(args []string) int {
-		p, err := prepare.New(config(args[0], nil, "build"))
+		p, err := prepare.New(config(args[0], nil, "build"), engines(&builder{}))
 		if err == nil {
-			_, err = p.Engine(&builder{}).Prepare(context.Background(), []byte("sleep"), engine.Options{})
+			_, err = p.Prepare(context.Background(), []byte("sleep"), engine.Options{})
 		}
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -117,6 +118,11 @@ type program struct {
 	code string
 }
 
+// engines are those of a host on which b runs the modules of every ABI.
+func engines(b *builder) prepare.Engines {
+	return prepare.Engines{abi.Module: b, "other": b, "text": b}
+}
+
 // config returns the configuration of a pipeline in dir whose builds run in the
 // process that args name.
 func config(dir string, log io.Writer, args ...string) prepare.Config {
@@ -135,21 +141,21 @@ func config(dir string, log io.Writer, args ...string) prepare.Config {
 	}
 }
 
-// open returns a pipeline of cfg and an engine on it.
-func open(t *testing.T, cfg prepare.Config) (*prepare.Pipeline, engine.Engine, *builder) {
+// open returns a pipeline of cfg and its engine.
+func open(t *testing.T, cfg prepare.Config) (*prepare.Pipeline, *builder) {
 	t.Helper()
-	p, err := prepare.New(cfg)
+	b := &builder{}
+	p, err := prepare.New(cfg, engines(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &builder{}
-	return p, p.Engine(b), b
+	return p, b
 }
 
 // mustPrepare prepares a module and checks that the program is its.
-func mustPrepare(t *testing.T, e engine.Engine, module string, o engine.Options) {
+func mustPrepare(t *testing.T, p *prepare.Pipeline, module string, o engine.Options) {
 	t.Helper()
-	got, err := e.Prepare(t.Context(), []byte(module), o)
+	got, err := p.Prepare(t.Context(), []byte(module), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,21 +166,21 @@ func mustPrepare(t *testing.T, e engine.Engine, module string, o engine.Options)
 
 func TestPrepareBuildsOnceAndThenLoads(t *testing.T) {
 	dir := t.TempDir()
-	p, e, _ := open(t, config(dir, nil, "build"))
+	p, _ := open(t, config(dir, nil, "build"))
 	var notes []string
 	o := engine.Options{Memory: 1 << 20, Note: func(text string) { notes = append(notes, text) }}
-	mustPrepare(t, e, "one", o)
-	mustPrepare(t, e, "one", o)
-	mustPrepare(t, e, "two", o)
+	mustPrepare(t, p, "one", o)
+	mustPrepare(t, p, "one", o)
+	mustPrepare(t, p, "two", o)
 	if p.Builds() != 2 {
 		t.Errorf("%d builds of two modules, want 2", p.Builds())
 	}
 	if len(notes) != 3 || !strings.HasPrefix(notes[0], "built in ") || notes[1] != "from cache" {
 		t.Errorf("notes %q, want built, from cache, built", notes)
 	}
-	restarted, e, _ := open(t, config(dir, nil, "build"))
-	mustPrepare(t, e, "one", o)
-	mustPrepare(t, e, "two", o)
+	restarted, _ := open(t, config(dir, nil, "build"))
+	mustPrepare(t, restarted, "one", o)
+	mustPrepare(t, restarted, "two", o)
 	if restarted.Builds() != 0 {
 		t.Errorf("%d builds after a restart, want none", restarted.Builds())
 	}
@@ -198,14 +204,14 @@ func onlyArtefacts(t *testing.T, dir string, n int) {
 }
 
 func TestKeysDiffer(t *testing.T) {
-	p, e, _ := open(t, config(t.TempDir(), nil, "build"))
+	p, _ := open(t, config(t.TempDir(), nil, "build"))
 	for i, o := range []engine.Options{{}, {Memory: 1}, {ABI: "other"}, {Memory: 1, ABI: "other"}} {
-		mustPrepare(t, e, "one", o)
+		mustPrepare(t, p, "one", o)
 		if p.Builds() != int64(i+1) {
 			t.Errorf("options %+v took the artefact of others", o)
 		}
 	}
-	mustPrepare(t, e, "one", engine.Options{Note: func(string) {}})
+	mustPrepare(t, p, "one", engine.Options{Note: func(string) {}})
 	if p.Builds() != 4 {
 		t.Error("who is told is part of the key")
 	}
@@ -214,17 +220,17 @@ func TestKeysDiffer(t *testing.T) {
 func TestWithoutCommandItBuildsHere(t *testing.T) {
 	cfg := config(t.TempDir(), nil)
 	cfg.Command = nil
-	p, e, _ := open(t, cfg)
-	mustPrepare(t, e, "one", engine.Options{})
-	mustPrepare(t, e, "one", engine.Options{})
+	p, _ := open(t, cfg)
+	mustPrepare(t, p, "one", engine.Options{})
+	mustPrepare(t, p, "one", engine.Options{})
 	if p.Builds() != 1 {
 		t.Errorf("%d builds, want 1", p.Builds())
 	}
 }
 
 func TestCheckComesFirst(t *testing.T) {
-	p, e, _ := open(t, config(t.TempDir(), nil, "build"))
-	if _, err := e.Prepare(t.Context(), []byte("unfit"), engine.Options{}); fault.CodeOf(err) != fault.Invalid || p.Builds() != 0 {
+	p, _ := open(t, config(t.TempDir(), nil, "build"))
+	if _, err := p.Prepare(t.Context(), []byte("unfit"), engine.Options{}); fault.CodeOf(err) != fault.Invalid || p.Builds() != 0 {
 		t.Errorf("got %v after %d builds, want %s and none", err, p.Builds(), fault.Invalid)
 	}
 }
@@ -273,8 +279,8 @@ func TestBuildEnds(t *testing.T) {
 			if c.change != nil {
 				c.change(&cfg.Limits)
 			}
-			_, e, b := open(t, cfg)
-			_, err := e.Prepare(t.Context(), []byte(c.module), engine.Options{})
+			p, b := open(t, cfg)
+			_, err := p.Prepare(t.Context(), []byte(c.module), engine.Options{})
 			if fault.CodeOf(err) != c.code || !strings.Contains(fault.MessageOf(err), c.says) {
 				t.Fatalf("got %.2000v\nwant code %s and %q\nlog: %.2000s", err, c.code, c.says, log.String())
 			}
@@ -294,11 +300,11 @@ func TestBuildEnds(t *testing.T) {
 
 func TestGivenUp(t *testing.T) {
 	dir := t.TempDir()
-	_, e, _ := open(t, config(dir, nil, "build"))
+	p, _ := open(t, config(dir, nil, "build"))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := e.Prepare(ctx, []byte("sleep"), engine.Options{})
+		_, err := p.Prepare(ctx, []byte("sleep"), engine.Options{})
 		ended <- err
 	}()
 	pid := builderIn(t, dir)
@@ -312,12 +318,12 @@ func TestGivenUp(t *testing.T) {
 
 // Whoever waits for the same gets the one build, each its own program.
 func TestOneBuildForAllThatWait(t *testing.T) {
-	p, e, b := open(t, config(t.TempDir(), nil, "build"))
+	p, b := open(t, config(t.TempDir(), nil, "build"))
 	var waiting sync.WaitGroup
 	for i := range 12 {
 		waiting.Go(func() {
 			module := fmt.Sprintf("module %d", i%3)
-			got, err := e.Prepare(t.Context(), []byte(module), engine.Options{})
+			got, err := p.Prepare(t.Context(), []byte(module), engine.Options{})
 			if err != nil || got.(program).code != "code of "+module {
 				t.Errorf("%s: got %v, %v", module, got, err)
 			}
@@ -331,10 +337,10 @@ func TestOneBuildForAllThatWait(t *testing.T) {
 
 func TestArtefactThatTheEngineRefuses(t *testing.T) {
 	var log bytes.Buffer
-	p, e, b := open(t, config(t.TempDir(), &log, "build"))
-	mustPrepare(t, e, "one", engine.Options{})
+	p, b := open(t, config(t.TempDir(), &log, "build"))
+	mustPrepare(t, p, "one", engine.Options{})
 	b.refuses = 1
-	mustPrepare(t, e, "one", engine.Options{})
+	mustPrepare(t, p, "one", engine.Options{})
 	if p.Builds() != 2 || strings.Count(log.String(), "built again") != 1 {
 		t.Errorf("%d builds, want 2 and one line that says why:\n%s", p.Builds(), log.String())
 	}
@@ -342,16 +348,16 @@ func TestArtefactThatTheEngineRefuses(t *testing.T) {
 
 func TestSweepKeepsWhatIsNamed(t *testing.T) {
 	dir := t.TempDir()
-	p, e, _ := open(t, config(dir, nil, "build"))
+	p, _ := open(t, config(dir, nil, "build"))
 	for _, module := range []string{"one", "two", "three"} {
-		mustPrepare(t, e, module, engine.Options{})
+		mustPrepare(t, p, module, engine.Options{})
 	}
 	err := p.Sweep(func(d plugin.Digest) bool { return d == plugin.DigestOf([]byte("two")) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	onlyArtefacts(t, dir, 1)
-	mustPrepare(t, e, "two", engine.Options{})
+	mustPrepare(t, p, "two", engine.Options{})
 	if p.Builds() != 3 {
 		t.Error("what was named is gone")
 	}
@@ -361,15 +367,15 @@ func TestSizeOfTheCache(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config(dir, nil, "build")
 	cfg.MaxSize = 2500 + 10000 // two artefacts with their seals
-	p, e, _ := open(t, cfg)
+	p, _ := open(t, cfg)
 	pad := strings.Repeat("x", 5000)
-	mustPrepare(t, e, "one"+pad, engine.Options{})
-	mustPrepare(t, e, "two"+pad, engine.Options{})
+	mustPrepare(t, p, "one"+pad, engine.Options{})
+	mustPrepare(t, p, "two"+pad, engine.Options{})
 	age(t, dir, plugin.DigestOf([]byte("two"+pad)))
-	mustPrepare(t, e, "one"+pad, engine.Options{})
-	mustPrepare(t, e, "three"+pad, engine.Options{})
+	mustPrepare(t, p, "one"+pad, engine.Options{})
+	mustPrepare(t, p, "three"+pad, engine.Options{})
 	onlyArtefacts(t, dir, 2)
-	mustPrepare(t, e, "one"+pad, engine.Options{})
+	mustPrepare(t, p, "one"+pad, engine.Options{})
 	if p.Builds() != 3 {
 		t.Errorf("%d builds, want 3: what was used last is gone", p.Builds())
 	}
@@ -400,9 +406,9 @@ func age(t *testing.T, dir string, d plugin.Digest) {
 // The options reach the process that builds whole: what JSON dropped would be
 // missing there, and from the key.
 func TestOptionsTravel(t *testing.T) {
-	_, e, _ := open(t, config(t.TempDir(), nil, "build"))
+	p, _ := open(t, config(t.TempDir(), nil, "build"))
 	o := fullOptions(t)
-	got, err := e.Prepare(t.Context(), []byte("options"), o)
+	got, err := p.Prepare(t.Context(), []byte("options"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +422,7 @@ func TestServeWithoutARequest(t *testing.T) {
 	for _, input := range []string{"", "\x00\x00\x00\x02{", "\xff\xff\xff\xff", "\x00\x00\x00\x01x", "\x00\x00\x00\x0d{\"module\":-1}"} {
 		var out bytes.Buffer
 		err := prepare.Serve(t.Context(), strings.NewReader(input), &out,
-			func(context.Context, engine.Options) (engine.Builder, error) { return nil, errors.New("opened") })
+			func() prepare.Engines { return nil })
 		if fault.CodeOf(err) != fault.Invalid || out.Len() > 0 {
 			t.Errorf("input %q: got %v and %q, want %s and no answer", input, err, out.String(), fault.Invalid)
 		}
@@ -482,21 +488,21 @@ func TestTampering(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			_, e, _ := open(t, config(dir, nil, "build"))
-			mustPrepare(t, e, "one", engine.Options{})
+			first, _ := open(t, config(dir, nil, "build"))
+			mustPrepare(t, first, "one", engine.Options{})
 			if err := tamper(artefact(t, dir)); err != nil {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			p, e, b := open(t, config(dir, &log, "build"))
-			mustPrepare(t, e, "one", engine.Options{})
+			p, b := open(t, config(dir, &log, "build"))
+			mustPrepare(t, p, "one", engine.Options{})
 			if p.Builds() != 1 || b.loads != 1 {
 				t.Errorf("%d builds and %d loads, want 1 and 1: the engine saw it", p.Builds(), b.loads)
 			}
 			if strings.Count(log.String(), "\n") != 2 { // the refusal and the build
 				t.Errorf("want one line about it:\n%s", log.String())
 			}
-			mustPrepare(t, e, "one", engine.Options{})
+			mustPrepare(t, p, "one", engine.Options{})
 			if p.Builds() != 1 {
 				t.Error("it was not put right")
 			}
@@ -517,19 +523,19 @@ func flip(file string, offset int) error {
 // An artefact that was sealed for one module does not pass for another's.
 func TestSwappedArtefacts(t *testing.T) {
 	dir := t.TempDir()
-	p, e, _ := open(t, config(dir, nil, "build"))
-	mustPrepare(t, e, "one", engine.Options{})
+	p, _ := open(t, config(dir, nil, "build"))
+	mustPrepare(t, p, "one", engine.Options{})
 	one := artefact(t, dir)
 	moved := filepath.Join(dir, "moved")
 	if err := os.Rename(one, moved); err != nil {
 		t.Fatal(err)
 	}
-	mustPrepare(t, e, "two", engine.Options{})
+	mustPrepare(t, p, "two", engine.Options{})
 	two := artefact(t, dir)
 	if err := errors.Join(os.RemoveAll(two), os.Rename(moved, two)); err != nil {
 		t.Fatal(err)
 	}
-	mustPrepare(t, e, "two", engine.Options{})
+	mustPrepare(t, p, "two", engine.Options{})
 	if p.Builds() != 3 {
 		t.Errorf("%d builds, want 3", p.Builds())
 	}
@@ -548,8 +554,8 @@ func TestSecretFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			_, e, _ := open(t, config(dir, nil, "build"))
-			mustPrepare(t, e, "one", engine.Options{})
+			first, _ := open(t, config(dir, nil, "build"))
+			mustPrepare(t, first, "one", engine.Options{})
 			file := filepath.Join(dir, "artefact.key")
 			before, err := os.ReadFile(file)
 			if err == nil {
@@ -558,8 +564,8 @@ func TestSecretFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, e, _ := open(t, config(dir, nil, "build"))
-			mustPrepare(t, e, "one", engine.Options{})
+			p, _ := open(t, config(dir, nil, "build"))
+			mustPrepare(t, p, "one", engine.Options{})
 			after, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)

@@ -99,19 +99,19 @@ func TestKilledServerLeavesNoBuild(t *testing.T) {
 	}
 	_ = server.Wait() // it was killed
 	mustEnd(t, pid)
-	_, e, _ := open(t, config(dir, nil, "build"))
+	p, _ := open(t, config(dir, nil, "build"))
 	onlyArtefacts(t, dir, 0)
-	mustPrepare(t, e, "one", engine.Options{})
+	mustPrepare(t, p, "one", engine.Options{})
 }
 
 // A build is limited in every respect before it sees a byte of the module.
 func TestTheProcessThatBuilds(t *testing.T) {
 	t.Setenv("A_SECRET", "of the server")
 	dir := t.TempDir()
-	_, e, _ := open(t, config(dir, nil, "build"))
+	p, _ := open(t, config(dir, nil, "build"))
 	ended := make(chan error, 1)
 	go func() {
-		_, err := e.Prepare(t.Context(), []byte("sleep"), engine.Options{})
+		_, err := p.Prepare(t.Context(), []byte("sleep"), engine.Options{})
 		ended <- err
 	}()
 	pid := builderIn(t, dir)

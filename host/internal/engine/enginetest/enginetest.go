@@ -43,7 +43,7 @@ func Invocation(body string, tx *store.Tx, log *slog.Logger) *invoke.Invocation 
 }
 
 // Prepare prepares a module with Memory; the test closes it.
-func Prepare(tb testing.TB, e engine.Engine, module []byte) engine.Program {
+func Prepare(tb testing.TB, e Direct, module []byte) engine.Program {
 	tb.Helper()
 	p, err := e.Prepare(context.Background(), module, engine.Options{Memory: Memory})
 	if err != nil {

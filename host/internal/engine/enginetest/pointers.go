@@ -67,7 +67,7 @@ func spans() []span {
 
 // testPointers calls every host function of the ABI with every combination of
 // edges for each of its ranges, the others valid and overlapping.
-func testPointers(t *testing.T, e engine.Engine) {
+func testPointers(t *testing.T, e Direct) {
 	for _, f := range abi.Functions() {
 		t.Run(f.Name, func(t *testing.T) {
 			p := Prepare(t, e, probe(abi.Module, f.Name, f.Types(), []abi.Type{abi.I64}))
@@ -115,7 +115,7 @@ func probeNative(t *testing.T, p engine.Program, f abi.Function, varied int, s s
 
 // testHeadPointer checks that a head which fits exactly is written, and one
 // byte less of room writes nothing.
-func testHeadPointer(t *testing.T, e engine.Engine) {
+func testHeadPointer(t *testing.T, e Direct) {
 	inv := Invocation("", nil, nil)
 	inv.Request.Head.BodySize = windowSize // the arguments are the body
 	head := inv.Head()
@@ -135,7 +135,7 @@ func testHeadPointer(t *testing.T, e engine.Engine) {
 
 // testPointersOfOthers does the same to functions whose ranges are not declared:
 // each pair of neighbouring parameters is probed as one.
-func testPointersOfOthers(t *testing.T, e engine.Engine, funcs []capability.Func) {
+func testPointersOfOthers(t *testing.T, e Direct, funcs []capability.Func) {
 	for _, f := range funcs {
 		if len(f.Results) == 0 {
 			continue // it ends the guest

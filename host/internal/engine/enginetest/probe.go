@@ -65,7 +65,7 @@ func unsettled(code *Code) []byte {
 
 // testProbe checks that a module is refused which can serve no request, and no
 // other: what a handler does once it asks for something is its own affair.
-func testProbe(t *testing.T, e engine.Engine) {
+func testProbe(t *testing.T, e Direct) {
 	for name, guest := range never() {
 		t.Run(name, func(t *testing.T) {
 			wantFault(t, tryModule(t, e, guest.module, guest.code), guest.code, guest.says)
@@ -113,7 +113,7 @@ func constantsCall(b *Builder, name string) *Code {
 }
 
 // tryModule probes a module; its handler has a deadline if it is to meet it.
-func tryModule(t *testing.T, e engine.Engine, module []byte, want fault.Code) error {
+func tryModule(t *testing.T, e Direct, module []byte, want fault.Code) error {
 	t.Helper()
 	o := engine.Options{ResponseBody: 1024}
 	if want == fault.Deadline {
@@ -128,7 +128,7 @@ func tryModule(t *testing.T, e engine.Engine, module []byte, want fault.Code) er
 
 // testProbeIsUnseen checks that an instance which was probed has handled
 // nothing: not in its memory, and nothing went out.
-func testProbeIsUnseen(t *testing.T, e engine.Engine) {
+func testProbeIsUnseen(t *testing.T, e Direct) {
 	b := NewBuilder(1)
 	write, head := b.Native(abi.FnResponseWrite), b.Native(abi.FnRequestHead)
 	code := new(Code).I32(scratch).I32(8).Call(write).Drop()

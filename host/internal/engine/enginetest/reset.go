@@ -45,14 +45,14 @@ func Canary() []byte {
 var pristine = string(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64([]byte("pristine"), 7), 1))
 
 // resettable returns an instance that can be reset, and closes it with the test.
-func resettable(t *testing.T, e engine.Engine, module []byte) engine.Instance {
+func resettable(t *testing.T, e Direct, module []byte) engine.Instance {
 	t.Helper()
 	return resettableOf(t, Prepare(t, e, module))
 }
 
 // testReset checks that no request finds anything of the one before, and that
 // it would if the instance were not reset.
-func testReset(t *testing.T, e engine.Engine) {
+func testReset(t *testing.T, e Direct) {
 	in := resettable(t, e, Canary())
 	for i := range 2000 {
 		inv := Invocation("", nil, nil)
@@ -82,7 +82,7 @@ func testReset(t *testing.T, e engine.Engine) {
 }
 
 // testResetAfterEnds checks that an instance serves on after any end of a call.
-func testResetAfterEnds(t *testing.T, e engine.Engine) {
+func testResetAfterEnds(t *testing.T, e Direct) {
 	in := resettable(t, e, Canary())
 	for range 3 {
 		for _, end := range []struct {

@@ -36,7 +36,7 @@ const deadline = 50 * time.Millisecond
 // processors and with one, so that no timer runs beside them; that the collector
 // does not wait for them; and that their instances are put back and answer. A
 // soak does it often, tells what it took, and is strict.
-func RunStopped(t *testing.T, abi string, e engine.Engine, soak bool) {
+func RunStopped(t *testing.T, abi string, e Direct, soak bool) {
 	s := &stopping{abi: abi, engine: e, runs: 1, late: Patience}
 	if soak {
 		s.runs, s.late = 20, Late
@@ -60,7 +60,7 @@ func RunStopped(t *testing.T, abi string, e engine.Engine, soak bool) {
 // stopping is one run of RunStopped.
 type stopping struct {
 	abi      string
-	engine   engine.Engine
+	engine   Direct
 	runs     int
 	late     time.Duration
 	url      string // of a server that never answers

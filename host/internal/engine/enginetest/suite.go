@@ -19,8 +19,8 @@ import (
 // Run runs the suite. open is called for each test and its engine is closed
 // when that ends. others are the host functions the engine has beside those of
 // the ABI: their pointers are probed too.
-func Run(t *testing.T, open func() engine.Engine, others ...capability.Func) {
-	for name, test := range map[string]func(*testing.T, engine.Engine){
+func Run(t *testing.T, open func() Direct, others ...capability.Func) {
+	for name, test := range map[string]func(*testing.T, Direct){
 		"handle":            testHandle,
 		"handle ends badly": testHandleEndsBadly,
 		"deadline":          testDeadline,
@@ -36,7 +36,7 @@ func Run(t *testing.T, open func() engine.Engine, others ...capability.Func) {
 		"same bytes twice":  testSameBytesTwice,
 		"many at a time":    testManyAtATime,
 		"pointers":          testPointers,
-		"pointers of others": func(t *testing.T, e engine.Engine) {
+		"pointers of others": func(t *testing.T, e Direct) {
 			testPointersOfOthers(t, e, others)
 		},
 		"pointers at the head": testHeadPointer,
@@ -53,7 +53,7 @@ func Run(t *testing.T, open func() engine.Engine, others ...capability.Func) {
 	}
 }
 
-func testHandle(t *testing.T, e engine.Engine) {
+func testHandle(t *testing.T, e Direct) {
 	large := strings.Repeat("0123456789abcdef", 5000)
 	for _, test := range []struct {
 		name, body, want string
@@ -86,7 +86,7 @@ func testHandle(t *testing.T, e engine.Engine) {
 	}
 }
 
-func testHandleEndsBadly(t *testing.T, e engine.Engine) {
+func testHandleEndsBadly(t *testing.T, e Direct) {
 	for _, test := range []struct {
 		name   string
 		module []byte
@@ -106,7 +106,7 @@ func testHandleEndsBadly(t *testing.T, e engine.Engine) {
 	}
 }
 
-func testDeadline(t *testing.T, e engine.Engine) {
+func testDeadline(t *testing.T, e Direct) {
 	for name, module := range map[string][]byte{
 		"loop": Loop(), "loop of host calls": Spin(""), "sleep": Sleep(""),
 	} {
@@ -119,7 +119,7 @@ func testDeadline(t *testing.T, e engine.Engine) {
 	}
 }
 
-func testPrepareRefuses(t *testing.T, e engine.Engine) {
+func testPrepareRefuses(t *testing.T, e Direct) {
 	none := []abi.Type(nil)
 	importing := func(module, name string) []byte {
 		b := NewBuilder(1)
@@ -181,7 +181,7 @@ func withoutMemoryExport() []byte {
 	return b.Handle(new(Code).I32(0)).Bytes()
 }
 
-func testInitialise(t *testing.T, e engine.Engine) {
+func testInitialise(t *testing.T, e Direct) {
 	inv := Invocation("", nil, nil)
 	if err := Handle(context.Background(), Prepare(t, e, InitCallsHost()), inv); err != nil {
 		t.Fatalf("Handle: %v", err)
@@ -197,7 +197,7 @@ func testInitialise(t *testing.T, e engine.Engine) {
 	}
 }
 
-func testInitialiseFails(t *testing.T, e engine.Engine) {
+func testInitialiseFails(t *testing.T, e Direct) {
 	initializing := func(code *Code) []byte {
 		b := NewBuilder(1)
 		b.Func(abi.ExportInitialize, nil, nil, 0, code)
@@ -236,7 +236,7 @@ func testInitialiseFails(t *testing.T, e engine.Engine) {
 
 // testMemoryLimit grows memory page by page to its end; the handler answers
 // with the size it reached, and every page is zero and can be written.
-func testMemoryLimit(t *testing.T, e engine.Engine) {
+func testMemoryLimit(t *testing.T, e Direct) {
 	b := NewBuilder(1)
 	write := b.Native(abi.FnResponseWrite)
 	code := new(Code).Block(func(c *Code) {
@@ -261,7 +261,7 @@ func testMemoryLimit(t *testing.T, e engine.Engine) {
 }
 
 // testCleanMemory checks that an instance finds nothing of the one before.
-func testCleanMemory(t *testing.T, e engine.Engine) {
+func testCleanMemory(t *testing.T, e Direct) {
 	b := NewBuilder(1)
 	write := b.Native(abi.FnResponseWrite)
 	code := new(Code).I32(scratch).I32(8).Call(write).Drop()
@@ -279,7 +279,7 @@ func testCleanMemory(t *testing.T, e engine.Engine) {
 }
 
 // testSameBytesTwice checks that programs of the same module are independent.
-func testSameBytesTwice(t *testing.T, e engine.Engine) {
+func testSameBytesTwice(t *testing.T, e Direct) {
 	ctx := context.Background()
 	var programs [3]engine.Program
 	for i := range programs {
@@ -304,7 +304,7 @@ func testSameBytesTwice(t *testing.T, e engine.Engine) {
 	}
 }
 
-func testManyAtATime(t *testing.T, e engine.Engine) {
+func testManyAtATime(t *testing.T, e Direct) {
 	p := Prepare(t, e, Echo())
 	var wg sync.WaitGroup
 	for i := range 8 {

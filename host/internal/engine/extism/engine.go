@@ -15,7 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// Engine builds and loads plugins. It implements engine.Builder.
+// Engine builds and loads plugins. It implements engine.Engine.
 type Engine struct {
 	machine      *machine.Machine
 	offer        machine.Offer
@@ -23,7 +23,7 @@ type Engine struct {
 	memory       *linear.Budget
 }
 
-var _ engine.Builder = (*Engine)(nil)
+var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine whose instances take their memory from b, and what they
 // share with the host. capabilities are the host functions that a plugin may
@@ -41,7 +41,7 @@ func New(capabilities []capability.Func, b *linear.Budget) *Engine {
 // Close releases the engine. Programs must have been closed.
 func (e *Engine) Close(ctx context.Context) error { return e.machine.Close(ctx) }
 
-// Check implements engine.Builder. Of o.Routes each must name a function that
+// Check implements engine.Engine. Of o.Routes each must name a function that
 // the module exports.
 func (e *Engine) Check(module []byte, o engine.Options) error {
 	_, err := e.read(module, o)
@@ -61,7 +61,7 @@ func (e *Engine) read(module []byte, o engine.Options) (*wasmbin.Module, error) 
 	return m, nil
 }
 
-// Build implements engine.Builder.
+// Build implements engine.Engine.
 func (e *Engine) Build(ctx context.Context, module []byte, o engine.Options, dir string) error {
 	m, err := e.read(module, o)
 	if err != nil {
@@ -78,7 +78,7 @@ func (e *Engine) Build(ctx context.Context, module []byte, o engine.Options, dir
 	return e.machine.Build(ctx, s, dir)
 }
 
-// Load implements engine.Builder.
+// Load implements engine.Engine.
 func (e *Engine) Load(ctx context.Context, dir string, o engine.Options) (engine.Program, error) {
 	s, err := e.source(o)
 	if err != nil {

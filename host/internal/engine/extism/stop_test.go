@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
@@ -16,7 +15,7 @@ import (
 var soak = flag.Bool("soak", false, "run the long versions of the tests")
 
 func TestStopped(t *testing.T) {
-	e := engine.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0)))
+	e := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0)))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	enginetest.RunStopped(t, enginetest.ExtismABI, e, *soak)
 }

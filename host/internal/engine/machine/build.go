@@ -35,7 +35,7 @@ type Source struct {
 	Handle func(ctx context.Context, in *Instance, inv *invoke.Invocation) error
 }
 
-// Build builds a module in dir (see engine.Builder): it is validated, gets its
+// Build builds a module in dir (see engine.Engine): it is validated, gets its
 // interrupts, is initialised and warmed up once, and becomes a module that
 // starts there, with its machine code. A module whose instances cannot be put
 // back is kept as it was before it was initialised.

@@ -22,13 +22,13 @@ type Config struct {
 	Memory *linear.Budget
 }
 
-// Engine builds and loads modules with wazero. It implements engine.Builder.
+// Engine builds and loads modules with wazero. It implements engine.Engine.
 type Engine struct {
 	machine *machine.Machine
 	offer   machine.Offer
 }
 
-var _ engine.Builder = (*Engine)(nil)
+var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine. Close it.
 //
@@ -44,7 +44,7 @@ func New(cfg Config) *Engine {
 // Close releases the engine. Programs must have been closed.
 func (e *Engine) Close(ctx context.Context) error { return e.machine.Close(ctx) }
 
-// Check implements engine.Builder.
+// Check implements engine.Engine.
 func (e *Engine) Check(module []byte, o engine.Options) error {
 	m, err := e.offer.Read(module, o)
 	if err != nil {
@@ -53,7 +53,7 @@ func (e *Engine) Check(module []byte, o engine.Options) error {
 	return checkExports(m)
 }
 
-// Build implements engine.Builder.
+// Build implements engine.Engine.
 func (e *Engine) Build(ctx context.Context, module []byte, o engine.Options, dir string) error {
 	if err := e.Check(module, o); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (e *Engine) Build(ctx context.Context, module []byte, o engine.Options, dir
 	return e.machine.Build(ctx, source(module, o), dir)
 }
 
-// Load implements engine.Builder.
+// Load implements engine.Engine.
 func (e *Engine) Load(ctx context.Context, dir string, o engine.Options) (engine.Program, error) {
 	p, err := e.machine.Load(ctx, source(nil, o), dir)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/engine/native"
@@ -14,15 +13,15 @@ import (
 )
 
 // open returns an engine that is closed with the test, if not before.
-func open(tb testing.TB, cfg native.Config) engine.Engine {
+func open(tb testing.TB, cfg native.Config) enginetest.Direct {
 	tb.Helper()
-	e := engine.InProcess(native.New(cfg))
+	e := enginetest.InProcess(native.New(cfg))
 	tb.Cleanup(func() { _ = e.Close(context.Background()) })
 	return e
 }
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, func() engine.Engine { return open(t, native.Config{Functions: capabilities.All().Native()}) }, wasi.Functions()...)
+	enginetest.Run(t, func() enginetest.Direct { return open(t, native.Config{Functions: capabilities.All().Native()}) }, wasi.Functions()...)
 }
 
 // TestBudget checks that instances share what the engine may take, and give it

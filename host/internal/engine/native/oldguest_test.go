@@ -8,7 +8,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
-	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
@@ -22,7 +21,7 @@ func TestOldGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	p := enginetest.Prepare(t, e, module)
 	head := abi.RequestHead{
