@@ -131,6 +131,61 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 }
 
+// encoders are the packages of host whose types have JSON tags: each is a form that
+// leaves the process, and free to differ from what the process works with.
+const encoders = `
+adminapi            # requests and answers of the admin API
+registry            # stored records
+formats             # the data folder's formats
+prepare             # what parent and child say, and the seal of an artefact
+engine              # what the child is told of a module
+engine/machine      # a file of an artefact
+engine/extism       # the envelope
+capability/outbound # Extism's requests
+manifest            # Extism's manifests
+server/servertest   # error bodies, as a client reads them
+.                   # what commands show
+cmd/wasmoor         # what commands show
+`
+
+// TestWireTypesAreApart keeps a type of the domain from being what is stored or
+// sent: neither could change without the other.
+func TestWireTypesAreApart(t *testing.T) {
+	_, pkgs := tree(t)
+	rows, used := table(t, encoders, ""), map[string]bool{}
+	for dir, p := range pkgs {
+		name, ok := hostDir(dir)
+		if under(name, "cmd/wasmoor") {
+			name = "cmd/wasmoor"
+		}
+		if !ok || !hasTag(p.files, "json") {
+			continue
+		}
+		if _, ok := rows[name]; !ok {
+			t.Errorf("%s has JSON tags: give what is stored or sent a type of its own, or a row in encoders with the reason", dir)
+		}
+		used[name] = true
+	}
+	for name := range rows {
+		if !used[name] {
+			t.Errorf("%s has a row in encoders and no JSON tag", name)
+		}
+	}
+}
+
+// hasTag reports whether a field of a struct in files has a tag of that name.
+func hasTag(files []*ast.File, name string) (found bool) {
+	for _, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if f, ok := n.(*ast.Field); ok && f.Tag != nil {
+				found = found || strings.Contains(f.Tag.Value, name+`:"`)
+			}
+			return true
+		})
+	}
+	return found
+}
+
 func TestNoInit(t *testing.T) {
 	_, pkgs := tree(t)
 	for dir, p := range pkgs {

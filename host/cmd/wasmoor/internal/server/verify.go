@@ -41,18 +41,16 @@ func (p *Commands) verify(ctx context.Context, cfg host.Config) error {
 		return err
 	}
 	if p.AsJSON {
-		found.Files, found.Damage = term.List(found.Files), term.List(found.Damage)
-		if err := p.JSON(found); err != nil {
-			return err
-		}
+		err = p.JSON(newVerified(found))
 	} else {
 		var rows [][]string
 		for _, f := range found.Files {
 			rows = append(rows, []string{f.Name, term.Size(f.Bytes), f.State})
 		}
-		if err := p.Table("nothing is stored", "FILE SIZE STATE", rows); err != nil {
-			return err
-		}
+		err = p.Table("nothing is stored", "FILE SIZE STATE", rows)
+	}
+	if err != nil {
+		return err
 	}
 	for _, d := range found.Damage {
 		p.Complain(d.Error())
@@ -61,4 +59,32 @@ func (p *Commands) verify(ctx context.Context, cfg host.Config) error {
 		return cli.Ended(cli.ExitFailure)
 	}
 	return nil
+}
+
+// verified is what was found, as --json shows it.
+type verified struct {
+	Files  []verifiedFile  `json:"files"`
+	Damage []verifiedWrong `json:"damage"`
+}
+
+type verifiedFile struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+	State string `json:"state"`
+}
+
+type verifiedWrong struct {
+	File string `json:"file"`
+	What string `json:"what"`
+}
+
+func newVerified(found host.Verified) verified {
+	v := verified{Files: []verifiedFile{}, Damage: []verifiedWrong{}}
+	for _, f := range found.Files {
+		v.Files = append(v.Files, verifiedFile(f))
+	}
+	for _, d := range found.Damage {
+		v.Damage = append(v.Damage, verifiedWrong(*d))
+	}
+	return v
 }

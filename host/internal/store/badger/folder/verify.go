@@ -15,9 +15,9 @@ import (
 // Report is what Verify found.
 type Report struct {
 	// Files are those that were read, with what they hold.
-	Files []inspect.File `json:"files"`
+	Files []inspect.File
 	// Damage is what is wrong with which file; empty when all is well.
-	Damage []*inspect.Damage `json:"damage"`
+	Damage []*inspect.Damage
 }
 
 // Verify reads all of the store in cfg.Dir that nobody has open, to the last

@@ -25,8 +25,8 @@ import (
 
 // Damage is one thing that is wrong with a file.
 type Damage struct {
-	File string `json:"file"` // its name in the folder
-	What string `json:"what"`
+	File string // its name in the folder
+	What string
 }
 
 func (d *Damage) Error() string { return d.File + ": " + d.What }
@@ -37,9 +37,9 @@ func damaged(file, format string, args ...any) *Damage {
 
 // File is a file that was looked at.
 type File struct {
-	Name  string `json:"name"`
-	Bytes int64  `json:"bytes"`
-	State string `json:"state"` // what it is or holds
+	Name  string
+	Bytes int64
+	State string // what it is or holds
 }
 
 // Folder is what was found in a folder.
