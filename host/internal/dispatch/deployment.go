@@ -242,7 +242,7 @@ func (r *run) attempt(ctx context.Context) (Outcome, error) {
 	if r.res.Attempts == 1 { // the wait for an instance is over
 		inv.Start = r.last
 	}
-	tx, err := r.begin(inv.Start)
+	tx, err := r.begin()
 	if err != nil {
 		return None, err
 	}
@@ -270,16 +270,17 @@ func (r *run) attempt(ctx context.Context) (Outcome, error) {
 	return r.settle(inv)
 }
 
-func (d *Deployment) begin(now time.Time) (*store.Tx, error) {
-	env := d.cfg.Env
+// begin opens the attempt's transaction, nil without the key-value capability.
+func (r *run) begin() (*store.Tx, error) {
+	env := r.cfg.Env
 	if !env.KV {
 		return nil, nil
 	}
-	snap, err := d.cfg.Store.Snapshot()
+	snap, err := r.cfg.Store.Snapshot()
 	if err != nil {
 		return nil, err
 	}
-	return store.Begin(snap, env.Space, env.Quota, now), nil
+	return store.Begin(invoke.Through(r.inv, invoke.Reads, snap), env.Space, env.Quota, r.inv.Start), nil
 }
 
 // settle commits or drops the effects of a handler that returned normally.

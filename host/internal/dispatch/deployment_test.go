@@ -346,7 +346,7 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 			Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(), Idempotent: tc.idempotent,
 		})
 		st, runs := open(t), 0
-		var before *egress.Session
+		var before outbound.Session
 		s := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
 			runs++
 			calls := outbound.Calls(inv)

@@ -76,7 +76,8 @@ type Invocation struct {
 	Outcome uint32 // abi.Outcome*
 	Pattern string // what the guest's own router matched, for metrics
 
-	head     []byte // encoded request head, made at its first reading
+	outside  Outside // nil = nobody observes
+	head     []byte  // encoded request head, made at its first reading
 	logLines int
 	kept     States // what capabilities keep of the attempt
 	oneRun   bool   // it did something that must not be repeated
@@ -84,10 +85,13 @@ type Invocation struct {
 
 // World returns the time and chance that the guest perceives.
 func (inv *Invocation) World() World {
-	if inv.Env.World == nil {
-		return Machine
+	switch {
+	case inv.outside != nil:
+		return inv.outside
+	case inv.Env.World != nil:
+		return inv.Env.World
 	}
-	return inv.Env.World
+	return Machine
 }
 
 // Begin makes inv ready for an attempt, reusing what the last one left.
@@ -102,6 +106,9 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.logLines = 0
 	if attempt == 1 { // inv may have served another request
 		inv.oneRun = false
+	}
+	if inv.outside != nil {
+		inv.outside.Begin(attempt, inv.Start)
 	}
 }
 

@@ -21,6 +21,39 @@ type World interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
+// Outside is what an observer puts between one invocation and all that reaches its
+// guest from outside its request: a World, and in addition what the store and other
+// services answer. What it has noted is enough to run the same again without
+// them. It belongs to one goroutine at a time.
+type Outside interface {
+	World
+	// Begin tells that an attempt begins, of a guest for which values expire as at
+	// start.
+	Begin(attempt int, start time.Time)
+	// Through returns what the invocation uses in place of live, through which a
+	// capability of that name reaches the outside: something of the same interface,
+	// or nil where live is nil and nothing stands for it.
+	Through(name string, live any) any
+}
+
+// Observe puts o between the invocation and the outside until Observe is called
+// again; nil = nothing.
+func (inv *Invocation) Observe(o Outside) { inv.outside = o }
+
+// Through returns what a capability uses in place of live to reach the outside:
+// live itself, unless inv is observed.
+func Through[T any](inv *Invocation, name string, live T) T {
+	if inv.outside == nil {
+		return live
+	}
+	used, _ := inv.outside.Through(name, live).(T)
+	return used
+}
+
+// Reads is the name under which the snapshot of an attempt goes Through: a
+// store.Snapshot.
+const Reads = "reads"
+
 // Machine is the World of the machine and the process. Safe for concurrent use.
 var Machine World = machine{}
 

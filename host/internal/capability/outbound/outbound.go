@@ -42,16 +42,31 @@ const Name = "outbound"
 
 // attempt is what an attempt that has called out has under Name.
 type attempt struct {
-	egress.Session
+	Session
+	live   egress.Session
 	inv    *invoke.Invocation
 	head   []byte // where heads are encoded
 	answer answer // to the last http_request of a plugin of Extism
 }
 
+// Session is the calls of one attempt: an egress.Session, or what an observer of
+// the invocation has put in its place.
+type Session interface {
+	Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why string)
+	Write(handle uint32, data []byte) abi.Status
+	Send(ctx context.Context, handles []uint32) (int, abi.Status, error)
+	Response(handle uint32) (*abi.HTTPResponse, abi.Status)
+	Read(handle uint32, buf []byte) (int, abi.Status)
+	Reason(handle uint32) string
+	CloseCall(handle uint32) abi.Status
+	Unrepeatable() bool
+	Close()
+}
+
 // Calls returns the attempt's calls to other services, nil without a grant.
-func Calls(inv *invoke.Invocation) *egress.Session {
+func Calls(inv *invoke.Invocation) Session {
 	if a := of(inv); a != nil {
-		return &a.Session
+		return a.Session
 	}
 	return nil
 }
@@ -61,16 +76,20 @@ func of(inv *invoke.Invocation) *attempt {
 	if kept, ok := inv.State(Name).(*attempt); ok {
 		return kept
 	}
-	client, ok := inv.Env.States.Of(Name).(*egress.Client)
-	if !ok {
+	made := &attempt{inv: inv}
+	if client, ok := inv.Env.States.Of(Name).(*egress.Client); ok {
+		header := inv.Request.Head.Headers
+		made.live = client.Session(egress.Trace{
+			RequestID:   inv.Request.Head.RequestID,
+			Traceparent: field.Single(header, "traceparent"),
+			Tracestate:  field.Single(header, "tracestate"),
+		})
+		made.Session = &made.live
+	}
+	made.Session = invoke.Through(inv, Name, made.Session)
+	if made.Session == nil {
 		return nil
 	}
-	header := inv.Request.Head.Headers
-	made := &attempt{inv: inv, Session: client.Session(egress.Trace{
-		RequestID:   inv.Request.Head.RequestID,
-		Traceparent: field.Single(header, "traceparent"),
-		Tracestate:  field.Single(header, "tracestate"),
-	})}
 	inv.Keep(Name, made)
 	return made
 }
