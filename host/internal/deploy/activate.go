@@ -142,14 +142,15 @@ func (d *Deployer) tableWith(next *live) (*router.Table, error) {
 }
 
 // SetVar sets a var of a plugin. Where the plugin serves, that is a new
-// deployment of the same version. Errors by fault code: NotFound, Invalid, and
-// those of Deploy.
+// deployment of the same version. Errors by fault code: NotFound (the plugin, or
+// a var that no version declares), Conflict (the version that serves refuses the
+// value), Invalid, and those of Deploy.
 func (d *Deployer) SetVar(ctx context.Context, name, key, value, by string) (Outcome, error) {
 	return d.changeSettings(ctx, name, registry.Change{Set: map[string]string{key: value}, By: by})
 }
 
 // UnsetVar removes a var of a plugin, so that the manifest's default holds.
-// NotFound when it was not set; Invalid when the serving version requires it.
+// NotFound when it was not set; Conflict when the serving version requires it.
 func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Outcome, error) {
 	return d.changeSettings(ctx, name, registry.Change{Unset: []string{key}, By: by})
 }
@@ -225,7 +226,7 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 		c.Version = p.Active
 		out, err := d.reactivate(ctx, p, false, c)
 		if err == nil && !out.Activated {
-			return Outcome{}, fault.New(fault.Invalid, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
+			return Outcome{}, fault.New(fault.Conflict, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
 		}
 		return out, err
 	})
@@ -250,7 +251,7 @@ func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[s
 	}
 	for key := range set {
 		if !declared[key] {
-			return fault.New(fault.Invalid, "", fmt.Sprintf("plugin %q declares no variable %q in [config] of its manifest; it declares: %s",
+			return fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q declares no variable %q in [config] of its manifest; it declares: %s",
 				p.Name, key, cmp.Or(strings.Join(slices.Sorted(maps.Keys(declared)), ", "), "none")))
 		}
 	}

@@ -263,8 +263,8 @@ func TestVars(t *testing.T) {
 		t.Fatalf("got %+v, want a version that waits for its var", out)
 	}
 	_, err := p.SetVar(t.Context(), "demo", "kay", "s3cret", "me")
-	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "greeting, key") {
-		t.Errorf("setting a var that nobody declares: %v, want invalid with the names that are", err)
+	if fault.CodeOf(err) != fault.NotFound || !strings.Contains(err.Error(), "greeting, key") {
+		t.Errorf("setting a var that nobody declares: %v, want not found with the names that are", err)
 	}
 	if _, err := p.SetVar(t.Context(), "demo", "key", "s3cret", "me"); err != nil {
 		t.Fatal(err)
@@ -273,8 +273,8 @@ func TestVars(t *testing.T) {
 		t.Fatalf("activate: %+v, %v", out, err)
 	}
 	p.want("/demo", "hello")
-	if _, err := p.UnsetVar(t.Context(), "demo", "key", "me"); fault.CodeOf(err) != fault.Invalid {
-		t.Errorf("unsetting what the serving version requires: %v, want invalid", err)
+	if _, err := p.UnsetVar(t.Context(), "demo", "key", "me"); fault.CodeOf(err) != fault.Conflict {
+		t.Errorf("unsetting what the serving version requires: %v, want a conflict", err)
 	}
 	if _, err := p.UnsetVar(t.Context(), "demo", "greeting", "me"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("unsetting what is not set: %v, want not found", err)

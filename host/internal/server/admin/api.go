@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"reflect"
@@ -40,11 +41,32 @@ func apiConfig(version string) huma.Config {
 			},
 		},
 		// "json" is what huma looks up for application/problem+json.
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:                      map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{ownErrors},
 	}
+}
+
+// jsonFormat reads numbers as JSON Schema does, for which 2.0 is an integer. huma
+// reads a body twice: to compare it with the schema, and then into its type.
+var jsonFormat = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		var body any
+		if err := json.Unmarshal(data, &body); err != nil {
+			return err
+		}
+		if generic, ok := v.(*any); ok {
+			*generic = body
+			return nil
+		}
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(data, v)
+	},
 }
 
 // operation describes one route of the API.
@@ -180,7 +202,7 @@ func (b *rawBody) read(max int64) ([]byte, error) {
 }
 
 // withBody says in the document that a route takes bytes of a media type, at most
-// max of them.
+// max of them. A module must be there; of a value none are an empty one.
 func withBody(op huma.Operation, mediaType string, max int, description string) huma.Operation {
 	schema := &huma.Schema{Type: "string", MaxLength: &max}
 	if mediaType != adminapi.TypeVar {
@@ -188,7 +210,7 @@ func withBody(op huma.Operation, mediaType string, max int, description string) 
 	}
 	op.RequestBody = &huma.RequestBody{
 		Description: description,
-		Required:    true,
+		Required:    mediaType == adminapi.TypeModule,
 		Content:     map[string]*huma.MediaType{mediaType: {Schema: schema}},
 	}
 	return op

@@ -363,6 +363,8 @@ func checkJSON(t *testing.T, s *schema, good attempt, taken, refused func(string
 			refused("less "+name, set(name, *p.Minimum-1))
 			refused("more "+name, set(name, *p.Maximum+1))
 			refused("half a "+name, set(name, 1.5))
+			taken("an integer with a point as "+name, set(name, json.RawMessage("1.0")))
+			taken("an integer with an exponent as "+name, set(name, json.RawMessage("1e1")))
 		case "boolean":
 			taken("true "+name, set(name, true))
 			refused("1 as "+name, set(name, 1))

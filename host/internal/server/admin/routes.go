@@ -50,7 +50,7 @@ func (a *Admin) bindPlugins(api huma.API) {
 func (a *Admin) bindSettings(api huma.API) {
 	route(api, get("list-vars", adminapi.PathVars, "List the vars of a plugin, without the values of secrets"), a.vars)
 	route(api, withBody(operation("set-var", http.MethodPut, adminapi.PathVar, "Set a var, which is a new deployment", http.StatusOK),
-		adminapi.TypeVar, adminapi.MaxVar, "The value, at most 64 KiB of UTF-8"), a.setVar)
+		adminapi.TypeVar, adminapi.MaxVar, "The value, at most 64 KiB of UTF-8; none = an empty one"), a.setVar)
 	route(api, operation("unset-var", http.MethodDelete, adminapi.PathVar, "Unset a var, which is a new deployment", http.StatusOK), a.unsetVar)
 	route(api, get("get-cors", adminapi.PathCORS, "Show which other origins may read a plugin's answers"), a.cors)
 	route(api, operation("set-cors", http.MethodPut, adminapi.PathCORS, "Set which other origins may read a plugin's answers, which is a new deployment", http.StatusOK), a.setCORS)
@@ -62,6 +62,6 @@ func (a *Admin) bindKV(api huma.API) {
 	route(api, get("list-keys", adminapi.PathKeys, "List the keys of a plugin"), a.kvList)
 	route(api, withValue(get("get-key", adminapi.PathValue, "Get a value")), a.kvGet)
 	route(api, withBody(operation("put-key", http.MethodPut, adminapi.PathValue, "Set a value", http.StatusNoContent),
-		adminapi.TypeValue, store.MaxValue, "The value"), a.kvPut)
+		adminapi.TypeValue, store.MaxValue, "The value; none = an empty one"), a.kvPut)
 	route(api, operation("delete-key", http.MethodDelete, adminapi.PathValue, "Delete a key", http.StatusNoContent), a.kvDelete)
 }
