@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -61,7 +60,6 @@ type Pipeline struct {
 	self     bool // Command runs the program that this process is
 	machine  string
 	building chan struct{} // holds one token while a module is built: compilers are hungry
-	builds   atomic.Int64
 }
 
 // New returns a pipeline and removes what killed ones left in cfg.Dir. Closing it
@@ -81,9 +79,6 @@ func New(cfg Config, engines Engines) (*Pipeline, error) {
 	}
 	return p, cache.sweepLeftovers()
 }
-
-// Builds returns how many modules were built, and not taken from the cache.
-func (p *Pipeline) Builds() int64 { return p.builds.Load() }
 
 // Sweep removes the artefacts of modules that keep does not name.
 func (p *Pipeline) Sweep(keep func(plugin.Digest) bool) error { return p.cache.sweep(keep) }
@@ -178,7 +173,6 @@ func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err e
 	}
 	defer func() { <-p.building }()
 	start := time.Now()
-	p.builds.Add(1)
 	work, err := p.cache.begin()
 	if err != nil {
 		return 0, err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,19 +142,48 @@ func config(dir string, log io.Writer, args ...string) prepare.Config {
 	}
 }
 
+// pipeline counts the builds of a pipeline.
+type pipeline struct {
+	*prepare.Pipeline
+	builds *atomic.Int64
+}
+
+// Builds returns how many modules were built, or not built, and not taken from the
+// cache.
+func (p *pipeline) Builds() int64 { return p.builds.Load() }
+
+// counting is a log handler that counts the records of builds.
+type counting struct {
+	slog.Handler
+	builds *atomic.Int64
+}
+
+func (c counting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c counting) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "module built" || r.Message == "a module was not built" {
+		c.builds.Add(1)
+	}
+	if !c.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return c.Handler.Handle(ctx, r)
+}
+
 // open returns a pipeline of cfg and its engine.
-func open(t *testing.T, cfg prepare.Config) (*prepare.Pipeline, *builder) {
+func open(t *testing.T, cfg prepare.Config) (*pipeline, *builder) {
 	t.Helper()
-	b := &builder{}
+	b, builds := &builder{}, &atomic.Int64{}
+	cfg.Log = slog.New(counting{cfg.Log.Handler(), builds})
 	p, err := prepare.New(cfg, engines(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, b
+	return &pipeline{p, builds}, b
 }
 
 // mustPrepare prepares a module and checks that the program is its.
-func mustPrepare(t *testing.T, p *prepare.Pipeline, module string, o engine.Options) {
+func mustPrepare(t *testing.T, p *pipeline, module string, o engine.Options) {
 	t.Helper()
 	got, err := p.Prepare(t.Context(), []byte(module), o)
 	if err != nil {

@@ -12,7 +12,6 @@ type Builder struct {
 	types, imports, funcs, tables, globals, exports, codes, data [][]byte
 	memory                                                       []byte
 	start                                                        []byte
-	custom                                                       []byte
 }
 
 // NewBuilder returns a module with a memory of so many pages, exported.
@@ -104,13 +103,6 @@ func (b *Builder) Start(function uint32) *Builder {
 	return b
 }
 
-// Custom appends a custom section.
-func (b *Builder) Custom(name, text string) *Builder {
-	content := append(str(nil, name), text...)
-	b.custom = append(b.custom, section(0, content)...)
-	return b
-}
-
 // Bytes returns the module.
 func (b *Builder) Bytes() []byte {
 	m := []byte("\x00asm\x01\x00\x00\x00")
@@ -129,7 +121,7 @@ func (b *Builder) Bytes() []byte {
 	}
 	m = append(m, vector(10, b.codes)...)
 	m = append(m, vector(11, b.data)...)
-	return append(m, b.custom...)
+	return m
 }
 
 func (b *Builder) export(name string, kind byte, index uint32) {
