@@ -101,26 +101,31 @@ func Precompile(ctx context.Context, cfg Config, versions []Stored, each func(Pr
 	versions = slices.Clone(versions)
 	slices.SortStableFunc(versions, func(a, b Stored) int { return serving(b) - serving(a) })
 	for _, v := range versions {
-		p := Prepared{Stored: v, State: Built}
-		start := time.Now()
-		err := onStored(cfg, v, func(module []byte, m *manifest.Manifest) error {
-			_, err := try(ctx, pipeline, module, m, func(note string) {
-				if note == prepare.FromCache {
-					p.State = Cached
-				}
-			})
-			return err
-		})
+		p := precompileOne(ctx, cfg, pipeline, v)
 		if ctx.Err() != nil {
 			return fault.Wrap(fault.Unavailable, "precompile", "it was given up", ctx.Err())
-		}
-		p.Millis = float64(time.Since(start).Microseconds()) / 1000
-		if err != nil {
-			p.State, p.Problem = Rejected, fault.MessageOf(err)
 		}
 		each(p)
 	}
 	return nil
+}
+
+func precompileOne(ctx context.Context, cfg Config, pipeline *prepare.Pipeline, v Stored) Prepared {
+	p := Prepared{Stored: v, State: Built}
+	start := time.Now()
+	module, m, err := readStored(cfg, v)
+	if err == nil {
+		_, err = try(ctx, pipeline, module, m, func(note string) {
+			if note == prepare.FromCache {
+				p.State = Cached
+			}
+		})
+	}
+	p.Millis = float64(time.Since(start).Microseconds()) / 1000
+	if err != nil {
+		p.State, p.Problem = Rejected, fault.MessageOf(err)
+	}
+	return p
 }
 
 func serving(v Stored) int {
@@ -130,21 +135,21 @@ func serving(v Stored) int {
 	return 0
 }
 
-// onStored calls do with a version's module and manifest.
-func onStored(cfg Config, v Stored, do func([]byte, *manifest.Manifest) error) error {
+// readStored returns a version's module and manifest.
+func readStored(cfg Config, v Stored) ([]byte, *manifest.Manifest, error) {
 	module, err := registry.ReadModule(modulesDir(cfg), plugin.Digest(v.Digest))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	text, ok, err := wasmbin.CustomSection(module, abi.ManifestSection)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	m := manifest.Default(v.Plugin)
 	if ok {
 		if m, err = manifest.Parse(text, manifest.FileName); err != nil {
-			return fmt.Errorf("its manifest: %w", err)
+			return nil, nil, fmt.Errorf("its manifest: %w", err)
 		}
 	}
-	return do(module, m)
+	return module, m, nil
 }

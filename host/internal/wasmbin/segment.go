@@ -32,27 +32,30 @@ func (m *Scan) readElements(r *format.Reader) {
 	n := r.Count("element segments", 3, format.MaxElements)
 	m.visitor.Section(format.IDElement, n, r.At)
 	for range n {
-		start := r.At
-		form := r.U32("a segment's form")
-		if form > 7 {
-			r.Fail(start, "element segment of the unknown form %d", form)
-		}
-		passive, explicit, expressions := form&1 != 0, form&2 != 0, form&4 != 0
-		if !passive {
-			if explicit {
-				r.Index("a segment's table", m.tables)
-			}
-			m.Constant(r)
-		}
-		if passive || explicit {
-			elementKind(r, expressions)
-		}
-		m.readElementItems(r, expressions)
-		if r.Err != nil {
+		if m.readElement(r); r.Err != nil {
 			return
 		}
 		m.visitor.Item(r.At)
 	}
+}
+
+func (m *Scan) readElement(r *format.Reader) {
+	start := r.At
+	form := r.U32("a segment's form")
+	if form > 7 {
+		r.Fail(start, "element segment of the unknown form %d", form)
+	}
+	passive, explicit, expressions := form&1 != 0, form&2 != 0, form&4 != 0
+	if !passive {
+		if explicit {
+			r.Index("a segment's table", m.tables)
+		}
+		m.Constant(r)
+	}
+	if passive || explicit {
+		elementKind(r, expressions)
+	}
+	m.readElementItems(r, expressions)
 }
 
 func elementKind(r *format.Reader, expressions bool) {

@@ -23,15 +23,20 @@ func (l *Lowering) bytes(op uint32, r format.Reader) {
 		l.shift(format.VecShlI16, format.OpI32Shl, 0xff)
 	case format.VecShrUI8:
 		l.shift(format.VecShrUI16, format.OpI32ShrU, 0xff)
-	case format.VecShrSI8: // (x ^ sign) - sign, with the bit where the sign has come to
-		l.shift(format.VecShrUI16, format.OpI32ShrU, 0xff)
-		sign := l.Local(format.V128, 0)
-		l.shifted(format.OpI32ShrU, 0x80)
-		l.tee(sign)
-		l.vec(format.VecXor)
-		l.get(sign)
-		l.vec(format.VecSubI8)
+	case format.VecShrSI8:
+		l.shiftSigned()
 	}
+}
+
+// shiftSigned is (x ^ sign) - sign, with the bit where the sign has come to.
+func (l *Lowering) shiftSigned() {
+	l.shift(format.VecShrUI16, format.OpI32ShrU, 0xff)
+	sign := l.Local(format.V128, 0)
+	l.shifted(format.OpI32ShrU, 0x80)
+	l.tee(sign)
+	l.vec(format.VecXor)
+	l.get(sign)
+	l.vec(format.VecSubI8)
 }
 
 // splat fills a vector with a byte.

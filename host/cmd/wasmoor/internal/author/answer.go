@@ -121,34 +121,41 @@ func newLogLine(r *record) logLine {
 	return line
 }
 
+// showAnswer writes the answer; the exit code says whether it is a failure.
 func (p *Commands) showAnswer(a *answer) error {
+	show := p.tellAnswer
 	if p.AsJSON {
-		if err := p.JSON(a); err != nil {
-			return err
-		}
-	} else {
-		p.Note("%s", p.Paint(p.Stderr, statusColour(int64(a.Status)), fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))))
-		for _, h := range a.Headers {
-			p.Note("%s: %s", h[0], term.Printable(h[1]))
-		}
-		p.Note("")
-		if err := p.Data(a.body); err != nil {
-			return err
-		}
-		if term.IsTerminal(p.Stdout) && len(a.body) > 0 && a.body[len(a.body)-1] != '\n' {
-			p.Note("") // what follows starts on a line of its own
-		}
-		for _, line := range a.Logs {
-			p.Note("%s", p.logText(line))
-		}
-		if hint := a.missed(); hint != "" {
-			p.Note("%s", hint)
-		}
-		p.Note("%s", p.Paint(p.Stderr, term.Grey, fmt.Sprintf("%.1f ms, %s, %s", a.Millis, a.Outcome, attemptsText(a.Attempts))))
+		show = func(a *answer) error { return p.JSON(a) }
+	}
+	if err := show(a); err != nil {
+		return err
 	}
 	if a.Status >= http.StatusInternalServerError {
 		return cli.Ended(cli.ExitFailure)
 	}
+	return nil
+}
+
+// tellAnswer writes the body as data, everything else beside it.
+func (p *Commands) tellAnswer(a *answer) error {
+	p.Note("%s", p.Paint(p.Stderr, statusColour(int64(a.Status)), fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))))
+	for _, h := range a.Headers {
+		p.Note("%s: %s", h[0], term.Printable(h[1]))
+	}
+	p.Note("")
+	if err := p.Data(a.body); err != nil {
+		return err
+	}
+	if term.IsTerminal(p.Stdout) && len(a.body) > 0 && a.body[len(a.body)-1] != '\n' {
+		p.Note("") // what follows starts on a line of its own
+	}
+	for _, line := range a.Logs {
+		p.Note("%s", p.logText(line))
+	}
+	if hint := a.missed(); hint != "" {
+		p.Note("%s", hint)
+	}
+	p.Note("%s", p.Paint(p.Stderr, term.Grey, fmt.Sprintf("%.1f ms, %s, %s", a.Millis, a.Outcome, attemptsText(a.Attempts))))
 	return nil
 }
 

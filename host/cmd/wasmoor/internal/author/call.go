@@ -2,6 +2,7 @@ package author
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -94,30 +95,31 @@ func (p *Commands) callRequest(in call) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	method := in.method
-	if method == "" {
-		method = http.MethodGet
-		if in.data != "" {
-			method = http.MethodPost
-		}
+	method := cmp.Or(in.method, http.MethodGet)
+	if in.method == "" && in.data != "" {
+		method = http.MethodPost
 	}
 	request, err := http.NewRequest(method, "http://plugin"+in.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, cli.Usage("the request cannot be made: %v", err)
 	}
-	for _, field := range in.headers {
+	if err := addHeader(request.Header, in.headers); err != nil {
+		return nil, err
+	}
+	request.Host = request.Header.Get("Host") // "" = that of the mount
+	return request, nil
+}
+
+// addHeader adds fields that are written as "Name: value".
+func addHeader(header http.Header, fields []string) error {
+	for _, field := range fields {
 		name, value, ok := strings.Cut(field, ":")
 		if !ok {
-			return nil, cli.Usage(`--header %q is not "Name: value"`, field)
+			return cli.Usage(`--header %q is not "Name: value"`, field)
 		}
-		request.Header.Add(name, strings.TrimSpace(value))
+		header.Add(name, strings.TrimSpace(value))
 	}
-	if host := request.Header.Get("Host"); host != "" {
-		request.Host = host
-	} else {
-		request.Host = ""
-	}
-	return request, nil
+	return nil
 }
 
 // callOnce serves the module on a scratch host and sends the request.

@@ -1,6 +1,7 @@
 package author
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -100,11 +101,7 @@ func (p *Commands) showReport(file, source string, r *host.Report) {
 	_ = w.Flush()
 	fmt.Fprintf(p.Stdout, "\nimports (%d)\n", len(r.Imports))
 	for _, i := range r.Imports {
-		by := i.By
-		if by == "" {
-			by = "NOBODY"
-		}
-		row("  "+i.Module+"."+i.Name, i.Type, "from "+by)
+		row("  "+i.Module+"."+i.Name, i.Type, "from "+cmp.Or(i.By, "NOBODY"))
 	}
 	_ = w.Flush()
 	fmt.Fprintf(p.Stdout, "\nexports (%d)\n", len(r.Exports))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
@@ -28,23 +29,33 @@ func (p *Commands) PackCommand() *cobra.Command {
   wasmoor pack count.wasm --extism manifest.json --name count -o count-packed.wasm`,
 		Args: cli.Takes("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		switch flags := cmd.Flags(); {
-		case !flags.Changed("extism") && flags.Changed("name"):
-			return cli.Usage("--name goes with --extism; otherwise the manifest has the name")
-		case !flags.Changed("extism"):
-			return p.pack(args[0], manifestFile, out)
-		case flags.Changed("manifest"):
-			return cli.Usage("--extism and --manifest exclude each other; name one manifest")
-		case name == "":
-			return cli.Usage("a manifest of Extism has no name for the plugin; give one with --name")
+		if err := checkPackFlags(cmd.Flags()); err != nil {
+			return err
 		}
-		return p.packExtism(args[0], extismFile, name, out)
+		if cmd.Flags().Changed("extism") {
+			return p.packExtism(args[0], extismFile, name, out)
+		}
+		return p.pack(args[0], manifestFile, out)
 	})
 	cmd.Flags().StringVar(&extismFile, "extism", "", "a manifest in Extism's own format to translate, instead of one of ours; each exported function becomes a route")
 	cmd.Flags().StringVar(&name, "name", "", "name of the plugin, with --extism")
 	cmd.Flags().StringVar(&manifestFile, "manifest", "", "the manifest (default: "+manifest.FileName+" beside FILE)")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "where the packed module goes (default: standard output, unless that is a terminal)")
 	return cmd
+}
+
+// checkPackFlags refuses flags that do not go together.
+func checkPackFlags(flags *pflag.FlagSet) error {
+	extism := flags.Changed("extism")
+	switch {
+	case !extism && flags.Changed("name"):
+		return cli.Usage("--name goes with --extism; otherwise the manifest has the name")
+	case extism && flags.Changed("manifest"):
+		return cli.Usage("--extism and --manifest exclude each other; name one manifest")
+	case extism && flags.Lookup("name").Value.String() == "":
+		return cli.Usage("a manifest of Extism has no name for the plugin; give one with --name")
+	}
+	return nil
 }
 
 func (p *Commands) pack(file, manifestFile, out string) error {

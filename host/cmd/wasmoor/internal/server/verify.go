@@ -40,16 +40,7 @@ func (p *Commands) verify(ctx context.Context, cfg host.Config) error {
 	if err != nil {
 		return err
 	}
-	if p.AsJSON {
-		err = p.JSON(newVerified(found))
-	} else {
-		var rows [][]string
-		for _, f := range found.Files {
-			rows = append(rows, []string{f.Name, term.Size(f.Bytes), f.State})
-		}
-		err = p.Table("nothing is stored", "FILE SIZE STATE", rows)
-	}
-	if err != nil {
+	if err := p.showFound(found); err != nil {
 		return err
 	}
 	for _, d := range found.Damage {
@@ -87,4 +78,16 @@ func newVerified(found host.Verified) verified {
 		v.Damage = append(v.Damage, verifiedWrong(*d))
 	}
 	return v
+}
+
+// showFound writes what was read, and in what state it is.
+func (p *Commands) showFound(found host.Verified) error {
+	if p.AsJSON {
+		return p.JSON(newVerified(found))
+	}
+	var rows [][]string
+	for _, f := range found.Files {
+		rows = append(rows, []string{f.Name, term.Size(f.Bytes), f.State})
+	}
+	return p.Table("nothing is stored", "FILE SIZE STATE", rows)
 }
