@@ -13,7 +13,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
-	"github.com/wasmoor/wasmoor/host/internal/router"
 )
 
 // Activate makes a stored version serve: forward, or back to an earlier one. It
@@ -62,14 +61,15 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 	}
 	l := d.newLive(next, r, config, program, nil)
 	err = w.run("activate", func() error {
-		table, err := d.tableWith(l)
+		old := d.state.Load()
+		next, err := old.with(l)
 		if err != nil {
 			return err
 		}
 		if l.plugin, _, err = d.cfg.Registry.Activate(ctx, p.Name, c); err != nil {
 			return err
 		}
-		d.swap(p.Name, l, table)
+		d.become(old, next)
 		out.Deployment = l.plugin.Deployment
 		return nil
 	})
@@ -136,11 +136,6 @@ func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Outcome, er
 	return out, err
 }
 
-// tableWith returns the routes of what serves with next among it.
-func (d *Deployer) tableWith(next *live) (*router.Table, error) {
-	return buildTable(with(d.state.Load().live, next))
-}
-
 // SetVar sets a var of a plugin. Where the plugin serves, that is a new
 // deployment of the same version. Errors by fault code: NotFound (the plugin, or
 // a var that no version declares), Conflict (the version that serves refuses the
@@ -193,12 +188,13 @@ func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c regi
 	}
 	w := &stopwatch{clock: d.cfg.Clock}
 	err = w.run("activate", func() error {
-		table, err := d.tableWith(&l)
+		old := d.state.Load()
+		next, err := old.with(&l)
 		if err != nil {
 			return err
 		}
 		if l.plugin, _, err = d.cfg.Registry.Activate(ctx, p.Name, c); err == nil {
-			d.revise(&l, table)
+			d.become(old, next)
 		}
 		return err
 	})
@@ -286,14 +282,15 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 	if err != nil {
 		return err
 	}
-	table, err := buildTable(without(d.state.Load().live, name))
+	old := d.state.Load()
+	next, err := old.without(name)
 	if err != nil {
 		return err
 	}
 	if err := d.cfg.Registry.Delete(ctx, name, purge, by); err != nil {
 		return err
 	}
-	d.swap(name, nil, table)
+	d.become(old, next)
 	if !purge {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +95,7 @@ func New(cfg Config) *Deployer {
 		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1), waking: make(chan struct{}, maxWaking),
 		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter), owners: map[uint64]*dispatch.Plugin{},
 	}
-	d.state.Store(&state{table: new(router.Table)})
+	d.state.Store(&state{live: map[string]*live{}, table: new(router.Table)})
 	return d
 }
 
@@ -170,33 +171,59 @@ func (d *Deployer) changing(ctx context.Context, name string, change func(plugin
 	return change(p)
 }
 
-// swap makes next, or nothing if it is nil, serve under a name, and drains what
-// served there. The caller holds the lock.
-func (d *Deployer) swap(name string, next *live, table *router.Table) {
-	old := d.state.Load()
-	lives := without(old.live, name)
-	if next != nil {
-		lives[name] = next
+// become makes next what serves in place of old, which it was made from, and drains
+// what is not in it. The caller holds the lock.
+func (d *Deployer) become(old, next *state) {
+	for _, l := range next.live {
+		if !old.has(l) {
+			l.owner.SetConcurrency(l.manifest.Limits().Concurrency)
+		}
 	}
-	before := old.live[name]
-	if next != nil {
-		next.owner.SetConcurrency(next.manifest.Limits().Concurrency)
-	} else if before != nil {
-		before.owner.Outbound.Forget()
+	if !d.publish(old, next) { // Close drains the old ones
+		d.abandon(old, slices.Collect(maps.Values(next.live)))
+		return
 	}
-	if !d.publish(old, &state{live: lives, table: table}) {
-		before = next // Close drains the other
-	}
-	if before != nil {
-		d.drain(before)
+	for name, l := range old.live {
+		if next.has(l) {
+			continue
+		}
+		if next.live[name] == nil {
+			l.owner.Outbound.Forget()
+		}
+		d.drain(l)
 	}
 }
 
-// revise makes next, another record of the deployment that serves under its name,
-// what serves. The caller holds the lock.
-func (d *Deployer) revise(next *live, table *router.Table) {
-	old := d.state.Load()
-	d.publish(old, &state{live: with(old.live, next), table: table})
+// abandon drains what was made for a state that does not come to be.
+func (d *Deployer) abandon(old *state, made []*live) {
+	for _, l := range made {
+		if !old.has(l) {
+			d.drain(l)
+		}
+	}
+}
+
+// has reports whether l's deployment serves in s.
+func (s *state) has(l *live) bool {
+	it := s.live[l.plugin.Name]
+	return it != nil && it.deployment == l.deployment
+}
+
+// with returns s with next in it. Conflict when the routes of another are in the
+// way.
+func (s *state) with(next *live) (*state, error) {
+	lives := maps.Clone(s.live)
+	lives[next.plugin.Name] = next
+	table, err := buildTable(lives)
+	return &state{live: lives, table: table}, err
+}
+
+// without returns s without what serves under a name.
+func (s *state) without(name string) (*state, error) {
+	lives := maps.Clone(s.live)
+	delete(lives, name)
+	table, err := buildTable(lives)
+	return &state{live: lives, table: table}, err
 }
 
 // owner returns what outlives the deployments of a plugin, here the first of them
@@ -213,21 +240,6 @@ func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin
 // publish makes next what serves, unless Close came before.
 func (d *Deployer) publish(old, next *state) bool {
 	return !old.closed && d.state.CompareAndSwap(old, next)
-}
-
-// with returns lives with next among them.
-func with(lives map[string]*live, next *live) map[string]*live {
-	lives = without(lives, next.plugin.Name)
-	lives[next.plugin.Name] = next
-	return lives
-}
-
-// without returns lives without the one of a name.
-func without(lives map[string]*live, name string) map[string]*live {
-	rest := make(map[string]*live, len(lives)+1)
-	maps.Copy(rest, lives)
-	delete(rest, name)
-	return rest
 }
 
 // drain ends a deployment behind the back of the change that replaced it.
@@ -249,7 +261,7 @@ func (d *Deployer) drain(l *live) {
 // then. Changes after Close are refused as Unavailable.
 func (d *Deployer) Close(ctx context.Context) error {
 	d.pools.Close() // what is idle is closed with its deployment
-	old := d.state.Swap(&state{table: new(router.Table), closed: true})
+	old := d.state.Swap(&state{live: map[string]*live{}, table: new(router.Table), closed: true})
 	for _, l := range old.live {
 		d.drain(l)
 	}

@@ -29,6 +29,7 @@ type scripted struct {
 	enginetest.Direct
 	handle func(context.Context, *invoke.Invocation) error
 	made   atomic.Int64 // instances
+	fails  atomic.Bool  // nothing can be prepared
 }
 
 type scriptedProgram struct {
@@ -42,6 +43,9 @@ type scriptedInstance struct {
 }
 
 func (s *scripted) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
+	if s.fails.Load() {
+		return nil, fault.New(fault.Internal, "prepare", "no space left on device")
+	}
 	p, err := s.Direct.Prepare(ctx, module, o)
 	return scriptedProgram{p, s}, err
 }
