@@ -34,7 +34,7 @@ store/badger/disk -> fault                      # a full disk has a code
 store/badger/layout -> store                    # encodes the store's keys and values
 store/badger/folder -> store/badger/layout store/badger/inspect # knows an entry when it sees one; reads the files by themselves
 store/badger      -> store/certify store/badger/folder store/badger/disk # commits what certify decides; opens a folder that was looked at; asks for room
-store/storetest   -> store                      # the suite runs against the contract
+store/storetest   -> store/certify              # a replica decides the log of a history again
 egress            -> limit plugin               # bounds calls and bodies; origins are grants
 egress/egresstest ->
 invoke            -> store limit                # holds the transaction; holds the budget

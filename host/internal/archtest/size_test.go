@@ -14,11 +14,6 @@ const (
 	funcLinesP90 = 25
 )
 
-// over lists what is over its size and waits to be cut. Nothing is added.
-var over = []string{
-	"host/internal/store/storetest/history.go",
-}
-
 func TestSizes(t *testing.T) {
 	_, pkgs := tree(t)
 	lines := map[string]int{}
@@ -37,16 +32,8 @@ func TestSizes(t *testing.T) {
 		if filepath.Ext(name) == ".go" {
 			most = fileLines
 		}
-		switch listed := slices.Contains(over, name); {
-		case n > most && !listed:
+		if n > most {
 			t.Errorf("%s has %d lines of production code, at most %d are allowed", name, n, most)
-		case n <= most && listed:
-			t.Errorf("%s has %d lines of production code and is no longer over %d: remove it from the list over", name, n, most)
-		}
-	}
-	for _, name := range over {
-		if lines[name] == 0 {
-			t.Errorf("%s is gone: remove it from the list over", name)
 		}
 	}
 }

@@ -67,9 +67,9 @@ func Run(t *testing.T, open Opener) {
 		{"WatchSeesAll", testWatchSeesAll},
 		{"Closed", testClosed},
 		{"Linearizable", testLinearizable},
-		{"Serializable", testSerializable},
+		{"Mixed", testMixed},
+		{"Replica", testReplica},
 		{"Bank", testBank},
-		{"Hammer", testHammer},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
