@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,8 +61,8 @@ func TestLongRequestSurvivesSwapAndDelete(t *testing.T) {
 	for _, name := range []string{"swapped", "deleted", "purged"} {
 		s.deploy(name, slow(t, name, "old"))
 	}
-	const half = "30000" // of a minute
-	swapped, deleted, purged := s.send("swapped", half), s.send("deleted", half), s.send("purged", half)
+	long := strconv.Itoa(often(6000, 30000)) // milliseconds; the deadline is a minute
+	swapped, deleted, purged := s.send("swapped", long), s.send("deleted", long), s.send("purged", long)
 	s.deploy("swapped", slow(t, "swapped", "new"))
 	s.api(nil, "DELETE", "/v1/plugins/deleted")
 	s.api(nil, "DELETE", "/v1/plugins/purged?purge=true")

@@ -66,6 +66,7 @@ var plugins = []struct {
 }
 
 func TestExtismPluginsOfOthers(t *testing.T) {
+	t.Parallel()
 	dir, err := sdkDir()
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +123,7 @@ func wantRefused(t *testing.T, err error, says string) {
 
 // TestExtismOutbound lets the plugins of others that make requests make them.
 func TestExtismOutbound(t *testing.T) {
+	t.Parallel()
 	dir, err := sdkDir()
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +162,7 @@ func TestExtismOutbound(t *testing.T) {
 
 // TestExtismPluginsAreLogged: what plugins say reaches the operator.
 func TestExtismPluginsAreLogged(t *testing.T) {
+	t.Parallel()
 	dir, err := sdkDir()
 	if err != nil {
 		t.Fatal(err)
@@ -204,6 +207,7 @@ func example(t *testing.T, name string) []byte {
 }
 
 func TestExtismExamples(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	for _, name := range []string{"extism-count", "extism-handler"} {
 		s.deploy(name, example(t, name))
@@ -234,6 +238,7 @@ func TestExtismExamples(t *testing.T) {
 
 // TestExtismCommandLine: the commands know such a project as any other.
 func TestExtismCommandLine(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	file := writeFile(t, "count.wasm", example(t, "extism-count"))
 	for _, c := range []struct {
@@ -264,6 +269,7 @@ func TestExtismCommandLine(t *testing.T) {
 
 // TestExtismManifest translates a manifest of Extism for a module, and serves it.
 func TestExtismManifest(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	module := writeFile(t, "count.wasm", goGuest(t, "../../examples/extism-count"))
 	manifest := writeFile(t, "manifest.json", []byte(`{"wasm": [{"url": "http://127.0.0.1:1/a.wasm"}], "memory": {"max_pages": 400}, "timeout_ms": 4000}`))
@@ -325,6 +331,7 @@ type effect struct {
 // TestExtismEffects: the outcome of a plugin's transaction follows the rules of
 // every plugin.
 func TestExtismEffects(t *testing.T) {
+	t.Parallel()
 	exports := []effect{
 		{"done", "fine", 0, 200, true},
 		{"failed", "fine", 1, 502, false},

@@ -9,6 +9,7 @@ import (
 // TestFloats has the binary serve guests with more floats alive than there are
 // registers: on amd64 the engine's compiler has some of these wrong.
 func TestFloats(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	for seed, name := range map[uint64]string{5: "five", 17: "seventeen"} {
 		module, want := enginetest.Floats(seed)

@@ -8,6 +8,7 @@ import (
 // TestFrozen has a guest in Go make identifiers with a generator that was seeded
 // from the clock while it initialised.
 func TestFrozen(t *testing.T) {
+	t.Parallel()
 	module := pack(t, goGuest(t, "testdata/frozen/go"), "frozen-go")
 	s := serve(t, t.TempDir(), "--log-level", "error")
 	s.differs(t, writeFile(t, "frozen-go.wasm", module), "frozen-go", requests()/2,

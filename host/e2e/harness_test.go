@@ -296,7 +296,11 @@ func (s *server) tryDeploy(ctx context.Context, name string, module []byte) erro
 }
 
 func (s *server) tryDeployLabelled(ctx context.Context, name, label string, module []byte) error {
-	return s.tryChange(ctx, "/v1/plugins/"+name+"/versions?grant=true&label="+url.QueryEscape(label), module)
+	query := url.Values{"grant": {"true"}}
+	if label != "" {
+		query.Set("label", label)
+	}
+	return s.tryChange(ctx, "/v1/plugins/"+name+"/versions?"+query.Encode(), module)
 }
 
 // tryActivate makes a stored version serve.

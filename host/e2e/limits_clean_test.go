@@ -19,6 +19,7 @@ import (
 // TestClean sends canaries to every guest and looks for them in the answers to
 // others, several clients at a time so that instances take turns.
 func TestClean(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--log-level", "error")
 	t.Run("tellers", func(t *testing.T) { testTellers(t, s) })
 	t.Run("guests of the tree", func(t *testing.T) { testGuestsOfTheTree(t, s) })
@@ -26,7 +27,7 @@ func TestClean(t *testing.T) {
 }
 
 // requests is how many each guest gets.
-func requests() int { return often(2000, 100_000) }
+func requests() int { return often(400, 100_000) }
 
 // inTurns runs so many requests of several clients, until one of them is wrong.
 func inTurns(t *testing.T, n int, request func(i int) error) {

@@ -23,7 +23,7 @@ func TestFlat(t *testing.T) {
 	f.deployAll(t, 0, warm)
 	start := f.atRest(t, size{})
 	f.note("start", start)
-	total := warm + often(100, 1000)
+	total := warm + often(40, 1000)
 	for from := warm; from < total; from += 100 {
 		to := min(from+100, total)
 		f.deployAll(t, from, to)

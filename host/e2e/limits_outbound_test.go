@@ -26,6 +26,7 @@ func allowing(origins ...string) string {
 
 // TestOutbound lets a guest call services through the built binary.
 func TestOutbound(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--outbound-allow-networks", "127.0.0.1/32")
 	guest := goGuest(t, "testdata/fetchguest")
 
@@ -144,6 +145,7 @@ func testConflictsAfterCalls(t *testing.T, s *server, guest []byte) {
 
 // TestOutboundToPrivateNetworks is the twin without the operator's exception.
 func TestOutboundToPrivateNetworks(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	origin := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
 	named := strings.Replace(origin, "127.0.0.1", "localhost", 1)

@@ -17,6 +17,7 @@ import (
 // TestLargeBodies sends bodies that do not fit into the memory for them to a
 // guest that answers with them, and kills the server within one.
 func TestLargeBodies(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := serve(t, dir, "--max-body-memory", "2MiB", "--max-body-disk", "24MiB")
 	s.deploy("echo", pack(t, enginetest.Echo(), "echo", "[limits]", `request_body = "32MiB"`, `response_body = "32MiB"`, `deadline = "60s"`))
