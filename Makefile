@@ -61,10 +61,13 @@ generate:
 test: ## Run every test; needs Go alone.
 	go test ./...
 
-# The end-to-end tests drive a binary that is built without the detector. wazero's compiler is not
-# instrumented: it would take ten times as long, and what it shares between goroutines is its own.
+# Left out is what has no goroutines, wasmbin and most scripts of the command line, and what drives a
+# binary that is built without the detector, the end-to-end tests. wazero's compiler is not instrumented:
+# it would take ten times as long, and what it shares between goroutines is its own.
+RACE := -race -gcflags='github.com/tetratelabs/wazero/...=-race=false'
 race: ## Run the tests under the race detector; needs a C compiler.
-	go test -race -gcflags='github.com/tetratelabs/wazero/...=-race=false' $$(go list ./... | grep -v /host/e2e$$)
+	go test $(RACE) $$(go list ./... | grep -vE '/host/(e2e|cmd/wasmoor|internal/wasmbin(/.*)?)$$')
+	go test $(RACE) ./host/cmd/wasmoor -run '^TestScripts$$/^(dev|serve|deploy)$$'
 
 guests: ## Test the plugins in other languages through the built binary; needs clang, lld, node, npm and its registry, and rustc for wasm32-wasi.
 	go test -tags cguest,asguest,rustguest -count=1 -run '^Test(C[A-Z]|AS|Rust)' ./host/e2e
