@@ -40,7 +40,7 @@ func BuildArtefact(ctx context.Context, stdin io.Reader, stdout io.Writer) error
 // newEngines returns an engine for each ABI. memory is what the instances of all of
 // them may have together, in bytes, 0 = no bound.
 func newEngines(memory int64) prepare.Engines {
-	all, budget := capabilities.All(), linear.NewBudget(memory)
+	all, budget := capabilities.All(capabilities.Config{}), linear.NewBudget(memory)
 	return prepare.Engines{
 		abi.Module:         native.New(native.Config{Functions: all.Native(), Memory: budget}),
 		manifest.ABIExtism: extism.New(all.Extism(), budget),

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
-	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -68,8 +68,8 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"value", size(store.MaxValue), ""},
 		{"writes of an invocation", fmt.Sprint(store.MaxEffectOps), ""},
 		{"bytes written by an invocation", size(store.MaxEffectBytes), ""},
-		{"keys of a plugin", fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
-		{"bytes of a plugin", size(plugin.DefaultKVBytes), "by grant"},
+		{"keys of a plugin", fmt.Sprint(kv.DefaultKeys), "by grant"},
+		{"bytes of a plugin", size(kv.DefaultBytes), "by grant"},
 		{"runs of a handler after conflicts", fmt.Sprint(limit.Attempts), ""},
 		{"calls of an attempt", fmt.Sprint(o.Calls), fmt.Sprint(om.Calls)},
 		{"calls of an attempt that are sent at a time", fmt.Sprint(o.Concurrent), fmt.Sprint(om.Concurrent)},

@@ -33,7 +33,7 @@ func documentedFunctions(t *testing.T) map[string]string {
 
 func TestExtismFunctionsAreTheCode(t *testing.T) {
 	documented := documentedFunctions(t)
-	for _, f := range extism.Functions(capabilities.All().Extism()) {
+	for _, f := range extism.Functions(capabilities.All(capabilities.Config{}).Extism()) {
 		if f.Module != capability.ExtismEnv && f.Module != capability.ExtismUser {
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wasmoor/wasmoor/host/internal/auth"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
@@ -81,7 +82,12 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if h.store, err = badger.Open(storeConfig(h.cfg)); err != nil {
 		return err
 	}
-	reg, err := registry.Open(ctx, h.store, modulesDir(h.cfg), time.Now)
+	network, err := h.cfg.outbound()
+	if err != nil {
+		return err
+	}
+	all := capabilities.All(capabilities.Config{Network: network})
+	reg, err := registry.Open(ctx, h.store, modulesDir(h.cfg), time.Now, all)
 	if err != nil {
 		return err
 	}
@@ -89,12 +95,8 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err := h.openPipeline(reg); err != nil {
 		return err
 	}
-	network, err := h.cfg.outbound()
-	if err != nil {
-		return err
-	}
 	h.deployer = deploy.New(deploy.Config{
-		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Network: network,
+		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Capabilities: all,
 		SleepAfter: h.cfg.SleepAfter,
 		Purged:     func() { h.sweep(reg) },
 	})

@@ -107,7 +107,7 @@ func (r *Report) readManifest(module []byte) *manifest.Manifest {
 		return none
 	}
 	r.Manifest = string(text)
-	m, err := manifest.Parse(text, manifest.FileName)
+	m, err := manifest.Parse(text, manifest.FileName, capabilities.Sections())
 	if err != nil {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 		return none
@@ -132,7 +132,7 @@ func asks(m *manifest.Manifest) []string {
 }
 
 func imports(m *wasmbin.Module) []Import {
-	all, givers := capabilities.All(), map[string]string{}
+	all, givers := capabilities.All(capabilities.Config{}), map[string]string{}
 	for _, f := range slices.Concat(all.Native(), extism.Functions(all.Extism())) {
 		by := "wasi"
 		switch f.Module {

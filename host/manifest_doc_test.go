@@ -15,9 +15,11 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/pattern"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
-	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 const manifestDoc = "../sdk/MANIFEST.md"
@@ -55,7 +57,7 @@ func TestManifestReservedKeysAreTheCode(t *testing.T) {
 			t.Fatalf("%s has no row %q of reserved keys", manifestDoc, where)
 		}
 		for key := range strings.FieldsSeq(strings.ReplaceAll(table[where][0], "`", "")) {
-			_, err := manifest.Parse([]byte("manifest_version = 1\nname = \"a\"\n"+fmt.Sprintf(form, key)+"\n"), "f.toml")
+			_, err := manifest.Parse([]byte("manifest_version = 1\nname = \"a\"\n"+fmt.Sprintf(form, key)+"\n"), "f.toml", capabilities.Sections())
 			if err == nil || !strings.Contains(err.Error(), "reserved for a later version") {
 				t.Errorf("%s says that %s is reserved, the reader says: %v", manifestDoc, key, err)
 			}
@@ -94,13 +96,13 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 		"limits.request_body":  {size(d.RequestBody), size(m.RequestBody)},
 		"limits.response_body": {size(d.ResponseBody), size(m.ResponseBody)},
 		"limits.concurrency":   {fmt.Sprint(d.Concurrency), fmt.Sprint(m.Concurrency)},
-		"kv.keys":              {fmt.Sprint(plugin.DefaultKVKeys), "by grant"},
-		"kv.bytes":             {size(plugin.DefaultKVBytes), "by grant"},
+		"kv.keys":              {fmt.Sprint(kv.DefaultKeys), "by grant"},
+		"kv.bytes":             {size(kv.DefaultBytes), "by grant"},
 		"config":               {"none", fmt.Sprint(manifest.MaxVars)},
 		"warmup":               {"none", fmt.Sprint(manifest.MaxWarmups)},
 		"warmup.body":          {"none", size(manifest.MaxWarmupBody)},
 
-		"outbound.allow":         {"required", fmt.Sprint(manifest.MaxOrigins)},
+		"outbound.allow":         {"required", fmt.Sprint(outbound.MaxOrigins)},
 		"outbound.timeout":       {od.Timeout.String(), om.Timeout.String()},
 		"outbound.response_body": {size(od.ResponseBody), size(om.ResponseBody)},
 		"outbound.calls":         {fmt.Sprint(od.Calls), fmt.Sprint(om.Calls)},
@@ -121,7 +123,7 @@ func TestManifestExamples(t *testing.T) {
 	examples := regexp.MustCompile("(?s)```(toml(?: full)?)\n(.*?)```").FindAllStringSubmatch(read(t, manifestDoc), -1)
 	has := map[string]bool{}
 	for _, example := range examples {
-		if _, err := manifest.Parse([]byte(example[2]), manifest.FileName); err != nil {
+		if _, err := manifest.Parse([]byte(example[2]), manifest.FileName, capabilities.Sections()); err != nil {
 			t.Errorf("%v\n%s", err, example[2])
 		}
 		if example[1] == "toml full" {
@@ -160,17 +162,23 @@ func keysOf(table string, tree any, found map[string]bool) map[string]bool {
 }
 
 // manifestTables are the functions of the reader that name a table's keys, with
-// the table.
+// the table. The tables of capabilities have a list of theirs.
 var manifestTables = map[string]string{
-	"manifest": "", "limits": "limits.", "routes": "route.", "kv": "kv.", "entry": "config.NAME.", "build": "build.", "outbound": "outbound.", "warmups": "warmup.",
+	"known": "", "limits": "limits.", "routes": "route.", "entry": "config.NAME.", "build": "build.", "warmups": "warmup.",
 }
 
-// manifestKeys returns the keys that the source of the reader accepts: the
-// arguments of its calls of table.only.
+// manifestKeys returns the keys that the reader accepts: those of the tables of
+// capabilities, and the literals in the reader's source that name the others.
 func manifestKeys(t *testing.T) (keys []string) {
 	t.Helper()
+	for _, s := range capabilities.Sections() {
+		keys = append(keys, s.Name)
+		for _, key := range s.Keys {
+			keys = append(keys, s.Name+"."+key)
+		}
+	}
 	var decls []ast.Decl
-	for _, name := range []string{"parse.go", "outbound.go", "warmup.go"} {
+	for _, name := range []string{"parse.go", "warmup.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "internal/manifest/"+name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -182,20 +190,28 @@ func manifestKeys(t *testing.T) (keys []string) {
 		if !ok {
 			continue
 		}
+		table, known := manifestTables[f.Name.Name]
 		ast.Inspect(f, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
-			if !ok || !isOnly(call) {
-				return true
-			}
-			table, known := manifestTables[f.Name.Name]
-			if !known {
+			switch {
+			case !ok, call.Ellipsis.IsValid(): // a list that is made elsewhere
+			case isOnly(call) && !known:
 				t.Errorf("the reader's function %s names keys of a table that this test does not know", f.Name.Name)
-			}
-			for _, arg := range call.Args {
-				keys = append(keys, table+literal(t, arg))
+			case isOnly(call):
+				for _, arg := range call.Args {
+					keys = append(keys, table+literal(t, arg))
+				}
 			}
 			return true
 		})
+		if f.Name.Name == "known" {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if lit, ok := n.(*ast.BasicLit); ok {
+					keys = append(keys, literal(t, lit))
+				}
+				return true
+			})
+		}
 	}
 	if len(keys) < 20 {
 		t.Fatalf("found the keys %q: that is not all", keys)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
@@ -19,7 +20,7 @@ func PackExtism(module, text []byte, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := manifest.FromExtism(text, module, name, extismExports(m))
+	ours, err := manifest.FromExtism(text, module, name, extismExports(m), capabilities.Sections())
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func forToolchain(name string) bool {
 // section, in place of one that is there. Both are checked; errors are Invalid
 // faults.
 func Pack(module, text []byte) ([]byte, error) {
-	if _, err := manifest.Parse(text, manifest.FileName); err != nil {
+	if _, err := manifest.Parse(text, manifest.FileName, capabilities.Sections()); err != nil {
 		return nil, err
 	}
 	return wasmbin.WithCustomSection(module, abi.ManifestSection, text)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
@@ -42,7 +43,7 @@ func TestPackExtismRoutes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := manifest.Parse(text, manifest.FileName)
+		m, err := manifest.Parse(text, manifest.FileName, capabilities.Sections())
 		if err != nil {
 			t.Fatal(err)
 		}

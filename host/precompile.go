@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -56,7 +57,7 @@ func StoredVersions(ctx context.Context, cfg Config) (all []Stored, err error) {
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	keepFormats(cfg)
-	reg, err := registry.Open(ctx, st, modulesDir(cfg), time.Now)
+	reg, err := registry.Open(ctx, st, modulesDir(cfg), time.Now, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func readStored(cfg Config, v Stored) ([]byte, *manifest.Manifest, error) {
 	}
 	m := manifest.Default(v.Plugin)
 	if ok {
-		if m, err = manifest.Parse(text, manifest.FileName); err != nil {
+		if m, err = manifest.Parse(text, manifest.FileName, capabilities.Sections()); err != nil {
 			return nil, nil, fmt.Errorf("its manifest: %w", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -19,7 +20,7 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"key, prefix, cursor":   specSize(store.MaxKey),
 		"value":                 specSize(store.MaxValue),
 		"effects of an attempt": specCount(store.MaxEffectOps) + " keys, " + specSize(store.MaxEffectBytes) + " of keys and values",
-		"keys of a key space; bytes of its keys and values *": specCount(plugin.DefaultKVKeys) + "; " + specSize(plugin.DefaultKVBytes),
+		"keys of a key space; bytes of its keys and values *": specCount(kv.DefaultKeys) + "; " + specSize(kv.DefaultBytes),
 		"request body *":                        specSize(d.RequestBody),
 		"request head":                          fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),
 		"attributes of a request":               fmt.Sprintf("%d, %s of names and values", limit.Attributes, specSize(limit.AttributesBytes)),

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
@@ -208,7 +209,7 @@ func TestASScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := manifest.Parse(text, manifest.FileName)
+	m, err := manifest.Parse(text, manifest.FileName, capabilities.Sections())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -81,7 +82,7 @@ func buildC(t *testing.T, source string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := manifest.Parse(text, manifest.FileName)
+	m, err := manifest.Parse(text, manifest.FileName, capabilities.Sections())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 	for _, s := range loadScripts(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			caller := &goCaller{functions: map[string]capability.Func{}, memory: make(capability.Memory, 16<<20)}
-			for _, f := range capabilities.All().Native() {
+			for _, f := range capabilities.All(capabilities.Config{}).Native() {
 				caller.functions[f.Name] = f
 			}
 			newScriptHost(t, &s, caller, caller).run(&s)
@@ -111,7 +111,7 @@ func newDeployment(t *testing.T, clock func() time.Time, p engine.Program, env *
 	pools := dispatch.NewPools(clock, 0)
 	t.Cleanup(pools.Close)
 	d := dispatch.NewDeployment(dispatch.Config{
-		Plugin: dispatch.NewPlugin("guest", limit.Default().Concurrency, time.Now),
+		Plugin: dispatch.NewPlugin("guest", limit.Default().Concurrency, nil),
 		Pools:  pools, Program: p, Store: kv, Clock: clock, Env: env,
 	})
 	t.Cleanup(func() { d.Close(context.Background()) })
@@ -121,7 +121,7 @@ func newDeployment(t *testing.T, clock func() time.Time, p engine.Program, env *
 // prepareNative prepares a module of the native ABI.
 func prepareNative(t *testing.T, module []byte, memory int64) engine.Program {
 	t.Helper()
-	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	p, err := e.Prepare(context.Background(), module, engine.Options{Memory: memory})
 	if err != nil {

@@ -80,14 +80,11 @@ type Version struct {
 	Waiting []string  `json:"waiting,omitempty" doc:"What keeps it from being activated, each with what to do"`
 }
 
-// Grant is what a plugin may use, or asks for.
-type Grant struct {
-	KV       bool   `json:"kv,omitempty" doc:"A key space"`
-	KVKeys   int64  `json:"kv_keys,omitempty" doc:"Keys in it; absent = the usual number"`
-	KVBytes  int64  `json:"kv_bytes,omitempty" doc:"Bytes in it; absent = the usual number"`
-	Outbound string `json:"outbound,omitempty" doc:"Origins it may call, separated by spaces"`
-	Stateful bool   `json:"stateful,omitempty" doc:"Instances keep their memory between requests"`
-}
+// Grant is what a plugin may use, or asks for. Its members are those of the
+// capabilities: true under the name of one, numbers and strings under names that
+// begin with it and _. stateful says that instances keep their memory between
+// requests.
+type Grant map[string]any
 
 // Deployment says which version of a plugin served, where, and with which grant
 // and CORS policy. The values of vars are not shown.

@@ -38,14 +38,14 @@ store/storetest   -> store/certify              # a replica decides the log of a
 egress            -> limit plugin               # bounds calls and bodies; origins are grants
 egress/egresstest ->
 invoke            -> store limit                # holds the transaction; holds the budget
-capability        -> invoke                     # host functions act on the invocation
-capability/config   -> capability               # lists its host functions
-capability/exchange -> capability               # lists its host functions
-capability/kv       -> capability               # lists its host functions
-capability/log      -> capability               # lists its host functions
-capability/system   -> capability               # lists its host functions
+capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table
+capability/config   -> capability               # is a unit
+capability/exchange -> capability               # is a unit
+capability/kv       -> capability               # is a unit
+capability/log      -> capability               # is a unit
+capability/system   -> capability               # is a unit
 capability/wasi     -> capability               # output becomes log lines of the invocation
-capability/outbound -> capability egress        # lists its host functions; calls out
+capability/outbound -> capability egress        # is a unit; calls out
 capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -54,13 +54,13 @@ engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # buil
 engine/native     -> engine/machine             # runs on it
 engine/extism     -> engine/machine             # runs on it
 prepare           -> engine                     # builds with an engine
-registry          -> store manifest             # keeps records in space 0; a version's record holds its manifest
+registry          -> capability/kv              # grants are terms of capabilities, and operators write keys within the quota of [kv]
 auth              -> fault                      # a token that cannot be kept has a code
 trace             ->
 requestid         ->
-dispatch          -> engine egress trace        # makes instances; keeps what a plugin's calls share; measures each attempt
+dispatch          -> engine trace        # makes instances; measures each attempt
 serve             -> dispatch requestid         # runs invocations; gives each its id
-deploy            -> registry router dispatch capability/outbound wasmbin # records what is activated; swaps the table; starts and drains deployments; opens what a plugin's calls share; reads what a module asks for
+deploy            -> registry router dispatch wasmbin # records what is activated; swaps the table; starts and drains deployments; reads what a module asks for
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
 server/wire       -> limit adminapi fault requestid # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id
 server/servertest -> fault                      # says what error bodies owe

@@ -141,7 +141,8 @@ prepare             # what parent and child say, and the seal of an artefact
 engine              # what the child is told of a module
 engine/machine      # a file of an artefact
 engine/extism       # the envelope
-capability/outbound # Extism's requests
+capability/kv       # the terms of a grant in a record
+capability/outbound # Extism's requests, and the terms of a grant in a record
 manifest            # Extism's manifests
 server/servertest   # error bodies, as a client reads them
 .                   # what commands show

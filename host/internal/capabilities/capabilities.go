@@ -12,17 +12,28 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
+// Config is what the operator decides about capabilities, for all plugins. The
+// zero value is safe.
+type Config struct {
+	Network egress.Network // what the plugins' calls reach; the zero value is the public network
+}
+
 // All returns every capability.
-func All() capability.List {
+func All(cfg Config) capability.List {
 	return capability.List{
 		exchange.Unit(),
 		kv.Unit(),
-		outbound.Unit(),
+		outbound.Unit(cfg.Network),
 		config.Unit(),
 		log.Unit(),
 		system.Unit(),
 		wasi.Unit(),
 	}
 }
+
+// Sections returns the tables that capabilities have in a manifest.
+func Sections() []manifest.Section { return All(Config{}).Sections() }

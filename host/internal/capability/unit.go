@@ -1,6 +1,13 @@
 package capability
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
 
 // Unit is one capability: all that the host knows of it. Package capabilities
 // has the list of them.
@@ -9,8 +16,30 @@ type Unit struct {
 	// keeps: with a plugin, a deployment and an attempt.
 	Name string
 
+	Keys []string // of its table; without Read it has none
+	// Read returns what its table in a manifest says to it, and what it asks for;
+	// nil = nothing.
+	Read func(manifest.Table) (settings any, ask plugin.Terms)
+	// Terms reads its terms in a grant from the object that holds the Members of
+	// all, nil = there are none. A unit that asks for nothing needs no Terms.
+	Terms func(object []byte) (plugin.Terms, error)
+
+	// Plugin makes what it keeps for a plugin over its deployments; nil = nothing.
+	// Its Close forgets, and it may be used after that.
+	Plugin func(clock func() time.Time) invoke.State
+	// Deployment makes what it keeps for a deployment, where functions find it in
+	// invoke.Env.States; nil = nothing.
+	Deployment func(Deployment) invoke.State
+
 	Native []Func // its host functions of the native ABI, of WASI too
 	Extism []Func // its host functions for plugins of Extism
+}
+
+// Deployment is what a unit learns of a deployment.
+type Deployment struct {
+	Settings   any          // what Read made of the manifest; nil = it has no such table
+	Ask, Grant plugin.Terms // nil = none
+	Plugin     invoke.State // what the unit keeps for the plugin; nil = nothing
 }
 
 // List is the capabilities that a host has. It is not changed.
@@ -32,4 +61,61 @@ func (l List) functions(of func(Unit) []Func) (all []Func) {
 		all = slices.Concat(all, of(u))
 	}
 	return all
+}
+
+// Sections returns the tables that capabilities have in a manifest.
+func (l List) Sections() []manifest.Section {
+	var list []manifest.Section
+	for _, u := range l {
+		if u.Read != nil {
+			list = append(list, manifest.Section{Name: u.Name, Keys: u.Keys, Read: u.Read})
+		}
+	}
+	return list
+}
+
+// ReadTerms reads the terms of all capabilities from the object that holds their
+// members.
+func (l List) ReadTerms(object []byte) (map[string]plugin.Terms, error) {
+	all := map[string]plugin.Terms{}
+	for _, u := range l {
+		if u.Terms == nil {
+			continue
+		}
+		terms, err := u.Terms(object)
+		if err != nil {
+			return nil, err
+		}
+		if terms != nil {
+			all[u.Name] = terms
+		}
+	}
+	return all, nil
+}
+
+// ForPlugin makes what capabilities keep for a plugin.
+func (l List) ForPlugin(clock func() time.Time) (states invoke.States) {
+	for _, u := range l {
+		if u.Plugin != nil {
+			states.Add(u.Name, u.Plugin(clock))
+		}
+	}
+	return states
+}
+
+// ForDeployment makes what capabilities keep for a deployment of a plugin with a
+// manifest, a grant, and what they keep for the plugin.
+func (l List) ForDeployment(m *manifest.Manifest, g plugin.Grant, kept invoke.States) (states invoke.States) {
+	for _, u := range l {
+		if u.Deployment == nil {
+			continue
+		}
+		state := u.Deployment(Deployment{
+			Settings: m.Settings(u.Name), Ask: m.Ask().Terms[u.Name], Grant: g.Terms[u.Name], Plugin: kept.Of(u.Name),
+		})
+		if state != nil {
+			states.Add(u.Name, state)
+		}
+	}
+	return states
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
-	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -26,14 +26,15 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Config is what a Deployer works with. All fields from Network on may be zero.
+// Config is what a Deployer works with. All fields from Purged on may be zero.
 type Config struct {
 	Store    store.Store
 	Registry *registry.Registry
 	Prepare  engine.Prepare
 	Clock    func() time.Time
 	Log      *slog.Logger
-	Network  egress.Network // what the plugins' calls reach; the zero value is the public network
+	// Capabilities are what plugins may be given.
+	Capabilities capability.List
 
 	// Purged is called when the modules of a purged plugin are gone; nil = by
 	// nobody.
@@ -188,7 +189,7 @@ func (d *Deployer) become(old, next *state) {
 			continue
 		}
 		if next.live[name] == nil {
-			l.owner.Outbound.Forget()
+			l.owner.States.Close()
 		}
 		d.drain(l)
 	}
@@ -231,7 +232,7 @@ func (s *state) without(name string) (*state, error) {
 func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin {
 	owner := d.owners[p.Space]
 	if owner == nil {
-		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Clock)
+		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Capabilities.ForPlugin(d.cfg.Clock))
 		d.owners[p.Space] = owner
 	}
 	return owner

@@ -55,12 +55,13 @@ func (p *platform) open() {
 	if p.store, err = badger.Open(badger.Config{Dir: filepath.Join(p.dir, "store"), Reserve: -1}); err != nil {
 		p.t.Fatal(err)
 	}
-	if p.registry, err = registry.Open(ctx, p.store, p.modules(), time.Now); err != nil {
+	if p.registry, err = registry.Open(ctx, p.store, p.modules(), time.Now, capabilities.All(capabilities.Config{})); err != nil {
 		p.t.Fatal(err)
 	}
-	p.engine = enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native()}))
+	p.engine = enginetest.InProcess(native.New(native.Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	p.Deployer = deploy.New(deploy.Config{
 		Store: p.store, Registry: p.registry, Prepare: p.engine.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Capabilities: capabilities.All(capabilities.Config{}),
 	})
 	p.Operator = operate.New(p.store, p.registry, p.Deployer, time.Now)
 	if err := p.Restore(ctx); err != nil {
@@ -72,11 +73,11 @@ func (p *platform) open() {
 // test.
 func (p *platform) another(st store.Store, prepare engine.Prepare) *deploy.Deployer {
 	p.t.Helper()
-	reg, err := registry.Open(context.Background(), st, p.modules(), time.Now)
+	reg, err := registry.Open(context.Background(), st, p.modules(), time.Now, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	d := deploy.New(deploy.Config{Store: st, Registry: reg, Prepare: prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	d := deploy.New(deploy.Config{Store: st, Registry: reg, Prepare: prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler), Capabilities: capabilities.All(capabilities.Config{})})
 	p.t.Cleanup(func() {
 		if err := d.Close(context.Background()); err != nil {
 			p.t.Error(err)

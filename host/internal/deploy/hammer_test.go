@@ -36,13 +36,14 @@ func TestMain(m *testing.M) {
 func TestHammer(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(4 * linear.PageSize)}))
-	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now)
+	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All(capabilities.Config{}).Native(), Memory: linear.NewBudget(4 * linear.PageSize)}))
+	reg, err := registry.Open(ctx, p.store, p.modules(), time.Now, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := deploy.New(deploy.Config{
 		Store: p.store, Registry: reg, Prepare: e.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler), SleepAfter: time.Millisecond,
+		Capabilities: capabilities.All(capabilities.Config{}),
 	})
 	names := []string{"a", "b", "c"}
 	for _, name := range names {

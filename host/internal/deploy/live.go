@@ -3,14 +3,12 @@ package deploy
 import (
 	"context"
 
-	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
-	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
-	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -48,14 +46,12 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Plugin:  p.Name,
 		Version: r.version.Number,
 		Limits:  r.manifest.Limits(),
-		KV:      r.manifest.Ask().KV && p.Grant.KV,
+		KV:      r.manifest.Ask().Terms[kv.Name] != nil && p.Grant.Terms[kv.Name] != nil,
 		Space:   store.Space(p.Space),
-		Quota:   registry.Quota(p.Grant),
+		Quota:   kv.Quota(p.Grant),
 		Config:  config,
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
-	}
-	if client := d.outbound(p, r.manifest, owner); client != nil {
-		env.States.Add(outbound.Name, client)
+		States:  d.cfg.Capabilities.ForDeployment(r.manifest, p.Grant, owner.States),
 	}
 	return &live{
 		plugin: p, version: r.version, manifest: r.manifest, owner: owner, failure: broken,
@@ -85,19 +81,6 @@ func (d *Deployer) wake(ctx context.Context, digest plugin.Digest, m *manifest.M
 		return nil, err
 	}
 	return d.cfg.Prepare(ctx, module, engine.OptionsOf(m))
-}
-
-// outbound makes the client of a deployment's calls, nil if the plugin may make
-// none. It has no connection until a call is made.
-func (d *Deployer) outbound(p plugin.Plugin, m *manifest.Manifest, owner *dispatch.Plugin) *egress.Client {
-	origins := m.Ask().Outbound.Both(p.Grant.Outbound).List()
-	if len(origins) == 0 {
-		return nil
-	}
-	return egress.New(egress.Config{
-		Network: d.cfg.Network, Origins: origins, Limits: m.Outbound.Limits,
-		Idempotent: m.Outbound.Idempotent, Cache: m.Outbound.Cache, State: owner.Outbound,
-	})
 }
 
 // brokenLive holds the routes of a deployment that cannot serve. One whose

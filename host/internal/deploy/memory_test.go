@@ -16,7 +16,7 @@ import (
 func TestIdleInstancesMakeRoomForOthers(t *testing.T) {
 	p := start(t)
 	ctx := context.Background()
-	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(2 * linear.PageSize)}))
+	e := enginetest.InProcess(native.New(native.Config{Functions: capabilities.All(capabilities.Config{}).Native(), Memory: linear.NewBudget(2 * linear.PageSize)}))
 	t.Cleanup(func() {
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
@@ -64,14 +65,16 @@ func (i scriptedInstance) Handle(ctx context.Context, inv *invoke.Invocation) er
 // says, and may call loopback addresses.
 func (p *platform) script(handle func(context.Context, *invoke.Invocation) error) (*deploy.Deployer, *scripted) {
 	p.t.Helper()
-	reg, err := registry.Open(context.Background(), p.store, p.modules(), time.Now)
+	reg, err := registry.Open(context.Background(), p.store, p.modules(), time.Now, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	e := &scripted{Direct: p.engine, handle: handle}
 	d := deploy.New(deploy.Config{
 		Store: p.store, Registry: reg, Prepare: e.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
-		Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Capabilities: capabilities.All(capabilities.Config{
+			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		}),
 	})
 	p.t.Cleanup(func() {
 		if err := d.Close(context.Background()); err != nil {

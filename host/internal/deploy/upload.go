@@ -89,7 +89,7 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
 	defer d.pools.Litter() // the module, and copies of it that were checked and rewritten
 	w := &stopwatch{clock: d.cfg.Clock}
 	var r recalled
-	if err := w.run("inspect", func() (err error) { r, err = inspect(&up); return err }); err != nil {
+	if err := w.run("inspect", func() (err error) { r, err = inspect(&up, d.cfg.Capabilities.Sections()); return err }); err != nil {
 		return Outcome{}, err
 	}
 	program, err := d.tryUpload(ctx, w, up.Module, r.manifest)
@@ -113,11 +113,11 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
 }
 
 // inspect checks what an upload says about itself, and completes it.
-func inspect(up *Upload) (r recalled, err error) {
+func inspect(up *Upload, sections []manifest.Section) (r recalled, err error) {
 	if len(up.Module) > limit.Module {
 		return r, fault.New(fault.TooLarge, "", fmt.Sprintf("the module has %d bytes; the maximum is %s", len(up.Module), limit.FormatSize(limit.Module)))
 	}
-	if r.manifest, up.manifest, err = readManifest(up.Module, up.Name); err != nil {
+	if r.manifest, up.manifest, err = readManifest(up.Module, up.Name, sections); err != nil {
 		return r, err
 	}
 	if up.Name == "" {
@@ -139,13 +139,13 @@ func inspect(up *Upload) (r recalled, err error) {
 
 // readManifest returns the manifest in a module's custom section and its text,
 // or the default one and no text where there is none.
-func readManifest(module []byte, name string) (*manifest.Manifest, []byte, error) {
+func readManifest(module []byte, name string, sections []manifest.Section) (*manifest.Manifest, []byte, error) {
 	text, ok, err := wasmbin.CustomSection(module, abi.ManifestSection)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case ok:
-		m, err := manifest.Parse(text, manifest.FileName)
+		m, err := manifest.Parse(text, manifest.FileName, sections)
 		return m, text, err
 	case name == "":
 		return nil, nil, fault.New(fault.Invalid, "", "the module carries no manifest and no name was given; pack one with `wasmoor pack`, or name the plugin")

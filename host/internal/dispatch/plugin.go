@@ -1,9 +1,7 @@
 package dispatch
 
 import (
-	"time"
-
-	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -28,16 +26,17 @@ import (
 type Plugin struct {
 	// Recent is what became of the last requests.
 	Recent trace.Log
-	// Outbound is what the plugin's calls have learned of other services.
-	Outbound *egress.State
+	// States are what capabilities keep of the plugin. Closed, they have forgotten
+	// it, and may be used again.
+	States invoke.States
 
 	gate gate
 	keys keys // of the requests that run once
 }
 
 // NewPlugin returns a plugin that lets so many of its requests run at a time.
-func NewPlugin(name string, concurrency int, clock func() time.Time) *Plugin {
-	return &Plugin{Outbound: egress.NewState(clock), gate: gate{plugin: name, most: concurrency}}
+func NewPlugin(name string, concurrency int, states invoke.States) *Plugin {
+	return &Plugin{States: states, gate: gate{plugin: name, most: concurrency}}
 }
 
 // SetConcurrency changes how many requests run at a time, over all deployments.

@@ -18,8 +18,8 @@ func NewState(clock func() time.Time) *State {
 	}
 }
 
-// Forget drops everything. Calls that are under way may leave something again.
-func (s *State) Forget() {
+// Close drops everything; the state may be used again. Calls that are under way may leave something again.
+func (s *State) Close() {
 	s.breakers.clear()
 	s.cache.clear()
 }

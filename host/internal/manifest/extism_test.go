@@ -1,9 +1,11 @@
-package manifest
+package manifest_test
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	. "github.com/wasmoor/wasmoor/host/internal/manifest" // what the tables of capabilities hold is theirs, and they import it
 )
 
 func TestParseExtism(t *testing.T) {
@@ -15,7 +17,7 @@ content_type = "Application/JSON ;charset=utf-8"
 [[route]]
 pattern = "/notes/{id}"
 handler = "handle"
-`), FileName)
+`), FileName, sections)
 	if err != nil {
 		t.Fatal(err)
 	}

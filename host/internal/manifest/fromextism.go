@@ -48,8 +48,8 @@ const maxPages = 1 << 16
 // of ours, for the one module it is about: nothing it names is fetched or read.
 // Each of exports becomes a route, POST /EXPORT. Errors are Invalid, in the terms
 // of that format, and name what has no counterpart: more than one module, file
-// paths, another module's hash.
-func FromExtism(text, module []byte, name string, exports []string) ([]byte, error) {
+// paths, another module's hash. sections are as in Parse.
+func FromExtism(text, module []byte, name string, exports []string, sections []Section) ([]byte, error) {
 	d, err := readExtism(text)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func FromExtism(text, module []byte, name string, exports []string) ([]byte, err
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "", "the translated manifest cannot be written", err)
 	}
-	return out, checkTranslation(out)
+	return out, checkTranslation(out, sections)
 }
 
 func readExtism(text []byte) (*extismDocument, error) {
@@ -117,12 +117,12 @@ func jsonForm(t reflect.Type) string {
 
 // checkTranslation reads a translation as a host will. Its author knows nothing
 // of its lines and keys, so a problem is told by those of the original.
-func checkTranslation(out []byte) error {
+func checkTranslation(out []byte, sections []Section) error {
 	doc, syntax := read(out, FileName)
 	if syntax != nil {
 		return fault.New(fault.Internal, "", "the translated manifest cannot be read: "+syntax.text)
 	}
-	r := &reader{document: doc}
+	r := &reader{document: doc, sections: sections}
 	r.manifest()
 	if len(r.problems) == 0 {
 		return nil

@@ -1,4 +1,4 @@
-package manifest
+package manifest_test
 
 import (
 	"strings"
@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	. "github.com/wasmoor/wasmoor/host/internal/manifest" // what the tables of capabilities hold is theirs, and they import it
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -20,14 +22,14 @@ func TestFromExtism(t *testing.T) {
 		"allowed_hosts": ["api.example.com", "*.example.org"],
 		"timeout_ms": 1500
 	}`
-	out, err := FromExtism([]byte(text), module, "words", []string{"count_vowels", "a"})
+	out, err := FromExtism([]byte(text), module, "words", []string{"count_vowels", "a"}, sections)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(out), "passwd") {
 		t.Errorf("a path of the manifest is in the translation:\n%s", out)
 	}
-	m, err := Parse(out, FileName)
+	m, err := Parse(out, FileName, sections)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +42,9 @@ func TestFromExtism(t *testing.T) {
 	if l := m.Limits(); l.Memory != 4<<20 || l.Deadline != 1500*time.Millisecond {
 		t.Errorf("limits %+v", l)
 	}
-	if m.Outbound.Limits.ResponseBody != 1024 || m.Ask().Outbound == "" {
-		t.Errorf("outbound %+v, asks for %q", m.Outbound, m.Ask().Outbound)
+	settings, ok := m.Settings(outbound.Name).(outbound.Settings)
+	if ask := m.Ask().Terms[outbound.Name]; !ok || settings.Limits.ResponseBody != 1024 || ask == nil {
+		t.Errorf("outbound %+v, asks for %v", settings, ask)
 	}
 	if config, err := m.Resolve("words", nil); err != nil || config["greeting"] != "hi" {
 		t.Errorf("config %v, %v", config, err)
@@ -74,7 +77,7 @@ func TestFromExtismRefuses(t *testing.T) {
 		"no time":             {`{"timeout_ms": -1}`, "timeout_ms: -1"},
 		"a var's name":        {`{"config": {"api-key": "x"}}`, "config.api-key: use 1 to 64 letters"},
 	} {
-		_, err := FromExtism([]byte(c.text), []byte("m"), "words", []string{"a"})
+		_, err := FromExtism([]byte(c.text), []byte("m"), "words", []string{"a"}, sections)
 		switch {
 		case fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), c.want):
 			t.Errorf("%s: got %v, want invalid with %q", name, err, c.want)
@@ -82,7 +85,7 @@ func TestFromExtismRefuses(t *testing.T) {
 			t.Errorf("%s: the error speaks of what its reader does not see: %v", name, err)
 		}
 	}
-	if _, err := FromExtism([]byte(`{}`), nil, "words", nil); fault.CodeOf(err) != fault.Invalid {
+	if _, err := FromExtism([]byte(`{}`), nil, "words", nil, sections); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("a module without exports: %v, want invalid", err)
 	}
 }
@@ -91,11 +94,11 @@ func FuzzFromExtism(f *testing.F) {
 	f.Add([]byte(`{"wasm": [{"url": "http://x"}], "config": {"k": "v"}, "timeout_ms": 1}`))
 	f.Add([]byte(`{"memory": {"max_pages": 9223372036854775807}, "allowed_hosts": ["a"]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		out, err := FromExtism(text, []byte("m"), "words", []string{"a"})
+		out, err := FromExtism(text, []byte("m"), "words", []string{"a"}, sections)
 		if err != nil {
 			return
 		}
-		if _, err := Parse(out, FileName); err != nil {
+		if _, err := Parse(out, FileName, sections); err != nil {
 			t.Errorf("translated to what is no manifest: %v\n%s", err, out)
 		}
 	})

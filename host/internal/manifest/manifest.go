@@ -49,10 +49,9 @@ type Manifest struct {
 	Warmups []Warmup // in the order of the text
 	Frozen  []string // sources that what all requests start from may depend on
 
-	Outbound Outbound
-
-	limits limit.Limits
-	ask    plugin.Grant
+	limits   limit.Limits
+	ask      plugin.Grant
+	settings map[string]any // of capabilities, by the names of their tables
 }
 
 // Route is one pattern of the manifest, relative to the plugin's mount.
@@ -78,13 +77,6 @@ type Var struct {
 	Description string
 }
 
-// Outbound is how a plugin calls other services; where to is in Ask.
-type Outbound struct {
-	Idempotent bool // the services tolerate repeats, so that a handler may run again
-	Cache      bool // keep responses as RFC 9111 allows
-	Limits     limit.Outbound
-}
-
 // Build says how an author's project becomes a module. Only the CLI reads it.
 type Build struct {
 	Command string
@@ -95,7 +87,7 @@ type Build struct {
 // Default returns the manifest of a module that comes without one: the whole
 // mount, default limits, no capability, no config.
 func Default(name string) *Manifest {
-	return &Manifest{Name: name, Outbound: Outbound{Limits: limit.DefaultOutbound()}, limits: limit.Default()}
+	return &Manifest{Name: name, limits: limit.Default(), settings: map[string]any{}}
 }
 
 // Limits returns the limits of an invocation, defaults included.
@@ -136,6 +128,9 @@ func (m *Manifest) MinDeadline() time.Duration {
 	}
 	return shortest
 }
+
+// Settings returns what the table of a capability says to it, nil without one.
+func (m *Manifest) Settings(capability string) any { return m.settings[capability] }
 
 // Ask returns what the plugin wants to use.
 func (m *Manifest) Ask() plugin.Grant { return m.ask }

@@ -1,4 +1,4 @@
-package manifest
+package manifest_test
 
 import (
 	"strings"
@@ -8,8 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	. "github.com/wasmoor/wasmoor/host/internal/manifest" // what the tables of capabilities hold is theirs, and they import it
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -92,7 +96,7 @@ const fullJSON = `{
 
 func full() *Manifest {
 	hello := "hello"
-	return &Manifest{
+	m := Manifest{
 		Name: "guestbook", Version: "0.1.0",
 		Routes: []Route{
 			{Pattern: "GET /entries/{id}"},
@@ -113,22 +117,30 @@ func full() *Manifest {
 			}, Body: "{}"},
 		},
 		Build: Build{Command: "go build", Output: "guestbook.wasm", Watch: []string{"*.go", "go.mod"}},
-		limits: limit.Limits{
-			Memory: 32 << 20, Deadline: 2 * time.Second, RequestBody: 1024, ResponseBody: 1 << 20, Concurrency: 8,
-		},
-		Outbound: Outbound{
-			Idempotent: true, Cache: true,
-			Limits: limit.Outbound{Timeout: 2 * time.Second, ResponseBody: 1 << 20, Calls: 3, Concurrent: 2},
-		},
-		ask: plugin.Grant{
-			KV: true, KVKeys: 100000, KVBytes: 64 << 20, Stateful: true, Outbound: "https://*.example.org:8443 https://api.example.com",
-		},
 	}
+	return m.With(fullLimits,
+		plugin.Grant{Stateful: true}.
+			With(kv.Name, kv.Terms{Keys: 100000, Bytes: 64 << 20}).
+			With(outbound.Name, outbound.Terms("https://*.example.org:8443 https://api.example.com")),
+		map[string]any{
+			kv.Name: nil,
+			outbound.Name: outbound.Settings{
+				Idempotent: true, Cache: true,
+				Limits: limit.Outbound{Timeout: 2 * time.Second, ResponseBody: 1 << 20, Calls: 3, Concurrent: 2},
+			},
+		})
 }
+
+var fullLimits = limit.Limits{
+	Memory: 32 << 20, Deadline: 2 * time.Second, RequestBody: 1024, ResponseBody: 1 << 20, Concurrency: 8,
+}
+
+// sections are the tables of the capabilities that a host has.
+var sections = capabilities.Sections()
 
 func mustParse(t *testing.T, text string) *Manifest {
 	t.Helper()
-	m, err := Parse([]byte(text), FileName)
+	m, err := Parse([]byte(text), FileName, sections)
 	if err != nil {
 		t.Fatalf("Parse: %v", err)
 	}
@@ -150,7 +162,7 @@ func TestParse(t *testing.T) {
 		{"empty tables", FileName, "manifest_version = 1\nname = \"a\"\nroute = []\n[limits]\n[config]\n[build]\n", Default("a")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Parse([]byte(c.text), c.file)
+			got, err := Parse([]byte(c.text), c.file, sections)
 			if err != nil {
 				t.Fatalf("Parse: %v", err)
 			}
@@ -163,25 +175,25 @@ func TestParse(t *testing.T) {
 
 func TestKVTableAsks(t *testing.T) {
 	m := mustParse(t, "manifest_version = 1\nname = \"a\"\n[kv]\n")
-	if got, want := m.Ask(), (plugin.Grant{KV: true}); got != want {
+	if got, want := m.Ask(), (plugin.Grant{}.With(kv.Name, kv.Terms{})); !got.Equal(want) {
 		t.Errorf("Ask = %+v, want %+v", got, want)
 	}
-	if got := Default("a").Ask(); got != (plugin.Grant{}) {
+	if got := Default("a").Ask(); !got.Equal(plugin.Grant{}) {
 		t.Errorf("Default asks for %+v", got)
 	}
 }
 
 func TestLimits(t *testing.T) {
 	m := full()
-	if diff := cmp.Diff(m.limits, m.Limits()); diff != "" {
+	if diff := cmp.Diff(fullLimits, m.Limits()); diff != "" {
 		t.Errorf("Limits (-want +got):\n%s", diff)
 	}
 	for _, i := range []int{-1, 0, 2} {
-		if diff := cmp.Diff(m.limits, m.RouteLimits(i)); diff != "" {
+		if diff := cmp.Diff(fullLimits, m.RouteLimits(i)); diff != "" {
 			t.Errorf("RouteLimits(%d) (-want +got):\n%s", i, diff)
 		}
 	}
-	want := m.limits
+	want := fullLimits
 	want.Deadline, want.RequestBody = 30*time.Second, 16<<20
 	if diff := cmp.Diff(want, m.RouteLimits(1)); diff != "" {
 		t.Errorf("RouteLimits(1) (-want +got):\n%s", diff)
@@ -264,7 +276,7 @@ func TestResolve(t *testing.T) {
 
 func TestParseTooLarge(t *testing.T) {
 	text := "manifest_version = 1\nname = \"a\"\n#" + strings.Repeat("x", MaxSize)
-	if m, err := Parse([]byte(text), FileName); fault.CodeOf(err) != fault.TooLarge || m != nil {
+	if m, err := Parse([]byte(text), FileName, sections); fault.CodeOf(err) != fault.TooLarge || m != nil {
 		t.Errorf("Parse = %v, %v; want TooLarge", m, err)
 	}
 }
@@ -276,7 +288,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(fullJSON))
 	seed(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Parse(data, FileName)
+		m, err := Parse(data, FileName, sections)
 		if err != nil {
 			if code := fault.CodeOf(err); m != nil || code != fault.Invalid && code != fault.TooLarge {
 				t.Fatalf("Parse = %v, %v", m, err)
@@ -290,7 +302,7 @@ func FuzzParse(f *testing.F) {
 		for i := range m.Routes {
 			within(t, m.RouteLimits(i))
 		}
-		if a := m.Ask(); !a.KV && a != (plugin.Grant{}) || a.KVKeys < 0 || a.KVBytes < 0 {
+		if a, _ := m.Ask().Terms[kv.Name].(kv.Terms); a.Keys < 0 || a.Bytes < 0 {
 			t.Errorf("Ask = %+v", a)
 		}
 	})
@@ -317,38 +329,14 @@ func FuzzPlaces(f *testing.F) {
 		if len(data) > MaxSize {
 			return
 		}
-		doc, problem := read(data, FileName)
-		if problem == nil {
-			checkPlaces(t, doc, "", doc.root, strings.Count(string(data), "\n")+1, 0)
-		}
+		CheckPlaces(t, data)
 	})
-}
-
-func checkPlaces(t *testing.T, doc *document, path string, value any, lines, depth int) {
-	t.Helper()
-	switch value := value.(type) {
-	case map[string]any:
-		for key, v := range value {
-			below := join(path, key)
-			at, ok := doc.places[below]
-			if !ok || at.line < 1 || at.line > lines || at.column < 1 {
-				t.Fatalf("the place of %s is %v", below, at)
-			}
-			checkPlaces(t, doc, below, v, lines, depth+1)
-		}
-	case []any:
-		for i, v := range value {
-			if depth < maxDepth {
-				checkPlaces(t, doc, element(path, i), v, lines, depth+1)
-			}
-		}
-	}
 }
 
 func within(t *testing.T, l limit.Limits) {
 	t.Helper()
 	most := limit.Maximum()
-	if l.Memory < page || l.Memory > most.Memory || l.Memory%page != 0 ||
+	if l.Memory < Page || l.Memory > most.Memory || l.Memory%Page != 0 ||
 		l.Deadline < time.Millisecond || l.Deadline > most.Deadline ||
 		l.RequestBody < 1 || l.RequestBody > most.RequestBody ||
 		l.ResponseBody < 1 || l.ResponseBody > most.ResponseBody ||

@@ -3,7 +3,6 @@ package manifest
 import (
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,9 +18,10 @@ import (
 )
 
 // Parse reads a manifest: JSON if file ends in .json or data starts with "{",
-// else TOML. File is only a name for errors. Errors are Invalid, with every
-// broken rule on a line of its own (ten at most), or TooLarge above MaxSize.
-func Parse(data []byte, file string) (*Manifest, error) {
+// else TOML. File is only a name for errors; sections are the tables of the
+// host's capabilities. Errors are Invalid, with every broken rule on a line of its
+// own (ten at most), or TooLarge above MaxSize.
+func Parse(data []byte, file string, sections []Section) (*Manifest, error) {
 	if len(data) > MaxSize {
 		return nil, fault.New(fault.TooLarge, op, fmt.Sprintf("%s: %s is above the maximum of %s",
 			file, limit.FormatSize(int64(len(data))), limit.FormatSize(MaxSize)))
@@ -30,7 +30,7 @@ func Parse(data []byte, file string) (*Manifest, error) {
 	if syntax != nil {
 		return nil, invalid(file, []problem{*syntax})
 	}
-	r := &reader{document: doc}
+	r := &reader{document: doc, sections: sections}
 	m := r.manifest()
 	if len(r.problems) > 0 {
 		return nil, invalid(file, r.problems)
@@ -41,6 +41,7 @@ func Parse(data []byte, file string) (*Manifest, error) {
 // reader checks a document and collects its problems.
 type reader struct {
 	*document
+	sections []Section
 	problems []problem
 }
 
@@ -71,60 +72,69 @@ func parent(path string) string {
 // manifest reads the whole document. A version of the format it does not know
 // is the only problem it reports: the other keys may mean anything there.
 func (r *reader) manifest() *Manifest {
-	t := table{reader: r, values: r.root}
+	t := Table{reader: r, values: r.root}
 	if r.extismManifest(t) || !r.format(t) {
 		return nil
 	}
-	t.only("manifest_version", "name", "version", "abi", "isolation", "frozen", "route", "limits", "kv", "outbound", "config", "warmup", "build")
+	t.only(r.known()...)
 	m := Default("")
 	m.Name = r.name(t)
 	m.Version = r.label(t)
 	m.ABI = r.abi(t)
-	stateful := r.isolation(t)
+	m.ask.Stateful = r.isolation(t)
 	m.Frozen = r.frozen(t)
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t, m.ABI)
 	m.Warmups = r.warmups(t, m.Routes)
-	m.ask = r.kv(t)
-	m.ask.Stateful = stateful
-	m.ask.Outbound = r.outbound(t, &m.Outbound)
+	for _, s := range r.sections {
+		r.section(t, s, m)
+	}
 	m.Vars = r.vars(t)
 	m.Build = r.build(t)
 	return m
 }
 
-func (r *reader) format(t table) bool {
+// known are the keys of a manifest's top level.
+func (r *reader) known() []string {
+	keys := []string{"manifest_version", "name", "version", "abi", "isolation", "frozen", "route", "limits"}
+	for _, s := range r.sections {
+		keys = append(keys, s.Name)
+	}
+	return append(keys, "config", "warmup", "build")
+}
+
+func (r *reader) format(t Table) bool {
 	const key = "manifest_version"
 	v, ok := typed[int64](t, key, "the number "+strconv.Itoa(FormatVersion))
 	switch {
-	case !t.has(key):
-		t.fail(key, "it is missing; write manifest_version = %d", FormatVersion)
+	case !t.Has(key):
+		t.Fail(key, "it is missing; write manifest_version = %d", FormatVersion)
 		return false
 	case !ok:
 		return false
 	case v != FormatVersion:
-		t.fail(key, "%d is not supported; this host reads %d", v, FormatVersion)
+		t.Fail(key, "%d is not supported; this host reads %d", v, FormatVersion)
 		return false
 	}
 	return true
 }
 
-func (r *reader) name(t table) string {
-	name, ok := t.string("name")
-	if !t.has("name") {
-		t.fail("name", `it is missing; write e.g. name = "guestbook"`)
+func (r *reader) name(t Table) string {
+	name, ok := t.String("name")
+	if !t.Has("name") {
+		t.Fail("name", `it is missing; write e.g. name = "guestbook"`)
 	} else if ok {
 		if err := plugin.CheckName(name); err != nil {
-			t.fail("name", "%s", fault.MessageOf(err))
+			t.Fail("name", "%s", fault.MessageOf(err))
 		}
 	}
 	return name
 }
 
-func (r *reader) label(t table) string {
-	label, _ := t.string("version")
+func (r *reader) label(t Table) string {
+	label, _ := t.String("version")
 	if err := CheckLabel(label); err != nil {
-		t.fail("version", "%s", fault.MessageOf(err))
+		t.Fail("version", "%s", fault.MessageOf(err))
 	}
 	return label
 }
@@ -140,39 +150,39 @@ func CheckLabel(label string) error {
 }
 
 // abi returns the ABI, "" for the default.
-func (r *reader) abi(t table) string {
-	switch name, ok := t.string("abi"); {
+func (r *reader) abi(t Table) string {
+	switch name, ok := t.String("abi"); {
 	case !ok || name == abi.Module:
 	case name == ABIExtism:
 		return name
 	default:
-		t.fail("abi", "%q is unknown; this host speaks %s, %s", shorten(name), abi.Module, ABIExtism)
+		t.Fail("abi", "%q is unknown; this host speaks %s, %s", shorten(name), abi.Module, ABIExtism)
 	}
 	return ""
 }
 
 // isolation reports whether instances keep their memory between requests.
-func (r *reader) isolation(t table) (stateful bool) {
-	switch s, ok := t.string("isolation"); {
+func (r *reader) isolation(t Table) (stateful bool) {
+	switch s, ok := t.String("isolation"); {
 	case !ok || s == "request":
 		return false
 	case s == "instance":
 		return true
 	default:
-		t.fail("isolation", `%q is unknown; write "request", or "instance" to keep memory between requests`, shorten(s))
+		t.Fail("isolation", `%q is unknown; write "request", or "instance" to keep memory between requests`, shorten(s))
 		return false
 	}
 }
 
 // frozen returns what may be the same for all requests.
-func (r *reader) frozen(t table) []string {
-	names := t.strings("frozen")
+func (r *reader) frozen(t Table) []string {
+	names := t.Strings("frozen")
 	for i, name := range names {
 		switch {
 		case name != FrozenClock && name != FrozenRandom:
-			t.fail(element("frozen", i), "%q is unknown; write %q, %q or both", shorten(name), FrozenClock, FrozenRandom)
+			t.Fail(element("frozen", i), "%q is unknown; write %q, %q or both", shorten(name), FrozenClock, FrozenRandom)
 		case slices.Contains(names[:i], name):
-			t.fail(element("frozen", i), "%q is there twice", name)
+			t.Fail(element("frozen", i), "%q is there twice", name)
 		}
 	}
 	return names
@@ -180,22 +190,22 @@ func (r *reader) frozen(t table) []string {
 
 const page = 64 << 10
 
-func (r *reader) limits(t table, l *limit.Limits) {
+func (r *reader) limits(t Table, l *limit.Limits) {
 	t, ok := t.table("limits")
 	if !ok {
 		return
 	}
 	t.only("memory", "deadline", "request_body", "response_body", "concurrency")
 	most := limit.Maximum()
-	set(&l.Memory)(t.size("memory", most.Memory))
-	set(&l.Deadline)(t.duration("deadline", most.Deadline))
-	set(&l.RequestBody)(t.size("request_body", most.RequestBody))
-	set(&l.ResponseBody)(t.size("response_body", most.ResponseBody))
-	if n, ok := t.count("concurrency", int64(most.Concurrency)); ok {
+	set(&l.Memory)(t.Size("memory", most.Memory))
+	set(&l.Deadline)(t.Duration("deadline", most.Deadline))
+	set(&l.RequestBody)(t.Size("request_body", most.RequestBody))
+	set(&l.ResponseBody)(t.Size("response_body", most.ResponseBody))
+	if n, ok := t.Count("concurrency", int64(most.Concurrency)); ok {
 		l.Concurrency = int(n)
 	}
 	if l.Memory%page != 0 {
-		t.fail("memory", "%s is not a whole number of 64KiB pages", limit.FormatSize(l.Memory))
+		t.Fail("memory", "%s is not a whole number of 64KiB pages", limit.FormatSize(l.Memory))
 	}
 }
 
@@ -208,13 +218,13 @@ func set[T any](target *T) func(T, bool) {
 	}
 }
 
-func (r *reader) routes(root table, abi string) []Route {
+func (r *reader) routes(root Table, abi string) []Route {
 	tables := root.tables("route")
 	if abi == ABIExtism && len(tables) == 0 {
-		root.fail("route", `it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`)
+		root.Fail("route", `it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`)
 	}
 	if len(tables) > MaxRoutes {
-		root.fail("route", "%d routes are above the maximum of %d", len(tables), MaxRoutes)
+		root.Fail("route", "%d routes are above the maximum of %d", len(tables), MaxRoutes)
 		return nil
 	}
 	var patterns pattern.Set[string] // value: the key of the pattern
@@ -224,15 +234,15 @@ func (r *reader) routes(root table, abi string) []Route {
 		t.only("pattern", "deadline", "request_body", "idempotency", "export", "handler", "content_type")
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
-		set(&route.Deadline)(t.duration("deadline", most.Deadline))
-		set(&route.RequestBody)(t.size("request_body", most.RequestBody))
+		set(&route.Deadline)(t.Duration("deadline", most.Deadline))
+		set(&route.RequestBody)(t.Size("request_body", most.RequestBody))
 		r.export(t, abi, &route)
-		set(&route.Idempotency)(t.duration("idempotency", limit.MaxReplayAge))
-		if route.Idempotency > 0 && !root.has("kv") {
-			t.fail("idempotency", "answers are kept in the plugin's key space; add the table [kv]")
+		set(&route.Idempotency)(t.Duration("idempotency", limit.MaxReplayAge))
+		if route.Idempotency > 0 && !root.Has("kv") {
+			t.Fail("idempotency", "answers are kept in the plugin's key space; add the table [kv]")
 		}
 		if method := methodOf(route.Pattern); route.Idempotency > 0 && !mayReplay(method) {
-			t.fail("idempotency", "it does nothing for %s; it is for POST, PUT, PATCH and DELETE", method)
+			t.Fail("idempotency", "it does nothing for %s; it is for POST, PUT, PATCH and DELETE", method)
 		}
 		routes = append(routes, route)
 	}
@@ -252,11 +262,11 @@ func mayReplay(method string) bool {
 	return slices.Contains([]string{"", "POST", "PUT", "PATCH", "DELETE"}, method)
 }
 
-func (r *reader) pattern(t table, others *pattern.Set[string]) string {
+func (r *reader) pattern(t Table, others *pattern.Set[string]) string {
 	const key = "pattern"
-	text, ok := t.string(key)
-	if !t.has(key) {
-		t.fail(key, `it is missing; write e.g. pattern = "GET /entries/{id}"`)
+	text, ok := t.String(key)
+	if !t.Has(key) {
+		t.Fail(key, `it is missing; write e.g. pattern = "GET /entries/{id}"`)
 	}
 	if !ok {
 		return ""
@@ -264,32 +274,43 @@ func (r *reader) pattern(t table, others *pattern.Set[string]) string {
 	p, err := pattern.Parse(text)
 	switch {
 	case err != nil:
-		t.fail(key, "%v", err)
+		t.Fail(key, "%v", err)
 	case p.Host() != "":
-		t.fail(key, "%q names the host %q; a route is relative to the mount, which has the host", text, p.Host())
+		t.Fail(key, "%q names the host %q; a route is relative to the mount, which has the host", text, p.Host())
 	default:
 		r.add(t, p, others)
 	}
 	return text
 }
 
-func (r *reader) add(t table, p *pattern.Pattern, others *pattern.Set[string]) {
+func (r *reader) add(t Table, p *pattern.Pattern, others *pattern.Set[string]) {
 	err := others.Add(p, join(t.path, "pattern"))
 	if c, ok := errors.AsType[*pattern.ConflictError[string]](err); ok {
-		t.fail("pattern", "it conflicts with %s: %s", c.Value, c.Reason)
+		t.Fail("pattern", "it conflicts with %s: %s", c.Value, c.Reason)
 	}
 }
 
-func (r *reader) kv(t table) plugin.Grant {
-	t, ok := t.table("kv")
+// Section is a table that a capability reads.
+type Section struct {
+	Name string   // of the table
+	Keys []string // that it may have
+	// Read returns what the table, which is there, says to the capability, and
+	// what it asks for; nil = nothing.
+	Read func(Table) (settings any, ask plugin.Terms)
+}
+
+// section reads the table of a capability into m, if it is there.
+func (r *reader) section(root Table, s Section, m *Manifest) {
+	t, ok := root.table(s.Name)
 	if !ok {
-		return plugin.Grant{}
+		return
 	}
-	t.only("keys", "bytes")
-	ask := plugin.Grant{KV: true}
-	set(&ask.KVKeys)(t.count("keys", math.MaxInt64))
-	set(&ask.KVBytes)(t.size("bytes", math.MaxInt64))
-	return ask
+	t.only(s.Keys...)
+	settings, ask := s.Read(t)
+	m.settings[s.Name] = settings
+	if ask != nil {
+		m.ask = m.ask.With(s.Name, ask)
+	}
 }
 
 // varForm is what config_get and an environment variable can name.
@@ -305,7 +326,7 @@ func CheckVar(name string) error {
 	return nil
 }
 
-func (r *reader) vars(t table) []Var {
+func (r *reader) vars(t Table) []Var {
 	t, ok := t.table("config")
 	if !ok {
 		return nil
@@ -317,7 +338,7 @@ func (r *reader) vars(t table) []Var {
 	var vars []Var
 	for _, name := range sortedKeys(t.values) {
 		if !varForm.MatchString(name) {
-			t.fail(name, varRule)
+			t.Fail(name, varRule)
 			continue
 		}
 		if entry, ok := t.table(name); ok {
@@ -327,31 +348,31 @@ func (r *reader) vars(t table) []Var {
 	return vars
 }
 
-func (r *reader) entry(config, t table, name string) Var {
+func (r *reader) entry(config, t Table, name string) Var {
 	t.only("required", "secret", "default", "description")
-	v := Var{Name: name, Required: t.bool("required"), Secret: t.bool("secret")}
-	v.Description, _ = t.string("description")
-	if s, ok := t.string("default"); ok {
+	v := Var{Name: name, Required: t.Bool("required"), Secret: t.Bool("secret")}
+	v.Description, _ = t.String("description")
+	if s, ok := t.String("default"); ok {
 		v.Default = &s
 	}
 	switch {
 	case v.Default != nil && v.Required:
-		config.fail(name, "required and default exclude each other; remove one")
+		config.Fail(name, "required and default exclude each other; remove one")
 	case v.Default != nil && v.Secret:
-		config.fail(name, "a secret has no default: everyone who has the module could read it")
+		config.Fail(name, "a secret has no default: everyone who has the module could read it")
 	}
 	return v
 }
 
-func (r *reader) build(t table) Build {
+func (r *reader) build(t Table) Build {
 	t, ok := t.table("build")
 	if !ok {
 		return Build{}
 	}
 	t.only("command", "output", "watch")
 	var b Build
-	b.Command, _ = t.string("command")
-	b.Output, _ = t.string("output")
-	b.Watch = t.strings("watch")
+	b.Command, _ = t.String("command")
+	b.Output, _ = t.String("output")
+	b.Watch = t.Strings("watch")
 	return b
 }

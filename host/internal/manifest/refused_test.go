@@ -1,4 +1,4 @@
-package manifest
+package manifest_test
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	. "github.com/wasmoor/wasmoor/host/internal/manifest" // what the tables of capabilities hold is theirs, and they import it
 )
 
 const head = "manifest_version = 1\nname = \"a\"\n"
@@ -405,7 +406,7 @@ var refused = []struct{ name, text, want string }{
 func TestParseRefuses(t *testing.T) {
 	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := Parse([]byte(c.text), "f.toml")
+			m, err := Parse([]byte(c.text), "f.toml", sections)
 			if fault.CodeOf(err) != fault.Invalid || m != nil {
 				t.Fatalf("Parse = %v, %v; want Invalid", m, err)
 			}
@@ -443,7 +444,7 @@ func TestParseRefusesReservedKeys(t *testing.T) {
 		{"route[0].live", "[[route]]\npattern = \"/\"\nlive = false\n", "5:1"},
 	} {
 		t.Run(c.key, func(t *testing.T) {
-			_, err := Parse([]byte(head+c.text), "f.toml")
+			_, err := Parse([]byte(head+c.text), "f.toml", sections)
 			if want := "f.toml:" + c.at + ": " + c.key + ": " + says; fault.CodeOf(err) != fault.Invalid || fault.MessageOf(err) != want {
 				t.Errorf("got %v, want %s", err, want)
 			}
@@ -457,7 +458,7 @@ func TestParseListsTenProblems(t *testing.T) {
 	for range 250 {
 		text.WriteString("[[route]]\npattern = 1\n")
 	}
-	_, err := Parse([]byte(text.String()), "f.toml")
+	_, err := Parse([]byte(text.String()), "f.toml", sections)
 	lines := strings.Split(fault.MessageOf(err), "\n")
 	if len(lines) != 11 || lines[10] != "and more" {
 		t.Errorf("got %d lines, the last %q; want 10 and a word of the rest", len(lines), lines[len(lines)-1])
@@ -470,7 +471,7 @@ func TestParseBoundsLists(t *testing.T) {
 		{"vars", head + "[config]\n" + vars(MaxVars+1), "257 entries are above the maximum of 256"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Parse([]byte(c.text), "f.toml")
+			_, err := Parse([]byte(c.text), "f.toml", sections)
 			if fault.CodeOf(err) != fault.Invalid || !strings.HasSuffix(fault.MessageOf(err), c.want) {
 				t.Errorf("Parse: %v; want %q", err, c.want)
 			}
@@ -493,7 +494,7 @@ func TestSuggest(t *testing.T) {
 		{"", "; known here: keys, bytes"},
 		{strings.Repeat("k", 1<<16), "; known here: keys, bytes"},
 	} {
-		if got := suggest(c.key, []string{"keys", "bytes"}); got != c.want {
+		if got := Suggest(c.key, []string{"keys", "bytes"}); got != c.want {
 			t.Errorf("suggest(%.20q) = %q, want %q", c.key, got, c.want)
 		}
 	}

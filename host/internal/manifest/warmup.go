@@ -23,10 +23,10 @@ type Warmup struct {
 
 // warmups reads [[warmup]]. A request must be one that the routes let through:
 // what never reaches the guest warms nothing.
-func (r *reader) warmups(root table, routes []Route) []Warmup {
+func (r *reader) warmups(root Table, routes []Route) []Warmup {
 	tables := root.tables("warmup")
 	if len(tables) > MaxWarmups {
-		root.fail("warmup", "%d requests are above the maximum of %d", len(tables), MaxWarmups)
+		root.Fail("warmup", "%d requests are above the maximum of %d", len(tables), MaxWarmups)
 		return nil
 	}
 	var patterns pattern.Set[string]
@@ -39,9 +39,9 @@ func (r *reader) warmups(root table, routes []Route) []Warmup {
 	for _, t := range tables {
 		t.only("request", "headers", "body")
 		var w Warmup
-		w.Body, _ = t.string("body")
+		w.Body, _ = t.String("body")
 		if len(w.Body) > MaxWarmupBody {
-			t.fail("body", "%d bytes are above the maximum of %d", len(w.Body), MaxWarmupBody)
+			t.Fail("body", "%d bytes are above the maximum of %d", len(w.Body), MaxWarmupBody)
 		}
 		w.Head.BodySize = uint64(len(w.Body))
 		w.Head.Headers = t.headers("headers")
@@ -54,18 +54,18 @@ func (r *reader) warmups(root table, routes []Route) []Warmup {
 
 // request reads the key "request", like "GET /items/1?full=yes", and finds the
 // route it takes.
-func (t table) request(h *abi.RequestHead, routes []Route, patterns *pattern.Set[string]) {
+func (t Table) request(h *abi.RequestHead, routes []Route, patterns *pattern.Set[string]) {
 	const key = "request"
-	text, ok := t.string(key)
-	if !t.has(key) {
-		t.fail(key, `it is missing; write e.g. request = "GET /items/1"`)
+	text, ok := t.String(key)
+	if !t.Has(key) {
+		t.Fail(key, `it is missing; write e.g. request = "GET /items/1"`)
 	}
 	if !ok {
 		return
 	}
 	method, target, found := strings.Cut(text, " ")
 	if !found || !token(method) || !strings.HasPrefix(target, "/") || strings.ContainsFunc(target, notVisible) {
-		t.fail(key, `%q is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`, shorten(text))
+		t.Fail(key, `%q is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`, shorten(text))
 		return
 	}
 	h.Method, h.Trigger = method, abi.TriggerHTTP
@@ -75,26 +75,26 @@ func (t table) request(h *abi.RequestHead, routes []Route, patterns *pattern.Set
 	}
 	m, ok := patterns.Match(h.Method, "", h.Path, nil)
 	if !ok {
-		t.fail(key, "no route of the manifest answers %s %s", h.Method, shorten(h.Path))
+		t.Fail(key, "no route of the manifest answers %s %s", h.Method, shorten(h.Path))
 		return
 	}
 	h.Pattern, h.Params = m.Value, m.Params
 }
 
-func (t table) headers(key string) []abi.Pair {
+func (t Table) headers(key string) []abi.Pair {
 	t, ok := t.table(key)
 	if !ok {
 		return nil
 	}
 	var list []abi.Pair
 	for _, name := range sortedKeys(t.values) {
-		value, ok := t.string(name)
+		value, ok := t.String(name)
 		switch {
 		case !ok:
 		case !token(name):
-			t.fail(name, "it is not the name of a header")
+			t.Fail(name, "it is not the name of a header")
 		case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
-			t.fail(name, "a header's value has no control characters")
+			t.Fail(name, "a header's value has no control characters")
 		default:
 			list = append(list, abi.Pair{Name: strings.ToLower(name), Value: value})
 		}

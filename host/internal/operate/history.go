@@ -23,7 +23,11 @@ func (o *Operator) Deployments(ctx context.Context, name string, before int) ([]
 }
 
 func grantOf(g plugin.Grant) adminapi.Grant {
-	return adminapi.Grant{KV: g.KV, KVKeys: g.KVKeys, KVBytes: g.KVBytes, Outbound: string(g.Outbound), Stateful: g.Stateful}
+	members := adminapi.Grant{}
+	for _, m := range g.Members() {
+		members[m.Name] = m.Value
+	}
+	return members
 }
 
 // Audit lists who changed what: the events after a number, the oldest first, at

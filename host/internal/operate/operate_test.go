@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
@@ -59,7 +60,7 @@ func operator(t *testing.T) (*operate.Operator, *counting) {
 		}
 	})
 	st := &counting{Store: opened}
-	reg, err := registry.Open(t.Context(), st, filepath.Join(dir, "modules"), time.Now)
+	reg, err := registry.Open(t.Context(), st, filepath.Join(dir, "modules"), time.Now, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,40 +1,49 @@
 package plugin
 
 import (
-	"cmp"
 	"fmt"
-)
-
-// Quota of a key space whose grant names none.
-const (
-	DefaultKVKeys  = 1_000_000
-	DefaultKVBytes = 1 << 30
+	"maps"
+	"slices"
 )
 
 // Grant is what a plugin may use. The same type says what a manifest asks for.
+// A Grant is not changed once it is made.
 type Grant struct {
-	KV      bool
-	KVKeys  int64 // 0 = DefaultKVKeys
-	KVBytes int64 // 0 = DefaultKVBytes
-
-	Outbound Origins // where it may call out to
+	// Terms are those of capabilities, by their names.
+	Terms map[string]Terms
 
 	// Stateful lets instances keep their memory from one request to the next,
 	// which may be another client's.
 	Stateful bool
 }
 
-// Quota returns how many keys, and bytes of keys and values, the key space may
-// hold: the defaults where g names none.
-func (g Grant) Quota() (keys, bytes int64) {
-	return cmp.Or(g.KVKeys, DefaultKVKeys), cmp.Or(g.KVBytes, DefaultKVBytes)
+// Terms are how far a plugin may use one capability, or asks to: a value that ==
+// compares. The other terms that methods take are of the same capability.
+type Terms interface {
+	// Beyond says for a person what these terms ask for beyond granted, each in a
+	// few words; none = granted covers them. granted is nil when nothing is.
+	Beyond(granted Terms) []string
+	// Union returns terms that cover these and other, and no more.
+	Union(other Terms) Terms
+	// Members returns how the terms are written down: members of one object with
+	// those of other capabilities, so that each has the capability's name, or
+	// begins with it and _. Values are numbers, strings and true.
+	Members() []Member
+	// String returns the terms for the audit, like members.
+	String() string
+}
+
+// Member is a part of a Grant as it is written down.
+type Member struct {
+	Name  string
+	Value any
 }
 
 // Missing lists, for a person, what ask wants beyond g; empty when g covers it.
 func (g Grant) Missing(ask Grant) []string {
-	missing := g.missingKV(ask)
-	for _, origin := range ask.Outbound.Without(g.Outbound) {
-		missing = append(missing, "outbound to "+origin)
+	var missing []string
+	for _, name := range ask.names() {
+		missing = append(missing, ask.Terms[name].Beyond(g.Terms[name])...)
 	}
 	if ask.Stateful && !g.Stateful {
 		missing = append(missing, `isolation = "instance" (memory kept from one request to the next)`)
@@ -42,63 +51,60 @@ func (g Grant) Missing(ask Grant) []string {
 	return missing
 }
 
-func (g Grant) missingKV(ask Grant) []string {
-	switch {
-	case !ask.KV:
-		return nil
-	case !g.KV:
-		return ask.wishes()
-	}
-	var missing []string
-	keys, bytes := g.Quota()
-	askKeys, askBytes := ask.Quota()
-	if askKeys > keys {
-		missing = append(missing, fmt.Sprintf("kv.keys = %d (granted %d)", askKeys, keys))
-	}
-	if askBytes > bytes {
-		missing = append(missing, fmt.Sprintf("kv.bytes = %d (granted %d)", askBytes, bytes))
-	}
-	return missing
-}
-
-// wishes lists what g asks of a plugin that was granted nothing.
-func (g Grant) wishes() []string {
-	wishes := []string{"kv"}
-	if g.KVKeys != 0 {
-		wishes = append(wishes, fmt.Sprintf("kv.keys = %d", g.KVKeys))
-	}
-	if g.KVBytes != 0 {
-		wishes = append(wishes, fmt.Sprintf("kv.bytes = %d", g.KVBytes))
-	}
-	return wishes
-}
-
 // Union returns what g and o grant together: never less than either.
 func (g Grant) Union(o Grant) Grant {
-	both := g.unionKV(o)
-	both.Outbound = g.Outbound.Union(o.Outbound)
-	both.Stateful = g.Stateful || o.Stateful
+	both := Grant{Stateful: g.Stateful || o.Stateful, Terms: maps.Clone(g.Terms)}
+	for name, terms := range o.Terms {
+		if have := both.Terms[name]; have != nil {
+			terms = have.Union(terms)
+		}
+		both = both.With(name, terms)
+	}
 	return both
 }
 
-func (g Grant) unionKV(o Grant) Grant {
-	switch {
-	case !o.KV:
-		return g
-	case !g.KV:
-		return o
+// With returns g with the terms of a capability.
+func (g Grant) With(name string, terms Terms) Grant {
+	all := maps.Clone(g.Terms)
+	if all == nil {
+		all = map[string]Terms{}
 	}
-	return Grant{
-		KV:      true,
-		KVKeys:  larger(g.KVKeys, o.KVKeys, DefaultKVKeys),
-		KVBytes: larger(g.KVBytes, o.KVBytes, DefaultKVBytes),
-	}
+	all[name] = terms
+	g.Terms = all
+	return g
 }
 
-// larger returns the larger of two quotas, of which 0 stands for usual.
-func larger(a, b, usual int64) int64 {
-	if cmp.Or(a, usual) >= cmp.Or(b, usual) {
-		return a
+// Equal reports whether g and o grant the same.
+func (g Grant) Equal(o Grant) bool { return g.Stateful == o.Stateful && maps.Equal(g.Terms, o.Terms) }
+
+// Members returns how g is written down.
+func (g Grant) Members() []Member {
+	var list []Member
+	for _, name := range g.names() {
+		list = append(list, g.Terms[name].Members()...)
 	}
-	return b
+	if g.Stateful {
+		list = append(list, Member{"stateful", true})
+	}
+	return list
 }
+
+// Changes says for the audit what o grants and g does not, or otherwise.
+func (g Grant) Changes(o Grant) []string {
+	var list []string
+	for _, name := range g.Union(o).names() {
+		switch terms := o.Terms[name]; {
+		case terms == g.Terms[name]:
+		case terms == nil:
+			list = append(list, "grant "+name+"=false")
+		default:
+			list = append(list, "grant "+terms.String())
+		}
+	}
+	if g.Stateful != o.Stateful {
+		list = append(list, fmt.Sprintf("grant stateful=%t", o.Stateful))
+	}
+	return list
+}
+
+func (g Grant) names() []string { return slices.Sorted(maps.Keys(g.Terms)) }

@@ -4,12 +4,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 const kvManifest = "manifest_version = 1\nname = \"other\"\nversion = \"v1\"\n[kv]\nkeys = 7\n"
+
+func granted(terms kv.Terms) plugin.Grant { return plugin.Grant{}.With(kv.Name, terms) }
 
 func TestAddVersion(t *testing.T) {
 	f := open(t)
@@ -18,7 +21,7 @@ func TestAddVersion(t *testing.T) {
 		Name: "shop", Mount: "/store", Module: []byte("module 1"), Manifest: []byte(kvManifest), By: "ann",
 	})
 	wantCode(t, err, "")
-	ask := plugin.Grant{KV: true, KVKeys: 7}
+	ask := granted(kv.Terms{Keys: 7})
 	wantPlugin := plugin.Plugin{Name: "shop", Mount: "/store", Space: firstSpace, Grant: ask, Versions: 1, Created: noon}
 	wantVersion := plugin.Version{
 		Number: 1, Digest: plugin.DigestOf([]byte("module 1")), Size: 8, Label: "v1", By: "ann",
@@ -107,7 +110,7 @@ func TestGrants(t *testing.T) {
 		wantCode(t, err, "")
 		return p.Grant
 	}
-	keys := func(n int64) plugin.Grant { return plugin.Grant{KV: true, KVKeys: n} }
+	keys := func(n int64) plugin.Grant { return granted(kv.Terms{Keys: n}) }
 	same(t, "a new plugin is granted what it asks for", keys(10), upload(AddVersion{Manifest: manifest("10")}))
 	same(t, "a further version is not", keys(10), upload(AddVersion{Manifest: manifest("20")}))
 	same(t, "unless it is said so", keys(20), upload(AddVersion{Manifest: manifest("20"), Grant: true, By: "bob"}))
@@ -146,7 +149,7 @@ func TestActivate(t *testing.T) {
 	ctx := t.Context()
 	f.upload("shop", "m1")
 	f.upload("shop", "m2")
-	grant := plugin.Grant{KV: true, KVKeys: 9}
+	grant := granted(kv.Terms{Keys: 9})
 
 	p, d := f.activate("shop", Change{Version: 2, Mount: "h.example/shop", Grant: &grant, Set: map[string]string{"a": "1", "b": "2"}, By: "bob"})
 	vars := map[string]string{"a": "1", "b": "2"}
@@ -192,7 +195,7 @@ func TestNextIsWhatActivateRecords(t *testing.T) {
 	for _, c := range []Change{
 		{Version: 1},
 		{Mount: "/elsewhere"},
-		{Grant: &plugin.Grant{KV: true}},
+		{Grant: new(granted(kv.Terms{}))},
 		{Set: map[string]string{"a": "1"}},
 		{Unset: []string{"a"}, Set: map[string]string{"b": "2"}},
 		{},
@@ -263,7 +266,7 @@ func TestDeleteKeepsDataUntilTheNameComesBack(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
 	before, _ := f.upload("shop", "m1")
-	f.activate("shop", Change{Version: 1, Set: map[string]string{"key": "1"}, Grant: &plugin.Grant{KV: true}})
+	f.activate("shop", Change{Version: 1, Set: map[string]string{"key": "1"}, Grant: new(granted(kv.Terms{}))})
 	setKey(t, f.store, before.Space)
 	wantCode(t, f.Delete(ctx, "shop", false, "ann"), "")
 	wantCode(t, f.Delete(ctx, "shop", false, "ann"), fault.NotFound)
@@ -282,7 +285,7 @@ func TestDeleteKeepsDataUntilTheNameComesBack(t *testing.T) {
 	same(t, "key space", before.Space, p.Space)
 	same(t, "number", 2, v.Number)
 	same(t, "vars", map[string]string{"key": "1"}, p.Vars)
-	if p.Deleted || !p.Grant.KV || p.Mount != "/shop" {
+	if p.Deleted || p.Grant.Terms[kv.Name] == nil || p.Mount != "/shop" {
 		t.Errorf("restored plugin is %+v", p)
 	}
 	same(t, "keys", int64(1), usage(t, f.store, p.Space).Keys)

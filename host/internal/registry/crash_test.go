@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -145,7 +146,7 @@ func (s *failing) Drop(ctx context.Context, space store.Space) error {
 func (f *fixture) over(s *failing) *Registry {
 	f.t.Helper()
 	s.Store = f.store
-	r, err := Open(f.t.Context(), s, f.modules(), func() time.Time { return noon })
+	r, err := Open(f.t.Context(), s, f.modules(), func() time.Time { return noon }, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func TestOpenFinishesAPurge(t *testing.T) {
 		t.Fatal("nothing is left to clean")
 	}
 	// A start while the store cannot write works, and leaves it for the next.
-	_, err = Open(ctx, s, f.modules(), time.Now)
+	_, err = Open(ctx, s, f.modules(), time.Now, capabilities.All(capabilities.Config{}))
 	wantCode(t, err, "")
 	f.reopen()
 	same(t, "records", 0, len(f.keys(p.Space)))

@@ -119,7 +119,7 @@ func (r *Registry) Grant(ctx context.Context, name string, ask plugin.Grant, by 
 func (tx *records) grant(p plugin.Plugin, ask plugin.Grant, by string) (plugin.Plugin, error) {
 	next := p
 	next.Grant = p.Grant.Union(ask)
-	if next.Grant == p.Grant {
+	if next.Grant.Equal(p.Grant) {
 		return p, nil
 	}
 	if err := tx.putPlugin(next); err != nil {
@@ -180,16 +180,7 @@ func differences(before, after plugin.Plugin) string {
 	if before.Mount != after.Mount {
 		what = append(what, "mount "+string(after.Mount))
 	}
-	if before.Grant != after.Grant {
-		keys, bytes := after.Grant.Quota()
-		what = append(what, fmt.Sprintf("grant kv=%t keys=%d bytes=%d", after.Grant.KV, keys, bytes))
-		if before.Grant.Outbound != after.Grant.Outbound {
-			what = append(what, fmt.Sprintf("grant outbound=%q", after.Grant.Outbound))
-		}
-		if before.Grant.Stateful != after.Grant.Stateful {
-			what = append(what, fmt.Sprintf("grant stateful=%t", after.Grant.Stateful))
-		}
-	}
+	what = append(what, before.Grant.Changes(after.Grant)...)
 	if !reflect.DeepEqual(before.CORS, after.CORS) {
 		what = append(what, "cors "+describeCORS(after.CORS))
 	}

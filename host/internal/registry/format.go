@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -27,7 +28,9 @@ type header struct {
 var present = header{Format}
 
 // record is a T of the domain as it is stored.
-type record[T any] interface{ value() T }
+type record[T any] interface {
+	value(capability.List) (T, error)
+}
 
 type pluginRecord struct {
 	header
@@ -35,7 +38,7 @@ type pluginRecord struct {
 	Mount      plugin.Mount      `json:"mount"`
 	Space      uint64            `json:"space"`
 	Vars       map[string]string `json:"vars,omitempty"`
-	Grant      grantRecord       `json:"grant"`
+	Grant      json.RawMessage   `json:"grant"`
 	CORS       *corsRecord       `json:"cors,omitempty"`
 	Deployment int               `json:"deployment"`
 	Active     int               `json:"active"`
@@ -46,39 +49,41 @@ type pluginRecord struct {
 
 func newPluginRecord(p plugin.Plugin) pluginRecord {
 	return pluginRecord{
-		present, p.Name, p.Mount, p.Space, p.Vars, grantRecord(p.Grant), (*corsRecord)(p.CORS),
+		present, p.Name, p.Mount, p.Space, p.Vars, newGrant(p.Grant), (*corsRecord)(p.CORS),
 		p.Deployment, p.Active, p.Versions, p.Created, p.Deleted,
 	}
 }
 
-func (r pluginRecord) value() plugin.Plugin {
+func (r pluginRecord) value(all capability.List) (plugin.Plugin, error) {
+	grant, err := readGrant(all, r.Grant)
 	return plugin.Plugin{
-		Name: r.Name, Mount: r.Mount, Space: r.Space, Vars: r.Vars, Grant: plugin.Grant(r.Grant), CORS: (*plugin.CORS)(r.CORS),
+		Name: r.Name, Mount: r.Mount, Space: r.Space, Vars: r.Vars, Grant: grant, CORS: (*plugin.CORS)(r.CORS),
 		Deployment: r.Deployment, Active: r.Active, Versions: r.Versions, Created: r.Created, Deleted: r.Deleted,
-	}
+	}, err
 }
 
 type versionRecord struct {
 	header
-	Number  int           `json:"number"`
-	Digest  plugin.Digest `json:"digest"`
-	Size    int64         `json:"size"`
-	Label   string        `json:"label,omitempty"`
-	By      string        `json:"by,omitempty"`
-	Created time.Time     `json:"created"`
-	Ask     grantRecord   `json:"ask"`
-	Mount   plugin.Mount  `json:"mount,omitempty"`
+	Number  int             `json:"number"`
+	Digest  plugin.Digest   `json:"digest"`
+	Size    int64           `json:"size"`
+	Label   string          `json:"label,omitempty"`
+	By      string          `json:"by,omitempty"`
+	Created time.Time       `json:"created"`
+	Ask     json.RawMessage `json:"ask"`
+	Mount   plugin.Mount    `json:"mount,omitempty"`
 }
 
 func newVersionRecord(v plugin.Version) versionRecord {
-	return versionRecord{present, v.Number, v.Digest, v.Size, v.Label, v.By, v.Created, grantRecord(v.Ask), v.Mount}
+	return versionRecord{present, v.Number, v.Digest, v.Size, v.Label, v.By, v.Created, newGrant(v.Ask), v.Mount}
 }
 
-func (r versionRecord) value() plugin.Version {
+func (r versionRecord) value(all capability.List) (plugin.Version, error) {
+	ask, err := readGrant(all, r.Ask)
 	return plugin.Version{
 		Number: r.Number, Digest: r.Digest, Size: r.Size, Label: r.Label, By: r.By, Created: r.Created,
-		Ask: plugin.Grant(r.Ask), Mount: r.Mount,
-	}
+		Ask: ask, Mount: r.Mount,
+	}, err
 }
 
 type deploymentRecord struct {
@@ -86,7 +91,7 @@ type deploymentRecord struct {
 	Number  int               `json:"number"`
 	Version int               `json:"version"`
 	Mount   plugin.Mount      `json:"mount"`
-	Grant   grantRecord       `json:"grant"`
+	Grant   json.RawMessage   `json:"grant"`
 	Vars    map[string]string `json:"vars,omitempty"`
 	CORS    *corsRecord       `json:"cors,omitempty"`
 	By      string            `json:"by,omitempty"`
@@ -94,23 +99,46 @@ type deploymentRecord struct {
 }
 
 func newDeploymentRecord(d plugin.Deployment) deploymentRecord {
-	return deploymentRecord{present, d.Number, d.Version, d.Mount, grantRecord(d.Grant), d.Vars, (*corsRecord)(d.CORS), d.By, d.Created}
+	return deploymentRecord{present, d.Number, d.Version, d.Mount, newGrant(d.Grant), d.Vars, (*corsRecord)(d.CORS), d.By, d.Created}
 }
 
-func (r deploymentRecord) value() plugin.Deployment {
+func (r deploymentRecord) value(all capability.List) (plugin.Deployment, error) {
+	grant, err := readGrant(all, r.Grant)
 	return plugin.Deployment{
-		Number: r.Number, Version: r.Version, Mount: r.Mount, Grant: plugin.Grant(r.Grant), Vars: r.Vars,
+		Number: r.Number, Version: r.Version, Mount: r.Mount, Grant: grant, Vars: r.Vars,
 		CORS: (*plugin.CORS)(r.CORS), By: r.By, Created: r.Created,
-	}
+	}, err
 }
 
-// grantRecord is a part of records.
-type grantRecord struct {
-	KV       bool           `json:"kv,omitempty"`
-	KVKeys   int64          `json:"kv_keys,omitempty"`
-	KVBytes  int64          `json:"kv_bytes,omitempty"`
-	Outbound plugin.Origins `json:"outbound,omitempty"`
-	Stateful bool           `json:"stateful,omitempty"`
+// newGrant returns a grant as a part of records: an object of its members.
+func newGrant(g plugin.Grant) json.RawMessage {
+	object := []byte{'{'}
+	for i, m := range g.Members() {
+		if i > 0 {
+			object = append(object, ',')
+		}
+		name, _ := json.Marshal(m.Name)
+		value, _ := json.Marshal(m.Value) // a number, a string or true: it cannot fail
+		object = append(append(append(object, name...), ':'), value...)
+	}
+	return append(object, '}')
+}
+
+// readGrant reads what newGrant wrote. Members that no capability knows grant
+// nothing.
+func readGrant(all capability.List, object json.RawMessage) (g plugin.Grant, err error) {
+	if len(object) == 0 {
+		return g, nil
+	}
+	var own struct {
+		Stateful bool `json:"stateful"`
+	}
+	if err := json.Unmarshal(object, &own); err != nil {
+		return g, err
+	}
+	g.Stateful = own.Stateful
+	g.Terms, err = all.ReadTerms(object)
+	return g, err
 }
 
 // corsRecord is a part of records.
@@ -139,11 +167,11 @@ func newEventRecord(e plugin.Event) eventRecord {
 	return eventRecord{present, e.Number, e.Time, e.By, e.Action, e.Plugin, e.Version, e.Deployment, e.Detail}
 }
 
-func (r eventRecord) value() plugin.Event {
+func (r eventRecord) value(capability.List) (plugin.Event, error) {
 	return plugin.Event{
 		Number: r.Number, Time: r.Time, By: r.By, Action: r.Action, Plugin: r.Plugin,
 		Version: r.Version, Deployment: r.Deployment, Detail: r.Detail,
-	}
+	}, nil
 }
 
 // spaceRecord is the id of a key space.
@@ -154,7 +182,7 @@ type spaceRecord struct {
 
 func newSpaceRecord(space uint64) spaceRecord { return spaceRecord{present, space} }
 
-func (r spaceRecord) value() uint64 { return r.Space }
+func (r spaceRecord) value(capability.List) (uint64, error) { return r.Space, nil }
 
 // UnmarshalJSON also reads format 0, a number.
 func (r *spaceRecord) UnmarshalJSON(data []byte) error {
@@ -168,7 +196,7 @@ func (r *spaceRecord) UnmarshalJSON(data []byte) error {
 func isObject(data []byte) bool { return len(data) > 0 && data[0] == '{' }
 
 // decode reads what is stored under key.
-func decode[R record[T], T any](key string, data []byte) (value T, err error) {
+func decode[R record[T], T any](all capability.List, key string, data []byte) (value T, err error) {
 	var h header
 	if isObject(data) {
 		err = json.Unmarshal(data, &h)
@@ -182,8 +210,11 @@ func decode[R record[T], T any](key string, data []byte) (value T, err error) {
 	if err == nil {
 		err = json.Unmarshal(data, &r)
 	}
+	if err == nil {
+		value, err = r.value(all)
+	}
 	if err != nil {
 		return value, fault.Wrap(fault.Internal, "read the registry", fmt.Sprintf("record %q is damaged", key), err)
 	}
-	return r.value(), nil
+	return value, nil
 }

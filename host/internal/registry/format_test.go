@@ -11,6 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -62,8 +65,8 @@ func TestStoredRecordsAreReadForEver(t *testing.T) {
 	for format := range Format + 1 {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			f := openWith(t, storedIn(t, format))
-			grant := plugin.Grant{KV: true, KVKeys: 1_000_000, KVBytes: 512 << 20}
-			call := plugin.Grant{Outbound: "https://example.com https://go.dev https://www.iana.org"}
+			grant := granted(kv.Terms{Keys: 1_000_000, Bytes: 512 << 20})
+			call := plugin.Grant{}.With(outbound.Name, outbound.Terms("https://example.com https://go.dev https://www.iana.org"))
 			vars := map[string]string{"api_key": "secret-1", "home": "https://example.org/"}
 			cors := &plugin.CORS{
 				Origins: []string{"https://app.example.org"}, Methods: []string{"GET", "PUT"}, Headers: []string{"content-type"},
@@ -128,19 +131,19 @@ func rewritten(t *testing.T, r stored) string {
 	data := []byte(r.Value)
 	switch kind, _, _ := strings.Cut(strings.TrimPrefix(r.Key, "registry/"), "/"); kind {
 	case "plugin":
-		v, err := decode[pluginRecord](r.Key, data)
+		v, err := decode[pluginRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newPluginRecord(v), err)
 	case "version":
-		v, err := decode[versionRecord](r.Key, data)
+		v, err := decode[versionRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newVersionRecord(v), err)
 	case "deployment":
-		v, err := decode[deploymentRecord](r.Key, data)
+		v, err := decode[deploymentRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newDeploymentRecord(v), err)
 	case "audit":
-		v, err := decode[eventRecord](r.Key, data)
+		v, err := decode[eventRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newEventRecord(v), err)
 	case "purge", "spaces":
-		v, err := decode[spaceRecord](r.Key, data)
+		v, err := decode[spaceRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newSpaceRecord(v), err)
 	case "manifest":
 		return r.Value

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -19,7 +20,7 @@ func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.
 		if err != nil {
 			return err
 		}
-		keys := store.Begin(lent{tx.snap}, store.Space(p.Space), Quota(p.Grant), tx.Now())
+		keys := store.Begin(lent{tx.snap}, store.Space(p.Space), kv.Quota(p.Grant), tx.Now())
 		defer keys.Close()
 		e, err := act(keys)
 		if err != nil {
@@ -34,9 +35,3 @@ func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.
 type lent struct{ store.Snapshot }
 
 func (lent) Release() {}
-
-// Quota returns the bounds that a grant puts on a key space.
-func Quota(g plugin.Grant) store.Quota {
-	keys, bytes := g.Quota()
-	return store.Quota{Keys: keys, Bytes: bytes}
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -39,8 +40,9 @@ func numbered(prefix string, space uint64, number int) string {
 // records is a transaction on the host's records.
 type records struct {
 	*store.Tx
-	snap store.Snapshot
-	keys *store.Part // what the transaction does to the keys of a plugin; nil = nothing
+	snap         store.Snapshot
+	capabilities capability.List
+	keys         *store.Part // what the transaction does to the keys of a plugin; nil = nothing
 }
 
 // effects returns those of the records and of the plugin's keys.
@@ -57,7 +59,7 @@ func get[R record[T], T any](tx *records, key string) (value T, ok bool, err err
 	if err != nil || !ok {
 		return value, false, err
 	}
-	value, err = decode[R](key, data)
+	value, err = decode[R](tx.capabilities, key, data)
 	return value, err == nil, err
 }
 
@@ -80,7 +82,7 @@ func walk[R record[T], T any](tx *records, q store.Query, yield func(T) bool) er
 	var damaged error
 	err := tx.List(q, func(key, data []byte) bool {
 		var v T
-		v, damaged = decode[R](string(key), data)
+		v, damaged = decode[R](tx.capabilities, string(key), data)
 		return damaged == nil && yield(v)
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -23,9 +24,10 @@ import (
 // Besides the codes named at each method, every method may return those of the
 // store (Unavailable, Exhausted, Unknown) and Internal for a damaged record.
 type Registry struct {
-	store   store.Store
-	modules *modules
-	clock   func() time.Time
+	store        store.Store
+	modules      *modules
+	clock        func() time.Time
+	capabilities capability.List
 
 	// changes serialises changes of this process: a module is written, named by
 	// a commit and removed under it. Commits are certified all the same, against
@@ -35,14 +37,15 @@ type Registry struct {
 
 // Open returns the registry of what st holds, with its modules in dir, which it
 // makes if need be (mode 0700). It finishes what a crash interrupted. The caller
-// closes st after the last use of the registry. Errors: Internal when dir cannot
+// closes st after the last use of the registry. capabilities are what manifests
+// may ask for and grants may hold. Errors: Internal when dir cannot
 // be used.
-func Open(ctx context.Context, st store.Store, dir string, clock func() time.Time) (*Registry, error) {
+func Open(ctx context.Context, st store.Store, dir string, clock func() time.Time, capabilities capability.List) (*Registry, error) {
 	m, err := openModules(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{store: st, modules: m, clock: clock}
+	r := &Registry{store: st, modules: m, clock: clock, capabilities: capabilities}
 	if err := r.recover(ctx); err != nil {
 		return nil, err
 	}
@@ -144,7 +147,7 @@ func (r *Registry) begin() (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap}, nil
+	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap, capabilities: r.capabilities}, nil
 }
 
 func noPlugin(name string) error {

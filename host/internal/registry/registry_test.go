@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -45,7 +47,7 @@ func (f *fixture) start() {
 		f.t.Fatalf("open the store: %v", err)
 	}
 	f.store = st
-	f.Registry, err = Open(f.t.Context(), st, f.modules(), func() time.Time { return noon })
+	f.Registry, err = Open(f.t.Context(), st, f.modules(), func() time.Time { return noon }, capabilities.All(capabilities.Config{}))
 	if err != nil {
 		f.t.Fatalf("Open: %v", err)
 	}
@@ -184,7 +186,7 @@ func TestNotFound(t *testing.T) {
 		"Version -1":   func() error { _, err := f.Version(ctx, "shop", -1); return err },
 		"Manifest":     func() error { _, err := f.Manifest(ctx, "shop", 2); return err },
 		"ManifestText": func() error { _, err := f.ManifestText(ctx, "x", 1); return err },
-		"Grant":        func() error { _, err := f.Grant(ctx, "x", plugin.Grant{KV: true}, ""); return err },
+		"Grant":        func() error { _, err := f.Grant(ctx, "x", granted(kv.Terms{}), ""); return err },
 		"Activate of":  func() error { _, _, err := f.Activate(ctx, "x", Change{Version: 1}); return err },
 		"Activate":     func() error { _, _, err := f.Activate(ctx, "shop", Change{Version: 2}); return err },
 		"Activate 0":   func() error { _, _, err := f.Activate(ctx, "shop", Change{}); return err },
@@ -208,7 +210,7 @@ func TestAudit(t *testing.T) {
 	_, w := f.upload("shop", "m2")
 	_, _, err := f.SetVars(ctx, "shop", map[string]string{"key": secret}, nil, "bob")
 	wantCode(t, err, "")
-	f.activate("shop", Change{Version: 1, Mount: "/new", Grant: &plugin.Grant{KV: true}, Set: map[string]string{"key": secret + "2"}, By: "bob"})
+	f.activate("shop", Change{Version: 1, Mount: "/new", Grant: new(granted(kv.Terms{})), Set: map[string]string{"key": secret + "2"}, By: "bob"})
 	wantCode(t, f.Delete(ctx, "shop", false, "ann"), "")
 	f.upload("shop", "m2")
 	wantCode(t, f.Delete(ctx, "shop", true, "ann"), "")

@@ -33,7 +33,7 @@ type AddVersion struct {
 // activation. Errors: Invalid (name, manifest, label), TooLarge (module).
 func (r *Registry) AddVersion(ctx context.Context, a AddVersion) (plugin.Plugin, plugin.Version, error) {
 	u := upload{AddVersion: a}
-	if err := u.check(); err != nil {
+	if err := u.check(r.capabilities.Sections()); err != nil {
 		return u.plugin, u.version, err
 	}
 	err := r.add(ctx, &u)
@@ -73,7 +73,7 @@ type upload struct {
 	version plugin.Version
 }
 
-func (u *upload) check() error {
+func (u *upload) check(sections []manifest.Section) error {
 	const op = "add a version"
 	if err := plugin.CheckName(u.Name); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (u *upload) check() error {
 		return fault.New(fault.TooLarge, op, fmt.Sprintf(
 			"the module has %d bytes; the maximum is %s", len(u.Module), limit.FormatSize(limit.Module)))
 	}
-	m, err := parse(u.Name, u.Manifest)
+	m, err := parse(u.Name, u.Manifest, sections)
 	if err != nil {
 		return err
 	}
@@ -96,11 +96,11 @@ func (u *upload) check() error {
 	return nil
 }
 
-func parse(name string, text []byte) (*manifest.Manifest, error) {
+func parse(name string, text []byte, sections []manifest.Section) (*manifest.Manifest, error) {
 	if len(text) == 0 {
 		return manifest.Default(name), nil
 	}
-	return manifest.Parse(text, manifest.FileName)
+	return manifest.Parse(text, manifest.FileName, sections)
 }
 
 func (u *upload) record(tx *records) error {
@@ -223,7 +223,7 @@ func (r *Registry) Manifest(ctx context.Context, name string, number int) (*mani
 	if err != nil {
 		return nil, err
 	}
-	return parse(name, text)
+	return parse(name, text, r.capabilities.Sections())
 }
 
 // ManifestText returns the manifest of a version as it was uploaded, empty if

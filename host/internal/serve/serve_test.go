@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -29,7 +28,7 @@ type deployment struct {
 }
 
 func stub(do func(*invoke.Invocation) (dispatch.Result, error)) *deployment {
-	return &deployment{do: do, env: invoke.Env{Plugin: "demo", Version: 3}, plugin: dispatch.NewPlugin("demo", 1, time.Now)}
+	return &deployment{do: do, env: invoke.Env{Plugin: "demo", Version: 3}, plugin: dispatch.NewPlugin("demo", 1, nil)}
 }
 
 func (d *deployment) Do(_ context.Context, inv *invoke.Invocation, l limit.Limits) (dispatch.Result, error) {

@@ -21,7 +21,8 @@ const Name = "kv"
 func Unit() capability.Unit {
 	funcs := functions()
 	return capability.Unit{
-		Name: Name, Native: funcs,
+		Name: Name, Keys: []string{"keys", "bytes"}, Read: ask, Terms: readTerms,
+		Native: funcs,
 		Extism: capability.InBlocks(funcs, map[string]uint64{abi.FnKVList: firstPage}),
 	}
 }

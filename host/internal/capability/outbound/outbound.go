@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
@@ -14,11 +15,35 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// Unit returns the capability.
-func Unit() capability.Unit {
-	return capability.Unit{Name: Name, Native: functions(), Extism: extism()}
+// Unit returns the capability. network is what the operator lets all plugins
+// reach.
+func Unit(network egress.Network) capability.Unit {
+	return capability.Unit{
+		Name: Name, Keys: keys, Read: ask, Terms: readTerms,
+		Plugin:     func(clock func() time.Time) invoke.State { return egress.NewState(clock) },
+		Deployment: func(d capability.Deployment) invoke.State { return newClient(network, d) },
+		Native:     functions(), Extism: extism(),
+	}
+}
+
+// newClient makes the client of a deployment's calls, nil if the plugin may make
+// none. It has no connection until a call is made.
+func newClient(network egress.Network, d capability.Deployment) invoke.State {
+	asked, _ := d.Ask.(Terms)
+	granted, _ := d.Grant.(Terms)
+	origins := plugin.Origins(asked).Both(plugin.Origins(granted)).List()
+	if len(origins) == 0 {
+		return nil
+	}
+	settings, _ := d.Settings.(Settings)
+	state, _ := d.Plugin.(*egress.State)
+	return egress.New(egress.Config{
+		Network: network, Origins: origins, Limits: settings.Limits,
+		Idempotent: settings.Idempotent, Cache: settings.Cache, State: state,
+	})
 }
 
 // functions returns the host functions of calls to other services.

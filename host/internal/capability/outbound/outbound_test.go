@@ -55,7 +55,7 @@ func with(t *testing.T, origin string) guest {
 
 func (g guest) call(name string, args ...uint64) int64 {
 	g.t.Helper()
-	return enginetest.Call(g.t, outbound.Unit().Native, g.Guest, name, args...)
+	return enginetest.Call(g.t, outbound.Unit(egress.Network{}).Native, g.Guest, name, args...)
 }
 
 // in calls a function whose last parameter is data.
@@ -233,7 +233,7 @@ func TestTheDeadlineEndsTheCall(t *testing.T) {
 	copy(g.Mem, layout)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	for _, f := range outbound.Unit().Native {
+	for _, f := range outbound.Unit(egress.Network{}).Native {
 		if f.Name != abi.FnHTTPSend {
 			continue
 		}

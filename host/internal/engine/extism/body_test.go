@@ -20,7 +20,7 @@ import (
 func TestBodyInFile(t *testing.T) {
 	const budget = 16 << 20
 	memory := linear.NewBudget(budget)
-	p, err := enginetest.InProcess(extism.New(capabilities.All().Extism(), memory)).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{
+	p, err := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), memory)).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{
 		Memory: 4 << 20, Routes: []manifest.Route{{Pattern: "/", Export: "count_vowels"}},
 	})
 	if err != nil {

@@ -51,7 +51,7 @@ func prepare(tb testing.TB, module []byte, export string) engine.Program {
 
 func prepareRoute(tb testing.TB, module []byte, routes ...manifest.Route) engine.Program {
 	tb.Helper()
-	p, err := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
+	p, err := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), linear.NewBudget(0))).Prepare(context.Background(), module, engine.Options{Memory: memoryLimit, Routes: routes})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
 	}

@@ -197,7 +197,7 @@ func TestMemoryLimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := context.Background()
-			p, err := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(ctx, grow(c.shared), engine.Options{
+			p, err := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), linear.NewBudget(0))).Prepare(ctx, grow(c.shared), engine.Options{
 				Memory: c.limit, Routes: []manifest.Route{{Pattern: "/", Export: "run"}},
 			})
 			if err != nil {
@@ -329,13 +329,13 @@ func TestPrepareRefuses(t *testing.T) {
 		{"parameters", "params", params.Bytes(), "without parameters"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), c.module, engine.Options{
+			_, err := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), linear.NewBudget(0))).Prepare(context.Background(), c.module, engine.Options{
 				Memory: memoryLimit, Routes: []manifest.Route{{Pattern: "/", Export: c.export}},
 			})
 			wantFault(t, err, fault.Invalid, c.says)
 		})
 	}
-	_, err := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{Memory: 1 << 20})
+	_, err := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), linear.NewBudget(0))).Prepare(context.Background(), plugin(t, "count_vowels"), engine.Options{Memory: 1 << 20})
 	wantFault(t, err, fault.TooLarge, "starts with 1088 KiB of memory")
 }
 

@@ -32,7 +32,7 @@ func newCaller(t *testing.T, snapshot enginetest.Snapshot) caller {
 
 func (c caller) call(name string, args ...uint64) int64 {
 	c.t.Helper()
-	for _, f := range Functions(capabilities.All().Extism()) {
+	for _, f := range Functions(capabilities.All(capabilities.Config{}).Extism()) {
 		if f.Name == name {
 			result, err := f.Call(context.Background(), c.g, args)
 			if err != nil {

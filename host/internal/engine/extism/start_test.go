@@ -88,7 +88,7 @@ func TestStartFails(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0))).Prepare(context.Background(), starting("_initialize", initialise),
+			_, err := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), linear.NewBudget(0))).Prepare(context.Background(), starting("_initialize", initialise),
 				engine.Options{Memory: memoryLimit, Routes: []manifest.Route{{Pattern: "/", Export: "run"}}})
 			wantFault(t, err, fault.Trap, name)
 		})

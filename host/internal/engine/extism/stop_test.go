@@ -15,7 +15,7 @@ import (
 var soak = flag.Bool("soak", false, "run the long versions of the tests")
 
 func TestStopped(t *testing.T) {
-	e := enginetest.InProcess(extism.New(capabilities.All().Extism(), linear.NewBudget(0)))
+	e := enginetest.InProcess(extism.New(capabilities.All(capabilities.Config{}).Extism(), linear.NewBudget(0)))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	enginetest.RunStopped(t, enginetest.ExtismABI, e, *soak)
 }

@@ -42,7 +42,7 @@ func files(t *testing.T, dir string) (list []string) {
 
 func open(t *testing.T) *Engine {
 	t.Helper()
-	e := New(Config{Functions: capabilities.All().Native()})
+	e := New(Config{Functions: capabilities.All(capabilities.Config{}).Native()})
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	return e
 }
@@ -108,7 +108,7 @@ func copyOf(t *testing.T, dir string) string {
 
 // FuzzMeta: whatever its text says, an artefact is loaded or stale.
 func FuzzMeta(f *testing.F) {
-	e := New(Config{Functions: capabilities.All().Native()})
+	e := New(Config{Functions: capabilities.All(capabilities.Config{}).Native()})
 	f.Cleanup(func() { _ = e.Close(context.Background()) })
 	dir := f.TempDir()
 	if err := e.Build(context.Background(), enginetest.Canary(), options, dir); err != nil {

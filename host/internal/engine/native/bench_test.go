@@ -16,7 +16,7 @@ import (
 
 func prepare(b testing.TB, module []byte) engine.Program {
 	b.Helper()
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	b.Cleanup(func() { _ = e.Close(context.Background()) })
 	return enginetest.Prepare(b, e, module)
 }

@@ -163,7 +163,7 @@ func TestWarmUp(t *testing.T) {
 
 // TestWarmUpFails: who deploys is told which request it was.
 func TestWarmUpFails(t *testing.T) {
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	defer func() { _ = e.Close(context.Background()) }()
 	_, err := e.Prepare(context.Background(), enginetest.Trap(), engine.Options{
 		Memory: enginetest.Memory, Warmups: []manifest.Warmup{warmup},

@@ -29,7 +29,7 @@ func TestGoGuestThatCannotServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	defer func() { _ = e.Close(t.Context()) }()
 	o := engine.Options{Memory: 64 << 20}
 	if _, err = e.Prepare(t.Context(), module, o); fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), "go build -buildmode=c-shared") {
@@ -62,7 +62,7 @@ func TestProbeWithoutMemory(t *testing.T) {
 		{"too little of the host's", 2, 1, ""},
 		{"too little of its own", 1, 2, fault.Trap},
 	} {
-		e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(int64(c.host) * linear.PageSize)}))
+		e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native(), Memory: linear.NewBudget(int64(c.host) * linear.PageSize)}))
 		p, err := e.Prepare(t.Context(), enginetest.Hungry(), engine.Options{Memory: int64(c.limit) * linear.PageSize})
 		if err != nil {
 			t.Fatal(err)

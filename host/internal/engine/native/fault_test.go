@@ -44,7 +44,7 @@ func broken() []capability.Func {
 }
 
 func TestHostFunctionFails(t *testing.T) {
-	e := open(t, native.Config{Functions: slices.Concat(capabilities.All().Native(), broken())})
+	e := open(t, native.Config{Functions: slices.Concat(capabilities.All(capabilities.Config{}).Native(), broken())})
 	healthy := enginetest.Prepare(t, e, enginetest.Tiny())
 	for _, f := range broken() {
 		t.Run(f.Name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestHostFunctionFails(t *testing.T) {
 }
 
 func TestOutputBecomesLogLines(t *testing.T) {
-	e := open(t, native.Config{Functions: capabilities.All().Native()})
+	e := open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native()})
 	b := enginetest.NewBuilder(1)
 	write := b.Import(wasi.Module, "fd_write", []abi.Type{abi.I32, abi.I32, abi.I32, abi.I32}, []abi.Type{abi.I32})
 	code := new(enginetest.Code)
@@ -106,7 +106,7 @@ level=WARN msg=th request_id=request-1
 // TestInitialisationSaysWhy checks that whoever deploys is told what a guest
 // wrote before it gave up. Package server keeps a trap's message from clients.
 func TestInitialisationSaysWhy(t *testing.T) {
-	e := open(t, native.Config{Functions: capabilities.All().Native()})
+	e := open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native()})
 	b := enginetest.NewBuilder(1)
 	write := b.Import(wasi.Module, "fd_write", []abi.Type{abi.I32, abi.I32, abi.I32, abi.I32}, []abi.Type{abi.I32})
 	code := new(enginetest.Code).I32(2).I32(64).I32(1).I32(32).Call(write).Drop().Unreachable()
@@ -153,7 +153,7 @@ func typeNames[T ~byte](types []T) string {
 // TestFunctionsAreTheABI checks that the list of capabilities is whole.
 func TestFunctionsAreTheABI(t *testing.T) {
 	got := map[string]int{}
-	for _, f := range capabilities.All().Native() {
+	for _, f := range capabilities.All(capabilities.Config{}).Native() {
 		if f.Module == abi.Module {
 			got[f.Name]++
 		}

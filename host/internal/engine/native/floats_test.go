@@ -12,7 +12,7 @@ import (
 // TestFloats: guests with more floats alive than there are registers answer what
 // they should. Without what wasmbin writes out, some do not on amd64.
 func TestFloats(t *testing.T) {
-	e := open(t, native.Config{Functions: capabilities.All().Native()})
+	e := open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native()})
 	for seed := range uint64(20) {
 		module, want := enginetest.Floats(seed)
 		inv := enginetest.Invocation("", nil, nil)

@@ -65,7 +65,7 @@ func buildGo(path string) ([]byte, error) {
 func prepareGoGuest(tb testing.TB, path string, warmups ...manifest.Warmup) engine.Program {
 	tb.Helper()
 	ctx := context.Background()
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	p, err := e.Prepare(ctx, goGuest(tb, path), engine.Options{Memory: 64 << 20, Warmups: warmups})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)

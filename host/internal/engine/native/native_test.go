@@ -21,13 +21,15 @@ func open(tb testing.TB, cfg native.Config) enginetest.Direct {
 }
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, func() enginetest.Direct { return open(t, native.Config{Functions: capabilities.All().Native()}) }, wasi.Functions()...)
+	enginetest.Run(t, func() enginetest.Direct {
+		return open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native()})
+	}, wasi.Functions()...)
 }
 
 // TestBudget checks that instances share what the engine may take, and give it
 // back.
 func TestBudget(t *testing.T) {
-	e := open(t, native.Config{Functions: capabilities.All().Native(), Memory: linear.NewBudget(3 * linear.PageSize / 2)})
+	e := open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native(), Memory: linear.NewBudget(3 * linear.PageSize / 2)})
 	p := enginetest.Prepare(t, e, enginetest.Tiny())
 	first, err := p.Instance(t.Context())
 	if err != nil {

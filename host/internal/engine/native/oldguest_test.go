@@ -21,7 +21,7 @@ func TestOldGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	t.Cleanup(func() { _ = e.Close(context.Background()) })
 	p := enginetest.Prepare(t, e, module)
 	head := abi.RequestHead{

@@ -29,7 +29,7 @@ func seedGuest(tb testing.TB, way string) []byte {
 func prepareWith(tb testing.TB, module []byte, o engine.Options) engine.Program {
 	tb.Helper()
 	o.Memory = 64 << 20
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	p, err := e.Prepare(tb.Context(), module, o)
 	if err != nil {
 		tb.Fatal(err)

@@ -13,5 +13,5 @@ import (
 var soak = flag.Bool("soak", false, "run the long versions of the tests")
 
 func TestStopped(t *testing.T) {
-	enginetest.RunStopped(t, "", open(t, native.Config{Functions: capabilities.All().Native()}), *soak)
+	enginetest.RunStopped(t, "", open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native()}), *soak)
 }

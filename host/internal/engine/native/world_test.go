@@ -168,7 +168,7 @@ func TestMonotonicClockOutlivesProcesses(t *testing.T) {
 // TestSleepingTooLong: initialising may sleep no longer than it may take, and
 // nobody waits to find out.
 func TestSleepingTooLong(t *testing.T) {
-	e := enginetest.InProcess(New(Config{Functions: capabilities.All().Native()}))
+	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
 	defer func() { _ = e.Close(context.Background()) }()
 	_, err := e.Prepare(t.Context(), enginetest.Uptime(3600), engine.Options{Memory: enginetest.Memory, Start: 10 * time.Minute})
 	if err == nil || !strings.Contains(err.Error(), "ran out of time while it initialised") {

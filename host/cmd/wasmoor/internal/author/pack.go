@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -73,7 +74,7 @@ func (p *Commands) pack(file, manifestFile, out string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := manifest.Parse(text, manifestFile); err != nil {
+	if _, err := manifest.Parse(text, manifestFile, capabilities.Sections()); err != nil {
 		return err
 	}
 	packed, err := host.Pack(module, text)

@@ -10,6 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -55,7 +56,7 @@ func LoadFile(file string) (*Loaded, error) {
 	l.Source = "none; the defaults hold"
 	if packed {
 		l.Source = "in the module"
-		m, err := manifest.Parse(text, "manifest of "+file)
+		m, err := manifest.Parse(text, "manifest of "+file, capabilities.Sections())
 		if err != nil {
 			return nil, err
 		}

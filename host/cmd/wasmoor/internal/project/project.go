@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -37,7 +38,7 @@ func Open(dir string) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := manifest.Parse(text, file)
+	m, err := manifest.Parse(text, file, capabilities.Sections())
 	if err != nil {
 		return nil, err
 	}

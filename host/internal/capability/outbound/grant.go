@@ -1,0 +1,101 @@
+package outbound
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// MaxOrigins is the number of entries of outbound.allow.
+const MaxOrigins = 100
+
+// Settings is how a plugin calls other services, as its manifest says; where to is
+// in its Terms.
+type Settings struct {
+	Idempotent bool // the services tolerate repeats, so that a handler may run again
+	Cache      bool // keep responses as RFC 9111 allows
+	Limits     limit.Outbound
+}
+
+// keys are those of [outbound].
+var keys = []string{"allow", "idempotent", "cache", "timeout", "response_body", "calls", "concurrent"}
+
+// ask reads [outbound].
+func ask(t manifest.Table) (any, plugin.Terms) {
+	s := Settings{Idempotent: t.Bool("idempotent"), Cache: t.Bool("cache"), Limits: limit.DefaultOutbound()}
+	most := limit.MaximumOutbound()
+	if d, ok := t.Duration("timeout", most.Timeout); ok {
+		s.Limits.Timeout = d
+	}
+	if n, ok := t.Size("response_body", most.ResponseBody); ok {
+		s.Limits.ResponseBody = n
+	}
+	if n, ok := t.Count("calls", int64(most.Calls)); ok {
+		s.Limits.Calls = int(n)
+	}
+	if n, ok := t.Count("concurrent", int64(most.Concurrent)); ok {
+		s.Limits.Concurrent = int(n)
+	}
+	return s, Terms(origins(t))
+}
+
+func origins(t manifest.Table) plugin.Origins {
+	const key = "allow"
+	texts := t.Strings(key)
+	if !t.Has(key) || t.Empty(key) {
+		t.Fail(key, `it names no origin; write e.g. allow = ["https://api.example.com"]`)
+	}
+	if len(texts) > MaxOrigins {
+		t.Fail(key, "%d origins are above the maximum of %d", len(texts), MaxOrigins)
+		return ""
+	}
+	var list []plugin.Origin
+	for i, text := range texts {
+		origin, err := plugin.ParseOrigin(text)
+		if err != nil {
+			t.FailAt(key, i, "%s", fault.MessageOf(err))
+			continue
+		}
+		list = append(list, origin)
+	}
+	return plugin.OriginsOf(list)
+}
+
+// Terms are where a plugin may call out to. They implement plugin.Terms.
+type Terms plugin.Origins
+
+// Beyond implements plugin.Terms.
+func (t Terms) Beyond(granted plugin.Terms) (list []string) {
+	have, _ := granted.(Terms)
+	for _, origin := range plugin.Origins(t).Without(plugin.Origins(have)) {
+		list = append(list, "outbound to "+origin)
+	}
+	return list
+}
+
+// Union implements plugin.Terms.
+func (t Terms) Union(other plugin.Terms) plugin.Terms {
+	o, _ := other.(Terms)
+	return Terms(plugin.Origins(t).Union(plugin.Origins(o)))
+}
+
+// Members implements plugin.Terms.
+func (t Terms) Members() []plugin.Member { return []plugin.Member{{Name: Name, Value: string(t)}} }
+
+// String implements plugin.Terms.
+func (t Terms) String() string { return fmt.Sprintf("outbound=%q", string(t)) }
+
+// readTerms reads what Members wrote.
+func readTerms(object []byte) (plugin.Terms, error) {
+	var r struct {
+		Outbound Terms `json:"outbound"`
+	}
+	if err := json.Unmarshal(object, &r); err != nil || r.Outbound == "" {
+		return nil, err
+	}
+	return r.Outbound, nil
+}
