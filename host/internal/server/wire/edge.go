@@ -184,7 +184,8 @@ func (e *Edge) Serve(ln net.Listener) error {
 	e.mu.Unlock()
 	defer close(e.done)
 	if e.draining.Load() {
-		return ln.Close()
+		_ = ln.Close() // unless Close has
+		return nil
 	}
 	if err := e.App.Listener(g); err != nil {
 		return fault.Wrap(fault.Unavailable, "serve", e.name+" listener", err)

@@ -101,3 +101,23 @@ func TestRefusalReachesWhoSends(t *testing.T) {
 	}
 	servertest.CheckProblem(t, got)
 }
+
+// TestCloseWhileServeBegins: a process may be stopped as soon as it starts, and
+// then Close is faster than Serve to close the listener.
+func TestCloseWhileServeBegins(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newTestEdge(Conns{})
+	e.Drain()
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Serve(ln); err != nil {
+		t.Errorf("Serve: %v, want nil", err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
