@@ -14,18 +14,22 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// nothing serves nothing.
-type nothing struct{}
+// serving is what serves, by name.
+type serving map[string]deploy.Serving
 
-func (nothing) Serving(string) (deploy.Serving, bool) { return deploy.Serving{}, false }
+func (s serving) Serving(name string) (deploy.Serving, bool) {
+	d, ok := s[name]
+	return d, ok
+}
 
-func (nothing) Requests(id string) []trace.Record {
+func (serving) Requests(id string) []trace.Record {
 	if id != "known" {
 		return nil
 	}
@@ -49,6 +53,12 @@ func (c *counting) Commit(ctx context.Context, e *store.Effects) (store.Revision
 // operator is an Operator of a plugin "demo" that may have three keys.
 func operator(t *testing.T) (*operate.Operator, *counting) {
 	t.Helper()
+	o, st, _ := operatorOf(t, nil)
+	return o, st
+}
+
+func operatorOf(t *testing.T, s serving) (*operate.Operator, *counting, *registry.Registry) {
+	t.Helper()
 	dir := t.TempDir()
 	opened, err := badger.Open(badger.Config{Dir: filepath.Join(dir, "store"), Reserve: -1})
 	if err != nil {
@@ -68,7 +78,52 @@ func operator(t *testing.T) (*operate.Operator, *counting) {
 	if _, _, err := reg.AddVersion(t.Context(), registry.AddVersion{Name: "demo", Module: []byte("module"), Manifest: []byte(manifest)}); err != nil {
 		t.Fatal(err)
 	}
-	return operate.New(st, reg, nothing{}, time.Now), st
+	return operate.New(st, reg, s, time.Now), st, reg
+}
+
+func TestStates(t *testing.T) {
+	version := plugin.Version{Number: 1, Digest: "sha256:00", Label: "one"}
+	at := func(change func(*deploy.Serving)) serving {
+		d := deploy.Serving{Version: version, Routes: []string{"GET /"}, InFlight: 1, Idle: 2, Busy: 3}
+		change(&d)
+		return serving{"demo": d}
+	}
+	for _, tt := range []struct {
+		serving serving
+		want    adminapi.Plugin // beyond what every one has
+	}{
+		{nil, adminapi.Plugin{State: adminapi.StateStopped, Routes: []string{}}},
+		{at(func(*deploy.Serving) {}), adminapi.Plugin{State: adminapi.StateAsleep}},
+		{at(func(d *deploy.Serving) { d.Loaded, d.Stateful = true, true }), adminapi.Plugin{State: adminapi.StateServing, Stateful: true}},
+		{at(func(d *deploy.Serving) { d.Loaded, d.Making = true, time.Second }), adminapi.Plugin{State: adminapi.StateServing}},
+		{
+			at(func(d *deploy.Serving) { d.Loaded, d.Fresh, d.Making = true, "it must be", 1500*time.Microsecond }),
+			adminapi.Plugin{State: adminapi.StateServing, Fresh: "it must be", Making: 1.5},
+		},
+		{
+			at(func(d *deploy.Serving) { d.Loaded, d.Failure = true, fault.New(fault.Invalid, "op", "why") }),
+			adminapi.Plugin{State: adminapi.StateFailed, Error: "why"},
+		},
+	} {
+		o, _, reg := operatorOf(t, tt.serving)
+		want := tt.want
+		want.Name, want.Mount, want.Versions = "demo", "/demo", 1
+		if tt.serving != nil {
+			want.Version, want.Digest, want.Label, want.Routes = 1, "sha256:00", "one", []string{"GET /"}
+			want.InFlight, want.Idle, want.Busy = 1, 2, 3
+		}
+		got, err := o.Plugin(t.Context(), "demo")
+		got.Created = time.Time{}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", want.State, err, diff)
+		}
+		if err := reg.Delete(t.Context(), "demo", false, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.Plugin(t.Context(), "demo"); err != nil || got.State != adminapi.StateDeleted || got.Version != 0 {
+			t.Errorf("once it is deleted: %+v, %v", got, err)
+		}
+	}
 }
 
 func TestKV(t *testing.T) {
