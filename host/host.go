@@ -145,7 +145,7 @@ func (h *Host) listen() (err error) {
 	}
 	health := []wire.Check{{Name: "store", Healthy: h.store.Health}}
 	h.public = public.New(public.Config{
-		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
+		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Count, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
 		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
 	})
 	h.admin = admin.New(admin.Config{

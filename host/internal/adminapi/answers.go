@@ -46,6 +46,9 @@ type Plugin struct {
 	Routes     []string  `json:"routes" doc:"None = the whole mount"`
 	Created    time.Time `json:"created"`
 	Usage      Usage     `json:"usage"`
+	Requests   int64     `json:"requests" doc:"Since the server started, over all versions"`
+	Failures   int64     `json:"failures" doc:"Requests of those that failed, or that the handler answered with 500 or more"`
+	Conflicts  int64     `json:"conflicts" doc:"Runs of the handler whose effects were dropped for a conflict"`
 	InFlight   int64     `json:"in_flight" doc:"Requests that run"`
 	Idle       int       `json:"idle" doc:"Clean instances that wait for a request"`
 	Busy       int       `json:"busy" doc:"Instances that serve a request"`

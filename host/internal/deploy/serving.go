@@ -17,6 +17,7 @@ type Serving struct {
 	Loaded   bool     // its code is in memory; else the next request wakes it
 	Stateful bool     // instances keep their memory between requests
 
+	Counts   trace.Totals  // of requests, over all deployments since the start
 	InFlight int64         // requests that run
 	Idle     int           // clean instances that wait for a request
 	Busy     int           // instances that serve one
@@ -33,7 +34,7 @@ func (d *Deployer) Serving(name string) (Serving, bool) {
 	has := l.deployment.Stats()
 	return Serving{
 		Version: l.version, Routes: l.manifest.Patterns(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
-		Stateful: stateful(l.plugin, l.manifest), InFlight: l.deployment.InFlight(),
+		Stateful: stateful(l.plugin, l.manifest), Counts: l.owner.Counts.Totals(), InFlight: l.deployment.InFlight(),
 		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
 	}, true
 }

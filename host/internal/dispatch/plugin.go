@@ -14,6 +14,7 @@ import (
 //	idempotency keys under way    | kept              | kept | kept  | kept   | new
 //	breakers of services          | kept              | kept | kept  | gone   | gone
 //	outbound cache                | kept [1]          | kept | kept  | gone   | gone
+//	counts of requests            | kept              | kept | kept  | kept   | new
 //	records of recent requests    | kept              | kept | kept  | kept   | gone
 //	limit of concurrent requests  | the new version's | kept | kept  | kept   | new
 //	program, instances            | new               | kept | gone  | gone   | gone
@@ -24,6 +25,8 @@ import (
 // Answers kept for an Idempotency-Key and all data are in the store: a purge
 // removes them, and nothing else does.
 type Plugin struct {
+	// Counts counts what became of the requests.
+	Counts trace.Counts
 	// Recent is what became of the last requests.
 	Recent trace.Log
 	// States are what capabilities keep of the plugin. Closed, they have forgotten

@@ -41,6 +41,9 @@ type Target struct {
 // values but not its address.
 type Observer func(*dispatch.Plugin, *trace.Record)
 
+// Count is the Observer that counts a plugin's requests.
+func Count(p *dispatch.Plugin, r *trace.Record) { p.Counts.Add(r) }
+
 // Remember is the Observer that keeps a record with the plugin's recent ones.
 func Remember(p *dispatch.Plugin, r *trace.Record) { p.Recent.Add(r) }
 

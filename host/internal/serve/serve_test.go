@@ -125,7 +125,7 @@ func TestARequestWithoutAnIDGetsOne(t *testing.T) {
 
 func TestHandleAllocatesNothing(t *testing.T) {
 	d := stub(func(*invoke.Invocation) (dispatch.Result, error) { return dispatch.Result{Attempts: 1}, nil })
-	h, inv, rec := serve.New(slog.New(slog.DiscardHandler), serve.Remember), request(), new(trace.Record)
+	h, inv, rec := serve.New(slog.New(slog.DiscardHandler), serve.Count, serve.Remember), request(), new(trace.Record)
 	handle := func() {
 		if err := h.Handle(context.Background(), serve.Target{Deployment: d}, inv, rec); err != nil {
 			t.Error(err)

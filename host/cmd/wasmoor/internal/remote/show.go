@@ -57,6 +57,7 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"digest", it.Digest},
 		{"mount", it.Mount},
 		{"routes", term.Joined(it.Routes, "the whole mount")},
+		{"requests", fmt.Sprintf("%d since the start, %d failed, %d conflicts", it.Requests, it.Failures, it.Conflicts)},
 		{"instances", instances(it)},
 		{"clean by", cleanBy(it)},
 		{"data", fmt.Sprintf("%d keys, %s", it.Usage.Keys, term.Size(it.Usage.Bytes))},
