@@ -13,7 +13,9 @@ import (
 // Format is the version of the records: the one this program writes, and the
 // newest that it reads. Every record names its own, so that records of several
 // formats may lie side by side. testdata/records holds one of each kind and
-// format for ever.
+// format for ever. A grant's new member, and so a new capability that is granted,
+// is a new format too: a program that does not know it would drop it with its next
+// change of the plugin.
 //
 //	0  the types of the domain as JSON, without a format; a space was a number
 //	1  the types of this file
