@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -144,10 +145,14 @@ func (w world) matches(b *bench) {
 		b.Fatal(err)
 	}
 	defer snap.Release()
-	for space, want := range w {
-		got := map[string]store.Value{}
+	text := func(v store.Value) string { return fmt.Sprintf("%s until %d", v.Data, v.Expires) }
+	for space, values := range w {
+		want, got := map[string]string{}, map[string]string{}
+		for key, v := range values {
+			want[key] = text(v)
+		}
 		err := snap.Scan(space, nil, nil, false, func(key []byte, v store.Value) bool {
-			got[string(key)] = store.Value{Data: append([]byte{}, v.Data...), Expires: v.Expires}
+			got[string(key)] = text(v)
 			return true
 		})
 		if err != nil {

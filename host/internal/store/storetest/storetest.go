@@ -65,6 +65,7 @@ func Run(t *testing.T, open Opener) {
 		{"Watch", testWatch},
 		{"WatchLags", testWatchLags},
 		{"WatchSeesAll", testWatchSeesAll},
+		{"Copy", testCopy},
 		{"Closed", testClosed},
 		{"Linearizable", testLinearizable},
 		{"Mixed", testMixed},
