@@ -201,7 +201,8 @@ func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c regi
 	if err != nil {
 		return Outcome{}, err
 	}
-	out = outcome(l.plugin, recalled{version: l.version, manifest: l.manifest}, w)
+	it := l.serving.main()
+	out = outcome(l.plugin, recalled{version: it.version, manifest: it.manifest}, w)
 	out.Activated = true
 	return out, nil
 }

@@ -64,17 +64,6 @@ type state struct {
 	closed bool // nothing serves any more
 }
 
-// live is a deployment that serves.
-type live struct {
-	plugin     plugin.Plugin
-	version    plugin.Version
-	manifest   *manifest.Manifest
-	owner      *dispatch.Plugin
-	deployment *dispatch.Deployment
-	failure    error // why a restored deployment cannot serve at all; nil = it can
-	unrouted   bool  // nobody knows its routes, or another plugin has them
-}
-
 // Match is what a request leads to.
 type Match struct {
 	router.Match
@@ -112,8 +101,8 @@ func (d *Deployer) Route(method, host, path string, params []abi.Pair) (Match, r
 		}
 		l := s.live[m.Plugin]
 		// A deployment that drains has already left the table: look again.
-		if l.deployment.Acquire() {
-			return Match{Match: m, Deployment: l.deployment, CORS: l.plugin.CORS, manifest: l.manifest}, result
+		if it := l.serving.pick(); it.deployment.Acquire() {
+			return Match{Match: m, Deployment: it.deployment, CORS: l.plugin.CORS, manifest: it.manifest}, result
 		}
 	}
 }
@@ -177,7 +166,7 @@ func (d *Deployer) changing(ctx context.Context, name string, change func(plugin
 func (d *Deployer) become(old, next *state) {
 	for _, l := range next.live {
 		if !old.has(l) {
-			l.owner.SetConcurrency(l.manifest.Limits().Concurrency)
+			l.owner.SetConcurrency(l.serving.main().manifest.Limits().Concurrency)
 		}
 	}
 	if !d.publish(old, next) { // Close drains the old ones
@@ -204,10 +193,10 @@ func (d *Deployer) abandon(old *state, made []*live) {
 	}
 }
 
-// has reports whether l's deployment serves in s.
+// has reports whether l's deployments serve in s.
 func (s *state) has(l *live) bool {
 	it := s.live[l.plugin.Name]
-	return it != nil && it.deployment == l.deployment
+	return it != nil && it.serving.main().deployment == l.serving.main().deployment
 }
 
 // with returns s with next in it. Conflict when the routes of another are in the
@@ -243,16 +232,22 @@ func (d *Deployer) publish(old, next *state) bool {
 	return !old.closed && d.state.CompareAndSwap(old, next)
 }
 
-// drain ends a deployment behind the back of the change that replaced it.
+// drain ends deployments after the change that replaced them.
 func (d *Deployer) drain(l *live) {
-	drained, closed := l.deployment.Drain(), make(chan struct{})
-	d.drains.Store(l, closed)
+	for _, it := range l.serving {
+		d.end(it.deployment)
+	}
+}
+
+func (d *Deployer) end(deployment *dispatch.Deployment) {
+	drained, closed := deployment.Drain(), make(chan struct{})
+	d.drains.Store(deployment, closed)
 	go func() {
 		defer close(closed)
-		defer d.drains.Delete(l)
+		defer d.drains.Delete(deployment)
 		<-drained
-		l.deployment.Close(context.Background())
-		l.deployment.Env().States.Close()
+		deployment.Close(context.Background())
+		deployment.Env().States.Close()
 	}()
 }
 

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
@@ -12,6 +13,47 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
+
+// live is what serves a plugin.
+type live struct {
+	plugin   plugin.Plugin
+	owner    *dispatch.Plugin
+	serving  shares
+	failure  error // why a restored deployment cannot serve at all; nil = it can
+	unrouted bool  // nobody knows its routes, or another plugin has them
+}
+
+// shares are the deployments that serve a plugin, each with its share of the
+// requests; never empty. All have the routes of the first, the one that the
+// plugin's record names. It is the only one so far.
+type shares []share
+
+type share struct {
+	version    plugin.Version
+	manifest   *manifest.Manifest
+	deployment *dispatch.Deployment
+	weight     int // how many of the sum of all weights it gets
+}
+
+func (s shares) main() *share { return &s[0] }
+
+// pick chooses who serves a request.
+func (s shares) pick() *share {
+	if len(s) == 1 {
+		return &s[0]
+	}
+	sum := 0
+	for i := range s {
+		sum += s[i].weight
+	}
+	left := rand.IntN(sum)
+	for i := range s {
+		if left -= s[i].weight; left < 0 {
+			return &s[i]
+		}
+	}
+	return s.main()
+}
 
 // recalled is a version as the registry knows it.
 type recalled struct {
@@ -53,15 +95,15 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
 		States:  d.cfg.Capabilities.ForDeployment(r.manifest, p.Grant, owner.States),
 	}
-	return &live{
-		plugin: p, version: r.version, manifest: r.manifest, owner: owner, failure: broken,
+	return &live{plugin: p, owner: owner, failure: broken, serving: shares{{
+		version: r.version, manifest: r.manifest, weight: 1,
 		deployment: dispatch.NewDeployment(dispatch.Config{
 			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
 			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
 			Stateful: stateful(p, r.manifest),
 			Broken:   broken, Program: program.Program, Instance: program.First,
 		}),
-	}
+	}}}
 }
 
 // maxWaking bounds the deployments that are being woken at a time: after a start
@@ -113,7 +155,7 @@ func buildTable(lives map[string]*live) (*router.Table, error) {
 		entries = append(entries, router.Entry{
 			Plugin: l.plugin.Name,
 			Mount:  l.plugin.Mount,
-			Routes: l.manifest.Patterns(),
+			Routes: l.serving.main().manifest.Patterns(),
 		})
 	}
 	return router.Build(entries)

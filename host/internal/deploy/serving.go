@@ -31,10 +31,11 @@ func (d *Deployer) Serving(name string) (Serving, bool) {
 	if l == nil {
 		return Serving{}, false
 	}
-	has := l.deployment.Stats()
+	it := l.serving.main()
+	has := it.deployment.Stats()
 	return Serving{
-		Version: l.version, Routes: l.manifest.Patterns(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
-		Stateful: stateful(l.plugin, l.manifest), Counts: l.owner.Counts.Totals(), InFlight: l.deployment.InFlight(),
+		Version: it.version, Routes: it.manifest.Patterns(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
+		Stateful: stateful(l.plugin, it.manifest), Counts: l.owner.Counts.Totals(), InFlight: it.deployment.InFlight(),
 		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
 	}, true
 }

@@ -175,7 +175,8 @@ func (d *Deployer) together(kept map[string]*live, next []*live) *state {
 // unroute replaces a deployment by one that holds its place and has no routes.
 func (d *Deployer) unroute(l *live, why error) *live {
 	d.drain(l)
-	out := d.brokenLive(l.plugin, recalled{version: l.version, manifest: l.manifest}, why)
+	it := l.serving.main()
+	out := d.brokenLive(l.plugin, recalled{version: it.version, manifest: it.manifest}, why)
 	out.unrouted = true
 	return out
 }

@@ -214,7 +214,7 @@ func (d *Deployer) checkRoutes(ctx context.Context, up Upload, m *manifest.Manif
 	if up.Mount != "" {
 		p.Mount = plugin.Mount(up.Mount)
 	}
-	_, err = d.state.Load().with(&live{plugin: p, manifest: m})
+	_, err = d.state.Load().with(&live{plugin: p, serving: shares{{manifest: m}}})
 	return err
 }
 
