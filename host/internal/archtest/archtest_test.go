@@ -24,7 +24,8 @@ wasmbin/wasmbintest -> wasmbin/format wasmbin/hostile # encodes sections; seeds 
 limit             ->
 spelling          ->
 adminapi          ->
-formats           -> fault                      # a folder of a newer program has a code
+durable           ->
+formats           -> fault durable              # a folder of a newer program has a code; the file is whole
 manifest          -> plugin limit spelling      # reads a plugin's names and grants; checks limits against what the host allows; suggests the key that was meant
 router            -> plugin                     # mounts are plugins' paths
 store             -> fault                      # a refused transaction has a code
@@ -32,7 +33,7 @@ store/certify     -> store                      # decides about the store's effe
 store/badger/inspect ->
 store/badger/disk -> fault                      # a full disk has a code
 store/badger/layout -> store                    # encodes the store's keys and values
-store/badger/folder -> store/badger/layout store/badger/inspect # knows an entry when it sees one; reads the files by themselves
+store/badger/folder -> store/badger/layout store/badger/inspect durable # knows an entry when it sees one; reads the files by themselves; the marker is whole
 store/badger      -> store/certify store/badger/folder store/badger/disk # commits what certify decides; opens a folder that was looked at; asks for room
 store/storetest   -> store/certify              # a replica decides the log of a history again
 egress            -> limit plugin               # bounds calls and bodies; origins are grants
@@ -54,8 +55,8 @@ engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # buil
 engine/native     -> engine/machine             # runs on it
 engine/extism     -> engine/machine             # runs on it
 prepare           -> engine                     # builds with an engine
-registry          -> capability/kv              # grants are terms of capabilities, and operators write keys within the quota of [kv]
-auth              -> fault                      # a token that cannot be kept has a code
+registry          -> capability/kv durable      # grants are terms of capabilities, and operators write keys within the quota of [kv]; a module lasts
+auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 trace             ->
 requestid         ->
 dispatch          -> engine trace        # makes instances; measures each attempt

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -124,15 +125,7 @@ func create(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, syncDir(dir)
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return true, durable.SyncDir(dir)
 }
 
 func generate() string {

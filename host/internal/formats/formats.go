@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -89,31 +90,10 @@ func (s Set) Write(dir string) error {
 	}
 	data, err := json.Marshal(s)
 	if err == nil {
-		err = replace(filepath.Join(dir, file), append(data, '\n'))
+		err = durable.Replace(filepath.Join(dir, file), append(data, '\n'))
 	}
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "write the formats", fmt.Sprintf("cannot write %s", filepath.Join(dir, file)), err)
 	}
 	return nil
-}
-
-// replace writes a file that is there whole or not at all, mode 0600.
-func replace(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

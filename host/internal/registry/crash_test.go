@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -217,7 +218,7 @@ func TestANameThatMayNotBeDurable(t *testing.T) {
 			t.Errorf("%s: %v, want the failed sync", try, err)
 		}
 	}
-	f.Registry.modules.syncDir = syncDir
+	f.Registry.modules.syncDir = durable.SyncDir
 	f.upload("shop", "m")
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -27,7 +28,7 @@ const (
 )
 
 func openModules(dir string) (*modules, error) {
-	m := &modules{dir: dir, syncDir: syncDir}
+	m := &modules{dir: dir, syncDir: durable.SyncDir}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, m.broken("make the directory of modules", err)
 	}
@@ -77,14 +78,6 @@ func (m *modules) replace(d plugin.Digest, module []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return m.syncDir(m.dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (m *modules) read(d plugin.Digest) ([]byte, error) {

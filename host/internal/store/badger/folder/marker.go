@@ -12,6 +12,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
@@ -74,7 +75,7 @@ func Mark(cfg Config, own []byte) error {
 	case id:
 		return nil
 	case "":
-		if err := writeMarker(cfg.Marker, id); err != nil {
+		if err := durable.Replace(cfg.Marker, []byte(id+"\n")); err != nil {
 			return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot write %q", cfg.Marker), err)
 		}
 		return nil
@@ -83,30 +84,4 @@ func Mark(cfg Config, own []byte) error {
 			"%q holds store %s, and %s names %s: the folder was exchanged. Put the other back, or delete %s if this one is right",
 			cfg.Dir, id, cfg.Marker, have, cfg.Marker))
 	}
-}
-
-// writeMarker is done before anything is acknowledged, and lasts.
-func writeMarker(path, id string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(id + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error says more
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
