@@ -181,12 +181,12 @@ func (c Config) Validate() error {
 	if _, err := c.trustedProxies(); err != nil {
 		return err
 	}
-	_, err := c.outbound()
+	_, err := c.network()
 	return err
 }
 
-// outbound returns what plugins' calls may reach.
-func (c Config) outbound() (egress.Network, error) {
+// network returns what plugins' calls may reach.
+func (c Config) network() (egress.Network, error) {
 	allow, err := networks("outbound_allow_networks", c.OutboundAllowNetworks)
 	return egress.Network{Allow: allow}, err
 }

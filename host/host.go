@@ -82,7 +82,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if h.store, err = badger.Open(storeConfig(h.cfg)); err != nil {
 		return err
 	}
-	network, err := h.cfg.outbound()
+	network, err := h.cfg.network()
 	if err != nil {
 		return err
 	}

@@ -192,6 +192,7 @@ func testGuestsOfTheTree(t *testing.T, s *server) {
 		{"../../examples/hello", "GET", "/you", ""},
 		{"../../examples/guestbook", "GET", "/", ""},
 		{"../../examples/fetch", "GET", "/nowhere", ""},
+		{"../../examples/rates", "GET", "/ten/USD", ""},
 		{"../../examples/extism-count", "POST", "/count", "hello world"},
 		{"../../examples/extism-handler", "GET", "/home", ""},
 		{"../../plugins/links", "GET", "/nowhere", ""},

@@ -50,6 +50,28 @@ func TestOutbound(t *testing.T) {
 		}
 	})
 
+	t.Run("kept answers", func(t *testing.T) {
+		var asked atomic.Int64
+		origin := service(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=3600")
+			fmt.Fprint(w, asked.Add(1))
+		})
+		s.deploy("keeps", pack(t, guest, "keeps", allowing(origin), "cache = true"))
+		for range 3 {
+			if got := s.do("POST", "/keeps/all", origin); got.body != "200 1\n" {
+				t.Errorf("got %v, want the first answer", got)
+			}
+		}
+		s.deploy("keeps", pack(t, guest, "keeps", allowing(origin), "cache = true", "calls = 3"))
+		if got := s.do("POST", "/keeps/all", origin); got.body != "200 1\n" {
+			t.Errorf("after a deploy: %v, want the first answer", got)
+		}
+		s.deploy("keeps", pack(t, guest, "keeps", allowing(origin)))
+		if got := s.do("POST", "/keeps/all", origin); got.body != "200 2\n" {
+			t.Errorf("a version that does not ask for it: %v, want the second answer", got)
+		}
+	})
+
 	t.Run("not granted", func(t *testing.T) {
 		var asked atomic.Int64
 		origin := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })

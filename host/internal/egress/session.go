@@ -182,7 +182,7 @@ func (s *Session) run(ctx context.Context, calls []*call) {
 
 func (c *Client) run(ctx context.Context, one *call) {
 	ctx, one.cancel = context.WithTimeout(ctx, one.timeout)
-	if one.resp, one.failed = c.exchange(ctx, &one.out); one.failed != nil {
+	if one.resp, one.failed = c.follow(ctx, &one.out); one.failed != nil {
 		one.cancel()
 	}
 }

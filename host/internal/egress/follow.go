@@ -16,8 +16,8 @@ const maxRedirects = 5
 // userAgent is sent unless the guest names itself.
 const userAgent = "wasmoor"
 
-// exchange runs a call to the response's head, behind redirects.
-func (c *Client) exchange(ctx context.Context, o *outgoing) (reply, *failure) {
+// follow runs a call to the response's head, behind redirects.
+func (c *Client) follow(ctx context.Context, o *outgoing) (reply, *failure) {
 	for hop := 0; ; hop++ {
 		resp, err := c.hop(ctx, o)
 		if err != nil {
