@@ -43,8 +43,9 @@ type Upstream struct {
 	Path    string
 	Status  int
 	Headers [][2]string
-	Body    string
+	Body    Text
 	Breaks  bool // it ends the connection without an answer
+	Hangs   bool // it never answers
 }
 
 // Invocation is one request and the calls that its handler makes.
@@ -122,12 +123,15 @@ func (t *Text) UnmarshalJSON(text []byte) error {
 // HTTPCall is a request that the upstream got.
 type HTTPCall struct{ Method, Path, Body string }
 
-// Call is one host call. In JSON it is {"NAME": [ARGUMENTS], "times": N, "result": R, "out": O}.
+// Call is one host call. In JSON it is {"NAME": [ARGUMENTS], "times": N, "drain": B, "result": R, "out": O}.
 type Call struct {
 	Function abi.Function
 	Args     []Arg
 	Result   Result
 	Out      *Data // what the output buffer holds
+
+	// Drain makes the call again while it returns more than 0: Result is the last.
+	Drain bool
 
 	times int // how often it is made, one time after another
 }
@@ -222,10 +226,12 @@ func (s *Script) Ranges() bool {
 }
 
 // Plain reports whether all requests of the script are, and no invocation makes
-// more calls than a guest has room for.
+// more calls than a guest has room for, or any until one is done.
 func (s *Script) Plain() bool {
 	const most = 200
-	return !slices.ContainsFunc(s.Invocations, func(i Invocation) bool { return !i.Request.Plain() || len(i.Calls) > most })
+	return !slices.ContainsFunc(s.Invocations, func(i Invocation) bool {
+		return !i.Request.Plain() || len(i.Calls) > most || slices.ContainsFunc(i.Calls, func(c Call) bool { return c.Drain })
+	})
 }
 
 // UnmarshalJSON reads a call.
@@ -242,6 +248,8 @@ func (c *Call) UnmarshalJSON(text []byte) error {
 			err = json.Unmarshal(value, &c.Result)
 		case "times":
 			err = json.Unmarshal(value, &c.times)
+		case "drain":
+			err = json.Unmarshal(value, &c.Drain)
 		case "out":
 			c.Out = new(Data)
 			err = json.Unmarshal(value, c.Out)

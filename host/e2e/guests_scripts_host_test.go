@@ -145,7 +145,7 @@ func (h *scriptHost) upstream(answers []abitest.Upstream) *egress.Client {
 		h.mu.Unlock()
 		for _, a := range answers {
 			if a.Path == r.URL.Path {
-				answerUpstream(w, a)
+				answerUpstream(w, r, a)
 				return
 			}
 		}
@@ -165,15 +165,19 @@ func (h *scriptHost) upstream(answers []abitest.Upstream) *egress.Client {
 	return client
 }
 
-func answerUpstream(w http.ResponseWriter, a abitest.Upstream) {
+func answerUpstream(w http.ResponseWriter, r *http.Request, a abitest.Upstream) {
 	if a.Breaks {
 		panic(http.ErrAbortHandler)
+	}
+	if a.Hangs {
+		<-r.Context().Done()
+		return
 	}
 	for _, f := range a.Headers {
 		w.Header().Add(f[0], f[1])
 	}
 	w.WriteHeader(a.Status)
-	_, _ = io.WriteString(w, a.Body)
+	_, _ = io.WriteString(w, string(a.Body))
 }
 
 // run makes the invocations of a script and compares what becomes of them.
@@ -338,10 +342,16 @@ func (c *goCaller) Handle(ctx context.Context, inv *invoke.Invocation) error {
 	s := c.step
 	for i := range s.calls {
 		call := &s.calls[i]
-		args, buffer := c.place(call, s.origin, c.told.results)
-		result, err := c.functions[call.Function.Name].Call(ctx, &capability.Guest{Inv: inv, Mem: c.memory}, args)
-		if err != nil {
-			return err
+		var result uint64
+		var buffer []byte
+		for again := true; again; again = call.Drain && int64(result) > 0 {
+			var args []uint64
+			var err error
+			args, buffer = c.place(call, s.origin, c.told.results)
+			result, err = c.functions[call.Function.Name].Call(ctx, &capability.Guest{Inv: inv, Mem: c.memory}, args)
+			if err != nil {
+				return err
+			}
 		}
 		c.told.results = append(c.told.results, int64(result))
 		c.told.buffers = append(c.told.buffers, append([]byte(nil), buffer...))

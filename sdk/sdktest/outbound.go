@@ -55,6 +55,7 @@ type outbound struct {
 	sent    bool
 	head    abi.HTTPResponse
 	rest    []byte // of the response's body
+	got     int    // bytes of it that were read
 }
 
 func anyUnsafe(calls []Call) bool {
@@ -312,8 +313,12 @@ func (c *call) HTTPRead(handle uint32, buf []byte) int64 {
 	case o.head.Failure != 0:
 		return -int64(o.head.Failure)
 	}
-	n := copy(buf, o.rest)
-	o.rest = o.rest[n:]
+	room := limits.ResponseBody - o.got
+	if room == 0 && len(o.rest) > 0 {
+		return int64(abi.Limit)
+	}
+	n := copy(buf[:min(len(buf), room)], o.rest)
+	o.rest, o.got = o.rest[n:], o.got+n
 	return int64(n)
 }
 

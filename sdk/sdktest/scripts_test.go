@@ -67,6 +67,9 @@ func upstream(u abitest.Upstream) http.Handler {
 	if u.Breaks {
 		return Failing(abi.Unreachable)
 	}
+	if u.Hangs {
+		return Failing(abi.Timeout)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for _, h := range u.Headers {
 			w.Header().Add(h[0], h[1])
@@ -103,6 +106,9 @@ func (m *maker) serve(c *call) int32 {
 	var results []int64
 	for i := range m.calls {
 		result, buf := makeCall(c, &m.calls[i], results)
+		for m.calls[i].Drain && result > 0 {
+			result, buf = makeCall(c, &m.calls[i], results)
+		}
 		if err := m.calls[i].Check(result, buf); err != nil && m.err == nil {
 			m.err = err
 		}
