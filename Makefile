@@ -85,13 +85,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s).
 bench: ## Measure: one run, figures beside the comparisons they stand for.
 	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
 
-soak: ## Long runs: 500 kill rounds and more; prints seed and commit. SEED repeats one's choices.
+soak: ## Long runs: 500 kill rounds and more, schemathesis from PyPI; prints seed and commit. SEED repeats one's choices.
 	@seed=$${SEED:-$$(( (RANDOM << 15 | RANDOM) + 1 ))}; \
 	echo "commit $$(git describe --always --dirty), seed $$seed"; \
 	go test ./host/internal/wasmbin/rewrite -run '^Test(RandomModules|CompilerAgrees)$$' -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/e2e -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/internal/store/badger -run '^(TestKills|TestDamage.*)$$' -v -count=1 -timeout 60m -args -soak; \
-	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak
+	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak; \
+	SEED=$$seed .ci/schemathesis/run
 
 clean: ## Remove what was built; data stays.
 	rm -rf bin
