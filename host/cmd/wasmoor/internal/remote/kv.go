@@ -172,7 +172,7 @@ func (p *Commands) kvDeleteCommand() *cobra.Command {
 	var key keyArgument
 	cmd := p.Does(&cobra.Command{
 		Use:               "delete NAME KEY",
-		Short:             "Remove a key",
+		Short:             "Remove a key; one that is absent is an error",
 		Args:              cli.Takes("NAME", "KEY"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
