@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -238,7 +239,7 @@ func TestACapabilityIsAddedByTheList(t *testing.T) {
 			dir := t.TempDir()
 			h := open(t, dir)
 			defer func() { h.close() }()
-			with := func(lines ...string) []string { return append(c.lines[:len(c.lines):len(c.lines)], lines...) }
+			with := func(lines ...string) []string { return slices.Concat(c.lines, lines) }
 
 			_, err := h.deploy(t, c.module, with("[stamps]", "mots = 1")...)
 			if want := fmt.Sprintf(`:%d:1: stamps.mots: unknown key; did you mean "most"?`, 4+len(c.lines)); fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), want) {

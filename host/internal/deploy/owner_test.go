@@ -252,7 +252,9 @@ func TestTheOutboundCacheHoldsOverDeployments(t *testing.T) {
 				change
 				asked int64
 			}{
-				{c, 1}, {again(false, lines...), 1}, {again(true, lines...), 2},
+				{c, 1},
+				{again(false, lines...), 1},
+				{again(true, lines...), 2},
 				{change{"a version without the cache", func(t *testing.T, d *deploy.Deployer) { upload(t, d, lines[:len(lines)-1]...) }}, 3},
 				{change{"the version before", func(t *testing.T, d *deploy.Deployer) { upload(t, d, lines...) }}, 4},
 				{c, 5},

@@ -200,6 +200,7 @@ func (m *Scan) typeIndex(r *format.Reader) uint32 {
 	return index
 }
 
+// TypeAt returns a type of the module, an empty one if there is none.
 func (m *Scan) TypeAt(index uint32) FuncType {
 	if int64(index) >= int64(len(m.Types)) {
 		return FuncType{}
@@ -228,7 +229,7 @@ func (m *Scan) function(r *format.Reader, what string) uint32 {
 	return index
 }
 
-// callee returns the type of a function, an empty one if there is none.
+// Callee returns the type of a function, an empty one if there is none.
 func (m *Scan) Callee(index uint32) FuncType {
 	if int64(index) >= int64(len(m.FunctionTypes)) {
 		return FuncType{}

@@ -48,11 +48,12 @@ func otherCase(words ...string) string {
 	var forms []string
 	for _, word := range words {
 		for i, c := range strings.ToLower(word) {
-			form := word[:i] + string(c)
+			var form strings.Builder
+			form.WriteString(word[:i] + string(c))
 			for _, c := range word[i+1:] {
-				form += "[" + string(c) + strings.ToLower(string(c)) + "]"
+				form.WriteString("[" + string(c) + strings.ToLower(string(c)) + "]")
 			}
-			forms = append(forms, form)
+			forms = append(forms, form.String())
 		}
 	}
 	return strings.Join(forms, "|")

@@ -85,6 +85,7 @@ func Receive(tb testing.TB, r *bufio.Reader, method string) Response {
 	if err != nil {
 		tb.Fatalf("read response: %v", err)
 	}
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		tb.Fatalf("read body: %v", err)
@@ -108,11 +109,8 @@ func Get(path string, lines ...string) string {
 
 // Request is a request with a body, whose length is among the lines.
 func Request(method, path, body string, lines ...string) string {
-	head := method + " " + path + " HTTP/1.1\r\nHost: test\r\n"
-	for _, l := range lines {
-		head += l + "\r\n"
-	}
-	return head + "\r\n" + body
+	head := append([]string{method + " " + path + " HTTP/1.1", "Host: test"}, lines...)
+	return strings.Join(head, "\r\n") + "\r\n\r\n" + body
 }
 
 // Typical is what a browser sends.

@@ -91,6 +91,7 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
+// LowerByte returns c in lower case, if it is an upper case ASCII letter.
 func LowerByte(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c + 'a' - 'A'

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"io"
 	"net"
 	"slices"
@@ -9,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
 
 func TestMalformedRequests(t *testing.T) {

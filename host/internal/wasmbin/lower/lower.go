@@ -128,9 +128,11 @@ func (l *Lowering) emit(code ...byte) {
 func (l *Lowering) get(local uint32) {
 	l.code = format.AppendU32(append(l.code, format.OpLocalGet), local)
 }
+
 func (l *Lowering) set(local uint32) {
 	l.code = format.AppendU32(append(l.code, format.OpLocalSet), local)
 }
+
 func (l *Lowering) tee(local uint32) {
 	l.code = format.AppendU32(append(l.code, format.OpLocalTee), local)
 }

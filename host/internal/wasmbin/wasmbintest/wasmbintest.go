@@ -16,20 +16,13 @@ const Header = "\x00asm\x01\x00\x00\x00"
 
 // Section encodes a section from its contents.
 func Section(id byte, parts ...string) string {
-	var data string
-	for _, p := range parts {
-		data += p
-	}
+	data := strings.Join(parts, "")
 	return string(format.AppendU32([]byte{id}, uint32(len(data)))) + data
 }
 
 // Vec encodes items with their count before them.
 func Vec(items ...string) string {
-	s := string(format.AppendU32(nil, uint32(len(items))))
-	for _, i := range items {
-		s += i
-	}
-	return s
+	return string(format.AppendU32(nil, uint32(len(items)))) + strings.Join(items, "")
 }
 
 // Text encodes a name.
@@ -49,10 +42,11 @@ func FuncType(params, results string) string { return "\x60" + Text(params) + Te
 
 // Pieces of modules.
 const (
-	I32, I64 = string(byte(abi.I32)), string(byte(abi.I64))
-	Zero     = "\x41\x00\x0b"         // i32.const 0, end
-	Code     = "\x02\x00\x0b"         // a function body: no locals, end
-	Huge     = "\xff\xff\xff\xff\x0f" // 2^32-1
+	I32  = string(byte(abi.I32))
+	I64  = string(byte(abi.I64))
+	Zero = "\x41\x00\x0b"         // i32.const 0, end
+	Code = "\x02\x00\x0b"         // a function body: no locals, end
+	Huge = "\xff\xff\xff\xff\x0f" // 2^32-1
 )
 
 // Function encodes a function body without locals.

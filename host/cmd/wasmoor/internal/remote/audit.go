@@ -25,7 +25,7 @@ func (p *Commands) listEvents(cmd *cobra.Command, _ []string) error {
 		}
 		var rows [][]string
 		for _, e := range events {
-			rows = append(rows, []string{term.Date(e.Time), e.By, string(e.Action), e.Plugin, versionName(e.Version), e.Detail})
+			rows = append(rows, []string{term.Date(e.Time), e.By, e.Action, e.Plugin, versionName(e.Version), e.Detail})
 		}
 		return p.Table("nothing was changed yet", "TIME WHO ACTION PLUGIN VERSION DETAIL", rows)
 	})

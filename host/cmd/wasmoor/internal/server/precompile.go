@@ -118,7 +118,7 @@ func askVersions(ctx context.Context, c *client.Client) ([]host.Stored, error) {
 			return nil, err
 		}
 		for _, v := range versions {
-			all = append(all, host.Stored{Plugin: it.Name, Version: v.Number, Digest: string(v.Digest), Serves: v.State == adminapi.VersionServing})
+			all = append(all, host.Stored{Plugin: it.Name, Version: v.Number, Digest: v.Digest, Serves: v.State == adminapi.VersionServing})
 		}
 	}
 	return all, nil

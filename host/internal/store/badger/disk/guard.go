@@ -36,6 +36,7 @@ type Guard struct {
 }
 
 const (
+	// ReserveName is the file whose space is given back to a start on a full disk.
 	ReserveName = "RESERVE"
 	// OpenNeeds is what Badger may write while it opens: new logs, and the
 	// tables of what it replays.
@@ -126,6 +127,7 @@ func (g *Guard) full() error {
 	return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the disk of %q is nearly full (%d MiB free, %d MiB are kept free): free some space; reading and deleting still work; nothing was done", g.dir, g.avail.Load()>>20, g.minFree>>20))
 }
 
+// Health returns an Exhausted fault while the disk has less free than is kept.
 func (g *Guard) Health() error {
 	if !g.off() && g.ask() < g.minFree {
 		return g.full()

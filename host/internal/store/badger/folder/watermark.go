@@ -27,6 +27,7 @@ type Watermark struct {
 }
 
 const (
+	// WatermarkName is the file that holds the newest acknowledged revision.
 	WatermarkName  = "WATERMARK"
 	watermarkMagic = "wmoormk1"
 	watermarkSize  = len(watermarkMagic) + 8 + crc32.Size
@@ -111,4 +112,5 @@ func (w *Watermark) Sync() error {
 	return w.file.Sync()
 }
 
+// Close syncs and closes the file.
 func (w *Watermark) Close() error { return errors.Join(w.Sync(), w.file.Close()) }
