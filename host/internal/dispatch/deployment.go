@@ -34,6 +34,8 @@ type Result struct {
 	Outcome  Outcome
 	Replayed bool // the reply is that of an earlier request with the same key
 
+	Start time.Time // when it was passed to dispatch
+
 	// Where the time went, over all attempts.
 	Wait   time.Duration // for its turn: at the plugin's limit of requests, or for another with its key
 	Wake   time.Duration // for an instance, and for the program where that had to be loaded
@@ -155,6 +157,7 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 	ctx := withDeadline(parent, limits.Deadline)
 	defer ctx.end()
 	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: None}}
+	r.res.Start = r.last
 	if once := inv.Request.Once; once != nil {
 		if err := d.cfg.Plugin.keys.lock(ctx, once.Key); err != nil {
 			r.lap(&r.res.Wait)

@@ -54,7 +54,7 @@ func TestAResultSaysWhereTheTimeWent(t *testing.T) {
 		res dispatch.Result
 		err error
 	}
-	done := make(chan outcome)
+	done, start := make(chan outcome), b.clock.now()
 	go func() {
 		inv := &invoke.Invocation{Request: &invoke.Request{}}
 		res, err := d.Do(context.Background(), inv, d.Env().Limits)
@@ -68,7 +68,7 @@ func TestAResultSaysWhereTheTimeWent(t *testing.T) {
 	other.running.Wait()
 	got := <-done
 	want := dispatch.Result{
-		Attempts: 2, Outcome: dispatch.Committed,
+		Attempts: 2, Start: start, Outcome: dispatch.Committed,
 		Wait: 24 * time.Hour, Wake: time.Hour, Run: 2 * time.Second, Commit: 2 * time.Minute,
 		Conflict: &store.Conflict{Space: space, Key: []byte("k")},
 	}

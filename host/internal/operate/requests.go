@@ -41,7 +41,7 @@ func requestOf(r *trace.Record) adminapi.Request {
 func timesOf(r *trace.Record) adminapi.Times {
 	exact := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 	return adminapi.Times{
-		Total: exact(r.Total), Wait: exact(r.Wait), Wake: exact(r.Wake), Run: exact(r.Run), Commit: exact(r.Commit),
+		Total: exact(r.Total()), Wait: exact(r.Wait), Wake: exact(r.Wake), Run: exact(r.Run), Commit: exact(r.Commit),
 	}
 }
 

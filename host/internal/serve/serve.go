@@ -66,16 +66,15 @@ func New(log *slog.Logger, observers ...Observer) *Handler {
 // Internal, and then the outcome of the effects is unknown.
 func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, rec *trace.Record) (err error) {
 	head := &inv.Request.Head
-	start := time.Now()
 	if head.RequestID == "" {
-		head.RequestID = requestid.New(start)
+		head.RequestID = requestid.New(time.Now())
 	}
 	plugin := t.Deployment.Plugin() // outlives the hold
 	env := t.Deployment.Env()
 	*rec = trace.Record{
 		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Trigger: head.Trigger,
 		Method: head.Method, Path: head.Path, Pattern: head.Pattern,
-		Start: start, BytesIn: inv.Request.Body.Size(), Outcome: string(dispatch.Unknown),
+		BytesIn: inv.Request.Body.Size(), Outcome: string(dispatch.Unknown),
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -95,7 +94,7 @@ func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, 
 // result notes what dispatch says.
 func result(rec *trace.Record, res *dispatch.Result) {
 	rec.Attempts, rec.Outcome, rec.Replayed = res.Attempts, string(res.Outcome), res.Replayed
-	rec.Wait, rec.Wake, rec.Run, rec.Commit = res.Wait, res.Wake, res.Run, res.Commit
+	rec.Start, rec.Wait, rec.Wake, rec.Run, rec.Commit = res.Start, res.Wait, res.Wake, res.Run, res.Commit
 	if c := res.Conflict; c != nil {
 		rec.Conflict, rec.ConflictSpace, rec.ConflictKey = true, uint64(c.Space), string(c.Key)
 	}
@@ -111,10 +110,10 @@ func finish(rec *trace.Record, inv *invoke.Invocation, err error) {
 	} else {
 		rec.Status, rec.BytesOut = inv.Reply.Status, int64(len(inv.Reply.Body))
 	}
-	rec.Total = time.Since(rec.Start)
 }
 
 func (h *Handler) panicked(rec *trace.Record, reason any) error {
+	rec.Start = time.Now()
 	h.log.Error("panic in the server", "request_id", rec.ID, "reason", reason, "stack", string(debug.Stack()))
 	return fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
 }

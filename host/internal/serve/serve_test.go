@@ -96,7 +96,7 @@ func TestHandle(t *testing.T) {
 			if fault.CodeOf(err) != tc.code || seen != 1 {
 				t.Errorf("got %v, observed %d times", err, seen)
 			}
-			ignored := cmpopts.IgnoreFields(trace.Record{}, "Start", "Total")
+			ignored := cmpopts.IgnoreFields(trace.Record{}, "Start")
 			if diff := cmp.Diff(want, rec, ignored); diff != "" {
 				t.Errorf("record (-want +got)\n%s", diff)
 			}

@@ -16,7 +16,7 @@ import (
 func whole(id string) trace.Record {
 	return trace.Record{
 		ID: id, Plugin: "demo", Version: 3, Trigger: "http", Method: "POST", Path: "/demo/a", Pattern: "POST /a",
-		Start: time.Unix(7, 0), Total: 15, Wait: 1, Wake: 2, Run: 4, Commit: 8,
+		Start: time.Unix(7, 0), Wait: 1, Wake: 2, Run: 4, Commit: 8,
 		Attempts: 3, Outcome: "aborted", Replayed: true, Status: 200, Code: "conflict", Error: "changed meanwhile",
 		BytesIn: 5, BytesOut: 6, Conflict: true, ConflictSpace: 16, ConflictKey: "key",
 	}

@@ -11,12 +11,11 @@ type Record struct {
 	Version int
 	Trigger string // the way it came: "http"
 	Method  string
-	Path    string // with the mount, without the query, which may hold secrets
-	Pattern string // what matched: the guest's router, or the manifest's route
-	Start   time.Time
+	Path    string    // with the mount, without the query, which may hold secrets
+	Pattern string    // what matched: the guest's router, or the manifest's route
+	Start   time.Time // its body has been read by then
 
-	Total time.Duration // from its dispatch to its answer; reading its body is over before, sending comes after
-	// Parts of Total, over all attempts.
+	// Where the time went, over all attempts, until the answer could be sent.
 	Wait   time.Duration // for its turn
 	Wake   time.Duration // for an instance, and for the program where that had to be loaded
 	Run    time.Duration // in the handler
@@ -36,6 +35,9 @@ type Record struct {
 	ConflictSpace uint64
 	ConflictKey   string // "" = the snapshot was too old for the store to say
 }
+
+// Total is the sum of its parts.
+func (r *Record) Total() time.Duration { return r.Wait + r.Wake + r.Run + r.Commit }
 
 // Notable reports whether somebody may look for the request later: it failed, or
 // ran more than once.
