@@ -25,7 +25,7 @@ type examination struct {
 
 // standing is where the instance of the first run stood.
 type standing struct {
-	state
+	image
 	draws   int  // how often it had drawn random bytes
 	numbers bool // somebody had drawn from the generator of Go's runtime
 	sifted  bool // its generators are those that are seeded from random bytes
@@ -181,14 +181,14 @@ func (x *examination) again(ctx context.Context, w func() *world, initialised, w
 func (x *examination) differs(ctx context.Context, sources source, by int, own int) (initial, warm bool, err error) {
 	initial, warm = true, x.warm.memory != nil
 	err = x.again(ctx, func() *world { return x.origin.world(sources, by, own) },
-		func(in *Instance) { initial = x.elsewhere(&x.initial.state, in) },
-		func(in *Instance) { warm = x.elsewhere(&x.warm.state, in) })
+		func(in *Instance) { initial = x.elsewhere(&x.initial.image, in) },
+		func(in *Instance) { warm = x.elsewhere(&x.warm.image, in) })
 	return initial, warm, err
 }
 
 // elsewhere compares an instance with a state, but for the states of generators,
 // which get other seeds.
-func (x *examination) elsewhere(s *state, in *Instance) bool {
+func (x *examination) elsewhere(s *image, in *Instance) bool {
 	memory := in.memory.Bytes()
 	if len(memory) != len(s.memory) {
 		return true

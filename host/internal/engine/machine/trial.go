@@ -34,8 +34,8 @@ type trial struct {
 	first    *examination // the run that is kept
 }
 
-// state is where an instance stands.
-type state struct {
+// image is where an instance stands.
+type image struct {
 	memory  []byte
 	globals []uint64
 	seeds   []uint32 // where memory holds the state of a generator
@@ -44,7 +44,7 @@ type state struct {
 
 // started is where an initialised instance stands.
 type started struct {
-	state
+	image
 	uptime time.Duration
 	fresh  string // why no other instance can start there
 	cold   string // why warm-up requests were left out
@@ -120,9 +120,9 @@ func (t *trial) judged(ctx context.Context) (*started, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	st.state = x.initial.state
+	st.image = x.initial.image
 	if x.warm.memory != nil && st.cold == "" {
-		st.state = x.warm.state
+		st.image = x.warm.image
 	}
 	return st, nil
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// call is one request to a module that nobody serves.
-type call struct {
+// callFlags say which request goes to a module that nobody serves.
+type callFlags struct {
 	method  string
 	path    string
 	headers []string
@@ -36,7 +36,7 @@ type call struct {
 
 // CallCommand returns `wasmoor call`.
 func (p *Commands) CallCommand() *cobra.Command {
-	var in call
+	var in callFlags
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "call [DIR|FILE]",
 		Short: "Send one request to a project or module; no server is needed",
@@ -63,7 +63,7 @@ error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
 	return cmd
 }
 
-func (p *Commands) call(ctx context.Context, path string, in call) error {
+func (p *Commands) call(ctx context.Context, path string, in callFlags) error {
 	request, err := p.callRequest(in)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (p *Commands) call(ctx context.Context, path string, in call) error {
 }
 
 // callRequest makes the request, with a path relative to the mount.
-func (p *Commands) callRequest(in call) (*http.Request, error) {
+func (p *Commands) callRequest(in callFlags) (*http.Request, error) {
 	if !strings.HasPrefix(in.path, "/") {
 		return nil, cli.Usage("--path %q must start with /", in.path)
 	}
@@ -123,7 +123,7 @@ func addHeader(header http.Header, fields []string) error {
 }
 
 // callOnce serves the module on a scratch host and sends the request.
-func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loaded, in call, request *http.Request) (got *answer, err error) {
+func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loaded, in callFlags, request *http.Request) (got *answer, err error) {
 	records := make(chan *record, 4*limit.LogLines)
 	s, err := startScratch(ctx, cfg, slog.New(&recordHandler{level: slog.LevelDebug, take: func(r *record) {
 		select {
@@ -152,7 +152,7 @@ func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loa
 }
 
 // install deploys the module with the vars and keys of a call.
-func (s *scratch) install(ctx context.Context, l *project.Loaded, in call) (adminapi.Outcome, error) {
+func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) (adminapi.Outcome, error) {
 	vars, err := in.variables(l)
 	if err != nil {
 		return adminapi.Outcome{}, err
@@ -174,7 +174,7 @@ func (s *scratch) install(ctx context.Context, l *project.Loaded, in call) (admi
 }
 
 // variables returns those of the project's file and, behind them, those of --var.
-func (in call) variables(l *project.Loaded) (vars [][2]string, err error) {
+func (in callFlags) variables(l *project.Loaded) (vars [][2]string, err error) {
 	if l.Dir != "" {
 		if vars, err = readEnvFile(filepath.Join(l.Dir, devEnvFile)); err != nil {
 			return nil, err
