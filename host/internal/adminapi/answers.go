@@ -101,9 +101,9 @@ type Deployment struct {
 	Created time.Time `json:"created"`
 }
 
-// Outcome says what a change of what serves did. A deploy that waits is no
+// Changed says what a change of what serves did. A deploy that waits is no
 // error.
-type Outcome struct {
+type Changed struct {
 	Plugin     string   `json:"plugin"`
 	Mount      string   `json:"mount" doc:"Where the version serves, or would once activated"`
 	Version    int      `json:"version"`

@@ -187,7 +187,7 @@ func extismGuest() []byte {
 }
 
 // deploy deploys a version whose manifest ends with lines.
-func (h *host) deploy(t *testing.T, module []byte, lines ...string) (deploy.Outcome, error) {
+func (h *host) deploy(t *testing.T, module []byte, lines ...string) (deploy.Changed, error) {
 	t.Helper()
 	text := "manifest_version = 1\nname = \"post\"\n" + strings.Join(lines, "\n") + "\n"
 	packed, err := wasmbin.WithCustomSection(module, abi.ManifestSection, []byte(text))
@@ -218,7 +218,7 @@ func (h *host) wantStamps(t *testing.T, want ...int64) {
 	}
 }
 
-func activated(t *testing.T, out deploy.Outcome, err error) {
+func activated(t *testing.T, out deploy.Changed, err error) {
 	t.Helper()
 	if err != nil || !out.Activated {
 		t.Fatalf("got %+v, %v", out, err)

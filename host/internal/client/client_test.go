@@ -190,7 +190,7 @@ func TestAnswersAreDecoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := adminapi.Outcome{Plugin: "shop", Version: 2, Waiting: []string{"needs a value"}, Steps: []adminapi.Step{{Name: "compile", Millis: 12}}}
+	want := adminapi.Changed{Plugin: "shop", Version: 2, Waiting: []string{"needs a value"}, Steps: []adminapi.Step{{Name: "compile", Millis: 12}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outcome (-want +got):\n%s", diff)
 	}

@@ -18,17 +18,17 @@ func (c *Client) Status(ctx context.Context) (adminapi.Status, error) {
 }
 
 // Deploy uploads a module, with its manifest packed in, as a new version and
-// activates it if up says so. An Outcome that waits is no error.
-func (c *Client) Deploy(ctx context.Context, up adminapi.Upload, module []byte) (adminapi.Outcome, error) {
+// activates it if up says so. A change that waits is no error.
+func (c *Client) Deploy(ctx context.Context, up adminapi.Upload, module []byte) (adminapi.Changed, error) {
 	return c.change(ctx, up.Name, request{
 		op: "deploy", method: http.MethodPost, path: adminapi.PathVersions, in: up,
 		body: module, contentType: adminapi.TypeModule,
 	})
 }
 
-// Activate makes a version the one that serves. An Outcome that waits is no
+// Activate makes a version the one that serves. A change that waits is no
 // error.
-func (c *Client) Activate(ctx context.Context, name string, a adminapi.Activation) (adminapi.Outcome, error) {
+func (c *Client) Activate(ctx context.Context, name string, a adminapi.Activation) (adminapi.Changed, error) {
 	return c.changeTo(ctx, name, request{op: "activate", method: http.MethodPost, path: adminapi.PathDeployments}, a)
 }
 
@@ -91,7 +91,7 @@ func (c *Client) Vars(ctx context.Context, name string) ([]adminapi.Var, error) 
 }
 
 // SetVar gives a variable its value, which is a new deployment.
-func (c *Client) SetVar(ctx context.Context, name, key string, value []byte) (adminapi.Outcome, error) {
+func (c *Client) SetVar(ctx context.Context, name, key string, value []byte) (adminapi.Changed, error) {
 	return c.change(ctx, name, request{
 		op: "set var", method: http.MethodPut, path: adminapi.PathVar, in: varRef(name, key),
 		body: append([]byte{}, value...), contentType: adminapi.TypeVar + "; charset=utf-8",
@@ -99,7 +99,7 @@ func (c *Client) SetVar(ctx context.Context, name, key string, value []byte) (ad
 }
 
 // UnsetVar takes a variable's value away, which is a new deployment.
-func (c *Client) UnsetVar(ctx context.Context, name, key string) (adminapi.Outcome, error) {
+func (c *Client) UnsetVar(ctx context.Context, name, key string) (adminapi.Changed, error) {
 	return c.change(ctx, name, request{op: "unset var", method: http.MethodDelete, path: adminapi.PathVar, in: varRef(name, key)})
 }
 
@@ -111,12 +111,12 @@ func (c *Client) CORS(ctx context.Context, name string) (adminapi.CORS, error) {
 }
 
 // SetCORS sets the CORS policy of a plugin, which is a new deployment.
-func (c *Client) SetCORS(ctx context.Context, name string, policy adminapi.CORS) (adminapi.Outcome, error) {
+func (c *Client) SetCORS(ctx context.Context, name string, policy adminapi.CORS) (adminapi.Changed, error) {
 	return c.changeTo(ctx, name, request{op: "set CORS policy", method: http.MethodPut, path: adminapi.PathCORS}, policy)
 }
 
 // UnsetCORS removes the CORS policy of a plugin, which is a new deployment.
-func (c *Client) UnsetCORS(ctx context.Context, name string) (adminapi.Outcome, error) {
+func (c *Client) UnsetCORS(ctx context.Context, name string) (adminapi.Changed, error) {
 	return c.change(ctx, name, request{
 		op: "unset CORS policy", method: http.MethodDelete, path: adminapi.PathCORS, in: adminapi.PluginRef{Name: name},
 	})
@@ -133,14 +133,14 @@ func (c *Client) read(ctx context.Context, name string, r request, out any) erro
 }
 
 // change performs r, which changes what serves.
-func (c *Client) change(ctx context.Context, name string, r request) (adminapi.Outcome, error) {
-	var out adminapi.Outcome
+func (c *Client) change(ctx context.Context, name string, r request) (adminapi.Changed, error) {
+	var out adminapi.Changed
 	err := c.about(ctx, name, r, &out)
 	return out, err
 }
 
 // changeTo is change with a JSON body.
-func (c *Client) changeTo(ctx context.Context, name string, r request, body any) (out adminapi.Outcome, err error) {
+func (c *Client) changeTo(ctx context.Context, name string, r request, body any) (out adminapi.Changed, err error) {
 	if r.body, err = json.Marshal(body); err != nil {
 		return out, fault.Wrap(fault.Internal, r.op, "the request cannot be encoded", err)
 	}

@@ -20,22 +20,22 @@ import (
 // for more than the plugin was granted waits, unless grant is true; the grant
 // stays even if it waits for something else. Errors by fault code: NotFound, and
 // those of Deploy.
-func (d *Deployer) Activate(ctx context.Context, name string, version int, grant bool, by string) (Outcome, error) {
-	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+func (d *Deployer) Activate(ctx context.Context, name string, version int, grant bool, by string) (Changed, error) {
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
 		return d.reactivate(ctx, p, grant, registry.Change{Version: version, By: by})
 	})
 }
 
 // reactivate builds the version that c names anew, and activates it.
-func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, c registry.Change) (Outcome, error) {
+func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, c registry.Change) (Changed, error) {
 	w := &stopwatch{clock: d.cfg.Clock}
 	var r recalled
 	if err := w.run("recall", func() (err error) { r, err = d.recall(ctx, p.Name, c.Version); return err }); err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	program, err := d.try(ctx, w, r.module, r.manifest)
 	if err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	if grant {
 		g := p.Grant.Union(r.version.Ask)
@@ -47,13 +47,13 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 // activate makes a prepared version serve as c says, or says what it waits for.
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
-func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, c registry.Change) (Outcome, error) {
+func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, c registry.Change) (Changed, error) {
 	c.Mount = r.version.Mount
 	next, err := c.Next(p)
 	if err != nil {
-		return Outcome{}, program.Close(ctx, err)
+		return Changed{}, program.Close(ctx, err)
 	}
-	out := outcome(next, r, w)
+	out := changed(next, r, w)
 	config, waiting := resolve(next, r)
 	if len(waiting) > 0 {
 		out.Waiting = waiting
@@ -75,7 +75,7 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 	})
 	if err != nil {
 		d.drain(l)
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	out.Steps, out.Activated = w.steps, true
 	return out, nil
@@ -125,11 +125,11 @@ func activation(p plugin.Plugin, r recalled) string {
 	return command
 }
 
-// idle is the outcome for a version that nobody asked to activate now: what it
+// idle is what is told of a version that nobody asked to activate now: what it
 // waits for besides, or the reason and how to.
-func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Outcome, error) {
+func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Changed, error) {
 	next, err := registry.Change{Version: r.version.Number, Mount: r.version.Mount}.Next(p)
-	out := outcome(next, r, w)
+	out := changed(next, r, w)
 	if _, out.Waiting = resolve(next, r); len(out.Waiting) == 0 {
 		out.Waiting = []string{fmt.Sprintf("%s; run: %s", reason, activation(next, r))}
 	}
@@ -140,34 +140,34 @@ func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Outcome, er
 // deployment of the same version. Errors by fault code: NotFound (the plugin, or
 // a var that no version declares), Conflict (the version that serves refuses the
 // value), Invalid, and those of Deploy.
-func (d *Deployer) SetVar(ctx context.Context, name, key, value, by string) (Outcome, error) {
+func (d *Deployer) SetVar(ctx context.Context, name, key, value, by string) (Changed, error) {
 	return d.changeSettings(ctx, name, registry.Change{Set: map[string]string{key: value}, By: by})
 }
 
 // UnsetVar removes a var of a plugin, so that the manifest's default holds.
 // NotFound when it was not set; Conflict when the serving version requires it.
-func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Outcome, error) {
+func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Changed, error) {
 	return d.changeSettings(ctx, name, registry.Change{Unset: []string{key}, By: by})
 }
 
 // SetCORS sets the CORS policy of a plugin. Where the plugin serves, that is a
 // new deployment of the same version. Errors by fault code: NotFound, Invalid,
 // and those of Deploy.
-func (d *Deployer) SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (Outcome, error) {
+func (d *Deployer) SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (Changed, error) {
 	return d.changeCORS(ctx, name, registry.Change{CORS: &policy, By: by})
 }
 
 // UnsetCORS removes the CORS policy of a plugin; NotFound when there is none.
-func (d *Deployer) UnsetCORS(ctx context.Context, name, by string) (Outcome, error) {
+func (d *Deployer) UnsetCORS(ctx context.Context, name, by string) (Changed, error) {
 	return d.changeCORS(ctx, name, registry.Change{NoCORS: true, By: by})
 }
 
 // changeCORS changes the policy. The requests of what serves do not notice: it
 // goes on under another record.
-func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Change) (Outcome, error) {
-	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Change) (Changed, error) {
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
 		if _, err := p.Policy(); c.NoCORS && err != nil {
-			return Outcome{}, err
+			return Changed{}, err
 		}
 		l := d.state.Load().live[name]
 		switch {
@@ -182,9 +182,9 @@ func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Chang
 }
 
 // rerecord records c as a deployment of its own, which l goes on to serve.
-func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c registry.Change) (out Outcome, err error) {
+func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c registry.Change) (out Changed, err error) {
 	if l.plugin, err = c.Next(p); err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	w := &stopwatch{clock: d.cfg.Clock}
 	err = w.run("activate", func() error {
@@ -199,23 +199,23 @@ func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c regi
 		return err
 	})
 	if err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	it := l.serving.main()
-	out = outcome(l.plugin, recalled{version: it.version, manifest: it.manifest}, w)
+	out = changed(l.plugin, recalled{version: it.version, manifest: it.manifest}, w)
 	out.Activated = true
 	return out, nil
 }
 
-func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.Change) (Outcome, error) {
-	return d.changing(ctx, name, func(p plugin.Plugin) (Outcome, error) {
+func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.Change) (Changed, error) {
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
 		for _, key := range c.Unset {
 			if _, set := p.Vars[key]; !set {
-				return Outcome{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
+				return Changed{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
 			}
 		}
 		if err := d.checkDeclared(ctx, p, c.Set); err != nil {
-			return Outcome{}, err
+			return Changed{}, err
 		}
 		if p.Active == 0 {
 			return d.keepSettings(ctx, name, c)
@@ -223,7 +223,7 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 		c.Version = p.Active
 		out, err := d.reactivate(ctx, p, false, c)
 		if err == nil && !out.Activated {
-			return Outcome{}, fault.New(fault.Conflict, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
+			return Changed{}, fault.New(fault.Conflict, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
 		}
 		return out, err
 	})
@@ -257,14 +257,14 @@ func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[s
 
 // keepSettings records vars or the CORS policy of a plugin that does not serve, and says what its
 // newest version waits for now.
-func (d *Deployer) keepSettings(ctx context.Context, name string, c registry.Change) (Outcome, error) {
+func (d *Deployer) keepSettings(ctx context.Context, name string, c registry.Change) (Changed, error) {
 	p, _, err := d.cfg.Registry.Change(ctx, name, c)
 	if err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	r, err := d.recallManifest(ctx, name, p.Versions)
 	if err != nil { // the change is kept all the same
-		return Outcome{Plugin: name, Mount: string(p.Mount), Waiting: []string{fault.MessageOf(err)}}, nil
+		return Changed{Plugin: name, Mount: string(p.Mount), Waiting: []string{fault.MessageOf(err)}}, nil
 	}
 	return idle(p, r, &stopwatch{}, "no version serves yet")
 }

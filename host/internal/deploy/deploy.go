@@ -148,15 +148,15 @@ func gaveUp(ctx context.Context, message string) error {
 
 // changing runs change on a plugin that is not deleted, while nothing else
 // changes.
-func (d *Deployer) changing(ctx context.Context, name string, change func(plugin.Plugin) (Outcome, error)) (Outcome, error) {
+func (d *Deployer) changing(ctx context.Context, name string, change func(plugin.Plugin) (Changed, error)) (Changed, error) {
 	unlock, err := d.lock(ctx)
 	if err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	defer unlock()
 	p, err := d.cfg.Registry.Installed(ctx, name)
 	if err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	return change(p)
 }

@@ -113,7 +113,7 @@ func pack(t *testing.T, module []byte, name string, lines ...string) []byte {
 	return packed
 }
 
-func (p *platform) deploy(up deploy.Upload) deploy.Outcome {
+func (p *platform) deploy(up deploy.Upload) deploy.Changed {
 	p.t.Helper()
 	out, err := p.Deploy(p.t.Context(), up)
 	if err != nil {

@@ -28,8 +28,8 @@ type Upload struct {
 	manifest []byte // text of the module's custom section
 }
 
-// Outcome says what a change did.
-type Outcome struct {
+// Changed says what a change did.
+type Changed struct {
 	Plugin     string
 	Mount      string // where the version serves, or would once activated
 	Version    int
@@ -85,25 +85,25 @@ func (w *stopwatch) run(name string, step func() error) error {
 // Errors by fault code: Invalid (module, manifest, name, mount), Conflict
 // (routes of another plugin), Trap, BadReply and Deadline (initialisation, or
 // every request), TooLarge, and those of the store.
-func (d *Deployer) Deploy(ctx context.Context, up Upload) (Outcome, error) {
+func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	defer d.pools.Litter() // the module, and copies of it that were checked and rewritten
 	w := &stopwatch{clock: d.cfg.Clock}
 	var r recalled
 	if err := w.run("inspect", func() (err error) { r, err = inspect(&up, d.cfg.Capabilities.Sections()); return err }); err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	program, err := d.tryUpload(ctx, w, up.Module, r.manifest)
 	if err != nil {
-		return Outcome{}, err
+		return Changed{}, err
 	}
 	unlock, err := d.lock(ctx)
 	if err != nil {
-		return Outcome{}, program.Close(ctx, err)
+		return Changed{}, program.Close(ctx, err)
 	}
 	defer unlock()
 	p, err := d.stage(ctx, w, up, &r)
 	if err != nil {
-		return Outcome{}, program.Close(ctx, err)
+		return Changed{}, program.Close(ctx, err)
 	}
 	if up.NoActivate {
 		out, err := idle(p, r, w, "activation was not asked for")
@@ -218,8 +218,8 @@ func (d *Deployer) checkRoutes(ctx context.Context, up Upload, m *manifest.Manif
 	return err
 }
 
-func outcome(p plugin.Plugin, r recalled, w *stopwatch) Outcome {
-	return Outcome{
+func changed(p plugin.Plugin, r recalled, w *stopwatch) Changed {
+	return Changed{
 		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
 		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps, Notices: w.notices,
 	}

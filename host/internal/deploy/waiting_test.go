@@ -12,7 +12,7 @@ import (
 
 // waits checks that a change waits for something, and that it says so with some
 // words and without others.
-func waits(t *testing.T, out deploy.Outcome, says string, not ...string) {
+func waits(t *testing.T, out deploy.Changed, says string, not ...string) {
 	t.Helper()
 	told := strings.Join(out.Waiting, "\n")
 	if out.Activated || !strings.Contains(told, says) {
@@ -25,7 +25,7 @@ func waits(t *testing.T, out deploy.Outcome, says string, not ...string) {
 	}
 }
 
-func (p *platform) activate(name string, version int, grant bool) deploy.Outcome {
+func (p *platform) activate(name string, version int, grant bool) deploy.Changed {
 	p.t.Helper()
 	out, err := p.Activate(p.t.Context(), name, version, grant, "me")
 	if err != nil {
@@ -34,7 +34,7 @@ func (p *platform) activate(name string, version int, grant bool) deploy.Outcome
 	return out
 }
 
-func (p *platform) setVar(name, key string) deploy.Outcome {
+func (p *platform) setVar(name, key string) deploy.Changed {
 	p.t.Helper()
 	out, err := p.SetVar(p.t.Context(), name, key, "value", "me")
 	if err != nil {

@@ -28,13 +28,13 @@ import (
 // Deployer changes what serves. Safe for concurrent use. Errors are faults;
 // package deploy documents them.
 type Deployer interface {
-	Deploy(ctx context.Context, up deploy.Upload) (deploy.Outcome, error)
-	Activate(ctx context.Context, name string, version int, grant bool, by string) (deploy.Outcome, error)
+	Deploy(ctx context.Context, up deploy.Upload) (deploy.Changed, error)
+	Activate(ctx context.Context, name string, version int, grant bool, by string) (deploy.Changed, error)
 	Delete(ctx context.Context, name string, purge bool, by string) error
-	SetVar(ctx context.Context, name, key, value, by string) (deploy.Outcome, error)
-	UnsetVar(ctx context.Context, name, key, by string) (deploy.Outcome, error)
-	SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error)
-	UnsetCORS(ctx context.Context, name, by string) (deploy.Outcome, error)
+	SetVar(ctx context.Context, name, key, value, by string) (deploy.Changed, error)
+	UnsetVar(ctx context.Context, name, key, by string) (deploy.Changed, error)
+	SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (deploy.Changed, error)
+	UnsetCORS(ctx context.Context, name, by string) (deploy.Changed, error)
 }
 
 // Operator shows what is installed and how it does, and has the keys of plugins.

@@ -40,13 +40,13 @@ func (r *recorder) note(format string, args ...any) error {
 	return r.err
 }
 
-var anOutcome = deploy.Outcome{Plugin: "shop", Mount: "/shop", Version: 2, Digest: "sha256:00", Deployment: 3, Activated: true}
+var anOutcome = deploy.Changed{Plugin: "shop", Mount: "/shop", Version: 2, Digest: "sha256:00", Deployment: 3, Activated: true}
 
-func (r *recorder) Deploy(_ context.Context, up deploy.Upload) (deploy.Outcome, error) {
+func (r *recorder) Deploy(_ context.Context, up deploy.Upload) (deploy.Changed, error) {
 	return anOutcome, r.note("deploy %s mount=%s label=%s by=%s grant=%v noactivate=%v %d bytes", up.Name, up.Mount, up.Label, up.By, up.Grant, up.NoActivate, len(up.Module))
 }
 
-func (r *recorder) Activate(_ context.Context, name string, version int, grant bool, by string) (deploy.Outcome, error) {
+func (r *recorder) Activate(_ context.Context, name string, version int, grant bool, by string) (deploy.Changed, error) {
 	return anOutcome, r.note("activate %s %d %v by %s", name, version, grant, by)
 }
 
@@ -74,11 +74,11 @@ func (r *recorder) Vars(_ context.Context, name string) ([]adminapi.Var, error) 
 	return []adminapi.Var{}, r.note("vars %s", name)
 }
 
-func (r *recorder) SetVar(_ context.Context, name, key, value, by string) (deploy.Outcome, error) {
+func (r *recorder) SetVar(_ context.Context, name, key, value, by string) (deploy.Changed, error) {
 	return anOutcome, r.note("set %s %s=%s by %s", name, key, value, by)
 }
 
-func (r *recorder) UnsetVar(_ context.Context, name, key, by string) (deploy.Outcome, error) {
+func (r *recorder) UnsetVar(_ context.Context, name, key, by string) (deploy.Changed, error) {
 	return anOutcome, r.note("unset %s %s by %s", name, key, by)
 }
 
@@ -86,11 +86,11 @@ func (r *recorder) CORS(_ context.Context, name string) (adminapi.CORS, error) {
 	return adminapi.CORS{Origins: []string{"*"}}, r.note("cors %s", name)
 }
 
-func (r *recorder) SetCORS(_ context.Context, name string, policy plugin.CORS, by string) (deploy.Outcome, error) {
+func (r *recorder) SetCORS(_ context.Context, name string, policy plugin.CORS, by string) (deploy.Changed, error) {
 	return anOutcome, r.note("cors %s %+v by %s", name, policy, by)
 }
 
-func (r *recorder) UnsetCORS(_ context.Context, name, by string) (deploy.Outcome, error) {
+func (r *recorder) UnsetCORS(_ context.Context, name, by string) (deploy.Changed, error) {
 	return anOutcome, r.note("no cors %s by %s", name, by)
 }
 
@@ -159,7 +159,7 @@ func TestMain(m *testing.M) {
 func TestAdminAPI(t *testing.T) {
 	d := &recorder{}
 	addr := adminFor(t, d)
-	const outcomeJSON = `{"plugin":"shop","mount":"/shop","version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[],"notices":[]}`
+	const changedJSON = `{"plugin":"shop","mount":"/shop","version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[],"notices":[]}`
 	for _, tc := range []struct {
 		method, path, body string
 		status             int
@@ -170,18 +170,18 @@ func TestAdminAPI(t *testing.T) {
 		{"DELETE", "/v1/plugins/shop", "", 204, "delete shop false by admin", ""},
 		{"DELETE", "/v1/plugins/shop?purge=true", "", 204, "delete shop true by admin", ""},
 		{"GET", "/v1/plugins/shop/versions", "", 200, "versions shop", "[]"},
-		{"POST", "/v1/plugins/shop/versions", "\x00asm", 201, "deploy shop mount= label= by=admin grant=false noactivate=false 4 bytes", outcomeJSON},
-		{"POST", "/v1/plugins/shop/versions?mount=a.b%2Fc&label=x%20y&grant=true&activate=false", "\x00asm", 201, "deploy shop mount=a.b/c label=x y by=admin grant=true noactivate=true 4 bytes", outcomeJSON},
+		{"POST", "/v1/plugins/shop/versions", "\x00asm", 201, "deploy shop mount= label= by=admin grant=false noactivate=false 4 bytes", changedJSON},
+		{"POST", "/v1/plugins/shop/versions?mount=a.b%2Fc&label=x%20y&grant=true&activate=false", "\x00asm", 201, "deploy shop mount=a.b/c label=x y by=admin grant=true noactivate=true 4 bytes", changedJSON},
 		{"GET", "/v1/plugins/shop/deployments", "", 200, "deployments shop before 0", "[]"},
 		{"GET", "/v1/plugins/shop/deployments?before=101", "", 200, "deployments shop before 101", "[]"},
-		{"POST", "/v1/plugins/shop/deployments", `{"version":2}`, 201, "activate shop 2 false by admin", outcomeJSON},
-		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grant":true}`, 201, "activate shop 2 true by admin", outcomeJSON},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":2}`, 201, "activate shop 2 false by admin", changedJSON},
+		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grant":true}`, 201, "activate shop 2 true by admin", changedJSON},
 		{"GET", "/v1/plugins/shop/vars", "", 200, "vars shop", "[]"},
-		{"PUT", "/v1/plugins/shop/vars/api_key", "s\n", 200, "set shop api_key=s\n by admin", outcomeJSON},
-		{"DELETE", "/v1/plugins/shop/vars/api_key", "", 200, "unset shop api_key by admin", outcomeJSON},
+		{"PUT", "/v1/plugins/shop/vars/api_key", "s\n", 200, "set shop api_key=s\n by admin", changedJSON},
+		{"DELETE", "/v1/plugins/shop/vars/api_key", "", 200, "unset shop api_key by admin", changedJSON},
 		{"GET", "/v1/plugins/shop/cors", "", 200, "cors shop", `{"origins":["*"]}`},
-		{"PUT", "/v1/plugins/shop/cors", `{"origins":["https://a"],"credentials":true,"max_age":9}`, 200, "cors shop {Origins:[https://a] Methods:[] Headers:[] Expose:[] Credentials:true MaxAge:9} by admin", outcomeJSON},
-		{"DELETE", "/v1/plugins/shop/cors", "", 200, "no cors shop by admin", outcomeJSON},
+		{"PUT", "/v1/plugins/shop/cors", `{"origins":["https://a"],"credentials":true,"max_age":9}`, 200, "cors shop {Origins:[https://a] Methods:[] Headers:[] Expose:[] Credentials:true MaxAge:9} by admin", changedJSON},
+		{"DELETE", "/v1/plugins/shop/cors", "", 200, "no cors shop by admin", changedJSON},
 		{"GET", "/v1/plugins/shop/kv", "", 200, `list shop prefix="" after="" limit=0 reverse=false`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
 		{"GET", "/v1/plugins/shop/kv?prefix=a%00&after=%ff&limit=5&reverse=true", "", 200, `list shop prefix="a\x00" after="\xff" limit=5 reverse=true`, `{"entries":[{"key":"a","size":3},{"key_base64":"/w==","size":0}],"more":true}`},
 		{"GET", "/v1/plugins/shop/kv/value?key=a%2Fb", "", 200, `get shop "a/b"`, "\xffvalue"},

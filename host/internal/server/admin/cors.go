@@ -63,10 +63,10 @@ func (a *Admin) cors(ctx context.Context, in *adminapi.PluginRef) (*output[admin
 	return show(a.cfg.Operator.CORS(ctx, in.Name))
 }
 
-func (a *Admin) setCORS(ctx context.Context, in *setCORSInput) (*output[adminapi.Outcome], error) {
-	return outcome(a.cfg.Deployer.SetCORS(ctx, in.Name, plugin.CORS(in.Body), by))
+func (a *Admin) setCORS(ctx context.Context, in *setCORSInput) (*output[adminapi.Changed], error) {
+	return changed(a.cfg.Deployer.SetCORS(ctx, in.Name, plugin.CORS(in.Body), by))
 }
 
-func (a *Admin) unsetCORS(ctx context.Context, in *adminapi.PluginRef) (*output[adminapi.Outcome], error) {
-	return outcome(a.cfg.Deployer.UnsetCORS(ctx, in.Name, by))
+func (a *Admin) unsetCORS(ctx context.Context, in *adminapi.PluginRef) (*output[adminapi.Changed], error) {
+	return changed(a.cfg.Deployer.UnsetCORS(ctx, in.Name, by))
 }

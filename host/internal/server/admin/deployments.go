@@ -15,6 +15,6 @@ func (a *Admin) deployments(ctx context.Context, in *adminapi.DeploymentsQuery) 
 	return show(a.cfg.Operator.Deployments(ctx, in.Name, in.Before))
 }
 
-func (a *Admin) activate(ctx context.Context, in *activateInput) (*output[adminapi.Outcome], error) {
-	return outcome(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, in.Body.Grant, by))
+func (a *Admin) activate(ctx context.Context, in *activateInput) (*output[adminapi.Changed], error) {
+	return changed(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, in.Body.Grant, by))
 }

@@ -17,7 +17,7 @@ func (a *Admin) vars(ctx context.Context, in *adminapi.PluginRef) (*output[[]adm
 	return show(a.cfg.Operator.Vars(ctx, in.Name))
 }
 
-func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.Outcome], error) {
+func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.Changed], error) {
 	value, err := in.read(adminapi.MaxVar)
 	if err != nil {
 		return nil, err
@@ -25,9 +25,9 @@ func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.O
 	if !utf8.Valid(value) {
 		return nil, fault.New(fault.Invalid, "", "the value of a var must be UTF-8 text")
 	}
-	return outcome(a.cfg.Deployer.SetVar(ctx, in.Name, in.Var, string(value), by))
+	return changed(a.cfg.Deployer.SetVar(ctx, in.Name, in.Var, string(value), by))
 }
 
-func (a *Admin) unsetVar(ctx context.Context, in *adminapi.VarRef) (*output[adminapi.Outcome], error) {
-	return outcome(a.cfg.Deployer.UnsetVar(ctx, in.Name, in.Var, by))
+func (a *Admin) unsetVar(ctx context.Context, in *adminapi.VarRef) (*output[adminapi.Changed], error) {
+	return changed(a.cfg.Deployer.UnsetVar(ctx, in.Name, in.Var, by))
 }

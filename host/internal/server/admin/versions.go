@@ -16,13 +16,13 @@ type uploadInput struct {
 	adminapi.Upload
 }
 
-// outcome answers a change of what serves.
-func outcome(o deploy.Outcome, err error) (*output[adminapi.Outcome], error) {
+// changed answers a change of what serves.
+func changed(o deploy.Changed, err error) (*output[adminapi.Changed], error) {
 	steps := make([]adminapi.Step, len(o.Steps))
 	for i, s := range o.Steps {
 		steps[i] = adminapi.Step{Name: s.Name, Millis: float64(s.Took.Microseconds()) / 1000, Detail: s.Detail}
 	}
-	return show(adminapi.Outcome{
+	return show(adminapi.Changed{
 		Plugin: o.Plugin, Mount: o.Mount, Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
 		Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
 	}, err)
@@ -32,7 +32,7 @@ func (a *Admin) versions(ctx context.Context, in *adminapi.PluginRef) (*output[[
 	return show(a.cfg.Operator.Versions(ctx, in.Name))
 }
 
-func (a *Admin) upload(ctx context.Context, in *uploadInput) (*output[adminapi.Outcome], error) {
+func (a *Admin) upload(ctx context.Context, in *uploadInput) (*output[adminapi.Changed], error) {
 	module, err := in.read(limit.Module)
 	if err != nil {
 		return nil, err
@@ -45,5 +45,5 @@ func (a *Admin) upload(ctx context.Context, in *uploadInput) (*output[adminapi.O
 	case fault.Invalid, fault.Trap, fault.BadReply, fault.Deadline: // the module's fault, not the request's and not the server's
 		return nil, refusalError{&wire.Refusal{Status: http.StatusUnprocessableEntity, Code: code, Detail: fault.MessageOf(err)}}
 	}
-	return outcome(o, err)
+	return changed(o, err)
 }

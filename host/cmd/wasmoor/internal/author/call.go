@@ -152,25 +152,25 @@ func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loa
 }
 
 // install deploys the module with the vars and keys of a call.
-func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) (adminapi.Outcome, error) {
+func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) (adminapi.Changed, error) {
 	vars, err := in.variables(l)
 	if err != nil {
-		return adminapi.Outcome{}, err
+		return adminapi.Changed{}, err
 	}
 	keys, err := assignments("--kv", in.kv)
 	if err != nil {
-		return adminapi.Outcome{}, err
+		return adminapi.Changed{}, err
 	}
-	outcome, err := s.deploy(ctx, adminapi.Upload{PluginRef: adminapi.PluginRef{Name: l.Name}}, l.Module, vars)
+	changed, err := s.deploy(ctx, adminapi.Upload{PluginRef: adminapi.PluginRef{Name: l.Name}}, l.Module, vars)
 	if err != nil {
-		return outcome, err
+		return changed, err
 	}
 	for _, a := range keys {
 		if err := s.client.KVPut(ctx, l.Name, []byte(a[0]), []byte(a[1]), 0); err != nil {
-			return outcome, err
+			return changed, err
 		}
 	}
-	return outcome, nil
+	return changed, nil
 }
 
 // variables returns those of the project's file and, behind them, those of --var.

@@ -246,7 +246,7 @@ func (d *devLoop) install(ctx context.Context, l *project.Loaded, digest [sha256
 }
 
 // show tells what serves now, and where when that is news.
-func (d *devLoop) show(o adminapi.Outcome) {
+func (d *devLoop) show(o adminapi.Changed) {
 	urls := term.RouteURLs(d.scratch.host.PublicURL(), o.Mount, o.Routes)
 	if slices.Equal(urls, d.urls) {
 		urls = nil

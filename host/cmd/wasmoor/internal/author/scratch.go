@@ -85,29 +85,29 @@ func (s *scratch) close() error {
 
 // deploy installs a module with vars and activates it. Vars that the module
 // needs and that are not given are an Invalid fault.
-func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte, vars [][2]string) (adminapi.Outcome, error) {
+func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte, vars [][2]string) (adminapi.Changed, error) {
 	up.Grant, up.Activate = true, true
-	outcome, err := s.client.Deploy(ctx, up, module)
+	changed, err := s.client.Deploy(ctx, up, module)
 	if err != nil {
-		return outcome, err
+		return changed, err
 	}
-	steps, version := outcome.Steps, outcome.Version
+	steps, version := changed.Steps, changed.Version
 	for _, v := range vars {
-		if outcome, err = s.client.SetVar(ctx, up.Name, v[0], []byte(v[1])); err != nil {
-			return outcome, err
+		if changed, err = s.client.SetVar(ctx, up.Name, v[0], []byte(v[1])); err != nil {
+			return changed, err
 		}
-		steps = append(steps, outcome.Steps...)
+		steps = append(steps, changed.Steps...)
 	}
-	if !outcome.Activated {
-		if outcome, err = s.client.Activate(ctx, up.Name, adminapi.Activation{Version: version, Grant: true}); err != nil {
-			return outcome, err
+	if !changed.Activated {
+		if changed, err = s.client.Activate(ctx, up.Name, adminapi.Activation{Version: version, Grant: true}); err != nil {
+			return changed, err
 		}
-		steps = append(steps, outcome.Steps...)
+		steps = append(steps, changed.Steps...)
 	}
-	if !outcome.Activated {
-		return outcome, fault.New(fault.Invalid, "", "it does not serve yet; variables come from "+devEnvFile+" and --var KEY=VALUE:\n  "+
-			strings.Join(outcome.Waiting, "\n  "))
+	if !changed.Activated {
+		return changed, fault.New(fault.Invalid, "", "it does not serve yet; variables come from "+devEnvFile+" and --var KEY=VALUE:\n  "+
+			strings.Join(changed.Waiting, "\n  "))
 	}
-	outcome.Steps = steps
-	return outcome, nil
+	changed.Steps = steps
+	return changed, nil
 }

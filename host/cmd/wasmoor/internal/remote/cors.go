@@ -48,12 +48,12 @@ func (p *Commands) corsSetCommand() *cobra.Command {
 			return cli.Usage("%s", fault.MessageOf(err))
 		}
 		return p.about(cmd.Context(), args[0], func(c *client.Client) error {
-			outcome, err := c.SetCORS(cmd.Context(), args[0], policy)
+			changed, err := c.SetCORS(cmd.Context(), args[0], policy)
 			if err != nil {
 				return err
 			}
 			p.Note("set the CORS policy of %s", args[0])
-			return p.showChange(outcome)
+			return p.showChange(changed)
 		})
 	}))
 	flags := cmd.Flags()
@@ -98,12 +98,12 @@ func (p *Commands) corsUnsetCommand() *cobra.Command {
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
 		return p.about(cmd.Context(), args[0], func(c *client.Client) error {
-			outcome, err := c.UnsetCORS(cmd.Context(), args[0])
+			changed, err := c.UnsetCORS(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			p.Note("removed the CORS policy of %s", args[0])
-			return p.showChange(outcome)
+			return p.showChange(changed)
 		})
 	}))
 }

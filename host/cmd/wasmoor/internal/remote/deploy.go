@@ -58,12 +58,12 @@ func (p *Commands) deploy(ctx context.Context, path string, up adminapi.Upload) 
 	}
 	return p.Talk(func(c *client.Client) error {
 		start := time.Now()
-		outcome, err := c.Deploy(ctx, up, l.Module)
+		changed, err := c.Deploy(ctx, up, l.Module)
 		if err != nil {
 			return err
 		}
-		p.Step("upload", time.Since(start)-serverTime(outcome.Steps), "")
-		return p.showOutcome(ctx, c, outcome, up.Activate)
+		p.Step("upload", time.Since(start)-serverTime(changed.Steps), "")
+		return p.showActivation(ctx, c, changed, up.Activate)
 	})
 }
 

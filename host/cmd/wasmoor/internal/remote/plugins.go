@@ -135,11 +135,11 @@ func (p *Commands) ActivateCommand() *cobra.Command {
 
 func (p *Commands) activate(ctx context.Context, name string, version int, grant bool) error {
 	return p.about(ctx, name, func(c *client.Client) error {
-		outcome, err := c.Activate(ctx, name, adminapi.Activation{Version: version, Grant: grant})
+		changed, err := c.Activate(ctx, name, adminapi.Activation{Version: version, Grant: grant})
 		if err != nil {
 			return err
 		}
-		return p.showOutcome(ctx, c, outcome, true)
+		return p.showActivation(ctx, c, changed, true)
 	})
 }
 

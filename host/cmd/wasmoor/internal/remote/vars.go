@@ -48,12 +48,12 @@ func (p *Commands) setVar(cmd *cobra.Command, name, key, file string) error {
 		return err
 	}
 	return p.about(cmd.Context(), name, func(c *client.Client) error {
-		outcome, err := c.SetVar(cmd.Context(), name, key, value)
+		changed, err := c.SetVar(cmd.Context(), name, key, value)
 		if err != nil {
 			return err
 		}
 		p.Note("set %s of %s", key, name)
-		return p.showChange(outcome)
+		return p.showChange(changed)
 	})
 }
 
@@ -77,7 +77,7 @@ func (p *Commands) varValue(key, file string) ([]byte, error) {
 // showChange tells what became of the deployment that a variable or a policy has
 // changed. A plugin that has not served yet may still wait for more; what was set
 // is stored all the same.
-func (p *Commands) showChange(o adminapi.Outcome) error {
+func (p *Commands) showChange(o adminapi.Changed) error {
 	if p.AsJSON {
 		return p.JSON(o)
 	}
@@ -99,12 +99,12 @@ func (p *Commands) varUnsetCommand() *cobra.Command {
 	}, func(cmd *cobra.Command, args []string) error {
 		name, key := args[0], args[1]
 		return p.about(cmd.Context(), name, func(c *client.Client) error {
-			outcome, err := c.UnsetVar(cmd.Context(), name, key)
+			changed, err := c.UnsetVar(cmd.Context(), name, key)
 			if err != nil {
 				return err
 			}
 			p.Note("unset %s of %s", key, name)
-			return p.showChange(outcome)
+			return p.showChange(changed)
 		})
 	}))
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// shownOutcome is an outcome as --json shows it.
-type shownOutcome struct {
-	adminapi.Outcome
+// shownActivation is what a change did, as --json shows it.
+type shownActivation struct {
+	adminapi.Changed
 	URLs []string `json:"urls"` // where it answers; empty while it waits
 }
 
-// showOutcome writes what came of a change: the URLs that answer as data,
+// showActivation writes what came of a change: the URLs that answer as data,
 // everything else beside it. The error is the exit code of a deployment that
 // waits; wanted says whether the user asked for an activation at all.
-func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o adminapi.Outcome, wanted bool) error {
+func (p *Commands) showActivation(ctx context.Context, c *client.Client, o adminapi.Changed, wanted bool) error {
 	var urls []string
 	if o.Activated {
 		server, err := c.Status(ctx)
@@ -32,11 +32,11 @@ func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o adminapi
 		urls = term.RouteURLs(server.Public.URL, o.Mount, o.Routes)
 	}
 	if p.AsJSON {
-		if err := p.JSON(shownOutcome{o, term.List(urls)}); err != nil {
+		if err := p.JSON(shownActivation{o, term.List(urls)}); err != nil {
 			return err
 		}
 	} else {
-		p.tellOutcome(o, urls)
+		p.tellActivation(o, urls)
 	}
 	if wanted && !o.Activated {
 		return cli.Ended(cli.ExitWaiting)
@@ -44,7 +44,7 @@ func (p *Commands) showOutcome(ctx context.Context, c *client.Client, o adminapi
 	return nil
 }
 
-func (p *Commands) tellOutcome(o adminapi.Outcome, urls []string) {
+func (p *Commands) tellActivation(o adminapi.Changed, urls []string) {
 	for _, s := range o.Steps {
 		p.Step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
 	}
