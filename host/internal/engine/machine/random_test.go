@@ -116,7 +116,7 @@ func TestSift(t *testing.T) {
 		return memory
 	}
 	first := run(1)
-	s := standing{image: state{memory: first, seeds: generators(first)}}
+	s := standing{image: image{memory: first, seeds: generators(first)}}
 	s.sift(run(2))
 	if want := []uint32{seeded + bufSize}; !s.sifted || !slices.Equal(s.seeds, want) {
 		t.Errorf("seeds %v, want %v", s.seeds, want)
