@@ -88,11 +88,11 @@ bench: ## Measure: one run, figures beside the comparisons they stand for.
 soak: ## Long runs: 500 kill rounds and more, schemathesis from PyPI; prints seed and commit. SEED repeats one's choices.
 	@seed=$${SEED:-$$(( (RANDOM << 15 | RANDOM) + 1 ))}; \
 	echo "commit $$(git describe --always --dirty), seed $$seed"; \
+	SEED=$$seed .ci/schemathesis/run; \
 	go test ./host/internal/wasmbin/rewrite -run '^Test(RandomModules|CompilerAgrees)$$' -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/e2e -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/internal/store/badger -run '^(TestKills|TestDamage.*)$$' -v -count=1 -timeout 60m -args -soak; \
-	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak; \
-	SEED=$$seed .ci/schemathesis/run
+	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak
 
 clean: ## Remove what was built; data stays.
 	rm -rf bin

@@ -97,7 +97,7 @@ func territory(mount plugin.Mount) []string {
 	return []string{string(mount), string(mount) + "/"}
 }
 
-// share checks that e may stand beside the plugins of its mount.
+// share checks that e may join the plugins of its mount.
 func (a *area) share(e *Entry) error {
 	if len(a.entries) == 0 || a.whole == nil && len(e.Routes) > 0 {
 		return nil

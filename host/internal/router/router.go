@@ -5,7 +5,7 @@
 // mount is found first (with the request's host before without, then the
 // deepest), and only its own patterns are asked, with the precedence of Go's
 // net/http.ServeMux. So a plugin mounted at "/" with a route "GET /{code}" lives
-// beside one at "/shop", and what a plugin answers does not depend on the
+// next to one at "/shop", and what a plugin answers does not depend on the
 // patterns of those around it.
 package router
 
@@ -32,7 +32,7 @@ type Match struct {
 	Plugin  string     // who answers
 	Route   int        // index into the entry's Routes, or WholeMount
 	Pattern string     // that route; "" for the whole mount
-	Params  []abi.Pair // the pattern's path values, decoded, behind those of the buffer
+	Params  []abi.Pair // the pattern's path values, decoded, after those of the buffer
 	Mount   string     // the mount's prefix without a trailing slash; "" = the root
 	Path    string     // relative to the mount, undecoded, starts with "/"
 	Mounted []string   // the plugins mounted there, unless Found; not to be changed
@@ -105,17 +105,6 @@ func (t *Table) Lookup(method, host, path string, params []abi.Pair) (Match, Res
 	r := found.Value
 	m.Plugin, m.Route, m.Pattern, m.Params = r.entry.Plugin, r.index, r.entry.Routes[r.index], found.Params
 	return m, Found
-}
-
-// Allowed returns the methods that some route matches for a path, sorted, HEAD
-// with GET; nil if there is none, or if every method is the plugin's own affair
-// (the whole mount, or a pattern without a method).
-func (t *Table) Allowed(host, path string) []string {
-	at, ok := t.mounts.Match("", hostname(host), path, nil)
-	if !ok || at.Value.whole != nil {
-		return nil
-	}
-	return at.Value.routes.Allowed("", at.Value.relative(path))
 }
 
 // relative cuts the prefix off a path below the mount. It counts segments, for

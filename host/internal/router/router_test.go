@@ -131,8 +131,9 @@ func TestAllowed(t *testing.T) {
 		{"/whole/x", nil},
 		{"/nowhere", nil},
 	} {
-		if diff := cmp.Diff(c.want, table.Allowed("h", c.path)); diff != "" {
-			t.Errorf("Allowed(%s) (-want +got):\n%s", c.path, diff)
+		m, _ := table.Lookup("BREW", "h", c.path, nil)
+		if diff := cmp.Diff(c.want, m.Allow); diff != "" {
+			t.Errorf("allowed at %s (-want +got):\n%s", c.path, diff)
 		}
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
@@ -48,8 +50,9 @@ func apiConfig(version string) huma.Config {
 	}
 }
 
-// jsonFormat reads numbers as JSON Schema does, for which 2.0 is an integer. huma
-// reads a body twice: to compare it with the schema, and then into its type.
+// jsonFormat reads numbers as JSON Schema does, for which 2.0 is an integer, and
+// tells the cases of names apart, which are all in lower case. huma reads a body
+// twice: to compare it with the schema, and then into its type.
 var jsonFormat = huma.Format{
 	Marshal: huma.DefaultJSONFormat.Marshal,
 	Unmarshal: func(data []byte, v any) error {
@@ -59,7 +62,7 @@ var jsonFormat = huma.Format{
 		}
 		if generic, ok := v.(*any); ok {
 			*generic = body
-			return nil
+			return lowerNames(body)
 		}
 		data, err := json.Marshal(body)
 		if err != nil {
@@ -67,6 +70,17 @@ var jsonFormat = huma.Format{
 		}
 		return json.Unmarshal(data, v)
 	},
+}
+
+// lowerNames refuses an object in which a name is not in lower case.
+func lowerNames(body any) error {
+	object, _ := body.(map[string]any)
+	for name := range object {
+		if name != strings.ToLower(name) {
+			return fmt.Errorf("%q is no property; names are in lower case", name)
+		}
+	}
+	return nil
 }
 
 // operation describes one route of the API.

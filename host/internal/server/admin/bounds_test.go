@@ -173,8 +173,8 @@ func least(t *testing.T, s *schema) any {
 		return object
 	case "array":
 		items := []any{}
-		for range *s.MinItems {
-			items = append(items, least(t, s.Items))
+		if s.MinItems != nil {
+			items = append(items, slices.Repeat([]any{least(t, s.Items)}, *s.MinItems)...)
 		}
 		return items
 	case "integer":
@@ -356,6 +356,11 @@ func checkJSON(t *testing.T, s *schema, good attempt, taken, refused func(string
 			refused("null as "+name, set(name, nil))
 		}
 		refused("an object as "+name, set(name, map[string]any{}))
+		refused(name+" in upper case", good.with(func(a *attempt) {
+			object := least(t, s).(map[string]any)
+			object[strings.ToUpper(name)] = least(t, p)
+			a.body = encode(t, object)
+		}))
 		switch kind(p) {
 		case "integer":
 			taken("the least "+name, set(name, *p.Minimum))

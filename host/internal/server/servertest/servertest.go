@@ -153,10 +153,10 @@ func CheckProblem(tb testing.TB, r Response) Problem {
 	return p
 }
 
-// canary is sent behind every malformed request: it must never be served.
+// canary is sent after every malformed request: it must never be served.
 const canary = "GET /canary HTTP/1.1\r\nHost: test\r\n\r\n"
 
-// CheckRefused sends a good request (or none), then raw with a canary behind it,
+// CheckRefused sends a good request (or none), then raw followed by a canary,
 // and wants one refusal and the end of the connection.
 func CheckRefused(tb testing.TB, addr, first, raw string, status int) {
 	tb.Helper()

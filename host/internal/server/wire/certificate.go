@@ -40,7 +40,7 @@ func isSame(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
-// LoadCertificate reads a certificate, with the chain behind it, and its key, in
+// LoadCertificate reads a certificate, with the chain after it, and its key, in
 // PEM. The error is Invalid and names the files.
 func LoadCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
 	c := &Certificate{certFile: certFile, keyFile: keyFile, log: OrDiscard(log), every: time.Second}

@@ -7,8 +7,8 @@ const (
 	chunkSize  chunkState = iota // in the digits of a size
 	chunkLF                      // after the CR of a size
 	chunkData                    // in the data
-	chunkCR                      // before the CR behind the data
-	chunkCRLF                    // before the LF behind the data
+	chunkCR                      // before the CR after the data
+	chunkCRLF                    // before the LF after the data
 	chunkEndCR                   // before the CR of the last line
 	chunkEndLF                   // before its LF
 )

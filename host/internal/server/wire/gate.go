@@ -51,7 +51,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			return c, nil
 		}
 		if _, secret := nc.(*tls.Conn); secret {
-			c.cut() // an answer would wait for a handshake, and every connection behind it
+			c.cut() // an answer would wait for a handshake, and every later connection with it
 			c.gate.open.Add(-1)
 			g.refused(nc.RemoteAddr(), refuseCrowd, NewRequestID())
 			continue
@@ -80,7 +80,7 @@ func (c *gateConn) cut() {
 	_ = c.Conn.Close()
 }
 
-// gateConn is a connection behind the gate. Read is called by one goroutine at a
+// gateConn is a connection that the gate accepted. Read is called by one goroutine at a
 // time; Close by any.
 type gateConn struct {
 	net.Conn
