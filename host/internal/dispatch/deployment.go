@@ -1,7 +1,7 @@
 // Package dispatch runs invocations: it admits them, gives each attempt a clean
 // instance and a transaction, re-runs it after a conflict, and commits before
 // the reply may leave. It keeps the instances of every deployment, and loads its
-// program when a request needs it. Packages deploy and server import it.
+// program when a request needs it. Packages serve and deploy import it.
 package dispatch
 
 import (
@@ -261,16 +261,21 @@ func (r *run) attempt(ctx context.Context) (Outcome, error) {
 	}
 	err = lease.handle(ctx, inv)
 	r.lap(&r.res.Run)
-	if tx != nil && tx.Failure() != nil {
+	return r.judge(err)
+}
+
+// judge settles what the handler did that ended with err.
+func (r *run) judge(err error) (Outcome, error) {
+	if tx := r.inv.Tx; tx != nil && tx.Failure() != nil {
 		return Aborted, tx.Failure()
 	}
 	if err != nil {
 		return Aborted, err
 	}
-	if reason := inv.Reply.Fault(); reason != "" {
+	if reason := r.inv.Reply.Fault(); reason != "" {
 		return Aborted, fault.New(fault.BadReply, "dispatch", reason)
 	}
-	return r.settle(inv)
+	return r.settle(r.inv)
 }
 
 // begin opens the attempt's transaction, nil without the key-value capability.

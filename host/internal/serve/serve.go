@@ -65,17 +65,8 @@ func New(log *slog.Logger, observers ...Observer) *Handler {
 // Errors are those of dispatch.Deployment.Do. A panic below is logged and becomes
 // Internal, and then the outcome of the effects is unknown.
 func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, rec *trace.Record) (err error) {
-	head := &inv.Request.Head
-	if head.RequestID == "" {
-		head.RequestID = requestid.New(time.Now())
-	}
 	plugin := t.Deployment.Plugin() // outlives the hold
-	env := t.Deployment.Env()
-	*rec = trace.Record{
-		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Trigger: head.Trigger,
-		Method: head.Method, Path: head.Path, Pattern: head.Pattern,
-		BytesIn: inv.Request.Body.Size(), Outcome: string(dispatch.Unknown),
-	}
+	begin(rec, t.Deployment.Env(), inv.Request)
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = h.panicked(rec, reason)
@@ -89,6 +80,19 @@ func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, 
 	res, err := t.Deployment.Do(ctx, inv, t.Limits)
 	result(rec, &res)
 	return err
+}
+
+// begin notes what is known before.
+func begin(rec *trace.Record, env *invoke.Env, r *invoke.Request) {
+	head := &r.Head
+	if head.RequestID == "" {
+		head.RequestID = requestid.New(time.Now())
+	}
+	*rec = trace.Record{
+		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Trigger: head.Trigger,
+		Method: head.Method, Path: head.Path, Pattern: head.Pattern,
+		BytesIn: r.Body.Size(), Outcome: string(dispatch.Unknown),
+	}
 }
 
 // result notes what dispatch says.
