@@ -77,7 +77,7 @@ func (g *group) write(r *request) {
 			g.other[string(layout.ExpiryKey(w.Expires, w.Space, w.Key))] = nil // it was set meanwhile
 			continue
 		}
-		if w.Changes() {
+		if r.entry.Changes(w) {
 			g.put(w, &r.encoded[i])
 		}
 	}

@@ -131,7 +131,7 @@ func (l *Log) Decide(e *Entry) error {
 	l.revision++
 	e.Revision = l.revision
 	for i := range e.Writes {
-		if w := &e.Writes[i]; w.Changes() {
+		if w := &e.Writes[i]; e.Changes(w) {
 			l.window.write(w.Space, w.Key, e.Revision, w.Next)
 		}
 	}
@@ -149,9 +149,15 @@ func (l *Log) resolve(e *Entry) {
 	}
 }
 
-// Changes reports whether w leaves something else than was there; deleting what
-// is not there does not.
-func (w *Write) Changes() bool { return w.Prior.Exists || w.Next.Exists }
+// Changes reports whether a decided write leaves something else than was there.
+// A delete of what is not there does not, nor does a sweep of what was set
+// meanwhile.
+func (e *Entry) Changes(w *Write) bool {
+	if e.Kind == SweepExpired && w.Prior.Expires != w.Expires {
+		return false
+	}
+	return w.Prior.Exists || w.Next.Exists
+}
 
 func (l *Log) commit(e *Entry) error {
 	effects := e.Effects
@@ -186,7 +192,7 @@ func (l *Log) sweepExpired(e *Entry) {
 	for i := range e.Writes {
 		w := &e.Writes[i]
 		w.Next = State{}
-		if w.Prior.Expires != w.Expires {
+		if !e.Changes(w) {
 			w.Next = w.Prior
 		}
 		w.count(&usage)

@@ -231,7 +231,8 @@ func TestConflictsAreThoseOfAModel(t *testing.T) {
 			}
 			on.apply(e)
 			for _, w := range e.Writes {
-				if w.Changes() {
+				stays := e.Kind == SweepExpired && w.Next.Exists
+				if !stays && (w.Prior.Exists || w.Next.Exists) {
 					latest[place{w.Space, string(w.Key)}] = e.Revision
 				}
 			}
