@@ -11,9 +11,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// gate lets a bounded number of a plugin's invocations run, and a bounded number
+// slots let a bounded number of a plugin's invocations run, and a bounded number
 // wait, in the order they came, whichever deployment they are for.
-type gate struct {
+type slots struct {
 	plugin string
 
 	mu      sync.Mutex
@@ -26,35 +26,35 @@ type gate struct {
 // enter takes a slot, for which it waits at most until the invocation's own
 // deadline, the end of ctx. Whoever would wait in vain is refused at once: it
 // may try elsewhere, and the queue holds only what can still be served.
-func (g *gate) enter(ctx context.Context) (waited bool, err error) {
-	g.mu.Lock()
-	if g.running < g.most { // then nobody waits
-		g.running++
-		g.mu.Unlock()
+func (s *slots) enter(ctx context.Context) (waited bool, err error) {
+	s.mu.Lock()
+	if s.running < s.most { // then nobody waits
+		s.running++
+		s.mu.Unlock()
 		return false, nil
 	}
-	ahead := g.queue.Len()
-	if why := g.hopeless(ctx, ahead); why != "" {
-		defer g.mu.Unlock()
-		return false, g.full(why)
+	ahead := s.queue.Len()
+	if why := s.hopeless(ctx, ahead); why != "" {
+		defer s.mu.Unlock()
+		return false, s.full(why)
 	}
 	turn := make(chan struct{}, 1)
-	place := g.queue.PushBack(turn)
-	g.mu.Unlock()
+	place := s.queue.PushBack(turn)
+	s.mu.Unlock()
 	select {
 	case <-turn:
 		return true, nil
 	case <-ctx.Done():
-		return true, g.giveUp(place, turn)
+		return true, s.giveUp(place, turn)
 	}
 }
 
 // hopeless says why nobody else can wait, "" = it can. The caller holds mu.
-func (g *gate) hopeless(ctx context.Context, ahead int) string {
-	if ahead >= limit.Queue*g.most {
+func (s *slots) hopeless(ctx context.Context, ahead int) string {
+	if ahead >= limit.Queue*s.most {
 		return fmt.Sprintf("and %d more wait", ahead)
 	}
-	if deadline, ok := ctx.Deadline(); ok && g.wait(ahead) > time.Until(deadline) {
+	if deadline, ok := ctx.Deadline(); ok && s.wait(ahead) > time.Until(deadline) {
 		return "and its turn would come after its deadline"
 	}
 	return ""
@@ -62,65 +62,65 @@ func (g *gate) hopeless(ctx context.Context, ahead int) string {
 
 // wait is how long so many waiting ahead of one take to get their slots, and it
 // its own, at least. The caller holds mu.
-func (g *gate) wait(ahead int) time.Duration {
-	return g.held * time.Duration(ahead+1) / time.Duration(g.most)
+func (s *slots) wait(ahead int) time.Duration {
+	return s.held * time.Duration(ahead+1) / time.Duration(s.most)
 }
 
 // giveUp leaves the queue, and passes on the slot that came meanwhile.
-func (g *gate) giveUp(place *list.Element, turn chan struct{}) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (s *slots) giveUp(place *list.Element, turn chan struct{}) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	select {
 	case <-turn:
-		g.running--
-		g.admit()
+		s.running--
+		s.admit()
 	default:
-		g.queue.Remove(place)
+		s.queue.Remove(place)
 	}
-	return g.full("and none of them ended in time")
+	return s.full("and none of them ended in time")
 }
 
 // leave gives a slot back that was taken at start. Only where others wait does
 // it matter, and is it measured, how long it was kept.
-func (g *gate) leave(start time.Time, clock func() time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.queue.Len() > 0 {
-		g.measure(clock().Sub(start))
+func (s *slots) leave(start time.Time, clock func() time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.queue.Len() > 0 {
+		s.measure(clock().Sub(start))
 	}
-	g.running--
-	g.admit()
+	s.running--
+	s.admit()
 }
 
 // admit hands free slots to those who wait first. The caller holds mu.
-func (g *gate) admit() {
-	for first := g.queue.Front(); first != nil && g.running < g.most; first = g.queue.Front() {
-		g.queue.Remove(first)
-		g.running++
+func (s *slots) admit() {
+	for first := s.queue.Front(); first != nil && s.running < s.most; first = s.queue.Front() {
+		s.queue.Remove(first)
+		s.running++
 		first.Value.(chan struct{}) <- struct{}{} // it has room
 	}
 }
 
 // resize changes how many may run. Those that run count on.
-func (g *gate) resize(most int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.most = most
-	g.admit()
+func (s *slots) resize(most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = most
+	s.admit()
 }
 
 // measure follows a shorter time by half, and a longer one by a sixteenth:
 // nobody is sent away for a few that were slow. The caller holds mu.
-func (g *gate) measure(held time.Duration) {
+func (s *slots) measure(held time.Duration) {
 	weight := time.Duration(16)
-	if held < g.held {
+	if held < s.held {
 		weight = 2
 	}
-	g.held += (held - g.held) / weight
+	s.held += (held - s.held) / weight
 }
 
 // full is the refusal. The caller holds mu.
-func (g *gate) full(why string) error {
+func (s *slots) full(why string) error {
 	return fault.New(fault.Unavailable, "dispatch", fmt.Sprintf(
-		"plugin %q is at its limit of %d concurrent requests, %s", g.plugin, g.most, why))
+		"plugin %q is at its limit of %d concurrent requests, %s", s.plugin, s.most, why))
 }

@@ -169,14 +169,14 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 		return r.res, fault.Wrap(fault.Unavailable, "dispatch",
 			"the plugin cannot serve; the operator's log says why", d.cfg.Broken)
 	}
-	waited, err := d.cfg.Plugin.gate.enter(ctx)
+	waited, err := d.cfg.Plugin.slots.enter(ctx)
 	if waited || inv.Request.Once != nil {
 		r.lap(&r.res.Wait)
 	}
 	if err != nil {
 		return r.res, err
 	}
-	defer d.cfg.Plugin.gate.leave(r.last, d.cfg.Clock)
+	defer d.cfg.Plugin.slots.leave(r.last, d.cfg.Clock)
 	inv.Env = d.cfg.Env
 	err = r.attempts(ctx)
 	return r.res, err

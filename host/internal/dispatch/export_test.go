@@ -7,7 +7,7 @@ func (g *Pools) Tidy() { g.tidy() }
 
 // Waiting returns how many invocations wait for their turn.
 func (d *Deployment) Waiting() int {
-	g := &d.cfg.Plugin.gate
+	g := &d.cfg.Plugin.slots
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.queue.Len()
@@ -30,7 +30,7 @@ func (d *Deployment) Busy() int { return d.Stats().Busy }
 
 // Running returns how many slots of the plugin are taken.
 func (d *Deployment) Running() int {
-	g := &d.cfg.Plugin.gate
+	g := &d.cfg.Plugin.slots
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.running

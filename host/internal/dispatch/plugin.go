@@ -33,15 +33,15 @@ type Plugin struct {
 	// it, and may be used again.
 	States invoke.States
 
-	gate gate
-	keys keys // of the requests that run once
+	slots slots
+	keys  keys // of the requests that run once
 }
 
 // NewPlugin returns a plugin that lets so many of its requests run at a time.
 func NewPlugin(name string, concurrency int, states invoke.States) *Plugin {
-	return &Plugin{States: states, gate: gate{plugin: name, most: concurrency}}
+	return &Plugin{States: states, slots: slots{plugin: name, most: concurrency}}
 }
 
 // SetConcurrency changes how many requests run at a time, over all deployments.
 // Requests that run go on and count.
-func (p *Plugin) SetConcurrency(most int) { p.gate.resize(most) }
+func (p *Plugin) SetConcurrency(most int) { p.slots.resize(most) }

@@ -13,13 +13,13 @@ import (
 )
 
 // report logs a finished request. It costs nothing where nobody reads it.
-func (p *Public) report(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) report(ctx *fasthttp.RequestCtx, c *exchange) {
 	if p.log.Enabled(context.Background(), wire.LevelOf(ctx.Response.StatusCode())) {
 		c.logged(ctx).Log(p.log, "request", c.answered()...)
 	}
 }
 
-func (c *call) logged(ctx *fasthttp.RequestCtx) *wire.Record {
+func (c *exchange) logged(ctx *fasthttp.RequestCtx) *wire.Record {
 	return &wire.Record{
 		Method:    c.method,
 		Path:      c.path,
@@ -33,7 +33,7 @@ func (c *call) logged(ctx *fasthttp.RequestCtx) *wire.Record {
 }
 
 // answered says which plugin answered, and how; nothing where none did.
-func (c *call) answered() []slog.Attr {
+func (c *exchange) answered() []slog.Attr {
 	if c.match.Deployment == nil {
 		return nil
 	}

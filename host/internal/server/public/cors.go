@@ -21,7 +21,7 @@ const simpleMethods = "GET, HEAD, POST"
 // preflight answers a browser that asks whether a page may send a request,
 // where the operator set a policy for the path. Elsewhere OPTIONS is a method
 // like any other. The method it asks about finds the plugin.
-func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *call) bool {
+func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *exchange) bool {
 	origin, method := field.Single(c.headers, "origin"), field.Single(c.headers, "access-control-request-method")
 	if c.method != http.MethodOptions || origin == "" || method == "" {
 		return false
@@ -52,7 +52,7 @@ func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *call) bool {
 }
 
 // addCORS puts the policy of whoever answered on the response, a problem too.
-func (c *call) addCORS(ctx *fasthttp.RequestCtx) {
+func (c *exchange) addCORS(ctx *fasthttp.RequestCtx) {
 	policy := c.match.CORS
 	if policy == nil {
 		return

@@ -8,7 +8,7 @@ import (
 
 // readForwarded makes the request what it was before it passed the proxies in
 // front, if those are trusted.
-func (p *Public) readForwarded(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) readForwarded(ctx *fasthttp.RequestCtx, c *exchange) {
 	c.scheme = p.scheme
 	headers, f := wire.TakeForwarded(c.headers)
 	c.headers = headers
@@ -25,7 +25,7 @@ func (p *Public) readForwarded(ctx *fasthttp.RequestCtx, c *call) {
 }
 
 // setHost makes host the one the client asked for.
-func (c *call) setHost(host string) {
+func (c *exchange) setHost(host string) {
 	c.host, c.routeHost = host, string(wire.AppendRouteHost(nil, []byte(host)))
 	for i := range c.headers {
 		if c.headers[i].Name == "host" {

@@ -27,7 +27,7 @@ var (
 
 // findKey reads the key of a request whose route keeps answers. Elsewhere, and
 // with methods that change nothing, a key is a header like any other.
-func (c *call) findKey() *wire.Refusal {
+func (c *exchange) findKey() *wire.Refusal {
 	if c.match.Keep == 0 || !changes(c.method) {
 		return nil
 	}
@@ -68,7 +68,7 @@ func isKey(s string) bool {
 // digest says what makes a request the same as another: everything that decides
 // what it asks for, and who asks, so that a key that became known gives nobody
 // an answer that was another's.
-func (c *call) digest() (sum [32]byte, err error) {
+func (c *exchange) digest() (sum [32]byte, err error) {
 	h := sha256.New()
 	for _, part := range []string{c.method, c.routeHost, c.path, c.query} {
 		writePart(h, part)

@@ -50,12 +50,12 @@ type Config struct {
 // Public is the listener plugins are reached through. Methods are safe for
 // concurrent use.
 type Public struct {
-	edge  *wire.Edge
-	cfg   Config
-	log   *slog.Logger
-	calls sync.Pool
-	room  *wire.Budget // for bodies
-	sends *wire.Budget // for replies
+	edge      *wire.Edge
+	cfg       Config
+	log       *slog.Logger
+	exchanges sync.Pool
+	room      *wire.Budget // for bodies
+	sends     *wire.Budget // for replies
 
 	processors int64 // that run Go's code
 
@@ -76,7 +76,7 @@ func New(cfg Config) *Public {
 	p.room = wire.NewBudget(p.cfg.BodyMemory)
 	wire.SetDefault(&p.cfg.ReplyMemory, 256<<20)
 	p.sends = wire.NewBudget(p.cfg.ReplyMemory)
-	p.calls.New = func() any { return &call{body: wire.NewBody(p.room)} }
+	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, false, p.unreadable)
 	p.bind()
 	return p
@@ -131,7 +131,7 @@ func (p *Public) expect(ctx *fasthttp.RequestCtx) (status int) {
 
 // admit decides everything that can be decided from the head: it finds the
 // route and its limits, or answers.
-func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *wire.Refusal {
+func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	c.read(ctx)
 	p.readForwarded(ctx, c)
 	if c.path == "*" { // the gate lets it through with OPTIONS only
@@ -161,7 +161,7 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *call) *wire.Refusal {
 }
 
 // invoke runs the handler and turns its reply into the response.
-func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 	if r := c.fillRequest(); r != nil {
 		p.log.Error("the file of a request's body cannot be read", "request_id", c.id)
 		p.refuse(ctx, c, r)
@@ -188,15 +188,15 @@ func (p *Public) yield() {
 }
 
 // begin takes a call from the pool.
-func (p *Public) begin() *call {
-	c := p.calls.Get().(*call)
+func (p *Public) begin() *exchange {
+	c := p.exchanges.Get().(*exchange)
 	c.start = time.Now()
 	return c
 }
 
 // end settles a call, whatever happened to it: a panic in the host is answered,
 // logged and goes no further.
-func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 	if reason := recover(); reason != nil {
 		p.panicked(ctx, c, reason)
 	}
@@ -211,5 +211,5 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *call) {
 		c.match.Deployment.Release()
 	}
 	c.reset()
-	p.calls.Put(c)
+	p.exchanges.Put(c)
 }

@@ -20,7 +20,7 @@ const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // writeReply makes the guest's reply the response. Package invoke has checked
 // the status, names and values.
-func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *exchange) {
 	reply, resp := &c.inv.Reply, &ctx.Response
 	large := len(reply.Body) > wire.KeptBuffer && !bodyless(reply.Status)
 	held := p.sends.Share()
@@ -71,7 +71,7 @@ func (s *sending) Close() error {
 
 // failUnsent answers for a handler whose reply has no room. What it did stays
 // done.
-func (p *Public) failUnsent(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) failUnsent(ctx *fasthttp.RequestCtx, c *exchange) {
 	const detail = "the answers that other clients have not read take all the memory there is for them"
 	c.err = fault.New(fault.Unavailable, "respond", detail)
 	problem := wire.NewProblem(http.StatusServiceUnavailable, fault.Unavailable, detail, c.id)
@@ -88,7 +88,7 @@ func (p *Public) failUnsent(ctx *fasthttp.RequestCtx, c *call) {
 
 // hostSets reports whether a response field is not the guest's to set: Date is
 // that of the server that answers, the id is the request's.
-func (c *call) hostSets(name string) bool {
+func (c *exchange) hostSets(name string) bool {
 	return strings.EqualFold(name, "date") || strings.EqualFold(name, wire.HeaderRequestID) || strings.EqualFold(name, headerReplayed) ||
 		c.match.CORS != nil && len(name) > len(corsPrefix) && strings.EqualFold(name[:len(corsPrefix)], corsPrefix)
 }
@@ -99,12 +99,12 @@ func bodyless(status int) bool {
 	return status == http.StatusNoContent || status == http.StatusResetContent || status == http.StatusNotModified
 }
 
-func (c *call) setID(ctx *fasthttp.RequestCtx) {
+func (c *exchange) setID(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.Set("X-Request-Id", c.id)
 }
 
 // answerOptions answers OPTIONS for the host.
-func (c *call) answerOptions(ctx *fasthttp.RequestCtx, allow string) {
+func (c *exchange) answerOptions(ctx *fasthttp.RequestCtx, allow string) {
 	ctx.Response.SetStatusCode(http.StatusNoContent)
 	ctx.Response.Header.Set("Allow", allow)
 	c.setID(ctx)
@@ -112,7 +112,7 @@ func (c *call) answerOptions(ctx *fasthttp.RequestCtx, allow string) {
 
 // unrouted answers a request no handler wants: 204 to OPTIONS, 405 where other
 // methods are served, 404 where nothing is.
-func (c *call) unrouted(ctx *fasthttp.RequestCtx) *wire.Refusal {
+func (c *exchange) unrouted(ctx *fasthttp.RequestCtx) *wire.Refusal {
 	if len(c.match.Allow) == 0 {
 		return &wire.Refusal{Status: http.StatusNotFound, Code: fault.NotFound, Detail: "nothing is served at this path"}
 	}
@@ -128,7 +128,7 @@ var refuseTrace = wire.Refusing(http.StatusNotImplemented, fault.Invalid, "TRACE
 
 // probed refuses what is not a probe at the path of one. GET and HEAD come here
 // only to ask whether to send a body.
-func (c *call) probed() *wire.Refusal {
+func (c *exchange) probed() *wire.Refusal {
 	if c.method == http.MethodGet || c.method == http.MethodHead {
 		return nil
 	}
@@ -143,7 +143,7 @@ func notAllowed(method, allow string) *wire.Refusal {
 }
 
 // refuse answers a request that reached no handler.
-func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *wire.Refusal) {
+func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *exchange, r *wire.Refusal) {
 	problem := r.Problem(c.id)
 	problem.Effects = effectsNone
 	writeProblem(ctx, problem, r.Code)
@@ -152,7 +152,7 @@ func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *call, r *wire.Refusal) {
 
 // fail answers for a handler that failed. The text is the server's: what failed
 // is for the author and the operator to know.
-func (p *Public) fail(ctx *fasthttp.RequestCtx, c *call) {
+func (p *Public) fail(ctx *fasthttp.RequestCtx, c *exchange) {
 	code := fault.CodeOf(c.err)
 	detail := detailOf(code)
 	if p.cfg.ShowErrors {
@@ -182,7 +182,7 @@ func effectsOf(outcome string, code fault.Code) string {
 	return effectsNone
 }
 
-func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *call, reason any) {
+func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *exchange, reason any) {
 	p.log.Error("panic in the server", "request_id", c.id, "reason", reason, "stack", string(debug.Stack()))
 	c.record.Outcome = string(dispatch.Unknown)
 	c.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))

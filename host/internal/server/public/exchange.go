@@ -16,9 +16,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// call is the state of one public request. It is pooled with its buffers;
+// exchange is one public request on its way to its answer. It is pooled with its buffers;
 // nothing in it refers to memory of fasthttp, which is reused too.
-type call struct {
+type exchange struct {
 	start   time.Time
 	match   Match
 	inv     invoke.Invocation
@@ -41,7 +41,7 @@ type call struct {
 	body    wire.Body
 }
 
-func (c *call) reset() {
+func (c *exchange) reset() {
 	c.inv.Request, c.inv.Env, c.inv.Tx, c.inv.Pattern = nil, nil, nil, ""
 	clear(c.inv.Reply.Headers)
 	c.inv.Reply.Headers = c.inv.Reply.Headers[:0]
@@ -62,7 +62,7 @@ func (c *call) reset() {
 
 // read copies the request's id and what a guest learns of its head, in one
 // allocation.
-func (c *call) read(ctx *fasthttp.RequestCtx) {
+func (c *exchange) read(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Request.Header
 	path, query := wire.SplitTarget(h.RequestURI())
 	b := wire.AppendRequestID(c.text[:0], h.Peek(wire.HeaderRequestID), c.start)
@@ -144,7 +144,7 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 }
 
 // readBody reads the body up to the route's limit.
-func (c *call) readBody(ctx *fasthttp.RequestCtx, spool *wire.Spool) *wire.Refusal {
+func (c *exchange) readBody(ctx *fasthttp.RequestCtx, spool *wire.Spool) *wire.Refusal {
 	r := c.body.Read(ctx, spool, c.match.Limits.RequestBody)
 	if file, size := c.body.File(); file != nil {
 		c.request.Body = invoke.BodyIn(file, size)
@@ -159,7 +159,7 @@ var refuseReread = wire.Refusing(http.StatusServiceUnavailable, fault.Unavailabl
 // fillRequest makes the request as the guest sees it. HEAD goes where GET goes,
 // by its own name, and has its effects dropped; fasthttp drops the body. It is
 // refused when the file of its body fails.
-func (c *call) fillRequest() *wire.Refusal {
+func (c *exchange) fillRequest() *wire.Refusal {
 	c.request.Head = abi.RequestHead{
 		Method:    c.method,
 		Path:      c.match.Path,
