@@ -40,12 +40,12 @@ type handler func(g *capability.Guest, args []uint64) errno
 
 // Unit returns the capability.
 func Unit() capability.Unit {
-	return capability.Unit{Name: "wasi", Native: Functions(), Extism: Functions()}
+	return capability.Unit{Name: "wasi", Native: functions(), Extism: functions()}
 }
 
-// Functions returns all functions of preview 1: those with nothing behind them
+// functions returns all functions of preview 1: those with nothing behind them
 // say so when called, because toolchains import more than they use.
-func Functions() []capability.Func {
+func functions() []capability.Func {
 	return append(plain(),
 		function("poll_oneoff", "iiii", pollOneoff),
 		function("random_get", "ii", randomGet),

@@ -35,7 +35,7 @@ func guest() *capability.Guest { return &capability.Guest{Mem: make(capability.M
 
 func call(t *testing.T, g *capability.Guest, name string, args ...uint64) int64 {
 	t.Helper()
-	return enginetest.Call(t, wasi.Functions(), g, name, args...)
+	return enginetest.Call(t, wasi.Unit().Native, g, name, args...)
 }
 
 func TestErrnos(t *testing.T) {
@@ -245,7 +245,7 @@ func TestPoll(t *testing.T) {
 }
 
 func TestPollEndsWithTheInvocation(t *testing.T) {
-	for _, f := range wasi.Functions() {
+	for _, f := range wasi.Unit().Native {
 		if f.Name != "poll_oneoff" {
 			continue
 		}
@@ -260,7 +260,7 @@ func TestPollEndsWithTheInvocation(t *testing.T) {
 }
 
 func TestProcExit(t *testing.T) {
-	for _, f := range wasi.Functions() {
+	for _, f := range wasi.Unit().Native {
 		if f.Name != "proc_exit" {
 			continue
 		}

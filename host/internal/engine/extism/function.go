@@ -51,6 +51,9 @@ func ending(f capability.Func) capability.Call {
 			g.State.(*state).exit = uint32(args[0])
 		}
 		result, err := f.Call(ctx, g, args)
+		if err == nil {
+			return result, nil
+		}
 		if wrong, ok := errors.AsType[capability.Mistake](err); ok {
 			err = fault.New(fault.Trap, "handle", fmt.Sprintf("the plugin called %s.%s: %s", f.Module, f.Name, wrong))
 		}

@@ -73,7 +73,7 @@ func sourceOf(module []byte) Source {
 // built builds and loads a source.
 func built(t *testing.T, s Source) *Program {
 	t.Helper()
-	m, dir := New(Config{Functions: wasi.Functions()}), t.TempDir()
+	m, dir := New(Config{Functions: wasi.Unit().Native}), t.TempDir()
 	if err := m.Build(t.Context(), s, dir); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestWarmups(t *testing.T) {
 		g := newGuest()
 		s := sourceOf(g.bytes(newCode(), newCode().Unreachable()))
 		s.Options.Warmups = warmup
-		err := New(Config{Functions: wasi.Functions()}).Build(t.Context(), s, t.TempDir())
+		err := New(Config{Functions: wasi.Unit().Native}).Build(t.Context(), s, t.TempDir())
 		if fault.CodeOf(err) != fault.Trap || !strings.Contains(fault.MessageOf(err), "the warm-up request GET \"/\" failed") {
 			t.Errorf("got %v", err)
 		}
@@ -277,7 +277,7 @@ func TestInitialisingFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := sourceOf(newGuest().bytes(c.init, newCode().I32(0)))
 			s.Options.Start = 100 * time.Millisecond
-			if err := New(Config{Functions: wasi.Functions()}).Build(t.Context(), s, t.TempDir()); fault.CodeOf(err) != c.want {
+			if err := New(Config{Functions: wasi.Unit().Native}).Build(t.Context(), s, t.TempDir()); fault.CodeOf(err) != c.want {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})

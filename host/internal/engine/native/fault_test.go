@@ -134,7 +134,7 @@ func TestWASIIsWhole(t *testing.T) {
 		want[name] = typeNames(f.ParamTypes()) + "->" + typeNames(f.ResultTypes())
 	}
 	got := map[string]string{}
-	for _, f := range wasi.Functions() {
+	for _, f := range wasi.Unit().Native {
 		got[f.Name] = typeNames(f.Params) + "->" + typeNames(f.Results)
 	}
 	if !maps.Equal(got, want) {

@@ -23,7 +23,7 @@ func open(tb testing.TB, cfg native.Config) enginetest.Direct {
 func TestEngine(t *testing.T) {
 	enginetest.Run(t, func() enginetest.Direct {
 		return open(t, native.Config{Functions: capabilities.All(capabilities.Config{}).Native()})
-	}, wasi.Functions()...)
+	}, wasi.Unit().Native...)
 }
 
 // TestBudget checks that instances share what the engine may take, and give it
