@@ -1,8 +1,8 @@
-// Package operate is what an operator sees and touches beside the deployments:
-// how plugins do, their versions, deployments and vars, who changed what, and
-// the keys of a plugin. It changes nothing of what serves, which is package
-// deploy's. It answers in the types of package adminapi; package server/admin
-// imports it.
+// Package operate answers an operator's questions: how plugins do, their versions,
+// deployments and vars, who changed what, and what became of a request. It also
+// reads and writes the keys of a plugin for one. It changes nothing of what
+// serves, which is the task of package deploy. It answers in the types of package
+// adminapi; package server/admin imports it.
 package operate
 
 import (
