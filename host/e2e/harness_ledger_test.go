@@ -121,19 +121,19 @@ func (l *ledger) checkWhole(s *server, found map[string]bool) {
 func (s *server) keys(plugin string) []string {
 	s.t.Helper()
 	var keys []string
-	for after := ""; ; {
+	for from := ""; ; {
 		var page struct {
 			Entries []struct{ Key string }
 			More    bool
 		}
-		s.api(&page, "GET", "/v1/plugins/"+plugin+"/kv?after="+url.QueryEscape(after))
+		s.api(&page, "GET", "/v1/plugins/"+plugin+"/kv"+from)
 		for _, e := range page.Entries {
 			keys = append(keys, e.Key)
 		}
 		if !page.More {
 			return keys
 		}
-		after = keys[len(keys)-1]
+		from = "?after=" + url.QueryEscape(keys[len(keys)-1])
 	}
 }
 
