@@ -204,7 +204,7 @@ func (s *state) has(l *live) bool {
 func (s *state) with(next *live) (*state, error) {
 	lives := maps.Clone(s.live)
 	lives[next.plugin.Name] = next
-	table, err := buildTable(lives)
+	table, err := newTable(lives)
 	return &state{live: lives, table: table}, err
 }
 
@@ -212,7 +212,7 @@ func (s *state) with(next *live) (*state, error) {
 func (s *state) without(name string) (*state, error) {
 	lives := maps.Clone(s.live)
 	delete(lives, name)
-	table, err := buildTable(lives)
+	table, err := newTable(lives)
 	return &state{live: lives, table: table}, err
 }
 

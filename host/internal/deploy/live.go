@@ -144,9 +144,9 @@ func stateful(p plugin.Plugin, m *manifest.Manifest) bool {
 	return m.Ask().Stateful && p.Grant.Stateful
 }
 
-// buildTable makes the routes of everything that serves. Conflict names both
+// newTable makes the routes of everything that serves. Conflict names both
 // plugins and both patterns.
-func buildTable(lives map[string]*live) (*router.Table, error) {
+func newTable(lives map[string]*live) (*router.Table, error) {
 	entries := make([]router.Entry, 0, len(lives))
 	for _, l := range lives {
 		if l.unrouted {
@@ -158,5 +158,5 @@ func buildTable(lives map[string]*live) (*router.Table, error) {
 			Routes: l.serving.main().manifest.Patterns(),
 		})
 	}
-	return router.Build(entries)
+	return router.New(entries)
 }

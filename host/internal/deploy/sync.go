@@ -157,7 +157,7 @@ func (d *Deployer) together(kept map[string]*live, next []*live) *state {
 	for _, l := range next {
 		all[l.plugin.Name] = l
 	}
-	if table, err := buildTable(all); err == nil {
+	if table, err := newTable(all); err == nil {
 		return &state{live: all, table: table}
 	}
 	slices.SortFunc(next, func(a, b *live) int { return cmp.Compare(a.plugin.Space, b.plugin.Space) })

@@ -20,7 +20,7 @@ func entry(name, mount string, routes ...string) Entry {
 
 func build(t *testing.T, entries ...Entry) *Table {
 	t.Helper()
-	table, err := Build(entries)
+	table, err := New(entries)
 	if err != nil {
 		t.Fatalf("Build: %v", err)
 	}
@@ -232,7 +232,7 @@ func TestBuildRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, order := range [][]Entry{c.entries, reversed(c.entries)} {
-				table, err := Build(order)
+				table, err := New(order)
 				if fault.CodeOf(err) != c.code || table != nil {
 					t.Fatalf("Build = %v, %v; want code %q", table, err, c.code)
 				}
@@ -315,7 +315,7 @@ var lookups = []struct{ name, method, host, path string }{
 }
 
 func TestLookupDoesNotAllocate(t *testing.T) {
-	table, err := Build(many())
+	table, err := New(many())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	table, err := Build(many())
+	table, err := New(many())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func BenchmarkBuild(b *testing.B) {
 	entries := many()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Build(entries); err != nil {
+		if _, err := New(entries); err != nil {
 			b.Fatal(err)
 		}
 	}

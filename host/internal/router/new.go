@@ -14,7 +14,7 @@ import (
 
 const op = "build the routes"
 
-// Build makes a table. What it returns does not depend on the order of entries.
+// New makes a table. What it returns does not depend on the order of entries.
 // Errors: Invalid (a pattern's or a mount's syntax), Conflict, naming both
 // plugins and both patterns, when
 //   - two patterns of one mount match a request in common and neither is more
@@ -22,7 +22,7 @@ const op = "build the routes"
 //   - a plugin that owns a whole mount shares it with another one;
 //   - a pattern of one plugin lies wholly at or below the mount of another one,
 //     which would hide it.
-func Build(entries []Entry) (*Table, error) {
+func New(entries []Entry) (*Table, error) {
 	b := builder{areas: map[plugin.Mount]*area{}}
 	for _, e := range slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Plugin, b.Plugin), cmp.Compare(a.Mount, b.Mount))
