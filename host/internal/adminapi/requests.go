@@ -14,8 +14,8 @@ type PluginRef struct {
 // Upload is the parameters of a deploy; its body is the module.
 type Upload struct {
 	PluginRef
-	Mount    string `query:"mount" minLength:"1" maxLength:"512" pattern:"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?/((\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*)(/(\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*))*/?)?$" patternDescription:"[host]/prefix without dot segments, e.g. /shop or example.org/shop" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
-	Label    string `query:"label" minLength:"1" maxLength:"128" pattern:"^[^\\x00-\\x1f\\x7f-\\x9f]*$" patternDescription:"text without control characters" doc:"A name for the version, for people" example:"1.2.0"`
+	Mount    string `query:"mount" maxLength:"512" pattern:"^(([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?/((\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*)(/(\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*))*/?)?)?$" patternDescription:"[host]/prefix without dot segments, e.g. /shop or example.org/shop" doc:"Where its routes hang, [host]/prefix; as it is, or /NAME for a new plugin" example:"/shop"`
+	Label    string `query:"label" maxLength:"128" pattern:"^[^\\x00-\\x1f\\x7f-\\x9f]*$" patternDescription:"text without control characters" doc:"A name for the version, for people" example:"1.2.0"`
 	Grant    bool   `query:"grant" doc:"Grant what the manifest asks for"`
 	Activate bool   `query:"activate" default:"true" doc:"Let it serve; false keeps it for later"`
 }
@@ -53,8 +53,8 @@ type RequestsQuery struct {
 // KeysQuery asks for a page of keys.
 type KeysQuery struct {
 	PluginRef
-	Prefix  string `query:"prefix" minLength:"1" maxLength:"1024" doc:"Only keys that start with it, at most 1024 bytes"`
-	After   string `query:"after" minLength:"1" maxLength:"1024" doc:"Start after this key, at most 1024 bytes"`
+	Prefix  string `query:"prefix" maxLength:"1024" doc:"Only keys that start with it, at most 1024 bytes"`
+	After   string `query:"after" maxLength:"1024" doc:"Start after this key, at most 1024 bytes"`
 	Limit   int    `query:"limit" minimum:"0" maximum:"1000" doc:"At most so many keys; 0 = 1000"`
 	Reverse bool   `query:"reverse" doc:"From the highest key down"`
 }
@@ -98,7 +98,7 @@ type ValueRef struct {
 // value.
 type ValuePut struct {
 	ValueRef
-	TTL string `query:"ttl" minLength:"2" pattern:"^([0-9]{1,6}(\\.[0-9]{1,9})?h)?([0-9]{1,7}(\\.[0-9]{1,9})?m)?([0-9]{1,9}(\\.[0-9]{1,9})?s)?([0-9]{1,12}(\\.[0-9]{1,6})?ms)?$" patternDescription:"a duration above 0, e.g. 90s or 1h30m" doc:"How long the value lives; absent = for ever" example:"1h30m"`
+	TTL string `query:"ttl" pattern:"^([0-9]{1,6}(\\.[0-9]{1,9})?h)?([0-9]{1,7}(\\.[0-9]{1,9})?m)?([0-9]{1,9}(\\.[0-9]{1,9})?s)?([0-9]{1,12}(\\.[0-9]{1,6})?ms)?$" patternDescription:"a duration above 0, e.g. 90s or 1h30m" doc:"How long the value lives; empty = for ever" example:"1h30m"`
 }
 
 // EventsQuery asks for a page of events.

@@ -319,6 +319,9 @@ func checkString(t *testing.T, s *schema, name string, set func(string) attempt,
 			refused("a longer "+name, set(longer))
 		}
 	}
+	if s.MinLength == nil && s.allows("") {
+		taken("an empty "+name, set(""))
+	}
 	if s.MaxLength == nil && s.Pattern == "" {
 		t.Errorf("%s has no bound", name)
 	}

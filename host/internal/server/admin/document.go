@@ -18,7 +18,7 @@ func describe(api huma.API) []byte {
 	delete(schemas, "ErrorModel") // huma's own error, which is never sent
 	delete(schemas, "ErrorDetail")
 	exclude(doc.Paths[adminapi.PathVersions].Post, "mount", `^[^/]*/(livez|readyz)/?$`) // the host's own
-	exclude(doc.Paths[adminapi.PathValue].Put, "ttl", `^[0.hms]*$`)                     // no time at all
+	exclude(doc.Paths[adminapi.PathValue].Put, "ttl", `^[0.hms]+$`)                     // no time at all
 	value := doc.Paths[adminapi.PathValue]
 	for _, op := range []*huma.Operation{value.Get, value.Put, value.Delete} {
 		oneKey(op)

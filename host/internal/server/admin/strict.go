@@ -11,8 +11,8 @@ import (
 )
 
 // strict refuses what huma would take although the document does not: a query
-// that cannot be read, a parameter without a value or with several, numbers and
-// booleans in a spelling of Go's, and bodies of another media type.
+// that cannot be read, a parameter twice, numbers and booleans without a value or
+// in a spelling of Go's, and bodies of another media type.
 func strict[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma.Context)) {
 	kinds := map[string]reflect.Kind{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[I]()) {
@@ -47,7 +47,7 @@ func strict[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma
 
 // misspelt says why the values of a parameter are not one in its usual spelling.
 func misspelt(kind reflect.Kind, values []string) string {
-	if len(values) != 1 || values[0] == "" {
+	if len(values) != 1 {
 		return "expected one value"
 	}
 	switch value := values[0]; kind {
