@@ -182,6 +182,7 @@ func TestExamination(t *testing.T) {
 		"keeps random bytes":      {init: func(g *guest) *enginetest.Code { return g.draw(newCode(), kept) }, fresh: "depends on random bytes"},
 		"forgets the wall clock":  {init: func(g *guest) *enginetest.Code { return forget(g.read(newCode(), 0, kept)) }},
 		"forgets random bytes":    {init: func(g *guest) *enginetest.Code { return forget(g.draw(newCode(), kept)) }},
+		"reads two and keeps one": {init: func(g *guest) *enginetest.Code { return forget(g.draw(g.read(newCode(), 0, kept+8), kept)) }, fresh: "depends on the wall clock and would"},
 		"keeps a sum of two":      {init: keepBoth, fresh: `frozen = ["clock", "random"]`},
 		"may keep the wall clock": {init: func(g *guest) *enginetest.Code { return g.read(newCode(), 0, kept) }, frozen: []string{manifest.FrozenClock}},
 		"may keep random bytes":   {init: func(g *guest) *enginetest.Code { return g.draw(newCode(), kept) }, frozen: []string{manifest.FrozenRandom}},
