@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
@@ -272,12 +273,22 @@ func send(ctx context.Context, method, url, token string, body io.Reader) (answe
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if strings.HasSuffix(req.URL.Path, "/versions") {
-		req.Header.Set("Content-Type", "application/wasm")
+		req.Header.Set("Content-Type", mediaType(req.URL.Path))
 	}
 	return roundTrip(req)
+}
+
+// mediaType is that of the body which an operation of the admin API takes.
+func mediaType(path string) string {
+	switch {
+	case strings.HasSuffix(path, "/versions"):
+		return adminapi.TypeModule
+	case strings.Contains(path, "/vars/"):
+		return adminapi.TypeVar
+	case strings.HasSuffix(path, "/kv/value"):
+		return adminapi.TypeValue
+	}
+	return "application/json"
 }
 
 // roundTrip sends a request and reads its answer.

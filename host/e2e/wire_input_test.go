@@ -158,7 +158,10 @@ func testBadUploads(t *testing.T, v *victim) {
 	} {
 		v.row(t, test.name, func(t *testing.T) {
 			plugins := v.plugins()
-			path := "/v1/plugins/bad/versions?grant=true&mount=" + test.mount
+			path := "/v1/plugins/bad/versions?grant=true"
+			if test.mount != "" {
+				path += "&mount=" + test.mount
+			}
 			a, err := v.tryAdmin(context.Background(), "POST", path, test.module)
 			if err != nil {
 				t.Fatal(err)
