@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -50,7 +51,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 	table := operating(t)
 	size := func(n int64) string { return limit.FormatSize(n) }
 	d, m := limit.Default(), limit.Maximum()
-	o, om := limit.DefaultOutbound(), limit.MaximumOutbound()
+	o, om := egress.DefaultLimits(), egress.MaximumLimits()
 	for _, row := range []struct{ name, def, max string }{
 		{"memory of an instance", size(d.Memory), size(m.Memory)},
 		{"time of a handler, re-runs included", d.Deadline.String(), m.Deadline.String()},
@@ -75,9 +76,9 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"calls of an attempt that are sent at a time", fmt.Sprint(o.Concurrent), fmt.Sprint(om.Concurrent)},
 		{"time of a call", o.Timeout.String(), om.Timeout.String()},
 		{"response body of a call, decompressed", size(o.ResponseBody), size(om.ResponseBody)},
-		{"request head of a call", size(limit.OutboundHead), ""},
-		{"request body of a call", size(limit.OutboundBody), ""},
-		{"request bodies of an attempt's calls, until they are sent", size(limit.OutboundBodies), ""},
+		{"request head of a call", size(egress.MaxHead), ""},
+		{"request body of a call", size(egress.MaxBody), ""},
+		{"request bodies of an attempt's calls, until they are sent", size(egress.MaxBodies), ""},
 		{"answer kept for an Idempotency-Key", size(limit.Replay), ""},
 		{"time an answer is kept for", "0", fmt.Sprint(limit.MaxReplayAge)},
 		{"log line", size(limit.LogLine), ""},

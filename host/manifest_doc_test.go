@@ -18,6 +18,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
@@ -81,7 +82,7 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 	table := rows(read(t, manifestDoc))
 	size := limit.FormatSize
 	d, m := limit.Default(), limit.Maximum()
-	od, om := limit.DefaultOutbound(), limit.MaximumOutbound()
+	od, om := egress.DefaultLimits(), egress.MaximumLimits()
 	for key, want := range map[string][2]string{
 		"manifest_version":     {"required", fmt.Sprint(manifest.FormatVersion)},
 		"version":              {"none", fmt.Sprint(manifest.MaxLabel, " characters")},

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -15,7 +16,7 @@ import (
 // TestSpecLimitsAreTheCode holds the table of limits in the specification of
 // the ABI to the code, in both directions: no row goes unchecked.
 func TestSpecLimitsAreTheCode(t *testing.T) {
-	d, o := limit.Default(), limit.DefaultOutbound()
+	d, o := limit.Default(), egress.DefaultLimits()
 	want := map[string]string{
 		"key, prefix, cursor":   specSize(store.MaxKey),
 		"value":                 specSize(store.MaxValue),
@@ -35,8 +36,8 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"calls of an attempt *; at once *":      fmt.Sprintf("%d; %d", o.Calls, o.Concurrent),
 		"time of a call *":                      fmt.Sprintf("%g s, and the deadline", o.Timeout.Seconds()),
 		"request of a call": fmt.Sprintf("head %s, %d fields, URL %s, body %s",
-			specSize(limit.OutboundHead), limit.Headers, specSize(limit.RequestURL), specSize(limit.OutboundBody)),
-		"request bodies of an attempt, until sent or closed": specSize(limit.OutboundBodies),
+			specSize(egress.MaxHead), limit.Headers, specSize(limit.RequestURL), specSize(egress.MaxBody)),
+		"request bodies of an attempt, until sent or closed": specSize(egress.MaxBodies),
 		"response of a call": fmt.Sprintf("head %s, body * %s, decompressed", specSize(limit.ResponseHead), specSize(o.ResponseBody)),
 	}
 	table := specLimits(t)

@@ -289,7 +289,7 @@ func fly(t *testing.T, program engine.Program, limits limit.Limits, record *flig
 		env := &invoke.Env{Plugin: "flight", Version: 1, Limits: limits, KV: true, Space: 17}
 		env.States.Add(outbound.Name, egress.New(egress.Config{
 			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-			Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(),
+			Origins: []plugin.Origin{granted}, Limits: egress.DefaultLimits(),
 		}))
 		defer env.States.Close()
 		d := newDeployment(t, time.Now, lasting{program}, env)

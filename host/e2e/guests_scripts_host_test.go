@@ -159,7 +159,7 @@ func (h *scriptHost) upstream(answers []abitest.Upstream) *egress.Client {
 	}
 	client := egress.New(egress.Config{
 		Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(),
+		Origins: []plugin.Origin{granted}, Limits: egress.DefaultLimits(),
 	})
 	h.t.Cleanup(client.Close)
 	return client

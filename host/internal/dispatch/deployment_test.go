@@ -343,7 +343,7 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 	} {
 		client := egress.New(egress.Config{
 			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-			Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(), Idempotent: tc.idempotent,
+			Origins: []plugin.Origin{granted}, Limits: egress.DefaultLimits(), Idempotent: tc.idempotent,
 		})
 		st, runs := open(t), 0
 		var before outbound.Session

@@ -31,7 +31,7 @@ type Network struct {
 type Config struct {
 	Network    Network
 	Origins    []plugin.Origin // granted; none = no call succeeds
-	Limits     limit.Outbound
+	Limits     Limits
 	Idempotent bool             // the services tolerate repeats of any method: all may be retried, and an attempt too
 	Cache      bool             // keep responses as RFC 9111 allows a private cache
 	Clock      func() time.Time // of the state a client makes for itself; nil = time.Now

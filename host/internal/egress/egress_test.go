@@ -21,7 +21,6 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 func TestCall(t *testing.T) {
@@ -435,7 +434,7 @@ func TestBodiesOfAnAttempt(t *testing.T) {
 	})
 	s := client(t, nil, url).Session(Trace{})
 	defer s.Close()
-	whole := make([]byte, limit.OutboundBody)
+	whole := make([]byte, MaxBody)
 	open := func(path string) uint32 {
 		t.Helper()
 		handle, status, why := s.Open(&abi.HTTPRequest{Method: "POST", URL: url + path})
@@ -445,7 +444,7 @@ func TestBodiesOfAnAttempt(t *testing.T) {
 		return handle
 	}
 	var full []uint32
-	for range limit.OutboundBodies / limit.OutboundBody {
+	for range MaxBodies / MaxBody {
 		handle := open("/away")
 		if status := s.Write(handle, whole); status != abi.OK {
 			t.Fatalf("body %d: %v", len(full), status)

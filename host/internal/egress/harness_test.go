@@ -14,7 +14,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -33,7 +32,7 @@ func upstream(t testing.TB, h http.HandlerFunc) string {
 // client reaches origins on loopback.
 func client(t testing.TB, change func(*Config), origins ...string) *Client {
 	t.Helper()
-	cfg := Config{Network: Network{Allow: loopback}, Limits: limit.DefaultOutbound()}
+	cfg := Config{Network: Network{Allow: loopback}, Limits: DefaultLimits()}
 	for _, text := range origins {
 		o, err := plugin.ParseOrigin(text)
 		if err != nil {

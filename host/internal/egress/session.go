@@ -13,7 +13,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // Session holds the calls of one attempt of a handler. It belongs to one
@@ -95,7 +94,7 @@ func (s *Session) call(handle uint32) *call {
 }
 
 // Write appends a copy of data to the body of a call that was not sent. Over
-// limit.OutboundBody, or with what the others hold over limit.OutboundBodies, it
+// MaxBody, or with what the others hold over MaxBodies, it
 // returns Limit and appends nothing.
 func (s *Session) Write(handle uint32, data []byte) abi.Status {
 	c := s.call(handle)
@@ -104,7 +103,7 @@ func (s *Session) Write(handle uint32, data []byte) abi.Status {
 		return abi.NotFound
 	case c.sent:
 		return abi.Invalid
-	case len(c.out.body)+len(data) > limit.OutboundBody, s.bodies+len(data) > limit.OutboundBodies:
+	case len(c.out.body)+len(data) > MaxBody, s.bodies+len(data) > MaxBodies:
 		return abi.Limit
 	}
 	s.bodies += len(data)
@@ -119,7 +118,7 @@ func (s *Session) forget(c *call) {
 	c.out.body, c.written = nil, 0
 }
 
-// Send sends calls, at most limit.Outbound.Concurrent at a time, and returns
+// Send sends calls, at most Limits.Concurrent at a time, and returns
 // how many have a response when each has one or has failed. It returns a status,
 // NotFound or Invalid, and sends nothing, where a handle is void, stands twice or
 // was sent before. The error is that of ctx, which bounds every call and the

@@ -17,26 +17,6 @@ type Limits struct {
 	Concurrency  int // invocations of one plugin at a time
 }
 
-// Outbound bounds the calls of one attempt to other services, and of no more:
-// all of a plugin's are bounded by these and by Limits.Concurrency. Sizes are
-// bytes.
-type Outbound struct {
-	Timeout      time.Duration // of a call, to the end of its response's body
-	ResponseBody int64         // decompressed
-	Calls        int           // that an attempt may open, closed ones included
-	Concurrent   int           // that wait for a response's head at a time
-}
-
-// DefaultOutbound returns the bounds of a plugin whose manifest names none.
-func DefaultOutbound() Outbound {
-	return Outbound{Timeout: 5 * time.Second, ResponseBody: limits.ResponseBody, Calls: limits.Calls, Concurrent: 8}
-}
-
-// MaximumOutbound returns what a manifest may ask for.
-func MaximumOutbound() Outbound {
-	return Outbound{Timeout: 60 * time.Second, ResponseBody: 64 << 20, Calls: 100, Concurrent: 32}
-}
-
 // Bounds that are the same for every plugin. Sizes are bytes.
 const (
 	RequestHead     = limits.RequestHead // request line and header
@@ -52,11 +32,8 @@ const (
 	Replay          = 1 << 20            // of an answer kept for an idempotency key, head included
 	MaxReplayAge    = 7 * 24 * time.Hour // what a route may keep its answers for
 
-	OutboundBody   = limits.CallBody   // of the request of a call
-	OutboundBodies = limits.CallBodies // of the requests of an attempt's calls, until they are sent or closed
-	OutboundHead   = limits.CallHead
-	Queue          = 16              // invocations that wait for each that a plugin may run at a time
-	Attempts       = limits.Attempts // the first run and three re-runs after conflicts
+	Queue    = 16              // invocations that wait for each that a plugin may run at a time
+	Attempts = limits.Attempts // the first run and three re-runs after conflicts
 )
 
 // Default returns the limits of a plugin whose manifest names none.

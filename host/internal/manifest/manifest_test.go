@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	. "github.com/wasmoor/wasmoor/host/internal/manifest" // what the tables of capabilities hold is theirs, and they import it
@@ -126,7 +127,7 @@ func full() *Manifest {
 			kv.Name: nil,
 			outbound.Name: outbound.Settings{
 				Idempotent: true, Cache: true,
-				Limits: limit.Outbound{Timeout: 2 * time.Second, ResponseBody: 1 << 20, Calls: 3, Concurrent: 2},
+				Limits: egress.Limits{Timeout: 2 * time.Second, ResponseBody: 1 << 20, Calls: 3, Concurrent: 2},
 			},
 		})
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 )
 
 // extism returns Extism's client.
@@ -48,7 +48,7 @@ func (r *request) do(ctx context.Context, calls *attempt, max int) ([]byte, erro
 	}
 	defer func() { _ = calls.CloseCall(handle) }() // it is open
 	if calls.Write(handle, r.Body) != abi.OK {
-		return nil, forbidden(r, fmt.Sprintf("its body is over the limit of %d bytes", limit.OutboundBody))
+		return nil, forbidden(r, fmt.Sprintf("its body is over the limit of %d bytes", egress.MaxBody))
 	}
 	if _, _, err := calls.Send(ctx, []uint32{handle}); err != nil {
 		return nil, err
@@ -139,8 +139,8 @@ func httpRequest(ctx context.Context, g *capability.Guest, args []uint64) (uint6
 // readRequest reads a request, and frees its blocks.
 func readRequest(g *capability.Guest, head, body uint64) (*request, error) {
 	text, _ := g.Blocks.Block(head)
-	if len(text) > limit.OutboundHead {
-		return nil, capability.Mistake(fmt.Sprintf("its HTTP request is over the limit of %d bytes without its body", limit.OutboundHead))
+	if len(text) > egress.MaxHead {
+		return nil, capability.Mistake(fmt.Sprintf("its HTTP request is over the limit of %d bytes without its body", egress.MaxHead))
 	}
 	r := new(request)
 	if err := json.Unmarshal(text, r); err != nil {

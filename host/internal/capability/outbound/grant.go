@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -18,7 +18,7 @@ const MaxOrigins = 100
 type Settings struct {
 	Idempotent bool // the services tolerate repeats, so that a handler may run again
 	Cache      bool // keep responses as RFC 9111 allows
-	Limits     limit.Outbound
+	Limits     egress.Limits
 }
 
 // keys are those of [outbound].
@@ -26,8 +26,8 @@ var keys = []string{"allow", "idempotent", "cache", "timeout", "response_body", 
 
 // ask reads [outbound].
 func ask(t manifest.Table) (any, plugin.Terms) {
-	s := Settings{Idempotent: t.Bool("idempotent"), Cache: t.Bool("cache"), Limits: limit.DefaultOutbound()}
-	most := limit.MaximumOutbound()
+	s := Settings{Idempotent: t.Bool("idempotent"), Cache: t.Bool("cache"), Limits: egress.DefaultLimits()}
+	most := egress.MaximumLimits()
 	if d, ok := t.Duration("timeout", most.Timeout); ok {
 		s.Limits.Timeout = d
 	}

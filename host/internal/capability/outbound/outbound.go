@@ -145,15 +145,15 @@ func enter(inv *invoke.Invocation, mem capability.Memory, ptr, n uint64) ([]byte
 func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	layout, calls, status := enter(inv, mem, args[0], args[1])
 	var request abi.HTTPRequest
-	decoded := len(layout) <= limit.OutboundHead && abi.DecodeHTTPRequest(string(layout), &request)
+	decoded := len(layout) <= egress.MaxHead && abi.DecodeHTTPRequest(string(layout), &request)
 	switch {
 	case status == abi.Denied:
 		refused(inv, request.URL, "no origin is granted; the manifest asks for it with outbound.allow")
 		return int64(status)
 	case status != abi.OK:
 		return int64(status)
-	case len(layout) > limit.OutboundHead:
-		refused(inv, "", "its head is larger than "+limit.FormatSize(limit.OutboundHead))
+	case len(layout) > egress.MaxHead:
+		refused(inv, "", "its head is larger than "+limit.FormatSize(egress.MaxHead))
 		return int64(abi.Limit)
 	case !decoded:
 		return int64(abi.Invalid)
@@ -194,7 +194,7 @@ func send(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	switch {
 	case status != abi.OK:
 		return int64(status), nil
-	case len(layout) > limit.OutboundHead:
+	case len(layout) > egress.MaxHead:
 		return int64(abi.Limit), nil
 	}
 	handles, ok := abi.DecodeHandles(string(layout), nil)

@@ -19,7 +19,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -45,7 +44,7 @@ func with(t *testing.T, origin string) guest {
 		}
 		inv.Env.States.Add(outbound.Name, egress.New(egress.Config{
 			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-			Origins: []plugin.Origin{granted}, Limits: limit.DefaultOutbound(),
+			Origins: []plugin.Origin{granted}, Limits: egress.DefaultLimits(),
 		}))
 		t.Cleanup(inv.Env.States.Close)
 		t.Cleanup(inv.End)
@@ -154,7 +153,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}{
 		"without any grant":   {"", "", "no origin is granted; the manifest asks for it with outbound.allow\" request_id=request-1 guest.url=http://a.example/"},
 		"of another origin":   {"http://b.example", "", "http://a.example is not granted"},
-		"with a large header": {"http://a.example", strings.Repeat("y", limit.OutboundHead), "its head is larger than 32KiB"},
+		"with a large header": {"http://a.example", strings.Repeat("y", egress.MaxHead), "its head is larger than 32KiB"},
 	} {
 		var log strings.Builder
 		g := with(t, c.origin)
@@ -179,7 +178,7 @@ func TestDuringInitialisation(t *testing.T) {
 func TestRefused(t *testing.T) {
 	origin := echo(t)
 	g := with(t, origin)
-	large := abi.AppendHTTPRequest(nil, &abi.HTTPRequest{URL: origin, Headers: []abi.Pair{{Name: "x", Value: strings.Repeat("y", limit.OutboundHead)}}})
+	large := abi.AppendHTTPRequest(nil, &abi.HTTPRequest{URL: origin, Headers: []abi.Pair{{Name: "x", Value: strings.Repeat("y", egress.MaxHead)}}})
 	for name, c := range map[string]struct {
 		got  int64
 		want abi.Status

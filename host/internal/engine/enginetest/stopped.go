@@ -80,7 +80,7 @@ func (s *stopping) serveNothing(t *testing.T) {
 	s.url = silent.URL
 	s.outbound = egress.Config{
 		Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Origins: []plugin.Origin{origin}, Limits: limit.DefaultOutbound(),
+		Origins: []plugin.Origin{origin}, Limits: egress.DefaultLimits(),
 	}
 }
 

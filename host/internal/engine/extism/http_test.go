@@ -19,7 +19,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	origins "github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -38,7 +37,7 @@ func allow(t *testing.T, inv *invoke.Invocation, change func(*egress.Config), ur
 	t.Helper()
 	cfg := egress.Config{
 		Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Limits:  limit.DefaultOutbound(),
+		Limits:  egress.DefaultLimits(),
 	}
 	for _, url := range urls {
 		o, err := origins.ParseOrigin(url)
@@ -151,7 +150,7 @@ func TestHTTPFailures(t *testing.T) {
 		{"method", asking("CONNECT", origin, nil), nil, "CONNECT and TRACE are not offered"},
 		{"header of the host's", asking("GET", origin, map[string]string{"Host": "a.example"}), nil, "is the host's to set"},
 		{"header that splits", asking("GET", origin, map[string]string{"x": "a\r\nb: c"}), nil, "control character"},
-		{"large head", asking("GET", origin, map[string]string{"x": strings.Repeat("y", limit.OutboundHead)}), nil, "over the limit of 32768 bytes"},
+		{"large head", asking("GET", origin, map[string]string{"x": strings.Repeat("y", egress.MaxHead)}), nil, "over the limit of 32768 bytes"},
 		{"private network", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Network.Allow = nil }, "outbound_allow_networks"},
 		{"no call left", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Limits.Calls = 0 }, "all the calls it may"},
 		{"large body", asking("GET", origin+"/large", nil), func(cfg *egress.Config) { cfg.Limits.ResponseBody = 1 << 20 }, "over the limit"},
