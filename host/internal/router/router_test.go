@@ -22,7 +22,7 @@ func build(t *testing.T, entries ...Entry) *Table {
 	t.Helper()
 	table, err := New(entries)
 	if err != nil {
-		t.Fatalf("Build: %v", err)
+		t.Fatalf("New: %v", err)
 	}
 	return table
 }
@@ -234,7 +234,7 @@ func TestBuildRefuses(t *testing.T) {
 			for _, order := range [][]Entry{c.entries, reversed(c.entries)} {
 				table, err := New(order)
 				if fault.CodeOf(err) != c.code || table != nil {
-					t.Fatalf("Build = %v, %v; want code %q", table, err, c.code)
+					t.Fatalf("New = %v, %v; want code %q", table, err, c.code)
 				}
 				for _, name := range c.names {
 					if !strings.Contains(err.Error(), name) {
