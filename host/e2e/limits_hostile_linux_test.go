@@ -29,6 +29,9 @@ const (
 // are taken, while a neighbour serves. Each is answered in time, and what it took is
 // given back.
 func TestHostileModules(t *testing.T) {
+	if !*soak { // where times are those of an idle machine
+		t.Parallel()
+	}
 	h := &hostility{victim: &victim{serve(t, t.TempDir(), "--log-level", "error")}}
 	h.deploy("neighbour", pack(t, enginetest.Version("unharmed"), "neighbour"))
 	large := enginetest.NewBuilder(256).Handle(new(enginetest.Code).I32(0)).Bytes
