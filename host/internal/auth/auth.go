@@ -1,5 +1,5 @@
 // Package auth keeps the admin token: the one secret that lets a request change
-// what is installed. Package server checks with it; the host opens it at start.
+// what is installed. Package server/admin checks with it; the host opens it at start.
 package auth
 
 import (

@@ -36,7 +36,7 @@ type Guest struct {
 	Initial invoke.World
 	// Blocks is what a plugin of Extism shares with the host; nil in other ABIs.
 	Blocks Blocks
-	// State is what an engine keeps beside that for functions of its own.
+	// State is what an engine keeps in addition, for functions of its own.
 	State any
 }
 

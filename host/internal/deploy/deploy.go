@@ -1,6 +1,7 @@
 // Package deploy turns an uploaded module into live routes and keeps them: it
 // inspects, prepares and probes a version, records it, swaps one pointer and
-// drains what served before. Package server imports it.
+// drains what served before. Packages operate, server/public, server/admin and
+// host import it.
 package deploy
 
 import (
@@ -54,7 +55,7 @@ type Deployer struct {
 	pools  *dispatch.Pools
 	state  atomic.Pointer[state]
 	owners map[uint64]*dispatch.Plugin // by key space, deleted plugins too; for whoever holds change
-	drains sync.Map                    // *live to a channel that is closed when it is: what ends behind a swap
+	drains sync.Map                    // *dispatch.Deployment that ends to a channel that is closed when it has
 }
 
 // state is everything that serves at a moment. It is replaced, never changed.

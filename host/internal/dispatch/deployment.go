@@ -1,7 +1,8 @@
 // Package dispatch runs invocations: it admits them, gives each attempt a clean
 // instance and a transaction, re-runs it after a conflict, and commits before
 // the reply may leave. It keeps the instances of every deployment, and loads its
-// program when a request needs it. Packages serve and deploy import it.
+// program when a request needs it. Packages serve, deploy and server/public import
+// it.
 package dispatch
 
 import (

@@ -17,8 +17,8 @@ import (
 const (
 	cacheBytes = 8 << 20
 	cacheEntry = 1 << 20 // larger responses are not kept
-	entryCost  = 1 << 10 // what an entry takes beside its body and headers
-	fieldCost  = 128     // what a header field takes beside its text
+	entryCost  = 1 << 10 // what an entry takes in addition to its body and headers
+	fieldCost  = 128     // what a header field takes in addition to its text
 )
 
 // cache keeps responses to GET as RFC 9111 allows a private cache. It serves
@@ -51,7 +51,7 @@ func (c *cache) clear() {
 type entry struct {
 	url     string
 	asked   http.Header // of the call it answered
-	vary    []string    // what the response names beside the guest's own fields
+	vary    []string    // what the response names in addition to the guest's own fields
 	status  int
 	header  http.Header
 	body    []byte

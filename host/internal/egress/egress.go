@@ -1,9 +1,9 @@
 // Package egress makes the calls of plugins to other services: to the origins
 // that were granted, never to a private or local address, within bounds of
 // time, size and number, with retries, a circuit breaker for each host and, if
-// the plugin asks, a response cache. Capability outbound has a
-// client for each deployment and a session for each attempt; the clients of a
-// plugin share its State.
+// the plugin asks, a response cache. Capability outbound has a client for each
+// deployment and a session for each attempt; the clients of a plugin share its
+// State.
 package egress
 
 import (
@@ -22,7 +22,7 @@ import (
 // Network is what the operator decides for the calls of all plugins. The zero
 // value reaches public addresses alone.
 type Network struct {
-	Allow    []netip.Prefix // networks that may be reached beside the public ones
+	Allow    []netip.Prefix // networks that may be reached in addition to the public ones
 	Resolver *net.Resolver  // nil = the system's
 	RootCAs  *x509.CertPool // nil = the system's
 }

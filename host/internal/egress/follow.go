@@ -16,7 +16,7 @@ const maxRedirects = 5
 // userAgent is sent unless the guest names itself.
 const userAgent = "wasmoor"
 
-// follow runs a call to the response's head, behind redirects.
+// follow runs a call to the response's head, through redirects.
 func (c *Client) follow(ctx context.Context, o *outgoing) (reply, *failure) {
 	for hop := 0; ; hop++ {
 		resp, err := c.hop(ctx, o)

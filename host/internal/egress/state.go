@@ -18,7 +18,8 @@ func NewState(clock func() time.Time) *State {
 	}
 }
 
-// Close drops everything; the state may be used again. Calls that are under way may leave something again.
+// Close drops everything; the state may be used again. Calls that are under way
+// may leave something in it.
 func (s *State) Close() {
 	s.breakers.clear()
 	s.cache.clear()

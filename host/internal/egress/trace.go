@@ -24,7 +24,7 @@ func (t Trace) checked() Trace {
 }
 
 // Of a traceparent, VERSION-TRACE-PARENT-FLAGS in hexadecimal. Versions to come
-// may put more behind it.
+// may put more after it.
 const (
 	traceparentForm = "00-00000000000000000000000000000000-0000000000000000-00"
 	maxTraceparent  = 128

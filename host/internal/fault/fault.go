@@ -1,5 +1,5 @@
 // Package fault is the host's one error type. Every package of host may import
-// it; codes are mapped to HTTP in package server and to exit codes in
+// it; codes are mapped to HTTP in server/wire and server/public, and to exit codes in
 // cmd/wasmoor, nowhere else.
 package fault
 

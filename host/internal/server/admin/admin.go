@@ -62,8 +62,8 @@ type Token interface {
 	Check(authorization string) error
 }
 
-// Config is what the admin listener works with. Deployer, Operator
-// and Token are required.
+// Config is what the admin listener works with. Deployer, Operator and Token are
+// required.
 type Config struct {
 	Deployer Deployer
 	Operator Operator

@@ -16,8 +16,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// exchange is one public request on its way to its answer. It is pooled with its buffers;
-// nothing in it refers to memory of fasthttp, which is reused too.
+// exchange is one public request on its way to its answer. It is pooled with its
+// buffers; nothing in it refers to memory of fasthttp, which is reused too.
 type exchange struct {
 	start   time.Time
 	match   Match

@@ -179,22 +179,22 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 
 // yield lets other connections have their turn (BenchmarkTurns). A client that
 // asks again as soon as it has an answer would otherwise be served again and
-// again while others wait. Where there is a processor for each connection nobody waits, and a yield
-// would only wake a thread for nothing.
+// again while others wait. Where there is a processor for each connection nobody
+// waits, and a yield would only wake a thread for nothing.
 func (p *Public) yield() {
 	if p.edge.Open() > p.processors {
 		runtime.Gosched()
 	}
 }
 
-// begin takes a call from the pool.
+// begin takes an exchange from the pool.
 func (p *Public) begin() *exchange {
 	c := p.exchanges.Get().(*exchange)
 	c.start = time.Now()
 	return c
 }
 
-// end settles a call, whatever happened to it: a panic in the host is answered,
+// end settles an exchange, whatever happened to it: a panic in the host is answered,
 // logged and goes no further.
 func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 	if reason := recover(); reason != nil {

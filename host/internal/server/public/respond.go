@@ -41,7 +41,7 @@ func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *exchange) {
 	}
 	switch {
 	case bodyless(reply.Status):
-	case large: // fasthttp sends it after this call is reused
+	case large: // fasthttp sends it after this exchange is reused
 		resp.SetBodyStream(newSending(reply.Body, held), len(reply.Body))
 		reply.Body = nil
 	default:
