@@ -13,46 +13,41 @@ const (
 )
 
 // Log keeps the last records of one plugin, in bounded memory: at most about
-// 100 KB. The zero Log is empty. Safe for concurrent use; Add waits for nobody but
+// 140 KB. The zero Log is empty. Safe for concurrent use; Add waits for nobody but
 // who reads or writes the same slot.
 type Log struct {
-	recent  ring[[Recent]slot]
-	notable ring[[Notable]slot]
+	slots           [Recent + Notable]slot // the notable ones come last
+	recent, notable atomic.Uint64          // how many there were; both parts are written in turn
 }
 
 // Add keeps a copy of r, whose texts are cut where they are long. It allocates
 // only until the log is full.
 func (l *Log) Add(r *Record) {
 	if r.Notable() {
-		add(l.notable.next(), l.notable.slots[:], r)
+		l.slots[Recent+(l.notable.Add(1)-1)%Notable].set(r)
 		return
 	}
-	add(l.recent.next(), l.recent.slots[:], r)
+	l.slots[(l.recent.Add(1)-1)%Recent].set(r)
 }
 
 // Find returns the records of a request id, the oldest first: more than one when
 // a client used it again.
-func (l *Log) Find(id string) []Record {
-	found := append(find(nil, l.recent.slots[:], id), find(nil, l.notable.slots[:], id)...)
+func (l *Log) Find(id string) (found []Record) {
+	for i := range l.slots {
+		if r, ok := l.slots[i].get(id); ok {
+			found = append(found, r)
+		}
+	}
 	slices.SortStableFunc(found, func(a, b Record) int { return a.Start.Compare(b.Start) })
 	return found
 }
-
-// ring is a number of slots that are written in turn.
-type ring[T any] struct {
-	written atomic.Uint64
-	slots   T
-}
-
-func (r *ring[T]) next() uint64 { return r.written.Add(1) - 1 }
 
 type slot struct {
 	mu sync.Mutex
 	of *entry // nil = never written
 }
 
-func add(n uint64, slots []slot, r *Record) {
-	s := &slots[n%uint64(len(slots))]
+func (s *slot) set(r *Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of == nil {
@@ -61,16 +56,14 @@ func add(n uint64, slots []slot, r *Record) {
 	s.of.set(r)
 }
 
-func find(found []Record, slots []slot, id string) []Record {
-	for i := range slots {
-		s := &slots[i]
-		s.mu.Lock()
-		if s.of != nil && s.of.has(id) {
-			found = append(found, s.of.record())
-		}
-		s.mu.Unlock()
+// get returns the record of the slot, if it is of a request with the id.
+func (s *slot) get(id string) (Record, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil || !s.of.has(id) {
+		return Record{}, false
 	}
-	return found
+	return s.of.record(), true
 }
 
 // entry is a record with its texts in memory of its own: a Record's may be parts
