@@ -4,6 +4,7 @@
 package public
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -72,10 +73,8 @@ func New(cfg Config) *Public {
 	if cfg.Certificate != nil {
 		p.scheme = "https"
 	}
-	wire.SetDefault(&p.cfg.BodyMemory, 256<<20)
-	p.room = wire.NewBudget(p.cfg.BodyMemory)
-	wire.SetDefault(&p.cfg.ReplyMemory, 256<<20)
-	p.sends = wire.NewBudget(p.cfg.ReplyMemory)
+	p.room = wire.NewBudget(cmp.Or(cfg.BodyMemory, 256<<20))
+	p.sends = wire.NewBudget(cmp.Or(cfg.ReplyMemory, 256<<20))
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, false, p.unreadable)
 	p.bind()

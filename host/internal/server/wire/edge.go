@@ -6,6 +6,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -38,20 +39,12 @@ type Conns struct {
 }
 
 func (c Conns) withDefaults() Conns {
-	SetDefault(&c.HeaderTimeout, 5*time.Second)
-	SetDefault(&c.BodyTimeout, 30*time.Second)
-	SetDefault(&c.WriteTimeout, 30*time.Second)
-	SetDefault(&c.IdleTimeout, 60*time.Second)
-	SetDefault(&c.Max, 10_000)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 5*time.Second)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, 30*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 60*time.Second)
+	c.Max = cmp.Or(c.Max, 10_000)
 	return c
-}
-
-// SetDefault gives a field that is zero its default.
-func SetDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // OrDiscard returns log, or one that drops everything for nil.

@@ -45,7 +45,7 @@ type Spool struct {
 // used.
 func OpenSpool(cfg SpoolConfig) (*Spool, error) {
 	s := &Spool{cfg: cfg, log: OrDiscard(cfg.Log)}
-	SetDefault(&s.cfg.Max, 1<<30)
+	s.cfg.Max = cmp.Or(s.cfg.Max, 1<<30)
 	s.room = NewBudget(s.cfg.Max)
 	err := os.MkdirAll(cfg.Dir, 0o700)
 	if err == nil {
