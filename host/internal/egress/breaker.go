@@ -102,7 +102,7 @@ func (c *Client) guarded(ctx context.Context, t target, repeat bool, send func()
 	if repeat {
 		policies = append(policies, retries())
 	}
-	policies = append(policies, c.state.breakers.of(t.origin.String()))
+	policies = append(policies, c.cfg.State.breakers.of(t.origin.String()))
 	return failsafe.With(policies...).WithContext(ctx).Get(send)
 }
 

@@ -49,7 +49,7 @@ func caching(t *testing.T, serve http.HandlerFunc) (*Client, *counting, *clock, 
 	now := &clock{now: time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}
 	o := &counting{clock: now, serve: serve}
 	url := upstream(t, o.ServeHTTP)
-	return client(t, func(cfg *Config) { cfg.Cache, cfg.Clock = true, now.read }, url), o, now, url
+	return client(t, func(cfg *Config) { cfg.Cache, cfg.State = true, NewState(now.read) }, url), o, now, url
 }
 
 func setting(fields ...string) http.HandlerFunc {
@@ -261,8 +261,8 @@ func TestCacheIsBounded(t *testing.T) {
 	for i := range 60 {
 		get(t, c, fmt.Sprintf("%s/%d", url, i))
 	}
-	if c.state.cache.size > cacheBytes || len(c.state.cache.byURL) != c.state.cache.order.Len() || len(c.state.cache.byURL) < 20 {
-		t.Errorf("%d bytes in %d entries", c.state.cache.size, len(c.state.cache.byURL))
+	if c.cfg.State.cache.size > cacheBytes || len(c.cfg.State.cache.byURL) != c.cfg.State.cache.order.Len() || len(c.cfg.State.cache.byURL) < 20 {
+		t.Errorf("%d bytes in %d entries", c.cfg.State.cache.size, len(c.cfg.State.cache.byURL))
 	}
 	before := o.asked
 	get(t, c, url+"/59")
@@ -315,7 +315,7 @@ func TestCacheCountsHeaders(t *testing.T) {
 				}
 			}
 			if held := heapInUse() - before; held > 2*cacheBytes {
-				t.Errorf("%d MiB are held, %d bytes counted in %d entries", held>>20, c.state.cache.size, len(c.state.cache.byURL))
+				t.Errorf("%d MiB are held, %d bytes counted in %d entries", held>>20, c.cfg.State.cache.size, len(c.cfg.State.cache.byURL))
 			}
 			runtime.KeepAlive(c)
 		})
@@ -347,7 +347,7 @@ func TestCacheKeepsNoMore(t *testing.T) {
 		}
 	}
 	if held := heapInUse() - before; o.asked != 600 || held > cacheBytes {
-		t.Errorf("%d MiB are held after %d calls, %d bytes counted", held>>20, o.asked, c.state.cache.size)
+		t.Errorf("%d MiB are held after %d calls, %d bytes counted", held>>20, o.asked, c.cfg.State.cache.size)
 	}
 	runtime.KeepAlive(c)
 }

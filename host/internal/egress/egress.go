@@ -32,10 +32,9 @@ type Config struct {
 	Network    Network
 	Origins    []plugin.Origin // granted; none = no call succeeds
 	Limits     Limits
-	Idempotent bool             // the services tolerate repeats of any method: all may be retried, and an attempt too
-	Cache      bool             // keep responses as RFC 9111 allows a private cache
-	Clock      func() time.Time // of the state a client makes for itself; nil = time.Now
-	State      *State           // of the plugin; nil = the client's own
+	Idempotent bool   // the services tolerate repeats of any method: all may be retried, and an attempt too
+	Cache      bool   // keep responses as RFC 9111 allows a private cache
+	State      *State // of the plugin; nil = the client's own
 }
 
 // Client makes the calls of one deployment over connections of its own. Safe
@@ -43,7 +42,6 @@ type Config struct {
 type Client struct {
 	cfg       Config
 	transport *http.Transport
-	state     *State
 }
 
 // Connections of one deployment. They are kept while it serves.
@@ -57,19 +55,15 @@ const (
 
 // New returns a client.
 func New(cfg Config) *Client {
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
-	}
 	if cfg.State == nil {
-		cfg.State = NewState(cfg.Clock)
+		cfg.State = NewState(time.Now)
 	}
 	if !cfg.Cache {
 		cfg.State.cache.clear() // nobody reads it now, and nobody keeps it in step
 	}
 	dialer := &net.Dialer{Timeout: dialTime, Resolver: cfg.Network.Resolver, Control: guard(cfg.Network.Allow)}
 	return &Client{
-		cfg:   cfg,
-		state: cfg.State,
+		cfg: cfg,
 		transport: &http.Transport{
 			Proxy:                  nil, // the environment's would see every call and reach every address
 			DialContext:            tcpOnly(dialer),

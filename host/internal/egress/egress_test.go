@@ -544,7 +544,7 @@ func TestBreakerTriesAgain(t *testing.T) {
 		}
 	})
 	c := client(t, nil, origin)
-	c.state.breakers.rest = time.Millisecond
+	c.cfg.State.breakers.rest = time.Millisecond
 	post := func() answer { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
 	for range breakAfter {
 		post()

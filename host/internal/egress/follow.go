@@ -54,7 +54,7 @@ func (c *Client) hop(ctx context.Context, o *outgoing) (reply, error) {
 	if !c.cfg.Cache || o.flags&abi.HTTPNoCache != 0 {
 		return send()
 	}
-	return c.state.cache.roundTrip(o, send)
+	return c.cfg.State.cache.roundTrip(o, send)
 }
 
 // outgoing is a call on its way: it changes with each redirect.
