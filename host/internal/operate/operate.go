@@ -14,8 +14,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// Serving knows how what serves does. Safe for concurrent use.
-type Serving interface {
+// Deployer is what an Operator needs of a deploy.Deployer. Safe for concurrent
+// use.
+type Deployer interface {
 	// Serving returns how the deployment of a plugin does; false = none serves.
 	Serving(name string) (deploy.Serving, bool)
 	// Requests returns the recent requests with an id, the oldest first.
@@ -28,12 +29,12 @@ type Serving interface {
 type Operator struct {
 	store    store.Store
 	registry *registry.Registry
-	serving  Serving
+	deployer Deployer
 	clock    func() time.Time
 }
 
 // New returns an Operator of what is recorded and what serves. It has nothing to
 // close, and is of no use after st is closed.
-func New(st store.Store, r *registry.Registry, s Serving, clock func() time.Time) *Operator {
-	return &Operator{st, r, s, clock}
+func New(st store.Store, r *registry.Registry, d Deployer, clock func() time.Time) *Operator {
+	return &Operator{st, r, d, clock}
 }

@@ -14,7 +14,7 @@ import (
 // Requests tells of the recent requests with an id, the oldest first; NotFound
 // without one.
 func (o *Operator) Requests(_ context.Context, id string) ([]adminapi.Request, error) {
-	records := o.serving.Requests(id)
+	records := o.deployer.Requests(id)
 	if len(records) == 0 {
 		return nil, fault.New(fault.NotFound, "", fmt.Sprintf(
 			"no plugin handled a recent request with the id %.128q; the server remembers the last %d of each plugin, and the last %d that failed or ran again",

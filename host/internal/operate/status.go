@@ -53,7 +53,7 @@ func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
 		Name: p.Name, Mount: string(p.Mount), State: adminapi.StateStopped, Versions: p.Versions,
 		Deployment: p.Deployment, Routes: []string{}, Created: p.Created, Usage: adminapi.Usage(usage),
 	}
-	serving, ok := o.serving.Serving(p.Name)
+	serving, ok := o.deployer.Serving(p.Name)
 	switch {
 	case p.Deleted:
 		s.State = adminapi.StateDeleted
