@@ -66,6 +66,7 @@ func New(log *slog.Logger, observers ...Observer) *Handler {
 // Internal, and then the outcome of the effects is unknown.
 func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, rec *trace.Record) (err error) {
 	plugin := t.Deployment.Plugin() // outlives the hold
+	inv.Pattern = ""                // the last request's, where no attempt begins
 	begin(rec, t.Deployment.Env(), inv.Request)
 	defer func() {
 		if reason := recover(); reason != nil {

@@ -123,6 +123,25 @@ func TestARequestWithoutAnIDGetsOne(t *testing.T) {
 	}
 }
 
+// TestAPatternOfBefore: an invocation is used again, and a request that no attempt
+// began for has matched nothing of the guest's.
+func TestAPatternOfBefore(t *testing.T) {
+	inv := request()
+	inv.Pattern = "GET /before"
+	var rec trace.Record
+	err := serve.New(slog.New(slog.DiscardHandler)).Handle(t.Context(), serve.Target{Deployment: refusing{stub(nil)}}, inv, &rec)
+	if fault.CodeOf(err) != fault.Unavailable || rec.Pattern != "POST /{x}" {
+		t.Errorf("pattern %q, error %v", rec.Pattern, err)
+	}
+}
+
+// refusing is a deployment that is at its limit.
+type refusing struct{ *deployment }
+
+func (refusing) Do(context.Context, *invoke.Invocation, limit.Limits) (dispatch.Result, error) {
+	return dispatch.Result{Outcome: dispatch.None}, fault.New(fault.Unavailable, "", "full")
+}
+
 func TestHandleAllocatesNothing(t *testing.T) {
 	d := stub(func(*invoke.Invocation) (dispatch.Result, error) { return dispatch.Result{Attempts: 1}, nil })
 	h, inv, rec := serve.New(slog.New(slog.DiscardHandler), serve.Count, serve.Remember), request(), new(trace.Record)

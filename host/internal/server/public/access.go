@@ -41,8 +41,7 @@ func (c *exchange) answered() []slog.Attr {
 	return []slog.Attr{
 		slog.String("plugin", env.Plugin),
 		slog.Int("version", env.Version),
-		// What matched: the guest's router, or the manifest's route.
-		slog.String("pattern", cmp.Or(c.inv.Pattern, c.match.Pattern)),
+		slog.String("pattern", cmp.Or(c.record.Pattern, c.match.Pattern)),
 		// Runs of the handler; more than 1 after conflicts.
 		slog.Int("attempts", c.record.Attempts),
 		slog.String("outcome", cmp.Or(c.record.Outcome, string(dispatch.None))),

@@ -42,7 +42,7 @@ type exchange struct {
 }
 
 func (c *exchange) reset() {
-	c.inv.Request, c.inv.Env, c.inv.Tx, c.inv.Pattern = nil, nil, nil, ""
+	c.inv.Request, c.inv.Env, c.inv.Tx = nil, nil, nil
 	clear(c.inv.Reply.Headers)
 	c.inv.Reply.Headers = c.inv.Reply.Headers[:0]
 	if cap(c.inv.Reply.Body) > wire.KeptBuffer {
