@@ -54,7 +54,7 @@ engine/linear     -> fault                      # memory that cannot be had has 
 engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
 engine/native     -> engine/machine             # runs on it
 engine/extism     -> engine/machine             # runs on it
-prepare           -> engine                     # builds with an engine
+prepare           -> engine durable             # builds with an engine; the key of artefacts is whole
 registry          -> capability/kv durable      # grants are terms of capabilities, and operators write keys within the quota of [kv]; a module lasts
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 trace             ->

@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -48,7 +47,7 @@ func LoadOrCreate(path string) (token Token, created bool, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return token, false, err
 	}
-	created, err = create(path)
+	created, err = durable.Create(path, []byte(generate()+"\n"))
 	if err != nil {
 		return Token{}, false, fault.Wrap(fault.Internal, "create the admin token", path, err)
 	}
@@ -99,33 +98,6 @@ func parse(text string) (Token, bool) {
 		return Token{}, false
 	}
 	return Token{text: &text, sum: sha256.Sum256([]byte(text))}, true
-}
-
-// create writes a fresh token to path and reports whether it did: false if
-// another process was first. The file appears whole, with its mode, or not at
-// all, and is durable.
-func create(path string) (bool, error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600, never an existing file
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.WriteString(generate() + "\n")
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return false, err
-	}
-	err = os.Link(f.Name(), path) // unlike a rename, replaces nothing
-	if errors.Is(err, fs.ErrExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, durable.SyncDir(dir)
 }
 
 func generate() string {

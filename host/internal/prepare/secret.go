@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -58,26 +58,11 @@ func readSecret(path string) ([]byte, error) {
 	return secret, err
 }
 
-// createSecret makes the file appear whole or not at all. Of two processes that
-// start at once, one makes it.
+// createSecret makes the file. Of two processes that start at once, one does.
 func createSecret(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
 	secret := make([]byte, secretSize)
-	_, err = rand.Read(secret)
-	if err == nil {
-		_, err = f.Write(secret)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	err = os.Link(f.Name(), path) // unlike a rename, replaces nothing
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
+	_, _ = rand.Read(secret) // never fails (crypto/rand)
+	_, err := durable.Create(path, secret)
 	return err
 }
 
