@@ -101,7 +101,7 @@ func (t Table) Strings(key string) []string {
 	for i, item := range items {
 		s, ok := item.(string)
 		if !ok {
-			t.reader.fail(element(join(t.path, key), i), "it must be a string, not %s", kindOf(item))
+			t.FailAt(key, i, "it must be a string, not %s", kindOf(item))
 			continue
 		}
 		list = append(list, s)

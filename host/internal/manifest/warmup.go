@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/abi/pattern"
 )
 
@@ -64,7 +65,7 @@ func (t Table) request(h *abi.RequestHead, routes []Route, patterns *pattern.Set
 		return
 	}
 	method, target, found := strings.Cut(text, " ")
-	if !found || !token(method) || !strings.HasPrefix(target, "/") || strings.ContainsFunc(target, notVisible) {
+	if !found || !field.IsToken(method) || !strings.HasPrefix(target, "/") || strings.ContainsFunc(target, notVisible) {
 		t.Fail(key, `%q is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`, shorten(text))
 		return
 	}
@@ -91,22 +92,15 @@ func (t Table) headers(key string) []abi.Pair {
 		value, ok := t.String(name)
 		switch {
 		case !ok:
-		case !token(name):
+		case !field.IsToken(name):
 			t.Fail(name, "it is not the name of a header")
-		case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
+		case !field.IsValue(value):
 			t.Fail(name, "a header's value has no control characters")
 		default:
 			list = append(list, abi.Pair{Name: strings.ToLower(name), Value: value})
 		}
 	}
 	return list
-}
-
-// token reports whether s is a token of RFC 9110, section 5.6.2.
-func token(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		return notVisible(c) || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
-	})
 }
 
 // notVisible reports whether c is none of the visible characters of ASCII.
