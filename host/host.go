@@ -50,8 +50,7 @@ type Host struct {
 }
 
 // New opens the data directory, restores every deployment, which its first
-// request wakes, and listens on both
-// addresses without serving yet. Errors by fault code: Invalid (configuration,
+// request wakes, and listens on both addresses without serving yet. Errors by fault code: Invalid (configuration,
 // token file, data of a newer format), Unavailable (directory or address in
 // use), Exhausted (disk), Internal.
 func New(ctx context.Context, cfg Config) (*Host, error) {

@@ -57,15 +57,6 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Snapshot implements store.Store. It never waits for a commit.
 func (s *Store) Snapshot() (store.Snapshot, error) {
 	if !s.enter() {

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -62,18 +63,18 @@ func (s *Store) writeFormat() error {
 	txn := s.db.NewTransactionAt(revision, true)
 	defer txn.Discard()
 	before := binary.LittleEndian.AppendUint64(nil, revision)
-	err := firstError(txn.Set(layout.FormatKey, layout.EncodeFormat(layout.Format)), txn.Set(layout.IDKey, s.id), txn.Set(layout.RevisionKey, before), txn.CommitAt(revision+1, nil))
+	err := cmp.Or(txn.Set(layout.FormatKey, layout.EncodeFormat(layout.Format)), txn.Set(layout.IDKey, s.id), txn.Set(layout.RevisionKey, before), txn.CommitAt(revision+1, nil))
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, "open store", "cannot write to the data directory", err)
 	}
 	return nil
 }
 
-// upgrade brings an older store to layout.Format. layout.Format 2 gave the highest byte of a
-// space to its area. Keys keep their bytes: format 1 knew two areas, which have
-// their numbers still, and no space had that many digits. So there is nothing to
-// rewrite, and the one commit that notes the format is there or is not, whenever
-// the process dies.
+// upgrade brings an older store to layout.Format. Format 2 gave the highest byte
+// of a space to its area. Keys keep their bytes: format 1 knew two areas, which
+// still have their numbers, and no space had that many digits. So there is nothing
+// to rewrite, and the one commit that notes the format is there or is not,
+// whenever the process dies.
 func (s *Store) upgrade(from uint32) error {
 	if err := s.checkAreas(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -134,7 +135,7 @@ func (j *janitor) findExpired(now int64) (map[store.Space][]certify.Write, error
 			n++
 			return n < sweepStep
 		})
-		return firstError(err, bad)
+		return cmp.Or(err, bad)
 	})
 	return found, err
 }

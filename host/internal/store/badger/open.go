@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -164,7 +165,7 @@ func (s *Store) load() (unswept []store.Space, err error) {
 		return bad == nil
 	})
 	if err != nil || bad != nil {
-		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the usage records", firstError(err, bad))
+		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the usage records", cmp.Or(err, bad))
 	}
 	dropped := make(map[store.Space]store.Revision)
 	err = scan{txn, []byte{layout.KindDropped}, []byte{layout.KindDropped + 1}}.run(false, func(item *badger.Item) bool {
@@ -182,7 +183,7 @@ func (s *Store) load() (unswept []store.Space, err error) {
 		return bad == nil
 	})
 	if err != nil || bad != nil {
-		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the records of dropped spaces", firstError(err, bad))
+		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the records of dropped spaces", cmp.Or(err, bad))
 	}
 	s.dropped.Store(&dropped)
 	return unswept, nil

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -167,7 +168,7 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 		}
 		return yield(item.Key()[layout.PrefixSize:], v)
 	})
-	return s.store.checked(firstError(failed, err))
+	return s.store.checked(cmp.Or(failed, err))
 }
 
 // scan walks the Badger keys in [low, high).
