@@ -58,7 +58,7 @@ cross: ## Build and vet for the systems that we do not run.
 generate:
 	go generate ./...
 
-test: ## Run every test; needs Go alone.
+test: ## Run every test; needs only Go.
 	go test ./...
 
 # Left out is what has no goroutines, wasmbin and most scripts of the command line, and what drives a
