@@ -115,29 +115,29 @@ func (a *Admin) Drain() { a.edge.Drain() }
 // was recorded stays.
 func (a *Admin) Close(ctx context.Context) error { return a.edge.Close(ctx) }
 
-// adminCall is the state of one admin request.
-type adminCall struct {
+// exchange is one admin request on its way to its answer.
+type exchange struct {
 	id    string
 	start time.Time
 	err   error // what a handler failed with
 }
 
-// adminCallKey is its key in the context of handlers.
-type adminCallKey struct{}
+// exchangeKey is its key in the context of handlers.
+type exchangeKey struct{}
 
-// adminCallOf returns the call a handler's context belongs to.
-func adminCallOf(ctx context.Context) *adminCall {
-	if call, ok := ctx.Value(adminCallKey{}).(*adminCall); ok {
-		return call
+// exchangeOf returns the exchange that a handler's context belongs to.
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
 	}
-	return &adminCall{}
+	return &exchange{}
 }
 
 // around is what happens to every request before and after its own handler.
 func (a *Admin) around(c *fiber.Ctx) error {
 	ctx := c.Context()
-	a.answer(ctx, func(call *adminCall) *wire.Refusal {
-		c.SetUserContext(context.WithValue(a.edge.Context(), adminCallKey{}, call))
+	a.answer(ctx, func(x *exchange) *wire.Refusal {
+		c.SetUserContext(context.WithValue(a.edge.Context(), exchangeKey{}, x))
 		if err := c.Next(); err != nil {
 			return a.unrouted(ctx)
 		}
@@ -148,35 +148,35 @@ func (a *Admin) around(c *fiber.Ctx) error {
 
 // otherMethod answers a request of a method that Fiber has no table for.
 func (a *Admin) otherMethod(ctx *fasthttp.RequestCtx) {
-	a.answer(ctx, func(*adminCall) *wire.Refusal { return a.unrouted(ctx) })
+	a.answer(ctx, func(*exchange) *wire.Refusal { return a.unrouted(ctx) })
 }
 
 // answer has a request that may reach a handler handled.
-func (a *Admin) answer(ctx *fasthttp.RequestCtx, handle func(*adminCall) *wire.Refusal) {
+func (a *Admin) answer(ctx *fasthttp.RequestCtx, handle func(*exchange) *wire.Refusal) {
 	start := time.Now()
-	call := &adminCall{id: string(wire.AppendRequestID(nil, ctx.Request.Header.Peek(wire.HeaderRequestID), start)), start: start}
-	defer a.settle(ctx, call)
+	x := &exchange{id: string(wire.AppendRequestID(nil, ctx.Request.Header.Peek(wire.HeaderRequestID), start)), start: start}
+	defer a.settle(ctx, x)
 	r := a.admit(ctx)
 	if r == nil {
-		r = handle(call)
+		r = handle(x)
 	}
 	if r != nil {
-		a.refuse(ctx, r, call.id)
+		a.refuse(ctx, r, x.id)
 	}
 }
 
 // settle completes the response and logs, whatever happened.
-func (a *Admin) settle(ctx *fasthttp.RequestCtx, call *adminCall) {
+func (a *Admin) settle(ctx *fasthttp.RequestCtx, x *exchange) {
 	if reason := recover(); reason != nil {
-		a.log.Error("panic in the server", "request_id", call.id, "reason", reason, "stack", string(debug.Stack()))
-		call.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
-		wire.NewProblem(http.StatusInternalServerError, fault.Internal, wire.DetailInternal, call.id).Write(ctx)
+		a.log.Error("panic in the server", "request_id", x.id, "reason", reason, "stack", string(debug.Stack()))
+		x.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
+		wire.NewProblem(http.StatusInternalServerError, fault.Internal, wire.DetailInternal, x.id).Write(ctx)
 	}
 	h := &ctx.Response.Header
-	h.Set("X-Request-Id", call.id)
+	h.Set("X-Request-Id", x.id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	a.record(ctx, call)
+	a.record(ctx, x)
 }
 
 // admit refuses what must not reach a handler, and no body is read for.
@@ -249,17 +249,17 @@ func (a *Admin) allowed(path string) (methods []string) {
 	return slices.Compact(methods)
 }
 
-func (a *Admin) record(ctx *fasthttp.RequestCtx, call *adminCall) {
+func (a *Admin) record(ctx *fasthttp.RequestCtx, x *exchange) {
 	path, _ := wire.SplitTarget(ctx.Request.Header.RequestURI())
 	r := wire.Record{
 		Method:    string(ctx.Method()),
 		Path:      string(path),
 		Status:    ctx.Response.StatusCode(),
 		Bytes:     len(ctx.Response.Body()),
-		Duration:  time.Since(call.start),
-		RequestID: call.id,
+		Duration:  time.Since(x.start),
+		RequestID: x.id,
 		Remote:    string(wire.AppendIP(nil, ctx.RemoteAddr())),
-		Err:       call.err,
+		Err:       x.err,
 	}
 	r.Log(a.log, "admin request")
 }

@@ -115,7 +115,7 @@ func route[I, O any](api huma.API, op huma.Operation, handle func(context.Contex
 	answer := func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, adminProblem(ctx, err)
+			return nil, problemOf(ctx, err)
 		}
 		return out, nil
 	}
@@ -126,16 +126,16 @@ func route[I, O any](api huma.API, op huma.Operation, handle func(context.Contex
 	}
 }
 
-// adminProblem describes a failure to an operator. What is internal stays in the
+// problemOf describes a failure to an operator. What is internal stays in the
 // log, where the request id finds it.
-func adminProblem(ctx context.Context, err error) *problem {
-	call := adminCallOf(ctx)
-	call.err = err
+func problemOf(ctx context.Context, err error) *problem {
+	x := exchangeOf(ctx)
+	x.err = err
 	if r, ok := errors.AsType[refusalError](err); ok {
-		return &problem{r.Problem(call.id)}
+		return &problem{r.Problem(x.id)}
 	}
 	code := fault.CodeOf(err)
-	return &problem{wire.NewProblem(wire.StatusOf(code), code, detailOf(code, err), call.id)}
+	return &problem{wire.NewProblem(wire.StatusOf(code), code, detailOf(code, err), x.id)}
 }
 
 // detailOf says what failed, as far as that is not internal.
@@ -169,7 +169,7 @@ func ownErrors(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	p := &problem{wire.NewProblem(m.Status, codeOfStatus(m.Status), m.Detail, adminCallOf(ctx.Context()).id)}
+	p := &problem{wire.NewProblem(m.Status, codeOfStatus(m.Status), m.Detail, exchangeOf(ctx.Context()).id)}
 	if p.Code == string(fault.Internal) {
 		p.Detail = wire.DetailInternal
 		return p, nil
