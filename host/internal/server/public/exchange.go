@@ -157,9 +157,9 @@ func (c *exchange) readBody(ctx *fasthttp.RequestCtx, spool *wire.Spool) *wire.R
 var refuseReread = wire.Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the server cannot read the body again; nothing was done")
 
 // fillRequest makes the request as the guest sees it. HEAD goes where GET goes,
-// by its own name, and has its effects dropped; fasthttp drops the body. It is
-// refused when the file of its body fails.
-func (c *exchange) fillRequest() *wire.Refusal {
+// by its own name, and has its effects dropped; fasthttp drops the body. The error
+// is that of the file of its body.
+func (c *exchange) fillRequest() error {
 	c.request.Head = abi.RequestHead{
 		Method:    c.method,
 		Path:      c.match.Path,
@@ -179,7 +179,7 @@ func (c *exchange) fillRequest() *wire.Refusal {
 	if c.once.Key != "" {
 		digest, err := c.digest()
 		if err != nil {
-			return refuseReread
+			return err
 		}
 		c.once.Digest = digest
 		c.request.Once = &c.once

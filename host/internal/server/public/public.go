@@ -6,6 +6,7 @@ package public
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -161,9 +162,9 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 
 // invoke runs the handler and turns its reply into the response.
 func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
-	if r := c.fillRequest(); r != nil {
-		p.log.Error("the file of a request's body cannot be read", "request_id", c.id)
-		p.refuse(ctx, c, r)
+	if err := c.fillRequest(); err != nil {
+		c.err = fmt.Errorf("the file of a request's body cannot be read: %w", err)
+		p.refuse(ctx, c, refuseReread)
 		return
 	}
 	c.handled = true
