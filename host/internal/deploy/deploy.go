@@ -170,7 +170,7 @@ func (d *Deployer) become(old, next *state) {
 			l.owner.SetConcurrency(l.serving.main().manifest.Limits().Concurrency)
 		}
 	}
-	if !d.publish(old, next) { // Close drains the old ones
+	if old.closed || !d.state.CompareAndSwap(old, next) { // Close came before, and drains the old ones
 		d.abandon(old, slices.Collect(maps.Values(next.live)))
 		return
 	}
@@ -226,11 +226,6 @@ func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin
 		d.owners[p.Space] = owner
 	}
 	return owner
-}
-
-// publish makes next what serves, unless Close came before.
-func (d *Deployer) publish(old, next *state) bool {
-	return !old.closed && d.state.CompareAndSwap(old, next)
 }
 
 // drain ends deployments after the change that replaced them.
