@@ -5,12 +5,13 @@ import (
 	"net/http"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
 // Audit lists who changed what, the oldest first.
 func (c *Client) Audit(ctx context.Context) ([]adminapi.Event, error) {
 	var all []adminapi.Event
-	for after := uint64(0); ; after = all[len(all)-1].Number {
+	for after := uint64(0); ; {
 		var page []adminapi.Event
 		err := c.call(ctx, request{
 			op: "read the audit", method: http.MethodGet, path: adminapi.PathEvents,
@@ -20,6 +21,11 @@ func (c *Client) Audit(ctx context.Context) ([]adminapi.Event, error) {
 		if err != nil || len(page) < adminapi.MaxEvents {
 			return all, err
 		}
+		last := page[len(page)-1].Number
+		if last <= after { // the same again, for ever
+			return nil, fault.New(fault.Internal, "read the audit", c.base.Host+" sends the same events again; is --server the admin address?")
+		}
+		after = last
 	}
 }
 

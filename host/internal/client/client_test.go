@@ -140,6 +140,15 @@ func TestAuditReadsEveryPage(t *testing.T) {
 	}
 }
 
+// TestAuditOfAServerWithoutPages: what sends the same page for ever is no server.
+func TestAuditOfAServerWithoutPages(t *testing.T) {
+	page := "[" + strings.Repeat(`{"number":1},`, 999) + `{"number":1}]`
+	c, _ := server(t, http.StatusOK, "application/json", page)
+	if _, err := c.Audit(t.Context()); fault.CodeOf(err) != fault.Internal {
+		t.Errorf("got %v, want code %q", err, fault.Internal)
+	}
+}
+
 func TestDeploymentsAreReadByPages(t *testing.T) {
 	const deployments, page = 250, 100
 	var asked []string
