@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // The functions of testdata/probe.c: those of the ABI, and two of its own.
@@ -158,7 +158,7 @@ func (s *scriptC) body(flags uint32) string {
 func (g *guestC) ok(s *scriptC) string {
 	g.t.Helper()
 	a, _, out := g.run("POST", "/", s)
-	if a.err != nil || a.Outcome == dispatch.Aborted {
+	if a.err != nil || a.Outcome == trace.Aborted {
 		g.t.Errorf("outcome %q, %v", a.Outcome, a.err)
 	}
 	return out
@@ -168,7 +168,7 @@ func (g *guestC) ok(s *scriptC) string {
 func (g *guestC) fails(code fault.Code, path string, s *scriptC) {
 	g.t.Helper()
 	s.call(anything, kvSetC, "dropped", "x", 0)
-	if a, _, _ := g.run("POST", path, s); fault.CodeOf(a.err) != code || a.Outcome != dispatch.Aborted {
+	if a, _, _ := g.run("POST", path, s); fault.CodeOf(a.err) != code || a.Outcome != trace.Aborted {
 		g.t.Errorf("outcome %q, %v, want %s", a.Outcome, a.err, code)
 	}
 	g.ok(script().call(notFound, kvGetC, "dropped", buf(8)))
@@ -429,17 +429,17 @@ func specOutcome(t *testing.T, g *guestC) {
 		outcome int
 		status  uint32
 		method  string
-		want    dispatch.Outcome
+		want    trace.Outcome
 	}{
-		{0, 200, "POST", dispatch.Committed},
-		{0, 404, "POST", dispatch.Committed},
-		{0, 499, "POST", dispatch.Committed},
-		{0, 500, "POST", dispatch.Aborted},
-		{0, 599, "POST", dispatch.Aborted},
-		{1, 500, "POST", dispatch.Committed},
-		{2, 200, "POST", dispatch.Aborted},
-		{0, 200, "HEAD", dispatch.Aborted},
-		{1, 200, "HEAD", dispatch.Aborted},
+		{0, 200, "POST", trace.Committed},
+		{0, 404, "POST", trace.Committed},
+		{0, 499, "POST", trace.Committed},
+		{0, 500, "POST", trace.Aborted},
+		{0, 599, "POST", trace.Aborted},
+		{1, 500, "POST", trace.Committed},
+		{2, 200, "POST", trace.Aborted},
+		{0, 200, "HEAD", trace.Aborted},
+		{1, 200, "HEAD", trace.Aborted},
 	} {
 		s := script().call(0, outcomeSetC, 2).call(0, outcomeSetC, c.outcome).call(invalid, outcomeSetC, 3).call(invalid, outcomeSetC, -1).
 			call(0, responseHeadC, respHead(c.status)).call(0, kvSetC, "k", "v", 0)
@@ -448,7 +448,7 @@ func specOutcome(t *testing.T, g *guestC) {
 			t.Errorf("%+v: got %q, %d, %v", c, a.Outcome, a.status, a.err)
 		}
 		kept := int64(notFound)
-		if c.want == dispatch.Committed {
+		if c.want == trace.Committed {
 			kept = 1
 		}
 		g.ok(script().call(kept, kvGetC, "k", buf(8)).call(0, kvDeleteC, "k"))

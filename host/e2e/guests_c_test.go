@@ -26,6 +26,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // These tests compile C with clang and wasm-ld (Debian: clang-19 lld-19; another
@@ -236,7 +237,7 @@ func noteLives(t *testing.T, g *guestC) {
 	if a.body != "any \x00\xff bytes" || a.header["content-type"] != "text/plain; charset=utf-8" || a.pattern != "GET /{id}" {
 		t.Errorf("got %+v", a)
 	}
-	if a.Outcome != dispatch.None {
+	if a.Outcome != trace.None {
 		t.Errorf("a read has outcome %q", a.Outcome)
 	}
 	if !strings.Contains(g.log.String(), `msg="note created" request_id=r1 guest.id=`+id) {
@@ -247,7 +248,7 @@ func noteLives(t *testing.T, g *guestC) {
 	if a := g.want(200, "GET", "/"+id, ""); a.body != large {
 		t.Errorf("got %d bytes, want %d", len(a.body), len(large))
 	}
-	if a := g.want(204, "DELETE", "/"+id, ""); a.Outcome != dispatch.Committed || a.pattern != "DELETE /{id}" {
+	if a := g.want(204, "DELETE", "/"+id, ""); a.Outcome != trace.Committed || a.pattern != "DELETE /{id}" {
 		t.Errorf("got %+v", a)
 	}
 	g.want(404, "GET", "/"+id, "")
@@ -333,7 +334,7 @@ func noteRefusals(_ *testing.T, g *guestC) {
 		if allow := a.header["allow"]; (allow != "") != (c.status == 405) || strings.Contains(allow, c.method) {
 			g.t.Errorf("%s %s: allow %q", c.method, c.path, allow)
 		}
-		if a.Outcome != dispatch.None {
+		if a.Outcome != trace.None {
 			g.t.Errorf("%s %s: outcome %q", c.method, c.path, a.Outcome)
 		}
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // The call scripts of abi/testdata/calls are run by whoever answers host calls.
@@ -208,7 +209,7 @@ func (h *scriptHost) meanwhile(n int, i *abitest.Invocation) {
 	step, logs := h.program.step, h.logs
 	got, err := h.invoke(&abitest.Invocation{}, i.Meanwhile)
 	h.program.step, h.logs = step, logs
-	if err != nil || got.Outcome != string(dispatch.Committed) {
+	if err != nil || got.Outcome != string(trace.Committed) {
 		h.t.Errorf("invocation %d: meanwhile: %+v, %v", n, got, err)
 	}
 }

@@ -1,8 +1,7 @@
 // Package dispatch runs invocations: it admits them, gives each attempt a clean
 // instance and a transaction, re-runs it after a conflict, and commits before
 // the reply may leave. It keeps the instances of every deployment, and loads its
-// program when a request needs it. Packages serve, deploy and server/public import
-// it.
+// program when a request needs it. Packages serve and deploy import it.
 package dispatch
 
 import (
@@ -16,23 +15,13 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
-)
-
-// Outcome says what became of an invocation's effects.
-type Outcome string
-
-// The outcomes.
-const (
-	None      Outcome = "none"      // there was nothing to commit
-	Committed Outcome = "committed" // durable before the reply was returned
-	Aborted   Outcome = "aborted"   // dropped, none is visible
-	Unknown   Outcome = "unknown"   // the store could not say
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // Result describes a finished invocation.
 type Result struct {
 	Attempts int // runs of the handler; more than 1 after conflicts
-	Outcome  Outcome
+	Outcome  trace.Outcome
 	Replayed bool // the reply is that of an earlier request with the same key
 
 	Start time.Time // when it was passed to dispatch
@@ -157,7 +146,7 @@ func (d *Deployment) Drain() <-chan struct{} {
 func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
 	ctx := withDeadline(parent, limits.Deadline)
 	defer ctx.end()
-	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: None}}
+	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
 	r.res.Start = r.last
 	if once := inv.Request.Once; once != nil {
 		if err := d.cfg.Plugin.keys.lock(ctx, once.Key); err != nil {
@@ -207,7 +196,7 @@ func (r *run) attempts(ctx context.Context) error {
 		outcome, err := r.attempt(ctx)
 		if outcome == replayed {
 			r.res.Attempts--
-			r.res.Outcome, r.res.Replayed = None, true
+			r.res.Outcome, r.res.Replayed = trace.None, true
 			return nil
 		}
 		r.res.Outcome = outcome
@@ -235,12 +224,12 @@ func conflictOf(err error) *store.Conflict {
 // settles its effects. The snapshot comes last: the younger it is when the
 // handler starts, the less there is to conflict with. The instance goes back
 // before the commit, which takes longer than most handlers.
-func (r *run) attempt(ctx context.Context) (Outcome, error) {
+func (r *run) attempt(ctx context.Context) (trace.Outcome, error) {
 	inv := r.inv
 	lease, err := r.pool.take(ctx)
 	r.lap(&r.res.Wake)
 	if err != nil {
-		return None, err
+		return trace.None, err
 	}
 	defer lease.end(ctx)
 	if r.res.Attempts == 1 { // the wait for an instance is over
@@ -248,7 +237,7 @@ func (r *run) attempt(ctx context.Context) (Outcome, error) {
 	}
 	tx, err := r.begin()
 	if err != nil {
-		return None, err
+		return trace.None, err
 	}
 	if tx != nil {
 		defer tx.Close()
@@ -266,15 +255,15 @@ func (r *run) attempt(ctx context.Context) (Outcome, error) {
 }
 
 // judge settles what the handler did that ended with err.
-func (r *run) judge(err error) (Outcome, error) {
+func (r *run) judge(err error) (trace.Outcome, error) {
 	if tx := r.inv.Tx; tx != nil && tx.Failure() != nil {
-		return Aborted, tx.Failure()
+		return trace.Aborted, tx.Failure()
 	}
 	if err != nil {
-		return Aborted, err
+		return trace.Aborted, err
 	}
 	if reason := r.inv.Reply.Fault(); reason != "" {
-		return Aborted, fault.New(fault.BadReply, "dispatch", reason)
+		return trace.Aborted, fault.New(fault.BadReply, "dispatch", reason)
 	}
 	return r.settle(r.inv)
 }
@@ -293,16 +282,16 @@ func (r *run) begin() (*store.Tx, error) {
 }
 
 // settle commits or drops the effects of a handler that returned normally.
-func (r *run) settle(inv *invoke.Invocation) (Outcome, error) {
+func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 	switch {
 	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil:
-		return None, nil
+		return trace.None, nil
 	case inv.Request.DropEffects || !inv.Commits():
-		return Aborted, nil
+		return trace.Aborted, nil
 	}
 	if inv.Request.Once != nil {
 		if err := keep(inv); err != nil {
-			return Aborted, err
+			return trace.Aborted, err
 		}
 	}
 	// The handler's time is over, the commit's is not: it ends durable or with
@@ -311,14 +300,14 @@ func (r *run) settle(inv *invoke.Invocation) (Outcome, error) {
 	r.lap(&r.res.Commit)
 	switch fault.CodeOf(err) {
 	case "":
-		return Committed, nil
+		return trace.Committed, nil
 	case fault.Unknown:
-		return Unknown, err
+		return trace.Unknown, err
 	case fault.Invalid:
-		return Aborted, fault.Wrap(fault.Trap, "commit", fault.MessageOf(err), err)
+		return trace.Aborted, fault.Wrap(fault.Trap, "commit", fault.MessageOf(err), err)
 	case fault.NotFound: // the plugin was purged while its handler ran
-		return Aborted, fault.Wrap(fault.Unavailable, "commit", fault.MessageOf(err), err)
+		return trace.Aborted, fault.Wrap(fault.Unavailable, "commit", fault.MessageOf(err), err)
 	default:
-		return Aborted, err
+		return trace.Aborted, err
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // guest is a program whose handler is a Go function.
@@ -110,40 +111,40 @@ func TestOutcomes(t *testing.T) {
 		name    string
 		guest   guest
 		drop    bool
-		outcome dispatch.Outcome
+		outcome trace.Outcome
 		code    fault.Code
 	}{
-		{"status 200 commits", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 200); return write(inv) }, false, dispatch.Committed, ""},
-		{"no head commits as 200", func(_ context.Context, inv *invoke.Invocation) error { return write(inv) }, false, dispatch.Committed, ""},
-		{"status 404 commits", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 404); return write(inv) }, false, dispatch.Committed, ""},
-		{"status 500 aborts", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 500); return write(inv) }, false, dispatch.Aborted, ""},
+		{"status 200 commits", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 200); return write(inv) }, false, trace.Committed, ""},
+		{"no head commits as 200", func(_ context.Context, inv *invoke.Invocation) error { return write(inv) }, false, trace.Committed, ""},
+		{"status 404 commits", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 404); return write(inv) }, false, trace.Committed, ""},
+		{"status 500 aborts", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 500); return write(inv) }, false, trace.Aborted, ""},
 		{"status 500 with commit commits", func(_ context.Context, inv *invoke.Invocation) error {
 			reply(inv, 500)
 			inv.Outcome = abi.OutcomeCommit
 			return write(inv)
-		}, false, dispatch.Committed, ""},
+		}, false, trace.Committed, ""},
 		{"status 200 with abort aborts", func(_ context.Context, inv *invoke.Invocation) error {
 			inv.Outcome = abi.OutcomeAbort
 			return write(inv)
-		}, false, dispatch.Aborted, ""},
-		{"HEAD drops effects", func(_ context.Context, inv *invoke.Invocation) error { return write(inv) }, true, dispatch.Aborted, ""},
+		}, false, trace.Aborted, ""},
+		{"HEAD drops effects", func(_ context.Context, inv *invoke.Invocation) error { return write(inv) }, true, trace.Aborted, ""},
 		{"a trap aborts", func(_ context.Context, inv *invoke.Invocation) error {
 			return errors.Join(write(inv), fault.Wrap(fault.Trap, "", "", broken))
-		}, false, dispatch.Aborted, fault.Trap},
-		{"a bad status aborts", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 999); return write(inv) }, false, dispatch.Aborted, fault.BadReply},
+		}, false, trace.Aborted, fault.Trap},
+		{"a bad status aborts", func(_ context.Context, inv *invoke.Invocation) error { reply(inv, 999); return write(inv) }, false, trace.Aborted, fault.BadReply},
 		{"a good head after a bad one commits", func(_ context.Context, inv *invoke.Invocation) error {
 			reply(inv, 999)
 			reply(inv, 201)
 			return write(inv)
-		}, false, dispatch.Committed, ""},
+		}, false, trace.Committed, ""},
 		{"a body over its limit aborts", func(_ context.Context, inv *invoke.Invocation) error {
 			inv.Reply.Write(make([]byte, 10), 9)
 			return write(inv)
-		}, false, dispatch.Aborted, fault.BadReply},
+		}, false, trace.Aborted, fault.BadReply},
 		{"a read commits nothing", func(_ context.Context, inv *invoke.Invocation) error {
 			_, _, err := inv.Tx.Get([]byte("k"))
 			return err
-		}, false, dispatch.None, ""},
+		}, false, trace.None, ""},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -152,7 +153,7 @@ func TestOutcomes(t *testing.T) {
 			if res.Outcome != tc.outcome || fault.CodeOf(err) != tc.code || res.Attempts != 1 {
 				t.Errorf("got %+v and %v, want outcome %s, code %q after 1 attempt", res, err, tc.outcome, tc.code)
 			}
-			if got, want := stored(t, st, "k") == "v", tc.outcome == dispatch.Committed; got != want {
+			if got, want := stored(t, st, "k") == "v", tc.outcome == trace.Committed; got != want {
 				t.Errorf("the write is stored: %v, want %v", got, want)
 			}
 		})
@@ -167,8 +168,8 @@ func TestCommitToAPurgedKeySpace(t *testing.T) {
 		}
 		return inv.Tx.Set([]byte("k"), []byte("v"), 0)
 	}), nil)
-	if res.Outcome != dispatch.Aborted || fault.CodeOf(err) != fault.Unavailable {
-		t.Errorf("got %+v and %v, want %s with the code %s", res, err, dispatch.Aborted, fault.Unavailable)
+	if res.Outcome != trace.Aborted || fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("got %+v and %v, want %s with the code %s", res, err, trace.Aborted, fault.Unavailable)
 	}
 }
 
@@ -187,7 +188,7 @@ func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
 		return inv.Tx.Set([]byte("k"), append([]byte("seen:"), data...), 0)
 	})
 	_, res, err := do(t, s, nil)
-	if err != nil || res.Attempts != 3 || res.Outcome != dispatch.Committed {
+	if err != nil || res.Attempts != 3 || res.Outcome != trace.Committed {
 		t.Fatalf("got %+v and %v, want a commit at the third attempt", res, err)
 	}
 	if got := stored(t, st, "k"); got != "seen:xx" {
@@ -295,7 +296,7 @@ func TestUnreadableDataFailsTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			st := open(t)
 			_, res, err := do(t, service(t, damaged{st}, g), nil)
-			if fault.CodeOf(err) != fault.Internal || res.Outcome != dispatch.Aborted || res.Attempts != 1 {
+			if fault.CodeOf(err) != fault.Internal || res.Outcome != trace.Aborted || res.Attempts != 1 {
 				t.Errorf("got %+v and %v, want internal", res, err)
 			}
 			if got := stored(t, st, "k"); got != "" {

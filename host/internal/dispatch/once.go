@@ -10,11 +10,12 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // replayed is the outcome of an attempt that found the answer of an earlier
 // request; Result shows it apart.
-const replayed Outcome = "replayed"
+const replayed trace.Outcome = "replayed"
 
 // keys holds one key for one request at a time, so that a repeat waits for the
 // first and finds its answer. It spares work and is not what keeps a request
@@ -67,11 +68,11 @@ func recordKey(once *invoke.Once) []byte { return append([]byte(recordPrefix), o
 
 // replay makes the answer kept under inv's key its reply. The outcome is ""
 // when there is none.
-func replay(inv *invoke.Invocation) (Outcome, error) {
+func replay(inv *invoke.Invocation) (trace.Outcome, error) {
 	once := inv.Request.Once
 	record, err := inv.Tx.Record(recordKey(once))
 	if err != nil {
-		return None, err
+		return trace.None, err
 	}
 	if record == nil {
 		return "", nil
@@ -79,17 +80,17 @@ func replay(inv *invoke.Invocation) (Outcome, error) {
 	form, digest, rest, ok := splitRecord(record)
 	switch {
 	case !ok:
-		return None, errRecord
+		return trace.None, errRecord
 	case !bytes.Equal(digest, once.Digest[:]):
-		return None, fault.New(fault.Mismatch, "dispatch", "the idempotency key belongs to another request")
+		return trace.None, fault.New(fault.Mismatch, "dispatch", "the idempotency key belongs to another request")
 	case form == formBare:
-		return None, fault.New(fault.Done, "dispatch", "the request was carried out before; its answer was too large to be kept")
+		return trace.None, fault.New(fault.Done, "dispatch", "the request was carried out before; its answer was too large to be kept")
 	}
 	r := abi.NewReader(string(rest))
 	head := r.String()
 	if !r.OK() || inv.Reply.SetHead([]byte(head)) != abi.OK ||
 		inv.Reply.Write(rest[4+len(head):], math.MaxInt64) != abi.OK {
-		return None, errRecord
+		return trace.None, errRecord
 	}
 	return replayed, nil
 }

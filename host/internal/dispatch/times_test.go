@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // slow is a store whose commits take a minute.
@@ -68,7 +69,7 @@ func TestAResultSaysWhereTheTimeWent(t *testing.T) {
 	other.running.Wait()
 	got := <-done
 	want := dispatch.Result{
-		Attempts: 2, Start: start, Outcome: dispatch.Committed,
+		Attempts: 2, Start: start, Outcome: trace.Committed,
 		Wait: 24 * time.Hour, Wake: time.Hour, Run: 2 * time.Second, Commit: 2 * time.Minute,
 		Conflict: &store.Conflict{Space: space, Key: []byte("k")},
 	}

@@ -31,7 +31,7 @@ func requestOf(r *trace.Record) adminapi.Request {
 	return adminapi.Request{
 		ID: r.ID, Plugin: r.Plugin, Version: r.Version, Trigger: r.Trigger,
 		Method: r.Method, Path: r.Path, Pattern: r.Pattern, Start: r.Start.UTC(),
-		Attempts: r.Attempts, Outcome: r.Outcome, Replayed: r.Replayed,
+		Attempts: r.Attempts, Outcome: string(r.Outcome), Replayed: r.Replayed,
 		Status: r.Status, Code: r.Code, Error: r.Error, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
 		Times:    timesOf(r),
 		Conflict: conflictOf(r),

@@ -92,13 +92,13 @@ func begin(rec *trace.Record, env *invoke.Env, r *invoke.Request) {
 	*rec = trace.Record{
 		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Trigger: head.Trigger,
 		Method: head.Method, Path: head.Path, Pattern: head.Pattern,
-		BytesIn: r.Body.Size(), Outcome: string(dispatch.Unknown),
+		BytesIn: r.Body.Size(), Outcome: trace.Unknown,
 	}
 }
 
 // result notes what dispatch says.
 func result(rec *trace.Record, res *dispatch.Result) {
-	rec.Attempts, rec.Outcome, rec.Replayed = res.Attempts, string(res.Outcome), res.Replayed
+	rec.Attempts, rec.Outcome, rec.Replayed = res.Attempts, res.Outcome, res.Replayed
 	rec.Start, rec.Wait, rec.Wake, rec.Run, rec.Commit = res.Start, res.Wait, res.Wake, res.Run, res.Commit
 	if c := res.Conflict; c != nil {
 		rec.Conflict, rec.ConflictSpace, rec.ConflictKey = true, uint64(c.Space), string(c.Key)

@@ -49,7 +49,7 @@ func request() *invoke.Invocation {
 
 func TestHandle(t *testing.T) {
 	whole := dispatch.Result{
-		Attempts: 2, Outcome: dispatch.Committed, Wait: 1, Wake: 2, Run: 3, Commit: 4,
+		Attempts: 2, Outcome: trace.Committed, Wait: 1, Wake: 2, Run: 3, Commit: 4,
 		Conflict: &store.Conflict{Space: 16, Key: []byte("k")},
 	}
 	base := trace.Record{
@@ -71,7 +71,7 @@ func TestHandle(t *testing.T) {
 			r.Conflict, r.ConflictSpace, r.ConflictKey = true, 16, "k"
 		}},
 		{"a failure", func(inv *invoke.Invocation) (dispatch.Result, error) {
-			return dispatch.Result{Attempts: 1, Outcome: dispatch.Aborted}, fault.New(fault.Trap, "", "why")
+			return dispatch.Result{Attempts: 1, Outcome: trace.Aborted}, fault.New(fault.Trap, "", "why")
 		}, fault.Trap, func(r *trace.Record) {
 			r.Attempts, r.Outcome, r.Code, r.Error = 1, "aborted", "trap", "why"
 		}},
@@ -139,7 +139,7 @@ func TestAPatternOfBefore(t *testing.T) {
 type refusing struct{ *deployment }
 
 func (refusing) Do(context.Context, *invoke.Invocation, limit.Limits) (dispatch.Result, error) {
-	return dispatch.Result{Outcome: dispatch.None}, fault.New(fault.Unavailable, "", "full")
+	return dispatch.Result{Outcome: trace.None}, fault.New(fault.Unavailable, "", "full")
 }
 
 func TestHandleAllocatesNothing(t *testing.T) {

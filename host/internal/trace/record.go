@@ -1,8 +1,20 @@
 // Package trace remembers what became of recent requests. Package dispatch holds a
-// log for each plugin, package serve fills it.
+// log for each plugin, package serve fills it, packages server/public and operate
+// tell of it.
 package trace
 
 import "time"
+
+// Outcome says what became of an invocation's effects.
+type Outcome string
+
+// The outcomes.
+const (
+	None      Outcome = "none"      // there was nothing to commit
+	Committed Outcome = "committed" // durable before the reply was returned
+	Aborted   Outcome = "aborted"   // dropped, none is visible
+	Unknown   Outcome = "unknown"   // the store could not say, or the host panicked
+)
 
 // Record tells of a request that a plugin was asked to handle.
 type Record struct {
@@ -21,14 +33,14 @@ type Record struct {
 	Run    time.Duration // in the handler
 	Commit time.Duration // until its effects were durable or refused
 
-	Attempts int    // runs of the handler; more than 1 after conflicts
-	Outcome  string // of its effects
-	Replayed bool   // the answer was that of an earlier request with its idempotency key
-	Status   int    // of the handler's answer; 0 = it gave none
-	Code     string // of the fault that ended it; "" = it was answered
-	Error    string // that fault for an operator
-	BytesIn  int64  // of its body
-	BytesOut int64  // of the answer's body
+	Attempts int     // runs of the handler; more than 1 after conflicts
+	Outcome  Outcome // of its effects; "" = nothing ran
+	Replayed bool    // the answer was that of an earlier request with its idempotency key
+	Status   int     // of the handler's answer; 0 = it gave none
+	Code     string  // of the fault that ended it; "" = it was answered
+	Error    string  // that fault for an operator
+	BytesIn  int64   // of its body
+	BytesOut int64   // of the answer's body
 
 	// What the last attempt that conflicted collided with.
 	Conflict      bool

@@ -8,8 +8,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // report logs a finished request. It costs nothing where nobody reads it.
@@ -44,6 +44,6 @@ func (c *exchange) answered() []slog.Attr {
 		slog.String("pattern", cmp.Or(c.record.Pattern, c.match.Pattern)),
 		// Runs of the handler; more than 1 after conflicts.
 		slog.Int("attempts", c.record.Attempts),
-		slog.String("outcome", cmp.Or(c.record.Outcome, string(dispatch.None))),
+		slog.String("outcome", string(cmp.Or(c.record.Outcome, trace.None))),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // policed puts a policy on everything that is mounted.
@@ -102,7 +103,7 @@ func TestCORS(t *testing.T) {
 				woken = true
 				switch inv.Request.Head.Path {
 				case "/fails":
-					return failing(dispatch.Aborted, fault.New(fault.Trap, "", ""))(inv)
+					return failing(trace.Aborted, fault.New(fault.Trap, "", ""))(inv)
 				case "/panics":
 					panic("bug")
 				}

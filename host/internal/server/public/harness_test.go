@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 func TestMain(m *testing.M) {
@@ -79,7 +80,7 @@ func echo(inv *invoke.Invocation) (dispatch.Result, error) {
 	}
 	inv.Reply.Body = append(inv.Reply.Body, '\n')
 	inv.Reply.Body = append(inv.Reply.Body, bodyOf(inv)...)
-	return dispatch.Result{Attempts: 1, Outcome: dispatch.None}, nil
+	return dispatch.Result{Attempts: 1, Outcome: trace.None}, nil
 }
 
 // bodyOf returns the whole body.
@@ -97,12 +98,12 @@ func reply(status int, body string, headers ...abi.Pair) func(*invoke.Invocation
 		inv.Reply.Status = status
 		inv.Reply.Headers = append(inv.Reply.Headers, headers...)
 		inv.Reply.Body = append(inv.Reply.Body, body...)
-		return dispatch.Result{Attempts: 1, Outcome: dispatch.Committed}, nil
+		return dispatch.Result{Attempts: 1, Outcome: trace.Committed}, nil
 	}
 }
 
 // failing answers with a fault.
-func failing(o dispatch.Outcome, err error) func(*invoke.Invocation) (dispatch.Result, error) {
+func failing(o trace.Outcome, err error) func(*invoke.Invocation) (dispatch.Result, error) {
 	return func(*invoke.Invocation) (dispatch.Result, error) {
 		return dispatch.Result{Attempts: 1, Outcome: o}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // keeping has every route but /plain keep its answers for an hour.
@@ -110,7 +111,7 @@ func TestIdempotencyDigest(t *testing.T) {
 func TestIdempotencyAnswers(t *testing.T) {
 	replay := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
 		_, err := reply(201, "made", abi.Pair{Name: "X-Kept", Value: "1"}, abi.Pair{Name: "idempotent-replayed", Value: "guest's"})(inv)
-		return dispatch.Result{Outcome: dispatch.None, Replayed: inv.Request.Once != nil}, err
+		return dispatch.Result{Outcome: trace.None, Replayed: inv.Request.Once != nil}, err
 	}, keepAnswers)
 	again := servertest.RoundTrip(t, replay, servertest.Request("POST", "/", "", "Idempotency-Key: k", "Content-Length: 0"))
 	if again.StatusCode != 201 || again.Text != "made" || again.Header.Get("X-Kept") != "1" {
@@ -130,7 +131,7 @@ func TestIdempotencyAnswers(t *testing.T) {
 		{fault.Mismatch, http.StatusUnprocessableEntity, "none"},
 		{fault.Done, http.StatusConflict, "committed"},
 	} {
-		addr := publicFor(t, failing(dispatch.None, fault.New(tc.code, "", "")), keepAnswers)
+		addr := publicFor(t, failing(trace.None, fault.New(tc.code, "", "")), keepAnswers)
 		resp := servertest.RoundTrip(t, addr, servertest.Request("POST", "/", "", "Idempotency-Key: k", "Content-Length: 0"))
 		if resp.StatusCode != tc.status || !strings.Contains(resp.Text, `"effects":"`+tc.effects+`"`) || resp.Header.Get("Retry-After") != "" {
 			t.Errorf("%s: got %d %s %v", tc.code, resp.StatusCode, resp.Text, resp.Header)

@@ -23,6 +23,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 func TestPaths(t *testing.T) {
@@ -228,7 +229,7 @@ func TestHeaderSplitting(t *testing.T) {
 		addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
 			_ = inv.Reply.SetHead(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: 200, Headers: []abi.Pair{f}}))
 			if fault := inv.Reply.Fault(); fault != "" {
-				return dispatch.Result{Outcome: dispatch.Aborted}, errors.New(fault)
+				return dispatch.Result{Outcome: trace.Aborted}, errors.New(fault)
 			}
 			return dispatch.Result{}, nil
 		})
@@ -373,18 +374,18 @@ func TestFailures(t *testing.T) {
 	for code, tc := range map[fault.Code]struct {
 		status  int
 		retry   string
-		outcome dispatch.Outcome
+		outcome trace.Outcome
 		effects string
 	}{
-		fault.Trap:        {502, "", dispatch.Aborted, "none"},
-		fault.BadReply:    {502, "", dispatch.Aborted, "none"},
-		fault.Deadline:    {504, "", dispatch.Aborted, "none"},
-		fault.Conflict:    {503, "1", dispatch.Aborted, "none"},
-		fault.Exhausted:   {507, "", dispatch.Aborted, "none"},
-		fault.Unavailable: {503, "5", dispatch.None, "none"},
-		fault.Unknown:     {503, "", dispatch.Unknown, "unknown"},
-		fault.TooLarge:    {413, "", dispatch.Aborted, "none"},
-		fault.Internal:    {500, "", dispatch.Committed, "committed"},
+		fault.Trap:        {502, "", trace.Aborted, "none"},
+		fault.BadReply:    {502, "", trace.Aborted, "none"},
+		fault.Deadline:    {504, "", trace.Aborted, "none"},
+		fault.Conflict:    {503, "1", trace.Aborted, "none"},
+		fault.Exhausted:   {507, "", trace.Aborted, "none"},
+		fault.Unavailable: {503, "5", trace.None, "none"},
+		fault.Unknown:     {503, "", trace.Unknown, "unknown"},
+		fault.TooLarge:    {413, "", trace.Aborted, "none"},
+		fault.Internal:    {500, "", trace.Committed, "committed"},
 	} {
 		err := fault.Wrap(code, "op", secret, errors.New(secret))
 		addr := publicFor(t, failing(tc.outcome, err))
@@ -441,11 +442,11 @@ func TestRequestLog(t *testing.T) {
 	var log bytes.Buffer
 	addr := publicFor(t, func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if inv.Request.Head.Path == "/fails" {
-			return dispatch.Result{Attempts: 1, Outcome: dispatch.Aborted}, fault.New(fault.Trap, "", "the guest trapped")
+			return dispatch.Result{Attempts: 1, Outcome: trace.Aborted}, fault.New(fault.Trap, "", "the guest trapped")
 		}
 		inv.Pattern = "GET /of/{the}/guest"
 		inv.Reply.Body = append(inv.Reply.Body, "hello"...)
-		return dispatch.Result{Attempts: 3, Outcome: dispatch.Committed}, nil
+		return dispatch.Result{Attempts: 3, Outcome: trace.Committed}, nil
 	}, func(c *Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
 	for _, tc := range []struct {
 		raw  string

@@ -10,9 +10,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // everyMethod answers OPTIONS *, which asks about the server as a whole.
@@ -172,11 +172,11 @@ func writeProblem(ctx *fasthttp.RequestCtx, p wire.Problem, code fault.Code) {
 }
 
 // effectsOf says what became of the handler's writes when err ended it.
-func effectsOf(outcome string, code fault.Code) string {
+func effectsOf(outcome trace.Outcome, code fault.Code) string {
 	switch {
-	case outcome == string(dispatch.Committed) || code == fault.Done:
+	case outcome == trace.Committed || code == fault.Done:
 		return effectsCommitted
-	case outcome == string(dispatch.Unknown) || code == fault.Unknown:
+	case outcome == trace.Unknown || code == fault.Unknown:
 		return effectsUnknown
 	}
 	return effectsNone
@@ -184,7 +184,7 @@ func effectsOf(outcome string, code fault.Code) string {
 
 func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *exchange, reason any) {
 	p.log.Error("panic in the server", "request_id", c.id, "reason", reason, "stack", string(debug.Stack()))
-	c.record.Outcome = string(dispatch.Unknown)
+	c.record.Outcome = trace.Unknown
 	c.err = fault.New(fault.Internal, "serve", fmt.Sprintf("panic: %v", reason))
 	p.fail(ctx, c)
 }

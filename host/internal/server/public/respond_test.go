@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // TestSlowReadersHoldBoundedMemory: clients who ask for much and read none of it
@@ -20,7 +21,7 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 	const size, fit = 8 << 20, 2 // more than sockets hold
 	body := strings.Repeat("x", size)
 	results := map[string]dispatch.Result{
-		"/": {Outcome: dispatch.Committed}, "/again": {Outcome: dispatch.None, Replayed: true}, "/read": {Outcome: dispatch.None},
+		"/": {Outcome: trace.Committed}, "/again": {Outcome: trace.None, Replayed: true}, "/read": {Outcome: trace.None},
 	}
 	p := newPublic(Config{ReplyMemory: fit*size + size/2, Routes: mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if inv.Request.Head.Path == "/small" {

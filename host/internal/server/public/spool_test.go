@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 func openSpool(t *testing.T, cfg wire.SpoolConfig) *wire.Spool {
@@ -61,7 +62,7 @@ func summing(inv *invoke.Invocation) (dispatch.Result, error) {
 		sums = append(sums, fmt.Sprintf("%d %x", body.Size(), h.Sum(nil)))
 	}
 	inv.Reply.Body = append(inv.Reply.Body, strings.Join(sums, "\n")...)
-	return dispatch.Result{Attempts: 2, Outcome: dispatch.None}, nil
+	return dispatch.Result{Attempts: 2, Outcome: trace.None}, nil
 }
 
 func summed(body string) string {
