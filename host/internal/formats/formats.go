@@ -39,23 +39,28 @@ const maxFile = 4 << 10 // bytes
 var before = Set{Store: 1, Registry: 0, Artefact: 2, ABI: 1}
 
 // Read returns the formats of a data folder, which a server may use meanwhile.
-// Errors: Invalid (the file is damaged), Unavailable (it cannot be read).
+// Errors: Invalid (the file is damaged, or no file), Unavailable (it cannot be
+// read).
 func Read(dir string) (Set, error) {
+	const op = "read the formats"
 	path := filepath.Join(dir, file)
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return before, nil
+	}
+	if err == nil && !info.Mode().IsRegular() { // a pipe has no end, nor has what a link may name
+		return Set{}, fault.New(fault.Invalid, op, fmt.Sprintf("%s is not a file; move it away: the next start writes one", path))
 	}
 	var data []byte
 	if err == nil && info.Size() <= maxFile {
 		data, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return Set{}, fault.Wrap(fault.Unavailable, "read the formats", fmt.Sprintf("cannot read %s", path), err)
+		return Set{}, fault.Wrap(fault.Unavailable, op, fmt.Sprintf("cannot read %s", path), err)
 	}
 	var s Set
-	if err := json.Unmarshal(data, &s); err != nil || s.Store < 1 {
-		return Set{}, fault.Wrap(fault.Invalid, "read the formats", fmt.Sprintf(
+	if err := json.Unmarshal(data, &s); err != nil || s.Store < 1 || min(s.Registry, s.Artefact, s.ABI) < 0 {
+		return Set{}, fault.Wrap(fault.Invalid, op, fmt.Sprintf(
 			"%s is damaged; delete it: the next start writes it again, and the store and the registry say their formats themselves", path), err)
 	}
 	return s, nil

@@ -59,7 +59,7 @@ func TestWhatIsNewerIsRefusedByName(t *testing.T) {
 }
 
 func TestADamagedFile(t *testing.T) {
-	for _, text := range []string{"", "{", "[]", "{}", `{"store":"2"}`, `{"store":0}`, `{"store":1` + strings.Repeat(" ", maxFile) + `}`} {
+	for _, text := range []string{"", "{", "[]", "{}", `{"store":"2"}`, `{"store":0}`, `{"store":2,"registry":-1}`, `{"store":2,"artefact":-1}`, `{"store":2,"abi":-1}`, `{"store":1` + strings.Repeat(" ", maxFile) + `}`} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, file)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -71,6 +71,24 @@ func TestADamagedFile(t *testing.T) {
 		}
 		if err := known.Write(dir); err != nil {
 			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+}
+
+func TestWhatIsNoFile(t *testing.T) {
+	for name, place := range map[string]func(path string) error{
+		"a folder":         func(path string) error { return os.Mkdir(path, 0o700) },
+		"a link":           func(path string) error { return os.Symlink(os.DevNull, path) },
+		"a link to itself": func(path string) error { return os.Symlink(file, path) },
+		"a dangling link":  func(path string) error { return os.Symlink("nowhere", path) },
+	} {
+		path := filepath.Join(t.TempDir(), file)
+		if err := place(path); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(filepath.Dir(path))
+		if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), path+" is not a file") {
+			t.Errorf("%s: %v, want invalid and the file", name, err)
 		}
 	}
 }
