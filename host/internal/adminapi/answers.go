@@ -123,6 +123,9 @@ type Step struct {
 	Detail string  `json:"detail,omitempty" doc:"For a person, e.g. from cache"`
 }
 
+// Took returns the time.
+func (s Step) Took() time.Duration { return time.Duration(s.Millis * float64(time.Millisecond)) }
+
 // Var is a config value of a plugin.
 type Var struct {
 	Name        string  `json:"name"`

@@ -252,7 +252,7 @@ func (d *devLoop) show(o adminapi.Changed) {
 		urls = nil
 	}
 	for _, s := range o.Steps {
-		d.p.Step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
+		d.p.Step(s.Name, s.Took(), s.Detail)
 	}
 	d.p.Notices(o.Notices)
 	d.p.Note("%s %s version %d serves", d.p.Paint(d.p.Stderr, term.Green, "ok"), o.Plugin, o.Version)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
@@ -20,7 +19,7 @@ type shownActivation struct {
 }
 
 // showActivation writes what came of a change: the URLs that answer as data,
-// everything else beside it. The error is the exit code of a deployment that
+// everything else as messages. The error is the exit code of a deployment that
 // waits; wanted says whether the user asked for an activation at all.
 func (p *Commands) showActivation(ctx context.Context, c *client.Client, o adminapi.Changed, wanted bool) error {
 	var urls []string
@@ -46,7 +45,7 @@ func (p *Commands) showActivation(ctx context.Context, c *client.Client, o admin
 
 func (p *Commands) tellActivation(o adminapi.Changed, urls []string) {
 	for _, s := range o.Steps {
-		p.Step(s.Name, time.Duration(s.Millis*float64(time.Millisecond)), s.Detail)
+		p.Step(s.Name, s.Took(), s.Detail)
 	}
 	p.Notices(o.Notices)
 	what := fmt.Sprintf("%s version %d (%s)", o.Plugin, o.Version, plugin.Digest(o.Digest).Short())

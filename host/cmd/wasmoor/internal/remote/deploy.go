@@ -67,10 +67,9 @@ func (p *Commands) deploy(ctx context.Context, path string, up adminapi.Upload) 
 	})
 }
 
-func serverTime(steps []adminapi.Step) time.Duration {
-	var total float64
+func serverTime(steps []adminapi.Step) (total time.Duration) {
 	for _, s := range steps {
-		total += s.Millis
+		total += s.Took()
 	}
-	return time.Duration(total * float64(time.Millisecond))
+	return total
 }

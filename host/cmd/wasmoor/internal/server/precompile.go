@@ -110,7 +110,7 @@ func askVersions(ctx context.Context, c *client.Client) ([]host.Stored, error) {
 	}
 	var all []host.Stored
 	for _, it := range plugins {
-		if it.State == "deleted" {
+		if it.State == adminapi.StateDeleted {
 			continue
 		}
 		versions, err := c.Versions(ctx, it.Name)
