@@ -49,7 +49,7 @@ type HTTPRequest struct {
 type HTTPResponse struct {
 	Status  uint32 // 0 = the call failed
 	Headers []Pair // names in lower case
-	URL     string // the one that answered, behind redirects
+	URL     string // the one that answered, after redirects
 	Failure uint32 // 0 = there is a response, else a status's number without its sign
 	Reason  string // of the failure, for a person
 }
@@ -217,7 +217,7 @@ func DecodePairs(b string, pairs []Pair) ([]Pair, bool) {
 const PageHeaderSize = 5
 
 // AppendPageHeader appends the start of a list page: how many entries follow
-// and whether there are more behind them.
+// and whether there are more after them.
 func AppendPageHeader(b []byte, count uint32, more bool) []byte {
 	b = AppendUint32(b, count)
 	if more {

@@ -41,8 +41,8 @@ type Param struct {
 type Function struct {
 	Name   string
 	Params []Param
-	Result string   // what a result of zero or more is
-	Errors []Status // beside those that any function may return; see Always
+	Result string   // the meaning of a result of zero or more
+	Errors []Status // in addition to those that any function may return; see Always
 	Doc    string   // what it does, with units; a sentence without a subject
 }
 

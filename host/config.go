@@ -52,7 +52,7 @@ type Config struct {
 	// only. Default none; cmd/wasmoor names itself.
 	Build []string
 	// MaxBuildMemory is how many bytes of address space building a module may
-	// take, in a process of its own, one at a time: beside MaxGuestMemory and not
+	// take, in a process of its own, one at a time: in addition to MaxGuestMemory and not
 	// from it, so that a deploy turns no request away. A plugin of 4 MiB in
 	// standard Go takes less than 192 MiB. Default 512 MiB.
 	MaxBuildMemory int64
@@ -94,7 +94,7 @@ type Config struct {
 	ShowErrors bool
 
 	// OutboundAllowNetworks are networks ("10.1.0.0/16") or addresses, separated by
-	// commas, that plugins may call beside the public ones. A plugin still needs a
+	// commas, that plugins may call in addition to public ones. A plugin still needs a
 	// grant for each host. Default none.
 	OutboundAllowNetworks string
 

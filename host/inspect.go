@@ -19,7 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// Report is what a module says about itself, and whether a host takes it.
+// Report describes a module, and says whether a host takes it.
 type Report struct {
 	Digest   string   `json:"digest"`
 	Size     int64    `json:"size"` // bytes

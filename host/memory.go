@@ -11,7 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// baseMemory is what a host takes beside what its configuration bounds: the
+// baseMemory is the memory of a host that its configuration does not bound: the
 // store's tables and caches, and compiled modules.
 const baseMemory = 256 << 20
 

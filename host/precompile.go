@@ -29,14 +29,14 @@ type Stored struct {
 	Serves  bool   `json:"serves"`
 }
 
-// What became of a version in Precompile.
+// Outcomes of a version in Precompile.
 const (
 	Built    = "built"
 	Cached   = "cached" // it was built before
 	Rejected = "rejected"
 )
 
-// Prepared is what became of a version in Precompile.
+// Prepared is the outcome of a version in Precompile.
 type Prepared struct {
 	Stored
 	State   string  `json:"state"` // Built, Cached or Rejected

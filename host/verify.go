@@ -6,7 +6,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
 
-// Verified is what Verify found.
+// Verified holds the findings of Verify.
 type Verified = badger.Report
 
 // Verify reads all that is stored in cfg.DataDir, which no host uses meanwhile,

@@ -8,7 +8,7 @@ type head struct {
 	at   [headFields]uint32
 }
 
-// The fields of the layout. The body's size is behind the attempt; trigger and
+// The fields of the layout. The body's size follows the attempt; trigger and
 // attributes are missing in the heads of hosts that came before them.
 const (
 	headMethod = iota

@@ -44,7 +44,7 @@ func (w *Response) SetHeader(name, value string) {
 	w.AddHeader(name, value)
 }
 
-// AddHeader adds a header field beside those of that name.
+// AddHeader adds a header field and keeps those of the same name.
 func (w *Response) AddHeader(name, value string) {
 	w.head = appendText(appendText(w.head, name), value)
 	w.fields++

@@ -71,10 +71,10 @@ import (
 // returns.
 type Handler func(w *Response, r *Request) error
 
-// handler is what Handle was called with.
+// handler is the argument of Handle.
 var handler Handler
 
-// state is what an instance keeps of a request, and reuses from one to the next.
+// state holds the state of a request; an instance reuses it from one to the next.
 var state = newInstance()
 
 // instance has its buffers inside, so that a small request writes to one page of
@@ -117,7 +117,7 @@ func Handle(h Handler) {
 	handler = h
 }
 
-// What wasmoor_handle returns.
+// Results of wasmoor_handle.
 const (
 	served int32 = 0
 	failed int32 = 1

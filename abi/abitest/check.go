@@ -42,7 +42,7 @@ func (r Result) String() string {
 	return fmt.Sprint(r.Value)
 }
 
-// Got is what became of an invocation.
+// Got is the outcome of an invocation.
 type Got struct {
 	Outcome  string
 	Refused  bool

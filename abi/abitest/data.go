@@ -42,7 +42,7 @@ type form struct {
 	HTTPRequest *struct {
 		Method, URL string
 		Headers     [][2]string
-		URLPad      int    `json:"url_pad"` // so many letters behind the URL
+		URLPad      int    `json:"url_pad"` // so many letters after the URL
 		TimeoutMS   uint32 `json:"timeout_ms"`
 		Flags       uint32
 	} `json:"http_request"`

@@ -27,7 +27,7 @@ type Script struct {
 	Invocations []Invocation
 }
 
-// Host is what the plugin has.
+// Host describes the host that the plugin runs on.
 type Host struct {
 	NoKV     bool            `json:"no_kv"`
 	Config   map[string]Text `json:"config"`
@@ -61,7 +61,7 @@ type Invocation struct {
 	Want      Want
 }
 
-// Request is what is sent; its zero value is POST / without a body.
+// Request is the request to send; its zero value is POST / without a body.
 type Request struct {
 	Method     string
 	Path       string
@@ -78,7 +78,7 @@ func (r Request) Plain() bool {
 	return r.Path == "" && r.Query == "" && r.Headers == nil && r.Body == "" && r.Trigger == "" && r.Attributes == nil
 }
 
-// Want is what must become of an invocation. What is left out is not looked at,
+// Want is the required outcome of an invocation. A member that is left out is not checked,
 // but for the outcome.
 type Want struct {
 	Outcome  string      // "none" unless set, "committed", "aborted"
@@ -151,7 +151,7 @@ type Range struct {
 	Length int64
 }
 
-// Result is what a call returns: a number, or any that is above zero.
+// Result is the result of a call: a number, or any that is above zero.
 type Result struct {
 	Value int64
 	Any   bool // any above zero

@@ -14,7 +14,7 @@
 //   - An encoded slash is data: "{name}" matches the segment "%2F" and "{$}" does
 //     not.
 //   - A host is compared in lower case.
-//   - Control characters, blanks other than those behind the method, and patterns
+//   - Control characters, blanks other than those after the method, and patterns
 //     above MaxLength bytes are errors.
 package pattern
 

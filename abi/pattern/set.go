@@ -9,7 +9,7 @@ import (
 
 // Set holds patterns without conflicts, each with a value, and finds the most
 // specific one for a request. The zero Set is empty and ready. Add must not run
-// beside other calls; once it is built, a Set is safe for concurrent use.
+// during other calls; once it is built, a Set is safe for concurrent use.
 type Set[T any] struct {
 	any   *node[T]            // patterns without a host
 	hosts map[string]*node[T] // patterns with one
@@ -22,8 +22,8 @@ type node[T any] struct {
 	literals map[string]*node[T] // by decoded text
 	wild     *node[T]
 	here     []*entry[T] // patterns that end with this node
-	end      []*entry[T] // ... with {$} behind it
-	multi    []*entry[T] // ... with {name...} or a trailing slash behind it
+	end      []*entry[T] // ... with {$} after it
+	multi    []*entry[T] // ... with {name...} or a trailing slash after it
 }
 
 type entry[T any] struct {
@@ -32,7 +32,7 @@ type entry[T any] struct {
 	order   int
 }
 
-// ConflictError is Add's error: Pattern cannot stand beside With.
+// ConflictError is Add's error: a Set cannot hold both Pattern and With.
 type ConflictError[T any] struct {
 	Pattern *Pattern
 	With    *Pattern

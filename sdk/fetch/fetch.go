@@ -30,7 +30,7 @@ import (
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
 )
 
-// What can be wrong, for errors.Is.
+// Errors of a call, for errors.Is.
 const (
 	// ErrInvalid: the URL, the method or a header breaks a rule; the plugin's log
 	// says which.
@@ -111,7 +111,7 @@ type Request struct {
 // Close it earlier where there are many.
 type Response struct {
 	Status int
-	URL    string // the one that answered, behind redirects
+	URL    string // the one that answered, after redirects
 	Header Header // names in lower case
 
 	handle uint32
@@ -196,7 +196,7 @@ func open(r *Request) (uint32, error) {
 	return handle, nil
 }
 
-// piece is what bodies are passed in.
+// piece is the buffer that passes bodies.
 const piece = 16 << 10
 
 func write(r *Request, handle uint32) error {

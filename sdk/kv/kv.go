@@ -16,7 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
 )
 
-// What can be wrong, for errors.Is.
+// Errors of the store, for errors.Is.
 const (
 	// ErrInvalid: an argument breaks a rule, for example an empty key.
 	ErrInvalid = abi.Invalid

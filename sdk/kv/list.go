@@ -11,7 +11,7 @@ import (
 // Query says which keys to list.
 type Query struct {
 	Prefix string // of the keys; "" lists all
-	// After is the cursor: the listing starts with the first key behind it, in
+	// After is the cursor: the listing starts with the first key after it, in
 	// the direction of the listing. "" starts at the beginning.
 	After    string
 	Limit    int  // how many entries at most; 0 = no bound
@@ -26,13 +26,13 @@ type Entry struct {
 }
 
 // Bounds of one call. The first page goes through the small buffer every read
-// shares, which is enough for most listings; the pages behind it are larger.
+// shares, which is enough for most listings; the pages after it are larger.
 const (
 	pageBytes   = 16 << 10
 	pageEntries = 1000
 )
 
-// List returns the entries q asks for, and whether there are more behind them;
+// List returns the entries q asks for, and whether there are more after them;
 // then the last entry's key is the After of the next query. The caller may keep
 // and change the entries. What was scanned is part of what the request has
 // read: a key that another request adds to it meanwhile is a conflict.
@@ -71,7 +71,7 @@ func All(q Query) iter.Seq2[Entry, error] {
 	}
 }
 
-// page is what one call brings; more is about the keys behind it.
+// page is the result of one call; more is about the keys after it.
 type page struct {
 	entries []Entry
 	more    bool
@@ -148,7 +148,7 @@ func decodePage(b []byte, keysOnly bool) (page, bool) {
 }
 
 // cut takes a string of the layout off b. Its capacity ends where it does:
-// appending to a value never reaches the key behind it.
+// appending to a value never reaches the key after it.
 func cut(b []byte) (text, rest []byte, ok bool) {
 	const length = 4
 	if len(b) < length {

@@ -42,7 +42,7 @@ import (
 type Host struct {
 	// Store is the plugin's key space.
 	Store *Store
-	// Config is what sdk.Config finds.
+	// Config holds the variables that sdk.Config finds.
 	Config map[string]string
 	// Now is the time of the requests that follow; expiry goes by it.
 	Now time.Time
@@ -61,7 +61,7 @@ type Host struct {
 	// Idempotent is outbound.idempotent of the manifest: a handler may run again
 	// after any call.
 	Idempotent bool
-	// Random is what sdk.Random reads, crypto/rand unless set.
+	// Random is the source of sdk.Random, crypto/rand unless set.
 	Random io.Reader
 	// Conflicts makes that many attempts of each request lose their commit
 	// against another one. Four attempts are all a request has.

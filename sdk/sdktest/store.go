@@ -111,7 +111,7 @@ func (s *Store) begin() *tx {
 	}
 }
 
-// verdict is what became of a commit.
+// verdict is the outcome of a commit.
 type verdict int
 
 const (

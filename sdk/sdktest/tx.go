@@ -17,7 +17,7 @@ const (
 	opAdd
 )
 
-// op is what a transaction does to a key in the end.
+// op is the net effect of a transaction on a key.
 type op struct {
 	kind  opKind
 	value value

@@ -11,7 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
-// Options is what a program is prepared with.
+// Options are the settings that a program is prepared with.
 type Options struct {
 	Memory int64 // most bytes of linear memory of one instance
 	// Start is the longest that initialising may take: the shortest deadline of

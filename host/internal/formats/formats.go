@@ -34,8 +34,8 @@ const file = "formats.json"
 
 const maxFile = 4 << 10 // bytes
 
-// before is what a folder has that does not say: that of the last program
-// without the file.
+// before are the formats of a folder without the file: those of the last program
+// that did not write it.
 var before = Set{Store: 1, Registry: 0, Artefact: 2, ABI: 1}
 
 // Read returns the formats of a data folder, which a server may use meanwhile.

@@ -2,7 +2,7 @@
 // limits, capabilities and config, as TOML or as JSON with the same keys. It is
 // strict: a key it does not know is an error, and every error carries file,
 // line, column and key. Everything of host at or above engine and registry may
-// import it; it imports limit, which is beside it, and abi/pattern.
+// import it; it imports plugin, limit and spelling, and parts of abi.
 package manifest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// FileName is where a manifest is, beside the module; packed, it is the text of
+// FileName is the file of a manifest, next to the module; packed, it is the text of
 // the module's custom section abi.ManifestSection.
 const FileName = "wasmoor.toml"
 

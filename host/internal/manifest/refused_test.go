@@ -318,7 +318,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"outbound to every host", head + "[outbound]\nallow = [\"https://*.com\"]\n",
-		`4:1: outbound.allow[0]: "https://*.com" is no origin: a wildcard needs two labels behind it, as in "https://*.example.com"; ` +
+		`4:1: outbound.allow[0]: "https://*.com" is no origin: a wildcard needs two labels after it, as in "https://*.example.com"; ` +
 			`write e.g. "https://api.example.com", with :port where it is not the usual one`,
 	},
 	{

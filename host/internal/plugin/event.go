@@ -2,7 +2,7 @@ package plugin
 
 import "time"
 
-// Action is what an event did. The values are append-only: clients of the admin
+// Action says what an event did. The values are append-only: clients of the admin
 // API see them.
 type Action string
 

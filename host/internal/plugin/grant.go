@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Grant is what a plugin may use. The same type says what a manifest asks for.
+// Grant says what a plugin may use. The same type says what a manifest asks for.
 // A Grant is not changed once it is made.
 type Grant struct {
 	// Terms are those of capabilities, by their names.

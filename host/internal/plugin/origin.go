@@ -62,7 +62,7 @@ func parseOrigin(s string) (o Origin, why string) {
 	return o, why
 }
 
-// checkWild judges what stands behind "*.": a wildcard must not cover whole
+// checkWild judges the rest after "*.": a wildcard must not cover whole
 // registries or addresses.
 func checkWild(rest string) string {
 	host, why := CheckHost(rest)
@@ -72,7 +72,7 @@ func checkWild(rest string) string {
 	case err == nil:
 		return "an address has no wildcard"
 	case !strings.Contains(host, "."):
-		return `a wildcard needs two labels behind it, as in "https://*.example.com"`
+		return `a wildcard needs two labels after it, as in "https://*.example.com"`
 	}
 	return ""
 }

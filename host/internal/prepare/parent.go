@@ -16,7 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// usage is what a child used.
+// usage counts what a child used.
 type usage struct {
 	cpu  time.Duration
 	peak int64 // bytes of memory; 0 = unknown

@@ -22,7 +22,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// Config is what a Pipeline works with.
+// Config is the configuration of a Pipeline.
 type Config struct {
 	// Dir holds the artefacts; it is made if need be, mode 0700. What lies there
 	// is machine code: whoever writes to it runs code as this process.

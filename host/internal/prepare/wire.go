@@ -15,7 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// request is what the child reads first: four bytes of length, big endian, the
+// request is the first input of the child: four bytes of length, big endian, the
 // request as JSON, and the module. What follows is the end of its input when
 // whoever asked is gone.
 type request struct {
@@ -65,7 +65,7 @@ func readRequest(r io.Reader) (request, error) {
 	return got, nil
 }
 
-// answer is what the child writes: how the build ended.
+// answer is the output of the child: how the build ended.
 type answer struct {
 	Built   bool       `json:"built,omitempty"`
 	Code    fault.Code `json:"code,omitempty"`

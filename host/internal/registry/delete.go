@@ -134,8 +134,8 @@ func (tx *records) removeSome(prefix string) (int, error) {
 func (r *Registry) removeOrphans() error {
 	named, used, err := r.named()
 	if err != nil || !used {
-		// A store that never had a plugin has lost its records, or was put beside
-		// another's modules: they are not its to remove.
+		// A store that never had a plugin has lost its records, or was put next
+		// to another's modules: they are not its to remove.
 		return err
 	}
 	return r.modules.keep(named)

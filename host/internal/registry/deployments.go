@@ -12,7 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// Change is what an activation changes; zero fields leave things as they are.
+// Change says what an activation changes; zero fields leave things as they are.
 type Change struct {
 	Version int               // the version that is to serve; 0 = the one that serves
 	Mount   plugin.Mount      // "" = as it is

@@ -4,8 +4,8 @@
 // activated; it and what is above it may import this package.
 //
 // Each change is one commit: a crash at any point leaves the state before it or
-// after it. What a crash leaves behind besides (a module nobody names, records
-// of a purged plugin) is removed by Open.
+// after it. Open removes other remains of a crash: modules that nobody names, records
+// of a purged plugin.
 package registry
 
 import (

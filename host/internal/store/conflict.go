@@ -6,7 +6,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// Conflict is what a commit collided with: the cause of its fault of code
+// Conflict says what a commit collided with: the cause of its fault of code
 // Conflict, for errors.As.
 type Conflict struct {
 	Space Space

@@ -10,7 +10,7 @@ import (
 // Query selects keys of a list.
 type Query struct {
 	Prefix  []byte // only keys that start with it; empty = all
-	After   []byte // start behind this key, in the direction of travel; nil = from the start
+	After   []byte // start after this key, in the direction of travel; nil = from the start
 	Limit   int    // at most this many keys; 0 = no limit
 	Reverse bool   // from the highest key down
 }
@@ -132,7 +132,7 @@ func (m *merge) stored(key []byte, v Value) bool {
 	}
 }
 
-// rest takes the own writes behind the last key of the snapshot.
+// rest takes the own writes after the last key of the snapshot.
 func (m *merge) rest() {
 	for op := m.next(); op != nil; op = m.next() {
 		m.skip()

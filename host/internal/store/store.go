@@ -83,7 +83,7 @@ type Snapshot interface {
 	Release()
 }
 
-// Usage is what a key space holds: live keys, and the bytes of keys and values.
+// Usage counts what a key space holds: live keys, and the bytes of keys and values.
 type Usage struct {
 	Keys  int64
 	Bytes int64

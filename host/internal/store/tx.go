@@ -83,7 +83,7 @@ func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
 	if err != nil {
 		return nil, false, tx.failed(err)
 	}
-	// Absence is recorded too. An add that was read stays an add beside the
+	// Absence is recorded too. An add that was read stays an add next to the
 	// point read: the read pins the value it is added to.
 	tx.reads.addKey(key)
 	return tx.visible(own, v, ok)

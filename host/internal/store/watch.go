@@ -30,7 +30,7 @@ type Watch struct {
 	revision Revision
 }
 
-// Changes is what commits have changed since the last Take.
+// Changes lists what commits have changed since the last Take.
 type Changes struct {
 	// Keys were set, added to or deleted, expired ones by the sweep; in order.
 	Keys [][]byte

@@ -90,7 +90,7 @@ func TestReadChecksNameSections(t *testing.T) {
 		{"2^32 locals", sub(2, vec("\x00"+huge)), "over the limit of"},
 		{"locals that do not fit", sub(2, vec("\x00"+u(5_000))), "5000 names do not fit"},
 		{"a name beyond the end", sub(1, vec("\x00\x7fx")), "127 bytes"},
-		{"a module's name with more", sub(0, text("m")+"x"), "1 bytes behind"},
+		{"a module's name with more", sub(0, text("m")+"x"), "1 bytes after"},
 		{"a subsection beyond the end", "\x01\x7f", "127 bytes"},
 		{"a subsection without a size", "\x01", "cut short"},
 	} {

@@ -2,7 +2,7 @@ package wasmbin
 
 import "github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 
-// cost is what makes a compiler slow in a function beyond its bytes.
+// cost counts what makes a compiler slow in a function beyond its bytes.
 type cost struct {
 	locals  int // with parameters
 	blocks  int // so far
@@ -120,7 +120,7 @@ func (b *body) total(start int) {
 
 // Some passes of compilers look at blocks pairwise, a share of a block's work
 // for each pair. Below fewBlocks that is less than what their code costs.
-// Locals that live on behind a block cost the more the more there are: 5,000 of
+// Locals that live on after a block cost the more the more there are: 5,000 of
 // them 2 us a block each.
 const (
 	fewBlocks = 512

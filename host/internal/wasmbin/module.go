@@ -22,7 +22,7 @@ const ReservedPrefix = "wasmoor:"
 // PageSize is the size of a page of memory.
 const PageSize = 64 << 10
 
-// Module is what a binary says about itself. Slices and strings own their
+// Module describes a binary. Slices and strings own their
 // memory, except that nothing of Custom is copied.
 type Module struct {
 	Size      int
@@ -36,7 +36,7 @@ type Module struct {
 	Sections  []format.Section
 }
 
-// Kind is what is imported or exported.
+// Kind is the kind of an import or export.
 type Kind byte
 
 // The kinds, with their encodings.

@@ -105,7 +105,7 @@ func TestReadRefuses(t *testing.T) {
 		{"custom name cut", header + "\x00\x02\x05a", "section's name"},
 		{"custom name not text", header + section(format.IDCustom, text("\xff")), "UTF-8"},
 		{"too many custom sections", header + strings.Repeat(section(format.IDCustom, text("")), format.MaxCustomSections+1), "custom sections"},
-		{"bytes behind the items", header + section(format.IDType, vec(), "x"), "1 bytes behind"},
+		{"bytes behind the items", header + section(format.IDType, vec(), "x"), "1 bytes after"},
 
 		{"130 M exports in 14 bytes", header + "\x07\x04\x80\xfa\xfe\x3d", "limit of 10000"},
 		{"2^32 functions in 21 bytes", header + types + "\x03\x05" + huge, "limit of 100000"},
@@ -156,7 +156,7 @@ func TestReadRefuses(t *testing.T) {
 		{"body beyond", header + one + section(format.IDCode, vec("\x70\x00\x0b")), "function body has 112 bytes"},
 		{"body without end", header + one + section(format.IDCode, vec("\x02\x00\x00")), "cut short"},
 		{"body of locals", header + one + section(format.IDCode, vec("\x02\x00")+"\x00"), "cut short"},
-		{"end too early", header + one + section(format.IDCode, vec(function("\x0b\x01"))), "2 bytes behind"},
+		{"end too early", header + one + section(format.IDCode, vec(function("\x0b\x01"))), "2 bytes after"},
 		{"block not ended", header + one + section(format.IDCode, vec(function("\x02\x40"))), "cut short"},
 		{"try", header + one + section(format.IDCode, vec(function("\x06\x40\x0b"))), "instruction 0x06 is of exception handling"},
 		{"throw", header + one + section(format.IDCode, vec(function("\x08\x00"))), "instruction 0x08 is of exception handling"},

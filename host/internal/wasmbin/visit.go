@@ -27,7 +27,7 @@ type Scan struct {
 	globals  int
 	work     int // of all functions
 	carried  int // by their blocks, branches and calls
-	reloads  int // of globals behind their calls
+	reloads  int // of globals after their calls
 }
 
 // MutableGlobal is a mutable global of the module's own, by its index among them.

@@ -27,7 +27,7 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine whose instances take their memory from b, and what they
 // share with the host. capabilities are the host functions that a plugin may
-// import beside Extism's own. Close it.
+// import in addition to Extism's own. Close it.
 func New(capabilities []capability.Func, b *linear.Budget) *Engine {
 	funcs := Functions(capabilities)
 	return &Engine{
@@ -91,7 +91,7 @@ func (e *Engine) Load(ctx context.Context, dir string, o engine.Options) (engine
 	return program{p}, nil
 }
 
-// source is what is built, but for the module.
+// source is the input of a build, without the module.
 func (e *Engine) source(o engine.Options) (machine.Source, error) {
 	limit, err := linear.Limit(o.Memory)
 	if err != nil {

@@ -131,7 +131,7 @@ func decodeStrict(output []byte, e *replyEnvelope) error {
 		return fmt.Errorf("the handler's answer is not what it must be: %s", invoke.Cut(strings.TrimPrefix(err.Error(), "json: "), maxReason))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("the handler's answer has something behind its JSON")
+		return errors.New("the handler's answer has something after its JSON")
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func ending(f capability.Func) capability.Call {
 type handler func(s *state, args []uint64) uint64
 
 // plain makes a function of a handler. A signature has a letter per parameter,
-// and behind a > one for the result: i for i32, l for i64.
+// and after a > one for the result: i for i32, l for i64.
 func plain(name, signature string, h handler) function {
 	return fallible(name, signature, func(s *state, args []uint64) (uint64, error) { return h(s, args), nil })
 }

@@ -69,7 +69,7 @@ func store64(s *state, args []uint64) (uint64, error) {
 	return 0, nil
 }
 
-// inputLoad8 reads a byte of the input; 0 behind its end, as the kernel does.
+// inputLoad8 reads a byte of the input; 0 after its end, as the kernel does.
 func inputLoad8(s *state, args []uint64) uint64 {
 	if args[0] >= uint64(len(s.input)) {
 		return 0
@@ -77,7 +77,7 @@ func inputLoad8(s *state, args []uint64) uint64 {
 	return uint64(s.input[args[0]])
 }
 
-// inputLoad64 reads 8 bytes of the input, zeros behind its end.
+// inputLoad64 reads 8 bytes of the input, zeros after its end.
 func inputLoad64(s *state, args []uint64) uint64 {
 	at, size := args[0], uint64(len(s.input))
 	if at >= size {

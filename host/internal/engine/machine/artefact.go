@@ -85,7 +85,7 @@ func newArtefact(s Source, i *rewrite.Instrumented) (*artefact, error) {
 	return a, nil
 }
 
-// write writes the files to dir, beside the machine code.
+// write writes the files to dir, next to the machine code.
 func (a *artefact) write(dir string) error {
 	text, err := json.Marshal(a.meta)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin/rewrite"
 )
 
-// Source is what is built: a module that Offer.Read accepts.
+// Source is the input of a build: a module that Offer.Read accepts.
 type Source struct {
 	Module  []byte
 	Options engine.Options

@@ -136,7 +136,7 @@ func (in *Instance) Reset() bool {
 }
 
 // Trim gives back memory that an idle instance can do without: stacks that calls
-// have grown and, while it is as the image, what of its own it has beside that.
+// have grown and, while its memory is as the image, pages of its own.
 func (in *Instance) Trim() {
 	for i := range in.functions {
 		in.functions[i].run = nil

@@ -15,7 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 )
 
-// Config is what a machine is made of.
+// Config holds the parts of a machine.
 type Config struct {
 	// Functions are the host functions a module may import.
 	Functions []capability.Func

@@ -11,7 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// Offer is what a module may import. It is not changed once it is in use.
+// Offer lists what a module may import. It is not changed once it is in use.
 type Offer struct {
 	functions map[[2]string]wasmbin.FuncType
 	unknown   func(module, name string) error

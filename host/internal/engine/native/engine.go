@@ -13,7 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
-// Config is what an engine is made of.
+// Config holds the parts of an engine.
 type Config struct {
 	// Functions are the host functions that a module may import.
 	Functions []capability.Func

@@ -32,7 +32,7 @@ type Store struct {
 	clock  func() time.Time
 	epochs epochs
 	queue  *queue
-	// requests are used again: a commit allocates little beside its entries.
+	// requests are used again: a commit allocates little but its entries.
 	requests sync.Pool
 	guard    *disk.Guard
 	janitor

@@ -34,7 +34,7 @@ type encoded struct {
 
 // Upper bounds of what a write takes in a Badger batch: the record, its tail,
 // one entry of the expiry index removed and one put. An entry counts 12 bytes
-// beside key and value (txn.go, checkSize), and 8 more once it has its revision.
+// in addition to key and value (txn.go, checkSize), and 8 more once it has its revision.
 const (
 	entryOverhead   = 20
 	entriesPerWrite = 4

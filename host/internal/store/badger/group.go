@@ -10,7 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
-// group is what one Badger transaction will write.
+// group is the content of one Badger transaction.
 type group struct {
 	decided []*request // to answer, rejected ones too
 	taken   int        // how many of them were accepted
@@ -23,7 +23,7 @@ type group struct {
 	bytes   int64
 }
 
-// pending is what a group leaves at one key.
+// pending is the content that a group leaves at one key.
 type pending struct {
 	encoded
 	state    certify.State

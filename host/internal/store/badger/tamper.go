@@ -14,7 +14,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
 )
 
-// watched is what is watched of the store's folder: whether it is there, and whether
+// watched is the store's folder under watch: whether it is there, and whether
 // anybody else writes to its tables.
 type watched struct {
 	dir    string

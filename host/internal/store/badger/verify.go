@@ -11,7 +11,7 @@ import (
 // store of an older one, and refuses one of a newer.
 const Format = layout.Format
 
-// Report is what Verify found.
+// Report holds the findings of Verify.
 type Report = folder.Report
 
 // Verify reads all of the store in cfg.Dir that nobody has open, to the last

@@ -23,7 +23,7 @@ type Bounds struct {
 	Bytes int // of keys and what is noted about them
 }
 
-// Kind is what an entry does.
+// Kind says what an entry does.
 type Kind uint8
 
 // The kinds of entry.
@@ -57,7 +57,7 @@ type Write struct {
 	Next    State // of a set; Decide makes it the state after the entry
 }
 
-// State is what a decision needs to know of a key: all but the data.
+// State is all of a key that a decision depends on: everything but the data.
 type State struct {
 	Exists  bool
 	Counter bool  // N is the value of the counter
@@ -73,7 +73,7 @@ func StateOf(v store.Value) State {
 	return s
 }
 
-// Log is what the entries so far leave. Not safe for concurrent use.
+// Log is the state that the entries so far leave. Not safe for concurrent use.
 type Log struct {
 	window   *window
 	usage    map[store.Space]store.Usage

@@ -69,7 +69,7 @@ func (s *spaceWindow) insert(it *item) {
 	}
 }
 
-// split moves the upper half of chunk n to a new chunk behind it. Keys often
+// split moves the upper half of chunk n to a new chunk after it. Keys often
 // come in ascending order: at the end of the list almost nothing moves, so
 // that chunks fill.
 func (s *spaceWindow) split(n int) {

@@ -39,7 +39,7 @@ func newWindow(b Bounds, horizon store.Revision) *window {
 	return &window{max: b, horizon: horizon, released: horizon, spaces: make(map[store.Space]*spaceWindow)}
 }
 
-// itemCost is about what an item takes beside its key.
+// itemCost is about how many bytes an item takes in addition to its key.
 const itemCost = 200
 
 func (it *item) cost() int { return len(it.key) + itemCost }

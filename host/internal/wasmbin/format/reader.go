@@ -125,7 +125,7 @@ func (r *Reader) Name(what string) string {
 // Done fails if a section is longer than what it holds.
 func (r *Reader) Done() {
 	if r.Err == nil && r.Left() > 0 {
-		r.Fail(r.At, "%d bytes behind its last item", r.Left())
+		r.Fail(r.At, "%d bytes after its last item", r.Left())
 	}
 }
 

@@ -2,7 +2,7 @@ package rewrite
 
 import "github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 
-// dispatch is what is known of a loop that starts with blocks around a branch
+// dispatch holds what is known of a loop that starts with blocks around a branch
 // table over a local:
 //
 //	loop block ... block local.get L br_table ... end ... end ... end

@@ -117,7 +117,7 @@ func (e *editor) patch(out []byte, p patch) []byte {
 
 func (e *editor) add(p patch) { e.patches = append(e.patches, p) }
 
-// Function moves an index behind the import that is added.
+// Function moves an index past the import that is added.
 func (e *editor) Function(start, end int, index uint32) {
 	e.add(patch{start: start, end: end, kind: patchIndex, value: index + 1})
 }
@@ -150,7 +150,7 @@ func (e *editor) Memory(start, end int, l format.Limits) {
 
 // Code settles the indexes that bodies use.
 func (e *editor) Code(m *wasmbin.Scan) {
-	own := uint32(len(m.FunctionTypes)) + 1 // behind the import that is added
+	own := uint32(len(m.FunctionTypes)) + 1 // past the import that is added
 	e.added = added{
 		check: uint32(m.ImportedFunctions), fuel: uint32(len(m.GlobalTypes)), full: e.rules.fuel,
 		slow: own, fill: own + 1, copy: own + 2, bulkType: uint32(len(m.Types)) + 1,

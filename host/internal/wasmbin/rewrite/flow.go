@@ -95,7 +95,7 @@ func (f *flow) step(r *format.Reader, start, more int) {
 	}
 }
 
-// extra is what an instruction costs over its bytes.
+// extra is the cost of an instruction over its bytes.
 func (f *flow) extra(op byte, operands format.Reader) int {
 	switch op {
 	case format.OpCall, format.OpCallIndirect:

@@ -136,7 +136,7 @@ func (p *Commands) showAnswer(a *answer) error {
 	return nil
 }
 
-// tellAnswer writes the body as data, everything else beside it.
+// tellAnswer writes the body as data, everything else as messages.
 func (p *Commands) tellAnswer(a *answer) error {
 	p.Note("%s", p.Paint(p.Stderr, statusColour(int64(a.Status)), fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))))
 	for _, h := range a.Headers {

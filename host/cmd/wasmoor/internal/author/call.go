@@ -173,7 +173,7 @@ func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) 
 	return changed, nil
 }
 
-// variables returns those of the project's file and, behind them, those of --var.
+// variables returns those of the project's file, then those of --var.
 func (in callFlags) variables(l *project.Loaded) (vars [][2]string, err error) {
 	if l.Dir != "" {
 		if vars, err = readEnvFile(filepath.Join(l.Dir, devEnvFile)); err != nil {

@@ -26,7 +26,7 @@ func (p *Commands) InspectCommand() *cobra.Command {
 		Use:   "inspect FILE",
 		Short: "Show what a module imports, exports and asks for, and whether this host takes it",
 		Long: `Inspect shows a module as deploy would send it: with the manifest it carries, or
-else with the one beside it. It runs the module's initialisation, as a deploy
+else with the one next to it. It runs the module's initialisation, as a deploy
 does, to see whether this host takes it; if not, the exit code is 1.`,
 		Args: cli.Takes("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
@@ -50,7 +50,7 @@ func (p *Commands) showManifest(file string) error {
 		return cli.InFile(file, err)
 	}
 	if !ok {
-		return fault.New(fault.NotFound, "", fmt.Sprintf("%s carries no manifest, and no %s is beside it", file, manifest.FileName))
+		return fault.New(fault.NotFound, "", fmt.Sprintf("%s carries no manifest, and no %s is next to it", file, manifest.FileName))
 	}
 	return p.Data(text)
 }

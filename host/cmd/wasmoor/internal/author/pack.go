@@ -40,7 +40,7 @@ func (p *Commands) PackCommand() *cobra.Command {
 	})
 	cmd.Flags().StringVar(&extismFile, "extism", "", "a manifest in Extism's own format to translate, instead of one of ours; each exported function becomes a route")
 	cmd.Flags().StringVar(&name, "name", "", "name of the plugin, with --extism")
-	cmd.Flags().StringVar(&manifestFile, "manifest", "", "the manifest (default: "+manifest.FileName+" beside FILE)")
+	cmd.Flags().StringVar(&manifestFile, "manifest", "", "the manifest (default: "+manifest.FileName+" next to FILE)")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "where the packed module goes (default: standard output, unless that is a terminal)")
 	return cmd
 }

@@ -62,7 +62,7 @@ func (p *Commands) updateSDK(dir string, force bool) error {
 	return nil
 }
 
-// noteFiles says what was done beside the copy, and what is left to do.
+// noteFiles says what was done in addition to the copy, and what is left to do.
 func (p *Commands) noteFiles(u *scaffold.Update) {
 	if u.Replaced {
 		p.Note("go.mod names it in a line of its own: replace %s => ./%s", scaffold.Module, u.Folder)

@@ -39,7 +39,7 @@ func (p *Program) Announce(who string, h *host.Host) {
 	p.Note("%s serves\n  public  %s\n  admin   %s\n  token   %s", who, h.PublicURL(), h.AdminURL(), h.TokenFile())
 }
 
-// Action is what a command does once its arguments are known to be good.
+// Action runs a command once its arguments are known to be good.
 type Action func(cmd *cobra.Command, args []string) error
 
 // Does makes do the command's action.

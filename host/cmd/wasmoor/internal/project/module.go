@@ -41,8 +41,8 @@ func ReadModule(file string) ([]byte, error) {
 	return cli.ReadFile(file, "read the module", limit.Module)
 }
 
-// LoadFile takes a module with the manifest it carries, or else with the one beside
-// it.
+// LoadFile takes a module with the manifest it carries, or else with the one next
+// to it.
 func LoadFile(file string) (*Loaded, error) {
 	module, err := ReadModule(file)
 	if err != nil {
@@ -70,7 +70,7 @@ func LoadFile(file string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Name, l.Source = j.Manifest.Name, "beside the module; deploy packs it in"
+	l.Name, l.Source = j.Manifest.Name, "next to the module; deploy packs it in"
 	l.Module, err = host.Pack(module, j.text)
 	return l, err
 }

@@ -74,7 +74,7 @@ func (j *Project) missingOutput() string {
 }
 
 // Load makes a module from path: a project is built, a file is taken with the
-// manifest it carries, or else with the one beside it.
+// manifest it carries, or else with the one next to it.
 func Load(ctx context.Context, t *term.Terminal, path string) (*Loaded, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -23,7 +23,7 @@ func (p *Commands) KVCommand() *cobra.Command {
 		Use:   "kv",
 		Short: "Read and write the key space of a plugin",
 		Long: `The key space of a plugin, as its handlers see it. Each command is one
-transaction beside theirs. A key that is not text is given with --base64.`,
+transaction among theirs. Give a key that is not text with --base64.`,
 	})
 	p.Flags(cmd.PersistentFlags())
 	cmd.AddCommand(p.quick(p.kvListCommand()), p.quick(p.kvGetCommand()), p.quick(p.kvPutCommand()), p.quick(p.kvDeleteCommand()))
@@ -44,8 +44,8 @@ func (p *Commands) kvListCommand() *cobra.Command {
 		return p.listKeys(cmd, query)
 	}))
 	flags := cmd.Flags()
-	flags.StringVar(&query.Prefix, "prefix", "", "only keys that start so")
-	flags.StringVar(&query.After, "after", "", "only keys behind this one")
+	flags.StringVar(&query.Prefix, "prefix", "", "only keys that start with this")
+	flags.StringVar(&query.After, "after", "", "only keys after this one")
 	flags.IntVar(&query.Limit, "limit", 100, "how many keys at most")
 	flags.BoolVar(&query.Reverse, "reverse", false, "from the highest key down")
 	return cmd

@@ -21,7 +21,7 @@ import (
 //go:embed project.txtar
 var projectFiles []byte
 
-// Project is what a new project is called.
+// Project holds the names of a new project.
 type Project struct {
 	Name    string // of the plugin
 	Module  string // of the Go module

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// Update is what was done to a project's copy of the SDK.
+// Update says what was done to a project's copy of the SDK.
 type Update struct {
 	Folder   string   // of the copy, relative to the project
 	From, To Copy     // From is zero where there was none

@@ -73,7 +73,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.String("max-guest-memory", limit.FormatSize(d.Host.MaxGuestMemory), "memory that the instances of all plugins may have together")
 	flags.Duration("sleep-after", d.Host.SleepAfter, "how long a plugin may be without a request before it is unloaded; 0 = for ever")
 	flags.Duration("scrub-period", d.Host.ScrubPeriod, "how long the scrub takes to verify all that is stored once, in the background; 0 = no scrub")
-	flags.String("max-build-memory", limit.FormatSize(d.Host.MaxBuildMemory), "memory that building a module may take, beside that of the instances")
+	flags.String("max-build-memory", limit.FormatSize(d.Host.MaxBuildMemory), "memory that building a module may take, in addition to that of the instances")
 	flags.Duration("max-build-time", d.Host.MaxBuildTime, "processor time that building a module may take; from start to end four times that")
 	flags.String("max-artefact-disk", limit.FormatSize(d.Host.MaxArtefactDisk), "disk that what was built may take")
 	flags.String("max-body-memory", limit.FormatSize(d.Host.MaxBodyMemory), "memory that the bodies of all public requests may take")

@@ -52,7 +52,7 @@ func (p *Commands) verify(ctx context.Context, cfg host.Config) error {
 	return nil
 }
 
-// verified is what was found, as --json shows it.
+// verified holds the findings, as --json shows them.
 type verified struct {
 	Files  []verifiedFile  `json:"files"`
 	Damage []verifiedWrong `json:"damage"`

@@ -68,7 +68,7 @@ func List[T any](items []T) []T {
 	return items
 }
 
-// Table writes rows in columns. Without rows it says so beside the data.
+// Table writes rows in columns. Without rows it says so in a message.
 func (t *Terminal) Table(empty, header string, rows [][]string) error {
 	if len(rows) == 0 {
 		t.Note("%s", empty)

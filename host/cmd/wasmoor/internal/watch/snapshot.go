@@ -15,7 +15,7 @@ import (
 // has changed when its time has.
 const maxHashed = 1 << 20
 
-// Snapshot is what files were at a moment, by their paths as Wait reports them.
+// Snapshot records what files were at a moment, by their paths as Wait reports them.
 type Snapshot map[string]stamp
 
 // stamp is one file.

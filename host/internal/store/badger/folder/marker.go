@@ -49,7 +49,7 @@ func readMarker(path string) (string, error) {
 	}
 	id := string(bytes.TrimSpace(b))
 	if raw, err := hex.DecodeString(id); err != nil || len(raw) != layout.IDSize {
-		return "", fault.New(fault.Invalid, "open store", fmt.Sprintf("%q is damaged: it should hold the id of the store beside it; delete it, and the next start writes it anew", path))
+		return "", fault.New(fault.Invalid, "open store", fmt.Sprintf("%q is damaged: it should hold the id of the store next to it; delete it, and the next start writes it anew", path))
 	}
 	return id, nil
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
-// Report is what Verify found.
+// Report holds the findings of Verify.
 type Report struct {
 	// Files are those that were read, with what they hold.
 	Files []inspect.File
-	// Damage is what is wrong with which file; empty when all is well.
+	// Damage says what is wrong with which file; empty when all is well.
 	Damage []*inspect.Damage
 }
 
