@@ -7,23 +7,7 @@ import (
 
 // Plugin is what an installed plugin has that outlives its deployments. Those
 // that serve, and those that still drain, share it. Safe for concurrent use.
-//
-//	what                          | deploy, rollback, | CORS | sleep | delete | purge,
-//	                              | change of vars    |      |       |        | restart
-//	requests that run and wait    | kept              | kept | kept  | kept   | new
-//	idempotency keys under way    | kept              | kept | kept  | kept   | new
-//	breakers of services          | kept              | kept | kept  | gone   | gone
-//	outbound cache                | kept [1]          | kept | kept  | gone   | gone
-//	counts of requests            | kept              | kept | kept  | kept   | new
-//	records of recent requests    | kept              | kept | kept  | kept   | gone
-//	limit of concurrent requests  | the new version's | kept | kept  | kept   | new
-//	program, instances            | new               | kept | gone  | gone   | gone
-//	idle connections to services  | new               | kept | kept  | gone   | gone
-//
-// [1] unless the new version does not ask for it
-//
-// Answers kept for an Idempotency-Key and all data are in the store: a purge
-// removes them, and nothing else does.
+// "What lives how long" in ARCHITECTURE.md says what each change resets.
 type Plugin struct {
 	// Counts counts what became of the requests.
 	Counts trace.Counts
