@@ -148,6 +148,9 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 	defer ctx.end()
 	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
 	r.res.Start = r.last
+	if err := inv.Request.CheckAttributes(); err != nil {
+		return r.res, err
+	}
 	if once := inv.Request.Once; once != nil {
 		if err := d.cfg.Plugin.keys.lock(ctx, once.Key); err != nil {
 			r.lap(&r.res.Wait)

@@ -199,6 +199,24 @@ func TestConflictsAreRerunOnANewSnapshot(t *testing.T) {
 	}
 }
 
+// TestAttributesAreBounded: a guest gets no more attributes than SPEC.md says, from
+// whatever way in.
+func TestAttributesAreBounded(t *testing.T) {
+	ran := 0
+	s := service(t, open(t), func(context.Context, *invoke.Invocation) error { ran++; return nil })
+	for n, want := range map[int]fault.Code{limit.Attributes: "", limit.Attributes + 1: fault.Internal} {
+		_, res, err := do(t, s, func(inv *invoke.Invocation, _ *limit.Limits) {
+			inv.Request.Head.Attributes = make([]abi.Pair, n)
+		})
+		if fault.CodeOf(err) != want || res.Outcome != trace.None {
+			t.Errorf("%d attributes: %+v, %v", n, res, err)
+		}
+	}
+	if ran != 1 {
+		t.Errorf("the handler ran %d times", ran)
+	}
+}
+
 // TestARerunReadsTheBodyAgain: the body of a large request lies in a file, and
 // every attempt finds all of it.
 func TestARerunReadsTheBodyAgain(t *testing.T) {
