@@ -17,7 +17,7 @@
  * the #include). WM_HANDLER empties it, nothing is freed before; what does not fit is WM_NO_ROOM. Nothing grows memory.
  *
  * Include it from one file of the plugin: the arena is static. The numbers of the ABI and its host functions are in
- * wasmoor_abi.h beside it, which is generated.
+ * wasmoor_abi.h next to it, which is generated.
  */
 #ifndef WASMOOR_H
 #define WASMOOR_H
@@ -472,7 +472,7 @@ static inline int64_t wm_kv_counter(wm_str key, int64_t *out) {
 }
 
 /* wm_kv_list reads a page of the keys with a prefix into the arena: at most limit entries (0 = as many as there is
- * room for) behind the cursor after (empty = from the start). flags: WM_REVERSE, WM_KEYS_ONLY. */
+ * room for) after the cursor (empty = from the start). flags: WM_REVERSE, WM_KEYS_ONLY. */
 static inline int64_t wm_kv_list(wm_str prefix, wm_str after, uint32_t limit, uint32_t flags, wm_page *page) {
     wm_str bytes;
     int64_t n = wm_keep(wm_raw_kv_list(prefix.ptr, prefix.len, after.ptr, after.len, limit, flags, wm_free_ptr(),

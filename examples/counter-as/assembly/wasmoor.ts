@@ -197,7 +197,7 @@ export function kvCounter(name: string): i64 {
   return load<i64>(at(value));
 }
 
-/** kvList gives a page (§4) of at most limit keys with that prefix behind the key after; empty = from the start. */
+/** kvList gives a page (§4) of at most limit keys with that prefix, after the key `after`; empty = from the start. */
 export function kvList(prefix: string, after: string, limit: u32): Reader {
   const start = bytes(prefix);
   const cursor = bytes(after);

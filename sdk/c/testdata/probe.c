@@ -4,7 +4,7 @@
  * function, then eight arguments, each u8 kind and i64 value; the rest is copied to `bytes`. Functions are numbered in
  * the order of SPEC 6; 253 stores argument 1, a u32, at address 0; 254: what clock_now and random_fill gave during
  * initialisation; 255: memory.grow. Kind 0: the value as it is; 1: the address of the byte of that index in `bytes`;
- * 2: the size of memory plus the value; 3: the result of the call of that number. The answer, behind what the calls
+ * 2: the size of memory plus the value; 3: the result of the call of that number. The answer, after what the calls
  * wrote: an i64 per call, then the part of `bytes`. Flags: 1 = no answer, 2 = the handler fails, 4 = it traps.
  */
 #include "wasmoor.h"
