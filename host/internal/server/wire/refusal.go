@@ -41,13 +41,13 @@ func (r *Refusal) Finish(ctx *fasthttp.RequestCtx) {
 		ctx.Response.Header.Set("Allow", r.Allow)
 	}
 	if r.Close {
-		EndConnection(ctx)
+		endConnection(ctx)
 	}
 }
 
-// EndConnection closes the connection after the response. Nothing the client sent
+// endConnection closes the connection after the response. Nothing the client sent
 // after the request is served, but it gets a moment to read the answer.
-func EndConnection(ctx *fasthttp.RequestCtx) {
+func endConnection(ctx *fasthttp.RequestCtx) {
 	ctx.SetConnectionClose()
 	if c, ok := ctx.Conn().(*gateConn); ok {
 		c.unread.Store(true)
