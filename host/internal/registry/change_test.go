@@ -218,18 +218,18 @@ func TestNextLeavesThePlugin(t *testing.T) {
 	same(t, "vars after", map[string]string{"b": "2"}, next.Vars)
 }
 
-func TestSetVars(t *testing.T) {
+func TestChangeOfVars(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
 	f.upload("shop", "m")
-	p, d, err := f.SetVars(ctx, "shop", map[string]string{"key": "1"}, nil, "ann")
+	p, d, err := f.Change(ctx, "shop", Change{Set: map[string]string{"key": "1"}, By: "ann"})
 	wantCode(t, err, "")
 	same(t, "no deployment yet", plugin.Deployment{}, d)
 	same(t, "vars that wait", map[string]string{"key": "1"}, p.Vars)
 
 	_, d = f.activate("shop", Change{Version: 1})
 	same(t, "vars of the first deployment", map[string]string{"key": "1"}, d.Vars)
-	p, d, err = f.SetVars(ctx, "shop", map[string]string{"other": "2"}, []string{"key"}, "ann")
+	p, d, err = f.Change(ctx, "shop", Change{Set: map[string]string{"other": "2"}, Unset: []string{"key"}, By: "ann"})
 	wantCode(t, err, "")
 	same(t, "a new deployment", 2, d.Number)
 	same(t, "of the same version", 1, d.Version)
@@ -252,7 +252,7 @@ func TestVarsRefused(t *testing.T) {
 		{"size together", map[string]string{"a": strings.Repeat("x", MaxVars/2), "b": strings.Repeat("x", MaxVars/2)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := f.SetVars(t.Context(), "shop", c.set, nil, "")
+			_, _, err := f.Change(t.Context(), "shop", Change{Set: c.set})
 			wantCode(t, err, fault.Invalid)
 			_, _, err = f.Activate(t.Context(), "shop", Change{Version: 1, Set: c.set})
 			wantCode(t, err, fault.Invalid)

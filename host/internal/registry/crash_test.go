@@ -171,7 +171,7 @@ func TestFailedCommitLeavesTheStateBefore(t *testing.T) {
 	wantCode(t, err, fault.Exhausted)
 	_, _, err = r.Activate(ctx, "shop", Change{Version: 1, Mount: "/x"})
 	wantCode(t, err, fault.Exhausted)
-	_, _, err = r.SetVars(ctx, "shop", map[string]string{"a": "1"}, nil, "")
+	_, _, err = r.Change(ctx, "shop", Change{Set: map[string]string{"a": "1"}})
 	wantCode(t, err, fault.Exhausted)
 	wantCode(t, r.Delete(ctx, "shop", false, ""), fault.Exhausted)
 	wantCode(t, r.Delete(ctx, "shop", true, ""), fault.Exhausted)

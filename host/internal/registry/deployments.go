@@ -70,11 +70,6 @@ func (r *Registry) Activate(ctx context.Context, name string, c Change) (p plugi
 	return p, d, err
 }
 
-// SetVars changes vars, as Change does.
-func (r *Registry) SetVars(ctx context.Context, name string, set map[string]string, unset []string, by string) (p plugin.Plugin, d plugin.Deployment, err error) {
-	return r.Change(ctx, name, Change{Set: set, Unset: unset, By: by})
-}
-
 // Change changes vars or the CORS policy. If a version serves, that is a
 // deployment of it, as by Activate; else the change waits for the first one, and
 // the deployment returned is zero. Errors: NotFound (plugin), Invalid (vars,

@@ -190,7 +190,7 @@ func TestNotFound(t *testing.T) {
 		"Activate of":  func() error { _, _, err := f.Activate(ctx, "x", Change{Version: 1}); return err },
 		"Activate":     func() error { _, _, err := f.Activate(ctx, "shop", Change{Version: 2}); return err },
 		"Activate 0":   func() error { _, _, err := f.Activate(ctx, "shop", Change{}); return err },
-		"SetVars":      func() error { _, _, err := f.SetVars(ctx, "x", nil, nil, ""); return err },
+		"Change":       func() error { _, _, err := f.Change(ctx, "x", Change{}); return err },
 		"Delete":       func() error { return f.Delete(ctx, "x", false, "") },
 		"purge":        func() error { return f.Delete(ctx, "x", true, "") },
 		"Module":       func() error { _, err := f.Module(plugin.DigestOf([]byte("other"))); return err },
@@ -208,7 +208,7 @@ func TestAudit(t *testing.T) {
 	_, v := f.upload("shop", "m1")
 	f.upload("shop", "m1") // the same: no change, no event
 	_, w := f.upload("shop", "m2")
-	_, _, err := f.SetVars(ctx, "shop", map[string]string{"key": secret}, nil, "bob")
+	_, _, err := f.Change(ctx, "shop", Change{Set: map[string]string{"key": secret}, By: "bob"})
 	wantCode(t, err, "")
 	f.activate("shop", Change{Version: 1, Mount: "/new", Grant: new(granted(kv.Terms{})), Set: map[string]string{"key": secret + "2"}, By: "bob"})
 	wantCode(t, f.Delete(ctx, "shop", false, "ann"), "")
