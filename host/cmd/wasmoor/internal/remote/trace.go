@@ -27,6 +27,9 @@ func (p *Commands) TraceCommand() *cobra.Command {
 }
 
 func (p *Commands) traceRequest(cmd *cobra.Command, args []string) error {
+	if args[0] == "" {
+		return cli.Usage("ID is empty; it is the X-Request-Id of an answer")
+	}
 	return p.Talk(func(c *client.Client) error {
 		requests, err := c.Requests(cmd.Context(), args[0])
 		if err != nil || p.AsJSON {
