@@ -18,7 +18,7 @@ type Serving struct {
 	Stateful bool     // instances keep their memory between requests
 
 	Counts   trace.Totals  // of requests, over all deployments since the start
-	InFlight int64         // requests that run
+	InFlight int64         // requests that run, or wait for their turn
 	Idle     int           // clean instances that wait for a request
 	Busy     int           // instances that serve one
 	Fresh    string        // why each request gets a new instance; "" = they are reset, or it has not been awake yet
