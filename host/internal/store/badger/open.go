@@ -70,7 +70,7 @@ func cannotOpen(dir string, err error) error {
 	switch {
 	case strings.Contains(text, "Another process is using this Badger database"):
 		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("another process is using %q; stop it, or choose another data directory", dir), err)
-	case errors.Is(err, fs.ErrPermission), strings.Contains(text, "read-only file system"):
+	case errors.Is(err, fs.ErrPermission), strings.Contains(text, "permission denied"), strings.Contains(text, "read-only file system"):
 		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("the directory %q cannot be written to", dir), err)
 	}
 	return fault.Wrap(fault.Invalid, "open store", fmt.Sprintf("the store in %q is damaged; restore a backup", dir), err)
