@@ -83,7 +83,7 @@ func (s Set) Check(known Set) error {
 		return nil
 	}
 	return fault.New(fault.Invalid, "open", fmt.Sprintf(
-		"the data folder was written by a newer wasmoor, %s: its %s; run that version, or restore a backup from before the upgrade",
+		"the data folder was written by a newer wasmoor, %q: its %s; run that version, or restore a backup from before the upgrade",
 		s.Program, strings.Join(newer, ", its ")))
 }
 

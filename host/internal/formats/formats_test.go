@@ -45,14 +45,14 @@ func TestWhatIsNewerIsRefusedByName(t *testing.T) {
 		{"artefacts are built again", func(s *Set) { s.Artefact++ }, ""},
 	} {
 		folder := known
-		folder.Program = "v9"
+		folder.Program = "v9\x1b[31m" // a terminal must not obey a file
 		tt.folder(&folder)
 		err := folder.Check(known)
 		switch {
 		case err == nil && tt.want == "":
 		case err == nil || tt.want == "":
 			t.Errorf("%s: %v", tt.name, err)
-		case fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), tt.want) || !strings.Contains(fault.MessageOf(err), "v9"):
+		case fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), tt.want) || !strings.Contains(fault.MessageOf(err), `"v9\x1b[31m"`):
 			t.Errorf("%s: %v, want %q in it", tt.name, err, tt.want)
 		}
 	}
