@@ -81,7 +81,7 @@ func TestReplyRefused(t *testing.T) {
 		"text":            {"hello", "not a JSON object"},
 		"list":            {"[]", "not a JSON object"},
 		"cut short":       {`{"status":200`, "unexpected EOF"},
-		"rest":            {`{}{}`, "something behind"},
+		"rest":            {`{}{}`, "something after"},
 		"unknown member":  {`{"header":[]}`, `unknown field "header"`},
 		"status as text":  {`{"status":"200"}`, "status"},
 		"fraction":        {`{"status":200.5}`, "status"},
