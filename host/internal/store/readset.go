@@ -2,14 +2,18 @@ package store
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
 )
 
-// Bounds of a read set. Over them it is widened to the interval that covers it:
-// still sound, only conflicts become likelier, and a guest that reads without
-// end costs neither memory here nor time in the committer.
+// Bounds of a read set. Over them its nearest neighbours are merged: that is
+// still sound, because the set covers all it covered, and only writes close to
+// what was read conflict in addition. A guest that reads without end costs
+// neither memory here nor time in the committer.
 const (
 	maxReadKeys     = 10_000
 	maxReadKeyBytes = 1 << 20
@@ -41,7 +45,7 @@ func (r *readSet) addKey(key []byte) {
 	r.keys[string(key)] = struct{}{}
 	r.bytes += len(key)
 	if len(r.keys) > maxReadKeys || r.bytes > maxReadKeyBytes {
-		r.widenKeys()
+		r.collapseKeys()
 	}
 }
 
@@ -49,24 +53,6 @@ func (r *readSet) addKey(key []byte) {
 func (r *readSet) covers(key []byte) bool {
 	i := sort.Search(len(r.ranges), func(i int) bool { return bytes.Compare(r.ranges[i].From, key) > 0 })
 	return i > 0 && r.ranges[i-1].Contains(key)
-}
-
-// widenKeys replaces the point reads by the interval that covers them all.
-func (r *readSet) widenKeys() {
-	var low, high string
-	first := true
-	for k := range r.keys {
-		if first || k < low {
-			low = k
-		}
-		if first || k > high {
-			high = k
-		}
-		first = false
-	}
-	clear(r.keys)
-	r.bytes = 0
-	r.addRange([]byte(low), after([]byte(high)))
 }
 
 // addRange records [from, to); nil to is the end of the space. It keeps the
@@ -90,9 +76,95 @@ func (r *readSet) addRange(from, to []byte) {
 		j++
 	}
 	r.ranges = slices.Replace(r.ranges, i, j, Range{From: from, To: to})
-	if n := len(r.ranges); n > maxReadRanges {
-		r.ranges = append(r.ranges[:0], Range{From: r.ranges[0].From, To: r.ranges[n-1].To})
+	if len(r.ranges) > maxReadRanges {
+		r.collapse()
 	}
+}
+
+// collapseKeys makes the point reads intervals, with their nearest neighbours.
+func (r *readSet) collapseKeys() {
+	all := r.ranges
+	for k := range r.keys {
+		end := after([]byte(k))
+		all = append(all, Range{From: end[:len(k):len(k)], To: end})
+	}
+	slices.SortFunc(all, func(a, b Range) int { return bytes.Compare(a.From, b.From) })
+	clear(r.keys)
+	r.bytes = 0
+	r.ranges = disjoint(all)
+	r.collapse()
+}
+
+// disjoint joins what overlaps or touches in ranges, which are in order of From.
+func disjoint(ranges []Range) []Range {
+	joined := ranges[:0]
+	for _, next := range ranges {
+		last := len(joined) - 1
+		switch {
+		case last < 0 || joined[last].To != nil && bytes.Compare(joined[last].To, next.From) < 0:
+			joined = append(joined, next)
+		case joined[last].To != nil && (next.To == nil || bytes.Compare(next.To, joined[last].To) > 0):
+			joined[last].To = next.To
+		}
+	}
+	clear(ranges[len(joined):])
+	return joined
+}
+
+// collapse merges neighbours until half of maxReadRanges are left, so that the
+// next collapse is far. The widest gaps between them stay.
+func (r *readSet) collapse() {
+	const keep = maxReadRanges / 2
+	if len(r.ranges) <= keep {
+		return
+	}
+	gaps := make([]gap, len(r.ranges)-1)
+	for i := range gaps {
+		gaps[i] = gapBetween(r.ranges[i].To, r.ranges[i+1].From)
+		gaps[i].before = i + 1
+	}
+	slices.SortStableFunc(gaps, func(a, b gap) int { return b.compare(a) })
+	for _, g := range gaps[keep-1:] {
+		r.ranges[g.before].From = nil // joined to the one before it
+	}
+	merged := r.ranges[:1]
+	for _, next := range r.ranges[1:] {
+		if next.From != nil {
+			merged = append(merged, next)
+		} else {
+			merged[len(merged)-1].To = next.To
+		}
+	}
+	clear(r.ranges[len(merged):])
+	r.ranges = merged
+}
+
+// gap is how far two keys are apart, if keys are fractions in base 256:
+// mantissa / 2^exponent, with the highest bit of the mantissa set.
+type gap struct {
+	exponent int
+	mantissa uint64
+	before   int // the interval above it
+}
+
+// gapBetween returns how far low is below high, to 64 bits from where they
+// differ.
+func gapBetween(low, high []byte) gap {
+	n := 0
+	for n < len(low) && n < len(high) && low[n] == high[n] {
+		n++
+	}
+	var a, b [8]byte
+	copy(a[:], low[n:])
+	copy(b[:], high[n:])
+	d := binary.BigEndian.Uint64(b[:]) - binary.BigEndian.Uint64(a[:])
+	zeros := bits.LeadingZeros64(d)
+	return gap{exponent: 8*n + zeros, mantissa: d << zeros}
+}
+
+// compare orders gaps, the narrowest first.
+func (g gap) compare(other gap) int {
+	return cmp.Or(cmp.Compare(other.exponent, g.exponent), cmp.Compare(g.mantissa, other.mantissa))
 }
 
 // sortedKeys returns the point reads in order.

@@ -187,6 +187,24 @@ func testPhantom(t *testing.T, open Opener) {
 	}
 }
 
+// testManyReads reads more than is remembered one by one, in two places.
+func testManyReads(t *testing.T, open Opener) {
+	b := newBench(t, open, Options{})
+	for _, test := range []struct {
+		key  string
+		want fault.Code
+	}{{"m", ""}, {"a/", ""}, {"a/99999", ""}, {"a/00000", fault.Conflict}, {"a/11999", fault.Conflict}, {"z/07000", fault.Conflict}} {
+		tx := b.begin()
+		for i := range 12_000 {
+			b.get(tx, fmt.Sprintf("a/%05d", i))
+			b.get(tx, fmt.Sprintf("z/%05d", i))
+		}
+		b.want("set", tx.Set([]byte("result"), nil, 0), "")
+		b.set(test.key, "changed")
+		b.want("read 24,000 keys, then write "+test.key, b.commit(tx), test.want)
+	}
+}
+
 func testBlindWrites(t *testing.T, open Opener) {
 	b := newBench(t, open, Options{})
 	one, two := b.begin(), b.begin()

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Opener) {
 		{"ConflictIsNamed", testConflictIsNamed},
 		{"AbsenceIsRead", testAbsenceIsRead},
 		{"Phantom", testPhantom},
+		{"ManyReads", testManyReads},
 		{"BlindWritesDoNotConflict", testBlindWrites},
 		{"ReadOnly", testReadOnly},
 		{"ReadYourWrites", testReadYourWrites},
