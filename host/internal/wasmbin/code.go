@@ -135,11 +135,11 @@ func (m *Scan) BlockType(r *format.Reader) FuncType {
 func (b *body) operands(start int, op byte) {
 	switch {
 	case op <= 0x01, op == format.OpElse, op == 0x0f, op == 0x1a, op == 0x1b: // unreachable, nop, return, drop, select
-	case op == format.OpCall:
+	case op == format.OpCall, op == format.OpTailCall:
 		b.call(start, b.m.Callee(b.m.function(&b.Reader, "a function")))
 	case op == format.OpRefFunc:
 		b.m.function(&b.Reader, "a function")
-	case op == format.OpCallIndirect:
+	case op == format.OpCallIndirect, op == format.OpTailIndirect:
 		b.call(start, b.m.TypeAt(b.Index("a type", len(b.m.Types))))
 		b.Index("a table", b.m.tables)
 	case op == format.OpSelectT:
@@ -173,10 +173,8 @@ func (b *body) operands(start int, op byte) {
 		b.miscOperands(start)
 	case op == format.OpVector:
 		b.vectorOperands(start)
-	case op >= 0x06 && op <= 0x0a, op == 0x18, op == 0x19, op == 0x1f: // try, catch, throw, rethrow, throw_ref, delegate, catch_all, try_table
-		b.Fail(start, "instruction 0x%02x is of exception handling, which is not supported; build without exceptions, and without setjmp that uses them", op)
 	default:
-		b.Fail(start, "instruction 0x%02x is not of WebAssembly 2.0; build without newer features", op)
+		b.RefuseInstruction(start, op)
 	}
 }
 
@@ -209,7 +207,7 @@ func (b *body) miscOperands(start int) {
 	case format.MiscTableSize:
 		b.Index("a table", b.m.tables)
 	default:
-		b.Fail(start, "instruction 0xfc %d is not of WebAssembly 2.0; build without newer features", op)
+		b.RefuseMisc(start, op)
 	}
 }
 
@@ -226,6 +224,6 @@ func (b *body) vectorOperands(start int) {
 		b.SkipIndexes(2)
 		b.Skip(1, "a lane")
 	case op > 255:
-		b.Fail(start, "instruction 0xfd %d is not of WebAssembly 2.0; build without newer features", op)
+		b.RefuseVector(start, op)
 	}
 }

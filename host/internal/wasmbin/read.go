@@ -142,7 +142,7 @@ func (m *Scan) readTypes(r *format.Reader) {
 	for range cap(m.Types) {
 		start := r.At
 		if form := r.Byte("a type"); form != FuncForm {
-			r.Fail(start, "type form 0x%02x is not a function; build for WebAssembly 2.0", form)
+			r.RefuseType(start, form)
 		}
 		t := FuncType{Params: r.ValueTypes("parameters"), Results: r.ValueTypes("results")}
 		if values += len(t.Params) + len(t.Results); values > format.MaxSignature {
@@ -182,7 +182,7 @@ func (m *Scan) readImports(r *format.Reader) {
 			m.GlobalTypes = append(m.GlobalTypes, t)
 			m.unsound(true, "it imports a global")
 		default:
-			r.Fail(start, "import kind %d is not of WebAssembly 2.0", byte(i.Kind))
+			r.RefuseKind(start, "import", byte(i.Kind))
 		}
 		if r.Err != nil {
 			return
@@ -250,7 +250,12 @@ func (m *Scan) readTables(r *format.Reader) {
 }
 
 func (m *Scan) readMemories(r *format.Reader) {
-	n := r.Count("memories", 2, format.MaxMemories)
+	start := r.At
+	n := r.Count("memories", 2, format.MaxTables)
+	if n > format.MaxMemories {
+		r.RefuseMemories(start, n)
+		return
+	}
 	m.visitor.Section(format.IDMemory, n, r.At)
 	for range n {
 		start := r.At
@@ -296,6 +301,6 @@ func (m *Scan) readExport(r *format.Reader, e *Export) {
 	case Global:
 		e.Index = r.Index("an exported global", m.globals)
 	default:
-		r.Fail(start, "export kind %d is not of WebAssembly 2.0", byte(e.Kind))
+		r.RefuseKind(start, "export", byte(e.Kind))
 	}
 }

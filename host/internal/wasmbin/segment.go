@@ -158,6 +158,8 @@ func (m *Scan) Constant(r *format.Reader) {
 				r.Fail(start, "instruction 0xfd %d in a constant expression", sub)
 			}
 			r.Skip(16, "a constant")
+		case 0xfb:
+			r.RefuseInstruction(start, op)
 		default:
 			r.Fail(start, "instruction 0x%02x in a constant expression", op)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	sdk "github.com/extism/go-sdk"
-	"github.com/tetratelabs/wazero"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
@@ -51,7 +50,7 @@ func accepted(ctx context.Context, module []byte, capabilities []capability.Func
 	plugin, err := machine.Compile(ctx, func(ctx context.Context) (*sdk.CompiledPlugin, error) {
 		return sdk.NewCompiledPlugin(ctx,
 			sdk.Manifest{Wasm: []sdk.Wasm{sdk.WasmData{Data: module, Name: "main"}}},
-			sdk.PluginConfig{RuntimeConfig: wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false), EnableWasi: true},
+			sdk.PluginConfig{RuntimeConfig: machine.Interpreting(), EnableWasi: true},
 			platform(capabilities))
 	})
 	if err != nil {

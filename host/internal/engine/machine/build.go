@@ -113,5 +113,5 @@ func (m *Machine) start(ctx context.Context, s Source, a *artefact) (*started, e
 func (m *Machine) tryWithin(ctx context.Context, s Source, a *artefact) (*trial, error) {
 	within, cancel := context.WithTimeout(ctx, interpreted)
 	defer cancel()
-	return m.try(ctx, within, wazero.NewRuntimeConfigInterpreter(), s, a, 0)
+	return m.try(ctx, within, Interpreting(), s, a, 0)
 }

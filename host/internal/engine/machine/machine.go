@@ -10,6 +10,8 @@ import (
 	"context"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
@@ -41,10 +43,19 @@ func New(cfg Config) *Machine {
 // release.
 func (m *Machine) Close(context.Context) error { return m.loaded.left() }
 
+// features are WebAssembly 2.0, with what rewrite makes sound of 3.0: tail calls and
+// extended constants.
+const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
+
 // compiling is how modules are compiled, which must be the same where they are
 // built and where they run.
 func compiling() wazero.RuntimeConfig {
-	return wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
+	return wazero.NewRuntimeConfig().WithDebugInfoEnabled(false).WithCoreFeatures(features)
+}
+
+// Interpreting is how modules run where compiling them takes longer.
+func Interpreting() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false).WithCoreFeatures(features)
 }
 
 // anonymous lets any number of instances live in one runtime; start functions

@@ -1,6 +1,7 @@
 package format
 
-// Instructions, by their opcode (section 5.4 of WebAssembly 2.0).
+// Instructions, by their opcode (section 5.4 of WebAssembly 2.0), with tail calls
+// of WebAssembly 3.0.
 const (
 	OpUnreachable    = 0x00
 	OpBlock          = 0x02
@@ -14,6 +15,8 @@ const (
 	OpReturn         = 0x0f
 	OpCall           = 0x10
 	OpCallIndirect   = 0x11
+	OpTailCall       = 0x12 // return_call
+	OpTailIndirect   = 0x13 // return_call_indirect
 	OpDrop           = 0x1a
 	OpSelect         = 0x1b
 	OpSelectT        = 0x1c

@@ -22,7 +22,6 @@ const (
 	IDCode
 	IDData
 	IDDataCount
-	IDTag // of exception handling
 )
 
 var sectionNames = [...]string{
@@ -77,7 +76,7 @@ func checkHeader(b []byte) error {
 	case len(b) < HeaderSize:
 		return refuse("the module is cut short: it has %d bytes and a header takes %d", len(b), HeaderSize)
 	case b[6] == 1 && b[7] == 0:
-		return refuse("a WebAssembly component, not a module; build a core module, e.g. for wasip1")
+		return refuse("a WebAssembly component, not a module; build a core module for WASI preview 1: in Rust for wasm32-wasip1, in TinyGo with -target=wasip1, with componentize tools not at all")
 	case !bytes.Equal(b[4:HeaderSize], version):
 		return refuse("WebAssembly version bytes % x are not supported; version 1 is 01 00 00 00", b[4:HeaderSize])
 	}
@@ -116,12 +115,8 @@ func Sections(b []byte) ([]Section, error) {
 func (r *Reader) Section() Section {
 	s := Section{Offset: r.At}
 	s.ID = r.Byte("a section")
-	if s.ID == IDTag {
-		r.Fail(s.Offset, "the module has exceptions, which are not supported; build without them, and without setjmp that uses them")
-		return s
-	}
 	if int(s.ID) >= len(sectionNames) {
-		r.Fail(s.Offset, "section id %d is not of WebAssembly 2.0; build without newer features", s.ID)
+		r.refuseSection(s.Offset, s.ID)
 		return s
 	}
 	s.Name = sectionNames[s.ID]

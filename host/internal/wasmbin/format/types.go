@@ -66,7 +66,7 @@ func (r *Reader) ValueType() abi.Type {
 	start := r.At
 	t := abi.Type(r.Byte("a value type"))
 	if TypeName(t) == "" {
-		r.Fail(start, "value type 0x%02x is not of WebAssembly 2.0", byte(t))
+		r.refuseValueType(start, byte(t))
 	}
 	return t
 }
@@ -74,8 +74,12 @@ func (r *Reader) ValueType() abi.Type {
 // RefType passes the type of a reference.
 func (r *Reader) RefType() {
 	start := r.At
-	if t := abi.Type(r.Byte("a reference type")); t != FuncRef && t != ExternRef {
-		r.Fail(start, "0x%02x is not a reference type of WebAssembly 2.0", byte(t))
+	switch t := abi.Type(r.Byte("a reference type")); {
+	case t == FuncRef || t == ExternRef:
+	case TypeName(t) != "":
+		r.Fail(start, "%s is not a reference type", TypeName(t))
+	default:
+		r.refuseValueType(start, byte(t))
 	}
 }
 
@@ -114,10 +118,8 @@ func (r *Reader) Memory() Limits {
 func (r *Reader) Limits(what string) (l Limits) {
 	start := r.At
 	switch flags := r.Byte(what); {
-	case flags == 2 || flags == 3:
-		r.Fail(start, "%s is shared; build without threads", what)
-	case flags > 3:
-		r.Fail(start, "%s has the unknown flags 0x%02x; build for 32-bit WebAssembly 2.0", what, flags)
+	case flags > 1:
+		r.refuseLimits(start, what, flags)
 	case flags == 1:
 		l = Limits{Min: r.U32("a minimum"), Max: r.U32("a maximum"), HasMax: true}
 	default:

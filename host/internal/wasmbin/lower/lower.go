@@ -77,9 +77,11 @@ func (l *Lowering) Step(r *format.Reader, start int) (from, to int) {
 	case l.Arch == AMD64:
 		l.lower(op, operands)
 		l.compare(op)
+		l.tail(op, operands)
 	case l.Arch == ARM64:
 		l.remainder(op)
 		l.compare(op)
+		l.tail(op, operands)
 	}
 	l.types.step(op, operands)
 	if to = len(l.code); to > from {

@@ -180,7 +180,7 @@ func (o *operands) control(op byte, r format.Reader) {
 	case format.OpBrIf:
 		o.block++
 		o.pop(1)
-	case format.OpBr, format.OpBrTable, format.OpReturn, format.OpUnreachable:
+	case format.OpBr, format.OpBrTable, format.OpReturn, format.OpTailCall, format.OpTailIndirect, format.OpUnreachable:
 		o.pop(len(o.stack))
 		o.scope().dead = true
 	case format.OpCall:

@@ -56,9 +56,9 @@ func differ(t *testing.T, seed uint64, rules rules) (d difference) {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	ctx := context.Background()
-	interpreter := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	interpreter := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	defer interpreter.Close(ctx)
-	compiler := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler())
+	compiler := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features))
 	defer compiler.Close(ctx)
 	want, err := interpreter.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithName(""))
 	if err != nil {

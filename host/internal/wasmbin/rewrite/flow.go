@@ -98,7 +98,7 @@ func (f *flow) step(r *format.Reader, start, more int) {
 // extra is the cost of an instruction over its bytes.
 func (f *flow) extra(op byte, operands format.Reader) int {
 	switch op {
-	case format.OpCall, format.OpCallIndirect:
+	case format.OpCall, format.OpCallIndirect, format.OpTailCall, format.OpTailIndirect:
 		return smallFunction
 	case 0x6d, 0x6e, 0x6f, 0x70, 0x7f, 0x80, 0x81, 0x82, 0x91, 0x9f: // division, remainder, sqrt
 		return costDivision
@@ -135,6 +135,10 @@ func (f *flow) control(op byte, start int) {
 	case format.OpEnd:
 		f.end()
 	case format.OpReturn:
+		f.branchTo(len(f.frames))
+		f.stop()
+	case format.OpTailCall, format.OpTailIndirect:
+		f.leaf = false
 		f.branchTo(len(f.frames))
 		f.stop()
 	case format.OpUnreachable:

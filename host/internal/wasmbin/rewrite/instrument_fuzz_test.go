@@ -42,7 +42,7 @@ func addModules(f *testing.F) {
 func accepted(t *testing.T, b []byte) bool {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	defer r.Close(ctx)
 	_, err := r.CompileModule(ctx, b)
 	return err == nil

@@ -28,7 +28,7 @@ func (c *checker) check() {
 func newRuntime(t testing.TB, c *checker) wazero.Runtime {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(true))
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features).WithCloseOnContextDone(true))
 	t.Cleanup(func() { r.Close(ctx) })
 	addChecks(t, r, c.check)
 	return r
@@ -74,6 +74,8 @@ func TestEveryEndlessCallIsEnded(t *testing.T) {
 		{"long loop", []string{function(append(append([]string{"\x03\x40"}, big...), again+"\x0b")...)}},
 		{"loop of small calls", []string{function("\x03\x40\x10\x01" + again + "\x0b"), code}},
 		{"loop of large calls", []string{function("\x03\x40\x10\x01" + again + "\x0b"), function(big...)}},
+		{"tail call of itself", []string{function("\x12\x00")}},
+		{"tail calls of each other", []string{function("\x12\x01"), function(append(append([]string{}, big...), "\x12\x00")...)}},
 		{"exponential recursion", exponential(40)},
 		{"dispatch back to its own state", dispatching("\x0b", "\x41\x01\x21\x00\x0c\x00\x0b")},
 		{"dispatch back to another state", dispatching("\x0b", "\x41\x00\x21\x00\x0c\x00\x0b")},

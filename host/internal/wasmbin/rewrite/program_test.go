@@ -143,6 +143,9 @@ func randomProgram(seed uint64) []byte {
 	var funcs, exports, elements, bodies, globals []string
 	for i := range perProgram {
 		t := [2]string{p.some(6), p.some(4)}
+		if i > 0 && p.IntN(2) == 0 { // for tail calls
+			t = [2]string{p.some(6 + p.IntN(8)), p.calls[p.IntN(len(p.calls))].results}
+		}
 		typ := uint32(len(p.types))
 		funcs = append(funcs, u(typ))
 		p.types = append(p.types, funcType(t[0], t[1]))
@@ -239,7 +242,29 @@ func (p *program) function(params, results string, n int) string {
 		code += p.statement(3)
 	}
 	code += p.dump(n)
-	return withLocals(vec(groups...), code+p.values(results, 2))
+	return withLocals(vec(groups...), code+p.end(2))
+}
+
+// end leaves the function's results, or has another function leave them.
+func (p *program) end(depth int) string {
+	if p.IntN(3) == 0 {
+		return p.values(p.results, depth)
+	}
+	for range 16 {
+		if len(p.calls) == 0 {
+			break
+		}
+		at := p.IntN(len(p.calls))
+		if p.calls[at].results != p.results {
+			continue
+		}
+		s := p.values(p.calls[at].params, depth)
+		if p.IntN(2) == 0 {
+			return s + "\x12" + u(uint32(at))
+		}
+		return s + constI32(int32(at)) + "\x13" + u(p.calls[at].typ, 0)
+	}
+	return p.values(p.results, depth)
 }
 
 // crowd returns the types of a function's locals: many of one kind, or of all.
@@ -518,7 +543,7 @@ func (p *program) statement(depth int) string {
 		}
 	case 8:
 		if p.IntN(8) == 0 {
-			return p.value(i32, 1) + "\x04\x40" + p.values(p.results, 1) + "\x0f\x0b"
+			return p.value(i32, 1) + "\x04\x40" + p.end(1) + "\x0f\x0b"
 		}
 	}
 	return p.assign(depth)

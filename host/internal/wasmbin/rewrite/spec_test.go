@@ -14,6 +14,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin/lower"
@@ -21,6 +22,9 @@ import (
 
 // sameLimits has modules checked often, and grow as far as they say.
 var sameLimits = rules{fuel: 100, keepLimits: true, arch: lower.AMD64}
+
+// features are those of engine/machine.
+const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
 
 // TestSpecification runs the WebAssembly specification's own tests, which
 // wazero's module holds, three times side by side: as they are, instrumented,
@@ -31,7 +35,10 @@ func TestSpecification(t *testing.T) {
 		name     string
 		features api.CoreFeatures
 		commands int // at least
-	}{{"v1", api.CoreFeaturesV1, 18_000}, {"v2", api.CoreFeaturesV2, 50_000}} {
+	}{
+		{"v1", api.CoreFeaturesV1, 18_000}, {"v2", api.CoreFeaturesV2, 50_000},
+		{"tail-call", features, 50}, {"extended-const", features, 100},
+	} {
 		dir := filepath.Join(wazeroDir(t), "internal/integration_test/spectest", version.name, "testdata")
 		files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 		if err != nil {
