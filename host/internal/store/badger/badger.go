@@ -1,8 +1,8 @@
 // Package badger is the embedded store engine, on Badger in managed mode: our
 // revisions are its commit timestamps, so that opening a snapshot waits for
-// nobody. One goroutine, the committer, decides about every commit and writes
-// many of them with one sync. Only package host may import it; no Badger type
-// crosses its API.
+// nobody. The committer decides about every commit at once and writes many of
+// them with one sync. Only package host may import it; no Badger type crosses its
+// API.
 package badger
 
 import (
@@ -26,12 +26,12 @@ import (
 
 // Store implements store.Store.
 type Store struct {
-	db     *badger.DB
-	dir    string
-	log    *slog.Logger
-	clock  func() time.Time
-	epochs epochs
-	queue  *queue
+	db        *badger.DB
+	dir       string
+	log       *slog.Logger
+	clock     func() time.Time
+	epochs    epochs
+	committer *committer
 	// requests are used again: a commit allocates little but its entries.
 	requests sync.Pool
 	guard    *disk.Guard
@@ -83,12 +83,10 @@ func (s *Store) Usage(space store.Space) (store.Usage, error) {
 	return s.usage[space], nil
 }
 
-func (s *Store) noteUsage(spaces map[store.Space]struct{}, log *certify.Log) {
+func (s *Store) noteUsage(usage map[store.Space]store.Usage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for space := range spaces {
-		s.usage[space] = log.Usage(space)
-	}
+	maps.Copy(s.usage, usage)
 }
 
 // Drop implements store.Store.
@@ -176,7 +174,7 @@ func (s *Store) Close() error {
 	}
 	s.scrub.stop()
 	s.janitor.stop()
-	s.queue.close()
+	s.committer.close()
 	<-s.committed
 	s.guard.Close()
 	open := s.epochs.readers()

@@ -140,9 +140,10 @@ func (g *gate) gather(t *testing.T, s *Store, steps ...func() error) []error {
 	})
 	<-g.entered
 	errs := make([]error, len(steps))
+	before := s.committer.brought()
 	for i, step := range steps {
 		wg.Go(func() { errs[i] = step() })
-		for s.queue.waiting() <= i {
+		for s.committer.brought() <= before+i {
 			runtime.Gosched()
 		}
 	}
@@ -152,10 +153,11 @@ func (g *gate) gather(t *testing.T, s *Store, steps ...func() error) []error {
 	return errs
 }
 
-func (q *queue) waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.items)
+// brought counts the requests so far.
+func (c *committer) brought() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.decided + len(c.backlog)
 }
 
 func TestGroupIsCertifiedWithinItself(t *testing.T) {

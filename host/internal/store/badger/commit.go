@@ -2,7 +2,6 @@ package badger
 
 import (
 	"context"
-	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -13,8 +12,7 @@ import (
 )
 
 // request is one piece of work for the committer. Everything that can be done
-// without it (encoding, reading what is to be overwritten) is done before, in
-// the goroutine that asks.
+// without it (encoding, reading what is to be overwritten) is done before.
 type request struct {
 	entry   certify.Entry
 	encoded []encoded // of each write of the entry
@@ -22,8 +20,9 @@ type request struct {
 	entries int64     // upper bounds of what it adds to a Badger batch
 	bytes   int64
 
-	err  error
-	done chan struct{}
+	err      error           // why it was refused
+	settling *store.Settling // its group, or what the refusal may rest on
+	done     chan struct{}   // receives once it is decided, where that had to wait
 }
 
 // encoded is how a write goes to disk.
@@ -62,7 +61,7 @@ func (s *Store) freeRequest(r *request) {
 	}
 	clear(r.entry.Writes[:cap(r.entry.Writes)])
 	clear(r.encoded[:cap(r.encoded)])
-	r.entry.Effects, r.err = nil, nil
+	r.entry.Effects, r.err, r.settling = nil, nil, nil
 	s.requests.Put(r)
 }
 
@@ -86,13 +85,16 @@ func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, e
 	return s.submit(r)
 }
 
-// submit hands r to the committer and waits for its decision.
+// submit has r decided, and waits until that is durable.
 func (s *Store) submit(r *request) (store.Revision, error) {
-	if !s.queue.put(r) {
-		return 0, errClosed
+	s.committer.submit(r)
+	if r.err == nil {
+		return r.entry.Revision, r.settling.Wait()
 	}
-	<-r.done
-	return r.entry.Revision, r.err
+	if err := r.settling.WaitRead(); err != nil {
+		return 0, err
+	}
+	return 0, r.err
 }
 
 var errClosed = fault.New(fault.Unavailable, "commit", "the store is closed; nothing was done")
@@ -171,61 +173,4 @@ func readState(txn *badger.Txn, dataKey []byte) (certify.State, error) {
 		return certify.State{}, err
 	}
 	return certify.StateOf(v), nil
-}
-
-// queue passes requests to the committer in order. It has no bound of its own:
-// each caller waits for its answer, so it holds as many as there are callers.
-type queue struct {
-	mu     sync.Mutex
-	items  []*request
-	closed bool
-	wake   chan struct{}
-}
-
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
-
-// put reports whether the queue is open and took r.
-func (q *queue) put(r *request) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false
-	}
-	q.items = append(q.items, r)
-	q.signal()
-	return true
-}
-
-func (q *queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take waits for requests and returns all there are, in place of spare; none
-// once the queue is closed and empty.
-func (q *queue) take(spare []*request) []*request {
-	for {
-		q.mu.Lock()
-		items, closed := q.items, q.closed
-		if len(items) > 0 {
-			q.items = spare[:0]
-			q.mu.Unlock()
-			return items
-		}
-		q.mu.Unlock()
-		if closed {
-			return nil
-		}
-		<-q.wake
-	}
-}
-
-// close refuses further requests; those in the queue are still taken.
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.signal()
 }

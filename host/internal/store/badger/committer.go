@@ -1,61 +1,108 @@
 package badger
 
 import (
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
-// committer is the one goroutine that writes. It takes requests in order, has
-// each certified against all that was decided before, gathers the writes of the
-// accepted ones into a group, makes the group durable in one Badger transaction,
-// publishes its revision and only then answers.
+// committer decides about commits and writes them. Whoever brings a request has
+// it decided under mu: it is certified against all that was decided before, and
+// what it writes is sealed into the open group. One goroutine takes the open
+// group, makes it durable in one Badger transaction, publishes its revision and
+// answers its members, and then takes the next, which was sealed meanwhile.
 //
 // Whether the disk takes more is asked before a request is certified: the
 // decision itself rests on the log alone, not on how requests fall into groups.
 type committer struct {
-	store     *Store
+	store *Store
+	wake  chan struct{} // has one for the writer when there may be something to write
+
+	mu        sync.Mutex
 	log       *certify.Log
 	published store.Revision // of the latest durable group
-	group     group
+	flight    *group         // that is being written, nil = none
+	open      *group         // that takes what is decided
+	backlog   []*request     // what the open group had no room for, in order
+	closed    bool
+	decided   int // how many requests were, for tests
 }
 
 // newCommitter continues a log.
 func newCommitter(s *Store, log *certify.Log) *committer {
-	return &committer{store: s, log: log, published: log.Revision(), group: newGroup()}
-}
-
-// run serves the queue until it is closed and empty.
-func (c *committer) run() {
-	defer close(c.store.committed)
-	var batch []*request
-	for {
-		batch = c.store.queue.take(batch)
-		if batch == nil {
-			return
-		}
-		for i, r := range batch {
-			batch[i] = nil
-			c.admit(r)
-		}
-		c.flush()
+	return &committer{
+		store: s, log: log, published: log.Revision(),
+		wake: make(chan struct{}, 1), open: newGroup(),
 	}
 }
 
-// admit decides about r, after writing the group when it has no room for r.
+// submit has r decided. If that takes r in, r.settling is the group that its
+// writes are in; else r.err is why not, and r.settling holds what the refusal may
+// rest on.
+func (c *committer) submit(r *request) {
+	c.mu.Lock()
+	switch {
+	case c.closed:
+		r.err = errClosed
+		c.mu.Unlock()
+	case len(c.backlog) > 0 || !c.open.hasRoom(c.store, r):
+		c.backlog = append(c.backlog, r)
+		c.mu.Unlock()
+		c.signal()
+		<-r.done
+	default:
+		c.admit(r)
+		c.mu.Unlock()
+		c.signal()
+	}
+}
+
+// signal has the writer look.
+func (c *committer) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close refuses further requests; those that were brought are still decided.
+func (c *committer) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.signal()
+}
+
+// admit decides about r. The caller holds mu.
 func (c *committer) admit(r *request) {
-	if !c.group.hasRoom(c.store, r) {
-		c.flush()
+	c.decided++
+	if r.err = c.decide(r); r.err != nil {
+		r.settling = c.newest()
+		return
 	}
-	c.group.decided = append(c.group.decided, r)
-	if r.err = c.decide(r); r.err == nil {
-		c.group.take(r)
-	}
+	c.open.take(r)
+	r.settling = c.open.settling
 }
 
-// decide certifies r and takes its writes into the group, or returns why not
-// and changes nothing.
+// newest returns the newest group with members that are not durable, nil if all
+// are. The caller holds mu.
+func (c *committer) newest() *store.Settling {
+	switch {
+	case c.open.taken > 0:
+		return c.open.settling
+	case c.flight != nil:
+		return c.flight.settling
+	}
+	return nil
+}
+
+// decide certifies r and seals its writes into the open group, or returns why
+// not and changes nothing. The caller holds mu.
 func (c *committer) decide(r *request) error {
 	if err := c.store.failure(); err != nil {
 		return err
@@ -73,12 +120,12 @@ func (c *committer) decide(r *request) error {
 	switch r.entry.Kind {
 	case certify.Drop:
 		if !known {
-			c.group.drop(r.entry.Space)
+			c.open.drop(r.entry.Space)
 		}
 	case certify.CloseDropped:
-		c.group.other[string(layout.Key(layout.KindDropped, r.entry.Space, nil))] = []byte{layout.Swept}
+		c.open.note(layout.Key(layout.KindDropped, r.entry.Space, nil), []byte{layout.Swept})
 	default:
-		c.group.write(r)
+		c.open.write(r)
 		c.noteSpaces(r)
 	}
 	return nil
@@ -89,12 +136,13 @@ func (c *committer) noteSpaces(r *request) {
 	for i := range r.entry.Writes {
 		space := r.entry.Writes[i].Space.Owner()
 		if !c.log.Dropped(space) {
-			c.group.spaces[space] = struct{}{}
+			c.open.usage[space] = store.Usage{} // known once the group is closed
 		}
 	}
 }
 
-// refresh reads again what was written since r read it and is forgotten.
+// refresh reads again what was written since r read it and is forgotten. That is
+// rare: only where r was read before all that the window remembers.
 func (c *committer) refresh(r *request) error {
 	fresh := true
 	for i := range r.entry.Writes {
@@ -116,60 +164,108 @@ func (c *committer) refresh(r *request) error {
 	return nil
 }
 
-// flush makes the group durable, publishes it and answers everyone.
-func (c *committer) flush() {
-	if c.group.taken > 0 {
-		if err := c.persist(); err != nil {
-			c.fail(err)
+// run writes groups until the committer is closed and all is written.
+func (c *committer) run() {
+	defer close(c.store.committed)
+	for g := c.next(); g != nil; g = c.next() {
+		if err := c.persist(g); err != nil {
+			c.fail(g, err)
 		} else {
-			c.publish()
+			c.publish(g)
 		}
 	}
-	for _, r := range c.group.decided {
-		r.done <- struct{}{}
-	}
-	c.group.reset()
 }
 
-// persist writes the group as one Badger transaction. Its revision is that of
-// the last member, so that no snapshot lies within it.
-func (c *committer) persist() error {
+// next waits for a group to write, and opens another; nil once there will be none.
+func (c *committer) next() *group {
+	for {
+		c.mu.Lock()
+		c.refill()
+		if err := c.store.failure(); err != nil {
+			c.refuse(err)
+		}
+		if g := c.open; g.taken > 0 {
+			g.close(c.log)
+			c.flight, c.open = g, newGroup()
+			c.mu.Unlock()
+			return g
+		}
+		closed := c.closed
+		c.mu.Unlock()
+		if closed {
+			return nil
+		}
+		<-c.wake
+	}
+}
+
+// refill decides what waits, up to what there is no room for. The caller holds mu.
+func (c *committer) refill() {
+	n := 0
+	for n < len(c.backlog) && c.open.hasRoom(c.store, c.backlog[n]) {
+		r := c.backlog[n]
+		c.admit(r)
+		r.done <- struct{}{}
+		c.backlog[n] = nil
+		n++
+	}
+	c.backlog = c.backlog[n:]
+}
+
+// persist writes a group as one Badger transaction. Its revision is that of the
+// last member, so that no snapshot on disk lies within it.
+func (c *committer) persist(g *group) error {
 	txn := c.store.db.NewTransactionAt(uint64(c.published), true)
 	defer txn.Discard()
-	if err := c.group.fill(txn, c.published, c.log); err != nil {
+	if err := g.fill(txn, c.published); err != nil {
 		return err
 	}
-	revision := c.log.Revision()
+	return c.write(txn, g.revision)
+}
+
+func (c *committer) write(txn *badger.Txn, revision store.Revision) error {
 	if c.store.persist == nil {
 		return txn.CommitAt(uint64(revision), nil)
 	}
 	return c.store.persist(revision, func() error { return txn.CommitAt(uint64(revision), nil) })
 }
 
-// publish lets readers see the group.
-func (c *committer) publish() {
-	c.published = c.log.Revision()
+// publish lets readers see a group, and then answers its members.
+func (c *committer) publish(g *group) {
 	s := c.store
-	if err := s.watermark.Set(c.published); err != nil {
+	if err := s.watermark.Set(g.revision); err != nil {
 		s.setFailure(err) // what is acknowledged is on disk; nothing further is
 	}
-	s.noteUsage(c.group.spaces, c.log)
-	s.hide(c.group.drops, c.published)
-	s.db.SetDiscardTs(uint64(s.epochs.publish(c.published)))
-	c.log.Release(c.published)
+	s.noteUsage(g.usage)
+	s.hide(g.drops, g.revision)
+	c.mu.Lock()
+	oldest := s.epochs.publish(g.revision)
+	c.published, c.flight = g.revision, nil
+	c.log.Release(g.revision)
+	c.mu.Unlock()
+	s.db.SetDiscardTs(uint64(oldest))
 	if s.watches.Any() {
-		s.watches.Publish(c.published, c.group.changed, c.group.drops)
+		s.watches.Publish(g.revision, g.changed, g.drops)
 	}
+	g.settling.Settle(nil, nil)
 }
 
-// fail answers everyone in the group that the outcome is unknown. From here on
+// fail tells the members of a group that the outcome is unknown. From here on
 // memory and disk may differ, so that nothing is accepted until the store is
 // opened again.
-func (c *committer) fail(cause error) {
+func (c *committer) fail(g *group, cause error) {
 	c.store.setFailure(cause)
-	for _, r := range c.group.decided {
-		if r.err == nil {
-			r.err = fault.Wrap(fault.Unknown, "commit", "writing to disk failed: whether the effects are durable is unknown", cause)
-		}
-	}
+	c.mu.Lock()
+	c.flight = nil
+	c.mu.Unlock()
+	unknown := fault.Wrap(fault.Unknown, "commit", "writing to disk failed: whether the effects are durable is unknown", cause)
+	g.settling.Settle(unknown, c.store.failure())
+}
+
+// refuse answers the members of the open group, which is never written, that
+// nothing was done. The caller holds mu.
+func (c *committer) refuse(err error) {
+	g := c.open
+	c.open = newGroup()
+	g.settling.Settle(err, err)
 }

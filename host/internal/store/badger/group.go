@@ -1,9 +1,11 @@
 package badger
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/tidwall/btree"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
@@ -12,29 +14,32 @@ import (
 
 // group is the content of one Badger transaction.
 type group struct {
-	decided []*request // to answer, rejected ones too
-	taken   int        // how many of them were accepted
-	pending []pending
-	index   map[string]int           // of pending, by data key
-	spaces  map[store.Space]struct{} // whose usage record to write
-	other   map[string][]byte        // further entries; nil = delete
-	drops   []store.Space            // spaces to hide from later snapshots
-	entries int64
-	bytes   int64
+	settling *store.Settling
+	revision store.Revision // of the last member, once there is one
+	taken    int            // how many requests were accepted
+	entries  int64
+	bytes    int64
+
+	pending *btree.BTreeG[*pending]     // by data key
+	other   map[string][]byte           // further entries; a nil value = delete
+	drops   []store.Space               // spaces to hide from later snapshots
+	usage   map[store.Space]store.Usage // of the spaces whose usage record to write
 }
 
-// pending is the content that a group leaves at one key.
+// pending is the content that a group leaves at one key. It is never changed.
 type pending struct {
 	encoded
 	state    certify.State
 	dropTail bool
 }
 
-func newGroup() group {
-	return group{
-		index:  make(map[string]int),
-		spaces: make(map[store.Space]struct{}),
-		other:  make(map[string][]byte),
+func newGroup() *group {
+	return &group{
+		settling: store.NewSettling(),
+		pending: btree.NewBTreeGOptions(func(a, b *pending) bool {
+			return bytes.Compare(a.dataKey, b.dataKey) < 0
+		}, btree.Options{NoLocks: true, Degree: 16}),
+		usage: make(map[store.Space]store.Usage),
 	}
 }
 
@@ -45,93 +50,97 @@ func (g *group) hasRoom(s *Store, r *request) bool {
 
 // take counts an accepted request.
 func (g *group) take(r *request) {
+	g.revision = r.entry.Revision
 	g.taken++
 	g.entries += r.entries
 	g.bytes += r.bytes
 }
 
-// reset empties the group and keeps its memory.
-func (g *group) reset() {
-	clear(g.decided)
-	clear(g.pending)
-	clear(g.index)
-	clear(g.spaces)
-	clear(g.other)
-	g.decided, g.pending, g.drops = g.decided[:0], g.pending[:0], g.drops[:0]
-	g.taken, g.entries, g.bytes = 0, 0, 0
+// close notes what log counts, before it goes on.
+func (g *group) close(log *certify.Log) {
+	for space := range g.usage {
+		g.usage[space] = log.Usage(space)
+	}
 }
 
 // drop tombstones a space.
 func (g *group) drop(space store.Space) {
-	g.other[string(layout.Key(layout.KindDropped, space, nil))] = []byte{layout.StillSweeping}
-	g.other[string(layout.Key(layout.KindUsage, space, nil))] = nil
-	delete(g.spaces, space)
+	g.note(layout.Key(layout.KindDropped, space, nil), []byte{layout.StillSweeping})
+	g.note(layout.Key(layout.KindUsage, space, nil), nil)
+	delete(g.usage, space)
 	g.drops = append(g.drops, space)
 }
 
 // write takes the writes of an accepted request in.
 func (g *group) write(r *request) {
 	for i := range r.entry.Writes {
-		w := &r.entry.Writes[i]
+		w, enc := &r.entry.Writes[i], &r.encoded[i]
 		if r.entry.Kind == certify.SweepExpired && w.Prior.Expires != w.Expires {
-			g.other[string(layout.ExpiryKey(w.Expires, w.Space, w.Key))] = nil // it was set meanwhile
+			g.note(layout.ExpiryKey(w.Expires, w.Space, w.Key), nil) // it was set meanwhile
 			continue
 		}
 		if r.entry.Changes(w) {
-			g.put(w, &r.encoded[i])
+			g.put(w, enc)
 		}
 	}
 }
 
 // put takes one write in, over an earlier one to its key.
 func (g *group) put(w *certify.Write, enc *encoded) {
-	i, ok := g.index[string(enc.dataKey)]
-	if !ok {
-		i = len(g.pending)
-		g.index[string(enc.dataKey)] = i
-		g.pending = append(g.pending, pending{})
+	p := &pending{encoded: *enc, state: w.Next, dropTail: w.Prior.Exists && layout.IsLong(w.Prior.Size, w.Prior.Expires)}
+	if p.state.Exists && p.record == nil { // a counter that was added to
+		p.record, _ = layout.EncodeRecord(store.Value{Data: store.AppendCounter(nil, p.state.N), Expires: p.state.Expires})
 	}
-	dropTail := g.pending[i].dropTail || (w.Prior.Exists && layout.IsLong(w.Prior.Size, w.Prior.Expires))
-	g.pending[i] = pending{encoded: *enc, state: w.Next, dropTail: dropTail}
-	g.move(w)
+	if before, ok := g.pending.Get(p); ok {
+		p.dropTail = p.dropTail || before.dropTail
+	}
+	g.pending.Set(p)
+	g.move(w, p.dataKey[layout.PrefixSize:])
 }
 
 // move moves a key's entry in the expiry index.
-func (g *group) move(w *certify.Write) {
+func (g *group) move(w *certify.Write, key []byte) {
 	if w.Prior.Expires == w.Next.Expires {
 		return
 	}
 	if w.Prior.Expires != 0 {
-		g.other[string(layout.ExpiryKey(w.Prior.Expires, w.Space, w.Key))] = nil
+		g.note(layout.ExpiryKey(w.Prior.Expires, w.Space, key), nil)
 	}
 	if w.Next.Expires != 0 {
-		g.other[string(layout.ExpiryKey(w.Next.Expires, w.Space, w.Key))] = w.Key
+		g.note(layout.ExpiryKey(w.Next.Expires, w.Space, key), key)
 	}
+}
+
+// note has the group set or delete an entry that is no value.
+func (g *group) note(key, value []byte) {
+	if g.other == nil {
+		g.other = make(map[string][]byte)
+	}
+	g.other[string(key)] = value
 }
 
 // changed passes each key that the group changes.
 func (g *group) changed(yield func(store.Space, []byte) bool) {
-	for i := range g.pending {
-		key := g.pending[i].dataKey
-		if !yield(layout.SpaceOf(key), key[layout.PrefixSize:]) {
-			return
-		}
-	}
+	g.pending.Scan(func(p *pending) bool {
+		return yield(layout.SpaceOf(p.dataKey), p.dataKey[layout.PrefixSize:])
+	})
 }
 
 // fill puts the group into a Badger transaction; published is the revision of
 // the group before.
-func (g *group) fill(txn *badger.Txn, published store.Revision, log *certify.Log) error {
-	for i := range g.pending {
-		if err := g.pending[i].fill(txn); err != nil {
-			return err
-		}
+func (g *group) fill(txn *badger.Txn, published store.Revision) (err error) {
+	g.pending.Scan(func(p *pending) bool {
+		err = p.fill(txn)
+		return err == nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := txn.Set(layout.RevisionKey, binary.LittleEndian.AppendUint64(nil, uint64(published))); err != nil {
 		return err
 	}
-	for space := range g.spaces {
-		if err := txn.Set(layout.Key(layout.KindUsage, space, nil), layout.EncodeUsage(log.Usage(space))); err != nil {
+	for space, usage := range g.usage {
+		if err := txn.Set(layout.Key(layout.KindUsage, space, nil), layout.EncodeUsage(usage)); err != nil {
 			return err
 		}
 	}
@@ -144,16 +153,12 @@ func (g *group) fill(txn *badger.Txn, published store.Revision, log *certify.Log
 }
 
 func (p *pending) fill(txn *badger.Txn) error {
-	record := p.record
-	if p.state.Exists && record == nil { // a counter that was added to
-		record, _ = layout.EncodeRecord(store.Value{Data: store.AppendCounter(nil, p.state.N), Expires: p.state.Expires})
-	}
 	if p.tail != nil || p.dropTail {
 		if err := put(txn, layout.TailKey(p.dataKey), p.tail); err != nil {
 			return err
 		}
 	}
-	return put(txn, p.dataKey, record)
+	return put(txn, p.dataKey, p.record)
 }
 
 // put sets key to value, or deletes it when value is nil.

@@ -62,12 +62,14 @@ func decideInGroups(t *testing.T, slow time.Duration, size func() int, next func
 			group = append(group, r)
 			i++
 		}
-		s.queue.mu.Lock()
-		s.queue.items = append(s.queue.items, group...)
-		s.queue.signal()
-		s.queue.mu.Unlock()
+		s.committer.mu.Lock()
 		for _, r := range group {
-			<-r.done
+			s.committer.admit(r)
+		}
+		s.committer.mu.Unlock()
+		s.committer.signal()
+		for _, r := range group {
+			wantCode(t, "write", r.settling.Wait(), "")
 			conflict, _ := errors.AsType[*store.Conflict](r.err)
 			decisions = append(decisions, fmt.Sprintf("%s %v, revision %d", fault.CodeOf(r.err), conflict, r.entry.Revision))
 		}

@@ -103,7 +103,7 @@ const memTableSize = 48 << 20
 // start reads what the store remembers and starts its goroutines.
 func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err error) {
 	s := &Store{
-		db: db, dir: cfg.Dir, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h, queue: newQueue(),
+		db: db, dir: cfg.Dir, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h,
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
 		persist:   cfg.Persist,
 		committed: make(chan struct{}),
@@ -125,11 +125,11 @@ func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err err
 	if err != nil {
 		return nil, errors.Join(err, s.watermark.Close())
 	}
-	c := newCommitter(s, s.resume(revision, cfg))
+	s.committer = newCommitter(s, s.resume(revision, cfg))
 	s.scrub = newScrub(s, cfg.ScrubEvery) // before anything can find damage
 	s.scrub.start()
 	h.store.Store(s)
-	go c.run()
+	go s.committer.run()
 	s.janitor.start(s, cfg.SweepEvery, unswept)
 	return s, nil
 }

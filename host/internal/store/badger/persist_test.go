@@ -38,10 +38,11 @@ func TestSlowPersist(t *testing.T) {
 	}
 	go commit("k", "after")
 	<-entered
+	before := s.committer.brought()
 	go commit("l", "depends", []byte("k"))
-	waitFor(t, "the second", func() bool { return s.queue.waiting() == 1 })
+	waitFor(t, "the second", func() bool { return s.committer.brought() == before+1 })
 	go commit("m", "after")
-	waitFor(t, "the third", func() bool { return s.queue.waiting() == 2 })
+	waitFor(t, "the third", func() bool { return s.committer.brought() == before+2 })
 	if v, _ := get(t, s, "k"); v != "before" {
 		t.Errorf("what is not durable is read: %q", v)
 	}
