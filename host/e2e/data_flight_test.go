@@ -324,12 +324,20 @@ func flyAgain(t *testing.T, program engine.Program, limits limit.Limits, record 
 	inv.Env = &invoke.Env{Plugin: "flight", Version: 1, Limits: limits, KV: true, Space: 17}
 	inv.Start = record.Start
 	inv.Observe(record)
-	tx := store.Begin(invoke.Through[store.Snapshot](inv, invoke.Reads, nil), inv.Env.Space, store.Quota{}, inv.Start)
+	var tx store.Tx
+	tx.Reset(nowhere{inv}, inv.Env.Space, store.Quota{}, inv.Start)
 	defer tx.Close()
-	inv.Begin(1, limits, tx)
+	inv.Begin(1, limits, &tx)
 	defer inv.End()
 	if err := instance.Handle(t.Context(), inv); err != nil {
 		t.Fatal(err)
 	}
 	return land(inv)
+}
+
+// nowhere opens the snapshots of an observer that replays.
+type nowhere struct{ inv *invoke.Invocation }
+
+func (n nowhere) Snapshot() (store.Snapshot, error) {
+	return invoke.Through[store.Snapshot](n.inv, invoke.Reads, nil), nil
 }

@@ -181,6 +181,7 @@ type run struct {
 	inv    *invoke.Invocation
 	limits limit.Limits
 	last   time.Time // when the last part ended
+	tx     store.Tx
 	res    Result
 }
 
@@ -224,9 +225,8 @@ func conflictOf(err error) *store.Conflict {
 }
 
 // attempt runs the handler once, in a clean instance and on a new snapshot, and
-// settles its effects. The snapshot comes last: the younger it is when the
-// handler starts, the less there is to conflict with. The instance goes back
-// before the commit, which takes longer than most handlers.
+// settles its effects. The instance goes back before the commit, which takes
+// longer than most handlers.
 func (r *run) attempt(ctx context.Context) (trace.Outcome, error) {
 	inv := r.inv
 	lease, err := r.pool.take(ctx)
@@ -238,10 +238,7 @@ func (r *run) attempt(ctx context.Context) (trace.Outcome, error) {
 	if r.res.Attempts == 1 { // the wait for an instance is over
 		inv.Start = r.last
 	}
-	tx, err := r.begin()
-	if err != nil {
-		return trace.None, err
-	}
+	tx := r.begin()
 	if tx != nil {
 		defer tx.Close()
 	}
@@ -271,17 +268,23 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	return r.settle(r.inv)
 }
 
-// begin opens the attempt's transaction, nil without the key-value capability.
-func (r *run) begin() (*store.Tx, error) {
+// begin starts the attempt's transaction, nil without the key-value capability.
+func (r *run) begin() *store.Tx {
 	env := r.cfg.Env
 	if !env.KV {
-		return nil, nil
+		return nil
 	}
+	r.tx.Reset(r, env.Space, env.Quota, r.inv.Start)
+	return &r.tx
+}
+
+// Snapshot opens that of the attempt.
+func (r *run) Snapshot() (store.Snapshot, error) {
 	snap, err := r.cfg.Store.Snapshot()
 	if err != nil {
 		return nil, err
 	}
-	return store.Begin(invoke.Through(r.inv, invoke.Reads, snap), env.Space, env.Quota, r.inv.Start), nil
+	return invoke.Through(r.inv, invoke.Reads, snap), nil
 }
 
 // settle commits or drops the effects of a handler that returned normally.

@@ -39,7 +39,7 @@ func (q Query) interval() (from, to []byte) {
 // that was really walked becomes a dependency: stopping early at a key ends it
 // there.
 func (tx *Tx) List(q Query, yield func(key, data []byte) bool) error {
-	if tx.snap == nil {
+	if tx.closed() {
 		return fault.New(fault.Internal, "list", "the transaction is closed")
 	}
 	if q.Limit < 0 {
@@ -51,6 +51,9 @@ func (tx *Tx) List(q Query, yield func(key, data []byte) bool) error {
 	from, to := q.interval()
 	if to != nil && bytes.Compare(from, to) >= 0 {
 		return nil
+	}
+	if err := tx.open(); err != nil {
+		return err
 	}
 	m := &merge{tx: tx, yield: yield, limit: q.Limit, reverse: q.Reverse}
 	m.own = tx.writes.between(from, to)

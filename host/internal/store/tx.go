@@ -23,7 +23,8 @@ const counterSize = abi.CounterSize
 // transaction is closed), and those of Snapshot. A refused write changes
 // nothing.
 type Tx struct {
-	snap    Snapshot
+	source  Source   // of snap, nil when that was given or the transaction is closed
+	snap    Snapshot // nil until the first read
 	space   Space
 	quota   Quota
 	read    Revision
@@ -35,19 +36,26 @@ type Tx struct {
 	records []Op // in order of key
 }
 
+// Source opens snapshots. A Store is one.
+type Source interface {
+	Snapshot() (Snapshot, error)
+}
+
 // Begin starts a transaction on snap, which it owns from here on: Close
 // releases it. now judges expiry for the whole transaction.
 func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
-	tx := new(Tx)
-	tx.Reset(snap, space, quota, now)
+	tx := &Tx{snap: snap, read: snap.Revision()}
+	tx.space, tx.quota, tx.now = space, quota, now
 	return tx
 }
 
-// Reset closes the transaction and starts another in its memory. Effects it
-// has given out must be decided by then.
-func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
+// Reset closes tx and starts another transaction in its memory, the zero value
+// included. It opens a snapshot of source at its first read, so that as little
+// as possible changes between its reads and its commit. Effects that tx has given
+// out must be decided by then.
+func (tx *Tx) Reset(source Source, space Space, quota Quota, now time.Time) {
 	tx.Close()
-	tx.snap, tx.space, tx.quota, tx.read, tx.now, tx.failure = snap, space, quota, snap.Revision(), now, nil
+	tx.source, tx.space, tx.quota, tx.read, tx.now, tx.failure = source, space, quota, 0, now, nil
 	clear(tx.records)
 	tx.records = tx.records[:0]
 	tx.writes.reset()
@@ -58,9 +66,25 @@ func (tx *Tx) Reset(snap Snapshot, space Space, quota Quota, now time.Time) {
 func (tx *Tx) Close() {
 	if tx.snap != nil {
 		tx.snap.Release()
-		tx.snap = nil
 	}
+	tx.snap, tx.source = nil, nil
 }
+
+// open makes sure that there is a snapshot.
+func (tx *Tx) open() error {
+	if tx.snap != nil {
+		return nil
+	}
+	snap, err := tx.source.Snapshot()
+	if err != nil {
+		return tx.failed(err)
+	}
+	tx.snap, tx.read = snap, snap.Revision()
+	return nil
+}
+
+// closed reports whether tx is of no use any more.
+func (tx *Tx) closed() bool { return tx.snap == nil && tx.source == nil }
 
 // Now returns the time that judges expiry.
 func (tx *Tx) Now() time.Time { return tx.now }
@@ -79,6 +103,9 @@ func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
 	if own != nil && own.Kind != OpAdd {
 		return own.Value.Data, own.Kind == OpSet, nil
 	}
+	if err := tx.open(); err != nil {
+		return nil, false, err
+	}
 	v, ok, err := tx.snap.Get(tx.space, key)
 	if err != nil {
 		return nil, false, tx.failed(err)
@@ -89,7 +116,7 @@ func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
 	return tx.visible(own, v, ok)
 }
 
-// failed remembers that the snapshot could not be read.
+// failed remembers that the snapshot could not be opened or read.
 func (tx *Tx) failed(err error) error {
 	if tx.failure == nil {
 		tx.failure = err
@@ -98,7 +125,8 @@ func (tx *Tx) failed(err error) error {
 }
 
 // Failure returns the first error of a read of the snapshot, or nil: a Conflict
-// when it became too old meanwhile, Internal when the data is damaged. What the
+// when it became too old meanwhile, Internal when the data is damaged, Unavailable
+// when none could be opened. What the
 // transaction has read is not enough to go on, whatever its user made of the
 // error.
 func (tx *Tx) Failure() error { return tx.failure }
@@ -154,6 +182,9 @@ func (tx *Tx) Record(key []byte) ([]byte, error) {
 	if err := tx.check("get record", key); err != nil {
 		return nil, err
 	}
+	if err := tx.open(); err != nil {
+		return nil, err
+	}
 	v, ok, err := tx.snap.Get(tx.space.In(AreaRecords), key)
 	if err != nil || !ok || v.ExpiredAt(tx.now) {
 		return nil, tx.failed(err)
@@ -186,6 +217,9 @@ func (tx *Tx) DeleteRecord(key []byte) error {
 
 // putRecord takes a record in, over an earlier one of its key.
 func (tx *Tx) putRecord(op Op) error {
+	if err := tx.open(); err != nil { // its revision is the condition
+		return err
+	}
 	i, found := slices.BinarySearchFunc(tx.records, op.Key, func(r Op, key []byte) int { return bytes.Compare(r.Key, key) })
 	size, n := sizeOf(tx.records)+op.Size(), len(tx.records)+1
 	if found {
@@ -290,7 +324,7 @@ func (tx *Tx) put(op Op) error {
 // check refuses keys out of bounds and use after Close.
 func (tx *Tx) check(op string, key []byte) error {
 	switch {
-	case tx.snap == nil:
+	case tx.closed():
 		return fault.New(fault.Internal, op, "the transaction is closed")
 	case len(key) == 0:
 		return fault.New(fault.Invalid, op, "the key is empty; a key has 1 to 1024 bytes")

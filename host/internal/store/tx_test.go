@@ -15,9 +15,10 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// memory is a snapshot of a sorted list of keys.
+// memory is a snapshot of a sorted list of keys, and opens itself.
 type memory struct {
 	keys     []string
+	opened   int
 	released int
 	err      error
 }
@@ -25,6 +26,14 @@ type memory struct {
 func newMemory(keys ...string) *memory {
 	sort.Strings(keys)
 	return &memory{keys: keys}
+}
+
+func (m *memory) Snapshot() (Snapshot, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	m.opened++
+	return m, nil
 }
 
 func (m *memory) Revision() Revision { return 7 }
@@ -206,9 +215,12 @@ func TestCloseAndReset(t *testing.T) {
 	if first.released != 1 || second.released != 0 {
 		t.Errorf("released %d and %d times", first.released, second.released)
 	}
-	want := &Effects{Read: 7, Now: time.Unix(1, 0), Parts: []Part{{Space: 2}}}
+	want := &Effects{Now: time.Unix(1, 0), Parts: []Part{{Space: 2}}}
 	if diff := cmp.Diff(want, tx.Effects(), cmp.Comparer(func(a, b []Range) bool { return slices.EqualFunc(a, b, sameRange) })); diff != "" {
 		t.Errorf("something is left (-want +got):\n%s", diff)
+	}
+	if _, ok, err := tx.Get([]byte("b")); !ok || err != nil {
+		t.Errorf("after Reset: %v, %v", ok, err)
 	}
 	tx.Close()
 	tx.Close()
@@ -222,6 +234,59 @@ func TestCloseAndReset(t *testing.T) {
 			t.Errorf("%s after Close: %v", name, err)
 		}
 	}
+}
+
+// A transaction opens a snapshot once, when it reads or makes a record depend on one.
+func TestSnapshotOpensAtTheFirstRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		act  func(tx *Tx) error
+		want Revision
+	}{
+		"nothing": {func(*Tx) error { return nil }, 0},
+		"blind writes": {func(tx *Tx) error {
+			return errors.Join(tx.Set([]byte("a"), nil, 0), tx.Delete([]byte("b")), tx.Add([]byte("c"), 1))
+		}, 0},
+		"own write": {func(tx *Tx) error {
+			_, _, err := tx.Get([]byte("a"))
+			return errors.Join(tx.Set([]byte("a"), nil, 0), err)
+		}, 7},
+		"get":           {func(tx *Tx) error { _, _, err := tx.Get([]byte("a")); return err }, 7},
+		"list":          {func(tx *Tx) error { return tx.List(Query{}, func(_, _ []byte) bool { return true }) }, 7},
+		"record":        {func(tx *Tx) error { _, err := tx.Record([]byte("a")); return err }, 7},
+		"set record":    {func(tx *Tx) error { return tx.SetRecord([]byte("a"), nil, 0) }, 7},
+		"delete record": {func(tx *Tx) error { return tx.DeleteRecord([]byte("a")) }, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, tx := newMemory("a"), new(Tx)
+			tx.Reset(m, 1, Quota{}, time.Unix(0, 0))
+			if m.opened != 0 {
+				t.Fatal("it was opened before")
+			}
+			for range 2 {
+				if err := test.act(tx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := tx.Effects().Read; got != test.want || m.opened != min(int(test.want), 1) {
+				t.Errorf("read revision %d, opened %d times, want %d", got, m.opened, test.want)
+			}
+			tx.Close()
+			if m.released != m.opened {
+				t.Errorf("opened %d times, released %d times", m.opened, m.released)
+			}
+		})
+	}
+}
+
+func TestNoSnapshot(t *testing.T) {
+	m, tx := newMemory("a"), new(Tx)
+	m.err = fault.New(fault.Unavailable, "snapshot", "the store is closed")
+	tx.Reset(m, 1, Quota{}, time.Unix(0, 0))
+	_, _, err := tx.Get([]byte("a"))
+	if fault.CodeOf(err) != fault.Unavailable || tx.Failure() != err {
+		t.Errorf("Get: %v, failure %v", err, tx.Failure())
+	}
+	tx.Close()
 }
 
 func sameRange(a, b Range) bool {
