@@ -2,7 +2,10 @@
 
 package e2e
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // attempt is what two programs may read as different requests. NAME in it stands
 // for the name of the attempt.
@@ -73,6 +76,9 @@ func edgeAttempts() []attempt {
 		{"chunk extension with a quoted end", post(chunked, "4;a=\"\r\n0\r\n\r\n\"\r\nbody\r\n"+last+inside)},
 		{"chunk extension with a bare LF", post(chunked, "4;a\nbody\r\n"+last+inside)},
 		{"chunk extension with a bare CR", post(chunked, "4;a\rb\r\nbody\r\n"+last+inside)},
+		{"chunk extension with an escaped quote", post(chunked, "4;a=\"\\\"\r\n0\r\n\r\n"+inside+"\"\r\nbody\r\n"+last+inside)},
+		{"chunk extension of 20 KB", post(chunked, "4;a="+strings.Repeat("b", 20_000)+"\r\nbody\r\n"+last+inside)},
+		{"white space after a chunk size", post(chunked, "4 \r\nbody\r\n"+last+inside)},
 		{"chunk size with a prefix", post(chunked, "0x4\r\nbody\r\n"+last+inside)},
 		{"chunk size of 2^64", post(chunked, "10000000000000004\r\nbody\r\n"+last+inside)},
 		{"chunk size with an underscore", post(chunked, "0_4\r\nbody\r\n"+last+inside)},
@@ -80,6 +86,8 @@ func edgeAttempts() []attempt {
 		{"chunk longer than its size", post(chunked, "2\r\nbody\r\n"+last+inside)},
 		{"chunks end with a bare LF", post(chunked, "4\nbody\n0\n\n"+inside)},
 		{"trailer that frames", post(chunked, "0\r\nContent-Length: 60\r\n\r\n"+inside)},
+		{"trailer with a bare LF", post(chunked, "0\r\nA: b\nContent-Length: 60\r\n\r\n"+inside)},
+		{"trailer folded over the end", post(chunked, "0\r\nA: b\r\n \r\n\r\n"+inside)},
 		{"trailer that is a request", post(chunked, "0\r\n"+inside)},
 	}
 	for _, spelling := range []struct{ name, field string }{

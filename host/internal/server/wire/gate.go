@@ -118,7 +118,9 @@ func (c *gateConn) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		default:
-			c.cleared = c.clear(c.stage)
+			taken, passed := c.clear(c.stage)
+			c.stage = append(c.stage[:passed], c.stage[taken:]...)
+			c.cleared = passed
 		}
 	}
 	n := copy(p, c.stage[:c.cleared])
@@ -129,17 +131,17 @@ func (c *gateConn) Read(p []byte) (int, error) {
 
 // readDirect judges bytes where fasthttp wants them: no copy in the usual case,
 // in which a read returns a whole head or a part of a body. It returns 0 and nil
-// when a head is not whole yet.
+// when a head is not whole yet, or nothing of what was read is passed on.
 func (c *gateConn) readDirect(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {
 		return 0, c.failed(err)
 	}
-	cleared := c.clear(p[:n])
+	taken, passed := c.clear(p[:n])
 	if c.refusal == nil {
-		c.stage = append(c.stage[:0], p[cleared:n]...)
+		c.stage = append(c.stage[:0], p[taken:n]...)
 	}
-	return cleared, nil
+	return passed, nil
 }
 
 // fill reads more of a head that has begun.
@@ -155,18 +157,19 @@ func (c *gateConn) fill() error {
 
 const stageSize = 4 << 10
 
-// clear returns how many of the bytes of b, the next on the wire, may be passed
-// on: a head once it is whole, and what follows of its body. It stops at the end
-// of the message, so that the next one is judged as a message of its own.
-func (c *gateConn) clear(b []byte) int {
-	n := 0
+// clear judges b, the next bytes on the wire: a head once it is whole, and what
+// follows of its body. It stops at the end of the message, so that the next one is
+// judged as a message of its own. It returns how many bytes it took, and how many
+// may be passed on, which are then the first of b: of a chunked body some are not.
+func (c *gateConn) clear(b []byte) (taken, passed int) {
 	if !c.inBody() {
-		n = c.clearHead(b)
+		taken = c.clearHead(b)
 	}
-	if c.inBody() {
-		n += c.clearBody(b[n:])
+	if !c.inBody() {
+		return taken, taken
 	}
-	return n
+	n, kept := c.clearBody(b[taken:])
+	return taken + n, taken + kept
 }
 
 func (c *gateConn) clearHead(b []byte) int {
@@ -195,24 +198,24 @@ func (c *gateConn) clearHead(b []byte) int {
 
 func (c *gateConn) inBody() bool { return c.body.chunked || c.body.length > 0 }
 
-func (c *gateConn) clearBody(b []byte) int {
+func (c *gateConn) clearBody(b []byte) (taken, passed int) {
 	if !c.body.chunked {
 		n := int(min(c.body.length, int64(len(b))))
 		if c.body.length -= int64(n); c.body.length == 0 {
 			c.unread.Store(false)
 		}
-		return n
+		return n, n
 	}
-	n, done, ok := c.chunks.feed(b)
-	if !ok {
-		c.refuse(refuseChunk, errRefused)
-		return 0
+	taken, passed, done, r := c.chunks.feed(b)
+	if r != nil {
+		c.refuse(r, errRefused)
+		return taken, 0
 	}
 	if done {
 		c.body.chunked = false
 		c.unread.Store(false)
 	}
-	return n
+	return taken, passed
 }
 
 // refuse ends what is read from the connection, with err.

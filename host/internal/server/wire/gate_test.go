@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"slices"
@@ -91,19 +92,93 @@ func TestMalformedRequests(t *testing.T) {
 		"chunk size is no number":        {servertest.Request("POST", "/", "g\r\n", "Transfer-Encoding: chunked"), 400},
 		"chunk size empty":               {servertest.Request("POST", "/", "\r\n", "Transfer-Encoding: chunked"), 400},
 		"chunk size beyond 60 bits":      {servertest.Request("POST", "/", "1000000000000000\r\n", "Transfer-Encoding: chunked"), 400},
-		"chunk extension":                {servertest.Request("POST", "/", "1;a=b\r\nx\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
 		"chunk size with bare LF":        {servertest.Request("POST", "/", "1\nx\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
 		"chunk longer than said":         {servertest.Request("POST", "/", "1\r\nxy\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
 		"chunk end with bare LF":         {servertest.Request("POST", "/", "1\r\nx\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400},
-		"trailer field":                  {servertest.Request("POST", "/", "0\r\nA: b\r\n\r\n", "Transfer-Encoding: chunked"), 400},
 		"chunked end with bare LF":       {servertest.Request("POST", "/", "0\r\n\n", "Transfer-Encoding: chunked"), 400},
 		"chunk bad, head in one segment": {servertest.Request("POST", "/small", "1\r\nxz", "Transfer-Encoding: chunked"), 400},
+		"chunk size and another":         {chunkedRequest("1 2\r\nx\r\n0\r\n\r\n"), 400},
+		"extension without a semicolon":  {chunkedRequest("1 a=b\r\nx\r\n0\r\n\r\n"), 400},
+		"extension without a name":       {chunkedRequest("1;=b\r\nx\r\n0\r\n\r\n"), 400},
+		"extension without a value":      {chunkedRequest("1;a=\r\nx\r\n0\r\n\r\n"), 400},
+		"extension with bare LF":         {chunkedRequest("1;a\nx\r\n0\r\n\r\n"), 400},
+		"extension with bare CR":         {chunkedRequest("1;a\rb\r\nx\r\n0\r\n\r\n"), 400},
+		"extension with NUL":             {chunkedRequest("1;a\x00\r\nx\r\n0\r\n\r\n"), 400},
+		"quote over the line":            {chunkedRequest("1;a=\"\r\nx\r\n0\r\n\r\n\"\r\nx\r\n0\r\n\r\n"), 400},
+		"quote with bare LF":             {chunkedRequest("1;a=\"b\nc\"\r\nx\r\n0\r\n\r\n"), 400},
+		"escaped end of a line":          {chunkedRequest("1;a=\"\\\r\n\"\r\nx\r\n0\r\n\r\n"), 400},
+		"quote outside a value":          {chunkedRequest("1;a\"b\"\r\nx\r\n0\r\n\r\n"), 400},
+		"backslash outside quotes":       {chunkedRequest("1;a=\\\"b\"\r\nx\r\n0\r\n\r\n"), 400},
+		"huge extension":                 {chunkedRequest("1;a=" + long + "\r\nx\r\n0\r\n\r\n"), 400},
+		"many extensions":                {chunkedRequest(strings.Repeat("1;a=bbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\nx\r\n", 600)), 400},
+		"endless white space":            {chunkedRequest("1" + strings.Repeat(" ", 40<<10)), 400},
+		"trailer with bare LF":           {chunkedRequest("0\r\nA: b\n\r\n"), 400},
+		"trailer with bare CR":           {chunkedRequest("0\r\nA: b\rc\r\n\r\n"), 400},
+		"trailer with NUL":               {chunkedRequest("0\r\nA: b\x00\r\n\r\n"), 400},
+		"trailer folded":                 {chunkedRequest("0\r\nA: b\r\n c\r\n\r\n"), 400},
+		"first trailer folded":           {chunkedRequest("0\r\n A: b\r\n\r\n"), 400},
+		"trailer that is a request":      {chunkedRequest("0\r\n" + servertest.Get("/smuggled")), 400},
+		"trailer without a colon":        {chunkedRequest("0\r\nA\r\n\r\n"), 400},
+		"trailer with a space in it":     {chunkedRequest("0\r\nA : b\r\n\r\n"), 400},
+		"trailer without a name":         {chunkedRequest("0\r\n: b\r\n\r\n"), 400},
+		"trailers end with bare LF":      {chunkedRequest("0\r\nA: b\r\n\n"), 400},
+		"huge trailer":                   {chunkedRequest("0\r\nA: " + long + "\r\n\r\n"), 431},
+		"101 trailers":                   {chunkedRequest("0\r\n" + strings.Repeat("A: b\r\n", 101) + "\r\n"), 431},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := edgeFor(t, Conns{})
 			for _, first := range []string{"", servertest.Get("/first")} {
 				servertest.CheckRefused(t, addr, first, tc.raw, tc.status)
+			}
+		})
+	}
+}
+
+func chunkedRequest(body string) string {
+	return servertest.Request("POST", "/", body, "Transfer-Encoding: chunked")
+}
+
+// A recipient ignores chunk extensions (RFC 9112 §7.1.1) and may drop trailer
+// fields (§7.1.2). The next request on the connection is the next after them.
+func TestExtensionsAndTrailersAreDropped(t *testing.T) {
+	for name, body := range map[string]string{
+		"extension":              "5;a=b\r\nhello\r\n0\r\n\r\n",
+		"extension, no value":    "5;a\r\nhello\r\n0\r\n\r\n",
+		"extensions":             "5;a;b=c;d=\"e\"\r\nhello\r\n0\r\n\r\n",
+		"extension, white space": "5 ;\ta = b ; c\t\r\nhello\r\n0\r\n\r\n",
+		"white space":            "5  \r\nhello\r\n0 \r\n\r\n",
+		"quotes":                 "5;a=\"\\\";0\\\\\t\xff\"\r\nhello\r\n0\r\n\r\n",
+		"signature":              "2;chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648\r\nhe\r\n3;chunk-signature=0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497\r\nllo\r\n0;chunk-signature=b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9\r\n\r\n",
+		"extension of the last":  "5\r\nhello\r\n0;a=b\r\n\r\n",
+		"trailer":                "5\r\nhello\r\n0\r\nDigest: sha-256=abc\r\n\r\n",
+		"trailers":               "5\r\nhello\r\n0\r\nA:\r\na: \tb\xff \r\nC: d: e\r\n\r\n",
+		"trailers that frame":    "5\r\nhello\r\n0\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\nHost: evil\r\n\r\n",
+		"both":                   "1;a\r\nh\r\n4;b=\"c\"\r\nello\r\n0;d\r\nE: f\r\n\r\n",
+		"100 trailers":           "5\r\nhello\r\n0\r\n" + strings.Repeat("A: b\r\n", 100) + "\r\n",
+		"extension of 16 KB":     "5;a=" + strings.Repeat("a", 16000) + "\r\nhello\r\n0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const next = "next!"
+			raw := chunkedRequest(body) + servertest.Request("POST", "/", next, "Content-Length: 5")
+			c := servertest.Dial(t, edgeFor(t, Conns{}))
+			servertest.Send(t, c, raw)
+			r := bufio.NewReader(c)
+			for _, want := range []string{"hello", next} {
+				if got := servertest.Receive(t, r, "POST"); got.Text != want {
+					t.Errorf("the body is %q, want %q", got.Text, want)
+				}
+			}
+			want, _ := passedOn([]byte(raw))
+			_, after, _ := strings.Cut(want, "\r\n\r\n")
+			if passed, _, _ := strings.Cut(after, "POST"); strings.ContainsAny(passed, "; :\t") || !strings.HasSuffix(passed, "0\r\n\r\n") {
+				t.Errorf("passed on %q, want no extension and no trailer", passed)
+			}
+			for i := 1; i < len(raw); i += 1 + len(raw)/200 {
+				if got, r := passedOn([]byte(raw[:i]), []byte(raw[i:])); r != nil || got != want {
+					t.Fatalf("cut at %d: passed on %q, refusal %v, want %q", i, got, r, want)
+				}
 			}
 		})
 	}

@@ -28,7 +28,6 @@ var (
 	refuseNoHost     = Bad("Host is missing or empty")
 	refuseHost       = Bad("Host is not a name or address with an optional port")
 	refuseAuthority  = Bad("the authority of the request target is not that of Host")
-	refuseChunk      = Bad("the chunked body is malformed; chunk extensions and trailer fields are not accepted")
 	refuseTruncated  = Bad("the request ended before its body did")
 	refuseURL        = Refusing(http.StatusRequestURITooLong, fault.TooLarge, "the request target is too long")
 	refuseHead       = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, "the request line and header are too long")
