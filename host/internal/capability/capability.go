@@ -29,6 +29,8 @@ type Guest struct {
 	Inv *invoke.Invocation // nil while the guest initialises
 	Mem Memory             // the whole linear memory, valid within one host call
 	Out Output             // what it writes to standard output and error
+	// Program is what the guest is told it was started as; "" = nothing.
+	Program string
 	// Uptime is added to that of the World: where the monotonic clock stood when
 	// the memory was left that the instance starts with.
 	Uptime time.Duration

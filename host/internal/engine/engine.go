@@ -18,6 +18,7 @@ type Options struct {
 	// the plugin's requests. 0 = no bound but that of ctx.
 	Start time.Duration
 
+	Name   string           // of the plugin in its manifest: what the guest is told it was started as
 	ABI    string           // chooses the engine; "" = abi.Module
 	Routes []manifest.Route // what each route calls, for an ABI whose routes name exports
 
@@ -46,7 +47,7 @@ func (o Options) Tell(text string) {
 // OptionsOf returns the options that a manifest asks for.
 func OptionsOf(m *manifest.Manifest) Options {
 	return Options{
-		Memory: m.Limits().Memory, Start: m.MinDeadline(), ABI: m.ABI, Routes: m.Routes,
+		Memory: m.Limits().Memory, Start: m.MinDeadline(), Name: m.Name, ABI: m.ABI, Routes: m.Routes,
 		Frozen: m.Frozen, Warmups: m.Warmups,
 		ResponseBody: m.Limits().ResponseBody,
 	}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -93,6 +94,10 @@ func do(w *sdk.Response, r *sdk.Request, op string, a args) string {
 		if int64(r.Attempt()) <= a.number(0) {
 			return do(w, r, a.text(1), a[2:])
 		}
+	case "args":
+		return strings.Join(os.Args, ",")
+	case "file": // open|stat|list|remove|create|mkdir NAME
+		return file(key, a.text(1))
 	case "commit":
 		sdk.Commit()
 	case "abort":
@@ -105,6 +110,29 @@ func do(w *sdk.Response, r *sdk.Request, op string, a args) string {
 		return "no such operation"
 	}
 	return "ok"
+}
+
+// file does something with a file, and answers the error.
+func file(op, name string) string {
+	var err error
+	switch op {
+	case "open":
+		_, err = os.Open(name)
+	case "stat":
+		_, err = os.Stat(name)
+	case "list":
+		_, err = os.ReadDir(name)
+	case "remove":
+		err = os.Remove(name)
+	case "create":
+		err = os.WriteFile(name, nil, 0o600)
+	case "mkdir":
+		err = os.MkdirAll(name, 0o700)
+	}
+	if err == nil {
+		return "ok"
+	}
+	return err.Error()
 }
 
 func get(key string) string {

@@ -1,7 +1,8 @@
 // Package wasi is WASI preview 1 for guests whose language needs it to start:
-// a clock, randomness, and output that becomes log lines. There are no
-// arguments, no environment, no files and no sockets, and nothing here keeps
-// state between calls, so that a guest's memory is all there is to reset.
+// a clock, randomness, the name of the program, and output that becomes log
+// lines. There is no environment, there are no files and no sockets, and nothing
+// here keeps state between calls, so that a guest's memory is all there is to
+// reset.
 // Engines and package capabilities import it.
 //
 // The functions and layouts are those of the snapshot_preview1 witx files
@@ -28,10 +29,12 @@ const (
 	badf    errno = 8
 	fault   errno = 21
 	inval   errno = 28
+	noent   errno = 44
 	nosys   errno = 52
 	notdir  errno = 54
 	notsock errno = 57
 	notsup  errno = 58
+	rofs    errno = 69
 	spipe   errno = 70
 )
 
@@ -64,8 +67,8 @@ func plain() []capability.Func {
 		name, params string
 		h            handler
 	}{
-		{"args_get", "ii", nothing},
-		{"args_sizes_get", "ii", noStrings},
+		{"args_get", "ii", argsGet},
+		{"args_sizes_get", "ii", argsSizesGet},
 		{"environ_get", "ii", nothing},
 		{"environ_sizes_get", "ii", noStrings},
 		{"clock_res_get", "ii", clockResGet},
@@ -94,16 +97,16 @@ func plain() []capability.Func {
 		{"fd_tell", "ii", stdio(spipe)},
 		{"fd_write", "iiii", fdWrite},
 
-		{"path_create_directory", "iii", stdio(notdir)},
-		{"path_filestat_get", "iiiii", stdio(notdir)},
-		{"path_filestat_set_times", "iiiilli", stdio(notdir)},
-		{"path_link", "iiiiiii", stdio(notdir)},
-		{"path_open", "iiiiillii", stdio(notdir)},
-		{"path_readlink", "iiiiii", stdio(notdir)},
-		{"path_remove_directory", "iii", stdio(notdir)},
-		{"path_rename", "iiiiii", stdio(notdir)},
-		{"path_symlink", "iiiii", noFile},
-		{"path_unlink_file", "iii", stdio(notdir)},
+		{"path_create_directory", "iii", path(0, rofs)},
+		{"path_filestat_get", "iiiii", path(0, noent)},
+		{"path_filestat_set_times", "iiiilli", path(0, noent)},
+		{"path_link", "iiiiiii", path(0, noent)},
+		{"path_open", "iiiiillii", pathOpen},
+		{"path_readlink", "iiiiii", path(0, noent)},
+		{"path_remove_directory", "iii", path(0, noent)},
+		{"path_rename", "iiiiii", path(0, noent)},
+		{"path_symlink", "iiiii", path(2, rofs)},
+		{"path_unlink_file", "iii", path(0, noent)},
 
 		{"proc_raise", "i", notBuilt},
 		{"sock_accept", "iii", stdio(notsock)},
@@ -152,6 +155,59 @@ func stdio(e errno) handler {
 		}
 		return e
 	}
+}
+
+// path answers e for a name in a directory, whose descriptor is that argument. No
+// directory is open, but languages ask all the same, with a descriptor of none: for
+// them there is an empty file system that takes no file. A standard stream is no
+// directory.
+func path(directory int, e errno) handler {
+	return func(_ *capability.Guest, args []uint64) errno {
+		if uint32(args[directory]) <= stderr {
+			return notdir
+		}
+		return e
+	}
+}
+
+// pathOpen finds no file, and makes none.
+func pathOpen(g *capability.Guest, args []uint64) errno {
+	const create = 1 // of the open flags
+	if args[4]&create != 0 {
+		return path(0, rofs)(g, args)
+	}
+	return path(0, noent)(g, args)
+}
+
+// argsSizesGet answers how long the one argument is, the name of the program.
+func argsSizesGet(g *capability.Guest, args []uint64) errno {
+	count, ok1 := g.Mem.Range(args[0], 4)
+	size, ok2 := g.Mem.Range(args[1], 4)
+	if !ok1 || !ok2 {
+		return fault
+	}
+	clear(count)
+	clear(size)
+	if g.Program != "" {
+		le.PutUint32(count, 1)
+		le.PutUint32(size, uint32(len(g.Program)+1))
+	}
+	return success
+}
+
+// argsGet writes the argument, and where it is.
+func argsGet(g *capability.Guest, args []uint64) errno {
+	if g.Program == "" {
+		return success
+	}
+	first, ok1 := g.Mem.Range(args[0], 4)
+	text, ok2 := g.Mem.Range(args[1], uint64(len(g.Program)+1))
+	if !ok1 || !ok2 {
+		return fault
+	}
+	le.PutUint32(first, uint32(args[1]))
+	text[copy(text, g.Program)] = 0
+	return success
 }
 
 // noStrings answers that there are 0 strings in 0 bytes.

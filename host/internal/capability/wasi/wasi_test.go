@@ -21,8 +21,11 @@ const (
 	badf   = 8
 	fault  = 21
 	inval  = 28
+	noent  = 44
 	nosys  = 52
+	notdir = 54
 	notsup = 58
+	rofs   = 69
 	spipe  = 70
 )
 
@@ -79,8 +82,15 @@ func TestErrnos(t *testing.T) {
 		{"fd_write", []uint64{1, size - 7, 1, 64}, fault},
 		{"fd_write", []uint64{1, 0, 1025, 64}, inval},
 		{"fd_write", []uint64{1, 0, math.MaxUint32, 64}, inval},
-		{"path_open", []uint64{3, 0, 0, 0, 0, 0, 0, 0, 0}, badf},
-		{"path_symlink", []uint64{0, 0, 3, 0, 0}, badf},
+		{"path_open", []uint64{3, 0, 0, 0, 0, 0, 0, 0, 0}, noent},
+		{"path_open", []uint64{math.MaxUint32, 0, 0, 0, 0, 0, 0, 0, 0}, noent},
+		{"path_open", []uint64{math.MaxUint32, 0, 0, 0, 9, 0, 0, 0, 0}, rofs},
+		{"path_open", []uint64{2, 0, 0, 0, 9, 0, 0, 0, 0}, notdir},
+		{"path_filestat_get", []uint64{math.MaxUint32, 0, 0, 0, 0}, noent},
+		{"path_unlink_file", []uint64{math.MaxUint32, 0, 0}, noent},
+		{"path_create_directory", []uint64{math.MaxUint32, 0, 0}, rofs},
+		{"path_symlink", []uint64{0, 0, 3, 0, 0}, rofs},
+		{"path_symlink", []uint64{0, 0, 1, 0, 0}, notdir},
 		{"sock_accept", []uint64{3, 0, 0}, badf},
 		{"poll_oneoff", []uint64{0, 0, 0, 0}, inval},
 		{"poll_oneoff", []uint64{0, 0, 1025, 0}, inval},
@@ -91,6 +101,23 @@ func TestErrnos(t *testing.T) {
 	} {
 		if got := call(t, guest(), test.name, test.args...); got != test.want {
 			t.Errorf("%s(%d): got %d, want %d", test.name, test.args, got, test.want)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	g := guest()
+	g.Program = "shop"
+	if got := call(t, g, "args_sizes_get", 0, 4); got != 0 || le.Uint32(g.Mem) != 1 || le.Uint32(g.Mem[4:]) != 5 {
+		t.Errorf("args_sizes_get: got %d, %d arguments of %d bytes", got, le.Uint32(g.Mem), le.Uint32(g.Mem[4:]))
+	}
+	copy(g.Mem[100:], "xxxxxx")
+	if got := call(t, g, "args_get", 8, 100); got != 0 || le.Uint32(g.Mem[8:]) != 100 || string(g.Mem[100:106]) != "shop\x00x" {
+		t.Errorf("args_get: got %d, %q at %d", got, g.Mem[100:106], le.Uint32(g.Mem[8:]))
+	}
+	for _, args := range [][]uint64{{size - 3, 100}, {8, size - 4}, {8, math.MaxUint32}} {
+		if got := call(t, g, "args_get", args...); got != fault {
+			t.Errorf("args_get(%d): got %d", args, got)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type Program struct {
 	leave    func() error // gives the code up
 	meta     meta
 	calls    []string
+	name     string // see engine.Options
 	state    func(*Instance) any
 	image    *linear.Image // nil = instances are not put back
 	memories *linear.Pool
@@ -41,7 +42,7 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{code: code, leave: leave, meta: a.meta, calls: s.Calls, state: s.State}
+	p := &Program{code: code, leave: leave, meta: a.meta, calls: s.Calls, name: s.Options.Name, state: s.State}
 	if a.Fresh == "" && a.Memory > 0 {
 		if p.image, err = linear.NewImage(a.image); err != nil {
 			return nil, errors.Join(err, leave())
@@ -83,7 +84,7 @@ func (p *Program) instance(ctx context.Context, initial invoke.World) (*Instance
 	in := &Instance{program: p, memory: memory, functions: newFunctions(p.calls)}
 	in.shrink = func() { in.module.Memory().Grow(1) }
 	in.call.memory, in.call.guest = memory, &in.Guest
-	in.Guest.Initial, in.Guest.Uptime = initial, p.meta.Uptime
+	in.Guest.Program, in.Guest.Initial, in.Guest.Uptime = p.name, initial, p.meta.Uptime
 	if p.state != nil {
 		in.Guest.State = p.state(in)
 	}

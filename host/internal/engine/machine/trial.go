@@ -60,7 +60,7 @@ func (m *Machine) try(ctx, within context.Context, config wazero.RuntimeConfig, 
 		source: s, artefact: a, limit: limit, observer: watch, origin: newOrigin(patience(s.Options)),
 		program: &Program{
 			code: &code{runtime: r}, leave: func() error { return r.Close(context.WithoutCancel(ctx)) },
-			meta: a.meta, calls: s.Calls, state: s.State,
+			meta: a.meta, calls: s.Calls, name: s.Options.Name, state: s.State,
 			memories: linear.NewPool(linear.NewBudget(0), a.Limit, nil),
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,7 +67,7 @@ func prepareGoGuest(tb testing.TB, path string, warmups ...manifest.Warmup) engi
 	tb.Helper()
 	ctx := context.Background()
 	e := enginetest.InProcess(New(Config{Functions: capabilities.All(capabilities.Config{}).Native()}))
-	p, err := e.Prepare(ctx, goGuest(tb, path), engine.Options{Memory: 64 << 20, Warmups: warmups})
+	p, err := e.Prepare(ctx, goGuest(tb, path), engine.Options{Name: "guest", Memory: 64 << 20, Warmups: warmups})
 	if err != nil {
 		tb.Fatalf("Prepare: %v", err)
 	}
@@ -119,6 +120,24 @@ func TestGoGuestCollectsGarbage(t *testing.T) {
 	t.Logf("memory: %d KiB after allocating more than %d KiB", size>>10, allocated>>10)
 	if size > allocated/4 {
 		t.Errorf("memory grew to %d bytes over requests that allocated at least %d: no garbage is collected", size, allocated)
+	}
+}
+
+// TestGoGuestHasNoFiles: a program that looks for a file finds none, and one that
+// makes one learns that it cannot.
+func TestGoGuestHasNoFiles(t *testing.T) {
+	const none, taken = "No such file or directory", "Read-only file system"
+	script := "args\nfile open /etc/passwd\nfile open data\nfile stat .\nfile list /\nfile remove a/b\nfile create a\nfile mkdir a\n"
+	want := []string{
+		"guest", "open /etc/passwd: " + none, "open data: " + none, "stat .: " + none, "open /: " + none, "remove a/b: " + none,
+		"open a: " + taken, "mkdir a: " + taken,
+	}
+	inv := enginetest.Invocation(script, nil, nil)
+	if err := enginetest.Handle(t.Context(), prepareGoGuest(t, kvs), inv); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(strings.TrimSpace(string(inv.Reply.Body)), "\n"); !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 
