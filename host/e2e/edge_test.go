@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -118,18 +117,4 @@ func (s *server) sockets() int {
 		}
 	}
 	return n
-}
-
-// until waits until a condition holds, for a minute at most.
-func until(ctx context.Context, holds func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			return errors.New("a minute was not enough")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return nil
 }

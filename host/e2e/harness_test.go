@@ -443,3 +443,17 @@ func goGuest(t testing.TB, dir string) []byte {
 	}
 	return module
 }
+
+// until waits until a condition holds, for a minute at most.
+func until(ctx context.Context, holds func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return errors.New("a minute was not enough")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}

@@ -63,7 +63,8 @@ dispatch          -> engine trace        # makes instances; measures each attemp
 serve             -> dispatch requestid         # runs invocations; gives each its id
 deploy            -> registry router dispatch wasmbin # records what is activated; swaps the table; starts and drains deployments; reads what a module asks for
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
-server/wire       -> limit adminapi fault requestid # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id
+server/presence   ->
+server/wire       -> limit adminapi fault requestid server/presence # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; finds out who has left
 server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire deploy serve   # speaks HTTP with it; asks who serves; handles requests through it
 server/admin      -> server/wire deploy         # speaks HTTP with it; deploys
@@ -112,7 +113,7 @@ golang.org/x/mod/module              cmd/wasmoor/internal/author # module paths
 golang.org/x/term                    cmd/wasmoor/internal/term # is it a terminal
 golang.org/x/sync/errgroup           . # runs what serves, stops all of it
 golang.org/x/sys/cpu                 prepare wasmbin # what an artefact was compiled for
-golang.org/x/sys/unix                engine/linear prepare store/badger # system calls
+golang.org/x/sys/unix                engine/linear prepare store/badger server/presence # system calls
 github.com/google/go-cmp             tests # differences
 github.com/anishathalye/porcupine    tests # are histories linearizable
 pgregory.net/rapid                   tests # properties

@@ -104,7 +104,7 @@ func Native(handlers map[string]Handler) []Func {
 }
 
 // Waiter is a Handler that waits, for a service or for the disk: its error is
-// that of ctx, or a failure of the host.
+// that of ctx, a fault.Left, or a failure of the host.
 type Waiter func(ctx context.Context, inv *invoke.Invocation, mem Memory, args []uint64) (int64, error)
 
 // Waiting makes the host functions of abi.Module from waiters by name, with the

@@ -3,8 +3,44 @@ package dispatch
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
+
+// bounds are the two contexts of an invocation. They have the same deadline.
+type bounds struct {
+	handling deadline // of the handler: a client that leaves does not end it
+	waiting  deadline // of everything before: that ends with its client too
+}
+
+// newBounds returns parent with a deadline so far from now, or an earlier one of
+// its own, for client, which may be nil. End it.
+func newBounds(parent context.Context, after time.Duration, client invoke.Client) *bounds {
+	at := time.Now().Add(after)
+	if its, ok := parent.Deadline(); ok && its.Before(at) {
+		at = its
+	}
+	return &bounds{
+		handling: deadline{parent: parent, at: at},
+		waiting:  deadline{parent: parent, at: at, client: client},
+	}
+}
+
+func (b *bounds) end() {
+	b.waiting.end()
+	b.handling.end()
+}
+
+// gaveUp returns err, with which a wait has ended, or that its client has left.
+func (b *bounds) gaveUp(err error) error {
+	if err != nil && b.waiting.left.Load() {
+		return fault.Wrap(fault.Left, "dispatch", "the client left while its request waited; nothing was done", err)
+	}
+	return err
+}
 
 // deadline is the context of an invocation: its parent with a deadline. Unlike
 // one of context.WithDeadline it has a timer only once somebody waits for it,
@@ -12,29 +48,26 @@ import (
 type deadline struct {
 	parent context.Context
 	at     time.Time
+	client invoke.Client // ends it by leaving, once somebody waits; nil = nobody
+	left   atomic.Bool   // it has
 
 	mu     sync.Mutex
 	waited context.Context // the same with a timer, once Done was called
 	cancel context.CancelFunc
-	err    error // why it is done, once somebody has seen that without a timer
+	stop   func() // ends the watch for client
+	err    error  // why it is done, once somebody has seen that without a timer
 }
 
 var _ context.Context = (*deadline)(nil)
-
-// withDeadline returns parent with a deadline so far from now, or an earlier one
-// of its own. End it.
-func withDeadline(parent context.Context, after time.Duration) *deadline {
-	at := time.Now().Add(after)
-	if its, ok := parent.Deadline(); ok && its.Before(at) {
-		at = its
-	}
-	return &deadline{parent: parent, at: at}
-}
 
 // end frees what the context holds. It is done from here on.
 func (d *deadline) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.stop != nil {
+		d.stop()
+		d.stop = nil
+	}
 	if d.cancel != nil {
 		d.cancel()
 	} else if d.look() == nil {
@@ -51,11 +84,21 @@ func (d *deadline) Done() <-chan struct{} {
 	defer d.mu.Unlock()
 	if d.waited == nil {
 		d.waited, d.cancel = context.WithDeadline(d.parent, d.at)
-		if d.err != nil { // it is done already, or has ended
+		switch {
+		case d.err != nil: // it is done already, or has ended
 			d.cancel()
+		case d.client != nil:
+			d.stop = d.client.Watch(d.leave)
 		}
 	}
 	return d.waited.Done()
+}
+
+// leave ends the context because its client has left. It takes no lock: end holds
+// mu while it stops the watch.
+func (d *deadline) leave() {
+	d.left.Store(true)
+	d.cancel()
 }
 
 // Err implements context.Context.

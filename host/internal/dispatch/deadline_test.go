@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
 func TestDeadline(t *testing.T) {
@@ -30,7 +32,7 @@ func TestDeadline(t *testing.T) {
 	} {
 		for _, waits := range []string{"never", "before", "later"} {
 			t.Run(c.name+"/waits "+waits, func(t *testing.T) {
-				d := withDeadline(c.parent, c.after)
+				d := &newBounds(c.parent, c.after, nil).handling
 				if waits == "before" {
 					d.Done()
 				}
@@ -69,7 +71,7 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestADeadlineWakesWhoWaits(t *testing.T) {
-	d := withDeadline(t.Context(), time.Millisecond)
+	d := &newBounds(t.Context(), time.Millisecond, nil).waiting
 	defer d.end()
 	<-d.Done()
 	if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) {
@@ -79,7 +81,7 @@ func TestADeadlineWakesWhoWaits(t *testing.T) {
 
 func TestADerivedContextEndsWithADeadline(t *testing.T) {
 	parent, cancel := context.WithCancel(t.Context())
-	d := withDeadline(parent, time.Hour)
+	d := &newBounds(parent, time.Hour, nil).handling
 	defer d.end()
 	derived, stop := context.WithTimeout(d, 2*time.Hour)
 	defer stop()
@@ -88,4 +90,40 @@ func TestADerivedContextEndsWithADeadline(t *testing.T) {
 	}
 	cancel()
 	<-derived.Done()
+}
+
+// visitor is a client that leaves when the test says so.
+type visitor struct{ left func() }
+
+func (v *visitor) Watch(left func()) (stop func()) {
+	v.left = left
+	return func() { v.left = func() {} }
+}
+
+func TestALeavingClientEndsTheWaitOnly(t *testing.T) {
+	client := &visitor{}
+	b := newBounds(t.Context(), time.Hour, client)
+	if client.left != nil {
+		t.Error("a client is watched before anybody waits")
+	}
+	done := b.waiting.Done()
+	if err := b.gaveUp(errors.New("full")); fault.CodeOf(err) == fault.Left {
+		t.Errorf("with its client there, a wait gives up with %v", err)
+	}
+	client.left()
+	<-done
+	if err := b.waiting.Err(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the wait: %v", err)
+	}
+	if err := b.gaveUp(errors.New("full")); fault.CodeOf(err) != fault.Left {
+		t.Errorf("the wait gives up with %v, want Left", err)
+	}
+	if err := b.handling.Err(); err != nil {
+		t.Errorf("the handler: %v", err)
+	}
+	b.end()
+	if err := b.handling.Err(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the handler after the end: %v", err)
+	}
+	client.left() // nobody is watched any more
 }

@@ -133,28 +133,29 @@ func (d *Deployment) Drain() <-chan struct{} {
 // Do runs inv's handler under limits, re-running it after conflicts, and
 // returns when its effects are durable or dropped. The caller has acquired the
 // deployment and filled inv.Request; the reply is in inv.Reply. The end of ctx
-// stops the handler but not a commit that has begun.
+// stops the handler but not a commit that has begun. When inv.Request.Client
+// leaves, that ends the waits before and between runs of the handler.
 //
 // Errors by fault code; the effects are dropped with each but Unknown: Trap and
 // BadReply (the guest's), Deadline, Unavailable (the plugin is at its
 // limit of requests, cannot be woken or finds no memory for an instance, or the
-// store takes no writes), Conflict (the re-runs are
+// store takes no writes), Left (the client, while the request waited), Conflict (the re-runs are
 // used up, or a call to another service forbids them), Exhausted (quota or
 // disk), Unknown, Internal. Of a request that is to run once also Mismatch (its
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
 func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
-	ctx := withDeadline(parent, limits.Deadline)
-	defer ctx.end()
-	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
+	b := newBounds(parent, limits.Deadline, inv.Request.Client)
+	defer b.end()
+	r := run{Deployment: d, bounds: b, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
 	r.res.Start = r.last
 	if err := inv.Request.CheckAttributes(); err != nil {
 		return r.res, err
 	}
 	if once := inv.Request.Once; once != nil {
-		if err := d.cfg.Plugin.keys.lock(ctx, once.Key); err != nil {
+		if err := d.cfg.Plugin.keys.lock(&b.waiting, once.Key); err != nil {
 			r.lap(&r.res.Wait)
-			return r.res, err
+			return r.res, b.gaveUp(err)
 		}
 		defer d.cfg.Plugin.keys.unlock(once.Key)
 	}
@@ -162,22 +163,23 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 		return r.res, fault.Wrap(fault.Unavailable, "dispatch",
 			"the plugin cannot serve; the operator's log says why", d.cfg.Broken)
 	}
-	waited, err := d.cfg.Plugin.slots.enter(ctx)
+	waited, err := d.cfg.Plugin.slots.enter(&b.waiting)
 	if waited || inv.Request.Once != nil {
 		r.lap(&r.res.Wait)
 	}
 	if err != nil {
-		return r.res, err
+		return r.res, b.gaveUp(err)
 	}
 	defer d.cfg.Plugin.slots.leave(r.last, d.cfg.Clock)
 	inv.Env = d.cfg.Env
-	err = r.attempts(ctx)
+	err = r.attempts()
 	return r.res, err
 }
 
 // run is what Do knows of its invocation.
 type run struct {
 	*Deployment
+	*bounds
 	inv    *invoke.Invocation
 	limits limit.Limits
 	last   time.Time // when the last part ended
@@ -194,10 +196,10 @@ func (r *run) lap(part *time.Duration) {
 
 // attempts runs the handler until its effects are settled, or it may not run
 // again.
-func (r *run) attempts(ctx context.Context) error {
+func (r *run) attempts() error {
 	for {
 		r.res.Attempts++
-		outcome, err := r.attempt(ctx)
+		outcome, err := r.attempt()
 		if outcome == replayed {
 			r.res.Attempts--
 			r.res.Outcome, r.res.Replayed = trace.None, true
@@ -212,7 +214,7 @@ func (r *run) attempts(ctx context.Context) error {
 			return fault.Wrap(fault.Conflict, "dispatch",
 				"the handler has called another service and is not run again after a conflict", err)
 		}
-		if r.res.Attempts >= limit.Attempts || ctx.Err() != nil {
+		if r.res.Attempts >= limit.Attempts || r.handling.Err() != nil {
 			return err
 		}
 	}
@@ -227,12 +229,12 @@ func conflictOf(err error) *store.Conflict {
 // attempt runs the handler once, in a clean instance and on a new snapshot, and
 // settles its effects. The instance goes back before the commit, which takes
 // longer than most handlers.
-func (r *run) attempt(ctx context.Context) (trace.Outcome, error) {
-	inv := r.inv
-	lease, err := r.pool.take(ctx)
+func (r *run) attempt() (trace.Outcome, error) {
+	inv, ctx := r.inv, &r.handling
+	lease, err := r.pool.take(&r.waiting)
 	r.lap(&r.res.Wake)
 	if err != nil {
-		return trace.None, err
+		return trace.None, r.gaveUp(err)
 	}
 	defer lease.end(ctx)
 	if r.res.Attempts == 1 { // the wait for an instance is over

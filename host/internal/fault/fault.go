@@ -29,6 +29,7 @@ const (
 	Unknown         Code = "unknown"         // whether the effects are durable is unknown
 	Mismatch        Code = "mismatch"        // an idempotency key that belongs to another request
 	Done            Code = "done"            // carried out before; the answer of that time was not kept
+	Left            Code = "left"            // the client left while its request waited; nothing was done
 )
 
 // Error is a failure with its code. Message is for a person and says what

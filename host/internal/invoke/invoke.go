@@ -39,9 +39,20 @@ type Request struct {
 	Body Body
 	// DropEffects never commits, whatever the handler says: HEAD is safe.
 	DropEffects bool
+	// Client, if not nil, tells when the client leaves.
+	Client Client
 	// Once, if not nil, has the answer kept with the effects, so that a repeat
 	// gets the answer and does nothing. The invocation has a transaction then.
 	Once *Once
+}
+
+// Client is whoever waits for the reply. A client that leaves ends what has had no
+// effect; a handler runs on.
+type Client interface {
+	// Watch calls left at most once, on a goroutine of its own, when the client has
+	// left. It does not call it after stop has returned. A request that waits for
+	// less than a moment need not be noticed.
+	Watch(left func()) (stop func())
 }
 
 // CheckAttributes returns an Internal error if a way in has set more attributes

@@ -16,6 +16,7 @@ func init() {
 	r.HandleFunc("POST /conflict", conflict)
 	r.HandleFunc("POST /bump", bump)
 	r.HandleFunc("POST /hang", hang)
+	r.HandleFunc("GET /ask", ask)
 	sdk.Handle(r.Serve)
 }
 
@@ -85,4 +86,13 @@ func hang(w *sdk.Response, r *sdk.Request) error {
 	}
 	_, err = fetch.Get(string(url))
 	return err
+}
+
+// ask calls the service of the query.
+func ask(w *sdk.Response, r *sdk.Request) error {
+	resp, err := fetch.Get(r.Query().Get("url"))
+	if err != nil {
+		return err
+	}
+	return w.Text(200, strconv.Itoa(resp.Status))
 }

@@ -50,7 +50,7 @@ func (r *request) do(ctx context.Context, calls *attempt, max int) ([]byte, erro
 	if calls.Write(handle, r.Body) != abi.OK {
 		return nil, forbidden(r, fmt.Sprintf("its body is over the limit of %d bytes", egress.MaxBody))
 	}
-	if _, _, err := calls.Send(ctx, []uint32{handle}); err != nil {
+	if _, _, err := calls.send(ctx, []uint32{handle}); err != nil {
 		return nil, err
 	}
 	return calls.receive(ctx, handle, max)
@@ -98,8 +98,8 @@ func (a *attempt) readBody(ctx context.Context, handle uint32, max int) ([]byte,
 		body = slices.Grow(body, minRead)
 		n, status := a.Read(handle, body[len(body):cap(body)])
 		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
+		case a.over(ctx) != nil:
+			return nil, a.over(ctx)
 		case status != abi.OK:
 			return nil, capability.Mistake("HTTP request failed: " + a.Reason(handle))
 		case n == 0:

@@ -6,6 +6,7 @@ package outbound
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -68,10 +70,12 @@ const Name = "outbound"
 // attempt is what an attempt that has called out has under Name.
 type attempt struct {
 	Session
-	live   egress.Session
-	inv    *invoke.Invocation
-	head   []byte // where heads are encoded
-	answer answer // to the last http_request of a plugin of Extism
+	live    egress.Session
+	inv     *invoke.Invocation
+	patient context.Context    // of its calls, which end when their client leaves; nil = of the handler
+	release context.CancelFunc // frees patient
+	head    []byte             // where heads are encoded
+	answer  answer             // to the last http_request of a plugin of Extism
 }
 
 // Session is the calls of one attempt: an egress.Session, or what an observer of
@@ -119,8 +123,42 @@ func of(inv *invoke.Invocation) *attempt {
 	return made
 }
 
+// send sends calls. Those of a request that is safe (RFC 9110 §9.2.1) end when its
+// client leaves, and the attempt with them: nobody waits for what they answer.
+// Their bodies are read later and end with the same context.
+func (a *attempt) send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
+	client, method := a.inv.Request.Client, a.inv.Request.Head.Method
+	if client == nil || method != http.MethodGet && method != http.MethodHead {
+		return a.Session.Send(ctx, handles)
+	}
+	if a.patient == nil {
+		patient, cancel := context.WithCancelCause(ctx)
+		stop := client.Watch(func() { cancel(errLeft) })
+		a.patient, a.release = patient, func() { stop(); cancel(nil) }
+	}
+	n, status, err := a.Session.Send(a.patient, handles)
+	if err != nil {
+		err = a.over(ctx)
+	}
+	return n, status, err
+}
+
+// over returns why calls have ended, nil if they have not: the time of the
+// handler is up, or nobody waits for it.
+func (a *attempt) over(ctx context.Context) error {
+	if err := ctx.Err(); err != nil || a.patient == nil {
+		return err
+	}
+	return context.Cause(a.patient)
+}
+
+var errLeft = fault.New(fault.Left, "call", "the client left while a service was asked; nothing was done")
+
 // Close implements invoke.State.
 func (a *attempt) Close() {
+	if a.release != nil {
+		a.release()
+	}
 	if a.Unrepeatable() {
 		a.inv.ForbidRepeat()
 	}
@@ -201,7 +239,7 @@ func send(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	if !ok {
 		return int64(abi.Invalid), nil
 	}
-	answered, status, err := calls.Send(ctx, handles)
+	answered, status, err := calls.send(ctx, handles)
 	if err != nil || status != abi.OK {
 		return int64(status), err
 	}
@@ -227,8 +265,8 @@ func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return int64(status), nil
 	}
 	n, status := calls.Read(uint32(args[0]), buf)
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
+	if err := calls.over(ctx); err != nil {
+		return 0, err
 	}
 	if status != abi.OK {
 		return int64(status), nil

@@ -17,7 +17,7 @@ const (
 )
 
 // failure says why a call into the guest ended with err. A host function's
-// error of code Trap is the guest's mistake and stands as it is.
+// error of code Trap is the guest's mistake and stands as it is; so does Left.
 func failure(c *call, op string, err error) *fault.Error {
 	switch {
 	case c.err == nil:
@@ -27,7 +27,7 @@ func failure(c *call, op string, err error) *fault.Error {
 	case errors.Is(c.err, capability.ErrExit):
 		return fault.Wrap(fault.Trap, op, c.err.Error(), c.err)
 	}
-	if mistake, ok := errors.AsType[*fault.Error](c.err); ok && mistake.Code == fault.Trap {
+	if mistake, ok := errors.AsType[*fault.Error](c.err); ok && (mistake.Code == fault.Trap || mistake.Code == fault.Left) {
 		return mistake
 	}
 	return fault.Wrap(fault.Internal, op, "host function "+c.function+" failed", c.err)

@@ -39,6 +39,7 @@ type exchange struct {
 	headers []abi.Pair
 	params  []abi.Pair
 	body    wire.Body
+	client  wire.Client
 }
 
 func (c *exchange) reset() {
@@ -55,7 +56,7 @@ func (c *exchange) reset() {
 	clear(c.headers)
 	clear(c.params)
 	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
-	c.once = invoke.Once{}
+	c.once, c.client = invoke.Once{}, wire.Client{}
 	c.scheme = ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }

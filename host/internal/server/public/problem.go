@@ -49,6 +49,8 @@ func detailOf(code fault.Code) string {
 		return "the Idempotency-Key was used before, for a request that differs from this one; nothing was changed"
 	case fault.Done:
 		return "a request with this Idempotency-Key was carried out before; its answer was too large to be kept"
+	case fault.Left:
+		return "the client has left; nothing was changed"
 	case fault.BadReply:
 		return "the handler gave an answer that cannot be sent; nothing was changed"
 	}

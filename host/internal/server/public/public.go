@@ -167,6 +167,8 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 		p.refuse(ctx, c, refuseReread)
 		return
 	}
+	c.client = p.edge.ClientOf(ctx)
+	c.request.Client = &c.client
 	c.handled = true
 	c.err = p.cfg.Handler.Handle(p.edge.Context(), c.match.Target, &c.inv, &c.record)
 	p.yield()

@@ -20,6 +20,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/server/presence"
 )
 
 // Conns bounds the connections of a listener. A zero field takes its default.
@@ -67,6 +68,7 @@ type Edge struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	clients  presence.Watcher
 	draining atomic.Bool
 	open     atomic.Int64 // connections
 	mu       sync.Mutex

@@ -58,6 +58,10 @@ func (r *Refusal) response(id string) []byte {
 	return append(b, body...)
 }
 
+// StatusLeft is the status that the log gives a request whose client has left, as
+// nginx does. Nobody gets it.
+const StatusLeft = 499
+
 // StatusOf maps a fault to an HTTP status. The public side differs where its
 // clients know nothing of plugins.
 func StatusOf(code fault.Code) int {
@@ -82,6 +86,8 @@ func StatusOf(code fault.Code) int {
 		return http.StatusGatewayTimeout
 	case fault.Trap, fault.BadReply:
 		return http.StatusBadGateway
+	case fault.Left:
+		return StatusLeft
 	}
 	return http.StatusInternalServerError
 }
