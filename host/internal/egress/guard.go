@@ -21,19 +21,31 @@ var platform = []netip.Prefix{
 // guard returns a net.Dialer.Control: it judges the address a socket is about
 // to connect to, after every resolution, so that a name that answers
 // differently the second time changes nothing. Denied is what the IANA lists as
-// special, all of IPv6 that is not global unicast, which leaves out mapped and
-// translated IPv4, and platform; allow is the operator's exception.
+// special, all of IPv6 that is not global unicast but for NAT64's own prefix, and
+// platform; allow is the operator's exception. An address that stands for one of
+// IPv4 must pass as both: an exception for a translator's prefix is none for what
+// lies on its other side.
 func guard(allow []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
-	public := ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(platform...))
-	return func(network, address string, conn syscall.RawConn) error {
-		if at, err := netip.ParseAddrPort(address); err == nil && (network == "tcp4" || network == "tcp6") {
+	public := ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(platform...), ssrf.WithAllowedV6Prefixes(nat64))
+	judge := func(network, address string) error {
+		at, err := netip.ParseAddrPort(address)
+		if err == nil && (network == "tcp4" || network == "tcp6") {
 			for _, prefix := range allow {
 				if prefix.Contains(at.Addr()) {
 					return nil
 				}
 			}
 		}
-		if err := public.Safe(network, address, conn); err != nil {
+		return public.Safe(network, address, nil)
+	}
+	return func(network, address string, _ syscall.RawConn) error {
+		err := judge(network, address)
+		if at, bad := netip.ParseAddrPort(address); bad == nil && err == nil {
+			for _, four := range embedded(at.Addr()) {
+				err = errors.Join(err, judge("tcp4", netip.AddrPortFrom(four, at.Port()).String()))
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("%w: %w", errForbidden, err)
 		}
 		return nil
