@@ -46,3 +46,56 @@ func TestSingle(t *testing.T) {
 		}
 	}
 }
+
+func TestFramingOf(t *testing.T) {
+	for f, want := range map[abi.Pair]Framing{
+		{Name: "x", Value: "y"}: End, {Name: "Content-Type", Value: "chunked"}: End, {Name: "host", Value: "a"}: End,
+		{Name: "Content-Length", Value: "no number"}: Length,
+		{Name: "connection", Value: "close"}:         Harmless, {Name: "Keep-Alive", Value: "timeout=5"}: Harmless, {Name: "TE", Value: "trailers"}: Harmless,
+		{Name: "trailer", Value: "x"}: Harmless, {Name: "proxy-connection", Value: "keep-alive"}: Harmless,
+		{Name: "transfer-encoding", Value: "chunked"}: Harmless, {Name: "Transfer-Encoding", Value: " CHUNKED , "}: Harmless, {Name: "transfer-encoding", Value: ""}: Harmless,
+		{Name: "transfer-encoding", Value: "gzip, chunked"}: Refused, {Name: "transfer-encoding", Value: "chunked;q=1"}: Refused, {Name: "transfer-encoding", Value: "identity"}: Refused,
+		{Name: "upgrade", Value: "h2c"}: Harmless, {Name: "Upgrade", Value: "h2,h2c"}: Harmless, {Name: "upgrade", Value: "websocket"}: Refused, {Name: "upgrade", Value: "h2c, websocket"}: Refused,
+		{Name: "proxy-authenticate", Value: "Basic"}: Refused, {Name: "Proxy-Authorization", Value: "Basic eA=="}: Refused,
+	} {
+		if got := FramingOf(f.Name, f.Value); got != want {
+			t.Errorf("%s: %s: got %v, want %v", f.Name, f.Value, got, want)
+		}
+	}
+}
+
+func TestIsLength(t *testing.T) {
+	for value, want := range map[string]bool{
+		"4": true, "04": true, "4, 4": true, " 4\t,4 ": true, "": false, "5": false, "4,5": false, "4,": false, "+4": false, "4 4": false, "0x4": false, "18446744073709551620": false,
+	} {
+		if got := IsLength(value, 4); got != want {
+			t.Errorf("%q: got %v, want %v", value, got, want)
+		}
+	}
+}
+
+// TestEscapeLocation: the first of each pair is what browsers make of the second,
+// but for the last three lines, where they leave a character that net/url does not take.
+func TestEscapeLocation(t *testing.T) {
+	for value, want := range map[string]string{
+		"/a": "/a", "": "", "/a?b=c&d": "/a?b=c&d", "https://h:1/p%20q?%zz#x": "https://h:1/p%20q?%25zz",
+		" /a\t/b ": "/a/b", "/a b?c d": "/a%20b?c%20d", "b c": "b%20c", "?a b": "?a%20b",
+		"/größe?ü": "/gr%C3%B6%C3%9Fe?%C3%BC", "/\xff": "/%FF", "/a\x01\x7f": "/a%01%7F",
+		`\a\b?c`: "/a/b?c", `http:\\h\a`: "http://h/a", `\\h\a`: "//h/a", `/\h`: "//h",
+		"/\"<>`^{}": "/%22%3C%3E%60%5E%7B%7D", "/?\"<>'`{}": "/?%22%3C%3E%27`{}", "/[a]!$&'()*+,;=:@~": "/[a]!$&'()*+,;=:@~",
+		"//a b/c d": "//a b/c%20d", "http://a b": "http://a b", "a:b c": "a:b%20c", "/x://a b": "/x://a%20b", "/100%": "/100%25",
+		"/a|b": "/a%7Cb", "/%": "/%25", `/?\`: "/?%5C",
+	} {
+		if got := EscapeLocation(value); got != want {
+			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestNominated(t *testing.T) {
+	for options, want := range map[string]bool{"": false, "x": true, "close, X": true, "xy": false, "\tx ,": true} {
+		if got := Nominated(options, "x"); got != want {
+			t.Errorf("%q: got %v, want %v", options, got, want)
+		}
+	}
+}

@@ -189,8 +189,9 @@ func TestRefusedRequests(t *testing.T) {
 		"trace":            {URL: api, Method: "trace"},
 		"no token":         {URL: api, Method: "GET /"},
 		"host":             header("Host", "other.example"),
-		"expect":           header("expect", "100-continue"),
-		"connection":       header("Connection", "close"),
+		"expect":           header("expect", "202-accepted"),
+		"upgrade":          header("Upgrade", "websocket"),
+		"a coding":         header("Transfer-Encoding", "gzip"),
 		"no name":          header("", "x"),
 		"injection":        header("x", "a\r\nb: c"),
 		"many headers":     {URL: api, Header: make(fetch.Header, 101)},
@@ -202,6 +203,29 @@ func TestRefusedRequests(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// TestFieldsOfTheConnection: a handler may pass on the header it got.
+func TestFieldsOfTheConnection(t *testing.T) {
+	res := run(t, func() error {
+		header := fetch.Header(nil).Add("host", "example.com").Add("Host", "api.example.com:443").Add("connection", "close, x-gone").Add("x-gone", "1").
+			Add("te", "trailers").Add("expect", "100-continue").Add("content-length", "4").Add("x-stays", "1")
+		_, err := fetch.Do(&fetch.Request{Method: "POST", URL: api, Header: header, Body: strings.NewReader("body")})
+		return err
+	}, nil)
+	if len(res.Calls) != 1 {
+		t.Fatalf("the handler gave %v", res)
+	}
+	if got := res.Calls[0].Header; len(got) != 1 || got.Get("X-Stays") != "1" {
+		t.Errorf("sent %v", got)
+	}
+	passes(t, func() error {
+		_, err := fetch.Do(&fetch.Request{Method: "POST", URL: api, Header: fetch.Header(nil).Add("content-length", "5"), Body: strings.NewReader("body")})
+		if !errors.Is(err, fetch.ErrInvalid) || !strings.Contains(err.Error(), "content-length") {
+			t.Errorf("a wrong length: %v", err)
+		}
+		return nil
+	})
 }
 
 func TestNoUpstreamIsNoGrant(t *testing.T) {

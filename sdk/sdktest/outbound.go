@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -50,6 +51,7 @@ func Failing(status abi.Status) http.Handler {
 // outbound is one handle.
 type outbound struct {
 	request abi.HTTPRequest
+	lengths []string // what content-length says
 	answer  http.Handler
 	body    []byte
 	sent    bool
@@ -80,7 +82,7 @@ func (c *call) HTTPOpen(layout []byte) int64 {
 		return int64(abi.Denied)
 	case len(layout) > limits.CallHead:
 		return int64(abi.Limit)
-	case !abi.DecodeHTTPRequest(string(layout), &o.request) || !validCall(&o.request):
+	case !abi.DecodeHTTPRequest(string(layout), &o.request) || !validCall(&o.request) || !o.frame(c.head.Host):
 		return int64(abi.Invalid)
 	case len(c.sent) == limits.Calls:
 		return int64(abi.Limit)
@@ -99,7 +101,7 @@ func validCall(r *abi.HTTPRequest) bool {
 		r.Method = http.MethodGet
 	}
 	return validURL(r.URL) && validMethod(r.Method) && len(r.Headers) <= limits.Headers &&
-		r.Flags&^(abi.HTTPNoRedirect|abi.HTTPNoCache) == 0 && !slices.ContainsFunc(r.Headers, refusedField)
+		r.Flags&^(abi.HTTPNoRedirect|abi.HTTPNoCache) == 0
 }
 
 func validURL(text string) bool {
@@ -113,9 +115,36 @@ func validMethod(name string) bool {
 	return field.IsToken(name) && !strings.EqualFold(name, http.MethodConnect) && !strings.EqualFold(name, http.MethodTrace)
 }
 
-func refusedField(f abi.Pair) bool {
-	return !field.IsToken(f.Name) || field.IsHopByHop(f.Name) || strings.EqualFold(f.Name, "host") || strings.EqualFold(f.Name, "expect") ||
-		!field.IsValue(f.Value)
+// frame takes the fields that the host sets out of the header, and reports whether
+// those are as the host sets them; content-length shows when the call is sent.
+// host may be that of the handler's own request.
+func (o *outbound) frame(own string) bool {
+	target, _ := url.Parse(o.request.URL) // it is valid
+	options, kept := "", make([]abi.Pair, 0, len(o.request.Headers))
+	for _, f := range o.request.Headers {
+		framing := field.FramingOf(f.Name, f.Value)
+		isHost, isExpect := strings.EqualFold(f.Name, "host"), strings.EqualFold(f.Name, "expect")
+		switch {
+		case !field.IsToken(f.Name), !field.IsValue(f.Value), framing == field.Refused,
+			isHost && !isHostOf(f.Value, target) && (own == "" || f.Value != own),
+			isExpect && !strings.EqualFold(f.Value, "100-continue"):
+			return false
+		case framing == field.Length:
+			o.lengths = append(o.lengths, f.Value)
+		case framing == field.End && !isHost && !isExpect:
+			kept = append(kept, f)
+		case strings.EqualFold(f.Name, "connection"):
+			options += "," + f.Value
+		}
+	}
+	o.request.Headers = slices.DeleteFunc(kept, func(f abi.Pair) bool { return field.Nominated(options, f.Name) })
+	return true
+}
+
+func isHostOf(value string, target *url.URL) bool {
+	port := map[string]string{"http": ":80", "https": ":443"}[target.Scheme]
+	bare := func(s string) string { return strings.TrimSuffix(strings.ToLower(s), port) }
+	return bare(value) == bare(target.Host)
 }
 
 // noCalls reports whether the plugin has no grant for calls.
@@ -191,6 +220,12 @@ const maxRedirects = 5
 // whether there is an answer in the end.
 func (c *call) send(o *outbound) (answered bool) {
 	o.sent = true
+	for _, value := range o.lengths {
+		if !field.IsLength(value, int64(len(o.body))) {
+			o.head = abi.HTTPResponse{URL: o.request.URL}
+			return o.fail(abi.Invalid, "the header \"content-length\" says "+strconv.Quote(value)+", and the body has "+strconv.Itoa(len(o.body))+" bytes")
+		}
+	}
 	for hop := 0; ; hop++ {
 		o.head = abi.HTTPResponse{URL: o.request.URL}
 		w := c.ask(o)
@@ -260,8 +295,8 @@ func (o *outbound) location(w *httptest.ResponseRecorder) (string, bool) {
 // redirect turns the call to another URL, which is judged as the first was.
 func (c *call) redirect(o *outbound, status int, location string) bool {
 	from, _ := url.Parse(o.request.URL)
-	to, err := from.Parse(location)
-	if err != nil || strings.ContainsAny(location, "\\ \t") || !validURL(to.String()) || from.Scheme == "https" && to.Scheme != "https" {
+	to, err := from.Parse(field.EscapeLocation(location))
+	if err != nil || len(location) > limits.RequestURL || !validURL(to.String()) || from.Scheme == "https" && to.Scheme != "https" {
 		return false
 	}
 	answer := c.host.upstream(to.String())

@@ -7,7 +7,6 @@
 package egress
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -62,13 +61,14 @@ func New(cfg Config) *Client {
 		cfg.State.cache.clear() // nobody reads it now, and nobody keeps it in step
 	}
 	dialer := &net.Dialer{Timeout: dialTime, Resolver: cfg.Network.Resolver, Control: guard(cfg.Network.Allow)}
+	secured := &tls.Config{RootCAs: cfg.Network.RootCAs, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	plain, secure := dialing(dialer, secured)
 	return &Client{
 		cfg: cfg,
 		transport: &http.Transport{
 			Proxy:                  nil, // the environment's would see every call and reach every address
-			DialContext:            tcpOnly(dialer),
-			TLSClientConfig:        &tls.Config{RootCAs: cfg.Network.RootCAs, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    dialTime,
+			DialContext:            plain,
+			DialTLSContext:         secure,
 			ForceAttemptHTTP2:      true,
 			MaxIdleConns:           idleConns,
 			MaxIdleConnsPerHost:    idlePerHost,
@@ -77,10 +77,6 @@ func New(cfg Config) *Client {
 			HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: sentAhead},
 		},
 	}
-}
-
-func tcpOnly(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
 }
 
 // Close closes the connections. Sessions must have been closed.

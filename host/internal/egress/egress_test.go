@@ -75,8 +75,8 @@ func TestRefusedRequests(t *testing.T) {
 		"connect": {Method: "CONNECT", URL: origin}, "trace": {Method: "trace", URL: origin}, "method": {Method: "GE T", URL: origin},
 		"method injects": {Method: "GET / HTTP/1.1\r\nX: y", URL: origin}, "flag": {URL: origin, Flags: 4},
 		"no url": {}, "relative": {URL: "/path"}, "long": {URL: origin + "/" + strings.Repeat("a", 9000)},
-		"host": header("host", "b.example"), "expect": header("Expect", "100-continue"), "length": header("content-length", "3"),
-		"coding": header("Transfer-Encoding", "chunked"), "connection": header("connection", "close"), "upgrade": header("upgrade", "h2c"),
+		"host": header("host", "b.example"), "expect": header("Expect", "200-ok"), "coding": header("Transfer-Encoding", "gzip, chunked"),
+		"upgrade": header("upgrade", "websocket"), "proxy": header("proxy-authorization", "Basic eA=="),
 		"name empty": header("", "x"), "name injects": header("x\r\ny", "z"), "name spaced": header("x ", "y"), "name colon": header("x:", "y"),
 		"value injects": header("x", "y\r\nz: 1"), "value nul": header("x", "\x00"), "value lf": header("x", "a\nb"),
 		"many": {URL: origin, Headers: make([]abi.Pair, 101)},
@@ -159,6 +159,35 @@ func TestRedirects(t *testing.T) {
 	kept := do(t, c, abi.HTTPRequest{URL: origin + "/302", Flags: abi.HTTPNoRedirect}, "")
 	if kept.head.Status != 302 || kept.header("location") != "/end" {
 		t.Errorf("with the flag: %+v", kept)
+	}
+}
+
+// TestRedirectsWithRawCharacters go where a browser goes.
+func TestRedirectsWithRawCharacters(t *testing.T) {
+	var location string
+	origin := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/from/here" && r.URL.RawQuery == "" {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		fmt.Fprint(w, r.RequestURI)
+	})
+	c := client(t, nil, origin)
+	for _, tc := range []struct{ location, want string }{
+		{"/a b?c d", "/a%20b?c%20d"}, {"to that", "/from/to%20that"}, {"?q=a b", "/from/here?q=a%20b"}, {"/größe", "/gr%C3%B6%C3%9Fe"},
+		{`\up\..\there`, "/there"}, {`/"<>^{|}`, "/%22%3C%3E%5E%7B%7C%7D"}, {"/100%", "/100%25"}, {"/a%2fb%20c", "/a%2fb%20c"}, {origin + "/x y", "/x%20y"},
+		{"/tab\tbed", "/tabbed"}, {"/a#b c", "/a"}, {"/a\xffb", "/a%FFb"},
+	} {
+		location = tc.location
+		if got := get(t, c, origin+"/from/here"); got.body != tc.want || got.head.URL != origin+tc.want {
+			t.Errorf("%q: %+v, want %s", tc.location, got, tc.want)
+		}
+	}
+	for _, location = range []string{`\\away.example\`, `http:\\away.example`, "/" + strings.Repeat("a", 9000), "/" + strings.Repeat(" x", 3000), "http://a b/", "//u@x/", "http://127.0.0.1:port/"} {
+		if got := get(t, c, origin+"/from/here"); got.status() != abi.Denied || !strings.Contains(got.head.Reason, "is not followed") {
+			t.Errorf("%.30q: %+v, want denied", location, got)
+		}
 	}
 }
 

@@ -5,9 +5,10 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // maxRedirects is how many redirects a call follows.
@@ -59,6 +60,7 @@ func (c *Client) hop(ctx context.Context, o *outgoing) (reply, error) {
 
 // outgoing is a call on its way: it changes with each redirect.
 type outgoing struct {
+	fields
 	method string
 	target target
 	header http.Header
@@ -75,7 +77,7 @@ func (o *outgoing) request(ctx context.Context) *http.Request {
 		req.ContentLength = int64(len(o.body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.body)), nil }
 	}
-	return req.WithContext(ctx)
+	return req.WithContext(o.arranged(ctx))
 }
 
 // again returns the request with its body from the start.
@@ -126,12 +128,12 @@ func (c *Client) redirect(o *outgoing, status int, location string) *failure {
 	return nil
 }
 
-// locate resolves a Location against where it came from.
+// locate resolves a Location against where it came from, as browsers do.
 func locate(from target, location string) (target, string) {
-	if strings.ContainsAny(location, "\\ \t") {
-		return target{}, "its location has a space or a backslash"
+	if len(location) > limit.RequestURL {
+		return target{}, "its location is too long"
 	}
-	u, err := from.url.Parse(location)
+	u, err := from.url.Parse(field.EscapeLocation(location))
 	if err != nil {
 		return target{}, "its location cannot be read"
 	}

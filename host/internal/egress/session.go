@@ -59,8 +59,12 @@ func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, wh
 	case len(s.calls) >= s.client.cfg.Limits.Calls:
 		return 0, abi.Limit, "the attempt has made all the calls it may"
 	}
+	f, why := readFields(r.Headers, t, s.trace.Host)
+	if why != "" {
+		return 0, abi.Invalid, why
+	}
 	c := &call{
-		out:     outgoing{method: method, target: t, header: s.header(r), flags: r.Flags},
+		out:     outgoing{method: method, target: t, fields: f, header: s.header(f.given), flags: r.Flags},
 		timeout: s.client.cfg.Limits.Timeout,
 	}
 	if asked := time.Duration(r.TimeoutMS) * time.Millisecond; asked > 0 {
@@ -68,22 +72,6 @@ func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, wh
 	}
 	s.calls = append(s.calls, c)
 	return uint32(len(s.calls)), abi.OK, ""
-}
-
-func (s *Session) header(r *abi.HTTPRequest) http.Header {
-	header := make(http.Header, len(r.Headers)+2)
-	for _, h := range r.Headers {
-		header.Add(h.Name, h.Value)
-	}
-	for name, value := range map[string]string{
-		"User-Agent": userAgent, "X-Request-Id": s.trace.RequestID,
-		"Traceparent": s.trace.Traceparent, "Tracestate": s.trace.Tracestate,
-	} {
-		if _, set := header[name]; !set && value != "" {
-			header[name] = []string{value}
-		}
-	}
-	return header
 }
 
 func (s *Session) call(handle uint32) *call {
@@ -180,6 +168,10 @@ func (s *Session) run(ctx context.Context, calls []*call) {
 }
 
 func (c *Client) run(ctx context.Context, one *call) {
+	if why := one.out.wrongLength(len(one.out.body)); why != "" {
+		one.failed = &failure{abi.Invalid, why}
+		return
+	}
 	ctx, one.cancel = context.WithTimeout(ctx, one.timeout)
 	if one.resp, one.failed = c.follow(ctx, &one.out); one.failed != nil {
 		one.cancel()

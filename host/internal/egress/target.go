@@ -69,10 +69,16 @@ func authority(raw string) string {
 // String returns the host and the port, for messages.
 func (t target) String() string { return t.origin.Host + ":" + strconv.Itoa(int(t.origin.Port)) }
 
+// isHost reports whether a field host says what the target does.
+func (t target) isHost(value string) bool {
+	return strings.EqualFold(value, t.url.Host) || strings.EqualFold(value, t.String())
+}
+
 // knownFlags are the flags of a call this host knows.
 const knownFlags = abi.HTTPNoRedirect | abi.HTTPNoCache
 
-// checkRequest judges everything of a call but its URL.
+// checkRequest judges the flags and the method of a call, and how many fields it
+// has.
 func checkRequest(method string, r *abi.HTTPRequest) (why string) {
 	switch {
 	case r.Flags&^knownFlags != 0:
@@ -83,16 +89,6 @@ func checkRequest(method string, r *abi.HTTPRequest) (why string) {
 		return "the methods CONNECT and TRACE are not offered"
 	case len(r.Headers) > limit.Headers:
 		return fmt.Sprintf("there are more than %d header fields", limit.Headers)
-	}
-	for _, h := range r.Headers {
-		switch {
-		case !field.IsToken(h.Name):
-			return fmt.Sprintf("the header name %.64q is not a token", h.Name)
-		case field.IsHopByHop(h.Name) || strings.EqualFold(h.Name, "host") || strings.EqualFold(h.Name, "expect"):
-			return fmt.Sprintf("the header %.64q is the host's to set", h.Name)
-		case !field.IsValue(h.Value):
-			return fmt.Sprintf("the value of header %.64q has a control character", h.Name)
-		}
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ type Trace struct {
 	RequestID   string
 	Traceparent string // "" = none
 	Tracestate  string
+	Host        string // of the request; a guest that passes it on asks for nothing
 }
 
 const maxTracestate = 512

@@ -32,7 +32,7 @@ func TestTrace(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := Trace{RequestID: "r", Traceparent: tc.parent, Tracestate: tc.state}.checked()
-			if want := (Trace{"r", tc.wantParent, tc.want}); got != want {
+			if want := (Trace{RequestID: "r", Traceparent: tc.wantParent, Tracestate: tc.want}); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})

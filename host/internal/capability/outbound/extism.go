@@ -1,11 +1,12 @@
 package outbound
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -26,10 +27,36 @@ func extism() []capability.Func {
 
 // request is a call to another server in Extism's form.
 type request struct {
-	URL     string            `json:"url"`
-	Method  string            `json:"method"`
-	Headers map[string]string `json:"headers"`
-	Body    []byte            `json:"-"`
+	URL     string `json:"url"`
+	Method  string `json:"method"`
+	Headers header `json:"headers"`
+	Body    []byte `json:"-"`
+}
+
+// header is an object of JSON whose members stay in their order.
+type header []abi.Pair
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (h *header) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	switch open, err := d.Token(); {
+	case err != nil || open == nil: // null is none
+		return err
+	case open != json.Delim('{'):
+		return errors.New("headers is no object")
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value string
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		*h = append(*h, abi.Pair{Name: name.(string), Value: value}) // the key of a member
+	}
+	return nil
 }
 
 // answer is what came back. Names of headers are in lower case.
@@ -56,14 +83,9 @@ func (r *request) do(ctx context.Context, calls *attempt, max int) ([]byte, erro
 	return calls.receive(ctx, handle, max)
 }
 
-// native returns the request as the native ABI has it, its headers in an order
-// that is always the same.
+// native returns the request as the native ABI has it.
 func (r *request) native() *abi.HTTPRequest {
-	n := &abi.HTTPRequest{Method: r.Method, URL: r.URL}
-	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		n.Headers = append(n.Headers, abi.Pair{Name: name, Value: r.Headers[name]})
-	}
-	return n
+	return &abi.HTTPRequest{Method: r.Method, URL: r.URL, Headers: r.Headers}
 }
 
 func forbidden(r *request, why string) error {

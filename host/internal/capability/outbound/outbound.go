@@ -112,6 +112,7 @@ func of(inv *invoke.Invocation) *attempt {
 			RequestID:   inv.Request.Head.RequestID,
 			Traceparent: field.Single(header, "traceparent"),
 			Tracestate:  field.Single(header, "tracestate"),
+			Host:        inv.Request.Head.Host,
 		})
 		made.Session = &made.live
 	}
@@ -243,7 +244,20 @@ func send(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	if err != nil || status != abi.OK {
 		return int64(status), err
 	}
+	if answered < len(handles) {
+		calls.logRefused(handles)
+	}
 	return int64(answered), nil
+}
+
+// logRefused tells the plugin's log of calls that broke a rule when they were to be
+// sent.
+func (a *attempt) logRefused(handles []uint32) {
+	for _, handle := range handles {
+		if r, _ := a.Response(handle); r != nil && r.Failure == uint32(-abi.Invalid) {
+			refused(a.inv, r.URL, r.Reason)
+		}
+	}
 }
 
 func head(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {

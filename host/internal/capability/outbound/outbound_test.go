@@ -165,6 +165,21 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}
 }
 
+// TestAWrongLengthIsLogged when the call would be sent: before, nobody knows how long
+// the body gets.
+func TestAWrongLengthIsLogged(t *testing.T) {
+	var log strings.Builder
+	g := with(t, "http://a.example")
+	g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
+	h := g.in(abi.FnHTTPOpen, abi.AppendHTTPRequest(nil, &abi.HTTPRequest{
+		Method: "POST", URL: "http://a.example/p?s3cret", Headers: []abi.Pair{{Name: "Content-Length", Value: "7"}},
+	}))
+	if got := g.send(uint32(h)); got != 0 || !strings.Contains(log.String(), `call refused: the header \"content-length\" says \"7\"`) ||
+		strings.Contains(log.String(), "s3cret") {
+		t.Errorf("send: %d, the log says %q", got, &log)
+	}
+}
+
 func TestDuringInitialisation(t *testing.T) {
 	g := with(t, "http://a.example")
 	g.Inv = nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -128,6 +129,32 @@ func TestHTTPHeaders(t *testing.T) {
 	}
 }
 
+// TestHTTPFields go out as they stand in the plugin's JSON, without those that the
+// host sets.
+func TestHTTPFields(t *testing.T) {
+	var head string
+	origin := "http://" + egresstest.Serve(t, func(conn net.Conn) {
+		buf := make([]byte, 4096)
+		n, _ := conn.Read(buf)
+		head = string(buf[:n])
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+	}).String()
+	const headers = `{"x-Zulu": "1", "Connection": "keep-alive", "SOAPAction": "2", "content-length": "0", "host": "plugin.example", "x-alpha": "3"}`
+	inv := invocation(`{"url": "`+origin+`/p", "method": "GET", "headers": `+headers+`}`, nil)
+	inv.Request.Head.Host = "plugin.example"
+	allow(t, inv, nil, origin)
+	defer inv.End()
+	if err := enginetest.Handle(t.Context(), prepare(t, plugin(t, "http_headers"), "http_get"), inv); err != nil {
+		t.Fatal(err)
+	}
+	// The plugin's own library puts its headers into a map.
+	for _, line := range []string{"x-Zulu: 1\r\n", "SOAPAction: 2\r\n", "x-alpha: 3\r\n", "Host: " + strings.TrimPrefix(origin, "http://") + "\r\n"} {
+		if strings.Count(head, line) != 1 || strings.Count(strings.ToLower(head), "\r\nhost:")+strings.Count(strings.ToLower(head), "\r\nconnection:") != 1 {
+			t.Errorf("sent %q, want %q", head, line)
+		}
+	}
+}
+
 // TestHTTPFailures end the call with the reason.
 func TestHTTPFailures(t *testing.T) {
 	origin := upstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -148,7 +175,8 @@ func TestHTTPFailures(t *testing.T) {
 		{"another origin", asking("GET", "https://away.example", nil), nil, `HTTP request to "https://away.example" is not allowed: https://away.example is not granted`},
 		{"redirect", asking("GET", origin+"/away", nil), nil, "http://away.example is not granted"},
 		{"method", asking("CONNECT", origin, nil), nil, "CONNECT and TRACE are not offered"},
-		{"header of the host's", asking("GET", origin, map[string]string{"Host": "a.example"}), nil, "is the host's to set"},
+		{"header of the host's", asking("GET", origin, map[string]string{"Host": "a.example"}), nil, "the header \"Host\" is the host's to set, and cannot be \"a.example\""},
+		{"length", asking("POST", origin, map[string]string{"Content-Length": "3"}), nil, `the header "content-length" says "3", and the body has 0 bytes`},
 		{"header that splits", asking("GET", origin, map[string]string{"x": "a\r\nb: c"}), nil, "control character"},
 		{"large head", asking("GET", origin, map[string]string{"x": strings.Repeat("y", egress.MaxHead)}), nil, "over the limit of 32768 bytes"},
 		{"private network", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Network.Allow = nil }, "outbound_allow_networks"},

@@ -1,0 +1,95 @@
+package field
+
+import "strings"
+
+// Framing is what becomes of a field of the connection, or of one that frames
+// the message, that a guest sets: the host sets these fields itself.
+type Framing int
+
+const (
+	// End is for a field of the message: it goes out as it is.
+	End Framing = iota
+	// Harmless is for a field that the host leaves out: it asks for what the host
+	// does anyway, or for what may be left undone.
+	Harmless
+	// Length is for content-length, which is harmless if IsLength says so.
+	Length
+	// Refused is for a field that changes what the message means, so that it
+	// cannot be left out.
+	Refused
+)
+
+// FramingOf judges a field of a guest's request or response. host and expect,
+// which only requests have, count as fields of the message here.
+func FramingOf(name, value string) Framing {
+	if !IsHopByHop(name) {
+		return End
+	}
+	switch {
+	case strings.EqualFold(name, "content-length"):
+		return Length
+	case strings.EqualFold(name, "transfer-encoding"):
+		return harmlessIf(isListOf(value, "chunked"))
+	case strings.EqualFold(name, "upgrade"): // may be ignored (RFC 9110 §7.8), but WebSocket cannot do without
+		return harmlessIf(isListOf(value, "h2c", "h2", "http/2.0"))
+	case strings.EqualFold(name, "proxy-authenticate"), strings.EqualFold(name, "proxy-authorization"):
+		return Refused
+	}
+	return Harmless
+}
+
+func harmlessIf(ok bool) Framing {
+	if ok {
+		return Harmless
+	}
+	return Refused
+}
+
+// isListOf reports whether a list has no members but words, in upper or lower
+// case.
+func isListOf(list string, words ...string) bool {
+	for member := range strings.SplitSeq(list, ",") {
+		member = strings.ToLower(strings.Trim(member, " \t"))
+		known := member == ""
+		for _, w := range words {
+			known = known || member == w
+		}
+		if !known {
+			return false
+		}
+	}
+	return true
+}
+
+// IsLength reports whether a value of content-length says size. One that says
+// it several times does (RFC 9110 §8.6).
+func IsLength(value string, size int64) bool {
+	for member := range strings.SplitSeq(value, ",") {
+		if n, ok := decimal(strings.Trim(member, " \t")); !ok || n != size {
+			return false
+		}
+	}
+	return true
+}
+
+// decimal reads digits alone, below 10^18.
+func decimal(s string) (n int64, ok bool) {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' || n >= 1e17 {
+			return 0, false
+		}
+		n = 10*n + int64(s[i]-'0')
+	}
+	return n, len(s) > 0
+}
+
+// Nominated reports whether a value of connection names a field, which then
+// belongs to the connection too (RFC 9110 §7.6.1).
+func Nominated(connection, name string) bool {
+	for option := range strings.SplitSeq(connection, ",") {
+		if strings.EqualFold(strings.Trim(option, " \t"), name) {
+			return true
+		}
+	}
+	return false
+}
