@@ -45,9 +45,10 @@ capability/exchange -> capability               # is a unit
 capability/kv       -> capability               # is a unit
 capability/log      -> capability               # is a unit
 capability/system   -> capability               # is a unit
+capability/toolchain -> capability              # is a unit
 capability/wasi     -> capability               # output becomes log lines of the invocation
 capability/outbound -> capability egress        # is a unit; calls out
-capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
 engine/linear     -> fault                      # memory that cannot be had has a code

@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/log"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
+	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -32,6 +33,7 @@ func All(cfg Config) capability.List {
 		log.Unit(),
 		system.Unit(),
 		wasi.Unit(),
+		toolchain.Unit(),
 	}
 }
 

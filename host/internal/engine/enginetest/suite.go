@@ -133,6 +133,8 @@ func testPrepareRefuses(t *testing.T, e Direct) {
 	}
 	foreign := NewBuilder(1).Handle(new(Code).I32(0))
 	foreign.imports = append(foreign.imports, append(str(str(nil, "env"), "base"), 3, i32, 0))
+	based := NewBuilder(1).Handle(new(Code).I32(0))
+	based.imports = append(based.imports, append(str(str(nil, "env"), "__memory_base"), 3, i32, 0))
 	badInit := NewBuilder(1)
 	badInit.Func(abi.ExportInitialize, nil, []abi.Type{abi.I32}, 0, new(Code).I32(0))
 	notAFunction := NewBuilder(1)
@@ -152,10 +154,25 @@ func testPrepareRefuses(t *testing.T, e Direct) {
 		{"type error", invalidBody, fault.Invalid, "not a valid"},
 		{"other version", importing("wasmoor_v2", "request_head"), fault.Invalid, "wrong ABI version"},
 		{"unknown function", importing(abi.Module, "kv_frobnicate"), fault.Invalid, "kv_frobnicate"},
-		{"unknown module", importing("env", "abort"), fault.Invalid, `"env"."abort"`},
+		{"unknown module", importing("lib", "f"), fault.Invalid, `"lib"."f"`},
+		{"C's abort", importing("env", "abort"), fault.Invalid, `imports "env"."abort" as () -> (); it is a function of Emscripten's JavaScript, or C's abort`},
+		{"not linked", importing("env", "png_create"), fault.Invalid, `"env"."png_create": it is a function that was declared and not linked`},
+		{"Go for a browser", importing("gojs", "runtime.wasmExit"), fault.Invalid, "GOOS=wasip1"},
+		{"wasm-bindgen", importing("__wbindgen_placeholder__", "__wbindgen_describe"), fault.Invalid, "build for wasm32-wasip1 without it"},
+		{"wasm-bindgen's module", importing("./app_bg.js", "__wbg_log_1"), fault.Invalid, "wasm-bindgen's"},
+		{"Emscripten's exceptions", importing("env", "invoke_vii"), fault.Invalid, "-sSUPPORT_LONGJMP=0"},
+		{"Emscripten's files", importing("env", "__syscall_openat"), fault.Invalid, "-sSTANDALONE_WASM"},
+		{"Emscripten's short names", importing("a", "b"), fault.Invalid, "-sSTANDALONE_WASM"},
+		{"WASI's threads", importing("wasi", "thread-spawn"), fault.Invalid, "-pthread"},
+		{"WASI preview 0", importing("wasi_unstable", "fd_write"), fault.Invalid, "wasi_snapshot_preview1"},
+		{"WASI preview 2", importing("wasi:cli/environment@0.2.0", "get-environment"), fault.Invalid, "wasm32-wasip1"},
+		{"WasmEdge's sockets", importing("wasi_snapshot_preview1", "sock_open"), fault.Invalid, "a socket of WasmEdge"},
+		{"WASIX", importing("wasix_32v1", "futex_wait"), fault.Invalid, "cargo wasix"},
+		{"another platform", importing("env", "proxy_log"), fault.Invalid, "of another platform"},
 		{"other WASI", importing("wasi_unstable", "fd_write"), fault.Invalid, "preview 1"},
 		{"wrong signature", importing(abi.Module, abi.FnClockNow), fault.Invalid, "() -> i64"},
-		{"imported global", foreign.Bytes(), fault.Invalid, `global "env"."base"`},
+		{"imported global", foreign.Bytes(), fault.Invalid, `global "env"."base"; a guest has its own memory, tables and globals: link it without`},
+		{"global of the loader", based.Bytes(), fault.Invalid, "link statically"},
 		{"no handler", exporting("other", nil, new(Code)), fault.Invalid, abi.ExportHandle},
 		{"command", exporting("_start", nil, new(Code)), fault.Invalid, "c-shared"},
 		{"command with a handler", Command(), fault.Invalid, "c-shared"},

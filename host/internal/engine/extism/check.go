@@ -7,7 +7,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
-	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
@@ -32,8 +31,8 @@ func unknownImport(capabilities []capability.Func) func(module, name string) err
 			return machine.Invalid("%s, a host function that its own host would give; this one gives there: %s", what, strings.Join(given, ", "))
 		case strings.HasPrefix(module, abi.ModulePrefix):
 			return machine.Invalid("%s, which is of the native ABI; leave abi out of its manifest, or write abi = %q", what, abi.Module)
-		case strings.HasPrefix(module, "wasi_"):
-			return machine.Invalid("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
+		case machine.Foreign(module, name) != "":
+			return machine.Invalid("%s: it is %s", what, machine.Foreign(module, name))
 		default:
 			return machine.Invalid("%s, which another module would have to give; a plugin is one module here: link them into one, e.g. with wasm-merge", what)
 		}

@@ -59,13 +59,15 @@ func (o Offer) Read(module []byte, opts engine.Options) (*wasmbin.Module, error)
 
 func (o Offer) check(i wasmbin.Import) error {
 	if i.Kind != wasmbin.Function {
-		return Invalid("the module imports the %s %.64q.%.64q; a guest has its own memory, tables and globals: "+
-			"link it without importing them", i.Kind, i.Module, i.Name)
+		return Invalid("the module imports the %s %.64q.%.64q; a guest has its own memory, tables and globals: %s",
+			i.Kind, i.Module, i.Name, adviceOf(parts, i.Module, i.Name))
 	}
 	have, ok := o.functions[[2]string{i.Module, i.Name}]
 	switch {
 	case !ok:
 		return o.unknown(i.Module, i.Name)
+	case !i.Type.Is(have.Params, have.Results) && i.Module == javaScript:
+		return Invalid("the module imports %.64q.%.64q as %.200s; it is %s", i.Module, i.Name, i.Type, Foreign(i.Module, i.Name))
 	case !i.Type.Is(have.Params, have.Results):
 		return Invalid("the module imports %.64q.%.64q as %.200s, but it is %s", i.Module, i.Name, i.Type, have)
 	}

@@ -17,10 +17,10 @@ func unknownImport(module, name string) error {
 		return machine.Invalid("%s, which this host does not have; update the host or build with an older SDK", what)
 	case strings.HasPrefix(module, abi.ModulePrefix):
 		return machine.Invalid("wrong ABI version: %s, and this host speaks %s; build the module with an SDK of that version", what, abi.Module)
-	case strings.HasPrefix(module, "wasi_"):
-		return machine.Invalid("%s; of WASI this host has the functions of %s: build for WASI preview 1", what, wasi.Module)
 	case strings.HasPrefix(module, "extism:"):
 		return machine.Invalid("%s, which belongs to Extism; write abi = \"extism\" and routes that name exports in its manifest", what)
+	case machine.Foreign(module, name) != "":
+		return machine.Invalid("%s: it is %s", what, machine.Foreign(module, name))
 	default:
 		return machine.Invalid("%s, which nobody provides; a module may import the functions of %s and %s", what, abi.Module, wasi.Module)
 	}
