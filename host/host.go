@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/admin"
 	"github.com/wasmoor/wasmoor/host/internal/server/public"
@@ -96,8 +98,8 @@ func (h *Host) open(ctx context.Context) (err error) {
 	}
 	h.deployer = deploy.New(deploy.Config{
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Capabilities: all,
-		SleepAfter: h.cfg.SleepAfter,
-		Purged:     func() { h.sweep(reg) },
+		SleepAfter: h.cfg.SleepAfter, Queue: runq.New(processors()),
+		Purged: func() { h.sweep(reg) },
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, time.Now)
 	if err := h.deployer.Restore(ctx); err != nil {
@@ -106,6 +108,16 @@ func (h *Host) open(ctx context.Context) (err error) {
 	keepFormats(h.cfg)
 	return h.listen()
 }
+
+// processors returns how many guests compute at a time: as many as there were
+// processors for Go code at the start. The process gets one more, so that what
+// is not a guest never waits for one to make room; the operating system shares the
+// processors among them.
+var processors = sync.OnceValue(func() int {
+	n := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(n + 1)
+	return n
+})
 
 // storeConfig says where the store of a data directory is, and how to open it.
 func storeConfig(cfg Config) badger.Config {

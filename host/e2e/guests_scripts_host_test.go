@@ -112,7 +112,7 @@ func newDeployment(t *testing.T, clock func() time.Time, p engine.Program, env *
 	pools := dispatch.NewPools(clock, 0)
 	t.Cleanup(pools.Close)
 	d := dispatch.NewDeployment(dispatch.Config{
-		Plugin: dispatch.NewPlugin("guest", limit.Default().Concurrency, nil),
+		Plugin: dispatch.NewPlugin("guest", limit.Default().Concurrency, nil, nil),
 		Pools:  pools, Program: p, Store: kv, Clock: clock, Env: env,
 	})
 	t.Cleanup(func() { d.Close(context.Background()) })

@@ -39,6 +39,7 @@ store/storetest   -> store/certify              # a replica decides the log of a
 egress            -> limit plugin               # bounds calls and bodies; origins are grants
 egress/egresstest ->
 invoke            -> store limit                # holds the transaction; holds the budget
+runq              ->
 capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table
 capability/config   -> capability               # is a unit
 capability/exchange -> capability               # is a unit
@@ -46,8 +47,8 @@ capability/kv       -> capability               # is a unit
 capability/log      -> capability               # is a unit
 capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
-capability/wasi     -> capability               # output becomes log lines of the invocation
-capability/outbound -> capability egress        # is a unit; calls out
+capability/wasi     -> capability runq          # output becomes log lines of the invocation; who sleeps needs no processor
+capability/outbound -> capability egress runq   # is a unit; calls out; who waits for a service needs no processor
 capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -60,7 +61,7 @@ registry          -> capability/kv durable      # grants are terms of capabiliti
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 trace             ->
 requestid         ->
-dispatch          -> engine trace        # makes instances; measures each attempt
+dispatch          -> engine trace runq        # makes instances; measures each attempt; gives guests their turns
 serve             -> dispatch requestid         # runs invocations; gives each its id
 deploy            -> registry router dispatch wasmbin # records what is activated; swaps the table; starts and drains deployments; reads what a module asks for
 operate           -> deploy adminapi            # reads what serves; answers in the API's types

@@ -24,10 +24,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/router"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Config is what a Deployer works with. All fields from Purged on may be zero.
+// Config is what a Deployer works with. All fields from Queue on may be zero.
 type Config struct {
 	Store    store.Store
 	Registry *registry.Registry
@@ -37,6 +38,8 @@ type Config struct {
 	// Capabilities are what plugins may be given.
 	Capabilities capability.List
 
+	// Queue is where guests wait until they may compute; nil = they do not wait.
+	Queue *runq.Queue
 	// Purged is called when the modules of a purged plugin are gone; nil = by
 	// nobody.
 	Purged func()
@@ -222,7 +225,7 @@ func (s *state) without(name string) (*state, error) {
 func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin {
 	owner := d.owners[p.Space]
 	if owner == nil {
-		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Capabilities.ForPlugin(d.cfg.Clock))
+		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Queue.NewLine(), d.cfg.Capabilities.ForPlugin(d.cfg.Clock))
 		d.owners[p.Space] = owner
 	}
 	return owner

@@ -8,12 +8,15 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 )
 
-// bounds are the two contexts of an invocation. They have the same deadline.
+// bounds are the two contexts of an invocation. They have the same deadline and
+// the same turn in the run queue.
 type bounds struct {
 	handling deadline // of the handler: a client that leaves does not end it
 	waiting  deadline // of everything before: that ends with its client too
+	turn     runq.Turn
 }
 
 // newBounds returns parent with a deadline so far from now, or an earlier one of
@@ -23,10 +26,10 @@ func newBounds(parent context.Context, after time.Duration, client invoke.Client
 	if its, ok := parent.Deadline(); ok && its.Before(at) {
 		at = its
 	}
-	return &bounds{
-		handling: deadline{parent: parent, at: at},
-		waiting:  deadline{parent: parent, at: at, client: client},
-	}
+	b := new(bounds)
+	b.handling = deadline{parent: parent, at: at, turn: &b.turn}
+	b.waiting = deadline{parent: parent, at: at, turn: &b.turn, client: client}
+	return b
 }
 
 func (b *bounds) end() {
@@ -48,6 +51,7 @@ func (b *bounds) gaveUp(err error) error {
 type deadline struct {
 	parent context.Context
 	at     time.Time
+	turn   *runq.Turn
 	client invoke.Client // ends it by leaving, once somebody waits; nil = nobody
 	left   atomic.Bool   // it has
 
@@ -122,10 +126,13 @@ func (d *deadline) look() error {
 	return d.err
 }
 
-// Value implements context.Context. Package context finds its own state by it:
+// Value implements context.Context. It has the turn, and package context finds its own state by it:
 // that of the context with the timer, so that contexts derived from this one
 // need no goroutine.
 func (d *deadline) Value(key any) any {
+	if _, ok := key.(runq.Key); ok {
+		return d.turn
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.waited != nil {

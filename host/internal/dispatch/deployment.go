@@ -7,6 +7,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -147,6 +148,7 @@ func (d *Deployment) Drain() <-chan struct{} {
 func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
 	b := newBounds(parent, limits.Deadline, inv.Request.Client)
 	defer b.end()
+	b.turn.Begin(d.cfg.Plugin.line)
 	r := run{Deployment: d, bounds: b, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
 	r.res.Start = r.last
 	if err := inv.Request.CheckAttributes(); err != nil {
@@ -187,10 +189,12 @@ type run struct {
 	res    Result
 }
 
-// lap adds the time since the last part to another.
+// lap adds the time since the last part to another, but for what was a wait for a
+// place in the run queue.
 func (r *run) lap(part *time.Duration) {
-	now := r.cfg.Clock()
-	*part += now.Sub(r.last)
+	now, waited := r.cfg.Clock(), r.turn.Waited()
+	r.res.Wait += waited
+	*part += now.Sub(r.last) - waited
 	r.last = now
 }
 
@@ -231,6 +235,11 @@ func conflictOf(err error) *store.Conflict {
 // longer than most handlers.
 func (r *run) attempt() (trace.Outcome, error) {
 	inv, ctx := r.inv, &r.handling
+	if err := r.turn.Take(&r.waiting); err != nil {
+		r.lap(&r.res.Wait)
+		return trace.None, r.gaveUp(errNoPlace(inv.Env.Plugin, err))
+	}
+	defer r.turn.End()
 	lease, err := r.pool.take(&r.waiting)
 	r.lap(&r.res.Wake)
 	if err != nil {
@@ -252,8 +261,14 @@ func (r *run) attempt() (trace.Outcome, error) {
 		}
 	}
 	err = lease.handle(ctx, inv)
+	r.turn.End()
 	r.lap(&r.res.Run)
 	return r.judge(err)
+}
+
+func errNoPlace(plugin string, err error) error {
+	return fault.Wrap(fault.Unavailable, "dispatch", fmt.Sprintf(
+		"plugin %q has its share of the processors, and no more became free in time", plugin), err)
 }
 
 // judge settles what the handler did that ended with err.

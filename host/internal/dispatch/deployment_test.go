@@ -72,7 +72,7 @@ func service(t *testing.T, st store.Store, g guest) *dispatch.Deployment {
 	limits := limit.Default()
 	limits.Concurrency = 2
 	return dispatch.NewDeployment(dispatch.Config{
-		Plugin:  dispatch.NewPlugin("p", limits.Concurrency, nil),
+		Plugin:  dispatch.NewPlugin("p", limits.Concurrency, nil, nil),
 		Env:     &invoke.Env{Plugin: "p", Version: 1, Limits: limits, KV: true, Space: space},
 		Program: g, Store: st, Clock: time.Now, Pools: newPools(t, time.Now, 0),
 	})

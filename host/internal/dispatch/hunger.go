@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 )
 
 // hunger is the queue of those who found no memory for an instance. Everybody
@@ -79,10 +80,20 @@ func (h *hunger) wait(ctx context.Context, try func() (engine.Instance, error)) 
 			return instance, err
 		}
 		h.next(turns - 1)
-		select {
-		case turns = <-turn:
-		case <-ctx.Done():
+		given := false
+		late := runq.Of(ctx).Wait(ctx, func() {
+			select {
+			case turns = <-turn:
+				given = true
+			case <-ctx.Done():
+			}
+		})
+		switch {
+		case !given:
 			h.leave(place, turn)
+			return nil, err
+		case late != nil:
+			h.next(turns)
 			return nil, err
 		}
 	}

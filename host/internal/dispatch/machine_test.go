@@ -182,7 +182,7 @@ func (b *bench) config(m *machine) dispatch.Config {
 	limits := limit.Default()
 	limits.Deadline = time.Minute
 	return dispatch.Config{
-		Plugin: dispatch.NewPlugin("p", limits.Concurrency, nil),
+		Plugin: dispatch.NewPlugin("p", limits.Concurrency, nil, nil),
 		Env:    &invoke.Env{Plugin: "p", Limits: limits}, Clock: b.clock.now, Pools: b.pools,
 		Load: func(context.Context) (engine.Program, error) { return m, nil },
 	}

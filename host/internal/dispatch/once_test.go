@@ -100,7 +100,7 @@ func TestOnceExpires(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond) // expiry is rounded up to one
 	g := counting(&runs, 200, "")
 	s := dispatch.NewDeployment(dispatch.Config{
-		Plugin:  dispatch.NewPlugin("p", limit.Default().Concurrency, nil),
+		Plugin:  dispatch.NewPlugin("p", limit.Default().Concurrency, nil, nil),
 		Env:     &invoke.Env{Plugin: "p", Limits: limit.Default(), KV: true, Space: space},
 		Program: g, Store: st, Clock: func() time.Time { return now }, Pools: newPools(t, time.Now, 0),
 	})

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -18,12 +19,14 @@ type Plugin struct {
 	States invoke.States
 
 	slots slots
+	line  *runq.Line
 	keys  keys // of the requests that run once
 }
 
-// NewPlugin returns a plugin that lets so many of its requests run at a time.
-func NewPlugin(name string, concurrency int, states invoke.States) *Plugin {
-	return &Plugin{States: states, slots: slots{plugin: name, most: concurrency}}
+// NewPlugin returns a plugin that lets so many of its requests run at a time. Its
+// guests compute when it is their turn in line, nil = at once.
+func NewPlugin(name string, concurrency int, line *runq.Line, states invoke.States) *Plugin {
+	return &Plugin{States: states, line: line, slots: slots{plugin: name, most: concurrency}}
 }
 
 // SetConcurrency changes how many requests run at a time, over all deployments.

@@ -1,12 +1,14 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 )
 
 // wakeTimeout bounds the load of a program. The requests that wait for it have
@@ -30,12 +32,19 @@ type waking struct {
 // wait waits for the load. Unavailable says that it failed, or that ctx ended
 // first.
 func (w *waking) wait(ctx context.Context) error {
-	select {
-	case <-w.done:
-		return w.err
-	case <-ctx.Done():
-		return fault.Wrap(fault.Unavailable, "wake", "the plugin is still being woken; try again in a moment", ctx.Err())
+	var err error
+	late := runq.Of(ctx).Wait(ctx, func() {
+		select {
+		case <-w.done:
+			err = w.err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	})
+	if late = cmp.Or(ctx.Err(), late); late != nil {
+		return fault.Wrap(fault.Unavailable, "wake", "the plugin is still being woken; try again in a moment", late)
 	}
+	return err
 }
 
 // failedWake is what became of the last load.

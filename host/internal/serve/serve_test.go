@@ -28,7 +28,7 @@ type deployment struct {
 }
 
 func stub(do func(*invoke.Invocation) (dispatch.Result, error)) *deployment {
-	return &deployment{do: do, env: invoke.Env{Plugin: "demo", Version: 3}, plugin: dispatch.NewPlugin("demo", 1, nil)}
+	return &deployment{do: do, env: invoke.Env{Plugin: "demo", Version: 3}, plugin: dispatch.NewPlugin("demo", 1, nil, nil)}
 }
 
 func (d *deployment) Do(_ context.Context, inv *invoke.Invocation, l limit.Limits) (dispatch.Result, error) {

@@ -118,10 +118,10 @@ func (a *attempt) readBody(ctx context.Context, handle uint32, max int) ([]byte,
 	var body []byte
 	for {
 		body = slices.Grow(body, minRead)
-		n, status := a.Read(handle, body[len(body):cap(body)])
+		n, status, err := a.read(ctx, handle, body[len(body):cap(body)])
 		switch {
-		case a.over(ctx) != nil:
-			return nil, a.over(ctx)
+		case err != nil:
+			return nil, err
 		case status != abi.OK:
 			return nil, capability.Mistake("HTTP request failed: " + a.Reason(handle))
 		case n == 0:

@@ -4,6 +4,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 )
 
 // Unit returns the capability. network is what the operator lets all plugins
@@ -130,18 +132,33 @@ func of(inv *invoke.Invocation) *attempt {
 func (a *attempt) send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
 	client, method := a.inv.Request.Client, a.inv.Request.Head.Method
 	if client == nil || method != http.MethodGet && method != http.MethodHead {
-		return a.Session.Send(ctx, handles)
+		return a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(ctx, handles) })
 	}
 	if a.patient == nil {
 		patient, cancel := context.WithCancelCause(ctx)
 		stop := client.Watch(func() { cancel(errLeft) })
 		a.patient, a.release = patient, func() { stop(); cancel(nil) }
 	}
-	n, status, err := a.Session.Send(a.patient, handles)
+	n, status, err := a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(a.patient, handles) })
 	if err != nil {
 		err = a.over(ctx)
 	}
 	return n, status, err
+}
+
+// wait does what waits for a service, and leaves the processor to others
+// meanwhile.
+func (a *attempt) wait(ctx context.Context, do func() (int, abi.Status, error)) (n int, status abi.Status, err error) {
+	late := runq.Of(ctx).Wait(ctx, func() { n, status, err = do() })
+	return n, status, cmp.Or(err, late)
+}
+
+// read is Read, whose error is why calls have ended.
+func (a *attempt) read(ctx context.Context, handle uint32, buf []byte) (int, abi.Status, error) {
+	return a.wait(ctx, func() (int, abi.Status, error) {
+		n, status := a.Read(handle, buf)
+		return n, status, a.over(ctx)
+	})
 }
 
 // over returns why calls have ended, nil if they have not: the time of the
@@ -278,8 +295,8 @@ func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	if status != abi.OK {
 		return int64(status), nil
 	}
-	n, status := calls.Read(uint32(args[0]), buf)
-	if err := calls.over(ctx); err != nil {
+	n, status, err := calls.read(ctx, uint32(args[0]), buf)
+	if err != nil {
 		return 0, err
 	}
 	if status != abi.OK {

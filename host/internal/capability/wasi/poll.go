@@ -1,11 +1,13 @@
 package wasi
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 )
 
 const (
@@ -39,11 +41,20 @@ func pollOneoff(ctx context.Context, g *capability.Guest, args []uint64) (uint64
 		return uint64(inval), nil
 	}
 	waited := earliest(g, subs)
-	if err := g.World().Sleep(ctx, waited); err != nil {
+	if err := sleep(ctx, g, waited); err != nil {
 		return 0, err
 	}
 	le.PutUint32(stored, report(g, subs, events, waited))
 	return uint64(success), nil
+}
+
+// sleep sleeps, and leaves the processor to others meanwhile.
+func sleep(ctx context.Context, g *capability.Guest, d time.Duration) (err error) {
+	if d <= 0 {
+		return g.World().Sleep(ctx, d)
+	}
+	late := runq.Of(ctx).Wait(ctx, func() { err = g.World().Sleep(ctx, d) })
+	return cmp.Or(err, late)
 }
 
 // earliest returns how long it is until the first of the subscriptions is

@@ -13,6 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
+	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin/rewrite"
 )
 
@@ -24,6 +25,7 @@ type call struct {
 	deadline time.Time // zero = none
 	guest    *capability.Guest
 	memory   *linear.Memory
+	turn     *runq.Turn // nil = it computes as long as it likes
 
 	trying   bool   // it ends where the guest asks for something: see Try
 	err      error  // why the call was ended
@@ -33,6 +35,7 @@ type call struct {
 func (c *call) begin(ctx context.Context) {
 	c.Context, c.err, c.function = ctx, nil, ""
 	c.deadline, _ = ctx.Deadline()
+	c.turn = runq.Of(ctx)
 }
 
 // overdue returns why the call's time is up. The deadline is read off the clock
@@ -54,10 +57,15 @@ func (c *call) late() bool { return !c.deadline.IsZero() && time.Until(c.deadlin
 var errEnd = errors.New("the call was ended by the host")
 
 // interrupt is what a module calls every so often (rewrite.Instrument). That it
-// is a function of Go is half of its use: there the runtime can take its turn.
+// is a function of Go is half of its use: there the runtime can take its turn, and
+// so can other plugins.
 func interrupt(ctx context.Context, _ []uint64) {
 	c := ctx.(*call)
-	if err := c.overdue(); err != nil {
+	err := c.overdue()
+	if err == nil {
+		err = c.turn.Check(c.Context)
+	}
+	if err != nil {
 		c.err = err
 		panic(errEnd)
 	}
