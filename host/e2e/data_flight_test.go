@@ -144,6 +144,13 @@ func (r reads) Scan(space store.Space, from, to []byte, reverse bool, yield func
 	return nil
 }
 
+func (r reads) Durable() error {
+	if r.live == nil {
+		return nil
+	}
+	return r.live.Durable()
+}
+
 func (r reads) Release() {
 	if r.live != nil {
 		r.live.Release()

@@ -30,7 +30,7 @@ type Value struct {
 // Store is an ordered key-value store with snapshot reads and atomic,
 // serializable commits. All methods are safe for concurrent use.
 type Store interface {
-	// Snapshot opens the newest committed state. Release it.
+	// Snapshot opens the newest durable state. Release it.
 	Snapshot() (Snapshot, error)
 	// Commit certifies e against everything committed since e.Read and makes
 	// its writes durable, all or none. It returns when that is decided; once
@@ -48,6 +48,15 @@ type Store interface {
 	// closed): nothing was done. Unknown: the write to disk failed, the outcome
 	// is unknown, and the store is read-only until it is opened again.
 	Commit(ctx context.Context, e *Effects) (Revision, error)
+	// Latest opens the newest decided state, whether it is durable or not: nothing
+	// that depends on it may leave the process before its Durable has returned nil.
+	// Release it.
+	Latest() (Snapshot, error)
+	// Seal is a Commit that returns once e is decided. Accepted effects are shown by
+	// Latest from here on, and e is not used any more; the Settling says when they
+	// are durable. A conflict may be with what is not durable yet, so that only
+	// Latest is sure to show it. All other errors rest on what is durable.
+	Seal(ctx context.Context, e *Effects) (Revision, *Settling, error)
 	// Usage returns what a key space holds in all its areas, as counted by
 	// commits; NotFound for a dropped one. Expired values count until they are swept.
 	Usage(space Space) (Usage, error)
@@ -80,6 +89,10 @@ type Snapshot interface {
 	// reverse) until yield returns false. A nil to is the end of the space.
 	// Expired values are passed too. Slices are valid only within the call.
 	Scan(space Space, from, to []byte, reverse bool, yield func(key []byte, v Value) bool) error
+	// Durable returns once all that the snapshot shows is durable, at once for one
+	// that Store.Snapshot opened. It is Unavailable if that will never be: nothing
+	// was done. It may be called after Release.
+	Durable() error
 	Release()
 }
 

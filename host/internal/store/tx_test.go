@@ -37,6 +37,7 @@ func (m *memory) Snapshot() (Snapshot, error) {
 }
 
 func (m *memory) Revision() Revision { return 7 }
+func (m *memory) Durable() error     { return nil }
 func (m *memory) Release()           { m.released++ }
 
 func (m *memory) Get(_ Space, key []byte) (Value, bool, error) {

@@ -42,6 +42,9 @@ func (s Snapshot) Scan(_ store.Space, from, to []byte, reverse bool, yield func(
 	return nil
 }
 
+// Durable implements store.Snapshot.
+func (s Snapshot) Durable() error { return nil }
+
 // Release implements store.Snapshot.
 func (s Snapshot) Release() {}
 

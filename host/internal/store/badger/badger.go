@@ -64,7 +64,7 @@ func (s *Store) Snapshot() (store.Snapshot, error) {
 	}
 	defer s.leave()
 	ep := s.epochs.enter()
-	return &snapshot{store: s, epoch: ep, txn: s.db.NewTransactionAt(uint64(ep.rev), false)}, nil
+	return &snapshot{store: s, epoch: ep, revision: ep.rev, txn: s.db.NewTransactionAt(uint64(ep.rev), false)}, nil
 }
 
 // Watch implements store.Store.
@@ -100,7 +100,7 @@ func (s *Store) Drop(ctx context.Context, space store.Space) error {
 	r := s.newRequest(certify.Drop, space)
 	defer s.freeRequest(r)
 	r.shrinks = true
-	if _, err := s.submit(r); err != nil {
+	if err := s.submit(r); err != nil {
 		return err
 	}
 	s.janitor.sweepSpace(space)

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/dgraph-io/badger/v4"
@@ -67,34 +68,51 @@ func (s *Store) freeRequest(r *request) {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+	revision, settling, err := s.seal(ctx, e)
+	if err != nil {
+		return 0, cmp.Or(settling.WaitRead(), err)
+	}
+	return revision, settling.Wait()
+}
+
+// Seal implements store.Store.
+func (s *Store) Seal(ctx context.Context, e *store.Effects) (store.Revision, *store.Settling, error) {
+	revision, settling, err := s.seal(ctx, e)
+	if err != nil && fault.CodeOf(err) != fault.Conflict {
+		return 0, nil, cmp.Or(settling.WaitRead(), err)
+	}
+	return revision, settling, err
+}
+
+// seal has e decided. The group is what accepted effects are in, and what a
+// refusal may rest on.
+func (s *Store) seal(ctx context.Context, e *store.Effects) (store.Revision, *store.Settling, error) {
 	if e.ReadOnly() {
-		return e.Read, nil
+		return e.Read, nil, nil
 	}
 	if err := e.Check(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if ctx.Err() != nil {
-		return 0, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
+		return 0, nil, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
 	}
 	r := s.newRequest(certify.Commit, 0)
 	defer s.freeRequest(r)
 	r.entry.Effects = e
 	if err := s.prepare(r); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return s.submit(r)
+	s.committer.submit(r)
+	return r.entry.Revision, r.settling, r.err
 }
 
 // submit has r decided, and waits until that is durable.
-func (s *Store) submit(r *request) (store.Revision, error) {
+func (s *Store) submit(r *request) error {
 	s.committer.submit(r)
-	if r.err == nil {
-		return r.entry.Revision, r.settling.Wait()
+	if r.err != nil {
+		return cmp.Or(r.settling.WaitRead(), r.err)
 	}
-	if err := r.settling.WaitRead(); err != nil {
-		return 0, err
-	}
-	return 0, r.err
+	return r.settling.Wait()
 }
 
 var errClosed = fault.New(fault.Unavailable, "commit", "the store is closed; nothing was done")

@@ -255,11 +255,13 @@ func (c *committer) publish(g *group) {
 // opened again.
 func (c *committer) fail(g *group, cause error) {
 	c.store.setFailure(cause)
+	refused := c.store.failure()
 	c.mu.Lock()
 	c.flight = nil
+	c.refuse(refused)
 	c.mu.Unlock()
 	unknown := fault.Wrap(fault.Unknown, "commit", "writing to disk failed: whether the effects are durable is unknown", cause)
-	g.settling.Settle(unknown, c.store.failure())
+	g.settling.Settle(unknown, refused)
 }
 
 // refuse answers the members of the open group, which is never written, that

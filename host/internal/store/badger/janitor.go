@@ -220,6 +220,5 @@ func (j *janitor) submit(kind certify.Kind, space store.Space, writes []certify.
 			return err
 		}
 	}
-	_, err := j.store.submit(r)
-	return err
+	return j.store.submit(r)
 }

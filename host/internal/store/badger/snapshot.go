@@ -99,15 +99,20 @@ func (e *epochs) readers() int {
 }
 
 // snapshot implements store.Snapshot on a read-only Badger transaction, which
-// is safe for concurrent reads.
+// is safe for concurrent reads, and the groups that were not published yet.
 type snapshot struct {
 	store    *Store
-	epoch    *epoch
+	epoch    *epoch // of what is on disk
 	txn      *badger.Txn
 	released atomic.Bool
+
+	revision store.Revision
+	layers   []layer         // what is not on disk, the oldest first
+	drops    []store.Space   // that the layers drop
+	settling *store.Settling // of the newest layer
 }
 
-func (s *snapshot) Revision() store.Revision { return s.epoch.rev }
+func (s *snapshot) Revision() store.Revision { return s.revision }
 
 func (s *snapshot) Release() {
 	if s.released.CompareAndSwap(false, true) {
@@ -132,10 +137,14 @@ func (s *snapshot) Get(space store.Space, key []byte) (store.Value, bool, error)
 	if err := s.usable("get"); err != nil {
 		return store.Value{}, false, err
 	}
-	if s.store.droppedBy(space, s.epoch.rev) {
+	if s.gone(space) {
 		return store.Value{}, false, nil
 	}
-	v, ok, err := readValue(s.txn, layout.Key(layout.KindData, space, key))
+	dataKey := layout.Key(layout.KindData, space, key)
+	if p := s.pendingAt(dataKey); p != nil {
+		return p.value()
+	}
+	v, ok, err := readValue(s.txn, dataKey)
 	if err == nil {
 		err = s.usable("get")
 	}
@@ -149,15 +158,22 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 	if err := s.usable("scan"); err != nil {
 		return err
 	}
-	if s.store.droppedBy(space, s.epoch.rev) {
+	if s.gone(space) {
 		return nil
 	}
-	sc := scan{txn: s.txn, low: layout.Key(layout.KindData, space, from), high: layout.End(layout.KindData, space)}
+	in := interval{low: layout.Key(layout.KindData, space, from), high: layout.End(layout.KindData, space), reverse: reverse}
 	if to != nil {
-		sc.high = layout.Key(layout.KindData, space, to)
+		in.high = layout.Key(layout.KindData, space, to)
 	}
+	return s.walk(len(s.layers), in, func(dataKey []byte, v store.Value) bool {
+		return yield(dataKey[layout.PrefixSize:], v)
+	})
+}
+
+// walkDisk passes what is on disk.
+func (s *snapshot) walkDisk(in interval, yield visit) error {
 	var failed error
-	err := sc.run(reverse, func(item *badger.Item) bool {
+	err := scan{txn: s.txn, low: in.low, high: in.high}.run(in.reverse, func(item *badger.Item) bool {
 		// The iterator pins the files it started with; staleness counts from there.
 		if failed = s.usable("scan"); failed != nil {
 			return false
@@ -166,7 +182,7 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 		if v, failed = valueOf(s.txn, item); failed != nil {
 			return false
 		}
-		return yield(item.Key()[layout.PrefixSize:], v)
+		return yield(item.Key(), v)
 	})
 	return s.store.checked(cmp.Or(failed, err))
 }

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -41,7 +40,7 @@ func testLinearizable(t *testing.T, open Opener) {
 					value: counter(int64(c*each + i)), delta: int64(1 + rng.IntN(9)),
 				}
 				call := clock.Add(1)
-				out, err := b.register(op)
+				out, err := b.register(op, rng.IntN(2) == 0)
 				if err != nil {
 					t.Errorf("%+v: %v", op, err)
 					return
@@ -58,10 +57,11 @@ func testLinearizable(t *testing.T, open Opener) {
 	}
 }
 
-// register does op, again after conflicts, and returns what it read.
-func (b *bench) register(op registerOp) (read string, err error) {
+// register does op, again after conflicts, and returns what it read once that is
+// durable.
+func (b *bench) register(op registerOp, latest bool) (read string, err error) {
 	for {
-		snap, err := b.Snapshot()
+		snap, err := b.snapshot(latest)
 		if err != nil {
 			return "", err
 		}
@@ -69,7 +69,10 @@ func (b *bench) register(op registerOp) (read string, err error) {
 		read, err = do(tx, op)
 		tx.Close()
 		if err == nil {
-			_, err = b.Commit(context.Background(), tx.Effects())
+			_, err = b.settle(tx.Effects(), latest)
+		}
+		if err == nil {
+			err = snap.Durable()
 		}
 		if fault.CodeOf(err) != fault.Conflict {
 			return read, err

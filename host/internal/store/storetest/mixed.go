@@ -56,6 +56,7 @@ type txn struct {
 	parts []*txnPart
 
 	now      time.Time
+	latest   bool           // reads what is decided, durable or not
 	read     store.Revision // of the snapshot
 	revision store.Revision // of the commit; read where it was read-only
 	readOnly bool
@@ -140,12 +141,13 @@ func (h *mixed) run(rng *rand.Rand) (*txn, error) {
 			h.Errorf("Health: %v", err)
 		}
 	}
-	snap, err := h.Snapshot()
+	latest := rng.IntN(2) == 0
+	snap, err := h.snapshot(latest)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Release()
-	t := &txn{rng: rng, read: snap.Revision(), now: h.now.Add(time.Duration(rng.IntN(3000)) * time.Millisecond)}
+	t := &txn{rng: rng, latest: latest, read: snap.Revision(), now: h.now.Add(time.Duration(rng.IntN(3000)) * time.Millisecond)}
 	h.begin(t, snap)
 	var scan sync.WaitGroup // snapshots are safe for concurrent use
 	scan.Go(func() {
@@ -199,7 +201,7 @@ func (h *mixed) decide(t *txn) error {
 	}
 	t.readOnly = t.effects.ReadOnly()
 	var err error
-	t.revision, err = h.Commit(context.Background(), t.effects)
+	t.revision, err = h.settle(t.effects, t.latest)
 	return err
 }
 

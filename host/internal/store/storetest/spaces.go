@@ -93,28 +93,6 @@ func sameList(t *rapid.T, tx *store.Tx, m model, q store.Query) {
 	}
 }
 
-func testListModel(t *testing.T, open Opener) {
-	b := newBench(t, open, Options{})
-	rapid.Check(t, func(t *rapid.T) {
-		b.space++
-		m := model{}
-		b.must(func(tx *store.Tx) error {
-			for range rapid.IntRange(0, 12).Draw(t, "stored") {
-				mutate(t, tx, m)
-			}
-			return nil
-		})
-		tx := b.begin()
-		defer tx.Close()
-		for range rapid.IntRange(0, 8).Draw(t, "own") {
-			mutate(t, tx, m)
-		}
-		for range 8 {
-			sameList(t, tx, m, anyQuery().Draw(t, "query"))
-		}
-	})
-}
-
 // testIsolation writes hostile keys to neighbouring key spaces and areas, the
 // last ones there are among them, and compares each with a model of its own.
 func testIsolation(t *testing.T, open Opener) {

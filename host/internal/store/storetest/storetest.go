@@ -64,7 +64,6 @@ func Run(t *testing.T, open Opener) {
 		{"Parts", testParts},
 		{"Areas", testAreas},
 		{"Watch", testWatch},
-		{"WatchLags", testWatchLags},
 		{"WatchSeesAll", testWatchSeesAll},
 		{"Copy", testCopy},
 		{"Closed", testClosed},
@@ -127,12 +126,13 @@ func (b *bench) reopen() {
 }
 
 // begin starts a transaction on the newest snapshot.
-func (b *bench) begin() *store.Tx {
+func (b *bench) begin() *store.Tx { return b.beginOn(false) }
+
+// beginOn starts one on what is durable, or on what is decided.
+func (b *bench) beginOn(latest bool) *store.Tx {
 	b.Helper()
-	snap, err := b.Snapshot()
-	if err != nil {
-		b.Fatalf("Snapshot: %v", err)
-	}
+	snap, err := b.snapshot(latest)
+	b.want("snapshot", err, "")
 	tx := store.Begin(snap, b.space, b.quota, b.now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -145,6 +145,26 @@ func (b *bench) commit(tx *store.Tx) error {
 	tx.Close()
 	_, err := b.Commit(context.Background(), tx.Effects())
 	return err
+}
+
+// snapshot opens what is durable, or what is decided.
+func (b *bench) snapshot(latest bool) (store.Snapshot, error) {
+	if latest {
+		return b.Latest()
+	}
+	return b.Snapshot()
+}
+
+// settle commits e, in one call or in two.
+func (b *bench) settle(e *store.Effects, seal bool) (store.Revision, error) {
+	if !seal {
+		return b.Commit(context.Background(), e)
+	}
+	revision, settling, err := b.Seal(context.Background(), e)
+	if err != nil {
+		return 0, err
+	}
+	return revision, settling.Wait()
 }
 
 // want fails the test unless err has the code; "" is success.

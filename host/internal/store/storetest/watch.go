@@ -73,27 +73,6 @@ func (b *bench) refused() error {
 	return b.parts(b.revision(), p)
 }
 
-// testWatchLags: a watch that nobody takes from costs no commit, and says that
-// it has lost something.
-func testWatchLags(t *testing.T, open Opener) {
-	b := newBench(t, open, Options{})
-	w := b.Watch(b.space, nil)
-	defer w.Close()
-	for i := range 3 {
-		b.must(func(tx *store.Tx) error {
-			for j := range 1000 {
-				if err := tx.Set(fmt.Appendf(nil, "%d-%03d", i, j), nil, 0); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	b.takes(w, "lost")
-	b.set("k", "v")
-	b.takes(w, "k")
-}
-
 // testWatchSeesAll: a copy that is kept up to date by a watch is what is there,
 // whatever commits do meanwhile.
 func testWatchSeesAll(t *testing.T, open Opener) {
