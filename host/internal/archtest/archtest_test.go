@@ -52,7 +52,7 @@ capability/outbound -> capability egress runq   # is a unit; calls out; who wait
 capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
-engine/linear     -> fault                      # memory that cannot be had has a code
+engine/linear     -> limit fault                # memories share a budget; one that cannot be had has a code
 engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
 engine/native     -> engine/machine             # runs on it
 engine/extism     -> engine/machine             # runs on it

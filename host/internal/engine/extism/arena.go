@@ -18,7 +18,7 @@ import (
 type arena struct {
 	mem    []byte
 	limit  int // most bytes of mem
-	budget *linear.Budget
+	budget linear.Budget
 	held   []func() // gives back what mem and blocks have of the budget
 	blocks []block
 	freed  map[int]int // the block that was freed last, by size

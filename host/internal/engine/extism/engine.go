@@ -20,7 +20,7 @@ type Engine struct {
 	machine      *machine.Machine
 	offer        machine.Offer
 	capabilities []capability.Func
-	memory       *linear.Budget
+	memory       linear.Budget
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -28,7 +28,7 @@ var _ engine.Engine = (*Engine)(nil)
 // New returns an engine whose instances take their memory from b, and what they
 // share with the host. capabilities are the host functions that a plugin may
 // import in addition to Extism's own. Close it.
-func New(capabilities []capability.Func, b *linear.Budget) *Engine {
+func New(capabilities []capability.Func, b linear.Budget) *Engine {
 	funcs := Functions(capabilities)
 	return &Engine{
 		machine:      machine.New(machine.Config{Functions: funcs, Memory: b}),

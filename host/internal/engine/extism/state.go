@@ -10,7 +10,7 @@ import (
 type state struct {
 	routes map[string]route
 	limit  int // most bytes of the guest's memory, and of its arena
-	budget *linear.Budget
+	budget linear.Budget
 
 	arena arena
 

@@ -21,8 +21,8 @@ func TestImageRefused(t *testing.T) {
 	if _, err := NewPool(b, 2*page, image).New(0); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("a closed image: %v, want internal", err)
 	}
-	if got := b.left.Load(); got != b.size {
-		t.Errorf("%d bytes of the budget are gone", b.size-got)
+	if got := b.Left(); got != b.Size() {
+		t.Errorf("%d bytes of the budget are gone", b.Size()-got)
 	}
 }
 
@@ -72,8 +72,8 @@ func TestImageClosesLast(t *testing.T) {
 			if image.bytes != nil || image.users != 0 {
 				t.Error("the image is still there")
 			}
-			if got := b.left.Load(); got != b.size {
-				t.Errorf("%d bytes of the budget are gone", b.size-got)
+			if got := b.Left(); got != b.Size() {
+				t.Errorf("%d bytes of the budget are gone", b.Size()-got)
 			}
 		})
 	}

@@ -9,55 +9,34 @@ package linear
 
 import (
 	"fmt"
-	"math"
-	"sync/atomic"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
-// Budget is the memory that all instances may have together. Safe for
-// concurrent use.
-type Budget struct {
-	size int64
-	left atomic.Int64
-}
+// Budget is the memory that all plugins may have together: their instances, and
+// the programs that these run. Safe for concurrent use.
+type Budget struct{ *limit.Budget }
 
 // NewBudget returns a budget of so many bytes; 0 = no bound.
-func NewBudget(bytes int64) *Budget {
-	if bytes == 0 {
-		bytes = math.MaxInt64
-	}
-	b := &Budget{size: bytes}
-	b.left.Store(bytes)
-	return b
-}
+func NewBudget(bytes int64) Budget { return Budget{limit.NewBudget(bytes)} }
 
-func (b *Budget) take(n int) bool {
-	if b.left.Add(int64(-n)) >= 0 {
-		return true
-	}
-	b.give(n)
-	return false
-}
-
-// Hold takes n bytes for what an instance has outside its memory, until release
-// is called, once. Unavailable when they are not left.
-func (b *Budget) Hold(n int) (release func(), err error) {
-	if !b.take(n) {
+// Hold takes n bytes for what a plugin has outside an instance's memory, until
+// release is called, once. Unavailable when they are not left.
+func (b Budget) Hold(n int) (release func(), err error) {
+	if !b.Take(int64(n)) {
 		return nil, b.usedUp()
 	}
-	return func() { b.give(n) }, nil
+	return func() { b.Give(int64(n)) }, nil
 }
-
-func (b *Budget) give(n int) { b.left.Add(int64(n)) }
 
 // tight reports that less than half is left: what is only kept for speed is
 // given back then.
-func (b *Budget) tight() bool { return b.left.Load() < b.size/2 }
+func (b Budget) tight() bool { return b.Left() < b.Size()/2 }
 
-func (b *Budget) usedUp() error {
+func (b Budget) usedUp() error {
 	return fault.New(fault.Unavailable, "instance", fmt.Sprintf(
-		"the instances of all plugins take the %d MiB they may have together", b.size>>20))
+		"the plugins that are loaded take the %s they may have together (max_guest_memory)", limit.FormatSize(b.Size())))
 }
 
 // PageSize is the size of a page of WebAssembly memory.

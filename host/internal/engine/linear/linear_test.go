@@ -11,7 +11,7 @@ import (
 const page = 64 << 10
 
 // each runs a test on reserved memory and on Go's heap.
-func each(t *testing.T, test func(t *testing.T, b *Budget, open func(min, limit int) *Memory)) {
+func each(t *testing.T, test func(t *testing.T, b Budget, open func(min, limit int) *Memory)) {
 	for _, heap := range []bool{false, true} {
 		name := map[bool]string{false: "reserved", true: "heap"}[heap]
 		t.Run(name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func each(t *testing.T, test func(t *testing.T, b *Budget, open func(min, limit 
 }
 
 func TestGrowthKeepsBytesAndIsZero(t *testing.T) {
-	each(t, func(t *testing.T, _ *Budget, open func(min, limit int) *Memory) {
+	each(t, func(t *testing.T, _ Budget, open func(min, limit int) *Memory) {
 		m := open(page, 4*page)
 		first := m.Reallocate(page)
 		if len(first) != page || bytes.Count(first, []byte{0}) != page {
@@ -58,7 +58,7 @@ func TestGrowthKeepsBytesAndIsZero(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	each(t, func(t *testing.T, b *Budget, open func(min, limit int) *Memory) {
+	each(t, func(t *testing.T, b Budget, open func(min, limit int) *Memory) {
 		first, second := open(2*page, 8*page), open(2*page, 8*page)
 		if first.Reallocate(5*page) == nil {
 			t.Fatal("not grown within the budget")
@@ -78,7 +78,7 @@ func TestBudget(t *testing.T) {
 		}
 		second.Free()
 		second.Free()
-		if got := b.left.Load(); got != 8*page {
+		if got := b.Left(); got != 8*page {
 			t.Errorf("%d bytes are left of the budget, want all %d", got, 8*page)
 		}
 	})
@@ -130,7 +130,7 @@ func TestBudgetUnderContention(t *testing.T) {
 		})
 	}
 	users.Wait()
-	if got := b.left.Load(); got != 16*page {
+	if got := b.Left(); got != 16*page {
 		t.Errorf("%d bytes are left of the budget, want %d", got, 16*page)
 	}
 }

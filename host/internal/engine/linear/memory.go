@@ -76,7 +76,7 @@ func (m *Memory) fit(size int) bool {
 	if more <= 0 {
 		return true
 	}
-	if !m.pool.budget.take(more) {
+	if !m.pool.budget.Take(int64(more)) {
 		m.starved = true
 		return false
 	}
@@ -87,7 +87,7 @@ func (m *Memory) fit(size int) bool {
 // settle gives back to the budget what the memory cannot have touched.
 func (m *Memory) settle() {
 	need := max(m.held, m.high)
-	m.pool.budget.give(m.taken - need)
+	m.pool.budget.Give(int64(m.taken - need))
 	m.taken = need
 }
 
@@ -112,6 +112,6 @@ func (m *Memory) Free() {
 		release(m.space)
 	}
 	m.pool.image.leave()
-	m.pool.budget.give(m.taken)
+	m.pool.budget.Give(int64(m.taken))
 	*m = Memory{}
 }

@@ -14,7 +14,7 @@ const maxIdle = 64
 // Pool makes memories of one limit and one image, and keeps their reservations
 // for the next. Safe for concurrent use.
 type Pool struct {
-	budget *Budget
+	budget Budget
 	limit  int
 	image  *Image                     // nil = memories start as zeros
 	track  func(image []byte) tracker // image is its mapping in a reservation
@@ -34,11 +34,11 @@ type reservation struct {
 // NewPool returns a pool of memories that start as image, or as zeros where it
 // is nil, and may grow to limit bytes each, and to what b has left together.
 // Close it; the image stays its owner's.
-func NewPool(b *Budget, limit int, image *Image) *Pool {
+func NewPool(b Budget, limit int, image *Image) *Pool {
 	return newPool(b, limit, image, newTracker)
 }
 
-func newPool(b *Budget, limit int, image *Image, track func([]byte) tracker) *Pool {
+func newPool(b Budget, limit int, image *Image, track func([]byte) tracker) *Pool {
 	return &Pool{budget: b, limit: limit, image: image, track: track}
 }
 
@@ -54,11 +54,11 @@ func (p *Pool) New(min int) (*Memory, error) {
 			"the program starts with %d bytes of memory, over its limit of %d; raise the limit", size, p.limit))
 	}
 	min = max(min, size)
-	if !p.budget.take(min) {
+	if !p.budget.Take(int64(min)) {
 		return nil, p.budget.usedUp()
 	}
 	if !p.image.use() {
-		p.budget.give(min)
+		p.budget.Give(int64(min))
 		return nil, fault.New(fault.Internal, "instance", "the image of the program is closed")
 	}
 	m := &Memory{pool: p, held: min, taken: min, reservation: p.reservation()}

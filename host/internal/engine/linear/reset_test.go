@@ -20,38 +20,38 @@ func TestResetProperty(t *testing.T) {
 
 // ways are the ways in which a memory of an image is put back here and on other
 // systems.
-var ways = map[string]func(b *Budget, limit int, mem []byte) (*Pool, *Image){
-	"default": func(b *Budget, limit int, mem []byte) (*Pool, *Image) {
+var ways = map[string]func(b Budget, limit int, mem []byte) (*Pool, *Image){
+	"default": func(b Budget, limit int, mem []byte) (*Pool, *Image) {
 		image, err := NewImage(mem)
 		if err != nil {
 			panic(err)
 		}
 		return NewPool(b, limit, image), image
 	},
-	"untracked": func(b *Budget, limit int, mem []byte) (*Pool, *Image) {
+	"untracked": func(b Budget, limit int, mem []byte) (*Pool, *Image) {
 		image, err := NewImage(mem)
 		if err != nil {
 			panic(err)
 		}
 		return newPool(b, limit, image, func([]byte) tracker { return nil }), image
 	},
-	"plain": func(b *Budget, limit int, mem []byte) (*Pool, *Image) {
+	"plain": func(b Budget, limit int, mem []byte) (*Pool, *Image) {
 		image := plainImage(mem)
 		return NewPool(b, limit, image), image
 	},
-	"heap": func(b *Budget, limit int, mem []byte) (*Pool, *Image) {
+	"heap": func(b Budget, limit int, mem []byte) (*Pool, *Image) {
 		image := plainImage(mem)
 		p := NewPool(b, limit, image)
 		p.heap = true
 		return p, image
 	},
-	"zeros": func(b *Budget, limit int, mem []byte) (*Pool, *Image) {
+	"zeros": func(b Budget, limit int, mem []byte) (*Pool, *Image) {
 		clear(mem)
 		return NewPool(b, limit, nil), nil
 	},
 }
 
-func resetProperty(t *rapid.T, open func(*Budget, int, []byte) (*Pool, *Image)) {
+func resetProperty(t *rapid.T, open func(Budget, int, []byte) (*Pool, *Image)) {
 	const limit = 110 * page
 	b := NewBudget(rapid.SampledFrom([]int64{limit, 4 * limit}).Draw(t, "budget"))
 	size := rapid.SampledFrom([]int{0, 1, 2, 3, 16, 40}).Draw(t, "pages") * page
@@ -79,7 +79,7 @@ func resetProperty(t *rapid.T, open func(*Budget, int, []byte) (*Pool, *Image)) 
 		if !m.Reset(func() { mem = m.Reallocate(uint64(len(mem) + page)) }) {
 			t.Fatal("not put back")
 		}
-		if b.size-b.left.Load() != int64(m.taken) || m.taken > size+maxGrown || m.taken < m.high {
+		if b.Size()-b.Left() != int64(m.taken) || m.taken > size+maxGrown || m.taken < m.high {
 			t.Fatalf("%d bytes of the budget are taken for %d that may be touched, of %d", m.taken, m.high, size)
 		}
 		if rapid.IntRange(0, 9).Draw(t, "trim") == 0 {
@@ -95,8 +95,8 @@ func resetProperty(t *rapid.T, open func(*Budget, int, []byte) (*Pool, *Image)) 
 	if image != nil {
 		image.Close()
 	}
-	if b.left.Load() != b.size {
-		t.Fatalf("%d bytes of the budget are gone", b.size-b.left.Load())
+	if b.Left() != b.Size() {
+		t.Fatalf("%d bytes of the budget are gone", b.Size()-b.Left())
 	}
 }
 
@@ -158,7 +158,7 @@ func TestBudgetTight(t *testing.T) {
 	defer m.Free()
 	m.Reallocate(4 * page)
 	m.Reallocate(8 * page)
-	if !m.Reset(func() { m.Reallocate(9 * page) }) || b.left.Load() != 6*page {
-		t.Errorf("%d pages of the budget are left, want 6", b.left.Load()/page)
+	if !m.Reset(func() { m.Reallocate(9 * page) }) || b.Left() != 6*page {
+		t.Errorf("%d pages of the budget are left, want 6", b.Left()/page)
 	}
 }

@@ -36,7 +36,7 @@ func TestResetOfAnInstance(t *testing.T) {
 	}
 }
 
-func resetInstance(t *testing.T, config wazero.RuntimeConfig, open func(*Budget, int, []byte) (*Pool, *Image)) {
+func resetInstance(t *testing.T, config wazero.RuntimeConfig, open func(Budget, int, []byte) (*Pool, *Image)) {
 	const limit = 40
 	ctx := t.Context()
 	rt := wazero.NewRuntimeWithConfig(ctx, config.WithMemoryLimitPages(limit+1))
@@ -101,7 +101,7 @@ func resetInstance(t *testing.T, config wazero.RuntimeConfig, open func(*Budget,
 	if err := in.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if b.left.Load() != b.size {
-		t.Errorf("%d bytes of the budget are gone", b.size-b.left.Load())
+	if b.Left() != b.Size() {
+		t.Errorf("%d bytes of the budget are gone", b.Size()-b.Left())
 	}
 }

@@ -23,14 +23,14 @@ type Config struct {
 	Functions []capability.Func
 	// Memory is what the linear memories of all instances may have together, of
 	// other machines' too; nil = no bound.
-	Memory *linear.Budget
+	Memory linear.Budget
 }
 
 // Machine builds modules and makes programs of what was built. Safe for
 // concurrent use.
 type Machine struct {
 	functions []capability.Func
-	memory    *linear.Budget
+	memory    linear.Budget
 	loaded    codes
 }
 

@@ -19,7 +19,7 @@ type Config struct {
 	Functions []capability.Func
 	// Memory is what the linear memories of all instances may have together, of
 	// other engines' too; nil = no bound.
-	Memory *linear.Budget
+	Memory linear.Budget
 }
 
 // Engine builds and loads modules with wazero. It implements engine.Engine.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
@@ -56,8 +57,8 @@ type Public struct {
 	cfg       Config
 	log       *slog.Logger
 	exchanges sync.Pool
-	room      *wire.Budget // for bodies
-	sends     *wire.Budget // for replies
+	room      *limit.Budget // for bodies
+	sends     *limit.Budget // for replies
 
 	processors int64 // that run Go's code
 
@@ -74,8 +75,8 @@ func New(cfg Config) *Public {
 	if cfg.Certificate != nil {
 		p.scheme = "https"
 	}
-	p.room = wire.NewBudget(cmp.Or(cfg.BodyMemory, 256<<20))
-	p.sends = wire.NewBudget(cmp.Or(cfg.ReplyMemory, 256<<20))
+	p.room = limit.NewBudget(cmp.Or(cfg.BodyMemory, 256<<20))
+	p.sends = limit.NewBudget(cmp.Or(cfg.ReplyMemory, 256<<20))
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, false, p.unreadable)
 	p.bind()

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -53,10 +54,10 @@ func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *exchange) {
 // WriteTimeout allows. fasthttp closes it when it has been sent or will not be.
 type sending struct {
 	bytes.Reader
-	held wire.Share
+	held limit.Share
 }
 
-func newSending(body []byte, held wire.Share) *sending {
+func newSending(body []byte, held limit.Share) *sending {
 	s := &sending{held: held}
 	s.Reset(body)
 	return s

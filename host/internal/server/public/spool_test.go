@@ -132,7 +132,7 @@ func TestLargeBodyOfAPanic(t *testing.T) {
 }
 
 // isFree reports whether n bytes of a budget are left.
-func isFree(b *wire.Budget, n int64) bool {
+func isFree(b *limit.Budget, n int64) bool {
 	s := b.Share()
 	defer s.Give()
 	return s.Take(int(n))

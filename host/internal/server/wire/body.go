@@ -10,18 +10,19 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // Body is the body of one request. The zero Body belongs to no budget. It may be
 // used again after a Reset, with the buffer it has. Not safe for concurrent use.
 type Body struct {
 	buf   []byte
-	share Share   // what buf takes of the memory for all bodies
-	file  spooled // the body, when it is too large for memory
+	share limit.Share // what buf takes of the memory for all bodies
+	file  spooled     // the body, when it is too large for memory
 }
 
 // NewBody returns a Body whose memory belongs to the budget.
-func NewBody(of *Budget) Body { return Body{share: of.Share()} }
+func NewBody(of *limit.Budget) Body { return Body{share: of.Share()} }
 
 // Read reads the body of a request, up to max bytes: into memory, or where there
 // is a spool and it is large, into a file. Reset gives back what it takes, after
@@ -51,7 +52,7 @@ func (b *Body) Bytes() []byte { return b.buf }
 
 // File returns the file of a body that is not in memory, and its size; nil when
 // it is. The file is closed by Reset.
-func (b *Body) File() (*os.File, int64) { return b.file.file, b.file.share.held }
+func (b *Body) File() (*os.File, int64) { return b.file.file, b.file.share.Held() }
 
 // Reset makes b empty and gives back what it took. Of its buffer up to KeptBuffer
 // bytes stay.
@@ -71,7 +72,7 @@ const KeptBuffer = 64 << 10
 // claim: memory grows with what arrives, and never beyond what it claims. When
 // it has more than keep bytes it stops, and says that there may be more; buf grows
 // no further than that and one read.
-func readInto(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *Share) (b []byte, more bool, r *Refusal) {
+func readInto(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *limit.Share) (b []byte, more bool, r *Refusal) {
 	size := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
 	switch {

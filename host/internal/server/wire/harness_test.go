@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 	"go.uber.org/goleak"
 
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
 
@@ -22,14 +23,14 @@ func TestMain(m *testing.M) {
 // /small, and hands it over.
 type onEdge struct {
 	*Edge
-	room   *Budget
+	room   *limit.Budget
 	spool  *Spool
 	handle func(*fasthttp.RequestCtx, *Body)
 }
 
 func newTestEdge(conns Conns) *onEdge {
 	const memory = 256 << 20
-	e := &onEdge{room: NewBudget(memory), handle: echo}
+	e := &onEdge{room: limit.NewBudget(memory), handle: echo}
 	e.Edge = NewEdge("test", conns, slog.New(slog.DiscardHandler), false, func(c *fiber.Ctx, _ error) error {
 		refuse(c.Context(), Unreadable(c.Context()))
 		return nil

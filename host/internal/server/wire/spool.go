@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // spoolOver is how large a body may be that is kept in memory.
@@ -38,7 +39,7 @@ type SpoolConfig struct {
 type Spool struct {
 	cfg  SpoolConfig
 	log  *slog.Logger
-	room *Budget
+	room *limit.Budget
 }
 
 // OpenSpool makes the directory or empties it. Errors are Invalid: it cannot be
@@ -46,7 +47,7 @@ type Spool struct {
 func OpenSpool(cfg SpoolConfig) (*Spool, error) {
 	s := &Spool{cfg: cfg, log: OrDiscard(cfg.Log)}
 	s.cfg.Max = cmp.Or(s.cfg.Max, 1<<30)
-	s.room = NewBudget(s.cfg.Max)
+	s.room = limit.NewBudget(s.cfg.Max)
 	err := os.MkdirAll(cfg.Dir, 0o700)
 	if err == nil {
 		err = empty(cfg.Dir)
@@ -71,7 +72,7 @@ func empty(dir string) error {
 type spooled struct {
 	file  *os.File
 	named bool // it could not be removed while it is open
-	share Share
+	share limit.Share
 }
 
 // write appends b, and makes the file if there is none.
@@ -79,9 +80,11 @@ func (f *spooled) write(s *Spool, b []byte) *Refusal {
 	if s.cfg.Health != nil && fault.CodeOf(s.cfg.Health()) == fault.Exhausted {
 		return refuseFullDisk
 	}
-	f.share.of = s.room
+	if f.share.Held() == 0 {
+		f.share = s.room.Share()
+	}
 	switch {
-	case f.share.held+int64(len(b)) > s.cfg.Max:
+	case f.share.Held()+int64(len(b)) > s.cfg.Max:
 		return refuseLarge
 	case !f.share.Take(len(b)):
 		return refuseFiles

@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
 
@@ -32,7 +33,7 @@ func openSpool(t *testing.T, cfg SpoolConfig) *Spool {
 // body, and has looked at what it takes.
 func spooling(s *Spool, memory int64, look func(*Body)) *onEdge {
 	e := newTestEdge(Conns{})
-	e.room, e.spool = NewBudget(memory), s
+	e.room, e.spool = limit.NewBudget(memory), s
 	e.handle = func(ctx *fasthttp.RequestCtx, body *Body) {
 		look(body)
 		h, size := sha256.New(), int64(len(body.Bytes()))
@@ -79,9 +80,9 @@ func chunked(body string) string {
 func checkGivenBack(t *testing.T, e *onEdge, memory int64) {
 	t.Helper()
 	s := e.spool
-	for deadline := time.Now().Add(10 * time.Second); s.room.left.Load() != s.cfg.Max || e.room.left.Load() != memory; runtime.Gosched() {
+	for deadline := time.Now().Add(10 * time.Second); s.room.Left() != s.cfg.Max || e.room.Left() != memory; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("left of the disk: %d of %d, of the memory: %d of %d", s.room.left.Load(), s.cfg.Max, e.room.left.Load(), memory)
+			t.Fatalf("left of the disk: %d of %d, of the memory: %d of %d", s.room.Left(), s.cfg.Max, e.room.Left(), memory)
 		}
 	}
 	checkEmpty(t, s.cfg.Dir)
@@ -125,10 +126,10 @@ func TestLargeBodyHoldsNoMemory(t *testing.T) {
 	e := spooling(s, memory, nil)
 	e.handle = func(ctx *fasthttp.RequestCtx, body *Body) {
 		_, size := body.File()
-		if left := e.room.left.Load(); left != memory {
+		if left := e.room.Left(); left != memory {
 			t.Errorf("%d bytes of memory are taken", memory-left)
 		}
-		if taken := s.cfg.Max - s.room.left.Load(); taken != size || size != 3<<20 {
+		if taken := s.cfg.Max - s.room.Left(); taken != size || size != 3<<20 {
 			t.Errorf("%d bytes of disk are taken for a body of %d", taken, size)
 		}
 		if runtime.GOOS != "windows" {
@@ -273,11 +274,11 @@ func TestBodyOfKnownSizeTakesItsSize(t *testing.T) {
 // rest: another is refused, and taken once the first is gone.
 func TestBodiesShareMemory(t *testing.T) {
 	e := newTestEdge(Conns{})
-	e.room = NewBudget(4 << 10)
+	e.room = limit.NewBudget(4 << 10)
 	addr := servertest.Listen(t, e)
 	waiting := servertest.Dial(t, addr)
 	servertest.Send(t, waiting, servertest.Request("POST", "/echo", strings.Repeat("a", 2000), "Content-Length: 3000"))
-	for deadline := time.Now().Add(10 * time.Second); e.room.left.Load() == 4<<10; {
+	for deadline := time.Now().Add(10 * time.Second); e.room.Left() == 4<<10; {
 		if time.Now().After(deadline) {
 			t.Fatal("the first body takes no room")
 		}
