@@ -3,6 +3,7 @@ package adminapi
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -53,10 +54,32 @@ type RequestsQuery struct {
 // KeysQuery asks for a page of keys.
 type KeysQuery struct {
 	PluginRef
-	Prefix  string `query:"prefix" maxLength:"1024" doc:"Only keys that start with it, at most 1024 bytes"`
-	After   string `query:"after" maxLength:"1024" doc:"Start after this key, at most 1024 bytes"`
-	Limit   int    `query:"limit" minimum:"0" maximum:"1000" doc:"At most so many keys; 0 = 1000"`
-	Reverse bool   `query:"reverse" doc:"From the highest key down"`
+	Prefix string `query:"prefix" maxLength:"1024" doc:"Only keys that start with it, at most 1024 bytes"`
+	After  string `query:"after" maxLength:"1024" doc:"Start after this key, at most 1024 bytes"`
+	// In base64 where they are not UTF-8, in place of Prefix and After.
+	PrefixBase64 string `query:"prefix_base64" minLength:"4" maxLength:"1368" pattern:"^(?:[A-Za-z0-9+/]{4}){0,250}(?:[A-Za-z0-9+/]{4}){0,90}(?:[A-Za-z0-9+/]{4}(?:[A-Za-z0-9+/]{2}==)?|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$" patternDescription:"base64 of at most 1024 bytes, with padding" doc:"The prefix in base64, where it is not UTF-8; not together with prefix"`
+	AfterBase64  string `query:"after_base64" minLength:"4" maxLength:"1368" pattern:"^(?:[A-Za-z0-9+/]{4}){0,250}(?:[A-Za-z0-9+/]{4}){0,90}(?:[A-Za-z0-9+/]{4}(?:[A-Za-z0-9+/]{2}==)?|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$" patternDescription:"base64 of at most 1024 bytes, with padding" doc:"The key in base64, where it is not UTF-8; not together with after"`
+	Limit        int    `query:"limit" minimum:"0" maximum:"1000" doc:"At most so many keys; 0 = 1000"`
+	Reverse      bool   `query:"reverse" doc:"From the highest key down"`
+}
+
+// Bounds returns the prefix and the key to start after, nil = none. The error is for
+// who wrote them.
+func (q KeysQuery) Bounds() (prefix, after []byte, err error) {
+	if prefix, err = bound("prefix", q.Prefix, q.PrefixBase64); err == nil {
+		after, err = bound("after", q.After, q.AfterBase64)
+	}
+	return prefix, after, err
+}
+
+func bound(name, text, encoded string) ([]byte, error) {
+	switch {
+	case text == "" && encoded == "":
+		return nil, nil
+	case text != "" && encoded != "":
+		return nil, fmt.Errorf("give one of the parameters %s and %s_base64", name, name)
+	}
+	return Key{Text: text, Base64: encoded}.Bytes()
 }
 
 // Key is a key of a key space: as text, or in base64 where it is not UTF-8.
@@ -83,7 +106,7 @@ func (k Key) Bytes() ([]byte, error) {
 	}
 	key, err := base64.StdEncoding.DecodeString(k.Base64)
 	if err != nil {
-		return nil, errors.New("the parameter key_base64 is not base64")
+		return nil, fmt.Errorf("%.100q is not base64", k.Base64)
 	}
 	return key, nil
 }

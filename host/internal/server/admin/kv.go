@@ -20,11 +20,11 @@ type kvValueOutput struct {
 }
 
 func (a *Admin) kvList(ctx context.Context, in *adminapi.KeysQuery) (*output[adminapi.KeyPage], error) {
-	q := store.Query{Prefix: []byte(in.Prefix), Limit: in.Limit, Reverse: in.Reverse}
-	if in.After != "" {
-		q.After = []byte(in.After)
+	prefix, after, err := in.Bounds()
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "", err.Error())
 	}
-	return show(a.cfg.Operator.KVList(ctx, in.Name, q))
+	return show(a.cfg.Operator.KVList(ctx, in.Name, store.Query{Prefix: prefix, After: after, Limit: in.Limit, Reverse: in.Reverse}))
 }
 
 func (a *Admin) kvGet(ctx context.Context, in *adminapi.ValueRef) (*kvValueOutput, error) {

@@ -3,7 +3,9 @@ package remote
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +25,8 @@ func (p *Commands) KVCommand() *cobra.Command {
 		Use:   "kv",
 		Short: "Read and write the key space of a plugin",
 		Long: `The key space of a plugin, as its handlers see it. Each command is one
-transaction among theirs. Give a key that is not text with --base64.`,
+transaction among theirs. A key is text, or base64: and its bytes in base64: list
+writes keys so where they do not print, and every command takes them so.`,
 	})
 	p.Flags(cmd.PersistentFlags())
 	cmd.AddCommand(p.quick(p.kvListCommand()), p.quick(p.kvGetCommand()), p.quick(p.kvPutCommand()), p.quick(p.kvDeleteCommand()))
@@ -32,6 +35,7 @@ transaction among theirs. Give a key that is not text with --base64.`,
 
 func (p *Commands) kvListCommand() *cobra.Command {
 	query := adminapi.KeysQuery{}
+	var prefix, after string
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "list NAME",
 		Short: "List keys in order",
@@ -41,11 +45,14 @@ func (p *Commands) kvListCommand() *cobra.Command {
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
 		query.Name = args[0]
+		if err := setKeys(&query, prefix, after); err != nil {
+			return err
+		}
 		return p.listKeys(cmd, query)
 	}))
 	flags := cmd.Flags()
-	flags.StringVar(&query.Prefix, "prefix", "", "only keys that start with this")
-	flags.StringVar(&query.After, "after", "", "only keys after this one")
+	flags.StringVar(&prefix, "prefix", "", "only keys that start with this")
+	flags.StringVar(&after, "after", "", "only keys after this one")
 	flags.IntVar(&query.Limit, "limit", 100, "how many keys at most")
 	flags.BoolVar(&query.Reverse, "reverse", false, "from the highest key down")
 	return cmd
@@ -75,40 +82,61 @@ func (p *Commands) listKeys(cmd *cobra.Command, query adminapi.KeysQuery) error 
 	})
 }
 
+// asBase64 starts a key that is written in base64.
+const asBase64 = "base64:"
+
+// shownKey writes a key so that parseKey reads it: in base64 unless it prints as it
+// is and could be nothing else.
 func shownKey(e adminapi.KeyEntry) string {
-	if e.Base64 != "" {
-		return "base64:" + e.Base64
+	odd := func(r rune) bool { return !unicode.IsPrint(r) }
+	plain := e.Text != "" && !strings.ContainsFunc(e.Text, odd) && strings.TrimSpace(e.Text) == e.Text &&
+		!strings.HasPrefix(e.Text, asBase64) && !strings.HasPrefix(e.Text, "-")
+	switch {
+	case plain:
+		return e.Text
+	case e.Base64 != "":
+		return asBase64 + e.Base64
 	}
-	return e.Text
+	return asBase64 + base64.StdEncoding.EncodeToString([]byte(e.Text))
 }
 
-// keyArgument is the KEY of a command, with its --base64 flag.
-type keyArgument struct{ base64 bool }
-
-func (k *keyArgument) flag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&k.base64, "base64", false, "KEY is base64, for one that is not text")
-}
-
-func (k *keyArgument) parse(arg string) ([]byte, error) {
-	if !k.base64 {
+// parseKey reads a key of the command line.
+func parseKey(arg string) ([]byte, error) {
+	text, encoded := strings.CutPrefix(arg, asBase64)
+	if !encoded {
 		return []byte(arg), nil
 	}
-	key, err := base64.StdEncoding.DecodeString(arg)
+	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, cli.Usage("KEY %q is not base64", arg)
+		return nil, cli.Usage("%q is not base64; a key that starts with %s is written in base64", arg, asBase64)
 	}
 	return key, nil
 }
 
+// setKeys sets the bounds of a query.
+func setKeys(q *adminapi.KeysQuery, prefix, after string) error {
+	for _, b := range []struct {
+		arg           string
+		text, encoded *string
+	}{{prefix, &q.Prefix, &q.PrefixBase64}, {after, &q.After, &q.AfterBase64}} {
+		raw, err := parseKey(b.arg)
+		if err != nil {
+			return err
+		}
+		key := adminapi.KeyOf(raw)
+		*b.text, *b.encoded = key.Text, key.Base64
+	}
+	return nil
+}
+
 func (p *Commands) kvGetCommand() *cobra.Command {
-	var key keyArgument
-	cmd := p.Does(&cobra.Command{
+	return p.Does(&cobra.Command{
 		Use:               "get NAME KEY",
 		Short:             "Write the value of a key to standard output, byte for byte",
 		Args:              cli.Takes("NAME", "KEY"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
-		k, err := key.parse(args[1])
+		k, err := parseKey(args[1])
 		if err != nil {
 			return err
 		}
@@ -120,12 +148,9 @@ func (p *Commands) kvGetCommand() *cobra.Command {
 			return p.Data(value)
 		})
 	})
-	key.flag(cmd)
-	return cmd
 }
 
 func (p *Commands) kvPutCommand() *cobra.Command {
-	var key keyArgument
 	var file string
 	var ttl time.Duration
 	cmd := p.Does(&cobra.Command{
@@ -139,7 +164,7 @@ func (p *Commands) kvPutCommand() *cobra.Command {
 		if cmd.Flags().Changed("ttl") && ttl <= 0 {
 			return cli.Usage("--ttl must be above zero, not %s", ttl)
 		}
-		k, err := key.parse(args[1])
+		k, err := parseKey(args[1])
 		if err != nil {
 			return err
 		}
@@ -155,7 +180,6 @@ func (p *Commands) kvPutCommand() *cobra.Command {
 			return nil
 		})
 	})
-	key.flag(cmd)
 	cmd.Flags().StringVar(&file, "file", "", "file with the value, taken byte for byte")
 	cmd.Flags().DurationVar(&ttl, "ttl", 0, "let the value expire after this time, e.g. 24h")
 	return cmd
@@ -169,14 +193,13 @@ func (p *Commands) kvValue(file string) ([]byte, error) {
 }
 
 func (p *Commands) kvDeleteCommand() *cobra.Command {
-	var key keyArgument
-	cmd := p.Does(&cobra.Command{
+	return p.Does(&cobra.Command{
 		Use:               "delete NAME KEY",
 		Short:             "Remove a key; one that is absent is an error",
 		Args:              cli.Takes("NAME", "KEY"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
-		k, err := key.parse(args[1])
+		k, err := parseKey(args[1])
 		if err != nil {
 			return err
 		}
@@ -188,6 +211,4 @@ func (p *Commands) kvDeleteCommand() *cobra.Command {
 			return nil
 		})
 	})
-	key.flag(cmd)
-	return cmd
 }
