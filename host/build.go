@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
@@ -51,13 +53,18 @@ func newEngines(memory int64) prepare.Engines {
 // largest size, and machine code.
 const maxArtefact = 768 << 20
 
+// maxBuildIdle is how long a build may wait for anything but a processor: the
+// machine's disk, at most, for a guest's clock does not wait while it is built.
+const maxBuildIdle = 10 * time.Second
+
 // newPipeline returns a pipeline that keeps artefacts in dir. Close it.
 func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
 	return prepare.New(prepare.Config{
 		Dir: filepath.Join(dir, "artefacts"), Secret: filepath.Join(dir, "artefact.key"),
 		MaxSize: cfg.MaxArtefactDisk, Command: cfg.Build, Log: cfg.Log,
 		Limits: prepare.Limits{
-			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Wall: 4 * slowness * cfg.MaxBuildTime, Size: maxArtefact,
+			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Idle: maxBuildIdle, Size: maxArtefact,
+			Places: max(2, runtime.GOMAXPROCS(0)),
 		},
 	}, newEngines(cfg.MaxGuestMemory))
 }

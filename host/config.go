@@ -51,13 +51,17 @@ type Config struct {
 	// in this process, where the two limits below do not hold: for trusted modules
 	// only. Default none; cmd/wasmoor names itself.
 	Build []string
-	// MaxBuildMemory is how many bytes of address space building a module may
-	// take, in a process of its own, one at a time: in addition to MaxGuestMemory and not
-	// from it, so that a deploy turns no request away. A plugin of 4 MiB in
-	// standard Go takes less than 192 MiB. Default 512 MiB.
+	// MaxBuildMemory is how many bytes of address space all builds of modules may
+	// take together, in processes of their own: in addition to MaxGuestMemory and not
+	// from it, so that a deploy turns no request away. A build may take four times
+	// the memory of its plugin's instances, at least 256 MiB, and 56 times the size of
+	// its module, but no more than three quarters of the whole for an upload: the rest
+	// is for plugins that requests wait for. Default 3 GiB.
 	MaxBuildMemory int64
-	// MaxBuildTime is how much processor time building a module may take; from
-	// start to end it may take four times that. Whole seconds. Default 8 s.
+	// MaxBuildTime is how much processor time building a module of up to 8 MiB may
+	// take, and a larger one in proportion. How long it takes from start to end
+	// depends on what else the machine does, and is not limited. Whole seconds.
+	// Default 30 s.
 	MaxBuildTime time.Duration
 	// MaxArtefactDisk is how many bytes what was built may take on disk, where it
 	// is kept for the next start: those used longest ago go first. Default 4 GiB.
@@ -123,8 +127,8 @@ func DefaultConfig() Config {
 		MinFreeDisk:    256 << 20,
 		ScrubPeriod:    24 * time.Hour,
 
-		MaxBuildMemory:  512 << 20,
-		MaxBuildTime:    8 * time.Second,
+		MaxBuildMemory:  3 << 30,
+		MaxBuildTime:    30 * time.Second,
 		MaxArtefactDisk: 4 << 30,
 	}
 }

@@ -33,7 +33,7 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 	if err := w.run("recall", func() (err error) { r, err = d.recall(ctx, p.Name, c.Version); return err }); err != nil {
 		return Changed{}, err
 	}
-	program, err := d.try(ctx, w, r.module, r.manifest)
+	program, err := d.try(ctx, w, p.Name, r.module, r.manifest)
 	if err != nil {
 		return Changed{}, err
 	}

@@ -53,7 +53,7 @@ type Config struct {
 type Deployer struct {
 	cfg    Config
 	change chan struct{} // holds one token while a change is made
-	trying chan struct{} // holds one token while an upload is prepared: compilers are hungry
+	trying chan struct{} // holds one token for each upload that is being tried
 	waking chan struct{} // holds one token for each deployment that is being woken
 	pools  *dispatch.Pools
 	state  atomic.Pointer[state]
@@ -86,7 +86,7 @@ func (m *Match) Idempotency() time.Duration { return m.manifest.RouteIdempotency
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
 	d := &Deployer{
-		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, 1), waking: make(chan struct{}, maxWaking),
+		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, maxTrying), waking: make(chan struct{}, maxWaking),
 		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter), owners: map[uint64]*dispatch.Plugin{},
 	}
 	d.state.Store(&state{live: map[string]*live{}, table: new(router.Table)})
@@ -262,11 +262,8 @@ func (d *Deployer) Close(ctx context.Context) error {
 	}
 	// What begins after that sees that the host is closed.
 	for _, busy := range []chan struct{}{d.trying, d.change} {
-		select {
-		case busy <- struct{}{}:
-			<-busy
-		case <-ctx.Done():
-			return gaveUp(ctx, "a change is still under way")
+		if err := settle(ctx, busy); err != nil {
+			return err
 		}
 	}
 	var err error
@@ -279,4 +276,23 @@ func (d *Deployer) Close(ctx context.Context) error {
 		return err == nil
 	})
 	return err
+}
+
+// settle waits until nobody holds a token of busy.
+func settle(ctx context.Context, busy chan struct{}) error {
+	taken := 0
+	defer func() {
+		for range taken {
+			<-busy
+		}
+	}()
+	for taken < cap(busy) {
+		select {
+		case busy <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			return gaveUp(ctx, "a change is still under way")
+		}
+	}
+	return nil
 }

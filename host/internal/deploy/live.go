@@ -99,7 +99,9 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		version: r.version, manifest: r.manifest, weight: 1,
 		deployment: dispatch.NewDeployment(dispatch.Config{
 			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
-			Load:     func(ctx context.Context) (engine.Program, error) { return d.wake(ctx, r.version.Digest, r.manifest) },
+			Load: func(ctx context.Context) (engine.Program, error) {
+				return d.wake(ctx, p.Name, r.version.Digest, r.manifest)
+			},
 			Stateful: stateful(p, r.manifest),
 			Broken:   broken, Program: program.Program, Instance: program.First,
 		}),
@@ -107,11 +109,11 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 }
 
 // maxWaking bounds the deployments that are being woken at a time: after a start
-// many may get their first request at once.
-const maxWaking = 4
+// many may get their first request at once, and each has its module in memory.
+const maxWaking = 8
 
-// wake prepares a recorded module again.
-func (d *Deployer) wake(ctx context.Context, digest plugin.Digest, m *manifest.Manifest) (engine.Program, error) {
+// wake prepares a recorded module again, before any upload.
+func (d *Deployer) wake(ctx context.Context, owner string, digest plugin.Digest, m *manifest.Manifest) (engine.Program, error) {
 	select {
 	case d.waking <- struct{}{}:
 	case <-ctx.Done():
@@ -122,7 +124,9 @@ func (d *Deployer) wake(ctx context.Context, digest plugin.Digest, m *manifest.M
 	if err != nil {
 		return nil, err
 	}
-	return d.cfg.Prepare(ctx, module, engine.OptionsOf(m))
+	o := engine.OptionsOf(m)
+	o.Owner, o.Awaited = owner, true
+	return d.cfg.Prepare(ctx, module, o)
 }
 
 // brokenLive holds the routes of a deployment that cannot serve. One whose

@@ -116,7 +116,7 @@ func (d *Deployer) follow(ctx context.Context, before *live, p plugin.Plugin) (*
 	if err != nil {
 		return nil, err
 	}
-	program, err := d.try(ctx, &stopwatch{clock: d.cfg.Clock}, r.module, r.manifest)
+	program, err := d.try(ctx, &stopwatch{clock: d.cfg.Clock}, p.Name, r.module, r.manifest)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	if err := w.run("inspect", func() (err error) { r, err = inspect(&up, d.cfg.Capabilities.Sections()); return err }); err != nil {
 		return Changed{}, err
 	}
-	program, err := d.tryUpload(ctx, w, up.Module, r.manifest)
+	program, err := d.tryUpload(ctx, w, up, r.manifest)
 	if err != nil {
 		return Changed{}, err
 	}
@@ -156,25 +156,29 @@ func readManifest(module []byte, name string, sections []manifest.Section) (*man
 // asleep is what a deployment has that is prepared at its first request.
 var asleep = &engine.Candidate{}
 
-// tryUpload tries one upload at a time, while other changes go on: a module that
-// takes long to compile or to start keeps nobody from them.
-func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
+// maxTrying bounds the uploads that are tried at a time; how many of them are built
+// at a time is for the pipeline to say.
+const maxTrying = 64
+
+// tryUpload tries an upload for a plugin, while other uploads and changes go on: a
+// module that takes long to compile or to start keeps nobody from them.
+func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, up Upload, m *manifest.Manifest) (*engine.Candidate, error) {
 	select {
 	case d.trying <- struct{}{}:
 	case <-ctx.Done():
-		return nil, gaveUp(ctx, "another upload is still being prepared; try again when it has ended")
+		return nil, gaveUp(ctx, "too many uploads are still being prepared; try again when they have ended")
 	}
 	defer func() { <-d.trying }()
 	if d.state.Load().closed {
 		return nil, errStopping()
 	}
-	return d.try(ctx, w, module, m)
+	return d.try(ctx, w, up.Name, up.Module, m)
 }
 
-// try prepares a module and starts the first instance of it.
-func (d *Deployer) try(ctx context.Context, w *stopwatch, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
+// try prepares a module for a plugin and starts the first instance of it.
+func (d *Deployer) try(ctx context.Context, w *stopwatch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
 	o := engine.OptionsOf(m)
-	o.Note = w.note
+	o.Owner, o.Note = owner, w.note
 	c, err := engine.Vet(ctx, module, o, engine.Vetting{
 		Prepare: d.cfg.Prepare, Instance: d.pools.Instance, Step: w.run, Stateful: m.Ask().Stateful,
 	})

@@ -11,9 +11,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/runq"
 )
 
-// wakeTimeout bounds the load of a program. The requests that wait for it have
+// wakeTimeout bounds the load of a program, which may have to be built. The requests that wait for it have
 // their own deadlines; what they gave up on is there for the next.
-const wakeTimeout = time.Minute
+const wakeTimeout = 10 * time.Minute
 
 // A wake that failed is tried again at a request, at the earliest after a pause
 // that doubles from one to the other.

@@ -32,6 +32,11 @@ type Options struct {
 	// plugin may ask for. Only Probe uses it.
 	ResponseBody int64
 
+	// Owner is the plugin that the module is prepared for, so that no plugin's
+	// builds keep others' waiting. Awaited says that requests wait for it.
+	Owner   string `json:"-"`
+	Awaited bool   `json:"-"`
+
 	// Note is told how a program came to be, for the person who waits for it;
 	// nil = nobody waits.
 	Note func(string) `json:"-"`

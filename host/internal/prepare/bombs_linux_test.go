@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ var bombs = map[string]func(ctx context.Context, dir string) error{
 			}()
 		}
 		select {}
+	},
+	"no memory": func(context.Context, string) error {
+		panic(fmt.Errorf("map: %w", syscall.ENOMEM)) // as the compiler does
 	},
 	"heap": func(context.Context, string) error {
 		for {
@@ -116,7 +120,7 @@ func fullOptions(t *testing.T) engine.Options {
 	t.Helper()
 	var o engine.Options
 	fill(reflect.ValueOf(&o).Elem())
-	o.Note = nil
+	o.Note, o.Owner, o.Awaited = nil, "", false // for the host alone
 	return o
 }
 

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -155,12 +154,13 @@ func (w *work) close() error {
 	return nil
 }
 
-// put seals what a build left and keeps it under key. The caller holds the key.
+// put seals what a build left and keeps it under key. The caller holds the key. The
+// error is errTooLarge where it has more than maxSize bytes.
 func (c *cache) put(w *work, key string, digest plugin.Digest) error {
 	err := makeSeal(w.artefact, key, digest, c.maxSize, c.secret)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return outOfSize(c.maxSize)
+		return err
 	case err != nil:
 		return fault.Wrap(fault.Internal, "prepare", "the build did not leave what it should", err)
 	}
@@ -171,11 +171,6 @@ func (c *cache) put(w *work, key string, digest plugin.Digest) error {
 		return broken("keep an artefact", err)
 	}
 	return nil
-}
-
-func outOfSize(size int64) error {
-	return fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
-		"the module becomes more than %s of machine code and memory; leave out what it does not use", limit.FormatSize(size)))
 }
 
 // sweepLeftovers removes the directories of builds whose process is gone.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -24,7 +22,9 @@ func Serve(ctx context.Context, input io.Reader, output io.Writer, open func() E
 	if err != nil {
 		return fault.Wrap(fault.Invalid, "build", "this command is started by a host that builds a module, which says what to do on standard input", err)
 	}
-	data, err := json.Marshal(answerOf(serve(ctx, input, r, open)))
+	a := answerOf(serve(ctx, input, r, open))
+	a.Peak = peakMemory()
+	data, err := json.Marshal(a)
 	if err == nil {
 		_, err = output.Write(data)
 	}
@@ -42,7 +42,7 @@ func serve(ctx context.Context, input io.Reader, r request, open func() Engines)
 				"the command that builds modules is another program than the one that serves; name this very one, of the same build")
 		}
 	}
-	if err := constrain(r.Limits); err != nil {
+	if err := constrain(r.Allowed); err != nil {
 		return fault.Wrap(fault.Internal, "prepare", "limit the process that builds", err)
 	}
 	module := make([]byte, r.Module)
@@ -50,9 +50,7 @@ func serve(ctx context.Context, input io.Reader, r request, open func() Engines)
 		return fault.Wrap(fault.Internal, "prepare", "read the module", err)
 	}
 	go endWith(input)
-	ctx, cancel := context.WithTimeout(ctx, r.Limits.Wall)
-	defer cancel()
-	return named(buildHere(ctx, module, r.Options, open), r.Limits)
+	return named(buildHere(ctx, module, r.Options, open), r.Allowed)
 }
 
 // endWith kills the process when its input ends. It needs no end of its own: the
@@ -67,7 +65,7 @@ func endWith(input io.Reader) {
 func buildHere(ctx context.Context, module []byte, o engine.Options, open func() Engines) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fault.Wrap(fault.Internal, "prepare", "building this module failed", fmt.Errorf("%v\n%s", r, debug.Stack()))
+			err = fault.Wrap(fault.Internal, "prepare", "building this module failed", fault.Recovered(r))
 		}
 	}()
 	engines := open()
@@ -84,12 +82,12 @@ func buildHere(ctx context.Context, module []byte, o engine.Options, open func()
 }
 
 // named says of an error that a limit caused which one it is.
-func named(err error, l Limits) error {
+func named(err error, a allowance) error {
 	switch {
 	case errors.Is(err, syscall.ENOMEM):
-		return outOfMemory(l)
+		return a.outOfMemory()
 	case errors.Is(err, syscall.EFBIG):
-		return outOfSize(l.Size)
+		return a.outOfSize()
 	}
 	return err
 }

@@ -12,10 +12,10 @@ const maxFiles = 64
 
 // constrain limits this process for good. The system does not enforce a limit of
 // address space: Go's own is what there is.
-func constrain(l Limits) error {
+func constrain(a allowance) error {
 	for resource, value := range map[int]uint64{
-		unix.RLIMIT_CPU:    uint64(max(l.CPU.Seconds(), 1)),
-		unix.RLIMIT_FSIZE:  uint64(l.Size),
+		unix.RLIMIT_CPU:    uint64(max(a.CPU.Seconds(), 1)),
+		unix.RLIMIT_FSIZE:  uint64(a.Size),
 		unix.RLIMIT_CORE:   0,
 		unix.RLIMIT_NOFILE: maxFiles,
 	} {
@@ -24,6 +24,6 @@ func constrain(l Limits) error {
 		}
 	}
 	unix.Umask(0o077)
-	debug.SetMemoryLimit(l.Memory / 8 * 7)
+	debug.SetMemoryLimit(a.Memory / 8 * 7)
 	return nil
 }

@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +11,10 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // usage counts what a child used.
@@ -28,42 +29,37 @@ const maxStderr = 16 << 10
 
 // child is a build under way in another process.
 type child struct {
-	cmd    *exec.Cmd
-	limits Limits
-	stdout bounded // the answer; more than that ends the child
-	stderr bounded
-	input  io.WriteCloser
-	kill   context.CancelCauseFunc
-	ended  chan error // what Start or Wait returned
+	cmd     *exec.Cmd
+	allowed allowance
+	stdout  bounded // the answer; more than that ends the child
+	stderr  bounded
+	input   io.WriteCloser
+	kill    context.CancelCauseFunc
+	ended   chan error // what Start or Wait returned
+	kills   int64      // memoryKills before it was started
 }
 
 // Why a child was killed.
 var (
-	errWall   = errors.New("it took too long")
+	errIdle   = errors.New("it waited too long")
 	errOutput = errors.New("it wrote too much")
 )
 
 // runChild builds in a process of its own. What that answers, leaves behind or
 // ends with is not believed.
-func (p *Pipeline) runChild(ctx context.Context, w *work, j *job) (usage, error) {
-	r := request{Limits: p.cfg.Limits, Options: j.options, Module: len(j.module)}
+func (p *Pipeline) runChild(ctx context.Context, w *work, j *job, allowed allowance) (usage, error) {
+	r := request{Allowed: allowed, Options: j.options, Module: len(j.module)}
 	if !p.self {
 		r.Identity = p.identity
 	}
 	within, kill := context.WithCancelCause(ctx)
 	defer kill(nil)
-	within, cancel := context.WithTimeoutCause(within, r.Limits.Wall, errWall)
-	defer cancel()
-	c, err := p.newChild(within, w, kill)
+	c, err := p.newChild(within, w, allowed, kill)
 	if err != nil {
 		return usage{}, err
 	}
-	err = c.run(r, j.module)
-	var use usage
-	if c.cmd.ProcessState != nil {
-		use = usageOf(c.cmd.ProcessState)
-	}
-	err = c.judge(ctx, context.Cause(within), use, err)
+	err = c.run(within, r, j.module)
+	use, err := c.judge(ctx, context.Cause(within), err)
 	if err != nil && c.stderr.kept.Len() > 0 {
 		p.cfg.Log.Warn("a process that builds a module wrote to its standard error", slog.String("text", text(c.stderr.kept.String(), maxStderr)))
 	}
@@ -72,13 +68,13 @@ func (p *Pipeline) runChild(ctx context.Context, w *work, j *job) (usage, error)
 
 // newChild readies a process whose working directory is to become the artefact,
 // and which sees nothing of this one's environment.
-func (p *Pipeline) newChild(ctx context.Context, w *work, kill context.CancelCauseFunc) (*child, error) {
+func (p *Pipeline) newChild(ctx context.Context, w *work, allowed allowance, kill context.CancelCauseFunc) (*child, error) {
 	command := p.cfg.Command
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	if p.self {
 		cmd.Path, cmd.Err = executable(), nil
 	}
-	c := &child{cmd: cmd, limits: p.cfg.Limits, kill: kill, ended: make(chan error, 1)}
+	c := &child{cmd: cmd, allowed: allowed, kill: kill, ended: make(chan error, 1), kills: memoryKills()}
 	c.stdout = bounded{max: maxAnswer, over: func() { kill(errOutput) }}
 	c.stderr = bounded{max: maxStderr, over: func() {}}
 	cmd.Dir, cmd.Env = w.artefact, environment(w.tmp)
@@ -112,19 +108,19 @@ func environment(tmp string) []string {
 
 // run starts the child, hands it the request and waits for its end. Its input
 // stays open as long as this process waits for it.
-func (c *child) run(r request, module []byte) error {
+func (c *child) run(ctx context.Context, r request, module []byte) error {
 	started := make(chan error, 1)
 	go c.supervise(started)
 	if err := <-started; err != nil {
 		return err
 	}
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		_ = writeRequest(c.input, r, module) // a child that reads no more has ended, or answers
-	}()
+	ctx, end := context.WithCancel(ctx)
+	var rest sync.WaitGroup
+	rest.Go(func() { c.watch(ctx) })
+	rest.Go(func() { _ = writeRequest(c.input, r, module) }) // a child that reads no more has ended, or answers
 	err := <-c.ended
-	<-written // Wait has closed the input
+	end()
+	rest.Wait() // Wait of the process has closed the input
 	return err
 }
 
@@ -134,7 +130,7 @@ func (c *child) supervise(started chan<- error) {
 	prepareThread()
 	err := c.cmd.Start()
 	if err == nil {
-		limitProcess(c.cmd.Process, c.limits)
+		limitProcess(c.cmd.Process, c.allowed)
 	}
 	started <- err
 	if err != nil {
@@ -148,34 +144,51 @@ func (c *child) supervise(started chan<- error) {
 // judge makes an error for a person of the way a child ended, nil when it built.
 // The kernel limits the processor time by another count than it tells at the
 // end: by its ticks, which on a busy machine run well ahead.
-func (c *child) judge(ctx context.Context, cause error, use usage, err error) error {
+func (c *child) judge(ctx context.Context, cause error, err error) (use usage, _ error) {
 	state := c.cmd.ProcessState
+	if state != nil {
+		use = usageOf(state)
+	}
 	switch {
 	case ctx.Err() != nil:
-		return gaveUp(ctx, "the build was given up")
+		return use, gaveUp(ctx, "the build was given up")
 	case state == nil:
-		return fault.Wrap(fault.Internal, "prepare", "start the process that builds", err)
+		return use, fault.Wrap(fault.Internal, "prepare", "start the process that builds", err)
 	case errors.Is(cause, errOutput):
-		return fault.New(fault.Internal, "prepare", "the process that builds wrote more than an answer, and was ended")
-	case errors.Is(cause, errWall):
-		return outOfTime(c.limits.Wall, "")
+		return use, fault.New(fault.Internal, "prepare", "the process that builds wrote more than an answer, and was ended")
+	case errors.Is(cause, errIdle):
+		return use, c.allowed.outOfPatience()
 	case err == nil:
-		if err := outcome(c.stdout.kept.Bytes()); err != nil {
-			return asFault(err)
-		}
-		return nil
+		peak, err := outcome(c.stdout.kept.Bytes())
+		use.peak = cmp.Or(peak, use.peak)
+		return use, asFault(err)
+	}
+	return use, c.broken(use, err)
+}
+
+// broken is judge of a child that ended without an answer.
+func (c *child) broken(use usage, err error) error {
+	killed := wasKilled(c.cmd.ProcessState)
+	switch {
 	case saysOutOfMemory(c.stderr.kept.String()):
-		return outOfMemory(c.limits)
-	case wasKilled(state) && use.cpu >= c.limits.CPU/4*3:
-		return outOfTime(c.limits.CPU, " of processor time")
-	case wasKilled(state):
+		return c.allowed.outOfMemory()
+	case killed && use.cpu >= c.allowed.CPU/4*3:
+		return c.allowed.outOfTime()
+	case killed && memoryKills() > c.kills:
+		return fault.Wrap(fault.TooLarge, "prepare",
+			"the memory of the machine or of the server's control group ended while the module was built; make the module smaller, give the server more memory, or lower max_build_memory of the host to what there is", err)
+	case killed:
 		return fault.Wrap(fault.Unavailable, "prepare",
-			"the process that builds was killed from outside, perhaps because the machine's memory ended; try again, and give the machine more memory if it happens again", err)
+			"the process that builds was killed from outside; try again", err)
 	}
 	return fault.Wrap(fault.Internal, "prepare", "the process that builds broke down on this module", err)
 }
 
+// asFault returns err, nil or one that a child answered, as a fault.
 func asFault(err error) error {
+	if err == nil {
+		return nil
+	}
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
@@ -186,22 +199,12 @@ func asFault(err error) error {
 // new thread's stack is memory too, and under the race detector the heap's
 // address space ends in words of its own.
 func saysOutOfMemory(stderr string) bool {
-	for _, sign := range []string{"out of memory", "cannot allocate memory", "failed to create new OS thread", "pthread_create failed", "address space collisions"} {
+	for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot allocate heap metadata", "failed to create new OS thread", "pthread_create failed", "address space collisions"} {
 		if strings.Contains(stderr, sign) {
 			return true
 		}
 	}
 	return false
-}
-
-func outOfMemory(l Limits) error {
-	return fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
-		"building the module takes more than %s of memory; make it smaller, or raise max_build_memory of the host", limit.FormatSize(l.Memory)))
-}
-
-func outOfTime(d time.Duration, what string) error {
-	return fault.New(fault.Deadline, "prepare", fmt.Sprintf(
-		"building the module takes more than %s%s; do less when it initialises, make it smaller, or raise max_build_time of the host", d, what))
 }
 
 // bounded keeps the first bytes written to it and drops the rest.

@@ -36,18 +36,10 @@ type Config struct {
 	// Command starts the process that builds: one that calls Serve. Empty
 	// builds in this process, where Limits do not hold: for trusted modules only.
 	Command []string
-	// Limits are those of one build.
+	// Limits are those of all builds.
 	Limits Limits
 	// Log gets a record of each build, and of each artefact that is refused.
 	Log *slog.Logger
-}
-
-// Limits are what one build may use.
-type Limits struct {
-	Memory int64         // bytes of address space beyond what the process starts with
-	CPU    time.Duration // of all its threads together, in whole seconds
-	Wall   time.Duration // from start to end
-	Size   int64         // bytes of the artefact
 }
 
 // Pipeline prepares modules of every ABI that it has an engine of: what is not in
@@ -59,7 +51,7 @@ type Pipeline struct {
 	identity string
 	self     bool // Command runs the program that this process is
 	machine  string
-	building chan struct{} // holds one token while a module is built: compilers are hungry
+	builds   *queue
 }
 
 // New returns a pipeline and removes what killed ones left in cfg.Dir. Closing it
@@ -73,7 +65,7 @@ func New(cfg Config, engines Engines) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{cfg: cfg, engines: engines, cache: cache, identity: identity, machine: machine(), building: make(chan struct{}, 1)}
+	p := &Pipeline{cfg: cfg, engines: engines, cache: cache, identity: identity, machine: machine(), builds: &queue{limits: cfg.Limits}}
 	if len(cfg.Command) > 0 {
 		p.self = isSelf(cfg.Command[0])
 	}
@@ -86,8 +78,8 @@ func (p *Pipeline) Sweep(keep func(plugin.Digest) bool) error { return p.cache.s
 // Close closes the engines. Programs must have been closed.
 func (p *Pipeline) Close(ctx context.Context) error { return p.engines.Close(ctx) }
 
-// Prepare is an engine.Prepare. One build runs at a time, and one for all that want
-// the same; the others wait for it as long as their ctx. Errors are also TooLarge
+// Prepare is an engine.Prepare. One build runs for all that want the same, and it
+// waits as long as ctx until it fits among the others. Errors are also TooLarge
 // and Deadline for what a build may use, Unavailable for one that was killed, and
 // Invalid for an ABI without an engine.
 func (p *Pipeline) Prepare(ctx context.Context, module []byte, o engine.Options) (engine.Program, error) {
@@ -166,35 +158,38 @@ func (p *Pipeline) cached(ctx context.Context, j *job) (engine.Program, error) {
 
 // build leaves a sealed artefact under the key. The caller holds the key.
 func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err error) {
-	select {
-	case p.building <- struct{}{}:
-	case <-ctx.Done():
-		return 0, gaveUp(ctx, "another module is still being built; try again when it has ended")
+	allowed := p.cfg.Limits.allow(len(j.module), j.options.Memory, j.options.Awaited)
+	leave, err := p.builds.enter(ctx, j.options.Owner, j.options.Awaited, allowed.Memory)
+	if err != nil {
+		return 0, gaveUp(ctx, "other modules are still being built; try again when they have ended")
 	}
-	defer func() { <-p.building }()
+	defer leave()
 	start := time.Now()
 	work, err := p.cache.begin()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, work.close()) }()
-	use, err := p.produce(ctx, work, j)
+	use, err := p.produce(ctx, work, j, allowed)
 	took = time.Since(start)
 	if err != nil {
-		p.cfg.Log.Warn("a module was not built", "digest", j.digest, "ms", took.Milliseconds(), "error", err)
+		p.cfg.Log.Warn("a module was not built", "digest", j.digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "error", err)
 		return took, err
 	}
-	p.cfg.Log.Info("module built", "digest", j.digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)
-	return took, p.cache.put(work, j.key, j.digest)
+	p.cfg.Log.Info("module built", "digest", j.digest, "bytes", len(j.module), "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)
+	if err := p.cache.put(work, j.key, j.digest); errors.Is(err, errTooLarge) {
+		return took, allowed.outOfSize()
+	} else if err != nil {
+		return took, err
+	}
+	return took, nil
 }
 
 // produce builds in a child, or here if there is no command for one.
-func (p *Pipeline) produce(ctx context.Context, w *work, j *job) (usage, error) {
+func (p *Pipeline) produce(ctx context.Context, w *work, j *job, allowed allowance) (usage, error) {
 	if len(p.cfg.Command) > 0 {
-		return p.runChild(ctx, w, j)
+		return p.runChild(ctx, w, j, allowed)
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Limits.Wall)
-	defer cancel()
 	return usage{}, j.engine.Build(ctx, j.module, j.options, w.artefact)
 }
 

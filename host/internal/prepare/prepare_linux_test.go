@@ -138,7 +138,7 @@ func config(dir string, log io.Writer, args ...string) prepare.Config {
 	return prepare.Config{
 		Dir: filepath.Join(dir, "artefacts"), Secret: filepath.Join(dir, "artefact.key"),
 		Command: append([]string{self}, args...), Log: logger,
-		Limits: prepare.Limits{Memory: 512 << 20, CPU: 10 * time.Second, Wall: time.Minute, Size: 1 << 20},
+		Limits: prepare.Limits{Memory: 512 << 20, CPU: 10 * time.Second, Idle: time.Minute, Size: 1 << 20, Places: 2},
 	}
 }
 
@@ -278,7 +278,9 @@ func TestBuildEnds(t *testing.T) {
 		{name: "memory of the heap", module: "heap", code: fault.TooLarge, says: "max_build_memory"},
 		{name: "memory beside the heap", module: "map", code: fault.TooLarge, says: "max_build_memory"},
 		{name: "processor time", module: "spin", change: func(l *prepare.Limits) { l.CPU = time.Second }, code: fault.Deadline, says: "processor time"},
-		{name: "time", module: "sleep", change: func(l *prepare.Limits) { l.Wall = 100 * time.Millisecond }, code: fault.Deadline, says: "100ms"},
+		{name: "waiting", module: "sleep", change: func(l *prepare.Limits) { l.Idle = 300 * time.Millisecond }, code: fault.Deadline, says: "waited for 300ms"},
+		{name: "computing is no waiting", module: "spin", change: func(l *prepare.Limits) { l.CPU, l.Idle = time.Second, 300*time.Millisecond }, code: fault.Deadline, says: "processor time"},
+		{name: "no memory for machine code", module: "no memory", code: fault.TooLarge, says: "max_build_memory"},
 		{name: "size of a file", module: "file", code: fault.TooLarge, says: "1MiB"},
 		{name: "size of all files", module: "files", code: fault.TooLarge, says: "1MiB"},
 		{name: "number of files", module: "many", code: fault.Internal, says: "did not leave"},

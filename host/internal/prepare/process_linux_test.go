@@ -2,11 +2,13 @@ package prepare_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,4 +170,41 @@ func threads(t *testing.T, pid int) (ids []string) {
 		ids = append(ids, task.Name())
 	}
 	return ids
+}
+
+// A build that waits keeps nobody else from building: neither an upload nor a
+// plugin that requests wait for, nor both.
+func TestABuildThatWaitsKeepsNobody(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config(dir, nil, "build")
+	cfg.Limits.Places, cfg.Limits.Memory = 3, 2<<30
+	p, _ := open(t, cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Prepare(ctx, []byte("sleep"), engine.Options{Owner: "sleeper"})
+		ended <- err
+	}()
+	builderIn(t, dir)
+	mustPrepare(t, p, "one", engine.Options{Owner: "other"})
+	mustPrepare(t, p, "two", engine.Options{Owner: "awaited", Awaited: true})
+	cancel()
+	if err := <-ended; fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("got %v, want %s", err, fault.Unavailable)
+	}
+}
+
+// What a build had of memory is its own, and not what its parent has.
+func TestPeakIsTheBuilds(t *testing.T) {
+	const large = 256 << 20
+	ballast := bytes.Repeat([]byte{1}, large)
+	var log bytes.Buffer
+	p, _ := open(t, config(t.TempDir(), &log, "build"))
+	mustPrepare(t, p, "one", engine.Options{})
+	_, text, _ := strings.Cut(log.String(), "peak_bytes=")
+	peak, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || peak < 1<<20 || peak >= large {
+		t.Errorf("its peak is %d, %v, and its parent has %d:\n%s", peak, err, len(ballast), log.String())
+	}
+	runtime.KeepAlive(ballast)
 }

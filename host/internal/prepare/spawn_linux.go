@@ -27,8 +27,8 @@ func isolate(cmd *exec.Cmd) {
 
 // limit sets the child's limits from outside; it does the same itself. A child
 // that has ended needs none.
-func limitProcess(p *os.Process, l Limits) {
-	for _, r := range rlimits(l) {
+func limitProcess(p *os.Process, a allowance) {
+	for _, r := range rlimits(a) {
 		_ = unix.Prlimit(p.Pid, r.resource, &unix.Rlimit{Cur: r.value, Max: r.value}, nil)
 	}
 }

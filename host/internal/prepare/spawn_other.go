@@ -11,7 +11,7 @@ func prepareThread() {}
 
 func isolate(*exec.Cmd) {}
 
-func limitProcess(*os.Process, Limits) {}
+func limitProcess(*os.Process, allowance) {}
 
 func killGroup(p *os.Process) { _ = p.Kill() }
 

@@ -12,4 +12,4 @@ func prepareThread() {}
 
 func isolate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-func limitProcess(*os.Process, Limits) {}
+func limitProcess(*os.Process, allowance) {}

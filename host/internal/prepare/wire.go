@@ -20,7 +20,7 @@ import (
 // whoever asked is gone.
 type request struct {
 	Identity string         `json:"identity,omitempty"` // the program that must build; empty = the same as asks
-	Limits   Limits         `json:"limits"`
+	Allowed  allowance      `json:"allowed"`
 	Options  engine.Options `json:"options"`
 	Module   int            `json:"module"` // bytes
 }
@@ -71,6 +71,7 @@ type answer struct {
 	Code    fault.Code `json:"code,omitempty"`
 	Message string     `json:"message,omitempty"`
 	Cause   string     `json:"cause,omitempty"` // for the operator
+	Peak    int64      `json:"peak,omitempty"`  // bytes of memory that the child had at the most
 }
 
 // Bounds of an answer, in bytes.
@@ -102,19 +103,20 @@ var answers = []fault.Code{
 }
 
 // outcome returns the error that data, an answer from a process that may have
-// been taken over, stands for; nil says that something was built.
-func outcome(data []byte) error {
+// been taken over, stands for; nil says that something was built. The peak is the
+// process's word.
+func outcome(data []byte) (peak int64, err error) {
 	var a answer
 	if err := json.Unmarshal(data, &a); err != nil {
-		return fmt.Errorf("its answer is not one: %w", err)
+		return 0, fmt.Errorf("its answer is not one: %w", err)
 	}
 	switch {
-	case a == answer{Built: true}:
-		return nil
+	case a == answer{Built: true, Peak: a.Peak}:
+		return a.Peak, nil
 	case a.Built || a.Message == "" || !slices.Contains(answers, a.Code):
-		return errors.New("its answer is not one")
+		return 0, errors.New("its answer is not one")
 	}
-	return fault.Wrap(a.Code, "prepare", text(a.Message, maxMessage), errors.New(text(a.Cause, maxCause)))
+	return a.Peak, fault.Wrap(a.Code, "prepare", text(a.Message, maxMessage), errors.New(text(a.Cause, maxCause)))
 }
 
 // text makes bytes from outside something to show: UTF-8 of at most so many

@@ -20,7 +20,7 @@ func FuzzOutcome(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		err := outcome(data)
+		_, err := outcome(data)
 		if err == nil {
 			var a answer
 			if json.Unmarshal(data, &a) != nil || !a.Built {
@@ -53,7 +53,7 @@ func TestAnswersAreUnderstood(t *testing.T) {
 			if failed != nil || len(data) > maxAnswer {
 				t.Fatalf("an answer of %d bytes, %v", len(data), failed)
 			}
-			got := outcome(data)
+			_, got := outcome(data)
 			if fault.CodeOf(got) != fault.CodeOf(err) || err != nil && fault.MessageOf(got) != text(fault.MessageOf(err), maxMessage) {
 				t.Errorf("%.200v came as %.200v", err, got)
 			}

@@ -3,9 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
@@ -18,8 +16,7 @@ import (
 func Compile[T any](ctx context.Context, run func(ctx context.Context) (T, error)) (result T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fault.Wrap(fault.Internal, "prepare", "the compiler failed on this module",
-				fmt.Errorf("%v\n%s", r, debug.Stack()))
+			err = fault.Wrap(fault.Internal, "prepare", "the compiler failed on this module", fault.Recovered(r))
 		}
 	}()
 	// One worker would not look at ctx.
