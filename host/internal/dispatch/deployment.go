@@ -6,7 +6,6 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -187,6 +186,7 @@ type run struct {
 	last   time.Time // when the last part ended
 	tx     store.Tx
 	res    Result
+	onTop
 }
 
 // lap adds the time since the last part to another, but for what was a wait for a
@@ -201,33 +201,28 @@ func (r *run) lap(part *time.Duration) {
 // attempts runs the handler until its effects are settled, or it may not run
 // again.
 func (r *run) attempts() error {
+	defer r.leaveLane()
 	for {
 		r.res.Attempts++
+		r.shown, r.rests = nil, nil
 		outcome, err := r.attempt()
 		if outcome == replayed {
 			r.res.Attempts--
 			r.res.Outcome, r.res.Replayed = trace.None, true
-			return nil
+			return r.settled(nil)
 		}
 		r.res.Outcome = outcome
 		if fault.CodeOf(err) != fault.Conflict {
-			return err
+			return r.settled(err)
 		}
-		r.res.Conflict = conflictOf(err)
 		if !r.inv.MayRepeat() {
-			return fault.Wrap(fault.Conflict, "dispatch",
-				"the handler has called another service and is not run again after a conflict", err)
+			return r.settled(fault.Wrap(fault.Conflict, "dispatch",
+				"the handler has called another service and is not run again after a conflict", err))
 		}
 		if r.res.Attempts >= limit.Attempts || r.handling.Err() != nil {
-			return err
+			return r.settled(err)
 		}
 	}
-}
-
-func conflictOf(err error) *store.Conflict {
-	var c *store.Conflict
-	errors.As(err, &c)
-	return c
 }
 
 // attempt runs the handler once, in a clean instance and on a new snapshot, and
@@ -235,6 +230,9 @@ func conflictOf(err error) *store.Conflict {
 // longer than most handlers.
 func (r *run) attempt() (trace.Outcome, error) {
 	inv, ctx := r.inv, &r.handling
+	if err := r.enter(); err != nil {
+		return trace.None, err
+	}
 	if err := r.turn.Take(&r.waiting); err != nil {
 		r.lap(&r.res.Wait)
 		return trace.None, r.gaveUp(errNoPlace(inv.Env.Plugin, err))
@@ -254,16 +252,20 @@ func (r *run) attempt() (trace.Outcome, error) {
 		defer tx.Close()
 	}
 	inv.Begin(r.res.Attempts, r.limits, tx)
+	inv.Departs(r)
 	defer inv.End()
 	if inv.Request.Once != nil && tx != nil {
 		if outcome, err := replay(inv); outcome != "" {
 			return outcome, err
 		}
 	}
+	inLane := r.inLane
 	err = lease.handle(ctx, inv)
 	r.turn.End()
 	r.lap(&r.res.Run)
-	return r.judge(err)
+	outcome, err := r.judge(err)
+	r.fared(inLane, err)
+	return outcome, err
 }
 
 func errNoPlace(plugin string, err error) error {
@@ -295,15 +297,6 @@ func (r *run) begin() *store.Tx {
 	return &r.tx
 }
 
-// Snapshot opens that of the attempt.
-func (r *run) Snapshot() (store.Snapshot, error) {
-	snap, err := r.cfg.Store.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	return invoke.Through(r.inv, invoke.Reads, snap), nil
-}
-
 // settle commits or drops the effects of a handler that returned normally.
 func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 	switch {
@@ -317,9 +310,7 @@ func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 			return trace.Aborted, err
 		}
 	}
-	// The handler's time is over, the commit's is not: it ends durable or with
-	// an error, whatever the client or the deadline do meanwhile.
-	_, err := r.cfg.Store.Commit(context.Background(), inv.Tx.Effects())
+	err := r.commit()
 	r.lap(&r.res.Commit)
 	switch fault.CodeOf(err) {
 	case "":

@@ -21,6 +21,8 @@ type Plugin struct {
 	slots slots
 	line  *runq.Line
 	keys  keys // of the requests that run once
+	lane  lane // for requests that conflict
+	told  told // of conflicts
 }
 
 // NewPlugin returns a plugin that lets so many of its requests run at a time. Its

@@ -121,9 +121,9 @@ type spy struct {
 	commit func()
 }
 
-func (s spy) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+func (s spy) Seal(ctx context.Context, e *store.Effects) (store.Revision, *store.Settling, error) {
 	s.commit()
-	return s.Store.Commit(ctx, e)
+	return s.Store.Seal(ctx, e)
 }
 
 func TestAnInstanceIsBackBeforeTheCommit(t *testing.T) {

@@ -15,15 +15,15 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// slow is a store whose commits take a minute.
+// slow is a store that takes a minute to decide.
 type slow struct {
 	store.Store
 	clock *clock
 }
 
-func (s slow) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+func (s slow) Seal(ctx context.Context, e *store.Effects) (store.Revision, *store.Settling, error) {
 	s.clock.pass(time.Minute)
-	return s.Store.Commit(ctx, e)
+	return s.Store.Seal(ctx, e)
 }
 
 // TestAResultSaysWhereTheTimeWent, over two attempts, of which the first collides.

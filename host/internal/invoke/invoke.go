@@ -90,8 +90,10 @@ type Invocation struct {
 	outside  Outside // nil = nobody observes
 	head     []byte  // encoded request head, made at its first reading
 	logLines int
-	kept     States // what capabilities keep of the attempt
-	oneRun   bool   // it did something that must not be repeated
+
+	departure Departure // nil = nothing has to happen
+	kept      States    // what capabilities keep of the attempt
+	oneRun    bool      // it did something that must not be repeated
 }
 
 // World returns the time and chance that the guest perceives.
@@ -109,7 +111,7 @@ func (inv *Invocation) World() World {
 func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Limits = limits
 	inv.Request.Head.Attempt = uint32(attempt)
-	inv.Tx = tx
+	inv.Tx, inv.departure = tx, nil
 	inv.Reply.reset()
 	inv.Outcome = abi.OutcomeDefault
 	inv.Pattern = ""

@@ -54,8 +54,9 @@ type Store interface {
 	Latest() (Snapshot, error)
 	// Seal is a Commit that returns once e is decided. Accepted effects are shown by
 	// Latest from here on, and e is not used any more; the Settling says when they
-	// are durable. A conflict may be with what is not durable yet, so that only
-	// Latest is sure to show it. All other errors rest on what is durable.
+	// are durable. With an error it is what the refusal may rest on: until that is
+	// durable, only Latest is sure to show it, and the refusal may not leave the
+	// process.
 	Seal(ctx context.Context, e *Effects) (Revision, *Settling, error)
 	// Usage returns what a key space holds in all its areas, as counted by
 	// commits; NotFound for a dropped one. Expired values count until they are swept.

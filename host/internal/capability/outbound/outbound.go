@@ -132,18 +132,26 @@ func of(inv *invoke.Invocation) *attempt {
 func (a *attempt) send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
 	client, method := a.inv.Request.Client, a.inv.Request.Head.Method
 	if client == nil || method != http.MethodGet && method != http.MethodHead {
-		return a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(ctx, handles) })
+		return a.wait(ctx, func() (int, abi.Status, error) { return a.depart(ctx, handles) })
 	}
 	if a.patient == nil {
 		patient, cancel := context.WithCancelCause(ctx)
 		stop := client.Watch(func() { cancel(errLeft) })
 		a.patient, a.release = patient, func() { stop(); cancel(nil) }
 	}
-	n, status, err := a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(a.patient, handles) })
+	n, status, err := a.wait(ctx, func() (int, abi.Status, error) { return a.depart(a.patient, handles) })
 	if err != nil {
 		err = a.over(ctx)
 	}
 	return n, status, err
+}
+
+// depart sends calls once all that they may depend on is durable.
+func (a *attempt) depart(ctx context.Context, handles []uint32) (int, abi.Status, error) {
+	if err := a.inv.Depart(); err != nil {
+		return 0, abi.OK, err
+	}
+	return a.Session.Send(ctx, handles)
 }
 
 // wait does what waits for a service, and leaves the processor to others

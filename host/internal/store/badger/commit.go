@@ -68,7 +68,7 @@ func (s *Store) freeRequest(r *request) {
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
-	revision, settling, err := s.seal(ctx, e)
+	revision, settling, err := s.Seal(ctx, e)
 	if err != nil {
 		return 0, cmp.Or(settling.WaitRead(), err)
 	}
@@ -77,16 +77,6 @@ func (s *Store) Commit(ctx context.Context, e *store.Effects) (store.Revision, e
 
 // Seal implements store.Store.
 func (s *Store) Seal(ctx context.Context, e *store.Effects) (store.Revision, *store.Settling, error) {
-	revision, settling, err := s.seal(ctx, e)
-	if err != nil && fault.CodeOf(err) != fault.Conflict {
-		return 0, nil, cmp.Or(settling.WaitRead(), err)
-	}
-	return revision, settling, err
-}
-
-// seal has e decided. The group is what accepted effects are in, and what a
-// refusal may rest on.
-func (s *Store) seal(ctx context.Context, e *store.Effects) (store.Revision, *store.Settling, error) {
 	if e.ReadOnly() {
 		return e.Read, nil, nil
 	}

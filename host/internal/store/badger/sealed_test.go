@@ -91,30 +91,34 @@ func TestFailedWriteUnderTransactionsOnTop(t *testing.T) {
 }
 
 // TestRefusalsWaitForWhatTheyRestOn fills a quota with a commit that is not durable:
-// who is refused for it learns so when it is, but a conflict at once.
+// who is refused for it learns so when it is.
 func TestRefusalsWaitForWhatTheyRestOn(t *testing.T) {
-	entered, pass := make(chan struct{}, 9), make(chan struct{})
-	s := open(t, Config{Persist: func(_ store.Revision, write func() error) error {
-		entered <- struct{}{}
-		<-pass
-		return write()
-	}})
-	seal := func(key string, reads ...[]byte) error {
-		p := store.Part{Space: 1, Quota: store.Quota{Keys: 1}, Keys: reads, Ops: []store.Op{{Key: []byte(key)}}}
-		_, _, err := s.Seal(t.Context(), &store.Effects{Read: 1, Now: time.Now(), Parts: []store.Part{p}})
-		return err
+	g := newGate()
+	s := open(t, Config{Persist: g.persist})
+	effects := func(key string) *store.Effects {
+		p := store.Part{Space: 1, Quota: store.Quota{Keys: 1}, Ops: []store.Op{{Key: []byte(key)}}}
+		return &store.Effects{Now: time.Now(), Parts: []store.Part{p}}
 	}
-	wantCode(t, "the first", seal("a"), "")
-	<-entered
-	wantCode(t, "a conflict", seal("b", []byte("a")), fault.Conflict)
+	g.closed.Store(true)
+	_, first, err := s.Seal(t.Context(), effects("a"))
+	wantCode(t, "the first", err, "")
+	<-g.entered
+	_, rests, err := s.Seal(t.Context(), effects("b"))
+	wantCode(t, "over the quota", err, fault.Exhausted)
+	if rests != first {
+		t.Error("the refusal does not rest on the first")
+	}
 	refused := make(chan error, 1)
-	go func() { refused <- seal("b") }()
+	go func() {
+		_, err := s.Commit(t.Context(), effects("b"))
+		refused <- err
+	}()
 	select {
 	case err := <-refused:
 		t.Fatalf("refused before it is known to be right: %v", err)
 	case <-time.After(20 * time.Millisecond):
 	}
-	close(pass)
+	close(g.pass)
 	wantCode(t, "over the quota", <-refused, fault.Exhausted)
 }
 
