@@ -97,6 +97,7 @@ github.com/oklog/ulid                requestid # request ids
 github.com/tetratelabs/wazero        engine # runs WebAssembly
 github.com/extism/go-sdk             engine/extism # reads Extism's plugins
 github.com/dgraph-io/badger          store/badger # the store's files
+github.com/dgraph-io/ristretto       store/badger # buffers that Badger keeps
 github.com/klauspost/compress        store/badger # backups
 github.com/tidwall/btree             store/badger # what is decided and not yet on disk, in order
 google.golang.org/protobuf           store/badger # what Badger's manifest is written in

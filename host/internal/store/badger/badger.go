@@ -38,6 +38,7 @@ type Store struct {
 	janitor
 	scrub     *scrub
 	halt      *halt
+	buffers   buffers
 	watermark *folder.Watermark
 	watches   store.Watches
 	id        []byte

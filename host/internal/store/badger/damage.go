@@ -103,11 +103,15 @@ func newHalt() *halt { return &halt{before: badBlocks.Load()} }
 // the process ends: Badger would take what it could read for all there is, and
 // delete the inputs.
 func (h *halt) log(format string) {
+	s := h.store.Load()
+	if s != nil && (strings.HasPrefix(format, "Flushing memtable") || strings.HasPrefix(format, "[%d] LOG Compact. Added")) {
+		s.buffers.drop() // it is about to take one
+	}
 	if !strings.HasPrefix(format, "Discard stats") || badBlocks.Load() == h.before && !h.known.Load() {
 		return
 	}
 	h.held.Store(true)
-	if s := h.store.Load(); s != nil {
+	if s != nil {
 		s.found(errDamaged)
 	}
 	select {}

@@ -15,7 +15,7 @@ import (
 
 // janitor is the background work, in one goroutine: it sweeps expired values
 // and dropped spaces through the committer in bounded steps, watches the disk,
-// and makes the reserve file again.
+// makes the reserve file again, and has Badger give up memory.
 type janitor struct {
 	store  *Store
 	cancel context.CancelFunc
@@ -75,6 +75,7 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 			return
 		case <-watch.C:
 			j.store.guard.Relieve()
+			j.store.buffers.drop()
 			j.watch()
 			continue
 		case <-tick.C:

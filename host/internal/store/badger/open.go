@@ -85,13 +85,17 @@ func badgerOptions(cfg Config, h *halt) badger.Options {
 		WithMetricsEnabled(false).
 		WithChecksumVerificationMode(options.OnBlockRead).
 		WithMemTableSize(memTableSize).
-		WithNumMemtables(2).
+		WithBaseTableSize(tableSize(cfg.Dir)).
+		WithNumMemtables(1).
+		WithNumLevelZeroTables(2).
+		WithNumLevelZeroTablesStall(3). // with four it may merge them into one, in memory
 		WithBlockCacheSize(32 << 20).
 		WithValueThreshold(layout.ValueThreshold).
 		WithValueLogFileSize(4 << 20).
-		WithNumCompactors(3). // the third one compacts the last level
+		WithNumCompactors(3). // the third one compacts the last level, and no other number has it
 		WithLogger(badgerLog{cfg.Logger, h})
-	o.LmaxCompaction = true // or what is deleted and not written again stays on disk
+	o.TableSizeMultiplier = 1 // of the level above: a large table takes as much memory to make
+	o.LmaxCompaction = true   // or what is deleted and not written again stays on disk
 	cfg.tune(&o)
 	return o
 }
@@ -106,6 +110,7 @@ func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err err
 		db: db, dir: cfg.Dir, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h,
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
 		persist:   cfg.Persist,
+		buffers:   buffersOf(db),
 		committed: make(chan struct{}),
 		usage:     make(map[store.Space]store.Usage),
 	}
