@@ -92,9 +92,13 @@ func (p *Public) Serve(ln net.Listener) error {
 	return p.edge.Serve(ln)
 }
 
-// Close makes /readyz fail, takes no more connections and waits for the requests
-// that run. When ctx ends first it cuts them off and returns a Deadline fault;
-// what they had sealed is still committed.
+// Drain makes /readyz fail while everything else goes on.
+func (p *Public) Drain() { p.edge.Drain() }
+
+// Close ends every connection after its next answer, or after a moment without a
+// request, takes no more, and waits for the requests that run. When ctx ends first
+// it cuts them off and returns a Deadline fault; what they had sealed is still
+// committed.
 func (p *Public) Close(ctx context.Context) error { return p.edge.Close(ctx) }
 
 // serveRequest answers one request.
@@ -206,9 +210,6 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 	if !c.continues {
 		c.addCORS(ctx)
 		p.report(ctx, c)
-	}
-	if p.edge.Draining() {
-		ctx.SetConnectionClose() // fasthttp learns of the end a moment later
 	}
 	if c.match.Deployment != nil && !c.handled {
 		c.match.Deployment.Release()

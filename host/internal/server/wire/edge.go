@@ -69,7 +69,8 @@ type Edge struct {
 	cancel context.CancelFunc
 
 	clients  presence.Watcher
-	draining atomic.Bool
+	draining atomic.Bool  // /readyz fails
+	ending   atomic.Bool  // answers end their connections
 	open     atomic.Int64 // connections
 	mu       sync.Mutex
 	gate     *gate         // nil until Serve
@@ -102,7 +103,6 @@ func NewEdge(name string, conns Conns, log *slog.Logger, immutable bool, onError
 		DisablePreParseMultipartForm: true, // it would write files
 	})
 	server := e.App.Server()
-	server.CloseOnShutdown = true
 	// A goroutine of fasthttp's sleeps this long between looks at whether the
 	// server has ended, so this is how long after Close it may still be there.
 	server.MaxIdleWorkerDuration = 200 * time.Millisecond
@@ -153,7 +153,7 @@ func (e *Edge) Open() int64 { return e.open.Load() }
 // Drain makes /readyz fail while everything else goes on.
 func (e *Edge) Drain() { e.draining.Store(true) }
 
-// Draining reports whether the edge comes to its end.
+// Draining reports whether /readyz fails.
 func (e *Edge) Draining() bool { return e.draining.Load() }
 
 // Serve serves ln until Close, and closes it. Call it once. It returns nil after
@@ -178,7 +178,9 @@ func (e *Edge) Serve(ln net.Listener) error {
 	e.gate = g
 	e.mu.Unlock()
 	defer close(e.done)
-	if e.draining.Load() {
+	server := e.App.Server()
+	server.Handler = e.closing(server.Handler)
+	if e.ending.Load() {
 		_ = ln.Close() // unless Close has
 		return nil
 	}
@@ -188,11 +190,13 @@ func (e *Edge) Serve(ln net.Listener) error {
 	return nil
 }
 
-// Close ends the edge: no new connections, then the requests that run, for as
-// long as ctx lasts. What still runs then is cut off, and the error has the code
-// Deadline. It may be called again, with less patience.
+// Close ends the edge for as long as ctx lasts: every answer is the last on its
+// connection, connections without a request and requests that arrive have a
+// moment, then no new connections are taken, and the requests that run end. What
+// still runs when ctx ends is cut off, and the error has the code Deadline. It may
+// be called again, with less patience.
 func (e *Edge) Close(ctx context.Context) error {
-	e.draining.Store(true)
+	e.ending.Store(true)
 	e.mu.Lock()
 	g := e.gate
 	e.mu.Unlock()
@@ -206,7 +210,7 @@ func (e *Edge) Close(ctx context.Context) error {
 		e.cancel()
 		g.closeAll()
 	})
-	_ = g.Close() // Serve may not have told fasthttp of it yet
+	g.settle(ctx)
 	err := e.App.Server().ShutdownWithContext(ctx)
 	<-e.done
 	if !inTime() {

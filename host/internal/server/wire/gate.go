@@ -30,6 +30,7 @@ type gate struct {
 	mu    sync.Mutex
 	conns map[*gateConn]struct{}
 
+	drain   drain
 	retry   retry
 	closed  chan struct{}
 	closing sync.Once
@@ -43,7 +44,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &gateConn{Conn: nc, gate: g}
+		c := &gateConn{Conn: nc, gate: g, since: time.Now().UnixNano()}
 		if g.open.Add(1) <= g.max {
 			g.mu.Lock()
 			g.conns[c] = struct{}{}
@@ -84,7 +85,9 @@ func (c *gateConn) cut() {
 // time; Close by any.
 type gateConn struct {
 	net.Conn
-	gate *gate
+	gate  *gate
+	since int64 // nanoseconds of time, when it was accepted
+	phase atomic.Int32
 
 	stage   []byte // read from the wire and not passed on
 	cleared int    // how many of them may be passed on
@@ -105,12 +108,16 @@ var errRefused = errors.New("the request was refused")
 // the answer being on its way; in a body it returns an error, and who reads the
 // body answers.
 func (c *gateConn) Read(p []byte) (int, error) {
+	if c.phase.Load() == handled {
+		c.next()
+	}
 	for c.cleared == 0 {
 		switch {
 		case c.refusal != nil:
 			return 0, c.ended
 		case len(c.stage) == 0 && (c.inBody() || len(p) >= limit.RequestHead):
 			if n, err := c.readDirect(p); n > 0 || err != nil {
+				c.passed()
 				return n, err
 			}
 		case len(c.stage) == c.scanned:
@@ -126,7 +133,24 @@ func (c *gateConn) Read(p []byte) (int, error) {
 	n := copy(p, c.stage[:c.cleared])
 	c.cleared -= n
 	c.stage = c.stage[:copy(c.stage, c.stage[n:])]
+	c.passed()
 	return n, nil
+}
+
+// next notes that the reader waits for another message.
+func (c *gateConn) next() {
+	if len(c.stage) > 0 {
+		c.phase.Store(arriving)
+		return
+	}
+	c.phase.Store(idle)
+}
+
+// passed notes that a message was passed on whole.
+func (c *gateConn) passed() {
+	if c.cleared == 0 && !c.inBody() {
+		c.phase.Store(handled)
+	}
 }
 
 // readDirect judges bytes where fasthttp wants them: no copy in the usual case,
@@ -137,6 +161,7 @@ func (c *gateConn) readDirect(p []byte) (int, error) {
 	if n == 0 {
 		return 0, c.failed(err)
 	}
+	c.phase.Store(arriving)
 	taken, passed := c.clear(p[:n])
 	if c.refusal == nil {
 		c.stage = append(c.stage[:0], p[taken:n]...)
@@ -151,6 +176,7 @@ func (c *gateConn) fill() error {
 	if n == 0 {
 		return c.failed(err)
 	}
+	c.phase.Store(arriving)
 	c.stage = c.stage[:len(c.stage)+n]
 	return nil
 }
@@ -228,7 +254,16 @@ func (c *gateConn) refuse(r *Refusal, err error) {
 // messages, an answer to a slow head, and never a clean end inside a body.
 func (c *gateConn) failed(err error) error {
 	slow := errors.Is(err, os.ErrDeadlineExceeded)
+	stopping := slow && c.gate.drain.begun.Load() != 0
 	switch {
+	case c.inBody() && stopping:
+		c.refuse(refuseStopping, err)
+	case len(c.stage) > 0 && stopping:
+		c.refuse(refuseStopping, io.EOF)
+		c.answer(refuseStopping)
+	case stopping:
+		c.unread.Store(true) // it may be sending just now: let it see an end, and not a reset
+		return io.EOF
 	case c.inBody() && slow:
 		c.refuse(refuseSlowBody, err)
 	case c.inBody():
@@ -295,6 +330,6 @@ func (c *gateConn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) // a drain does not shorten it
 	_, _ = io.Copy(io.Discard, c.Conn)
 }
