@@ -25,11 +25,23 @@ type Config struct {
 	// AdminAddr is where operators reach the admin API. It always wants the
 	// token. Default 127.0.0.1:8081.
 	AdminAddr string
+	// Listen, if not nil, opens the listener of a name, PublicListener or
+	// AdminListener, at an address, or returns one that was open before, wherever
+	// that is. The host closes it.
+	Listen func(name, addr string) (net.Listener, error)
+	// DrainDelay is how long a stopping host goes on as before while /readyz fails,
+	// so that nobody sends it requests any more when it ends. Default 0.
+	DrainDelay time.Duration
 	// DrainTimeout is how long a stopping host waits for requests it has begun.
 	// Default 30 s.
 	DrainTimeout time.Duration
-	// MaxConns is the number of public connections open at a time. Default 10000.
+	// MaxConns is the number of public connections open at a time. There are fewer
+	// where the process may not open so many files. Default 10000.
 	MaxConns int
+	// MaxConnsPerIP is the number of public connections open at a time from one
+	// address of IPv4 or one /64 of IPv6; 0 = no such limit. TrustedProxies are
+	// exempt. Default 0.
+	MaxConnsPerIP int
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
 	// at a time; more are answered 503. Default 256 MiB.
 	MaxBodyMemory int64
@@ -169,6 +181,12 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBuildTime < time.Second || c.MaxBuildTime%time.Second != 0 {
 		return badConfig("max_build_time", "it must be whole seconds, at least 1s")
+	}
+	if c.DrainDelay < 0 {
+		return badConfig("drain_delay", "it must be at least 0, e.g. 5s")
+	}
+	if c.MaxConnsPerIP < 0 {
+		return badConfig("max_conns_per_ip", "it must be at least 0; 0 = no limit")
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")

@@ -14,9 +14,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
@@ -28,6 +27,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/admin"
+	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
 	"github.com/wasmoor/wasmoor/host/internal/server/public"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
@@ -49,6 +49,7 @@ type Host struct {
 
 	started time.Time
 	stop    func() error
+	doing   atomic.Pointer[string] // what a stop waits for
 }
 
 // New opens the data directory, restores every deployment, which its first
@@ -128,23 +129,27 @@ func storeConfig(cfg Config) badger.Config {
 }
 
 func (h *Host) listen() (err error) {
-	if h.publicListener, err = listen("public", h.cfg.PublicAddr); err != nil {
+	if h.publicListener, err = h.listenOn(PublicListener, h.cfg.PublicAddr); err != nil {
 		return err
 	}
-	if h.adminListener, err = listen("admin", h.cfg.AdminAddr); err != nil {
+	if h.adminListener, err = h.listenOn(AdminListener, h.cfg.AdminAddr); err != nil {
 		return err
-	}
-	conns := wire.Conns{
-		HeaderTimeout: h.cfg.HeaderTimeout, BodyTimeout: h.cfg.BodyTimeout,
-		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout, Max: h.cfg.MaxConns,
 	}
 	proxies, err := h.cfg.trustedProxies()
 	if err != nil {
 		return err
 	}
-	var certificate *wire.Certificate
+	conns := wire.Conns{
+		HeaderTimeout: h.cfg.HeaderTimeout, BodyTimeout: h.cfg.BodyTimeout,
+		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout,
+		PerAddress: h.cfg.MaxConnsPerIP, Exempt: proxies,
+	}
+	if conns.Max, err = h.connsThatFit(); err != nil {
+		return err
+	}
+	var tlsCert *certificate.Certificate
 	if h.cfg.TLSCert != "" {
-		if certificate, err = wire.LoadCertificate(h.cfg.TLSCert, h.cfg.TLSKey, h.cfg.Log); err != nil {
+		if tlsCert, err = certificate.Load(h.cfg.TLSCert, h.cfg.TLSKey, h.cfg.Log); err != nil {
 			return err
 		}
 	}
@@ -154,11 +159,12 @@ func (h *Host) listen() (err error) {
 	if err != nil {
 		return err
 	}
-	health := []wire.Check{{Name: "store", Healthy: h.store.Health}}
+	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Count, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: certificate, TrustedProxies: proxies,
+		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: tlsCert, TrustedProxies: proxies,
 	})
+	conns.Max, conns.PerAddress = adminConns, 0
 	h.admin = admin.New(admin.Config{
 		Deployer: h.deployer, Operator: h.operator, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
 		Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
@@ -166,82 +172,23 @@ func (h *Host) listen() (err error) {
 	return nil
 }
 
-func listen(name, addr string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+// The names of the listeners.
+const (
+	PublicListener = "public"
+	AdminListener  = "admin"
+)
+
+func (h *Host) listenOn(name, addr string) (net.Listener, error) {
+	listen := h.cfg.Listen
+	if listen == nil {
+		listen = func(_, addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+	}
+	ln, err := listen(name, addr)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "listen", fmt.Sprintf(
 			"cannot listen on %s for the %s listener; is another process using it?", addr, name), err)
 	}
 	return ln, nil
-}
-
-// Run serves until ctx ends, then lets running requests finish, at most for
-// Config.DrainTimeout, and closes everything. Meanwhile the admin listener goes
-// on, with a /readyz that fails. Call it once. Close meanwhile
-// stops at once.
-func (h *Host) Run(ctx context.Context) error {
-	var servers errgroup.Group
-	servers.Go(func() error { return h.public.Serve(h.publicListener) })
-	servers.Go(func() error { return h.admin.Serve(h.adminListener) })
-	failed := make(chan error, 1)
-	go func() { failed <- servers.Wait() }()
-	select {
-	case err := <-failed: // a listener broke, or Close was called
-		return errors.Join(err, h.Close())
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.Background(), h.cfg.DrainTimeout)
-	defer cancel()
-	h.admin.Drain()
-	err := errors.Join(h.public.Close(drain), h.admin.Close(drain))
-	return errors.Join(err, h.Close(), <-failed)
-}
-
-// Close stops at once: connections are cut, handlers stopped, and what was
-// acknowledged stays. It waits until everything is released; more calls return
-// what the first did.
-func (h *Host) Close() error { return h.stop() }
-
-// closeTimeout bounds how long Close waits for stopped handlers to return.
-const closeTimeout = 10 * time.Second
-
-// shutdown releases what open made, in reverse.
-func (h *Host) shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	now, cut := context.WithCancel(ctx)
-	cut()
-	var errs []error
-	if h.public != nil {
-		errs = append(errs, ignoreDeadline(h.public.Close(now)))
-	}
-	if h.admin != nil {
-		errs = append(errs, ignoreDeadline(h.admin.Close(now)))
-	}
-	for _, ln := range []net.Listener{h.publicListener, h.adminListener} {
-		if ln != nil {
-			_ = ln.Close() // usually closed by its server
-		}
-	}
-	if h.deployer != nil {
-		errs = append(errs, h.deployer.Close(ctx))
-	}
-	if h.pipeline != nil {
-		errs = append(errs, h.pipeline.Close(ctx))
-	}
-	if h.store != nil {
-		errs = append(errs, h.store.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// ignoreDeadline drops the error that says requests were cut off: Close does
-// that on purpose.
-func ignoreDeadline(err error) error {
-	if fault.CodeOf(err) == fault.Deadline {
-		return nil
-	}
-	return err
 }
 
 // PublicURL returns where clients reach the plugins, without a trailing slash.

@@ -66,9 +66,11 @@ serve             -> dispatch requestid         # runs invocations; gives each i
 deploy            -> registry router dispatch wasmbin # records what is activated; swaps the table; starts and drains deployments; reads what a module asks for
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
 server/presence   ->
-server/wire       -> limit adminapi fault requestid server/presence # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; finds out who has left
+server/accept     ->
+server/certificate -> fault                     # files that are no certificate have a code
+server/wire       -> limit adminapi fault requestid server/accept server/presence # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left
 server/servertest -> fault                      # says what error bodies owe
-server/public     -> server/wire deploy serve   # speaks HTTP with it; asks who serves; handles requests through it
+server/public     -> server/wire server/certificate deploy serve # speaks HTTP with it; speaks TLS with it; asks who serves; handles requests through it
 server/admin      -> server/wire deploy         # speaks HTTP with it; deploys
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 .                 -> server/public server/admin operate auth formats prepare store/badger engine/native engine/extism capabilities # opens it; opens it; gives it to the admin API; opens the token; keeps the folder's formats; builds apart; opens the store; an engine; an engine; hands out the list

@@ -19,6 +19,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
+	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
@@ -33,7 +34,7 @@ type Config struct {
 	// nil drops them.
 	Log *slog.Logger
 	// Certificate, if not nil, makes the listener speak TLS.
-	Certificate *wire.Certificate
+	Certificate *certificate.Certificate
 	// TrustedProxies are the wire.Networks of proxies whose X-Forwarded-For, -Proto
 	// and -Host tell of the client.
 	TrustedProxies []netip.Prefix

@@ -486,24 +486,33 @@ func TestRequestLog(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	broken := errors.New(secret)
-	var store error
+	broken, full := errors.New(secret), fault.New(fault.Exhausted, "", secret)
+	readOnly := fault.New(fault.Unavailable, "", "read-only")
+	var store, writes error
 	addr := publicFor(t, echo, func(c *Config) {
-		c.Health = []wire.Check{{Name: "store", Healthy: func() error { return store }}}
+		c.Health = []wire.Check{
+			{Name: "reads", Healthy: func() error { return store }},
+			{Name: "writes", Healthy: func() error { return writes }, Optional: true},
+		}
 	})
 	for _, tc := range []struct {
-		path   string
-		store  error
-		status int
-		body   string
+		path          string
+		store, writes error
+		status        int
+		body          string
 	}{
-		{"/livez", broken, 200, "ok\n"},
-		{"/livez?verbose", nil, 200, "process ok\nok\n"},
-		{"/readyz", nil, 200, "ok\n"},
-		{"/readyz", broken, 503, "not ready\n"},
-		{"/readyz?verbose", broken, 503, "accepting ok\nstore failed\nnot ready\n"},
+		{"/livez", broken, broken, 200, "ok\n"},
+		{"/livez?verbose", nil, nil, 200, "process ok\nok\n"},
+		{"/readyz", nil, nil, 200, "ok\n"},
+		{"/readyz", broken, nil, 503, "not ready\n"},
+		{"/readyz", nil, full, 200, "ok\n"},
+		{"/readyz?verbose", nil, nil, 200, "accepting ok\nreads ok\nwrites ok\nok\n"},
+		{"/readyz?verbose", broken, nil, 503, "accepting ok\nreads failed\nwrites ok\nnot ready\n"},
+		{"/readyz?verbose", nil, full, 200, "accepting ok\nreads ok\nwrites failed: the disk is full\nok\n"},
+		{"/readyz?verbose", nil, readOnly, 200, "accepting ok\nreads ok\nwrites failed: read-only\nok\n"},
+		{"/readyz?verbose", readOnly, readOnly, 503, "accepting ok\nreads failed: read-only\nwrites failed: read-only\nnot ready: read-only\n"},
 	} {
-		store = tc.store
+		store, writes = tc.store, tc.writes
 		if got := servertest.RoundTrip(t, addr, servertest.Get(tc.path)); got.StatusCode != tc.status || got.Text != tc.body {
 			t.Errorf("%s: %d %q, want %d %q", tc.path, got.StatusCode, got.Text, tc.status, tc.body)
 		}

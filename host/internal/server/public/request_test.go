@@ -11,8 +11,8 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
-	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
 func TestWellFormedRequests(t *testing.T) {
@@ -75,7 +75,7 @@ func TestManyPipelined(t *testing.T) {
 func TestTLS(t *testing.T) {
 	files := servertest.NewPair(t)
 	files.Write(t, "one")
-	certificate, err := wire.LoadCertificate(files.Cert, files.Key, nil)
+	certificate, err := certificate.Load(files.Cert, files.Key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

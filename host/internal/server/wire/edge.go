@@ -20,6 +20,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/server/accept"
 	"github.com/wasmoor/wasmoor/host/internal/server/presence"
 )
 
@@ -37,6 +38,12 @@ type Conns struct {
 	// Max is the number of connections open at a time; one more is answered 503
 	// and closed. Each holds about 40 KB, idle or not. Default 10000.
 	Max int
+	// PerAddress is the number of connections open at a time from one address of
+	// IPv4 or one /64 of IPv6; one more is answered 429 and closed. 0 = no limit.
+	PerAddress int
+	// Exempt are networks to which PerAddress does not apply: proxies, which have
+	// the connections of many.
+	Exempt Networks
 }
 
 func (c Conns) withDefaults() Conns {
@@ -160,15 +167,14 @@ func (e *Edge) Draining() bool { return e.draining.Load() }
 // Close; an error has the code Unavailable: ln failed.
 func (e *Edge) Serve(ln net.Listener) error {
 	g := &gate{
-		Listener:     ln,
+		Listener:     accept.On(ln, logAccept(e.log, e.name)),
 		headTimeout:  e.conns.HeaderTimeout,
 		writeTimeout: e.conns.WriteTimeout,
 		max:          int64(e.conns.Max),
+		crowd:        crowd{max: e.conns.PerAddress, exempt: e.conns.Exempt},
 		refused:      logRefused(e.log),
-		failing:      logAccept(e.log, e.name),
 		open:         &e.open,
 		conns:        map[*gateConn]struct{}{},
-		closed:       make(chan struct{}),
 	}
 	e.mu.Lock()
 	if e.gate != nil {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
 
@@ -81,8 +83,8 @@ func TestTimeouts(t *testing.T) {
 func TestDefaultTimeouts(t *testing.T) {
 	want := Conns{HeaderTimeout: 5 * time.Second, BodyTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 60 * time.Second, Max: 10_000}
 	p := newTestEdge(Conns{})
-	if p.conns != want {
-		t.Errorf("got %+v, want %+v", p.conns, want)
+	if diff := cmp.Diff(want, p.conns); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s := p.App.Server()
 	if s.ReadTimeout != want.HeaderTimeout || s.WriteTimeout != want.WriteTimeout || s.IdleTimeout != want.IdleTimeout {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -24,42 +25,61 @@ type gate struct {
 	writeTimeout time.Duration // of a refusal
 	max          int64         // connections open at a time
 	refused      func(remote net.Addr, r *Refusal, id string)
-	failing      func(error) // to accept, at most once a second
 
 	open  *atomic.Int64 // how many are
 	mu    sync.Mutex
 	conns map[*gateConn]struct{}
+	crowd crowd // guarded by mu
 
-	drain   drain
-	retry   retry
-	closed  chan struct{}
-	closing sync.Once
+	drain drain
 }
 
 // Accept returns the next connection. Those over the maximum are told so and
 // closed here. One goroutine calls it.
 func (g *gate) Accept() (net.Conn, error) {
 	for {
-		nc, err := g.accept()
+		nc, err := g.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
 		c := &gateConn{Conn: nc, gate: g, since: time.Now().UnixNano()}
-		if g.open.Add(1) <= g.max {
-			g.mu.Lock()
-			g.conns[c] = struct{}{}
-			g.mu.Unlock()
+		r := g.admit(c)
+		if r == nil {
 			return c, nil
 		}
 		if _, secret := nc.(*tls.Conn); secret {
 			c.cut() // an answer would wait for a handshake, and every later connection with it
-			c.gate.open.Add(-1)
-			g.refused(nc.RemoteAddr(), refuseCrowd, NewRequestID())
+			g.refused(nc.RemoteAddr(), r, NewRequestID())
 			continue
 		}
-		c.answer(refuseCrowd)
-		_ = c.Close()
+		c.answer(r)
+		_ = c.Conn.Close()
 	}
+}
+
+// admit counts a connection, or says why there may not be another.
+func (g *gate) admit(c *gateConn) *Refusal {
+	c.place = g.crowd.place(c.RemoteAddr())
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if int64(len(g.conns)) >= g.max {
+		return refuseCrowd
+	}
+	if !g.crowd.enter(c.place) {
+		return refuseAddress
+	}
+	g.conns[c] = struct{}{}
+	g.open.Add(1)
+	return nil
+}
+
+// leave ends the count of a connection that admit has counted.
+func (g *gate) leave(c *gateConn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c)
+	g.crowd.leave(c.place)
+	g.open.Add(-1)
 }
 
 // closeAll closes every connection, whatever it does.
@@ -87,6 +107,7 @@ type gateConn struct {
 	net.Conn
 	gate  *gate
 	since int64 // nanoseconds of time, when it was accepted
+	place netip.Prefix
 	phase atomic.Int32
 
 	stage   []byte // read from the wire and not passed on
@@ -314,10 +335,7 @@ func (c *gateConn) Close() error {
 	if c.unread.Load() {
 		c.linger()
 	}
-	c.gate.mu.Lock()
-	delete(c.gate.conns, c)
-	c.gate.mu.Unlock()
-	c.gate.open.Add(-1)
+	c.gate.leave(c)
 	return c.Conn.Close()
 }
 

@@ -22,6 +22,9 @@ type Check struct {
 	// time and must answer at once. The message of an Unavailable is shown to
 	// clients.
 	Healthy func() error
+	// Optional says that requests are served even when it fails; then only ?verbose
+	// tells of it.
+	Optional bool
 }
 
 // health answers the probes. /livez says that the process answers; /readyz that
@@ -40,44 +43,58 @@ func (e *Edge) BindHealth(checks []Check) {
 }
 
 func (h health) live(c *fiber.Ctx) error {
-	return writeHealth(c, []probe{{"process", true, ""}})
+	return writeHealth(c, []probe{{name: "process", ok: true}})
 }
 
 func (h health) ready(c *fiber.Ctx) error {
-	probes := []probe{{"accepting", !h.edge.Draining(), ""}}
+	probes := []probe{{name: "accepting", ok: !h.edge.Draining()}}
 	for _, check := range h.checks {
 		err := check.Healthy()
-		probes = append(probes, probe{check.Name, err == nil, reason(err)})
+		probes = append(probes, probe{check.Name, err == nil, check.Optional, reason(err)})
 	}
 	return writeHealth(c, probes)
 }
 
 // reason returns what a client may read of why a check failed.
 func reason(err error) string {
-	if fault.CodeOf(err) != fault.Unavailable {
-		return ""
+	switch fault.CodeOf(err) {
+	case fault.Unavailable:
+		return fault.MessageOf(err)
+	case fault.Exhausted:
+		return "the disk is full"
 	}
-	return fault.MessageOf(err)
+	return ""
 }
 
 type probe struct {
-	name   string
-	ok     bool
-	reason string
+	name     string
+	ok       bool
+	optional bool
+	reason   string
+}
+
+// line says it in one line.
+func (p *probe) line() string {
+	switch {
+	case p.ok:
+		return p.name + " ok\n"
+	case p.reason == "":
+		return p.name + " failed\n"
+	}
+	return p.name + " failed: " + p.reason + "\n"
 }
 
 func writeHealth(c *fiber.Ctx, probes []probe) error {
 	status, summary := http.StatusOK, "ok\n"
 	var lines strings.Builder
 	for _, p := range probes {
-		state := " ok\n"
-		if !p.ok {
-			status, summary, state = http.StatusServiceUnavailable, "not ready\n", " failed\n"
+		if !p.ok && !p.optional {
+			status, summary = http.StatusServiceUnavailable, "not ready\n"
 			if p.reason != "" {
 				summary = "not ready: " + p.reason + "\n"
 			}
 		}
-		lines.WriteString(p.name + state)
+		lines.WriteString(p.line())
 	}
 	if c.Context().QueryArgs().Has("verbose") {
 		summary = lines.String() + summary

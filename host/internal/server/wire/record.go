@@ -69,3 +69,11 @@ func logRefused(log *slog.Logger) func(net.Addr, *Refusal, string) {
 			slog.String("request_id", id), slog.String("remote", string(AppendIP(nil, remote))))
 	}
 }
+
+// logAccept returns what logs that connections cannot be accepted.
+func logAccept(log *slog.Logger, name string) func(error) {
+	return func(err error) {
+		log.LogAttrs(context.Background(), slog.LevelError, "connections cannot be accepted; trying again",
+			slog.String("listener", name), slog.Any("error", err))
+	}
+}

@@ -150,6 +150,19 @@ func (s *Store) Health() error {
 	return s.guard.Health()
 }
 
+// Readable returns nil while everything can be read, also where nothing can be
+// written: Unavailable says that the store is damaged or closed.
+func (s *Store) Readable() error {
+	if !s.enter() {
+		return errClosed
+	}
+	defer s.leave()
+	if s.halt.known.Load() {
+		return s.failure()
+	}
+	return nil
+}
+
 // failure returns why nothing is accepted any more, nil while all is well.
 func (s *Store) failure() error {
 	if err := s.failed.Load(); err != nil {

@@ -1,10 +1,8 @@
-package wire
+package certificate
 
 import (
-	"bufio"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -29,12 +27,12 @@ func commonName(t *testing.T, c *tls.Certificate) string {
 
 func TestCertificateIsReloaded(t *testing.T) {
 	files := servertest.NewPair(t)
-	if _, err := LoadCertificate(files.Cert, files.Key, nil); fault.CodeOf(err) != fault.Invalid {
+	if _, err := Load(files.Cert, files.Key, nil); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("without files: %v, want code invalid", err)
 	}
 	files.Write(t, "one")
 	var log strings.Builder
-	c, err := LoadCertificate(files.Cert, files.Key, slog.New(slog.NewTextHandler(&log, nil)))
+	c, err := Load(files.Cert, files.Key, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +81,7 @@ func TestCertificateForAPerson(t *testing.T) {
 	files := servertest.NewPair(t)
 	files.Write(t, "one")
 	var log strings.Builder
-	c, err := LoadCertificate(files.Cert, files.Key, slog.New(slog.NewTextHandler(&log, nil)))
+	c, err := Load(files.Cert, files.Key, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +96,7 @@ func TestCertificateForAPerson(t *testing.T) {
 		}
 	}
 	servertest.Put(t, files.Key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
-	if _, err := LoadCertificate(files.Cert, files.Key, nil); err == nil || !strings.Contains(err.Error(), "passphrase") {
+	if _, err := Load(files.Cert, files.Key, nil); err == nil || !strings.Contains(err.Error(), "passphrase") {
 		t.Errorf("an encrypted key: %v", err)
 	}
 }
@@ -135,7 +133,7 @@ func TestCertificateBehindALink(t *testing.T) {
 		}
 	}
 	turn("one")
-	c, err := LoadCertificate(filepath.Join(current, "cert.pem"), filepath.Join(current, "key.pem"), nil)
+	c, err := Load(filepath.Join(current, "cert.pem"), filepath.Join(current, "key.pem"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,102 +143,45 @@ func TestCertificateBehindALink(t *testing.T) {
 	}
 }
 
-// overTLS serves over TLS and returns the address.
-func overTLS(t *testing.T, files servertest.Pair, conns Conns) string {
-	t.Helper()
-	certificate, err := LoadCertificate(files.Cert, files.Key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate.every = 0
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return servertest.ListenOn(t, newTestEdge(conns), certificate.Listen(ln))
-}
-
-func handshake(t *testing.T, addr string, cfg *tls.Config) (*tls.Conn, error) {
-	t.Helper()
-	cfg.InsecureSkipVerify = true // the test looks at the certificate itself
-	c := tls.Client(servertest.Dial(t, addr), cfg)
-	return c, c.Handshake()
-}
-
-func TestTLS(t *testing.T) {
+// TestANewConnectionGetsTheNewCertificate: and one that is open lives on.
+func TestANewConnectionGetsTheNewCertificate(t *testing.T) {
 	files := servertest.NewPair(t)
 	files.Write(t, "one")
-	addr := overTLS(t, files, Conns{})
-	conn, err := handshake(t, addr, &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
+	c, err := Load(files.Cert, files.Key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if state := conn.ConnectionState(); state.NegotiatedProtocol != "http/1.1" || state.Version != tls.VersionTLS13 {
-		t.Errorf("negotiated %q and version %x", state.NegotiatedProtocol, state.Version)
+	c.every = 0
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	ask := func() string {
+	ln := c.Listen(plain)
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn); _ = conn.Close() }()
+		}
+	}()
+	dial := func() *tls.Conn {
 		t.Helper()
-		servertest.Send(t, conn, servertest.Request("POST", "/", "hello", "Content-Length: 5"))
-		return servertest.Receive(t, bufio.NewReader(conn), "POST").Text
+		conn := tls.Client(servertest.Dial(t, plain.Addr().String()), &tls.Config{InsecureSkipVerify: true}) // the test looks itself
+		if err := conn.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		return conn
 	}
-	if got := ask(); got != "hello" {
-		t.Errorf("the first connection is answered with %q", got)
-	}
+	first := dial()
 	files.Write(t, "two is longer")
-	again, err := handshake(t, addr, &tls.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := again.ConnectionState().PeerCertificates[0].Subject.CommonName; got != "two is longer" {
+	if got := dial().ConnectionState().PeerCertificates[0].Subject.CommonName; got != "two is longer" {
 		t.Errorf("a new connection gets the certificate of %q", got)
 	}
-	if got := ask(); got != "hello" { // the old connection lives on
-		t.Errorf("the first connection is then answered with %q", got)
-	}
-	if _, err := handshake(t, addr, &tls.Config{MaxVersion: tls.VersionTLS11}); err == nil {
-		t.Error("TLS 1.1 is spoken")
-	}
-	plain := servertest.Dial(t, addr)
-	servertest.Send(t, plain, servertest.Get("/"))
-	if got := servertest.Receive(t, bufio.NewReader(plain), "GET"); got.StatusCode != 400 || !strings.Contains(got.Text, "speaks TLS") {
-		t.Errorf("plain HTTP is answered with %d %q", got.StatusCode, got.Text)
-	}
-	if got, err := io.ReadAll(plain); len(got) > 0 || err != nil {
-		t.Errorf("and then with %q, %v", got, err)
-	}
-	noise := servertest.Dial(t, addr)
-	servertest.Send(t, noise, "SSH-2.0-nobody\r\n")
-	if got, _ := io.ReadAll(noise); strings.Contains(string(got), "HTTP/") { // an alert, or nothing
-		t.Errorf("what is neither is answered with %q", got)
-	}
-	// The gate works as it does without TLS.
-	broken, err := handshake(t, addr, &tls.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	servertest.Send(t, broken, "GET / HTTP/1.1\nHost: test\n\n")
-	if got := servertest.Receive(t, bufio.NewReader(broken), "GET"); got.StatusCode != 400 {
-		t.Errorf("a malformed request: status %d, want 400", got.StatusCode)
-	}
-}
-
-// Somebody over the maximum who never speaks TLS holds up nobody.
-func TestTLSCrowd(t *testing.T) {
-	files := servertest.NewPair(t)
-	files.Write(t, "one")
-	addr := overTLS(t, files, Conns{Max: 1})
-	first, err := handshake(t, addr, &tls.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		silent := servertest.Dial(t, addr)
-		if _, err := silent.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("a connection over the maximum: %v, want it closed", err)
-		}
-	}
-	servertest.Send(t, first, servertest.Get("/"))
-	if got := servertest.Receive(t, bufio.NewReader(first), "GET"); got.StatusCode != 200 {
-		t.Errorf("the first connection: status %d", got.StatusCode)
+	servertest.Send(t, first, "hello")
+	if got, err := io.ReadAll(io.LimitReader(first, 5)); string(got) != "hello" || err != nil {
+		t.Errorf("the first connection then says %q, %v", got, err)
 	}
 }

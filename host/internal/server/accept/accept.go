@@ -1,41 +1,56 @@
-package wire
+// Package accept takes connections from a listener, also when that fails for a
+// while. Only server/wire imports it.
+package accept
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 )
 
-// accept returns the next connection of the listener. What fails now and works
-// again later, such as the lack of a file descriptor, is waited out: the
-// connections that are open end some time, and theirs is then free. An error
-// is for good.
-func (g *gate) accept() (net.Conn, error) {
+// Listener waits out what fails now and works again later, such as the lack of a
+// file descriptor: the connections that are open end some time, and theirs is then
+// free. Make it with On.
+type Listener struct {
+	net.Listener
+	failing func(error)
+	retry   retry
+	closed  chan struct{}
+	closing sync.Once
+}
+
+// On returns a Listener on ln, which it closes. failing is told why it waits, at
+// most once a second.
+func On(ln net.Listener, failing func(error)) *Listener {
+	return &Listener{Listener: ln, failing: failing, closed: make(chan struct{})}
+}
+
+// Accept returns the next connection. An error is for good. One goroutine calls it.
+func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		c, err := g.Listener.Accept()
+		c, err := l.Listener.Accept()
 		if err == nil || !passes(err) {
-			g.retry.delay = 0
+			l.retry.delay = 0
 			return c, err
 		}
-		delay, tell := g.retry.failed(time.Now())
+		delay, tell := l.retry.failed(time.Now())
 		if tell {
-			g.failing(err)
+			l.failing(err)
 		}
 		select {
 		case <-time.After(delay):
-		case <-g.closed:
+		case <-l.closed:
 			return nil, net.ErrClosed
 		}
 	}
 }
 
 // Close closes the listener and ends Accept.
-func (g *gate) Close() error {
-	g.closing.Do(func() { close(g.closed) })
-	return g.Listener.Close()
+func (l *Listener) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	return l.Listener.Close()
 }
 
 // passes reports whether a listener that failed with err may work again.
@@ -70,12 +85,4 @@ func (r *retry) failed(now time.Time) (delay time.Duration, tell bool) {
 		r.told = now
 	}
 	return r.delay, tell
-}
-
-// logAccept returns what logs that connections cannot be accepted.
-func logAccept(log *slog.Logger, name string) func(error) {
-	return func(err error) {
-		log.LogAttrs(context.Background(), slog.LevelError, "connections cannot be accepted; trying again",
-			slog.String("listener", name), slog.Any("error", err))
-	}
 }

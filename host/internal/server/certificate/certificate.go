@@ -1,4 +1,6 @@
-package wire
+// Package certificate is the certificate of a listener, read from files again when
+// they are replaced. Packages host and server/public import it.
+package certificate
 
 import (
 	"bytes"
@@ -40,10 +42,14 @@ func isSame(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
-// LoadCertificate reads a certificate, with the chain after it, and its key, in
-// PEM. The error is Invalid and names the files.
-func LoadCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
-	c := &Certificate{certFile: certFile, keyFile: keyFile, log: OrDiscard(log), every: time.Second}
+// Load reads a certificate, with the chain after it, and its key, in
+// PEM. log, which is told of every reload, may be nil. The error is Invalid and
+// names the files.
+func Load(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &Certificate{certFile: certFile, keyFile: keyFile, log: log, every: time.Second}
 	if err := c.load(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,127 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// ErrRestart is the cause of the end of a Run whose listening sockets outlive the
+// host, in another process: no delay is needed then, and /readyz does not fail.
+var ErrRestart = errors.New("another process takes over")
+
+// Run serves until ctx ends. Then /readyz fails, and all goes on for
+// Config.DrainDelay. Then it lets running requests finish, at most for
+// Config.DrainTimeout, and closes everything; meanwhile the admin listener goes on.
+// Call it once. Close meanwhile stops at once.
+func (h *Host) Run(ctx context.Context) error {
+	var servers errgroup.Group
+	servers.Go(func() error { return h.public.Serve(h.publicListener) })
+	servers.Go(func() error { return h.admin.Serve(h.adminListener) })
+	failed := make(chan error, 1)
+	go func() { failed <- servers.Wait() }()
+	select {
+	case err := <-failed: // a listener broke, or Close was called
+		return errors.Join(err, h.Close())
+	case <-ctx.Done():
+	}
+	if errors.Is(context.Cause(ctx), ErrRestart) {
+		return errors.Join(h.drain(h.drainAdmin, h.drainPublic), h.Close(), <-failed)
+	}
+	h.public.Drain()
+	h.admin.Drain()
+	select {
+	case err := <-failed:
+		return errors.Join(err, h.Close())
+	case <-time.After(h.cfg.DrainDelay):
+	}
+	return errors.Join(h.drain(h.drainPublic, h.drainAdmin), h.Close(), <-failed)
+}
+
+// drain ends the listeners in order, within Config.DrainTimeout. The public one is
+// the last where others wait for it: an upload may take a while.
+func (h *Host) drain(listeners ...func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.DrainTimeout)
+	defer cancel()
+	for _, drain := range listeners {
+		err = errors.Join(err, drain(ctx))
+	}
+	return err
+}
+
+func (h *Host) drainPublic(ctx context.Context) error {
+	h.waitsFor("public requests")
+	return h.public.Close(ctx)
+}
+
+func (h *Host) drainAdmin(ctx context.Context) error {
+	h.waitsFor("requests of the admin API")
+	return h.admin.Close(ctx)
+}
+
+// waitsFor notes what keeps the host from its end.
+func (h *Host) waitsFor(what string) { h.doing.Store(&what) }
+
+// WaitsFor returns what a stop waits for at the moment, "" before there is one.
+func (h *Host) WaitsFor() string {
+	if what := h.doing.Load(); what != nil {
+		return *what
+	}
+	return ""
+}
+
+// Close stops at once: connections are cut, handlers stopped, and what was
+// acknowledged stays. It waits until everything is released; more calls return
+// what the first did.
+func (h *Host) Close() error { return h.stop() }
+
+// closeTimeout bounds how long Close waits for stopped handlers to return.
+const closeTimeout = 10 * time.Second
+
+// shutdown releases what open made, in reverse.
+func (h *Host) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	now, cut := context.WithCancel(ctx)
+	cut()
+	var errs []error
+	if h.public != nil {
+		errs = append(errs, ignoreDeadline(h.public.Close(now)))
+	}
+	if h.admin != nil {
+		errs = append(errs, ignoreDeadline(h.admin.Close(now)))
+	}
+	for _, ln := range []net.Listener{h.publicListener, h.adminListener} {
+		if ln != nil {
+			_ = ln.Close() // usually closed by its server
+		}
+	}
+	if h.deployer != nil {
+		h.waitsFor("handlers and changes under way")
+		errs = append(errs, h.deployer.Close(ctx))
+	}
+	if h.pipeline != nil {
+		h.waitsFor("loaded programs")
+		errs = append(errs, h.pipeline.Close(ctx))
+	}
+	if h.store != nil {
+		h.waitsFor("the store, whose disk may not answer")
+		errs = append(errs, h.store.Close())
+	}
+	h.waitsFor("the log, which may not be read")
+	return errors.Join(errs...)
+}
+
+// ignoreDeadline drops the error that says requests were cut off: Close does
+// that on purpose.
+func ignoreDeadline(err error) error {
+	if fault.CodeOf(err) == fault.Deadline {
+		return nil
+	}
+	return err
+}
