@@ -111,9 +111,15 @@ func TestTerminateDrains(t *testing.T) {
 	running := s.send("slow", "2000")
 	s.signal(syscall.SIGTERM)
 	s.awaitDraining()
-	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.public, "http://")); err == nil {
-		conn.Close()
-		t.Error("the public listener takes a connection while it drains")
+	err := until(t.Context(), func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.public, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	if err != nil {
+		t.Errorf("the public listener takes connections while it drains: %v", err)
 	}
 	running.want(t, "finished")
 	<-s.exited
