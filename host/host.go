@@ -53,7 +53,8 @@ type Host struct {
 }
 
 // New opens the data directory, restores every deployment, which its first
-// request wakes, and listens on both addresses without serving yet. Errors by fault code: Invalid (configuration,
+// request wakes, and listens on both addresses without serving yet. It sets Go's
+// memory limit, unless that is set. Errors by fault code: Invalid (configuration,
 // token file, data of a newer format), Unavailable (directory or address in
 // use), Exhausted (disk), Internal.
 func New(ctx context.Context, cfg Config) (*Host, error) {
@@ -93,7 +94,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	h.checkMemory()
+	h.boundMemory()
 	if err := h.openPipeline(reg); err != nil {
 		return err
 	}

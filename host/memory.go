@@ -1,62 +1,113 @@
 package host
 
 import (
-	"bytes"
+	"fmt"
+	"log/slog"
 	"math"
 	"os"
-	"path"
-	"strconv"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
 
-// baseMemory is the memory of a host that its configuration does not bound: the
-// store's tables and caches, and compiled modules.
-const baseMemory = 256 << 20
+// Memory that no key bounds, in bytes.
+const (
+	// processMemory is the program itself, and what Go's runtime knows nothing of:
+	// mappings, page tables, buffers of sockets.
+	processMemory = 64 << 20
+	// leastHeap is what Go's heap is left, however little there is: below it the
+	// collector would do nothing but collect.
+	leastHeap = 128 << 20
+)
 
-// checkMemory warns when the control group of this process, if it limits memory,
-// has less than the configuration lets the parts take together: the kernel would
-// end the server then, though no part of it did wrong.
-func (h *Host) checkMemory() {
-	most := groupLimit(os.ReadFile)
-	need := h.cfg.MaxGuestMemory + h.cfg.MaxBodyMemory + h.cfg.MaxReplyMemory + baseMemory
-	if len(h.cfg.Build) > 0 {
-		need += h.cfg.MaxBuildMemory
-	}
-	if need <= most {
-		return
-	}
-	h.cfg.Log.Warn("the control group's memory limit is below what this configuration may take; raise it, or lower max_guest_memory, max_body_memory, max_reply_memory or max_build_memory",
-		"limit", limit.FormatSize(most), "need", limit.FormatSize(need),
-		"max_guest_memory", limit.FormatSize(h.cfg.MaxGuestMemory), "max_body_memory", limit.FormatSize(h.cfg.MaxBodyMemory),
-		"max_reply_memory", limit.FormatSize(h.cfg.MaxReplyMemory),
-		"max_build_memory", limit.FormatSize(h.cfg.MaxBuildMemory), "base", limit.FormatSize(baseMemory))
+// apart says that the memories of instances are not in Go's heap.
+const apart = runtime.GOOS == "linux" || runtime.GOOS == "darwin" || runtime.GOOS == "freebsd"
+
+// memoryPart is a part of the memory that a host may take.
+type memoryPart struct {
+	what  string
+	key   string // that sets it; "" = it is fixed
+	bytes int64
+	heap  bool // it is in Go's heap
 }
 
-// groupLimit returns how many bytes of memory the control group (version 2) of
-// this process, and those above it, leave it. Without a limit, or on a system
-// without such groups, that is the largest number.
-func groupLimit(read func(string) ([]byte, error)) int64 {
-	most := int64(math.MaxInt64)
-	groups, err := read("/proc/self/cgroup")
-	if err != nil {
-		return most
+// memoryParts lists what the host may take. OPERATING.md has the same table.
+func (c Config) memoryParts() []memoryPart {
+	parts := []memoryPart{
+		{"plugins", "max_guest_memory", c.MaxGuestMemory, !apart},
+		{"bodies", "max_body_memory", c.MaxBodyMemory, true},
+		{"replies", "max_reply_memory", c.MaxReplyMemory, true},
+		{"store", "", badger.Memory, true},
+		{"recent writes", "", badger.WindowMemory, true},
+		{"process", "", processMemory, false},
 	}
-	for line := range bytes.Lines(groups) {
-		group, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "0::")
-		if !ok {
-			continue
-		}
-		for at := path.Join("/", group); ; at = path.Dir(at) {
-			text, err := read(path.Join("/sys/fs/cgroup", at, "memory.max"))
-			if n, bad := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && bad == nil {
-				most = min(most, n)
-			}
-			if at == "/" {
-				break
-			}
-		}
+	if len(c.Build) > 0 {
+		parts = append(parts, memoryPart{"builds", "max_build_memory", c.MaxBuildMemory, false})
 	}
-	return most
+	return parts
 }
+
+// sum returns the bytes of all parts, and of those in Go's heap.
+func sum(parts []memoryPart) (all, heap int64) {
+	for _, p := range parts {
+		all = plus(all, p.bytes)
+		if p.heap {
+			heap = plus(heap, p.bytes)
+		}
+	}
+	return all, heap
+}
+
+// plus adds sizes of which the sum may be too large for a number.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// boundMemory says where the control group of this process has less memory than
+// the configuration lets the parts take together: the kernel would end the server
+// then, though no part of it did wrong. Unless somebody has set Go's memory limit
+// (GOMEMLIMIT), it becomes what the parts in the heap may take, or as much less
+// as the group has less.
+func (h *Host) boundMemory() {
+	parts, most := h.cfg.memoryParts(), groupLimit(os.ReadFile)
+	all, heap := sum(parts)
+	if all > most {
+		h.cfg.Log.Warn(tooLittle(parts, all, most))
+	}
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(heapLimit(all, heap, most))
+	}
+	h.cfg.Log.Info("memory", slog.String("at_most", limit.FormatSize(all)),
+		slog.String("go_limit", limit.FormatSize(debug.SetMemoryLimit(-1))))
+}
+
+// heapLimit returns the limit for Go's heap of a host that takes all, of which
+// heap is there, where most is left to it.
+func heapLimit(all, heap, most int64) int64 {
+	return max(heap-max(all-most, 0), leastHeap)
+}
+
+// tooLittle names the parts with what they take and with the keys that lower it.
+func tooLittle(parts []memoryPart, all, most int64) string {
+	var list strings.Builder
+	for i, p := range parts {
+		if i > 0 {
+			list.WriteString(", ")
+		}
+		fmt.Fprintf(&list, "%s %s", p.what, limit.FormatSize(p.bytes))
+		if p.key != "" {
+			fmt.Fprintf(&list, " (%s)", p.key)
+		}
+	}
+	return fmt.Sprintf("the control group of this process leaves it %s of memory, and this configuration may take %s: %s. "+
+		"Raise the group's limit to %s, or lower keys by %s together",
+		limit.FormatSize(most), limit.FormatSize(all), &list, limit.FormatSize(all), limit.FormatSize((all-most+mib-1)/mib*mib))
+}
+
+const mib = 1 << 20

@@ -6,30 +6,63 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// What version 1 says without a limit, and lines of mountinfo.
+const (
+	v1None     = "9223372036854771712\n"
+	v1Mount    = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+	v2Mount    = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
+	hybrid     = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" + v1Mount + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+	v1InDocker = "812 800 0:32 /docker/f00 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
 )
 
 func TestGroupLimit(t *testing.T) {
+	const none = math.MaxInt64
 	for name, c := range map[string]struct {
-		files map[string]string
-		want  int64
+		groups, mounts string
+		files          map[string]string // below /sys/fs/cgroup
+		want           int64
 	}{
-		"no groups":     {nil, math.MaxInt64},
-		"version 1":     {map[string]string{"/proc/self/cgroup": "3:memory:/a\n"}, math.MaxInt64},
-		"no limit":      {map[string]string{"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "max\n"}, math.MaxInt64},
-		"its own limit": {map[string]string{"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "4096\n"}, 4096},
-		"a limit above": {map[string]string{
-			"/proc/self/cgroup": "1:name=systemd:/\n0::/a/b/c\n", "/sys/fs/cgroup/a/b/c/memory.max": "max\n",
-			"/sys/fs/cgroup/a/b/memory.max": "8192\n", "/sys/fs/cgroup/a/memory.max": "4096\n",
+		"no groups":                   {"", "", nil, none},
+		"no limit":                    {"0::/a\n", v2Mount, map[string]string{"/a/memory.max": "max\n"}, none},
+		"its own limit":               {"0::/a\n", v2Mount, map[string]string{"/a/memory.max": "4096\n"}, 4096},
+		"without mountinfo":           {"0::/a\n", "", map[string]string{"/a/memory.max": "4096\n"}, 4096},
+		"one that only slows it down": {"0::/a\n", v2Mount, map[string]string{"/a/memory.max": "max\n", "/a/memory.high": "4096\n"}, 4096},
+		"a limit above": {"1:name=systemd:/\n0::/a/b/c\n", v2Mount, map[string]string{
+			"/a/b/c/memory.max": "max\n", "/a/b/memory.max": "8192\n", "/a/memory.max": "4096\n",
 		}, 4096},
-		"of a container":     {map[string]string{"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "1048576\n"}, 1 << 20},
-		"outside its root":   {map[string]string{"/proc/self/cgroup": "0::/../..\n", "/sys/fs/cgroup/memory.max": "77\n"}, 77},
-		"no number and more": {map[string]string{"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "99999999999999999999\n"}, math.MaxInt64},
+		"of a container":     {"0::/\n", v2Mount, map[string]string{"/memory.max": "1048576\n"}, 1 << 20},
+		"outside its root":   {"0::/../..\n", v2Mount, map[string]string{"/memory.max": "77\n"}, 77},
+		"no number and more": {"0::/a\n", v2Mount, map[string]string{"/a/memory.max": "99999999999999999999\n"}, none},
+		"a path with colons": {"0::/a:b\n", v2Mount, map[string]string{"/a:b/memory.max": "4096\n"}, 4096},
+
+		"version 1":           {"4:memory:/a\n0::/\n", hybrid, map[string]string{"/memory/a/memory.limit_in_bytes": "4096\n"}, 4096},
+		"version 1, no limit": {"4:memory:/a\n0::/\n", hybrid, map[string]string{"/memory/a/memory.limit_in_bytes": v1None}, none},
+		"version 1, a limit above": {"4:memory:/a/b\n0::/\n", hybrid, map[string]string{
+			"/memory/a/b/memory.limit_in_bytes": v1None, "/memory/a/memory.limit_in_bytes": "8192\n", "/memory/memory.limit_in_bytes": v1None,
+		}, 8192},
+		"version 1 with others":      {"4:cpu,memory:/a\n", "", map[string]string{"/memory/a/memory.limit_in_bytes": "4096\n"}, 4096},
+		"version 1 elsewhere":        {"4:memory:/a\n", "35 31 0:32 / /sys/fs/cgroup/m rw - cgroup cgroup rw,memory\n", map[string]string{"/m/a/memory.limit_in_bytes": "4096\n"}, 4096},
+		"version 1 in a container":   {"4:memory:/docker/f00\n", v1InDocker, map[string]string{"/memory/memory.limit_in_bytes": "4096\n"}, 4096},
+		"version 1, below container": {"4:memory:/docker/f00/b\n", v1InDocker, map[string]string{"/memory/b/memory.limit_in_bytes": "4096\n", "/memory/memory.limit_in_bytes": v1None}, 4096},
+		"another's controller":       {"4:memory2:/a\n", "", map[string]string{"/memory/a/memory.limit_in_bytes": "4096\n"}, none},
+		"garbage":                    {"4:memory\n:::::\n\n", "- -\n" + v1Mount[:20], map[string]string{"/memory.max": "4096\n"}, 4096},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := groupLimit(func(file string) ([]byte, error) {
-				text, ok := c.files[file]
+				text, ok := c.files[strings.TrimPrefix(file, "/sys/fs/cgroup")]
+				switch file {
+				case "/proc/self/cgroup":
+					text, ok = c.groups, c.groups != ""
+				case "/proc/self/mountinfo":
+					text, ok = c.mounts, c.mounts != ""
+				}
 				if !ok {
 					return nil, fs.ErrNotExist
 				}
@@ -42,15 +75,72 @@ func TestGroupLimit(t *testing.T) {
 	}
 }
 
-// What the parts may take together is said with the keys to change.
-func TestMemoryWarning(t *testing.T) {
+// TestTooLittleMemory: what the parts may take together is said with the keys to
+// change.
+func TestTooLittleMemory(t *testing.T) {
+	c := DefaultConfig()
+	c.Build = []string{"x"}
+	parts := c.memoryParts()
+	all, _ := sum(parts)
+	got := tooLittle(parts, all, all-3<<19)
+	for _, p := range parts {
+		if !strings.Contains(got, p.what+" "+limit.FormatSize(p.bytes)) || !strings.Contains(got, p.key) {
+			t.Errorf("%q does not name %q with its size and its key", got, p.what)
+		}
+	}
+	if !strings.Contains(got, "lower keys by 2MiB") {
+		t.Errorf("%q does not say by how much", got)
+	}
+}
+
+func TestHeapLimit(t *testing.T) {
+	const mib = 1 << 20
+	for name, c := range map[string]struct{ all, heap, most, want int64 }{
+		"no group":             {2000 * mib, 900 * mib, math.MaxInt64, 900 * mib},
+		"a group that is more": {2000 * mib, 900 * mib, 3000 * mib, 900 * mib},
+		"one that is less":     {2000 * mib, 900 * mib, 1800 * mib, 700 * mib},
+		"one of nothing":       {2000 * mib, 900 * mib, 1, leastHeap},
+		"without a bound":      {math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64},
+	} {
+		if got := heapLimit(c.all, c.heap, c.most); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestMemoryLimit: a limit that somebody set stays.
+func TestMemoryLimit(t *testing.T) {
+	before := debug.SetMemoryLimit(5 << 30)
+	defer debug.SetMemoryLimit(before)
 	var log bytes.Buffer
 	h := &Host{cfg: DefaultConfig()}
 	h.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-	h.cfg.MaxGuestMemory = math.MaxInt64 / 2
-	h.checkMemory()
-	limited := groupLimit(os.ReadFile) < h.cfg.MaxGuestMemory
-	if got := strings.Contains(log.String(), "max_build_memory"); got != limited {
-		t.Errorf("a warning: %v, want %v: %s", got, limited, log.String())
+	h.boundMemory()
+	if got := debug.SetMemoryLimit(-1); got != 5<<30 {
+		t.Errorf("a limit of 5 GiB became %d", got)
+	}
+	debug.SetMemoryLimit(math.MaxInt64)
+	h.boundMemory()
+	all, heap := sum(h.cfg.memoryParts())
+	if got, want := debug.SetMemoryLimit(-1), heapLimit(all, heap, groupLimit(os.ReadFile)); got != want {
+		t.Errorf("the limit is %d, want %d", got, want)
+	}
+}
+
+// TestOperatingMemoryIsTheCode: the table of what a server takes.
+func TestOperatingMemoryIsTheCode(t *testing.T) {
+	table := operating(t)
+	c := DefaultConfig()
+	c.Build = []string{"x"}
+	parts := c.memoryParts()
+	all, _ := sum(parts)
+	for _, p := range append(parts, memoryPart{what: "all together", bytes: all}) {
+		row := table["memory of "+p.what]
+		if p.what == "all together" {
+			row = table[p.what]
+		}
+		if len(row) < 2 || row[0] != p.key || row[1] != limit.FormatSize(p.bytes) {
+			t.Errorf("OPERATING.md has %q for %q, the code %q of %s", row, p.what, p.key, limit.FormatSize(p.bytes))
+		}
 	}
 }

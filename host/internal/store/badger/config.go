@@ -10,6 +10,15 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 )
 
+// What a store takes of Go's heap at most, in bytes.
+const (
+	// Memory is for memtables, for the tables that are being made, for blocks that
+	// were read and for the commits under way.
+	Memory = 448 << 20
+	// WindowMemory is for recent writes: the default of Config.WindowBytes.
+	WindowMemory = 256 << 20
+)
+
 // Config says where and how to keep a store. The zero value of every field but
 // Dir is its default.
 type Config struct {
@@ -66,7 +75,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MinFree, 256<<20)
 	orDefault(&c.Reserve, 64<<20)
 	orDefault(&c.WindowKeys, 1<<20)
-	orDefault(&c.WindowBytes, 256<<20)
+	orDefault(&c.WindowBytes, WindowMemory)
 	orDefault(&c.MaxSnapshotAge, 5*time.Minute)
 	orDefault(&c.SweepEvery, 30*time.Second)
 	orDefault(&c.ScrubEvery, 24*time.Hour)
