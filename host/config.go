@@ -114,9 +114,19 @@ type Config struct {
 	// grant for each host. Default none.
 	OutboundAllowNetworks string
 
-	// Log receives the host's records, one per request, and the guests'. nil
-	// drops them.
+	// Log receives the host's records, among them one for each request that failed,
+	// within bounds for each plugin. nil drops them. Requests wait for it, and for
+	// the other two, so they must not wait for a reader.
 	Log *slog.Logger
+	// GuestLog receives what guests log, within bounds for each plugin. Default
+	// Log.
+	GuestLog *slog.Logger
+	// AccessLog receives records of requests. Default Log.
+	AccessLog *slog.Logger
+	// AccessLogSample is how many requests one record of the access log stands for:
+	// 1 = each has one; 0 = none has. Above 1, requests that failed or took a second
+	// have one even so. Default 1.
+	AccessLogSample int
 }
 
 // DefaultConfig returns the configuration of a host on the loopback interface.
@@ -137,7 +147,9 @@ func DefaultConfig() Config {
 		WriteTimeout:   30 * time.Second,
 		IdleTimeout:    60 * time.Second,
 		MinFreeDisk:    256 << 20,
-		ScrubPeriod:    24 * time.Hour,
+
+		AccessLogSample: 1,
+		ScrubPeriod:     24 * time.Hour,
 
 		MaxBuildMemory:  3 << 30,
 		MaxBuildTime:    30 * time.Second,
@@ -178,6 +190,9 @@ func (c Config) Validate() error {
 	}
 	if least := limit.Maximum().ResponseBody; c.MaxReplyMemory < least {
 		return badConfig("max_reply_memory", "it must be at least "+limit.FormatSize(least)+", the largest response_body a manifest may name")
+	}
+	if c.AccessLogSample < 0 {
+		return badConfig("access_log_sample", "it must be at least 0: 1 logs each request, 100 one in a hundred, 0 none")
 	}
 	if c.MaxBuildTime < time.Second || c.MaxBuildTime%time.Second != 0 {
 		return badConfig("max_build_time", "it must be whole seconds, at least 1s")

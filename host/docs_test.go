@@ -13,6 +13,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -82,6 +83,8 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"answer kept for an Idempotency-Key", size(limit.Replay), ""},
 		{"time an answer is kept for", "0", fmt.Sprint(limit.MaxReplayAge)},
 		{"log line", size(limit.LogLine), ""},
+		{"log bytes of a plugin in a second, after ten times as much at once", size(logs.Bytes), ""},
+		{"records of a plugin's failed requests in a second, after ten times as many at once", fmt.Sprint(logs.Failures), ""},
 		{"log lines of an attempt", fmt.Sprint(limit.LogLines), ""},
 	} {
 		got := table[row.name]
@@ -99,6 +102,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_reply_memory": limit.FormatSize(c.MaxReplyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
 		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "trusted_proxies": c.TrustedProxies,
+		"access_log_sample": c.AccessLogSample, "access_log_file": "",
 		"outbound_allow_networks": c.OutboundAllowNetworks,
 	} {
 		if got := table[key]; len(got) < 1 || got[0] != fmt.Sprint(want) {

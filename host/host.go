@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -42,6 +43,7 @@ type Host struct {
 	pipeline *prepare.Pipeline
 	deployer *deploy.Deployer
 	operator *operate.Operator
+	floods   *logs.Floods
 	public   *public.Public
 	admin    *admin.Admin
 
@@ -62,6 +64,7 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 		return nil, err
 	}
 	cfg.Log = logOf(cfg)
+	cfg.AccessLog = cmp.Or(cfg.AccessLog, cfg.Log)
 	h := &Host{cfg: cfg, started: time.Now()}
 	h.stop = sync.OnceValue(h.shutdown)
 	if err := h.open(ctx); err != nil {
@@ -98,7 +101,9 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err := h.openPipeline(reg); err != nil {
 		return err
 	}
+	h.floods = logs.NewFloods(h.cfg.Log)
 	h.deployer = deploy.New(deploy.Config{
+		GuestLog: h.cfg.GuestLog, Floods: h.floods,
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Capabilities: all,
 		SleepAfter: h.cfg.SleepAfter, Queue: runq.New(processors()),
 		Purged: func() { h.sweep(reg) },
@@ -163,6 +168,7 @@ func (h *Host) listen() (err error) {
 	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Count, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
+		Access:     wire.AccessLog{Log: h.cfg.AccessLog, Every: h.cfg.AccessLogSample},
 		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: tlsCert, TrustedProxies: proxies,
 	})
 	conns.Max, conns.PerAddress = adminConns, 0

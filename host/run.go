@@ -105,6 +105,9 @@ func (h *Host) shutdown() error {
 		h.waitsFor("handlers and changes under way")
 		errs = append(errs, h.deployer.Close(ctx))
 	}
+	if h.floods != nil {
+		h.floods.Close()
+	}
 	if h.pipeline != nil {
 		h.waitsFor("loaded programs")
 		errs = append(errs, h.pipeline.Close(ctx))

@@ -60,8 +60,9 @@ prepare           -> engine durable             # builds with an engine; the key
 registry          -> capability/kv durable      # grants are terms of capabilities, and operators write keys within the quota of [kv]; a module lasts
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 trace             ->
+logs              ->
 requestid         ->
-dispatch          -> engine trace runq        # makes instances; measures each attempt; gives guests their turns
+dispatch          -> engine trace runq logs   # makes instances; measures each attempt; gives guests their turns; a plugin's lines are bounded over its versions
 serve             -> dispatch requestid         # runs invocations; gives each its id
 deploy            -> registry router dispatch wasmbin # records what is activated; swaps the table; starts and drains deployments; reads what a module asks for
 operate           -> deploy adminapi            # reads what serves; answers in the API's types

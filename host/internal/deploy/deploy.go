@@ -5,6 +5,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -35,6 +37,10 @@ type Config struct {
 	Prepare  engine.Prepare
 	Clock    func() time.Time
 	Log      *slog.Logger
+	// GuestLog receives what guests log, within the bounds of Floods. nil = Log.
+	GuestLog *slog.Logger
+	// Floods bounds what is logged of each plugin; nil = nothing does.
+	Floods *logs.Floods
 	// Capabilities are what plugins may be given.
 	Capabilities capability.List
 
@@ -85,6 +91,7 @@ func (m *Match) Idempotency() time.Duration { return m.manifest.RouteIdempotency
 
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
+	cfg.GuestLog = cmp.Or(cfg.GuestLog, cfg.Log)
 	d := &Deployer{
 		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, maxTrying), waking: make(chan struct{}, maxWaking),
 		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter), owners: map[uint64]*dispatch.Plugin{},
@@ -226,6 +233,7 @@ func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin
 	owner := d.owners[p.Space]
 	if owner == nil {
 		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Queue.NewLine(), d.cfg.Capabilities.ForPlugin(d.cfg.Clock))
+		owner.Lines = d.cfg.Floods.Source(p.Name)
 		d.owners[p.Space] = owner
 	}
 	return owner

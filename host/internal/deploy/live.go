@@ -92,13 +92,14 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Space:   store.Space(p.Space),
 		Quota:   kv.Quota(p.Grant),
 		Config:  config,
-		Log:     d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
+		Log:     owner.Lines.Logger(d.cfg.GuestLog).With("plugin", p.Name, "version", r.version.Number),
 		States:  d.cfg.Capabilities.ForDeployment(r.manifest, p.Grant, owner.States),
 	}
 	return &live{plugin: p, owner: owner, failure: broken, serving: shares{{
 		version: r.version, manifest: r.manifest, weight: 1,
 		deployment: dispatch.NewDeployment(dispatch.Config{
 			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
+			Log: d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
 			Load: func(ctx context.Context) (engine.Program, error) {
 				return d.wake(ctx, p.Name, r.version.Digest, r.manifest)
 			},

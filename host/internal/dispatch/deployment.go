@@ -7,6 +7,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,9 @@ type Config struct {
 	Store  store.Store
 	Clock  func() time.Time
 	Pools  *Pools
+	// Log takes what the host says of the deployment; nil drops it. What the guest
+	// says goes to Env.Log.
+	Log *slog.Logger
 	// Load makes the program, when a request finds none. It runs once at a time,
 	// on a goroutine of the deployment's, and ends with its ctx.
 	Load func(context.Context) (engine.Program, error)

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -14,6 +15,9 @@ type Plugin struct {
 	Counts trace.Counts
 	// Recent is what became of the last requests.
 	Recent trace.Log
+	// Lines bounds what is logged of the plugin; nil = nothing does. Set it before the
+	// first request.
+	Lines *logs.Source
 	// States are what capabilities keep of the plugin. Closed, they have forgotten
 	// it, and may be used again.
 	States invoke.States

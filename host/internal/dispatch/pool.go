@@ -178,8 +178,8 @@ func (p *pool) discard(ctx context.Context, instance engine.Instance) {
 }
 
 func (p *pool) report(what string, err error) {
-	if err != nil && p.cfg.Env.Log != nil {
-		p.cfg.Env.Log.Error(what, "error", err)
+	if err != nil && p.cfg.Log != nil {
+		p.cfg.Log.Error(what, "error", err)
 	}
 }
 

@@ -111,7 +111,7 @@ func (p *pool) loaded(ctx context.Context) (program engine.Program, err error) {
 func (p *pool) fail(err error) {
 	pause := min(max(2*p.failed.pause, firstPause), lastPause)
 	p.failed = failedWake{err: err, until: p.cfg.Clock().Add(pause), pause: pause}
-	if p.cfg.Env.Log != nil && !p.closed {
-		p.cfg.Env.Log.Error("the plugin cannot be woken", "error", err, "next_try_after", pause)
+	if p.cfg.Log != nil && !p.closed {
+		p.cfg.Log.Error("the plugin cannot be woken", "error", err, "next_try_after", pause)
 	}
 }

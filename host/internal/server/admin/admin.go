@@ -92,7 +92,7 @@ type Admin struct {
 // New returns an Admin that does not listen yet. Serve and Close it.
 func New(cfg Config) *Admin {
 	a := &Admin{cfg: cfg, log: wire.OrDiscard(cfg.Log)}
-	a.edge = wire.NewEdge("admin", cfg.Conns, a.log, true, a.unreadable)
+	a.edge = wire.NewEdge("admin", cfg.Conns, a.log, wire.AccessLog{Log: a.log, Every: 1}, true, a.unreadable)
 	a.bind()
 	a.edge.ServeOtherMethods(a.otherMethod)
 	a.edge.App.Server().ExpectHandler = a.expect

@@ -12,11 +12,25 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// report logs a finished request. It costs nothing where nobody reads it.
+// report logs a finished request: where it failed, to the host's log, and to the
+// access log. It costs nothing where nobody reads it.
 func (p *Public) report(ctx *fasthttp.RequestCtx, c *exchange) {
-	if p.log.Enabled(context.Background(), wire.LevelOf(ctx.Response.StatusCode())) {
+	status := ctx.Response.StatusCode()
+	failed := wire.LevelOf(status) > slog.LevelInfo
+	if failed && p.log.Enabled(context.Background(), slog.LevelError) && c.mayTell() {
 		c.logged(ctx).Log(p.log, "request", c.answered()...)
 	}
+	if failed && p.cfg.Access.Log == p.cfg.Log {
+		return
+	}
+	if p.cfg.Access.Wants(status, time.Since(c.start)) {
+		c.logged(ctx).Log(p.cfg.Access.Log, "request", c.answered()...)
+	}
+}
+
+// mayTell reports whether the log has room for one more failure of the plugin.
+func (c *exchange) mayTell() bool {
+	return c.match.Deployment == nil || c.match.Deployment.Plugin().Lines.Failed()
 }
 
 func (c *exchange) logged(ctx *fasthttp.RequestCtx) *wire.Record {

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 type guest struct {
 	handle func(*invoke.Invocation) (dispatch.Result, error)
 	held   atomic.Int64
+	plugin dispatch.Plugin
 }
 
 func (g *guest) Do(ctx context.Context, inv *invoke.Invocation, l limit.Limits) (dispatch.Result, error) {
@@ -43,12 +44,16 @@ func (g *guest) Do(ctx context.Context, inv *invoke.Invocation, l limit.Limits) 
 func (g *guest) Release()         { g.held.Add(-1) }
 func (g *guest) Env() *invoke.Env { return stub }
 
-func (g *guest) Plugin() *dispatch.Plugin { return nil } // no observer asks
+func (g *guest) Plugin() *dispatch.Plugin { return &g.plugin }
 
 var stub = &invoke.Env{Plugin: "stub", Version: 7}
 
-// newPublic returns a listener with a handler of its own.
+// newPublic returns a listener with a handler of its own, and an access log where
+// it has a log.
 func newPublic(cfg Config) *Public {
+	if cfg.Access == (wire.AccessLog{}) {
+		cfg.Access = wire.AccessLog{Log: cfg.Log, Every: 1}
+	}
 	cfg.Handler = serve.New(wire.OrDiscard(cfg.Log))
 	return New(cfg)
 }

@@ -30,9 +30,12 @@ type Config struct {
 	Conns   wire.Conns
 	// Health is asked by /readyz, in order.
 	Health []wire.Check
-	// Log receives a record of each request at info, and of failures at error.
-	// nil drops them.
+	// Log receives a record of each request that failed, within the bounds of its
+	// plugin. nil drops them.
 	Log *slog.Logger
+	// Access receives records of requests. Where it has the logger of Log, requests
+	// that failed have one record, not two.
+	Access wire.AccessLog
 	// Certificate, if not nil, makes the listener speak TLS.
 	Certificate *certificate.Certificate
 	// TrustedProxies are the wire.Networks of proxies whose X-Forwarded-For, -Proto
@@ -79,7 +82,7 @@ func New(cfg Config) *Public {
 	p.room = limit.NewBudget(cmp.Or(cfg.BodyMemory, 256<<20))
 	p.sends = limit.NewBudget(cmp.Or(cfg.ReplyMemory, 256<<20))
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
-	p.edge = wire.NewEdge("public", cfg.Conns, p.log, false, p.unreadable)
+	p.edge = wire.NewEdge("public", cfg.Conns, p.log, cfg.Access, false, p.unreadable)
 	p.bind()
 	return p
 }

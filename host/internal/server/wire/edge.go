@@ -72,6 +72,7 @@ type Edge struct {
 	name   string // for messages
 	conns  Conns
 	log    *slog.Logger
+	access AccessLog
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -87,9 +88,9 @@ type Edge struct {
 // NewEdge makes a Fiber app in which nothing is left to a default that differs
 // between versions of Fiber or fasthttp. Where it is immutable, strings from
 // Fiber are copies that may be kept.
-func NewEdge(name string, conns Conns, log *slog.Logger, immutable bool, onError fiber.ErrorHandler) *Edge {
+func NewEdge(name string, conns Conns, log *slog.Logger, access AccessLog, immutable bool, onError fiber.ErrorHandler) *Edge {
 	conns = conns.withDefaults()
-	e := &Edge{name: name, conns: conns, log: log, done: make(chan struct{})}
+	e := &Edge{name: name, conns: conns, log: log, access: access, done: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.App = fiber.New(fiber.Config{
 		CaseSensitive:         true,
@@ -172,7 +173,7 @@ func (e *Edge) Serve(ln net.Listener) error {
 		writeTimeout: e.conns.WriteTimeout,
 		max:          int64(e.conns.Max),
 		crowd:        crowd{max: e.conns.PerAddress, exempt: e.conns.Exempt},
-		refused:      logRefused(e.log),
+		refused:      e.access.refused,
 		open:         &e.open,
 		conns:        map[*gateConn]struct{}{},
 	}

@@ -31,7 +31,7 @@ type onEdge struct {
 func newTestEdge(conns Conns) *onEdge {
 	const memory = 256 << 20
 	e := &onEdge{room: limit.NewBudget(memory), handle: echo}
-	e.Edge = NewEdge("test", conns, slog.New(slog.DiscardHandler), false, func(c *fiber.Ctx, _ error) error {
+	e.Edge = NewEdge("test", conns, slog.New(slog.DiscardHandler), AccessLog{}, false, func(c *fiber.Ctx, _ error) error {
 		refuse(c.Context(), Unreadable(c.Context()))
 		return nil
 	})

@@ -3,7 +3,9 @@ package wire
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -21,12 +23,38 @@ type Record struct {
 	Err       error  // why the handler failed; nil when it answered
 }
 
-// LevelOf is the level at which a request with the status is logged.
+// LevelOf is the level at which a request with the status is logged. 501 says
+// what a client may not ask for, and no more.
 func LevelOf(status int) slog.Level {
-	if status >= 500 {
+	if status >= 500 && status != http.StatusNotImplemented {
 		return slog.LevelError
 	}
 	return slog.LevelInfo
+}
+
+// AccessLog takes a record of requests that ended, and of what the gate refused.
+type AccessLog struct {
+	// Log receives the records; nil drops them.
+	Log *slog.Logger
+	// Every is how many requests one record stands for: 1 = each has one, 0 = none
+	// has. What took SlowRequest or longer, and what failed, has one even so,
+	// unless Every is 0.
+	Every int
+}
+
+// SlowRequest is how long a request takes that is always logged.
+const SlowRequest = time.Second
+
+// Wants reports whether a request has a record. It costs little where it has none.
+func (a *AccessLog) Wants(status int, took time.Duration) bool {
+	if a.Log == nil || a.Every == 0 {
+		return false
+	}
+	notable := took >= SlowRequest || LevelOf(status) > slog.LevelInfo
+	if !notable && a.Every > 1 && rand.IntN(a.Every) > 0 {
+		return false
+	}
+	return a.Log.Enabled(context.Background(), LevelOf(status))
 }
 
 // Log logs the request, with more about it.
@@ -61,10 +89,10 @@ func (r *Record) attrs(more []slog.Attr) []slog.Attr {
 	return attrs
 }
 
-// logRefused returns what logs the gate's refusals: they never become requests.
-func logRefused(log *slog.Logger) func(net.Addr, *Refusal, string) {
-	return func(remote net.Addr, r *Refusal, id string) {
-		log.LogAttrs(context.Background(), slog.LevelInfo, "refused",
+// refused logs a refusal of the gate: it never becomes a request.
+func (a *AccessLog) refused(remote net.Addr, r *Refusal, id string) {
+	if a.Wants(r.Status, 0) {
+		a.Log.LogAttrs(context.Background(), slog.LevelInfo, "refused",
 			slog.Int("status", r.Status), slog.String("reason", r.Detail),
 			slog.String("request_id", id), slog.String("remote", string(AppendIP(nil, remote))))
 	}

@@ -22,19 +22,36 @@ const (
 	formatJSON = "json"
 )
 
-// logger returns the server's logger, which writes to w.
-func (p *Commands) logger(w io.Writer, level, format string) (*slog.Logger, error) {
+// logger returns a logger for the standard error that writes at once.
+func (p *Commands) logger(level, format string) (*slog.Logger, error) {
+	loggerTo, err := p.logging(level, format)
+	if err != nil {
+		return nil, err
+	}
+	return loggerTo(p.Stderr), nil
+}
+
+// logging returns what makes loggers whose lines are for the standard error, perhaps
+// after some waiting elsewhere.
+func (p *Commands) logging(level, format string) (loggerTo func(io.Writer) *slog.Logger, err error) {
 	var minimum slog.Level
 	if err := minimum.UnmarshalText([]byte(level)); err != nil {
 		return nil, cli.Usage("log_level %q is unknown; use debug, info, warn or error", level)
 	}
 	switch {
-	case format == formatText, format == formatAuto && term.IsTerminal(w):
-		return slog.New(textHandler(w, minimum, p.Colours(w))), nil
+	case format == formatText, format == formatAuto && term.IsTerminal(p.Stderr):
+		colours := p.Colours(p.Stderr)
+		return func(w io.Writer) *slog.Logger { return slog.New(textHandler(w, minimum, colours)) }, nil
 	case format == formatJSON, format == formatAuto:
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: minimum})), nil
+		return jsonLogger(minimum), nil
 	}
 	return nil, cli.Usage("log_format %q is unknown; use auto, text or json", format)
+}
+
+func jsonLogger(level slog.Level) func(io.Writer) *slog.Logger {
+	return func(w io.Writer) *slog.Logger {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	}
 }
 
 // takeLibraries makes records, at debug, of what libraries write to the logger of

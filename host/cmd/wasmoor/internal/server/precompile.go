@@ -59,7 +59,7 @@ version that serves would be rejected.`,
 }
 
 func (p *Commands) precompile(ctx context.Context, s settings, serving bool) error {
-	log, err := p.logger(p.Stderr, "warn", s.LogFormat)
+	log, err := p.logger("warn", s.LogFormat)
 	if err != nil {
 		return err
 	}

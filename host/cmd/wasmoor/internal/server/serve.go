@@ -37,12 +37,12 @@ wins over the environment, that over the file, and that over the default.`,
 }
 
 func (p *Commands) serve(ctx context.Context, s settings) error {
-	log, err := p.logger(p.Stderr, s.LogLevel, s.LogFormat)
+	log, err := p.openLog(&s)
 	if err != nil {
 		return err
 	}
-	defer takeLibraries(log)()
-	s.Host.Log = log
+	defer log.close()
+	defer takeLibraries(s.Host.Log)()
 	if s.Host.Build, err = cli.BuildCommand(); err != nil {
 		return err
 	}

@@ -32,9 +32,10 @@ const (
 // settings is everything `wasmoor serve` can be told. The keys are flat: those
 // of host.Config and those of the log.
 type settings struct {
-	Host      host.Config `koanf:",squash"`
-	LogLevel  string
-	LogFormat string
+	Host          host.Config `koanf:",squash"`
+	LogLevel      string
+	LogFormat     string
+	AccessLogFile string
 }
 
 // renamed are the keys that are no field's name in small letters with _ between
@@ -93,6 +94,8 @@ func settingFlags() *pflag.FlagSet {
 	flags.String("outbound-allow-networks", d.Host.OutboundAllowNetworks, "private networks plugins may call, separated by commas")
 	flags.String("log-level", d.LogLevel, "debug, info, warn or error")
 	flags.String("log-format", d.LogFormat, "text, json, or auto: text on a terminal")
+	flags.Int("access-log-sample", d.Host.AccessLogSample, "log one in so many requests: 1 = each, 0 = none")
+	flags.String("access-log-file", d.AccessLogFile, "file of the access log; else it is a part of the log")
 	return flags
 }
 
