@@ -111,23 +111,13 @@ type round struct {
 // BenchmarkHTTP measures the whole way of a request, from a client's socket
 // back to it, beside Fiber's own hello.
 func BenchmarkHTTP(b *testing.B) {
-	s := serve(b, b.TempDir(), "--log-level", "warn")
-	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
-	s.deploy("go", pack(b, goGuest(b, "../../examples/hello"), "go"))
-	s.deploy("json", pack(b, goGuest(b, jsonGuest), "json", jsonWarmup...))
-	s.deploy("reader", pack(b, reader(), "reader", "[kv]"))
-	s.deploy("adder", pack(b, adder(), "adder", "[kv]"))
-	if a, err := s.tryAdmin(b.Context(), "PUT", "/v1/plugins/reader/kv/value?key=k", []byte("value")); err != nil || a.status >= 300 {
-		b.Fatal(a, err)
-	}
-	candidates := []*candidate{
-		{name: "Fiber alone, hello", url: startBareFiber(b) + "/"},
-		{name: "tiny guest, hello", url: s.public + "/tiny"},
-		{name: "tiny guest, KV read", url: s.public + "/reader"},
-		{name: "tiny guest, durable KV add to one key", url: s.public + "/adder"},
-		{name: "Go guest, hello", url: s.public + "/go"},
-		{name: "Go guest, encoding/json of 500 bytes", url: s.public + "/json", body: jsonText},
-	}
+	candidates := []*candidate{{name: "Fiber alone, hello", url: startBareFiber(b) + "/"}}
+	besides(func(suffix string) {
+		for _, c := range served(b) {
+			c.name += suffix
+			candidates = append(candidates, c)
+		}
+	})
 	for b.Loop() {
 		for range benchRounds {
 			for _, c := range candidates {
@@ -137,6 +127,27 @@ func BenchmarkHTTP(b *testing.B) {
 	}
 	b.Log("\n" + table(candidates))
 	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing
+}
+
+// served starts a server, and lists what it is asked.
+func served(b *testing.B) []*candidate {
+	b.Helper()
+	s := serve(b, b.TempDir(), "--log-level", "warn")
+	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
+	s.deploy("go", pack(b, goGuest(b, "../../examples/hello"), "go"))
+	s.deploy("json", pack(b, goGuest(b, jsonGuest), "json", jsonWarmup...))
+	s.deploy("reader", pack(b, reader(), "reader", "[kv]"))
+	s.deploy("adder", pack(b, adder(), "adder", "[kv]"))
+	if a, err := s.tryAdmin(b.Context(), "PUT", "/v1/plugins/reader/kv/value?key=k", []byte("value")); err != nil || a.status >= 300 {
+		b.Fatal(a, err)
+	}
+	return []*candidate{
+		{name: "tiny guest, hello", url: s.public + "/tiny"},
+		{name: "tiny guest, KV read", url: s.public + "/reader"},
+		{name: "tiny guest, durable KV add to one key", url: s.public + "/adder"},
+		{name: "Go guest, hello", url: s.public + "/go"},
+		{name: "Go guest, encoding/json of 500 bytes", url: s.public + "/json", body: jsonText},
+	}
 }
 
 // load keeps benchConns connections busy for a round, with a POST of body if

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	le "encoding/binary"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ import (
 // Load of BenchmarkNeighbour.
 const (
 	crowdConns   = 256
-	crowdRound   = 6 * time.Second
+	crowdRound   = 4 * time.Second
 	lightEvery   = 10 * time.Millisecond // open loop: 100 requests a second
 	probeEvery   = 50 * time.Millisecond
 	crowdSettles = time.Second // before it is measured
@@ -46,21 +45,9 @@ func computer() []byte {
 // from others: a light plugin at 100 requests a second, /livez, and the admin API.
 // The load is on the same machine.
 func BenchmarkNeighbour(b *testing.B) {
-	own := binary
-	defer func() { binary = own }()
 	var rows []neighbourRow
 	for b.Loop() {
-		for _, program := range []string{own, os.Getenv(benchBeside)} {
-			if program == "" {
-				continue
-			}
-			binary = program
-			suffix := ""
-			if program != own {
-				suffix = ", beside"
-			}
-			rows = append(rows, neighbours(b, suffix)...)
-		}
+		besides(func(suffix string) { rows = append(rows, neighbours(b, suffix)...) })
 	}
 	b.Log("\n" + neighbourTable(rows))
 	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +20,20 @@ const (
 	turnsRound  = time.Second
 )
 
-// benchBeside, set in the environment, names another binary of wasmoor that
-// BenchmarkTurns measures in the same rounds, such as that of the commit before.
+// benchBeside, set in the environment, lists other binaries of wasmoor that a
+// benchmark measures in the same rounds, such as that of the commit before.
 const benchBeside = "WASMOOR_BENCH_BESIDE"
+
+// besides calls measure with each binary that is measured, and what its rows are
+// named after it.
+func besides(measure func(suffix string)) {
+	own := binary
+	defer func() { binary = own }()
+	measure("")
+	for _, binary = range filepath.SplitList(os.Getenv(benchBeside)) {
+		measure(", " + filepath.Base(binary))
+	}
+}
 
 // BenchmarkTurns measures who gets served at saturation: each connection has its
 // next request on the way as soon as it has an answer. For each request it counts
@@ -34,28 +46,18 @@ func BenchmarkTurns(b *testing.B) {
 		"go":   pack(b, goGuest(b, "../../examples/hello"), "go"),
 		"json": pack(b, goGuest(b, jsonGuest), "json", jsonWarmup...),
 	}
-	own := binary
-	defer func() { binary = own }()
 	var all []*turns
-	for _, program := range []string{own, os.Getenv(benchBeside)} {
-		if program == "" {
-			continue
-		}
-		binary = program
+	besides(func(suffix string) {
 		s := serve(b, b.TempDir(), "--log-level", "warn")
 		for name, module := range modules {
 			s.deploy(name, module)
-		}
-		suffix := ""
-		if program != own {
-			suffix = ", beside"
 		}
 		all = append(all,
 			&turns{name: "tiny guest, hello" + suffix, driver: drive(b, s.public, "/tiny", "", turnsConns)},
 			&turns{name: "Go guest, hello" + suffix, driver: drive(b, s.public, "/go", "", turnsConns)},
 			&turns{name: "Go guest, JSON" + suffix, driver: drive(b, s.public, "/json", jsonText, turnsConns)},
 		)
-	}
+	})
 	for b.Loop() {
 		for range turnsRounds {
 			for _, t := range all {
