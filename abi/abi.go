@@ -110,6 +110,8 @@ const (
 	ListReverse uint32 = 1 << iota
 	// ListKeysOnly leaves values out.
 	ListKeysOnly
+	// ListSnapshot makes the attempt depend on nothing that it lists.
+	ListSnapshot
 )
 
 // Flags of http_open.
@@ -122,3 +124,10 @@ const (
 
 // CounterSize is the length of a counter's value: a little-endian i64.
 const CounterSize = 8
+
+// VersionstampSize is the length of a versionstamp: the revision of a commit, a
+// big-endian u64.
+const VersionstampSize = 8
+
+// NoVersionstamp as an offset says that there is none.
+const NoVersionstamp = -1

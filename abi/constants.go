@@ -53,6 +53,7 @@ func Numbers() []Constants {
 		{"flags of " + FnKVList, []Constant{
 			{"reverse", int64(ListReverse), "from the highest key down"},
 			{"keys only", int64(ListKeysOnly), "without values"},
+			{"snapshot", int64(ListSnapshot), "without depending on what is listed"},
 		}},
 		{"flags of " + FnHTTPOpen, []Constant{
 			{"no redirect", int64(HTTPNoRedirect), "an answer of 3xx is given as it is"},
@@ -60,6 +61,7 @@ func Numbers() []Constants {
 		}},
 		{"sizes in bytes", []Constant{
 			{"counter size", CounterSize, "of a counter's value"},
+			{"versionstamp size", VersionstampSize, "of the revision that a commit writes into a key or a value"},
 			{"page header size", PageHeaderSize, "of a page without entries"},
 		}},
 	}

@@ -81,7 +81,9 @@ const (
 	FnRouteSet      = "route_set"
 	FnOutcomeSet    = "outcome_set"
 	FnKVGet         = "kv_get"
+	FnKVGetSnapshot = "kv_get_snapshot"
 	FnKVSet         = "kv_set"
+	FnKVSetStamped  = "kv_set_versionstamped"
 	FnKVDelete      = "kv_delete"
 	FnKVAdd         = "kv_add"
 	FnKVList        = "kv_list"
@@ -138,9 +140,19 @@ func Functions() []Function {
 			Doc: "Reads a value.",
 		},
 		{
+			Name: FnKVGetSnapshot, Params: []Param{{"key", Text}, {"buf", Out}},
+			Result: "size of the value", Errors: []Status{NotFound, Invalid, Limit, Denied, WrongType},
+			Doc: "Reads a value without depending on it: the attempt does not conflict when another changes it.",
+		},
+		{
 			Name: FnKVSet, Params: []Param{{"key", Text}, {"value", In}, {"ttl_ms", S64}},
 			Result: "ok", Errors: []Status{Invalid, Limit, Denied},
 			Doc: "Writes a value, which is absent ttl_ms milliseconds after the invocation started. 0: it stays.",
+		},
+		{
+			Name: FnKVSetStamped, Params: []Param{{"key", Text}, {"value", In}, {"key_offset", S64}, {"value_offset", S64}, {"ttl_ms", S64}},
+			Result: "ok", Errors: []Status{Invalid, Limit, Denied},
+			Doc: "Writes a value as kv_set does. At the offsets in key and value, the commit writes its versionstamp over 8 bytes. -1: nowhere.",
 		},
 		{
 			Name: FnKVDelete, Params: []Param{{"key", Text}},

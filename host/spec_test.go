@@ -18,9 +18,10 @@ import (
 func TestSpecLimitsAreTheCode(t *testing.T) {
 	d, o := limit.Default(), egress.DefaultLimits()
 	want := map[string]string{
-		"key, prefix, cursor":   specSize(store.MaxKey),
-		"value":                 specSize(store.MaxValue),
-		"effects of an attempt": specCount(store.MaxEffectOps) + " keys, " + specSize(store.MaxEffectBytes) + " of keys and values",
+		"key, prefix, cursor":                    specSize(store.MaxKey),
+		"value":                                  specSize(store.MaxValue),
+		"effects of an attempt":                  specCount(store.MaxEffectOps) + " keys, " + specSize(store.MaxEffectBytes) + " of keys and values",
+		"keys with a versionstamp of an attempt": specCount(store.MaxStamped),
 		"keys of a key space; bytes of its keys and values *": specCount(kv.DefaultKeys) + "; " + specSize(kv.DefaultBytes),
 		"request body *":                        specSize(d.RequestBody),
 		"request head":                          fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),

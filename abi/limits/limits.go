@@ -9,6 +9,7 @@ const (
 	Value       = 1 << 20
 	Effects     = 10_000 // keys that an attempt writes
 	EffectBytes = 4 << 20
+	Stamped     = 100 // keys with a versionstamp that an attempt writes
 
 	RequestHead     = 32 << 10 // request line and header
 	RequestURL      = 8 << 10

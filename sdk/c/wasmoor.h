@@ -445,12 +445,25 @@ static inline int64_t wm_kv_get(wm_str key, wm_str *value) {
     return wm_keep(wm_raw_kv_get(key.ptr, key.len, wm_free_ptr(), wm_free_len()), value);
 }
 
+/* wm_kv_get_snapshot is wm_kv_get without depending on the value: another's change to it is no conflict. */
+static inline int64_t wm_kv_get_snapshot(wm_str key, wm_str *value) {
+    return wm_keep(wm_raw_kv_get_snapshot(key.ptr, key.len, wm_free_ptr(), wm_free_len()), value);
+}
+
 /* wm_kv_size gives the size of a value without reading it; WM_NOT_FOUND if the key is absent. */
 static inline int64_t wm_kv_size(wm_str key) { return wm_raw_kv_get(key.ptr, key.len, wm_arena, 0); }
 
 /* wm_kv_set writes a value; ttl_ms 0 = it stays. */
 static inline int64_t wm_kv_set(wm_str key, wm_str value, int64_t ttl_ms) {
     return wm_raw_kv_set(key.ptr, key.len, value.ptr, value.len, ttl_ms);
+}
+
+/* wm_kv_set_versionstamped writes a value as wm_kv_set does. When the invocation commits, the number of the commit
+ * replaces the WM_VERSIONSTAMP_SIZE bytes at the offsets in key and value, the highest first; -1 = nowhere. The
+ * invocation itself does not see a key with one, and writes at most 100. */
+static inline int64_t wm_kv_set_versionstamped(wm_str key, wm_str value, int64_t key_offset, int64_t value_offset,
+                                               int64_t ttl_ms) {
+    return wm_raw_kv_set_versionstamped(key.ptr, key.len, value.ptr, value.len, key_offset, value_offset, ttl_ms);
 }
 
 /* wm_kv_delete removes a key, there or not. */
@@ -472,7 +485,8 @@ static inline int64_t wm_kv_counter(wm_str key, int64_t *out) {
 }
 
 /* wm_kv_list reads a page of the keys with a prefix into the arena: at most limit entries (0 = as many as there is
- * room for) after the cursor (empty = from the start). flags: WM_REVERSE, WM_KEYS_ONLY. */
+ * room for) after the cursor (empty = from the start). flags: WM_REVERSE, WM_KEYS_ONLY,
+ * WM_SNAPSHOT. */
 static inline int64_t wm_kv_list(wm_str prefix, wm_str after, uint32_t limit, uint32_t flags, wm_page *page) {
     wm_str bytes;
     int64_t n = wm_keep(wm_raw_kv_list(prefix.ptr, prefix.len, after.ptr, after.len, limit, flags, wm_free_ptr(),

@@ -43,6 +43,7 @@ enum {
 enum {
     WM_REVERSE = 1,          /* from the highest key down */
     WM_KEYS_ONLY = 2,        /* without values */
+    WM_SNAPSHOT = 4,         /* without depending on what is listed */
 };
 
 /* Flags of http_open. */
@@ -54,6 +55,7 @@ enum {
 /* Sizes in bytes. */
 enum {
     WM_COUNTER_SIZE = 8,     /* of a counter's value */
+    WM_VERSIONSTAMP_SIZE = 8, /* of the revision that a commit writes into a key or a value */
     WM_PAGE_HEADER_SIZE = 5, /* of a page without entries */
 };
 
@@ -90,10 +92,21 @@ int64_t wm_raw_outcome_set(uint32_t outcome);
 WM_IMPORT(kv_get)
 int64_t wm_raw_kv_get(const void *key, uint32_t key_len, void *buf, uint32_t buf_cap);
 
+/* Reads a value without depending on it: the attempt does not conflict when another changes it. Returns: size of
+ * the value. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED, WM_WRONG_TYPE. */
+WM_IMPORT(kv_get_snapshot)
+int64_t wm_raw_kv_get_snapshot(const void *key, uint32_t key_len, void *buf, uint32_t buf_cap);
+
 /* Writes a value, which is absent ttl_ms milliseconds after the invocation started. 0: it stays. Returns: ok.
  * Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
 WM_IMPORT(kv_set)
 int64_t wm_raw_kv_set(const void *key, uint32_t key_len, const void *value, uint32_t value_len, int64_t ttl_ms);
+
+/* Writes a value as kv_set does. At the offsets in key and value, the commit writes its versionstamp over 8 bytes.
+ * -1: nowhere. Returns: ok. Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(kv_set_versionstamped)
+int64_t wm_raw_kv_set_versionstamped(const void *key, uint32_t key_len, const void *value, uint32_t value_len, int64_t
+    key_offset, int64_t value_offset, int64_t ttl_ms);
 
 /* Removes a key, present or not. Returns: ok. Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
 WM_IMPORT(kv_delete)

@@ -74,8 +74,18 @@ func (t TTL) milliseconds() int64 {
 
 // Get returns the value of key, which the caller may keep and change. ok tells
 // an absent key from one with an empty value.
-func Get(key string) (value []byte, ok bool, err error) {
-	value, status := hostcall.Read(func(buf []byte) int64 { return hostcall.KVGet(key, buf) })
+func Get(key string) (value []byte, ok bool, err error) { return get(key, hostcall.KVGet) }
+
+// GetSnapshot is Get without depending on what it finds: a request that changes
+// key meanwhile is no conflict. So what the request writes may rest on a value
+// that is no longer there when it commits. Take it where that does no harm: for a
+// setting, a hint, a value that is only shown.
+func GetSnapshot(key string) (value []byte, ok bool, err error) {
+	return get(key, hostcall.KVGetSnapshot)
+}
+
+func get(key string, call func(key string, buf []byte) int64) (value []byte, ok bool, err error) {
+	value, status := hostcall.Read(func(buf []byte) int64 { return call(key, buf) })
 	switch {
 	case status == abi.NotFound:
 		return nil, false, nil

@@ -294,3 +294,66 @@ func TestAllStopsEarly(t *testing.T) {
 		}
 	})
 }
+
+// TestAppend has two requests append in turns, of which the second commits while
+// the first runs: neither conflicts, and the entries lie in the order of commits,
+// then of calls.
+func TestAppend(t *testing.T) {
+	var second func()
+	handler := func(_ *sdk.Response, r *sdk.Request) error {
+		if entries, _, err := kv.List(kv.Query{Prefix: "log/", Snapshot: true}); err != nil || r.Path() == "/first" && len(entries) > 0 {
+			t.Errorf("listed %q, %v", entries, err)
+		}
+		for i := range 2 {
+			must(t, kv.Append("log/", fmt.Append(nil, r.Path(), i)))
+		}
+		_, _, err := kv.GetSnapshot("last")
+		must(t, err, kv.SetVersionstamped("last", []byte("at 12345678"), kv.NoVersionstamp, 3, 0))
+		return nil
+	}
+	host := sdktest.New(handler)
+	host.BeforeCommit = func(int) { second() }
+	second = func() {
+		if res := host.Get("/second"); res.Attempts != 1 || res.Outcome != sdktest.Committed {
+			t.Errorf("second: %+v", res)
+		}
+	}
+	if res := host.Get("/first"); res.Attempts != 1 || res.Outcome != sdktest.Committed {
+		t.Errorf("first: %+v", res)
+	}
+	var got []string
+	var stamps []uint64
+	for _, key := range host.Store.Keys("log/") {
+		value, _ := host.Store.Get(key)
+		stamp, ok := kv.Versionstamp(strings.TrimPrefix(key, "log/"))
+		if !ok {
+			t.Errorf("key %q has no versionstamp", key)
+		}
+		got, stamps = append(got, string(value)), append(stamps, stamp)
+	}
+	if want := []string{"/second0", "/second1", "/first0", "/first1"}; !slices.Equal(got, want) {
+		t.Errorf("entries %q, want %q", got, want)
+	}
+	last, _ := host.Store.Get("last")
+	if stamp, ok := kv.Versionstamp(string(last[3:])); !ok || stamp != stamps[3] || stamps[0] != stamps[1] || stamps[1] >= stamps[2] {
+		t.Errorf("stamps %d, the last %d", stamps, stamp)
+	}
+}
+
+func TestVersionstampsRefused(t *testing.T) {
+	within(t, sdktest.New, func() {
+		for _, err := range []error{
+			kv.SetVersionstamped("1234567", nil, 0, kv.NoVersionstamp, 0),
+			kv.SetVersionstamped("k", []byte("1234567"), kv.NoVersionstamp, 0, 0),
+			kv.SetVersionstamped("k", []byte("12345678"), kv.NoVersionstamp, -2, 0),
+			kv.SetVersionstamped("k", []byte("12345678"), kv.NoVersionstamp, 0, -1),
+		} {
+			if !errors.Is(err, kv.ErrInvalid) {
+				t.Errorf("got %v, want ErrInvalid", err)
+			}
+		}
+		if _, ok := kv.Versionstamp("1234567"); ok {
+			t.Error("7 bytes are a versionstamp")
+		}
+	})
+}

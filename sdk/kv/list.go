@@ -17,6 +17,9 @@ type Query struct {
 	Limit    int  // how many entries at most; 0 = no bound
 	Reverse  bool // from the highest key down
 	KeysOnly bool // leave the values out: cheaper
+	// Snapshot makes the request depend on nothing that is listed, as GetSnapshot
+	// does: a change there by another request is no conflict.
+	Snapshot bool
 }
 
 // Entry is a key and its value, nil if the query asked for keys only.
@@ -173,6 +176,9 @@ func (q Query) flags() (flags uint32) {
 	}
 	if q.KeysOnly {
 		flags |= abi.ListKeysOnly
+	}
+	if q.Snapshot {
+		flags |= abi.ListSnapshot
 	}
 	return flags
 }

@@ -130,6 +130,17 @@ func (c *call) KVGet(key string, buf []byte) int64 {
 	return fill(buf, data)
 }
 
+func (c *call) KVGetSnapshot(key string, buf []byte) int64 {
+	if status := c.deny(key); status < 0 {
+		return int64(status)
+	}
+	data, status := c.tx.see(key)
+	if status < 0 {
+		return int64(status)
+	}
+	return fill(buf, data)
+}
+
 func (c *call) KVSet(key string, value []byte, ttl int64) int64 {
 	if status := c.deny(key); status < 0 {
 		return int64(status)
@@ -140,15 +151,32 @@ func (c *call) KVSet(key string, value []byte, ttl int64) int64 {
 	case len(value) > limits.Value:
 		return int64(abi.Limit)
 	}
-	const most = math.MaxInt64 / int64(time.Millisecond) // 292 years; the host takes more as that, too
-	return int64(c.tx.set(key, value, time.Duration(min(ttl, most))*time.Millisecond))
+	return int64(c.tx.set(key, value, milliseconds(ttl)))
+}
+
+func (c *call) KVSetVersionstamped(key string, value []byte, keyAt, valueAt, ttl int64) int64 {
+	if status := c.deny(key); status < 0 {
+		return int64(status)
+	}
+	switch {
+	case ttl < 0 || !holdsStamp(keyAt, len(key)) || !holdsStamp(valueAt, len(value)):
+		return int64(abi.Invalid)
+	case len(value) > limits.Value:
+		return int64(abi.Limit)
+	}
+	return int64(c.tx.setStamped(key, value, keyAt, valueAt, milliseconds(ttl)))
+}
+
+// milliseconds is n as a duration: more than one holds is 292 years, as for the host.
+func milliseconds(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
 func (c *call) KVDelete(key string) int64 {
 	if status := c.deny(key); status < 0 {
 		return int64(status)
 	}
-	return int64(c.tx.put(key, op{kind: opDelete}))
+	return int64(c.tx.put(key, op{kind: opDelete, at: abi.NoVersionstamp}))
 }
 
 func (c *call) KVAdd(key string, delta int64) int64 {
@@ -164,7 +192,7 @@ func (c *call) KVList(prefix, after string, limit, flags uint32, buf []byte) int
 		return int64(abi.Denied)
 	case len(prefix) > limits.Key || len(after) > limits.Key:
 		return int64(abi.Limit)
-	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
+	case flags&^(abi.ListReverse|abi.ListKeysOnly|abi.ListSnapshot) != 0:
 		return int64(abi.Invalid)
 	}
 	return c.tx.list(prefix, after, int(limit), flags, buf)

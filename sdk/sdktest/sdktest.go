@@ -255,7 +255,7 @@ func (c *call) settle() (result *Result, again bool) {
 		r.Body = nil
 	}
 	switch {
-	case len(c.tx.writes) == 0:
+	case len(c.tx.writes)+len(c.tx.stamped) == 0:
 		r.Outcome = None
 		return r, false
 	case head || !c.commits():
@@ -267,6 +267,8 @@ func (c *call) settle() (result *Result, again bool) {
 		return c.answer(http.StatusServiceUnavailable, "conflict"), true
 	case notCounter:
 		return c.answer(http.StatusBadGateway, "an add met a value that is not a counter, or overflows"), false
+	case sameKey:
+		return c.answer(http.StatusBadGateway, "two writes get the same key by a versionstamp"), false
 	}
 	r.Outcome = Committed
 	return r, false

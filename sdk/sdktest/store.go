@@ -118,6 +118,7 @@ const (
 	committed verdict = iota
 	conflict
 	notCounter // an add met another value, or overflows
+	sameKey    // two writes get one key by a versionstamp
 )
 
 // commit applies t's writes if nothing it has read has changed since.
@@ -129,8 +130,12 @@ func (s *Store) commit(t *tx) verdict {
 			return conflict
 		}
 	}
+	writes, ok := t.stampedWith(uint64(s.revision) + 1)
+	if !ok {
+		return sameKey
+	}
 	next := make(map[string]value)
-	for key, o := range t.writes {
+	for key, o := range writes {
 		v, ok := o.apply(s.values[key], t.now)
 		if !ok {
 			return notCounter
@@ -138,7 +143,7 @@ func (s *Store) commit(t *tx) verdict {
 		next[key] = v
 	}
 	s.revision++
-	for key, o := range t.writes {
+	for key, o := range writes {
 		if o.kind == opDelete {
 			s.remove(key)
 		} else {
@@ -146,6 +151,21 @@ func (s *Store) commit(t *tx) verdict {
 		}
 	}
 	return committed
+}
+
+// stampedWith returns all writes of t as the commit of a revision makes them. It
+// reports whether each has a key of its own.
+func (t *tx) stampedWith(revision uint64) (writes map[string]op, ok bool) {
+	writes = make(map[string]op)
+	for key, o := range t.writes {
+		o.value.data = stamp(o.value.data, o.at, revision)
+		writes[key] = o
+	}
+	for _, s := range t.stamped {
+		s.value.data = stamp(s.value.data, s.at, revision)
+		writes[stamp(s.key, s.keyAt, revision)] = s.op
+	}
+	return writes, len(writes) == len(t.writes)+len(t.stamped)
 }
 
 // counter reads a counter's value; an absent one is zero.

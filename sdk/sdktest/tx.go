@@ -1,6 +1,7 @@
 package sdktest
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type op struct {
 	kind  opKind
 	value value
 	delta int64
+	at    int64 // offset of the versionstamp in the value; -1 = none
 }
 
 // apply returns the value that o makes of the stored v, which counts as absent
@@ -55,6 +57,7 @@ type tx struct {
 	revision int
 	now      time.Time
 	writes   map[string]op
+	stamped  []stampedOp
 	bytes    int
 	read     map[string]bool
 	ranges   []span
@@ -63,6 +66,27 @@ type tx struct {
 // depends reports whether a change of key makes what was read untrue.
 func (t *tx) depends(key string) bool {
 	return t.read[key] || slices.ContainsFunc(t.ranges, func(s span) bool { return s.contains(key) })
+}
+
+// stampedOp is a write whose key has a versionstamp at an offset.
+type stampedOp struct {
+	op
+	key   string // zero bytes where the stamp will be
+	keyAt int64
+}
+
+// stamp returns s with a revision at an offset; -1 = nowhere.
+func stamp[T string | []byte](s T, at int64, revision uint64) T {
+	if at == abi.NoVersionstamp {
+		return s
+	}
+	b := []byte(s)
+	return T(slices.Concat(b[:at], binary.BigEndian.AppendUint64(nil, revision), b[at+abi.VersionstampSize:]))
+}
+
+// holdsStamp reports whether a versionstamp lies within n bytes, or is nowhere.
+func holdsStamp(at int64, n int) bool {
+	return at == abi.NoVersionstamp || at >= 0 && at <= int64(n)-abi.VersionstampSize
 }
 
 // get returns key as the transaction sees it, its own writes included.
@@ -94,20 +118,48 @@ func (t *tx) see(key string) ([]byte, abi.Status) {
 
 func (t *tx) set(key string, data []byte, ttl time.Duration) abi.Status {
 	v := value{data: append([]byte{}, data...), expires: expiry(t.now, ttl)}
-	return t.put(key, op{kind: opSet, value: v})
+	return t.put(key, op{kind: opSet, value: v, at: abi.NoVersionstamp})
 }
+
+func (t *tx) setStamped(key string, data []byte, keyAt, at int64, ttl time.Duration) abi.Status {
+	o := op{kind: opSet, value: value{data: append([]byte{}, data...), expires: expiry(t.now, ttl)}, at: at}
+	if keyAt == abi.NoVersionstamp {
+		return t.put(key, o)
+	}
+	s := stampedOp{op: o, key: stamp(key, keyAt, 0), keyAt: keyAt}
+	i := slices.IndexFunc(t.stamped, func(other stampedOp) bool { return other.key == s.key && other.keyAt == keyAt })
+	size := t.bytes + cost(key, o)
+	if i >= 0 {
+		size -= cost(key, t.stamped[i].op)
+	}
+	if size > limits.EffectBytes || i < 0 && (len(t.stamped) >= limits.Stamped || t.full()) {
+		return abi.Limit
+	}
+	t.bytes = size
+	if i >= 0 {
+		t.stamped[i] = s
+	} else {
+		t.stamped = append(t.stamped, s)
+	}
+	return abi.OK
+}
+
+// full reports whether no more keys may be written.
+func (t *tx) full() bool { return len(t.writes)+len(t.stamped) >= limits.Effects }
 
 func (t *tx) add(key string, delta int64) abi.Status {
 	own, ok := t.writes[key]
 	switch {
 	case !ok:
-		return t.put(key, op{kind: opAdd, delta: delta})
+		return t.put(key, op{kind: opAdd, delta: delta, at: abi.NoVersionstamp})
 	case own.kind == opAdd:
 		own.delta, ok = sum(own.delta, delta)
 	case own.kind == opDelete:
-		own = op{kind: opSet, value: value{data: counterValue(delta)}}
+		own = op{kind: opSet, value: value{data: counterValue(delta)}, at: abi.NoVersionstamp}
+	case own.at != abi.NoVersionstamp:
+		ok = false // the value is not known yet
 	default:
-		own.value, ok = op{kind: opAdd, delta: delta}.apply(own.value, t.now)
+		own.value, ok = op{kind: opAdd, delta: delta, at: abi.NoVersionstamp}.apply(own.value, t.now)
 	}
 	if !ok {
 		return abi.WrongType
@@ -121,7 +173,7 @@ func (t *tx) put(key string, o op) abi.Status {
 	if found {
 		size -= cost(key, old)
 	}
-	if size > limits.EffectBytes || !found && len(t.writes) >= limits.Effects {
+	if size > limits.EffectBytes || !found && t.full() {
 		return abi.Limit
 	}
 	t.bytes = size
@@ -160,7 +212,9 @@ func (t *tx) list(prefix, after string, limit int, flags uint32, buf []byte) int
 		entries = append(entries, entry...)
 		count, last = count+1, key
 	}
-	t.scanned(prefix, after, last, reverse, more)
+	if flags&abi.ListSnapshot == 0 {
+		t.scanned(prefix, after, last, reverse, more)
+	}
 	page := append(abi.AppendPageHeader(nil, uint32(count), more), entries...)
 	if len(page) <= len(buf) {
 		copy(buf, page)

@@ -31,6 +31,7 @@ export const ABORT: u32 = 2;             // whatever the status
 // Flags of kv_list.
 export const REVERSE: u32 = 1;           // from the highest key down
 export const KEYS_ONLY: u32 = 2;         // without values
+export const SNAPSHOT: u32 = 4;          // without depending on what is listed
 
 // Flags of http_open.
 export const NO_REDIRECT: u32 = 1;       // an answer of 3xx is given as it is
@@ -38,6 +39,7 @@ export const NO_CACHE: u32 = 2;          // neither read nor fill the response c
 
 // Sizes in bytes.
 export const COUNTER_SIZE: u32 = 8;      // of a counter's value
+export const VERSIONSTAMP_SIZE: u32 = 8; // of the revision that a commit writes into a key or a value
 export const PAGE_HEADER_SIZE: u32 = 5;  // of a page without entries
 
 /** Reads the request head (SPEC.md, 4). Returns: size of the request head. */
@@ -69,10 +71,21 @@ export declare function rawOutcomeSet(outcome: u32): i64;
 @external("wasmoor_v1", "kv_get")
 export declare function rawKvGet(key: usize, keyLen: u32, buf: usize, bufCap: u32): i64;
 
+/** Reads a value without depending on it: the attempt does not conflict when another changes it. Returns: size of
+ * the value. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED, WRONG_TYPE. */
+@external("wasmoor_v1", "kv_get_snapshot")
+export declare function rawKvGetSnapshot(key: usize, keyLen: u32, buf: usize, bufCap: u32): i64;
+
 /** Writes a value, which is absent ttl_ms milliseconds after the invocation started. 0: it stays. Returns: ok.
  * Statuses: INVALID, LIMIT, DENIED. */
 @external("wasmoor_v1", "kv_set")
 export declare function rawKvSet(key: usize, keyLen: u32, value: usize, valueLen: u32, ttlMs: i64): i64;
+
+/** Writes a value as kv_set does. At the offsets in key and value, the commit writes its versionstamp over 8
+ * bytes. -1: nowhere. Returns: ok. Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "kv_set_versionstamped")
+export declare function rawKvSetVersionstamped(key: usize, keyLen: u32, value: usize, valueLen: u32, keyOffset: i64,
+  valueOffset: i64, ttlMs: i64): i64;
 
 /** Removes a key, present or not. Returns: ok. Statuses: INVALID, LIMIT, DENIED. */
 @external("wasmoor_v1", "kv_delete")

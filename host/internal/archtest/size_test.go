@@ -4,10 +4,13 @@ import (
 	"go/ast"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// Production code is what is not a test and not written by a program.
+// Production code is what is not a test and not written by a program. A package of
+// tests for others, such as storetest, grows with each rule that it holds them to:
+// its files have a limit, the package has none.
 const (
 	packageLines = 2500
 	fileLines    = 400
@@ -24,7 +27,9 @@ func TestSizes(t *testing.T) {
 			}
 			at := p.fset.File(file.Pos())
 			lines[filepath.ToSlash(filepath.Join(dir, filepath.Base(at.Name())))] = at.LineCount()
-			lines[dir] += at.LineCount()
+			if !strings.HasSuffix(dir, "test") {
+				lines[dir] += at.LineCount()
+			}
 		}
 	}
 	for name, n := range lines {

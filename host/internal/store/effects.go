@@ -12,6 +12,7 @@ import (
 // Bounds of one commit, which is never split. They hold for the sum of its
 // parts.
 const (
+	MaxStamped     = limits.Stamped
 	MaxParts       = 64
 	MaxEffectBytes = limits.EffectBytes // the sum of Op.Size, without records
 	MaxEffectOps   = limits.Effects
@@ -37,6 +38,9 @@ type Op struct {
 	Key   []byte
 	Value Value
 	Delta int64
+	// KeyStamp and ValueStamp say where the commit writes its revision into the key
+	// and the data of an OpSet.
+	KeyStamp, ValueStamp Stamp
 }
 
 // Size is what an op counts towards MaxEffectBytes: its key and its data. The
@@ -80,6 +84,9 @@ type Part struct {
 	Keys   [][]byte // point reads, absent keys included
 	Ranges []Range  // intervals actually scanned
 	Ops    []Op     // in ascending order of key, one per key
+	// Stamped are values to be set, all those with a KeyStamp and only those, in any
+	// order. With the revision in them, no two writes of a commit may have the same key.
+	Stamped []Op
 	// Records are values that the host sets or deletes in the space's
 	// AreaRecords, in ascending order of key, one per key. Their keys count as
 	// read, so that of two commits with the same record one conflicts. Only a
@@ -90,7 +97,7 @@ type Part struct {
 // ReadOnly reports whether e writes nothing.
 func (e *Effects) ReadOnly() bool {
 	for i := range e.Parts {
-		if len(e.Parts[i].Ops) > 0 || len(e.Parts[i].Records) > 0 {
+		if p := &e.Parts[i]; len(p.Ops) > 0 || len(p.Stamped) > 0 || len(p.Records) > 0 {
 			return false
 		}
 	}
@@ -103,7 +110,7 @@ func (e *Effects) Check() error {
 	if len(e.Parts) > MaxParts {
 		return tooLarge(fmt.Sprintf("%d key spaces, at most %d", len(e.Parts), MaxParts))
 	}
-	var ops, opBytes, records, recordBytes int
+	var ops, stamped, opBytes, records, recordBytes int
 	for i := range e.Parts {
 		p := &e.Parts[i]
 		if i > 0 && e.Parts[i-1].Space >= p.Space {
@@ -112,12 +119,15 @@ func (e *Effects) Check() error {
 		if err := p.check(); err != nil {
 			return err
 		}
-		ops, records = ops+len(p.Ops), records+len(p.Records)
-		opBytes, recordBytes = opBytes+sizeOf(p.Ops), recordBytes+sizeOf(p.Records)
+		ops, records = ops+len(p.Ops)+len(p.Stamped), records+len(p.Records)
+		stamped += len(p.Stamped)
+		opBytes, recordBytes = opBytes+sizeOf(p.Ops)+sizeOf(p.Stamped), recordBytes+sizeOf(p.Records)
 	}
 	switch {
 	case ops > MaxEffectOps:
 		return tooLarge(fmt.Sprintf("%d writes, at most %d", ops, MaxEffectOps))
+	case stamped > MaxStamped:
+		return tooLarge(fmt.Sprintf("%d keys with a versionstamp, at most %d", stamped, MaxStamped))
 	case opBytes > MaxEffectBytes:
 		return tooLarge(fmt.Sprintf("%d bytes of keys and values, at most %d", opBytes, MaxEffectBytes))
 	case records > MaxRecords || recordBytes > MaxRecordBytes:
@@ -147,24 +157,49 @@ func (p *Part) check() error {
 	if err := checkOps(p.Ops, OpAdd); err != nil {
 		return err
 	}
+	for i := range p.Stamped {
+		op := &p.Stamped[i]
+		if op.KeyStamp == 0 {
+			return invalid("a write with a versionstamp has none in its key")
+		}
+		if err := op.check(OpSet); err != nil {
+			return err
+		}
+	}
 	return checkOps(p.Records, OpDelete)
 }
 
-// checkOps refuses writes that are malformed, out of order, or of a kind above
-// last.
+// checkOps refuses writes that are malformed, out of order, of a kind above last,
+// or with a stamp in the key.
 func checkOps(ops []Op, last OpKind) error {
 	for i := range ops {
 		op := &ops[i]
+		if err := op.check(last); err != nil {
+			return err
+		}
 		switch {
-		case len(op.Key) == 0:
-			return invalid("a key is empty")
-		case len(op.Key) > MaxKey || len(op.Value.Data) > MaxValue:
-			return tooLarge("a key is over 1024 bytes or a value over 1 MiB")
-		case op.Kind > last:
-			return invalid("a write is of a kind that is unknown, or that a record cannot have")
+		case op.KeyStamp != 0:
+			return invalid("a key has a versionstamp where none may be")
 		case i > 0 && bytes.Compare(ops[i-1].Key, op.Key) >= 0:
 			return invalid("the writes are not in ascending order of key")
 		}
+	}
+	return nil
+}
+
+// check refuses a write that is malformed or of a kind above last.
+func (op *Op) check(last OpKind) error {
+	switch {
+	case len(op.Key) == 0:
+		return invalid("a key is empty")
+	case len(op.Key) > MaxKey || len(op.Value.Data) > MaxValue:
+		return tooLarge("a key is over 1024 bytes or a value over 1 MiB")
+	case op.Kind > last:
+		return invalid("a write is of a kind that is unknown, or that it cannot have")
+	case !op.KeyStamp.fits(op.Key) || !op.ValueStamp.fits(op.Value.Data):
+		return invalid("a versionstamp is not within its key or value")
+	case op.ValueStamp != 0 && op.Kind != OpSet:
+		return invalid("a write that sets nothing has a versionstamp")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // EncodingVersion is the first byte of an encoded commit.
-const EncodingVersion = 1
+const EncodingVersion = 2
 
 // MaxCommit bounds the encoding of a commit, in bytes: what MaxEffectBytes,
 // MaxRecordBytes and the bounds of a read set add up to, with what surrounds it.
@@ -27,10 +27,10 @@ const MaxCommit = 256 << 20
 //	  uvarint  space with its area, quota in keys, in bytes
 //	  list     of keys read: bytes
 //	  list     of intervals read: bytes from, u8 1 and bytes to, or u8 0
-//	  list     of ops, then of records:
+//	  list     of ops, of those with a stamp in the key, and of records:
 //	    u8       kind
-//	    bytes    key
-//	    set:     varint expiry in Unix ms, bytes data; add: varint delta
+//	    bytes    key; with a stamp in it, uvarint KeyStamp
+//	    set:     varint expiry in Unix ms, uvarint ValueStamp, bytes data; add: varint delta
 //
 // A list is a uvarint count and its items; bytes are a uvarint length and the
 // bytes. Varints are those of encoding/binary in their shortest form, so that a
@@ -64,17 +64,21 @@ func (p *Part) append(b []byte) []byte {
 			b = appendBytes(append(b, 1), r.To)
 		}
 	}
-	return appendOps(appendOps(b, p.Ops), p.Records)
+	return appendOps(appendOps(appendOps(b, p.Ops, false), p.Stamped, true), p.Records, false)
 }
 
-func appendOps(b []byte, ops []Op) []byte {
+func appendOps(b []byte, ops []Op, stamped bool) []byte {
 	b = binary.AppendUvarint(b, uint64(len(ops)))
 	for i := range ops {
 		op := &ops[i]
 		b = appendBytes(append(b, byte(op.Kind)), op.Key)
+		if stamped {
+			b = binary.AppendUvarint(b, uint64(op.KeyStamp))
+		}
 		switch op.Kind {
 		case OpSet:
-			b = appendBytes(binary.AppendVarint(b, op.Value.Expires), op.Value.Data)
+			b = binary.AppendUvarint(binary.AppendVarint(b, op.Value.Expires), uint64(op.ValueStamp))
+			b = appendBytes(b, op.Value.Data)
 		case OpAdd:
 			b = binary.AppendVarint(b, op.Delta)
 		}
@@ -136,10 +140,10 @@ func (d *decoder) part(p *Part) {
 			r.To = d.bytes(MaxKey + 1)
 		}
 	}
-	p.Ops, p.Records = d.ops(MaxEffectOps), d.ops(MaxRecords)
+	p.Ops, p.Stamped, p.Records = d.ops(MaxEffectOps, false), d.ops(MaxStamped, true), d.ops(MaxRecords, false)
 }
 
-func (d *decoder) ops(most int) (ops []Op) {
+func (d *decoder) ops(most int, stamped bool) (ops []Op) {
 	if n := d.count(most); n > 0 {
 		ops = make([]Op, n)
 	}
@@ -147,9 +151,13 @@ func (d *decoder) ops(most int) (ops []Op) {
 		op := &ops[i]
 		op.Kind = OpKind(d.u8(byte(OpAdd)))
 		op.Key = d.bytes(MaxKey)
+		if stamped {
+			op.KeyStamp = d.stamp()
+		}
 		switch op.Kind {
 		case OpSet:
 			op.Value.Expires = d.varint()
+			op.ValueStamp = d.stamp()
 			op.Value.Data = d.bytes(MaxValue)
 		case OpAdd:
 			op.Delta = d.varint()
@@ -197,6 +205,15 @@ func (d *decoder) uvarint() uint64 {
 func (d *decoder) varint() int64 {
 	v := d.uvarint()
 	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (d *decoder) stamp() Stamp {
+	v := d.uvarint()
+	if v > math.MaxUint32 {
+		d.fail()
+		return 0
+	}
+	return Stamp(v)
 }
 
 // size reads a number that is not negative.

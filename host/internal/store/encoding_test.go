@@ -32,7 +32,12 @@ var golden = struct {
 				{Kind: OpSet, Key: []byte("a"), Value: Value{Data: []byte("value"), Expires: 1_700_000_000_000}},
 				{Kind: OpDelete, Key: []byte("b")},
 				{Kind: OpAdd, Key: []byte("n"), Delta: -3},
+				{Kind: OpSet, Key: []byte("v"), Value: Value{Data: []byte("at 12345678")}, ValueStamp: 4},
 				{Kind: OpSet, Key: []byte("z"), Value: Value{Data: []byte{}}},
+			},
+			Stamped: []Op{
+				{Kind: OpSet, Key: []byte("event/12345678/2"), KeyStamp: 7, Value: Value{Data: []byte("12345678"), Expires: 1}, ValueStamp: 1},
+				{Kind: OpSet, Key: []byte("12345678"), KeyStamp: 1, Value: Value{Data: []byte{}}},
 			},
 			Records: []Op{
 				{Kind: OpDelete, Key: []byte("queue/1")},
@@ -45,7 +50,7 @@ var golden = struct {
 }}
 
 func TestGoldenCommit(t *testing.T) {
-	file := filepath.Join("testdata", "commit-v1.hex")
+	file := filepath.Join("testdata", "commit-v2.hex")
 	got := AppendCommit(nil, golden.revision, golden.effects)
 	if *update {
 		if err := os.WriteFile(file, []byte(hex.EncodeToString(got)+"\n"), 0o600); err != nil {
@@ -80,12 +85,16 @@ func TestDecodeCommitRefuses(t *testing.T) {
 		}
 	}
 	for name, b := range map[string][]byte{
-		"a byte too many":    append(bytes.Clone(whole), 0),
-		"another version":    append([]byte{EncodingVersion + 1}, whole[1:]...),
-		"a long varint":      {EncodingVersion, 0x81, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-		"many parts":         {EncodingVersion, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f},
-		"parts out of order": AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 2}, {Space: 1}}}),
-		"an unknown area":    AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 1 << 60}}}),
+		"a byte too many":            append(bytes.Clone(whole), 0),
+		"another version":            append([]byte{EncodingVersion + 1}, whole[1:]...),
+		"a long varint":              {EncodingVersion, 0x81, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		"many parts":                 {EncodingVersion, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f},
+		"parts out of order":         AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 2}, {Space: 1}}}),
+		"a stamp beyond its key":     AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 1, Stamped: []Op{{Key: []byte("1234567"), KeyStamp: 1}}}}}),
+		"no stamp where one belongs": AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 1, Stamped: []Op{{Key: []byte("12345678")}}}}}),
+		"a stamped delete":           AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 1, Stamped: []Op{{Kind: OpDelete, Key: []byte("12345678"), KeyStamp: 1}}}}}),
+		"a stamp beyond its value":   AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 1, Ops: []Op{{Key: []byte("k"), ValueStamp: 2, Value: Value{Data: []byte("12345678")}}}}}}),
+		"an unknown area":            AppendCommit(nil, 1, &Effects{Parts: []Part{{Space: 1 << 60}}}),
 	} {
 		if _, _, err := DecodeCommit(b); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", name, err)

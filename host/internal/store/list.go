@@ -13,6 +13,9 @@ type Query struct {
 	After   []byte // start after this key, in the direction of travel; nil = from the start
 	Limit   int    // at most this many keys; 0 = no limit
 	Reverse bool   // from the highest key down
+	// Untracked leaves the keys that are walked out of what the transaction has read:
+	// a change among them by another commit is no conflict.
+	Untracked bool
 }
 
 // interval returns the keys q asks for as [from, to); nil to is the end.
@@ -61,7 +64,9 @@ func (tx *Tx) List(q Query, yield func(key, data []byte) bool) error {
 	if err == nil && !m.stopped {
 		m.rest()
 	}
-	m.record(bytes.Clone(from), to)
+	if !q.Untracked {
+		m.record(bytes.Clone(from), to)
+	}
 	if m.err != nil {
 		return m.err
 	}

@@ -33,6 +33,7 @@ type Tx struct {
 	reads   readSet
 	scratch [counterSize]byte
 	failure error
+	stamped []Op // writes whose key is not known yet
 	records []Op // in order of key
 }
 
@@ -57,7 +58,8 @@ func (tx *Tx) Reset(source Source, space Space, quota Quota, now time.Time) {
 	tx.Close()
 	tx.source, tx.space, tx.quota, tx.read, tx.now, tx.failure = source, space, quota, 0, now, nil
 	clear(tx.records)
-	tx.records = tx.records[:0]
+	clear(tx.stamped)
+	tx.records, tx.stamped = tx.records[:0], tx.stamped[:0]
 	tx.writes.reset()
 	tx.reads.reset()
 }
@@ -90,12 +92,20 @@ func (tx *Tx) closed() bool { return tx.snap == nil && tx.source == nil }
 func (tx *Tx) Now() time.Time { return tx.now }
 
 // ReadOnly reports whether there is nothing to write.
-func (tx *Tx) ReadOnly() bool { return len(tx.writes.ops) == 0 && len(tx.records) == 0 }
+func (tx *Tx) ReadOnly() bool {
+	return len(tx.writes.ops) == 0 && len(tx.stamped) == 0 && len(tx.records) == 0
+}
 
 // Get returns the value of key as the transaction sees it. ok is false when it
 // is absent, expired or deleted; an empty value is not absent. data is valid
 // until the next call on tx and must not be changed.
-func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
+func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) { return tx.get(key, true) }
+
+// GetUntracked is Get without remembering that key was read: a write to it by
+// another commit is no conflict.
+func (tx *Tx) GetUntracked(key []byte) (data []byte, ok bool, err error) { return tx.get(key, false) }
+
+func (tx *Tx) get(key []byte, tracked bool) (data []byte, ok bool, err error) {
 	if err := tx.check("get", key); err != nil {
 		return nil, false, err
 	}
@@ -112,7 +122,9 @@ func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) {
 	}
 	// Absence is recorded too. An add that was read stays an add next to the
 	// point read: the read pins the value it is added to.
-	tx.reads.addKey(key)
+	if tracked {
+		tx.reads.addKey(key)
+	}
 	return tx.visible(own, v, ok)
 }
 
@@ -161,17 +173,26 @@ func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
 	if err := tx.check("set", key); err != nil {
 		return err
 	}
+	op, err := tx.set(key, data, ttl)
+	if err != nil {
+		return err
+	}
+	return tx.put(op)
+}
+
+// set returns the write of a copy of data.
+func (tx *Tx) set(key, data []byte, ttl time.Duration) (Op, error) {
 	if len(data) > MaxValue {
-		return fault.New(fault.TooLarge, "set", "the value is over 1 MiB; split it over several keys")
+		return Op{}, fault.New(fault.TooLarge, "set", "the value is over 1 MiB; split it over several keys")
 	}
 	if ttl < 0 {
-		return fault.New(fault.Invalid, "set", "the time to live is negative; 0 means for ever")
+		return Op{}, fault.New(fault.Invalid, "set", "the time to live is negative; 0 means for ever")
 	}
 	v := Value{Data: append(make([]byte, 0, len(data)), data...)}
 	if ttl > 0 {
 		v.Expires = expiry(tx.now, ttl)
 	}
-	return tx.put(Op{Kind: OpSet, Key: key, Value: v})
+	return Op{Kind: OpSet, Key: key, Value: v}, nil
 }
 
 // Record returns what the host keeps under key in the space's AreaRecords, nil
@@ -279,7 +300,7 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 		return nil
 	}
 	n, ok := CounterOf(own.Value.Data)
-	if !ok {
+	if !ok || own.ValueStamp != 0 { // its value is not known yet
 		return NotCounter(key)
 	}
 	sum, ok := AddCounter(n, delta)
@@ -300,7 +321,7 @@ func (tx *Tx) Effects() *Effects {
 	}{
 		Effects: Effects{Read: tx.read, Now: tx.now},
 		parts: [1]Part{{
-			Space: tx.space, Quota: tx.quota, Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges, Records: tx.records,
+			Space: tx.space, Quota: tx.quota, Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges, Stamped: tx.stamped, Records: tx.records,
 		}},
 	}
 	e.Parts = e.parts[:]
@@ -316,10 +337,13 @@ func (tx *Tx) Effects() *Effects {
 
 func (tx *Tx) put(op Op) error {
 	if !tx.writes.put(op) {
-		return fault.New(fault.TooLarge, "write", "one invocation writes at most 10000 keys and 4 MiB of keys and values; split the work over several requests")
+		return errTooMuch
 	}
 	return nil
 }
+
+var errTooMuch = fault.New(fault.TooLarge, "write", fmt.Sprintf(
+	"one invocation writes at most %d keys, %d of them with a versionstamp, and 4 MiB of keys and values; split the work over several requests", MaxEffectOps, MaxStamped))
 
 // check refuses keys out of bounds and use after Close.
 func (tx *Tx) check(op string, key []byte) error {

@@ -12,12 +12,26 @@ import (
 type writeSet struct {
 	ops   []*Op
 	bytes int
+	more  int // writes that are kept elsewhere and count too
 }
 
 func (w *writeSet) reset() {
 	clear(w.ops)
 	w.ops = w.ops[:0]
-	w.bytes = 0
+	w.bytes, w.more = 0, 0
+}
+
+// grow counts a write that is kept elsewhere, bytes more of it, or reports that it
+// would break a bound and changes nothing.
+func (w *writeSet) grow(bytes int, another bool) (ok bool) {
+	if w.bytes+bytes > MaxEffectBytes || another && len(w.ops)+w.more >= MaxEffectOps {
+		return false
+	}
+	w.bytes += bytes
+	if another {
+		w.more++
+	}
+	return true
 }
 
 // search returns where key is, or belongs.
@@ -42,7 +56,7 @@ func (w *writeSet) put(op Op) (ok bool) {
 	if found {
 		size -= w.ops[i].Size()
 	}
-	if size > MaxEffectBytes || (!found && len(w.ops) >= MaxEffectOps) {
+	if size > MaxEffectBytes || (!found && len(w.ops)+w.more >= MaxEffectOps) {
 		return false
 	}
 	w.bytes = size

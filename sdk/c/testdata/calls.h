@@ -15,20 +15,22 @@ static int64_t call(uint8_t function, const int64_t *a) {
     case 4: return wm_raw_route_set(P(0), U(1));
     case 5: return wm_raw_outcome_set(U(0));
     case 6: return wm_raw_kv_get(P(0), U(1), P(2), U(3));
-    case 7: return wm_raw_kv_set(P(0), U(1), P(2), U(3), a[4]);
-    case 8: return wm_raw_kv_delete(P(0), U(1));
-    case 9: return wm_raw_kv_add(P(0), U(1), a[2]);
-    case 10: return wm_raw_kv_list(P(0), U(1), P(2), U(3), U(4), U(5), P(6), U(7));
-    case 11: return wm_raw_config_get(P(0), U(1), P(2), U(3));
-    case 12: return wm_raw_log_write(U(0), P(1), U(2), P(3), U(4));
-    case 13: return wm_raw_clock_now();
-    case 14: return wm_raw_random_fill(P(0), U(1));
-    case 15: return wm_raw_http_open(P(0), U(1));
-    case 16: return wm_raw_http_write(U(0), P(1), U(2));
-    case 17: return wm_raw_http_send(P(0), U(1));
-    case 18: return wm_raw_http_head(U(0), P(1), U(2));
-    case 19: return wm_raw_http_read(U(0), P(1), U(2));
-    case 20: return wm_raw_http_close(U(0));
+    case 7: return wm_raw_kv_get_snapshot(P(0), U(1), P(2), U(3));
+    case 8: return wm_raw_kv_set(P(0), U(1), P(2), U(3), a[4]);
+    case 9: return wm_raw_kv_set_versionstamped(P(0), U(1), P(2), U(3), a[4], a[5], a[6]);
+    case 10: return wm_raw_kv_delete(P(0), U(1));
+    case 11: return wm_raw_kv_add(P(0), U(1), a[2]);
+    case 12: return wm_raw_kv_list(P(0), U(1), P(2), U(3), U(4), U(5), P(6), U(7));
+    case 13: return wm_raw_config_get(P(0), U(1), P(2), U(3));
+    case 14: return wm_raw_log_write(U(0), P(1), U(2), P(3), U(4));
+    case 15: return wm_raw_clock_now();
+    case 16: return wm_raw_random_fill(P(0), U(1));
+    case 17: return wm_raw_http_open(P(0), U(1));
+    case 18: return wm_raw_http_write(U(0), P(1), U(2));
+    case 19: return wm_raw_http_send(P(0), U(1));
+    case 20: return wm_raw_http_head(U(0), P(1), U(2));
+    case 21: return wm_raw_http_read(U(0), P(1), U(2));
+    case 22: return wm_raw_http_close(U(0));
     }
     __builtin_trap();
 }

@@ -26,10 +26,18 @@ type Host interface {
 	// KVGet reads a value. It returns: size of the value. Errors: abi.NotFound,
 	// abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
 	KVGet(key string, buf []byte) int64
+	// KVGetSnapshot reads a value without depending on it: the attempt does not
+	// conflict when another changes it. It returns: size of the value. Errors:
+	// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+	KVGetSnapshot(key string, buf []byte) int64
 	// KVSet writes a value, which is absent ttl_ms milliseconds after the
 	// invocation started. 0: it stays. It returns: ok. Errors: abi.Invalid,
 	// abi.Limit, abi.Denied.
 	KVSet(key string, value []byte, ttlMS int64) int64
+	// KVSetVersionstamped writes a value as kv_set does. At the offsets in key and
+	// value, the commit writes its versionstamp over 8 bytes. -1: nowhere. It
+	// returns: ok. Errors: abi.Invalid, abi.Limit, abi.Denied.
+	KVSetVersionstamped(key string, value []byte, keyOffset int64, valueOffset int64, ttlMS int64) int64
 	// KVDelete removes a key, present or not. It returns: ok. Errors: abi.Invalid,
 	// abi.Limit, abi.Denied.
 	KVDelete(key string) int64

@@ -46,11 +46,25 @@ func KVGet(key string, buf []byte) int64 {
 	return ask(func(h Host) int64 { return h.KVGet(key, buf) })
 }
 
+// KVGetSnapshot reads a value without depending on it: the attempt does not
+// conflict when another changes it. It returns: size of the value. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+func KVGetSnapshot(key string, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.KVGetSnapshot(key, buf) })
+}
+
 // KVSet writes a value, which is absent ttl_ms milliseconds after the
 // invocation started. 0: it stays. It returns: ok. Errors: abi.Invalid,
 // abi.Limit, abi.Denied.
 func KVSet(key string, value []byte, ttlMS int64) int64 {
 	return ask(func(h Host) int64 { return h.KVSet(key, value, ttlMS) })
+}
+
+// KVSetVersionstamped writes a value as kv_set does. At the offsets in key and
+// value, the commit writes its versionstamp over 8 bytes. -1: nowhere. It
+// returns: ok. Errors: abi.Invalid, abi.Limit, abi.Denied.
+func KVSetVersionstamped(key string, value []byte, keyOffset int64, valueOffset int64, ttlMS int64) int64 {
+	return ask(func(h Host) int64 { return h.KVSetVersionstamped(key, value, keyOffset, valueOffset, ttlMS) })
 }
 
 // KVDelete removes a key, present or not. It returns: ok. Errors: abi.Invalid,

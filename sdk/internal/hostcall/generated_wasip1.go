@@ -80,6 +80,18 @@ func KVGet(key string, buf []byte) int64 {
 	return kvGet(key, bufPtr, bufLen)
 }
 
+//go:wasmimport wasmoor_v1 kv_get_snapshot
+//go:noescape
+func kvGetSnapshot(key string, buf unsafe.Pointer, bufLen uint32) int64
+
+// KVGetSnapshot reads a value without depending on it: the attempt does not
+// conflict when another changes it. It returns: size of the value. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied, abi.WrongType.
+func KVGetSnapshot(key string, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return kvGetSnapshot(key, bufPtr, bufLen)
+}
+
 //go:wasmimport wasmoor_v1 kv_set
 //go:noescape
 func kvSet(key string, value unsafe.Pointer, valueLen uint32, ttlMS int64) int64
@@ -90,6 +102,18 @@ func kvSet(key string, value unsafe.Pointer, valueLen uint32, ttlMS int64) int64
 func KVSet(key string, value []byte, ttlMS int64) int64 {
 	valuePtr, valueLen := pointer(value)
 	return kvSet(key, valuePtr, valueLen, ttlMS)
+}
+
+//go:wasmimport wasmoor_v1 kv_set_versionstamped
+//go:noescape
+func kvSetVersionstamped(key string, value unsafe.Pointer, valueLen uint32, keyOffset int64, valueOffset int64, ttlMS int64) int64
+
+// KVSetVersionstamped writes a value as kv_set does. At the offsets in key and
+// value, the commit writes its versionstamp over 8 bytes. -1: nowhere. It
+// returns: ok. Errors: abi.Invalid, abi.Limit, abi.Denied.
+func KVSetVersionstamped(key string, value []byte, keyOffset int64, valueOffset int64, ttlMS int64) int64 {
+	valuePtr, valueLen := pointer(value)
+	return kvSetVersionstamped(key, valuePtr, valueLen, keyOffset, valueOffset, ttlMS)
 }
 
 //go:wasmimport wasmoor_v1 kv_delete

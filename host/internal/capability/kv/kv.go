@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // Name is that of the capability.
@@ -34,15 +35,25 @@ const firstPage = 64 << 10
 // functions returns the host functions of the key-value store.
 func functions() []capability.Func {
 	return capability.OfPlugin(capability.Native(map[string]capability.Handler{
-		abi.FnKVGet:    get,
-		abi.FnKVSet:    set,
-		abi.FnKVDelete: remove,
-		abi.FnKVAdd:    add,
-		abi.FnKVList:   list,
+		abi.FnKVGet:         get,
+		abi.FnKVGetSnapshot: getSnapshot,
+		abi.FnKVSet:         set,
+		abi.FnKVSetStamped:  setStamped,
+		abi.FnKVDelete:      remove,
+		abi.FnKVAdd:         add,
+		abi.FnKVList:        list,
 	}))
 }
 
 func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	return read(inv, mem, args, (*store.Tx).Get)
+}
+
+func getSnapshot(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	return read(inv, mem, args, (*store.Tx).GetUntracked)
+}
+
+func read(inv *invoke.Invocation, mem capability.Memory, args []uint64, get func(*store.Tx, []byte) ([]byte, bool, error)) int64 {
 	key, okKey := mem.Range(args[0], args[1])
 	buf, okBuf := mem.Range(args[2], args[3])
 	if !okKey || !okBuf {
@@ -51,7 +62,7 @@ func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if s := check(inv, key); s != abi.OK {
 		return int64(s)
 	}
-	data, ok, err := inv.Tx.Get(key)
+	data, ok, err := get(inv.Tx, key)
 	switch {
 	case err != nil:
 		return refused(inv, err)
@@ -75,6 +86,24 @@ func set(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 		return int64(abi.Invalid)
 	}
 	return refused(inv, inv.Tx.Set(key, value, milliseconds(ttl)))
+}
+
+func setStamped(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	key, okKey := mem.Range(args[0], args[1])
+	value, okValue := mem.Range(args[2], args[3])
+	keyOffset, valueOffset, ttl := int64(args[4]), int64(args[5]), int64(args[6])
+	if !okKey || !okValue {
+		return int64(abi.BadPointer)
+	}
+	if s := check(inv, key); s != abi.OK {
+		return int64(s)
+	}
+	_, inKey := store.StampAt(keyOffset, key)
+	_, inValue := store.StampAt(valueOffset, value)
+	if ttl < 0 || !inKey || !inValue {
+		return int64(abi.Invalid)
+	}
+	return refused(inv, inv.Tx.SetStamped(key, value, keyOffset, valueOffset, milliseconds(ttl)))
 }
 
 func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {

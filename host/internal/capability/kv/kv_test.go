@@ -234,7 +234,7 @@ func TestList(t *testing.T) {
 		{"room for one and a half", "p/", "", 0, abi.ListKeysOnly, 18, 12, listed{[]string{"p/1"}, true}},
 		{"room for less than one", "p/", "", 0, abi.ListKeysOnly, 11, 12, listed{}},
 		{"no room", "p/", "", 0, 0, 0, 19, listed{}},
-		{"unknown flag", "p/", "", 0, 4, whole, int64(abi.Invalid), listed{}},
+		{"unknown flag", "p/", "", 0, 8, whole, int64(abi.Invalid), listed{}},
 		{"prefix too long", strings.Repeat("p", store.MaxKey+1), "", 0, 0, whole, int64(abi.Limit), listed{}},
 		{"cursor too long", "", strings.Repeat("p", store.MaxKey+1), 0, 0, whole, int64(abi.Limit), listed{}},
 	} {

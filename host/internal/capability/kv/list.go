@@ -17,7 +17,7 @@ func list(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 		return int64(abi.BadPointer)
 	case inv.Tx == nil:
 		return int64(denied(inv))
-	case flags&^(abi.ListReverse|abi.ListKeysOnly) != 0:
+	case flags&^(abi.ListReverse|abi.ListKeysOnly|abi.ListSnapshot) != 0:
 		return int64(abi.Invalid)
 	}
 	p := page{room: len(buf), limit: count, keysOnly: flags&abi.ListKeysOnly != 0}
@@ -31,7 +31,7 @@ func list(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 // query asks for one entry more than the guest does: it tells whether there are
 // more.
 func query(prefix, after []byte, count, flags uint32) store.Query {
-	q := store.Query{Prefix: prefix, Reverse: flags&abi.ListReverse != 0}
+	q := store.Query{Prefix: prefix, Reverse: flags&abi.ListReverse != 0, Untracked: flags&abi.ListSnapshot != 0}
 	if len(after) > 0 {
 		q.After = after
 	}

@@ -321,7 +321,7 @@ func TestPrepareRefuses(t *testing.T) {
 		{"manifest of Extism", "run", []byte(` {"wasm":[{"url":"http://localhost/a.wasm"}]}`), `wasmoor pack MODULE.wasm --extism FILE`},
 		{"several modules", "run", importing("lib", "capitalize"), "link them into one"},
 		{"unknown function of Extism", "run", importing(capability.ExtismEnv, "future"), "this host does not have"},
-		{"function of another host", "run", importing(capability.ExtismUser, "mult"), "kv_add, kv_delete, kv_get, kv_list, kv_set"},
+		{"function of another host", "run", importing(capability.ExtismUser, "mult"), "kv_add, kv_delete, kv_get, kv_get_snapshot, kv_list, kv_set, kv_set_versionstamped"},
 		{"other signature", "run", importing(capability.ExtismEnv, "free"), "(i64) -> i64, but it is (i64) -> ()"},
 		{"native function", "run", importing(abi.Module, abi.FnKVGet), "native ABI"},
 		{"no export", "main", spin(), `calls "main", which the module does not export; it exports "run"`},

@@ -78,6 +78,9 @@ func TestKV(t *testing.T) {
 		{"negative time to live", c.call("kv_set", c.block("d"), c.block("four"), 1<<63), abi.Invalid},
 		{"empty key", c.call("kv_set", 0, c.block("v"), 0), abi.Invalid},
 		{"long key", c.call("kv_set", c.block(strings.Repeat("k", store.MaxKey+1)), 0, 0), abi.Limit},
+		{"versionstamp", c.call("kv_set_versionstamped", c.block("log/12345678"), 0, 4, 1<<64-1, 0), abi.OK},
+		{"versionstamp beyond the key", c.call("kv_set_versionstamped", c.block("log/12345678"), 0, 5, 1<<64-1, 0), abi.Invalid},
+		{"versionstamp in a value", c.call("kv_set_versionstamped", c.block("v"), c.block("12345678"), 1<<64-1, 0, 0), abi.OK},
 		{"add", c.call("kv_add", c.block("n"), 1), abi.OK},
 		{"add to text", c.call("kv_add", c.block("b"), 1), abi.WrongType},
 		{"delete", c.call("kv_delete", c.block("a")), abi.OK},
@@ -91,6 +94,9 @@ func TestKV(t *testing.T) {
 	}
 	if _, offset := c.get("a"); offset != 0 {
 		t.Errorf("a deleted key: got %d", offset)
+	}
+	if got := c.s.text(uint64(c.call("kv_get_snapshot", c.block("b")))); string(got) != "two" {
+		t.Errorf("snapshot read: got %q", got)
 	}
 }
 
@@ -130,11 +136,13 @@ func TestKVList(t *testing.T) {
 func TestKVDenied(t *testing.T) {
 	c := newCaller(t, nil)
 	for name, got := range map[string]int64{
-		"kv_get":    c.call("kv_get", c.block("k")),
-		"kv_set":    c.call("kv_set", c.block("k"), c.block("v"), 0),
-		"kv_delete": c.call("kv_delete", c.block("k")),
-		"kv_add":    c.call("kv_add", c.block("k"), 1),
-		"kv_list":   c.call("kv_list", 0, 0, 0, 0),
+		"kv_get":                c.call("kv_get", c.block("k")),
+		"kv_get_snapshot":       c.call("kv_get_snapshot", c.block("k")),
+		"kv_set_versionstamped": c.call("kv_set_versionstamped", c.block("12345678"), 0, 0, 1<<64-1, 0),
+		"kv_set":                c.call("kv_set", c.block("k"), c.block("v"), 0),
+		"kv_delete":             c.call("kv_delete", c.block("k")),
+		"kv_add":                c.call("kv_add", c.block("k"), 1),
+		"kv_list":               c.call("kv_list", 0, 0, 0, 0),
 	} {
 		if abi.Status(got) != abi.Denied {
 			t.Errorf("%s: got %v, want %v", name, abi.Status(got), abi.Denied)

@@ -17,6 +17,7 @@ import (
 type request struct {
 	entry   certify.Entry
 	encoded []encoded // of each write of the entry
+	stamped bool      // its revision goes into keys or values
 	shrinks bool      // only deletes: let through when the disk is nearly full
 	entries int64     // upper bounds of what it adds to a Badger batch
 	bytes   int64
@@ -30,6 +31,8 @@ type request struct {
 type encoded struct {
 	dataKey      []byte
 	record, tail []byte // of a set
+
+	keyStamp, dataStamp store.Stamp
 }
 
 // Upper bounds of what a write takes in a Badger batch: the record, its tail,
@@ -124,6 +127,9 @@ func (s *Store) prepare(r *request) error {
 		if err := r.prepare(txn, p.Space, p.Ops); err != nil {
 			return s.checked(err)
 		}
+		if err := r.prepare(txn, p.Space, p.Stamped); err != nil {
+			return s.checked(err)
+		}
 		if err := r.prepare(txn, p.Space.In(store.AreaRecords), p.Records); err != nil {
 			return s.checked(err)
 		}
@@ -135,8 +141,8 @@ func (s *Store) prepare(r *request) error {
 func (r *request) prepare(txn *badger.Txn, space store.Space, ops []store.Op) error {
 	for i := range ops {
 		op := &ops[i]
-		w := certify.Write{Kind: op.Kind, Space: space, Key: op.Key}
-		var enc encoded
+		w := certify.Write{Kind: op.Kind, Space: space, Key: op.Key, Stamped: op.KeyStamp != 0}
+		enc := encoded{keyStamp: op.KeyStamp, dataStamp: op.ValueStamp}
 		switch op.Kind {
 		case store.OpSet:
 			w.Next = certify.StateOf(op.Value)
@@ -156,9 +162,12 @@ func (r *request) prepare(txn *badger.Txn, space store.Space, ops []store.Op) er
 // add appends a write with what is there, and counts what it takes.
 func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded) (err error) {
 	enc.dataKey = layout.Key(layout.KindData, w.Space, w.Key)
-	if w.Prior, err = readState(txn, enc.dataKey); err != nil {
+	if w.Stamped {
+		w.Key = enc.dataKey[layout.PrefixSize:] // one memory, to be stamped once
+	} else if w.Prior, err = readState(txn, enc.dataKey); err != nil {
 		return err
 	}
+	r.stamped = r.stamped || w.Stamped || enc.dataStamp != 0
 	r.entry.Writes = append(r.entry.Writes, w)
 	r.encoded = append(r.encoded, enc)
 	r.entries += entriesPerWrite

@@ -113,6 +113,9 @@ func (c *committer) decide(r *request) error {
 	if err := c.refresh(r); err != nil {
 		return err
 	}
+	if err := c.stamp(r); err != nil {
+		return err
+	}
 	known := c.log.Dropped(r.entry.Space)
 	if err := c.log.Decide(&r.entry); err != nil {
 		return err

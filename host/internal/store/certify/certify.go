@@ -53,6 +53,7 @@ type Write struct {
 	Key     []byte
 	Delta   int64 // of an add
 	Expires int64 // of a SweepExpired: what Prior.Expires must still be
+	Stamped bool  // the revision that the entry gets is in Key
 	Prior   State // as of Entry.Seen; Decide makes it the state before the entry
 	Next    State // of a set; Decide makes it the state after the entry
 }
@@ -93,6 +94,9 @@ func (l *Log) Revision() store.Revision { return l.revision }
 
 // Usage returns what a space holds.
 func (l *Log) Usage(space store.Space) store.Usage { return l.usage[space] }
+
+// Next returns the revision that the next entry gets: that of Stamped keys.
+func (l *Log) Next() store.Revision { return l.revision + 1 }
 
 // Dropped reports whether a space is dropped.
 func (l *Log) Dropped(space store.Space) bool { return l.dropped[space] }
@@ -171,6 +175,9 @@ func (l *Log) commit(e *Entry) error {
 	}
 	if conflict := l.window.writtenSince(effects); conflict != nil {
 		return conflict.Fault()
+	}
+	if err := distinct(e); err != nil {
+		return err
 	}
 	if err := l.plan(e); err != nil {
 		return err

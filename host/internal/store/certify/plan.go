@@ -1,7 +1,9 @@
 package certify
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -28,6 +30,32 @@ func (l *Log) plan(e *Entry) (err error) {
 		w.count(l.changeOf(w.Space.Owner()))
 	}
 	return nil
+}
+
+// distinct refuses a commit two of whose writes get the same key by a versionstamp.
+func distinct(e *Entry) error {
+	for i := range e.Writes {
+		w := &e.Writes[i]
+		if !w.Stamped {
+			continue
+		}
+		again := slices.ContainsFunc(e.Writes[i+1:], func(o Write) bool {
+			return o.Stamped && o.Space == w.Space && bytes.Equal(o.Key, w.Key)
+		})
+		for p := range e.Effects.Parts {
+			again = again || e.Effects.Parts[p].Space == w.Space && sets(e.Effects.Parts[p].Ops, w.Key)
+		}
+		if again {
+			return fault.New(fault.Invalid, "commit", "two writes get the same key by a versionstamp; nothing was done")
+		}
+	}
+	return nil
+}
+
+// sets reports whether a write of ops is to key.
+func sets(ops []store.Op, key []byte) bool {
+	_, found := slices.BinarySearchFunc(ops, key, func(op store.Op, key []byte) int { return bytes.Compare(op.Key, key) })
+	return found
 }
 
 // changeOf returns the change of a space, of which there are few.

@@ -28,7 +28,7 @@ func reads() []action { return []action{readKey, readKey, readRange} }
 
 // writes are what it goes on with.
 func writes() []action {
-	return []action{set, set, setForAWhile, remove, addTo, addTo, takeRecord, deleteRecord}
+	return []action{set, set, setForAWhile, remove, addTo, addTo, takeRecord, deleteRecord, appendTo, guess}
 }
 
 // mix says what a mixed history is made of.

@@ -40,6 +40,7 @@ func (w world) apply(t *txn) {
 	for i := range t.effects.Parts {
 		p := &t.effects.Parts[i]
 		w.write(p.Space, p.Ops, t)
+		w.write(p.Space, p.Stamped, t)
 		w.write(p.Space.In(store.AreaRecords), p.Records, t)
 	}
 }
@@ -49,6 +50,7 @@ func (w world) write(space store.Space, ops []store.Op, t *txn) {
 		w[space] = map[string]store.Value{}
 	}
 	for _, op := range ops {
+		op = stamped(op, t.revision)
 		key := string(op.Key)
 		switch op.Kind {
 		case store.OpSet:
@@ -184,11 +186,11 @@ func testReplica(t *testing.T, open Opener) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entry := w.entry(e, log.Revision())
+		entry := w.entry(e, log.Revision(), revision)
 		if err := log.Decide(entry); err != nil || entry.Revision != revision {
 			t.Fatalf("the replica decides revision %d, %v; it was %d", entry.Revision, err, revision)
 		}
-		w.apply(&txn{effects: e, now: e.Now})
+		w.apply(&txn{effects: e, now: e.Now, revision: revision})
 	}
 	w.matches(b)
 	for space := range w {
@@ -199,11 +201,12 @@ func testReplica(t *testing.T, open Opener) {
 }
 
 // entry makes effects an entry whose priors are those of w.
-func (w world) entry(e *store.Effects, seen store.Revision) *certify.Entry {
+func (w world) entry(e *store.Effects, seen, revision store.Revision) *certify.Entry {
 	entry := &certify.Entry{Effects: e, Seen: seen}
 	add := func(space store.Space, ops []store.Op) {
 		for _, op := range ops {
-			write := certify.Write{Kind: op.Kind, Space: space, Key: op.Key, Delta: op.Delta}
+			op = stamped(op, revision)
+			write := certify.Write{Kind: op.Kind, Space: space, Key: op.Key, Delta: op.Delta, Stamped: op.KeyStamp != 0}
 			if op.Kind == store.OpSet {
 				write.Next = certify.StateOf(op.Value)
 			}
@@ -215,6 +218,7 @@ func (w world) entry(e *store.Effects, seen store.Revision) *certify.Entry {
 	}
 	for _, p := range e.Parts {
 		add(p.Space, p.Ops)
+		add(p.Space, p.Stamped)
 		add(p.Space.In(store.AreaRecords), p.Records)
 	}
 	return entry

@@ -144,6 +144,21 @@ func EncodeRecord(v store.Value) (record, tail []byte) {
 	return b[:MaxInline:MaxInline], b[MaxInline:]
 }
 
+// StampRecord puts a revision into the data of a record, if stamp is anywhere.
+func StampRecord(record, tail []byte, stamp store.Stamp, revision store.Revision) {
+	if stamp == 0 {
+		return
+	}
+	at := int(stamp) // after the flags
+	if record[0]&flagExpires != 0 {
+		at += 8
+	}
+	b := binary.BigEndian.AppendUint64(nil, uint64(revision))
+	if n := copy(record[min(at, len(record)):], b); n < len(b) {
+		copy(tail[max(at-len(record), 0):], b[n:])
+	}
+}
+
 // DecodeRecord returns the value of a record, sharing its memory, and whether
 // its data goes on in a tail.
 func DecodeRecord(b []byte) (v store.Value, tail bool, err error) {
