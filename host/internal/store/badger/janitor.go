@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
@@ -21,7 +22,7 @@ type janitor struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	kick   chan struct{}
-	folder *watched
+	folder *folder.Watched
 
 	mu      sync.Mutex
 	unswept []store.Space
@@ -37,7 +38,7 @@ const (
 func (j *janitor) start(s *Store, every time.Duration, unswept []store.Space) {
 	ctx, cancel := context.WithCancel(context.Background())
 	j.store, j.cancel, j.unswept = s, cancel, unswept
-	j.folder = watchFolder(s.dir)
+	j.folder = folder.Watch(s.dir)
 	j.done, j.kick = make(chan struct{}), make(chan struct{}, 1)
 	j.wake()
 	go j.run(ctx, every)

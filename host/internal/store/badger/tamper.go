@@ -3,31 +3,11 @@ package badger
 import (
 	"context"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-
-	"github.com/dgraph-io/badger/v4"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/inspect"
 )
-
-// watched is the store's folder under watch: whether it is there, and whether
-// anybody else writes to its tables.
-type watched struct {
-	dir    string
-	self   os.FileInfo
-	tables map[string]os.FileInfo
-}
-
-func watchFolder(dir string) *watched {
-	self, _ := os.Stat(dir) // a nil is no folder's, and reported
-	f := &watched{dir: dir, self: self}
-	f.changed() // as the start has verified them
-	return f
-}
 
 // watch notices within a second that the folder is gone, or that another
 // program wrote to a table: from then on nothing is acknowledged.
@@ -39,15 +19,15 @@ func (j *janitor) watch() {
 	if s.failure() != nil {
 		return
 	}
-	if !f.present() {
-		s.lost(f.dir)
+	if !f.Present() {
+		s.lost(s.dir)
 		return
 	}
-	changed := f.changed()
+	changed := f.Changed()
 	if len(changed) == 0 {
 		return
 	}
-	tables, _ := inspect.Tables(f.dir) // the scrub reports the error
+	tables, _ := inspect.Tables(s.dir) // the scrub reports the error
 	for _, t := range tables {
 		if !slices.Contains(changed, t.Name) {
 			continue
@@ -56,47 +36,6 @@ func (j *janitor) watch() {
 			s.scrub.report(t.Name, err)
 		}
 	}
-}
-
-// present reports whether the path still leads to the folder of before, with a
-// store in it.
-func (f *watched) present() bool {
-	self, err := os.Stat(f.dir)
-	if err != nil || !os.SameFile(self, f.self) {
-		return false
-	}
-	_, err = os.Stat(filepath.Join(f.dir, badger.ManifestFilename))
-	return err == nil
-}
-
-// changed returns the tables that are not as they were when first seen. Badger
-// never writes to one that is listed.
-func (f *watched) changed() (names []string) {
-	entries, err := os.ReadDir(f.dir)
-	if err != nil {
-		return nil
-	}
-	seen := make(map[string]os.FileInfo, len(f.tables))
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".sst") {
-			continue
-		}
-		now, err := e.Info()
-		if err != nil {
-			continue // deleted meanwhile
-		}
-		seen[e.Name()] = now
-		if before, ok := f.tables[e.Name()]; ok && (before.Size() != now.Size() || !before.ModTime().Equal(now.ModTime())) {
-			names = append(names, e.Name())
-		}
-	}
-	for name := range f.tables {
-		if _, ok := seen[name]; !ok {
-			names = append(names, name) // deleted by Badger, or by somebody else
-		}
-	}
-	f.tables = seen
-	return names
 }
 
 // lost notes that the folder is gone under the store.
