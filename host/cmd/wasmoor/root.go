@@ -56,6 +56,7 @@ First steps:
 		in(groupOperate, ask.RollbackCommand()),
 		in(groupOperate, ask.DeleteCommand()),
 		in(groupOperate, ask.VarCommand()),
+		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),
 		in(groupOperate, ask.KVCommand()),
 		in(groupOperate, ask.AuditCommand()),

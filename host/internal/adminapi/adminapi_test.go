@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // TestTagsAreTheLimits: a tag cannot name a constant.
@@ -16,6 +18,20 @@ func TestTagsAreTheLimits(t *testing.T) {
 		f, ok := reflect.TypeOf(tt.in).FieldByName("Limit")
 		if got := f.Tag.Get("maximum"); !ok || got != fmt.Sprint(tt.most) {
 			t.Errorf("%T takes a limit up to %q, and the constant says %d", tt.in, got, tt.most)
+		}
+	}
+}
+
+// TestLimitsAreThoseOfManifests: what an operator may decide is what a manifest may.
+func TestLimitsAreThoseOfManifests(t *testing.T) {
+	most := limit.Maximum()
+	for field, want := range map[string]int64{
+		"Memory": most.Memory, "DeadlineMillis": most.Deadline.Milliseconds(), "RequestBody": most.RequestBody,
+		"ResponseBody": most.ResponseBody, "Concurrency": int64(most.Concurrency),
+	} {
+		f, ok := reflect.TypeFor[Limits]().FieldByName(field)
+		if got := f.Tag.Get("maximum"); !ok || got != fmt.Sprint(want) {
+			t.Errorf("%s takes up to %q, and a manifest up to %d", field, got, want)
 		}
 	}
 }

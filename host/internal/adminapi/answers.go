@@ -39,6 +39,7 @@ type Plugin struct {
 	State      string    `json:"state" doc:"serving, asleep, failed, stopped or deleted"`
 	Error      string    `json:"error,omitempty" doc:"Why it failed"`
 	Version    int       `json:"version" doc:"The one that serves; 0 = none"`
+	Previous   int       `json:"previous,omitempty" doc:"The version that served before; absent = none did, or it is not known"`
 	Versions   int       `json:"versions" doc:"Number of the newest"`
 	Deployment int       `json:"deployment" doc:"The one that serves; 0 = none"`
 	Digest     string    `json:"digest,omitempty" doc:"Of the module that serves"`
@@ -135,6 +136,24 @@ type Var struct {
 	Required    bool    `json:"required"`
 	Default     *string `json:"default,omitempty" doc:"Absent = none"`
 	Description string  `json:"description,omitempty"`
+}
+
+// Limits are an operator's limits of a plugin; 0 or absent = the manifest's. It is an
+// answer and the body of a request.
+type Limits struct {
+	Memory         int64 `json:"memory,omitempty" nullable:"true" minimum:"0" maximum:"536870912" doc:"Bytes of one instance, in pages of 64 KiB"`
+	DeadlineMillis int64 `json:"deadline_millis,omitempty" nullable:"true" minimum:"0" maximum:"60000" doc:"Milliseconds from the start of a request to the end of its handler"`
+	RequestBody    int64 `json:"request_body,omitempty" nullable:"true" minimum:"0" maximum:"67108864" doc:"Bytes"`
+	ResponseBody   int64 `json:"response_body,omitempty" nullable:"true" minimum:"0" maximum:"67108864" doc:"Bytes"`
+	Concurrency    int64 `json:"concurrency,omitempty" nullable:"true" minimum:"0" maximum:"1024" doc:"Requests of the plugin at a time"`
+}
+
+// LimitsShown is what a plugin's limits are, and where they come from.
+type LimitsShown struct {
+	Manifest  Limits `json:"manifest" doc:"What the manifest of the version that serves says, or of the newest"`
+	Operator  Limits `json:"operator" doc:"What the operator has decided; absent = the manifest's"`
+	Effective Limits `json:"effective" doc:"What holds; a route may have less"`
+	Maximum   Limits `json:"maximum" doc:"What the operator may decide at most"`
 }
 
 // CORS says which pages of other origins may read a plugin's answers. It is an

@@ -23,8 +23,15 @@ type Upload struct {
 
 // Activation is the body of a request that lets a version serve.
 type Activation struct {
-	Version int  `json:"version" minimum:"1" maximum:"9007199254740991" doc:"Number of the version that is to serve" example:"1"`
-	Grant   bool `json:"grant,omitempty" nullable:"true" doc:"Grant what it asks for"`
+	Version int    `json:"version" minimum:"1" maximum:"9007199254740991" doc:"Number of the version that is to serve" example:"1"`
+	Grant   bool   `json:"grant,omitempty" nullable:"true" doc:"Grant what it asks for"`
+	Mount   string `json:"mount,omitempty" nullable:"true" maxLength:"512" pattern:"^(([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?/((\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*)(/(\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*))*/?)?)?$" patternDescription:"[host]/prefix without dot segments, e.g. /shop or example.org/shop" doc:"Where it is to serve from now on, [host]/prefix; absent = where the plugin is" example:"/shop"`
+}
+
+// VarsChange is the body of a request that changes several vars at once.
+type VarsChange struct {
+	Set   map[string]string `json:"set,omitempty" nullable:"true" maxProperties:"256" doc:"Values by the name of the var"`
+	Unset []string          `json:"unset,omitempty" nullable:"true" maxItems:"256" maxLength:"64" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" patternDescription:"1 to 64 letters, digits and _, not starting with a digit" doc:"Names of vars whose value is taken away"`
 }
 
 // Removal asks for the deletion of a plugin.

@@ -14,7 +14,7 @@ package archtest
 // that another arrow of the row implies.
 const lattice = `
 fault             ->
-plugin            -> fault                      # refuses a bad name with a code
+plugin            -> fault limit                # refuses a bad name with a code; an operator's limits are a part of it
 wasmbin/format    -> fault                      # refuses a bad module with a code
 wasmbin           -> wasmbin/format             # scans the format
 wasmbin/lower     -> wasmbin                    # follows types that the scan knows
@@ -26,7 +26,7 @@ spelling          ->
 adminapi          ->
 durable           ->
 formats           -> fault durable              # a folder of a newer program has a code; the file is whole
-manifest          -> plugin limit spelling      # reads a plugin's names and grants; checks limits against what the host allows; suggests the key that was meant
+manifest          -> plugin spelling            # reads a plugin's names, grants and limits; suggests the key that was meant
 router            -> plugin                     # mounts are plugins' paths
 store             -> fault                      # a refused transaction has a code
 store/certify     -> store                      # decides about the store's effects
@@ -36,7 +36,7 @@ store/badger/layout -> store                    # encodes the store's keys and v
 store/badger/folder -> store/badger/layout store/badger/inspect durable # knows an entry when it sees one; reads the files by themselves; the marker is whole
 store/badger      -> store/certify store/badger/folder store/badger/disk # commits what certify decides; opens a folder that was looked at; asks for room
 store/storetest   -> store/certify              # a replica decides the log of a history again
-egress            -> limit plugin               # bounds calls and bodies; origins are grants
+egress            -> plugin                     # origins are grants
 egress/egresstest ->
 invoke            -> store limit                # holds the transaction; holds the budget
 runq              ->
@@ -116,6 +116,7 @@ github.com/fsnotify/fsnotify         cmd/wasmoor/internal/watch # changed files
 github.com/rogpeppe/go-internal      cmd/wasmoor/internal/scaffold # templates as txtar
 golang.org/x/mod/modfile             cmd/wasmoor/internal/scaffold # go.mod of a project
 golang.org/x/mod/module              cmd/wasmoor/internal/author # module paths
+github.com/joho/godotenv             cmd/wasmoor/internal/project # env files
 golang.org/x/term                    cmd/wasmoor/internal/term # is it a terminal
 golang.org/x/sync/errgroup           . # runs what serves, stops all of it
 golang.org/x/sys/cpu                 prepare wasmbin # what an artefact was compiled for

@@ -103,6 +103,23 @@ func (c *Client) UnsetVar(ctx context.Context, name, key string) (adminapi.Chang
 	return c.change(ctx, name, request{op: "unset var", method: http.MethodDelete, path: adminapi.PathVar, in: varRef(name, key)})
 }
 
+// ChangeVars sets and unsets several variables, which is one new deployment.
+func (c *Client) ChangeVars(ctx context.Context, name string, change adminapi.VarsChange) (adminapi.Changed, error) {
+	return c.changeTo(ctx, name, request{op: "change vars", method: http.MethodPatch, path: adminapi.PathVars}, change)
+}
+
+// Limits returns the limits of a plugin, and who decided them.
+func (c *Client) Limits(ctx context.Context, name string) (adminapi.LimitsShown, error) {
+	var out adminapi.LimitsShown
+	err := c.read(ctx, name, request{op: "read limits", path: adminapi.PathLimits}, &out)
+	return out, err
+}
+
+// SetLimits replaces the operator's limits of a plugin, which is a new deployment.
+func (c *Client) SetLimits(ctx context.Context, name string, limits adminapi.Limits) (adminapi.Changed, error) {
+	return c.changeTo(ctx, name, request{op: "set limits", method: http.MethodPut, path: adminapi.PathLimits}, limits)
+}
+
 // CORS returns the CORS policy of a plugin; NotFound when it has none.
 func (c *Client) CORS(ctx context.Context, name string) (adminapi.CORS, error) {
 	var out adminapi.CORS

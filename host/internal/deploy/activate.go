@@ -10,20 +10,26 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 )
 
 // Activate makes a stored version serve: forward, or back to an earlier one. It
-// serves where its upload said, or else where the plugin is. A version that asks
+// serves where the plugin is, unless mount, one of plugin.ParseMount, says where. A version that asks
 // for more than the plugin was granted waits, unless grant is true; the grant
 // stays even if it waits for something else. Errors by fault code: NotFound, and
 // those of Deploy.
-func (d *Deployer) Activate(ctx context.Context, name string, version int, grant bool, by string) (Changed, error) {
-	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
-		return d.reactivate(ctx, p, grant, registry.Change{Version: version, By: by})
-	})
+func (d *Deployer) Activate(ctx context.Context, name string, version int, mount string, grant bool, by string) (Changed, error) {
+	c := registry.Change{Version: version, By: by}
+	if mount != "" {
+		var err error
+		if c.Mount, err = plugin.ParseMount(mount); err != nil {
+			return Changed{}, err
+		}
+	}
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) { return d.reactivate(ctx, p, grant, c) })
 }
 
 // reactivate builds the version that c names anew, and activates it.
@@ -33,6 +39,11 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 	if err := w.run("recall", func() (err error) { r, err = d.recall(ctx, p.Name, c.Version); return err }); err != nil {
 		return Changed{}, err
 	}
+	next, err := c.Next(p)
+	if err != nil {
+		return Changed{}, err
+	}
+	r.manifest = r.manifest.Under(next.Limits)
 	program, err := d.try(ctx, w, p.Name, r.module, r.manifest)
 	if err != nil {
 		return Changed{}, err
@@ -48,13 +59,14 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
 func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, c registry.Change) (Changed, error) {
-	c.Mount = r.version.Mount
 	next, err := c.Next(p)
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
 	}
 	out := changed(next, r, w)
-	config, waiting := resolve(next, r)
+	asIs := next
+	asIs.Mount = p.Mount // what has to be asked for again
+	config, waiting := resolve(asIs, r)
 	if len(waiting) > 0 {
 		out.Waiting = waiting
 		return out, program.Close(ctx, d.keepGrant(ctx, p, c))
@@ -108,17 +120,16 @@ func resolve(p plugin.Plugin, r recalled) (config map[string]string, waiting []s
 // Waits says what keeps a version from being activated, each with what to do;
 // nothing when it can be.
 func Waits(p plugin.Plugin, v plugin.Version, m *manifest.Manifest) []string {
-	next, err := registry.Change{Version: v.Number, Mount: v.Mount}.Next(p)
-	if err != nil {
-		return []string{fault.MessageOf(err)}
-	}
-	_, waiting := resolve(next, recalled{version: v, manifest: m})
+	_, waiting := resolve(p, recalled{version: v, manifest: m})
 	return waiting
 }
 
 // activation returns the command that activates a version.
 func activation(p plugin.Plugin, r recalled) string {
 	command := fmt.Sprintf("wasmoor activate %s %d", p.Name, r.version.Number)
+	if to := r.version.Mount; to != "" && to != p.Mount { // as its upload says
+		command += " --mount " + string(to)
+	}
 	if len(p.Grant.Missing(r.version.Ask)) > 0 {
 		command += " --grant"
 	}
@@ -128,26 +139,29 @@ func activation(p plugin.Plugin, r recalled) string {
 // idle is what is told of a version that nobody asked to activate now: what it
 // waits for besides, or the reason and how to.
 func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Changed, error) {
-	next, err := registry.Change{Version: r.version.Number, Mount: r.version.Mount}.Next(p)
-	out := changed(next, r, w)
-	if _, out.Waiting = resolve(next, r); len(out.Waiting) == 0 {
-		out.Waiting = []string{fmt.Sprintf("%s; run: %s", reason, activation(next, r))}
+	out := changed(p, r, w)
+	out.Mount = string(cmp.Or(r.version.Mount, p.Mount))
+	if _, out.Waiting = resolve(p, r); len(out.Waiting) == 0 {
+		out.Waiting = []string{fmt.Sprintf("%s; run: %s", reason, activation(p, r))}
 	}
-	return out, err
+	return out, nil
 }
 
-// SetVar sets a var of a plugin. Where the plugin serves, that is a new
-// deployment of the same version. Errors by fault code: NotFound (the plugin, or
-// a var that no version declares), Conflict (the version that serves refuses the
-// value), Invalid, and those of Deploy.
-func (d *Deployer) SetVar(ctx context.Context, name, key, value, by string) (Changed, error) {
-	return d.changeSettings(ctx, name, registry.Change{Set: map[string]string{key: value}, By: by})
+// SetVars sets vars of a plugin, and removes others, so that the manifest's default
+// holds. Where the plugin serves, that is one new deployment of the same version.
+// Errors by fault code: NotFound (the plugin, a var to set that no version declares,
+// or one to remove that is not set), Conflict (the version that serves refuses the
+// change), Invalid, and those of Deploy.
+func (d *Deployer) SetVars(ctx context.Context, name string, set map[string]string, unset []string, by string) (Changed, error) {
+	return d.changeSettings(ctx, name, registry.Change{Set: set, Unset: unset, By: by})
 }
 
-// UnsetVar removes a var of a plugin, so that the manifest's default holds.
-// NotFound when it was not set; Conflict when the serving version requires it.
-func (d *Deployer) UnsetVar(ctx context.Context, name, key, by string) (Changed, error) {
-	return d.changeSettings(ctx, name, registry.Change{Unset: []string{key}, By: by})
+// SetLimits replaces the limits that the operator has decided for a plugin; zero
+// fields leave what the manifest says. Where the plugin serves, that is a new
+// deployment of the same version. Errors are those of SetVars; Invalid names the
+// limit that is too high.
+func (d *Deployer) SetLimits(ctx context.Context, name string, limits limit.Override, by string) (Changed, error) {
+	return d.changeSettings(ctx, name, registry.Change{Limits: &limits, By: by})
 }
 
 // SetCORS sets the CORS policy of a plugin. Where the plugin serves, that is a
@@ -255,7 +269,7 @@ func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[s
 	return nil
 }
 
-// keepSettings records vars or the CORS policy of a plugin that does not serve, and says what its
+// keepSettings records vars, the CORS policy or limits of a plugin that does not serve, and says what its
 // newest version waits for now.
 func (d *Deployer) keepSettings(ctx context.Context, name string, c registry.Change) (Changed, error) {
 	p, _, err := d.cfg.Registry.Change(ctx, name, c)

@@ -167,7 +167,7 @@ func TestDeploySwapAndBack(t *testing.T) {
 		t.Errorf("the second deploy: %+v", second)
 	}
 	p.want("/demo/below", "two")
-	if _, err := p.Activate(t.Context(), "demo", 1, false, "me"); err != nil {
+	if _, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil {
 		t.Fatal(err)
 	}
 	p.want("/demo", "one")
@@ -249,7 +249,7 @@ func TestAVersionThatAsksForMoreWaits(t *testing.T) {
 		t.Fatalf("got %+v, want a version that waits and says how to grant", out)
 	}
 	p.want("/demo", "one")
-	out, err := p.Activate(t.Context(), "demo", 2, true, "me")
+	out, err := p.Activate(t.Context(), "demo", 2, "", true, "me")
 	if err != nil || !out.Activated {
 		t.Fatalf("activate with grant: %+v, %v", out, err)
 	}
@@ -263,24 +263,24 @@ func TestVars(t *testing.T) {
 	if out.Activated || !strings.Contains(strings.Join(out.Waiting, " "), "wasmoor var set demo key") {
 		t.Fatalf("got %+v, want a version that waits for its var", out)
 	}
-	_, err := p.SetVar(t.Context(), "demo", "kay", "s3cret", "me")
+	_, err := p.SetVars(t.Context(), "demo", map[string]string{"kay": "s3cret"}, nil, "me")
 	if fault.CodeOf(err) != fault.NotFound || !strings.Contains(err.Error(), "greeting, key") {
 		t.Errorf("setting a var that nobody declares: %v, want not found with the names that are", err)
 	}
-	if _, err := p.SetVar(t.Context(), "demo", "key", "s3cret", "me"); err != nil {
+	if _, err := p.SetVars(t.Context(), "demo", map[string]string{"key": "s3cret"}, nil, "me"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := p.Activate(t.Context(), "demo", 1, false, "me"); err != nil || !out.Activated {
+	if out, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil || !out.Activated {
 		t.Fatalf("activate: %+v, %v", out, err)
 	}
 	p.want("/demo", "hello")
-	if _, err := p.UnsetVar(t.Context(), "demo", "key", "me"); fault.CodeOf(err) != fault.Conflict {
+	if _, err := p.SetVars(t.Context(), "demo", nil, []string{"key"}, "me"); fault.CodeOf(err) != fault.Conflict {
 		t.Errorf("unsetting what the serving version requires: %v, want a conflict", err)
 	}
-	if _, err := p.UnsetVar(t.Context(), "demo", "greeting", "me"); fault.CodeOf(err) != fault.NotFound {
+	if _, err := p.SetVars(t.Context(), "demo", nil, []string{"greeting"}, "me"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("unsetting what is not set: %v, want not found", err)
 	}
-	out, err = p.SetVar(t.Context(), "demo", "greeting", "hello", "me")
+	out, err = p.SetVars(t.Context(), "demo", map[string]string{"greeting": "hello"}, nil, "me")
 	if err != nil || !out.Activated || out.Deployment != 2 {
 		t.Errorf("setting a var of a serving plugin: %+v, %v; want deployment 2", out, err)
 	}
@@ -397,7 +397,7 @@ func TestNoActivate(t *testing.T) {
 	if s, err := p.Plugin(t.Context(), "demo"); err != nil || s.State != adminapi.StateStopped {
 		t.Errorf("status %+v, %v; want stopped", s, err)
 	}
-	if _, err := p.Activate(t.Context(), "demo", 2, false, "me"); fault.CodeOf(err) != fault.NotFound {
+	if _, err := p.Activate(t.Context(), "demo", 2, "", false, "me"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("activating a version that does not exist: %v, want not found", err)
 	}
 }

@@ -112,6 +112,7 @@ func (d *Deployer) follow(ctx context.Context, before *live, p plugin.Plugin) (*
 	if err != nil {
 		return nil, err
 	}
+	r.manifest = r.manifest.Under(p.Limits)
 	config, err := r.manifest.Resolve(p.Name, p.Vars)
 	if err != nil {
 		return nil, err
@@ -141,6 +142,7 @@ func (d *Deployer) restore(ctx context.Context, p plugin.Plugin) *live {
 	if err != nil {
 		return d.brokenLive(p, r, err)
 	}
+	r.manifest = r.manifest.Under(p.Limits)
 	config, err := r.manifest.Resolve(p.Name, p.Vars)
 	if err != nil {
 		return d.brokenLive(p, r, err)

@@ -92,6 +92,11 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	if err := w.run("inspect", func() (err error) { r, err = inspect(&up, d.cfg.Capabilities.Sections()); return err }); err != nil {
 		return Changed{}, err
 	}
+	before, err := d.cfg.Registry.Plugin(ctx, up.Name)
+	if err != nil && fault.CodeOf(err) != fault.NotFound {
+		return Changed{}, err
+	}
+	r.manifest = r.manifest.Under(before.Limits)
 	program, err := d.tryUpload(ctx, w, up, r.manifest)
 	if err != nil {
 		return Changed{}, err
@@ -105,11 +110,15 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
 	}
+	if p.Limits != before.Limits {
+		return Changed{}, program.Close(ctx, fault.New(fault.Conflict, "", fmt.Sprintf(
+			"the limits of plugin %q were changed while version %d was built; run: %s", p.Name, r.version.Number, activation(p, r))))
+	}
 	if up.NoActivate {
 		out, err := idle(p, r, w, "activation was not asked for")
 		return out, program.Close(ctx, err)
 	}
-	return d.activate(ctx, w, p, r, program, registry.Change{Version: r.version.Number, By: up.By})
+	return d.activate(ctx, w, p, r, program, registry.Change{Version: r.version.Number, Mount: plugin.Mount(up.Mount), By: up.By})
 }
 
 // inspect checks what an upload says about itself, and completes it.

@@ -27,7 +27,7 @@ func waits(t *testing.T, out deploy.Changed, says string, not ...string) {
 
 func (p *platform) activate(name string, version int, grant bool) deploy.Changed {
 	p.t.Helper()
-	out, err := p.Activate(p.t.Context(), name, version, grant, "me")
+	out, err := p.Activate(p.t.Context(), name, version, "", grant, "me")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func (p *platform) activate(name string, version int, grant bool) deploy.Changed
 
 func (p *platform) setVar(name, key string) deploy.Changed {
 	p.t.Helper()
-	out, err := p.SetVar(p.t.Context(), name, key, "value", "me")
+	out, err := p.SetVars(p.t.Context(), name, map[string]string{key: "value"}, nil, "me")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -136,13 +136,17 @@ func TestAVersionThatWaitsKeepsItsMount(t *testing.T) {
 			p := start(t)
 			p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "a")})
 			c.up.Mount, c.up.Module = "/new", pack(t, enginetest.Counter(), "a", "[kv]")
-			if out := p.deploy(c.up); out.Activated || out.Mount != "/new" {
+			out := p.deploy(c.up)
+			if waits(t, out, "wasmoor activate a 2 --mount /new"); out.Mount != "/new" {
 				t.Errorf("deployed as %+v, want a version that waits for /new", out)
 			}
 			p.want("/a", "one")
 			p.want("/new", "[not_found]")
 			p.restart()
-			if out := p.activate("a", 2, true); !out.Activated || out.Mount != "/new" {
+			if out := p.activate("a", 2, true); !out.Activated || out.Mount != "/a" {
+				t.Errorf("activated as %+v, want it where the plugin is: nobody asked to move it", out)
+			}
+			if out, err := p.Activate(t.Context(), "a", 2, "/new", true, "me"); err != nil || !out.Activated || out.Mount != "/new" {
 				t.Errorf("activated as %+v, want it at /new", out)
 			}
 			p.count("/new")

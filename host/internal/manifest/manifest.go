@@ -93,6 +93,27 @@ func Default(name string) *Manifest {
 // Limits returns the limits of an invocation, defaults included.
 func (m *Manifest) Limits() limit.Limits { return m.limits }
 
+// Under returns m with an operator's limits in place of its own. A route keeps a
+// lower limit of its own, and no higher one.
+func (m *Manifest) Under(o limit.Override) *Manifest {
+	if o == (limit.Override{}) {
+		return m
+	}
+	under := *m
+	under.limits = o.Over(m.limits)
+	under.Routes = slices.Clone(m.Routes)
+	for i := range under.Routes {
+		r := &under.Routes[i]
+		if o.Deadline != 0 {
+			r.Deadline = min(r.Deadline, o.Deadline)
+		}
+		if o.RequestBody != 0 {
+			r.RequestBody = min(r.RequestBody, o.RequestBody)
+		}
+	}
+	return &under
+}
+
 // RouteLimits returns the limits of an invocation of Routes[i]; those of the
 // plugin for an index outside, which stands for the whole mount.
 func (m *Manifest) RouteLimits(i int) limit.Limits {

@@ -1,11 +1,13 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // CORS returns the CORS policy of a plugin; NotFound when there is none.
@@ -19,6 +21,29 @@ func (o *Operator) CORS(ctx context.Context, name string) (adminapi.CORS, error)
 		return adminapi.CORS{}, err
 	}
 	return adminapi.CORS(*policy), nil
+}
+
+// Limits tells the limits of a plugin, and who decided them.
+func (o *Operator) Limits(ctx context.Context, name string) (adminapi.LimitsShown, error) {
+	p, err := o.registry.Installed(ctx, name)
+	if err != nil {
+		return adminapi.LimitsShown{}, err
+	}
+	m, err := o.registry.Manifest(ctx, name, cmp.Or(p.Active, p.Versions))
+	if err != nil {
+		return adminapi.LimitsShown{}, err
+	}
+	return adminapi.LimitsShown{
+		Manifest: shownLimits(m.Limits()), Operator: shownLimits(limit.Limits(p.Limits)),
+		Effective: shownLimits(m.Under(p.Limits).Limits()), Maximum: shownLimits(limit.Maximum()),
+	}, nil
+}
+
+func shownLimits(l limit.Limits) adminapi.Limits {
+	return adminapi.Limits{
+		Memory: l.Memory, DeadlineMillis: l.Deadline.Milliseconds(), RequestBody: l.RequestBody,
+		ResponseBody: l.ResponseBody, Concurrency: int64(l.Concurrency),
+	}
 }
 
 // Vars lists what the newest version's manifest declares and what is set. The

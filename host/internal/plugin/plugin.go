@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // Plugin is a named installation: its own mount, vars, grant and key space. Two
@@ -23,9 +24,11 @@ type Plugin struct {
 	Vars       map[string]string
 	Grant      Grant
 	CORS       *CORS // nil = none; not changed once set
-	Deployment int   // the one that serves; 0 = none
-	Active     int   // number of the version that serves; 0 = none
-	Versions   int   // number of the newest version
+	Limits     limit.Override
+	Deployment int // the one that serves; 0 = none
+	Active     int // number of the version that serves; 0 = none
+	Previous   int // the version that served before; 0 = none did
+	Versions   int // number of the newest version
 	Created    time.Time
 	Deleted    bool // its data is kept for a later plugin of this name
 }
@@ -43,7 +46,7 @@ type Version struct {
 }
 
 // Deployment says which version of a plugin served: where, with which grant,
-// vars and CORS policy. A change of any of these makes a new one.
+// vars, CORS policy and limits. A change of any of these makes a new one.
 type Deployment struct {
 	Number  int // 1, 2, 3 ... within its plugin
 	Version int
@@ -51,6 +54,7 @@ type Deployment struct {
 	Grant   Grant
 	Vars    map[string]string
 	CORS    *CORS
+	Limits  limit.Override
 	By      string
 	Created time.Time
 }

@@ -164,7 +164,7 @@ func TestActivate(t *testing.T) {
 	// Back to the version before; everything else stays.
 	p, d = f.activate("shop", Change{Version: 1})
 	same(t, "number", 2, d.Number)
-	wantP.Deployment, wantP.Active = 2, 1
+	wantP.Deployment, wantP.Active, wantP.Previous = 2, 1, 2
 	same(t, "plugin after the rollback", wantP, p)
 
 	// The version that serves, with other vars.

@@ -46,7 +46,7 @@ func (tx *records) retire(name, by string) error {
 	if err != nil {
 		return err
 	}
-	p.Deleted, p.Deployment, p.Active = true, 0, 0
+	p.Deleted, p.Deployment, p.Active, p.Previous = true, 0, 0, p.Active
 	if err := tx.putPlugin(p); err != nil {
 		return err
 	}

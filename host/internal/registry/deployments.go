@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -20,13 +22,14 @@ type Change struct {
 	Set     map[string]string // vars to set
 	Unset   []string          // vars to remove; one that is not set is fine
 	CORS    *plugin.CORS      // the policy to set; nil = as it is
+	Limits  *limit.Override   // the operator's; nil = as they are
 	NoCORS  bool              // remove the policy
 	By      string            // who changes it
 }
 
 // Next returns what c makes of p, without recording it: what deploy prepares
 // before it calls Activate. Only Deployment stays as it is. Errors: Invalid
-// (vars, CORS policy).
+// (vars, CORS policy, limits).
 func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 	if c.Version != 0 {
 		p.Active = c.Version
@@ -36,6 +39,12 @@ func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 	}
 	if c.Grant != nil {
 		p.Grant = *c.Grant
+	}
+	if c.Limits != nil {
+		if why := c.Limits.Check(); why != "" {
+			return p, fault.New(fault.Invalid, "", "limits: "+why)
+		}
+		p.Limits = *c.Limits
 	}
 	if c.CORS != nil {
 		if err := c.CORS.Check(); err != nil {
@@ -70,10 +79,10 @@ func (r *Registry) Activate(ctx context.Context, name string, c Change) (p plugi
 	return p, d, err
 }
 
-// Change changes vars or the CORS policy. If a version serves, that is a
+// Change changes vars, the CORS policy or the operator's limits. If a version serves, that is a
 // deployment of it, as by Activate; else the change waits for the first one, and
 // the deployment returned is zero. Errors: NotFound (plugin), Invalid (vars,
-// CORS policy).
+// CORS policy, limits).
 func (r *Registry) Change(ctx context.Context, name string, c Change) (p plugin.Plugin, d plugin.Deployment, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
@@ -125,8 +134,11 @@ func (tx *records) grant(p plugin.Plugin, ask plugin.Grant, by string) (plugin.P
 
 // action names a change that is no deployment.
 func (c Change) action() plugin.Action {
-	if c.CORS != nil || c.NoCORS {
+	switch {
+	case c.CORS != nil || c.NoCORS:
 		return plugin.ActionCORS
+	case c.Limits != nil:
+		return plugin.ActionLimits
 	}
 	return plugin.ActionVars
 }
@@ -154,9 +166,15 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	}
 	d = plugin.Deployment{
 		Number: last.Number + 1, Version: next.Active, Mount: next.Mount, Grant: next.Grant,
-		Vars: next.Vars, CORS: next.CORS, By: by, Created: tx.now(),
+		Vars: next.Vars, CORS: next.CORS, Limits: next.Limits, By: by, Created: tx.now(),
 	}
 	next.Deployment = d.Number
+	switch {
+	case before.Active != next.Active && before.Active != 0:
+		next.Previous = before.Active
+	case next.Previous == next.Active: // the plugin was deleted meanwhile
+		next.Previous = 0
+	}
 	if err := tx.putPlugin(next); err != nil {
 		return next, d, err
 	}
@@ -178,6 +196,9 @@ func differences(before, after plugin.Plugin) string {
 	what = append(what, before.Grant.Changes(after.Grant)...)
 	if !reflect.DeepEqual(before.CORS, after.CORS) {
 		what = append(what, "cors "+describeCORS(after.CORS))
+	}
+	if before.Limits != after.Limits {
+		what = append(what, "limits "+cmp.Or(after.Limits.String(), "of the manifest"))
 	}
 	if names := changedVars(before.Vars, after.Vars); len(names) > 0 {
 		what = append(what, "vars "+strings.Join(names, " "))

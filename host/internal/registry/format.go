@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -18,8 +19,9 @@ import (
 // change of the plugin.
 //
 //	0  the types of the domain as JSON, without a format; a space was a number
-//	1  the types of this file
-const Format = 1
+//	1  the types of this file, without what is of a later format
+//	2  an operator's limits, and the version that served before
+const Format = 2
 
 // header is in every record but a manifest, which is the author's text.
 type header struct {
@@ -42,8 +44,10 @@ type pluginRecord struct {
 	Vars       map[string]string `json:"vars,omitempty"`
 	Grant      json.RawMessage   `json:"grant"`
 	CORS       *corsRecord       `json:"cors,omitempty"`
+	Limits     limitsRecord      `json:"limits,omitzero"`
 	Deployment int               `json:"deployment"`
 	Active     int               `json:"active"`
+	Previous   int               `json:"previous,omitempty"`
 	Versions   int               `json:"versions"`
 	Created    time.Time         `json:"created"`
 	Deleted    bool              `json:"deleted,omitempty"`
@@ -51,16 +55,16 @@ type pluginRecord struct {
 
 func newPluginRecord(p plugin.Plugin) pluginRecord {
 	return pluginRecord{
-		present, p.Name, p.Mount, p.Space, p.Vars, newGrant(p.Grant), (*corsRecord)(p.CORS),
-		p.Deployment, p.Active, p.Versions, p.Created, p.Deleted,
+		present, p.Name, p.Mount, p.Space, p.Vars, newGrant(p.Grant), (*corsRecord)(p.CORS), limitsRecord(p.Limits),
+		p.Deployment, p.Active, p.Previous, p.Versions, p.Created, p.Deleted,
 	}
 }
 
 func (r pluginRecord) value(all capability.List) (plugin.Plugin, error) {
 	grant, err := readGrant(all, r.Grant)
 	return plugin.Plugin{
-		Name: r.Name, Mount: r.Mount, Space: r.Space, Vars: r.Vars, Grant: grant, CORS: (*plugin.CORS)(r.CORS),
-		Deployment: r.Deployment, Active: r.Active, Versions: r.Versions, Created: r.Created, Deleted: r.Deleted,
+		Name: r.Name, Mount: r.Mount, Space: r.Space, Vars: r.Vars, Grant: grant, CORS: (*plugin.CORS)(r.CORS), Limits: limit.Override(r.Limits),
+		Deployment: r.Deployment, Active: r.Active, Previous: r.Previous, Versions: r.Versions, Created: r.Created, Deleted: r.Deleted,
 	}, err
 }
 
@@ -96,19 +100,20 @@ type deploymentRecord struct {
 	Grant   json.RawMessage   `json:"grant"`
 	Vars    map[string]string `json:"vars,omitempty"`
 	CORS    *corsRecord       `json:"cors,omitempty"`
+	Limits  limitsRecord      `json:"limits,omitzero"`
 	By      string            `json:"by,omitempty"`
 	Created time.Time         `json:"created"`
 }
 
 func newDeploymentRecord(d plugin.Deployment) deploymentRecord {
-	return deploymentRecord{present, d.Number, d.Version, d.Mount, newGrant(d.Grant), d.Vars, (*corsRecord)(d.CORS), d.By, d.Created}
+	return deploymentRecord{present, d.Number, d.Version, d.Mount, newGrant(d.Grant), d.Vars, (*corsRecord)(d.CORS), limitsRecord(d.Limits), d.By, d.Created}
 }
 
 func (r deploymentRecord) value(all capability.List) (plugin.Deployment, error) {
 	grant, err := readGrant(all, r.Grant)
 	return plugin.Deployment{
 		Number: r.Number, Version: r.Version, Mount: r.Mount, Grant: grant, Vars: r.Vars,
-		CORS: (*plugin.CORS)(r.CORS), By: r.By, Created: r.Created,
+		CORS: (*plugin.CORS)(r.CORS), Limits: limit.Override(r.Limits), By: r.By, Created: r.Created,
 	}, err
 }
 
@@ -151,6 +156,15 @@ type corsRecord struct {
 	Expose      []string `json:"expose,omitempty"`
 	Credentials bool     `json:"credentials,omitempty"`
 	MaxAge      int      `json:"max_age,omitempty"`
+}
+
+// limitsRecord is a part of records; 0 = the manifest's.
+type limitsRecord struct {
+	Memory       int64         `json:"memory,omitempty"`
+	Deadline     time.Duration `json:"deadline,omitempty"` // nanoseconds
+	RequestBody  int64         `json:"request_body,omitempty"`
+	ResponseBody int64         `json:"response_body,omitempty"`
+	Concurrency  int           `json:"concurrency,omitempty"`
 }
 
 type eventRecord struct {

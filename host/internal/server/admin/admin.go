@@ -29,10 +29,10 @@ import (
 // package deploy documents them.
 type Deployer interface {
 	Deploy(ctx context.Context, up deploy.Upload) (deploy.Changed, error)
-	Activate(ctx context.Context, name string, version int, grant bool, by string) (deploy.Changed, error)
+	Activate(ctx context.Context, name string, version int, mount string, grant bool, by string) (deploy.Changed, error)
 	Delete(ctx context.Context, name string, purge bool, by string) error
-	SetVar(ctx context.Context, name, key, value, by string) (deploy.Changed, error)
-	UnsetVar(ctx context.Context, name, key, by string) (deploy.Changed, error)
+	SetVars(ctx context.Context, name string, set map[string]string, unset []string, by string) (deploy.Changed, error)
+	SetLimits(ctx context.Context, name string, limits limit.Override, by string) (deploy.Changed, error)
 	SetCORS(ctx context.Context, name string, policy plugin.CORS, by string) (deploy.Changed, error)
 	UnsetCORS(ctx context.Context, name, by string) (deploy.Changed, error)
 }
@@ -46,6 +46,7 @@ type Operator interface {
 	Versions(ctx context.Context, name string) ([]adminapi.Version, error)
 	Deployments(ctx context.Context, name string, before int) ([]adminapi.Deployment, error)
 	Vars(ctx context.Context, name string) ([]adminapi.Var, error)
+	Limits(ctx context.Context, name string) (adminapi.LimitsShown, error)
 	CORS(ctx context.Context, name string) (adminapi.CORS, error)
 	KVGet(ctx context.Context, name string, key []byte) ([]byte, error)
 	KVList(ctx context.Context, name string, q store.Query) (adminapi.KeyPage, error)

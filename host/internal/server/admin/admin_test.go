@@ -46,8 +46,8 @@ func (r *recorder) Deploy(_ context.Context, up deploy.Upload) (deploy.Changed, 
 	return anOutcome, r.note("deploy %s mount=%s label=%s by=%s grant=%v noactivate=%v %d bytes", up.Name, up.Mount, up.Label, up.By, up.Grant, up.NoActivate, len(up.Module))
 }
 
-func (r *recorder) Activate(_ context.Context, name string, version int, grant bool, by string) (deploy.Changed, error) {
-	return anOutcome, r.note("activate %s %d %v by %s", name, version, grant, by)
+func (r *recorder) Activate(_ context.Context, name string, version int, mount string, grant bool, by string) (deploy.Changed, error) {
+	return anOutcome, r.note("activate %s %d%s %v by %s", name, version, mount, grant, by)
 }
 
 func (r *recorder) Delete(_ context.Context, name string, purge bool, by string) error {
@@ -74,12 +74,16 @@ func (r *recorder) Vars(_ context.Context, name string) ([]adminapi.Var, error) 
 	return []adminapi.Var{}, r.note("vars %s", name)
 }
 
-func (r *recorder) SetVar(_ context.Context, name, key, value, by string) (deploy.Changed, error) {
-	return anOutcome, r.note("set %s %s=%s by %s", name, key, value, by)
+func (r *recorder) SetVars(_ context.Context, name string, set map[string]string, unset []string, by string) (deploy.Changed, error) {
+	return anOutcome, r.note("vars %s set %v unset %v by %s", name, set, unset, by)
 }
 
-func (r *recorder) UnsetVar(_ context.Context, name, key, by string) (deploy.Changed, error) {
-	return anOutcome, r.note("unset %s %s by %s", name, key, by)
+func (r *recorder) Limits(_ context.Context, name string) (adminapi.LimitsShown, error) {
+	return adminapi.LimitsShown{}, r.note("limits %s", name)
+}
+
+func (r *recorder) SetLimits(_ context.Context, name string, limits limit.Override, by string) (deploy.Changed, error) {
+	return anOutcome, r.note("limits %s %s by %s", name, limits, by)
 }
 
 func (r *recorder) CORS(_ context.Context, name string) (adminapi.CORS, error) {
@@ -177,8 +181,8 @@ func TestAdminAPI(t *testing.T) {
 		{"POST", "/v1/plugins/shop/deployments", `{"version":2}`, 201, "activate shop 2 false by admin", changedJSON},
 		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grant":true}`, 201, "activate shop 2 true by admin", changedJSON},
 		{"GET", "/v1/plugins/shop/vars", "", 200, "vars shop", "[]"},
-		{"PUT", "/v1/plugins/shop/vars/api_key", "s\n", 200, "set shop api_key=s\n by admin", changedJSON},
-		{"DELETE", "/v1/plugins/shop/vars/api_key", "", 200, "unset shop api_key by admin", changedJSON},
+		{"PUT", "/v1/plugins/shop/vars/api_key", "s\n", 200, "vars shop set map[api_key:s\n] unset [] by admin", changedJSON},
+		{"DELETE", "/v1/plugins/shop/vars/api_key", "", 200, "vars shop set map[] unset [api_key] by admin", changedJSON},
 		{"GET", "/v1/plugins/shop/cors", "", 200, "cors shop", `{"origins":["*"]}`},
 		{"PUT", "/v1/plugins/shop/cors", `{"origins":["https://a"],"credentials":true,"max_age":9}`, 200, "cors shop {Origins:[https://a] Methods:[] Headers:[] Expose:[] Credentials:true MaxAge:9} by admin", changedJSON},
 		{"DELETE", "/v1/plugins/shop/cors", "", 200, "no cors shop by admin", changedJSON},
@@ -374,7 +378,7 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 	if d.call != "" {
 		t.Errorf("without a token: %s", d.call)
 	}
-	if routes != 20 {
+	if routes != 23 {
 		t.Errorf("the document has %d routes", routes)
 	}
 	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/v1x", "/docs", "/schemas/Problem.json", "/openapi.yaml", "/"} {

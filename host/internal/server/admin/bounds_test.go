@@ -358,7 +358,12 @@ func checkJSON(t *testing.T, s *schema, good attempt, taken, refused func(string
 		} else {
 			refused("null as "+name, set(name, nil))
 		}
-		refused("an object as "+name, set(name, map[string]any{}))
+		if kind(p) == "object" {
+			taken("an empty "+name, set(name, map[string]any{}))
+			refused("a number in "+name, set(name, map[string]any{"a": 1}))
+		} else {
+			refused("an object as "+name, set(name, map[string]any{}))
+		}
 		refused(name+" in upper case", good.with(func(a *attempt) {
 			object := least(t, s).(map[string]any)
 			object[strings.ToUpper(name)] = least(t, p)

@@ -36,12 +36,22 @@ func TestClientAndServerAgree(t *testing.T) {
 		"deployments shop before 0": func(ctx context.Context) error {
 			return c.Deployments(ctx, "shop", func(adminapi.Deployment) bool { return true })
 		},
-		"delete shop true by admin":         func(ctx context.Context) error { return c.Delete(ctx, "shop", true) },
-		"vars shop":                         func(ctx context.Context) error { return second(c.Vars(ctx, "shop")) },
-		"set shop api_key=s3 cret by admin": func(ctx context.Context) error { return second(c.SetVar(ctx, "shop", "api_key", []byte("s3 cret"))) },
-		"unset shop api_key by admin":       func(ctx context.Context) error { return second(c.UnsetVar(ctx, "shop", "api_key")) },
-		"cors shop":                         func(ctx context.Context) error { return second(c.CORS(ctx, "shop")) },
-		"no cors shop by admin":             func(ctx context.Context) error { return second(c.UnsetCORS(ctx, "shop")) },
+		"delete shop true by admin": func(ctx context.Context) error { return c.Delete(ctx, "shop", true) },
+		"vars shop":                 func(ctx context.Context) error { return second(c.Vars(ctx, "shop")) },
+		"vars shop set map[api_key:s3 cret] unset [] by admin": func(ctx context.Context) error { return second(c.SetVar(ctx, "shop", "api_key", []byte("s3 cret"))) },
+		"vars shop set map[a:1 b:] unset [c] by admin": func(ctx context.Context) error {
+			return second(c.ChangeVars(ctx, "shop", adminapi.VarsChange{Set: map[string]string{"a": "1", "b": ""}, Unset: []string{"c"}}))
+		},
+		"limits shop": func(ctx context.Context) error { return second(c.Limits(ctx, "shop")) },
+		"limits shop memory=128MiB deadline=2s concurrency=7 by admin": func(ctx context.Context) error {
+			return second(c.SetLimits(ctx, "shop", adminapi.Limits{Memory: 128 << 20, DeadlineMillis: 2000, Concurrency: 7}))
+		},
+		"activate shop 2/store false by admin": func(ctx context.Context) error {
+			return second(c.Activate(ctx, "shop", adminapi.Activation{Version: 2, Mount: "/store"}))
+		},
+		"vars shop set map[] unset [api_key] by admin": func(ctx context.Context) error { return second(c.UnsetVar(ctx, "shop", "api_key")) },
+		"cors shop":             func(ctx context.Context) error { return second(c.CORS(ctx, "shop")) },
+		"no cors shop by admin": func(ctx context.Context) error { return second(c.UnsetCORS(ctx, "shop")) },
 		"cors shop {Origins:[https://a.example] Methods:[PUT] Headers:[] Expose:[] Credentials:false MaxAge:9} by admin": func(ctx context.Context) error {
 			return second(c.SetCORS(ctx, "shop", policy))
 		},

@@ -16,5 +16,5 @@ func (a *Admin) deployments(ctx context.Context, in *adminapi.DeploymentsQuery) 
 }
 
 func (a *Admin) activate(ctx context.Context, in *activateInput) (*output[adminapi.Changed], error) {
-	return changed(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, in.Body.Grant, by))
+	return changed(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, in.Body.Mount, in.Body.Grant, by))
 }

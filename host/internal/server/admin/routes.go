@@ -46,12 +46,15 @@ func (a *Admin) bindPlugins(api huma.API) {
 	route(api, operation("activate", http.MethodPost, adminapi.PathDeployments, "Let a version serve: a newer one, or an older one again", http.StatusCreated), a.activate)
 }
 
-// bindSettings is every route of the vars and of CORS.
+// bindSettings is every route of vars, limits and CORS.
 func (a *Admin) bindSettings(api huma.API) {
 	route(api, get("list-vars", adminapi.PathVars, "List the vars of a plugin, without the values of secrets"), a.vars)
 	route(api, withBody(operation("set-var", http.MethodPut, adminapi.PathVar, "Set a var, which is a new deployment", http.StatusOK),
 		adminapi.TypeVar, adminapi.MaxVar, "The value, at most 64 KiB of UTF-8; none = an empty one"), a.setVar)
 	route(api, operation("unset-var", http.MethodDelete, adminapi.PathVar, "Unset a var, which is a new deployment", http.StatusOK), a.unsetVar)
+	route(api, operation("change-vars", http.MethodPatch, adminapi.PathVars, "Set and unset several vars, which is one new deployment", http.StatusOK), a.changeVars)
+	route(api, get("get-limits", adminapi.PathLimits, "Show the limits of a plugin, and who decided them"), a.limits)
+	route(api, operation("set-limits", http.MethodPut, adminapi.PathLimits, "Replace the operator's limits of a plugin, which is a new deployment", http.StatusOK), a.setLimits)
 	route(api, get("get-cors", adminapi.PathCORS, "Show which other origins may read a plugin's answers"), a.cors)
 	route(api, operation("set-cors", http.MethodPut, adminapi.PathCORS, "Set which other origins may read a plugin's answers, which is a new deployment", http.StatusOK), a.setCORS)
 	route(api, operation("unset-cors", http.MethodDelete, adminapi.PathCORS, "Leave CORS to the guest, which is a new deployment", http.StatusOK), a.unsetCORS)

@@ -2,10 +2,13 @@ package admin
 
 import (
 	"context"
+	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 type setVarInput struct {
@@ -25,9 +28,40 @@ func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.C
 	if !utf8.Valid(value) {
 		return nil, fault.New(fault.Invalid, "", "the value of a var must be UTF-8 text")
 	}
-	return changed(a.cfg.Deployer.SetVar(ctx, in.Name, in.Var, string(value), by))
+	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, map[string]string{in.Var: string(value)}, nil, by))
 }
 
 func (a *Admin) unsetVar(ctx context.Context, in *adminapi.VarRef) (*output[adminapi.Changed], error) {
-	return changed(a.cfg.Deployer.UnsetVar(ctx, in.Name, in.Var, by))
+	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, nil, []string{in.Var}, by))
+}
+
+type changeVarsInput struct {
+	adminapi.PluginRef
+	Body adminapi.VarsChange
+}
+
+func (a *Admin) changeVars(ctx context.Context, in *changeVarsInput) (*output[adminapi.Changed], error) {
+	for name, value := range in.Body.Set {
+		if len(value) > adminapi.MaxVar {
+			return nil, fault.New(fault.Invalid, "", fmt.Sprintf("the value of %.64q has %d bytes; a var has at most %d", name, len(value), adminapi.MaxVar))
+		}
+	}
+	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, in.Body.Set, in.Body.Unset, by))
+}
+
+type setLimitsInput struct {
+	adminapi.PluginRef
+	Body adminapi.Limits
+}
+
+func (a *Admin) limits(ctx context.Context, in *adminapi.PluginRef) (*output[adminapi.LimitsShown], error) {
+	return show(a.cfg.Operator.Limits(ctx, in.Name))
+}
+
+func (a *Admin) setLimits(ctx context.Context, in *setLimitsInput) (*output[adminapi.Changed], error) {
+	l := in.Body
+	return changed(a.cfg.Deployer.SetLimits(ctx, in.Name, limit.Override{
+		Memory: l.Memory, Deadline: time.Duration(l.DeadlineMillis) * time.Millisecond,
+		RequestBody: l.RequestBody, ResponseBody: l.ResponseBody, Concurrency: int(l.Concurrency),
+	}, by))
 }

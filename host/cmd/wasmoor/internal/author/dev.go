@@ -1,7 +1,6 @@
 package author
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -27,7 +26,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 )
 
-// devEnvFile holds the variables of `wasmoor dev`, KEY=VALUE a line. The
+// devEnvFile holds the variables of `wasmoor dev`; project.ReadEnv reads it. The
 // .gitignore of a new project names it.
 const devEnvFile = "wasmoor.dev.env"
 
@@ -47,7 +46,7 @@ of a file that the manifest's watch globs name, or without them of any file that
 is not hidden, a module, or made by the build itself. Without a build command the
 module is watched too.
 
-Variables come from ` + devEnvFile + ` (KEY=VALUE a line) and --var.`,
+Variables come from ` + devEnvFile + `, an env file, and --var.`,
 		Example: `  wasmoor dev
   wasmoor dev shop --listen 127.0.0.1:9000 --var greeting=hi`,
 		Args: cli.MayTake("DIR"),
@@ -283,29 +282,11 @@ func (d *devLoop) variables() ([][2]string, error) {
 	return news, nil
 }
 
-// readEnvFile reads KEY=VALUE lines; blank lines and those with # are left out.
-// A file that is not there has none.
+// readEnvFile reads the variables of an env file. One that is not there has none.
 func readEnvFile(file string) ([][2]string, error) {
-	data, err := cli.ReadFile(file, "read the variables", 1<<20)
+	pairs, err := project.ReadEnv(file)
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	var pairs [][2]string
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		text := strings.TrimSpace(string(line))
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
-		}
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" {
-			return nil, fault.New(fault.Invalid, "", fmt.Sprintf("%s:%d: not KEY=VALUE", file, number))
-		}
-		pairs = append(pairs, [2]string{strings.TrimSpace(key), strings.TrimSpace(value)})
-	}
-	return pairs, nil
+	return pairs, err
 }

@@ -92,8 +92,12 @@ func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte,
 		return changed, err
 	}
 	steps, version := changed.Steps, changed.Version
-	for _, v := range vars {
-		if changed, err = s.client.SetVar(ctx, up.Name, v[0], []byte(v[1])); err != nil {
+	if len(vars) > 0 {
+		set := map[string]string{}
+		for _, v := range vars { // a later one wins
+			set[v[0]] = v[1]
+		}
+		if changed, err = s.client.ChangeVars(ctx, up.Name, adminapi.VarsChange{Set: set}); err != nil {
 			return changed, err
 		}
 		steps = append(steps, changed.Steps...)

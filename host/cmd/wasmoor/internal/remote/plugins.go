@@ -115,6 +115,7 @@ func (p *Commands) listDeployments(cmd *cobra.Command, args []string) error {
 // ActivateCommand returns `wasmoor activate`.
 func (p *Commands) ActivateCommand() *cobra.Command {
 	var grant bool
+	var mount string
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "activate NAME VERSION",
 		Short: "Make a version of a plugin the one that serves",
@@ -127,15 +128,16 @@ func (p *Commands) ActivateCommand() *cobra.Command {
 		if err != nil || version < 1 {
 			return cli.Usage("VERSION %q is not a number of `wasmoor versions %s`", args[1], args[0])
 		}
-		return p.activate(cmd.Context(), args[0], version, grant)
+		return p.activate(cmd.Context(), args[0], adminapi.Activation{Version: version, Grant: grant, Mount: mount})
 	}))
 	cmd.Flags().BoolVar(&grant, "grant", false, "grant what the version asks for")
+	cmd.Flags().StringVar(&mount, "mount", "", "serve there from now on, [host]/prefix, and not where the plugin is")
 	return p.asks(cmd)
 }
 
-func (p *Commands) activate(ctx context.Context, name string, version int, grant bool) error {
+func (p *Commands) activate(ctx context.Context, name string, a adminapi.Activation) error {
 	return p.about(ctx, name, func(c *client.Client) error {
-		changed, err := c.Activate(ctx, name, adminapi.Activation{Version: version, Grant: grant})
+		changed, err := c.Activate(ctx, name, a)
 		if err != nil {
 			return err
 		}
@@ -163,13 +165,7 @@ func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
-		version := 0 // of the newest deployment that had another one
-		err = c.Deployments(cmd.Context(), name, func(d adminapi.Deployment) bool {
-			if d.Version != current.Version {
-				version = d.Version
-			}
-			return version == 0
-		})
+		version, err := p.previous(cmd.Context(), c, current)
 		if err != nil {
 			return err
 		}
@@ -177,8 +173,24 @@ func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
 			return fault.New(fault.NotFound, "rollback", fmt.Sprintf(
 				"no other version of %q has served; see `wasmoor versions %s` and `wasmoor activate`", name, name))
 		}
-		return p.activate(cmd.Context(), name, version, false)
+		return p.activate(cmd.Context(), name, adminapi.Activation{Version: version})
 	})
+}
+
+// previous returns the version that served before the present one, 0 = none is known.
+// A plugin that has not changed since a server that did not record it has it among
+// its deployments.
+func (p *Commands) previous(ctx context.Context, c *client.Client, current adminapi.Plugin) (version int, err error) {
+	if current.Previous != 0 {
+		return current.Previous, nil
+	}
+	err = c.Deployments(ctx, current.Name, func(d adminapi.Deployment) bool {
+		if d.Version != current.Version {
+			version = d.Version
+		}
+		return version == 0
+	})
+	return version, err
 }
 
 // DeleteCommand returns `wasmoor delete`.

@@ -2,14 +2,18 @@ package remote
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
 // VarCommand returns `wasmoor var`.
@@ -27,19 +31,56 @@ machine and the shell's history would see them. Each change is a new deployment.
 }
 
 func (p *Commands) varSetCommand() *cobra.Command {
-	var file string
+	var file, env string
 	cmd := p.Reads(p.Does(&cobra.Command{
-		Use:   "set NAME KEY",
-		Short: "Give a variable its value, from --file or standard input",
+		Use:   "set NAME [KEY]",
+		Short: "Give a variable its value, from --file or standard input, or several from --env",
+		Long: `Set gives a variable its value, or with --env all that an env file names, which is
+one deployment. An env file has KEY=VALUE lines with comments and quotes, in which
+$NAME stands for a variable above it, except in single quotes.`,
 		Example: `  wasmoor var set links api_key --file key.txt
-  printf %s "$KEY" | wasmoor var set links api_key`,
-		Args:              cli.Takes("NAME", "KEY"),
+  printf %s "$KEY" | wasmoor var set links api_key
+  wasmoor var set links --env production.env`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if env != "" {
+				return cli.Takes("NAME")(cmd, args)
+			}
+			return cli.Takes("NAME", "KEY")(cmd, args)
+		},
 		ValidArgsFunction: p.completeVars,
 	}, func(cmd *cobra.Command, args []string) error {
+		if env != "" {
+			return p.setVars(cmd, args[0], env)
+		}
 		return p.setVar(cmd, args[0], args[1], file)
 	}))
 	cmd.Flags().StringVar(&file, "file", "", "file with the value; one newline at its end is left out")
+	cmd.Flags().StringVar(&env, "env", "", "env file with the values of several variables")
+	cmd.MarkFlagsMutuallyExclusive("file", "env")
 	return cmd
+}
+
+// setVars sets what an env file names.
+func (p *Commands) setVars(cmd *cobra.Command, name, file string) error {
+	pairs, err := project.ReadEnv(file)
+	if err != nil {
+		return err
+	}
+	if len(pairs) == 0 {
+		return fault.New(fault.Invalid, "", file+" names no variable")
+	}
+	set := map[string]string{}
+	for _, v := range pairs {
+		set[v[0]] = v[1]
+	}
+	return p.about(cmd.Context(), name, func(c *client.Client) error {
+		changed, err := c.ChangeVars(cmd.Context(), name, adminapi.VarsChange{Set: set})
+		if err != nil {
+			return err
+		}
+		p.Note("set %s of %s", strings.Join(slices.Sorted(maps.Keys(set)), ", "), name)
+		return p.showChange(changed)
+	})
 }
 
 func (p *Commands) setVar(cmd *cobra.Command, name, key, file string) error {
@@ -92,18 +133,18 @@ func (p *Commands) showChange(o adminapi.Changed) error {
 
 func (p *Commands) varUnsetCommand() *cobra.Command {
 	return p.Reads(p.Does(&cobra.Command{
-		Use:               "unset NAME KEY",
-		Short:             "Take a variable's value away",
-		Args:              cli.Takes("NAME", "KEY"),
+		Use:               "unset NAME KEY...",
+		Short:             "Take the values of variables away, which is one deployment",
+		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: p.completeVars,
 	}, func(cmd *cobra.Command, args []string) error {
-		name, key := args[0], args[1]
+		name, keys := args[0], args[1:]
 		return p.about(cmd.Context(), name, func(c *client.Client) error {
-			changed, err := c.UnsetVar(cmd.Context(), name, key)
+			changed, err := c.ChangeVars(cmd.Context(), name, adminapi.VarsChange{Unset: keys})
 			if err != nil {
 				return err
 			}
-			p.Note("unset %s of %s", key, name)
+			p.Note("unset %s of %s", strings.Join(keys, ", "), name)
 			return p.showChange(changed)
 		})
 	}))
