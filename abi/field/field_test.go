@@ -54,7 +54,7 @@ func TestFramingOf(t *testing.T) {
 		{Name: "connection", Value: "close"}:         Harmless, {Name: "Keep-Alive", Value: "timeout=5"}: Harmless, {Name: "TE", Value: "trailers"}: Harmless,
 		{Name: "trailer", Value: "x"}: Harmless, {Name: "proxy-connection", Value: "keep-alive"}: Harmless,
 		{Name: "transfer-encoding", Value: "chunked"}: Harmless, {Name: "Transfer-Encoding", Value: " CHUNKED , "}: Harmless, {Name: "transfer-encoding", Value: ""}: Harmless,
-		{Name: "transfer-encoding", Value: "gzip, chunked"}: Refused, {Name: "transfer-encoding", Value: "chunked;q=1"}: Refused, {Name: "transfer-encoding", Value: "identity"}: Refused,
+		{Name: "transfer-encoding", Value: "gzip, chunked"}: Refused, {Name: "transfer-encoding", Value: "chunked;q=1"}: Refused, {Name: "transfer-encoding", Value: "identity, x"}: Refused, {Name: "transfer-encoding", Value: "identity"}: Harmless,
 		{Name: "upgrade", Value: "h2c"}: Harmless, {Name: "Upgrade", Value: "h2,h2c"}: Harmless, {Name: "upgrade", Value: "websocket"}: Refused, {Name: "upgrade", Value: "h2c, websocket"}: Refused,
 		{Name: "proxy-authenticate", Value: "Basic"}: Refused, {Name: "Proxy-Authorization", Value: "Basic eA=="}: Refused,
 	} {
@@ -96,6 +96,49 @@ func TestNominated(t *testing.T) {
 	for options, want := range map[string]bool{"": false, "x": true, "close, X": true, "xy": false, "\tx ,": true} {
 		if got := Nominated(options, "x"); got != want {
 			t.Errorf("%q: got %v, want %v", options, got, want)
+		}
+	}
+}
+
+func TestFrameResponse(t *testing.T) {
+	pair := func(name, value string) abi.Pair { return abi.Pair{Name: name, Value: value} }
+	type want struct {
+		kept    string
+		size    int64
+		refused string
+	}
+	for name, tc := range map[string]struct {
+		header []abi.Pair
+		want   want
+	}{
+		"none":          {nil, want{"", -1, ""}},
+		"the message's": {[]abi.Pair{pair("b", "1"), pair("a", "2"), pair("b", "3")}, want{"b=1 a=2 b=3 ", -1, ""}},
+		"an upstream's": {[]abi.Pair{
+			pair("Connection", "keep-alive, X-Hop"), pair("x-hop", "1"), pair("Keep-Alive", "timeout=5"), pair("Transfer-Encoding", "chunked"), pair("Content-Length", "5"),
+			pair("etag", "x"), pair("Trailer", "digest"), pair("TE", "trailers"), pair("Proxy-Connection", "close"), pair("Proxy-Authenticate", "Basic"), pair("Upgrade", "websocket"),
+		}, want{"etag=x ", 5, ""}},
+		"named after it":     {[]abi.Pair{pair("x-hop", "1"), pair("a", "b"), pair("connection", "x-hop")}, want{"a=b ", -1, ""}},
+		"identity":           {[]abi.Pair{pair("transfer-encoding", "identity")}, want{"", -1, ""}},
+		"length twice":       {[]abi.Pair{pair("content-length", "5, 5"), pair("Content-Length", "05")}, want{"", 5, ""}},
+		"two lengths":        {[]abi.Pair{pair("content-length", "5"), pair("Content-Length", "6")}, want{"", 0, "Content-Length=6 "}},
+		"list of lengths":    {[]abi.Pair{pair("content-length", "5, 6")}, want{"", 0, "content-length=5, 6 "}},
+		"no length":          {[]abi.Pair{pair("content-length", "")}, want{"", 0, "content-length= "}},
+		"length with a sign": {[]abi.Pair{pair("content-length", "+5")}, want{"", 0, "content-length=+5 "}},
+		"coding":             {[]abi.Pair{pair("transfer-encoding", "gzip, chunked")}, want{"", 0, "transfer-encoding=gzip, chunked "}},
+	} {
+		text := func(list []abi.Pair) (s string) {
+			for _, h := range list {
+				s += h.Name + "=" + h.Value + " "
+			}
+			return s
+		}
+		kept, size, refused := FrameResponse(tc.header)
+		got := want{kept: text(kept), size: size}
+		if refused != nil {
+			got.refused = text([]abi.Pair{*refused})
+		}
+		if got != tc.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
 		}
 	}
 }

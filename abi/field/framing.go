@@ -1,6 +1,10 @@
 package field
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
+)
 
 // Framing is what becomes of a field of the connection, or of one that frames
 // the message, that a guest sets: the host sets these fields itself.
@@ -29,7 +33,7 @@ func FramingOf(name, value string) Framing {
 	case strings.EqualFold(name, "content-length"):
 		return Length
 	case strings.EqualFold(name, "transfer-encoding"):
-		return harmlessIf(isListOf(value, "chunked"))
+		return harmlessIf(isListOf(value, "chunked", "identity"))
 	case strings.EqualFold(name, "upgrade"): // may be ignored (RFC 9110 §7.8), but WebSocket cannot do without
 		return harmlessIf(isListOf(value, "h2c", "h2", "http/2.0"))
 	case strings.EqualFold(name, "proxy-authenticate"), strings.EqualFold(name, "proxy-authorization"):
@@ -64,12 +68,66 @@ func isListOf(list string, words ...string) bool {
 // IsLength reports whether a value of content-length says size. One that says
 // it several times does (RFC 9110 §8.6).
 func IsLength(value string, size int64) bool {
+	n, ok := length(value)
+	return ok && n == size
+}
+
+// length returns what a value of content-length says.
+func length(value string) (size int64, ok bool) {
+	size = -1
 	for member := range strings.SplitSeq(value, ",") {
-		if n, ok := decimal(strings.Trim(member, " \t")); !ok || n != size {
-			return false
+		n, ok := decimal(strings.Trim(member, " \t"))
+		if !ok || size >= 0 && n != size {
+			return 0, false
+		}
+		size = n
+	}
+	return size, true
+}
+
+// FrameResponse leaves out of a guest's response, in place, the fields that the
+// host sets and those that connection names. size is what content-length says, -1
+// where nothing does. refused is a field that cannot be left out, nil if there is
+// none: a transfer coding that the host did not apply, or a length that is none or
+// differs from another.
+func FrameResponse(header []abi.Pair) (kept []abi.Pair, size int64, refused *abi.Pair) {
+	kept, size = header[:0], -1
+	options := ""
+	for i := range header {
+		h := header[i]
+		switch FramingOf(h.Name, h.Value) {
+		case End:
+			kept = append(kept, h)
+			continue
+		case Length:
+			n, ok := length(h.Value)
+			if !ok || size >= 0 && n != size {
+				return nil, 0, &h
+			}
+			size = n
+		case Refused: // upgrade only offers here, and no client spoke to a proxy
+			if strings.EqualFold(h.Name, "transfer-encoding") {
+				return nil, 0, &h
+			}
+		}
+		if strings.EqualFold(h.Name, "connection") {
+			options += "," + h.Value
 		}
 	}
-	return true
+	if options != "" {
+		kept = dropNominated(kept, options)
+	}
+	return kept, size, nil
+}
+
+func dropNominated(header []abi.Pair, options string) []abi.Pair {
+	kept := header[:0]
+	for _, h := range header {
+		if !Nominated(options, h.Name) {
+			kept = append(kept, h)
+		}
+	}
+	return kept
 }
 
 // decimal reads digits alone, below 10^18.

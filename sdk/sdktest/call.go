@@ -1,6 +1,7 @@
 package sdktest
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -24,6 +25,7 @@ type call struct {
 	sent    []*outbound // the handle is the index and one; nil = closed
 
 	headFault string // why the last head was refused; a good one heals it
+	length    int64  // what content-length says, -1 = nothing
 	bodyFault string
 }
 
@@ -59,7 +61,7 @@ func (c *call) ResponseHead(layout []byte) int64 {
 		c.headFault = "the response head is cut short"
 		return int64(abi.Invalid)
 	}
-	if c.headFault = checkHead(&head); c.headFault != "" {
+	if c.length, c.headFault = takeHead(&head); c.headFault != "" {
 		return int64(abi.Invalid)
 	}
 	c.result.Status = int(head.Status)
@@ -81,10 +83,24 @@ func (c *call) ResponseWrite(data []byte) int64 {
 
 // fault says what spoils the response, "" if nothing does.
 func (c *call) fault() string {
-	if c.headFault != "" {
+	switch {
+	case c.headFault != "":
 		return c.headFault
+	case c.bodyFault != "":
+		return c.bodyFault
+	case c.length >= 0 && c.length != int64(len(c.result.Body)) && !c.isLengthOnly():
+		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, c.length, len(c.result.Body))
 	}
-	return c.bodyFault
+	return ""
+}
+
+// isLengthOnly reports whether content-length may tell of a body that is not sent.
+func (c *call) isLengthOnly() bool {
+	switch c.result.Status {
+	case http.StatusNoContent, http.StatusResetContent, http.StatusNotModified:
+		return true
+	}
+	return c.head.Method == http.MethodHead && len(c.result.Body) == 0
 }
 
 func (c *call) RouteSet(pattern string) int64 {

@@ -39,23 +39,26 @@ func (h *Host) match(head *abi.RequestHead) (answer *Result) {
 	return answer
 }
 
-// checkHead returns the rule a response head breaks, "" if none.
-func checkHead(h *abi.ResponseHead) string {
+// takeHead leaves in h what a guest may set, and returns what content-length says, -1
+// for nothing, or the rule that h breaks.
+func takeHead(h *abi.ResponseHead) (length int64, fault string) {
 	if h.Status < 200 || h.Status > 599 {
-		return fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
+		return 0, fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
 	}
 	if len(h.Headers) > limits.Headers {
-		return fmt.Sprintf("the response has %d header fields", len(h.Headers))
+		return 0, fmt.Sprintf("the response has %d header fields", len(h.Headers))
 	}
 	for _, f := range h.Headers {
 		switch {
 		case !field.IsToken(f.Name):
-			return fmt.Sprintf("response header name %q is not a token", f.Name)
-		case field.IsHopByHop(f.Name):
-			return fmt.Sprintf("response header %q is the host's to set", f.Name)
+			return 0, fmt.Sprintf("response header name %q is not a token", f.Name)
 		case !field.IsValue(f.Value):
-			return fmt.Sprintf("response header %q has a control character", f.Name)
+			return 0, fmt.Sprintf("response header %q has a control character", f.Name)
 		}
 	}
-	return ""
+	var refused *abi.Pair
+	if h.Headers, length, refused = field.FrameResponse(h.Headers); refused != nil {
+		return 0, fmt.Sprintf("response header %q is the host's to set, and cannot be %q", refused.Name, refused.Value)
+	}
+	return length, ""
 }

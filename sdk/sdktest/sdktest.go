@@ -216,7 +216,7 @@ func (h *Host) Do(r *http.Request) *Result {
 
 // attempt runs the handler once and commits. again says that it lost a conflict.
 func (h *Host) attempt(head abi.RequestHead, body []byte) (result *Result, again bool) {
-	c := &call{host: h, head: head, body: body, tx: h.Store.begin()}
+	c := &call{host: h, head: head, body: body, tx: h.Store.begin(), length: -1}
 	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
 	var code int32
 	hostcall.Run(c, func() { code = h.serve(c) })
@@ -251,6 +251,9 @@ func (h *Host) beforeCommit(attempt int) {
 func (c *call) settle() (result *Result, again bool) {
 	r := c.result
 	head := c.head.Method == http.MethodHead
+	if c.length >= 0 && c.isLengthOnly() && (head || r.Status == http.StatusNotModified) {
+		r.Header.Set("Content-Length", strconv.FormatInt(c.length, 10))
+	}
 	if head {
 		r.Body = nil
 	}

@@ -112,7 +112,7 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Limits = limits
 	inv.Request.Head.Attempt = uint32(attempt)
 	inv.Tx, inv.departure = tx, nil
-	inv.Reply.reset()
+	inv.Reply.reset(inv.Request.Head.Method)
 	inv.Outcome = abi.OutcomeDefault
 	inv.Pattern = ""
 	inv.head = inv.head[:0]

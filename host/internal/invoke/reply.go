@@ -16,7 +16,11 @@ type Reply struct {
 	Status  int
 	Headers []abi.Pair // whose strings are good until another invocation begins
 	Body    []byte
+	// Length is what the guest's content-length says, -1 = it says nothing. Where a
+	// body is sent it has that length, or the reply has a Fault.
+	Length int64
 
+	toHead    bool       // it answers HEAD
 	text      []byte     // what Headers are parts of
 	spare     []abi.Pair // takes the next head, so that a refused one changes nothing
 	spareText []byte
@@ -24,8 +28,9 @@ type Reply struct {
 	bodyFault string
 }
 
-func (r *Reply) reset() {
-	r.Status = 200
+func (r *Reply) reset(method string) {
+	r.Status, r.Length = 200, -1
+	r.toHead = method == "HEAD"
 	r.Headers = r.Headers[:0]
 	r.Body = r.Body[:0]
 	r.headFault, r.bodyFault = "", ""
@@ -39,10 +44,26 @@ const keptText = 8 << 10
 
 // Fault says which rule the reply breaks, "" when none.
 func (r *Reply) Fault() string {
-	if r.headFault != "" {
+	switch {
+	case r.headFault != "":
 		return r.headFault
+	case r.bodyFault != "":
+		return r.bodyFault
+	case r.Length >= 0 && r.Length != int64(len(r.Body)) && !r.IsLengthOnly():
+		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, r.Length, len(r.Body))
 	}
-	return r.bodyFault
+	return ""
+}
+
+// IsLengthOnly reports whether the reply may have the length of a body that is not
+// sent (RFC 9110 §8.6): it is 304, or answers HEAD and the guest wrote none. What
+// 204 and 205 say of their length is sent nowhere.
+func (r *Reply) IsLengthOnly() bool {
+	switch r.Status {
+	case 204, 205, 304:
+		return true
+	}
+	return r.toHead && len(r.Body) == 0
 }
 
 // SetHead takes the guest's status and header in the layout of
@@ -59,11 +80,12 @@ func (r *Reply) SetHead(layout []byte) abi.Status {
 		r.headFault = "response head is cut short"
 		return abi.Invalid
 	}
-	if fault := checkHead(&head); fault != "" {
+	length, fault := takeHead(&head)
+	if fault != "" {
 		r.headFault = fault
 		return abi.Invalid
 	}
-	r.headFault = ""
+	r.headFault, r.Length = "", length
 	r.Status, r.Headers, r.spare = int(head.Status), head.Headers, r.Headers[:0]
 	r.text, r.spareText = r.spareText, r.text
 	return abi.OK
@@ -87,22 +109,25 @@ func (r *Reply) Write(data []byte, max int64) abi.Status {
 	return abi.OK
 }
 
-func checkHead(h *abi.ResponseHead) string {
+// takeHead leaves in h what the guest may set, and returns what content-length says.
+func takeHead(h *abi.ResponseHead) (length int64, fault string) {
 	if h.Status < 200 || h.Status > 599 {
-		return fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
+		return 0, fmt.Sprintf("response status %d is not between 200 and 599", h.Status)
 	}
 	if len(h.Headers) > limit.Headers {
-		return fmt.Sprintf("response has %d header fields, over the limit of %d", len(h.Headers), limit.Headers)
+		return 0, fmt.Sprintf("response has %d header fields, over the limit of %d", len(h.Headers), limit.Headers)
 	}
 	for _, f := range h.Headers {
 		switch {
 		case !field.IsToken(f.Name):
-			return fmt.Sprintf("response header name %.64q is not a token", f.Name)
-		case field.IsHopByHop(f.Name):
-			return fmt.Sprintf("response header %.64q is the host's to set", f.Name)
+			return 0, fmt.Sprintf("response header name %.64q is not a token", f.Name)
 		case !field.IsValue(f.Value):
-			return fmt.Sprintf("value of response header %.64q has a control character", f.Name)
+			return 0, fmt.Sprintf("value of response header %.64q has a control character", f.Name)
 		}
 	}
-	return ""
+	var refused *abi.Pair
+	if h.Headers, length, refused = field.FrameResponse(h.Headers); refused != nil {
+		return 0, fmt.Sprintf("response header %.64q is the host's to set, and cannot be %.64q", refused.Name, refused.Value)
+	}
+	return length, ""
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -92,6 +93,9 @@ func TestAccessLog(t *testing.T) {
 				tolerance = 20 // of 400: one in 1000 is expected
 			}
 			for of, want := range map[*lines]count{&host: tc.host, &access: tc.access} {
+				for end := time.Now().Add(5 * time.Second); of.count("msg=refused") < want.refused && time.Now().Before(end); {
+					time.Sleep(time.Millisecond) // the gate logs after it has answered
+				}
 				got := count{of.count("path=/works"), of.count("path=/fails"), of.count("msg=refused")}
 				off := func(got, want int) bool { return got < want || got > want+tolerance }
 				if off(got.served, want.served) || got.failed < want.failed || got.failed > want.failed+10*logs.Failures || off(got.refused, want.refused) {

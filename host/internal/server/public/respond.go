@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -39,6 +40,9 @@ func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *exchange) {
 	c.setID(ctx)
 	if c.record.Replayed {
 		resp.Header.Set(headerReplayed, "true")
+	}
+	if reply.Length >= 0 && reply.IsLengthOnly() && (reply.Status == http.StatusNotModified || !bodyless(reply.Status)) {
+		resp.Header.Set("Content-Length", strconv.FormatInt(reply.Length, 10))
 	}
 	switch {
 	case bodyless(reply.Status):
