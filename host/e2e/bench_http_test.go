@@ -1,11 +1,7 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -27,48 +22,6 @@ const (
 	benchRounds = 3
 	benchRound  = 2 * time.Second
 )
-
-// bareFiber, set in the environment, makes the test binary a server of Fiber's
-// own hello: what the platform is measured against, in a process of its own.
-const bareFiber = "WASMOOR_BENCH_BARE_FIBER"
-
-func serveBareFiber() int {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	fmt.Println(ln.Addr())
-	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	app.Get("/", func(c *fiber.Ctx) error { return c.SendString("hello") })
-	if err := app.Listener(ln); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func startBareFiber(b *testing.B) string {
-	b.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), bareFiber+"=1")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has nothing to lose
-		_ = cmd.Wait()
-	})
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	return "http://" + strings.TrimSpace(addr)
-}
 
 // reader answers the value of one key.
 func reader() []byte {
@@ -111,7 +64,7 @@ type round struct {
 // BenchmarkHTTP measures the whole way of a request, from a client's socket
 // back to it, beside Fiber's own hello.
 func BenchmarkHTTP(b *testing.B) {
-	candidates := []*candidate{{name: "Fiber alone, hello", url: startBareFiber(b) + "/"}}
+	candidates := []*candidate{{name: "Fiber alone, hello", url: startBare(b).fiber + "/"}}
 	besides(func(suffix string) {
 		for _, c := range served(b) {
 			c.name += suffix

@@ -42,7 +42,7 @@ func BenchmarkTail(b *testing.B) {
 	runtime.LockOSThread() // for good: the thread ends with the benchmark
 	pin(b, servers)
 	s := serve(b, b.TempDir(), "--log-level", "warn")
-	bare := startBareFiber(b)
+	bare := startBare(b).fiber
 	pin(b, load)
 	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
 	s.deploy("go", pack(b, hello, "go"))

@@ -46,7 +46,12 @@ func BenchmarkTurns(b *testing.B) {
 		"go":   pack(b, goGuest(b, "../../examples/hello"), "go"),
 		"json": pack(b, goGuest(b, jsonGuest), "json", jsonWarmup...),
 	}
-	var all []*turns
+	bare := startBare(b)
+	all := []*turns{
+		{name: "Fiber alone, hello", driver: drive(b, bare.fiber, "/", "", turnsConns)},
+		{name: "Fiber alone, computes as long as JSON", driver: drive(b, bare.fiber, "/json", jsonText, turnsConns)},
+		{name: "net/http, computes as long as JSON", driver: drive(b, bare.plain, "/json", jsonText, turnsConns)},
+	}
 	besides(func(suffix string) {
 		s := serve(b, b.TempDir(), "--log-level", "warn")
 		for name, module := range modules {
@@ -105,14 +110,15 @@ func (t *turns) median(figure func(turnsOf) float64) float64 {
 func turnsTable(all []*turns) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "what\trequests/s\tp50\tp99\tothers meanwhile: p50\tp99\tp99.9\t\n")
+	fmt.Fprintf(w, "what\trequests/s\tp50\tp99\tp99/p50\tothers meanwhile: p50\tp99\tp99.9\t\n")
 	for _, t := range all {
 		took := func(figure func(turnsOf) time.Duration) time.Duration {
 			return time.Duration(t.median(func(r turnsOf) float64 { return float64(figure(r)) })).Round(10 * time.Microsecond)
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%v\t%v\t%.0f\t%.0f\t%.0f\t\n", t.name,
+		fmt.Fprintf(w, "%s\t%.0f\t%v\t%v\t%.1f\t%.0f\t%.0f\t%.0f\t\n", t.name,
 			t.median(func(r turnsOf) float64 { return r.rate }),
 			took(func(r turnsOf) time.Duration { return r.p50 }), took(func(r turnsOf) time.Duration { return r.p99 }),
+			t.median(func(r turnsOf) float64 { return float64(r.p99) / float64(r.p50) }),
 			t.median(func(r turnsOf) float64 { return float64(r.others50) }),
 			t.median(func(r turnsOf) float64 { return float64(r.others99) }),
 			t.median(func(r turnsOf) float64 { return float64(r.others999) }))

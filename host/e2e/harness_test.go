@@ -46,8 +46,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	if os.Getenv(bareFiber) != "" {
-		return serveBareFiber()
+	if os.Getenv(bareServers) != "" {
+		return serveBare()
 	}
 	dir, err := os.MkdirTemp("", "wasmoor-e2e-")
 	if err != nil {
