@@ -166,6 +166,20 @@ func instanceOf(t *testing.T, p engine.Program) engine.Instance {
 	return in
 }
 
+func TestTurns(t *testing.T) {
+	for name, p := range map[string]engine.Program{
+		"loop": prepare(t, spin(), "run"), "sleep": prepare(t, plugin(t, "sleep"), "run_test"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			enginetest.Turns(t, func(ctx context.Context) error {
+				inv := invocation("", nil)
+				inv.Env.Config = map[string]string{"duration": "60"}
+				return enginetest.Handle(ctx, p, inv)
+			})
+		})
+	}
+}
+
 func TestDeadline(t *testing.T) {
 	sleep := plugin(t, "sleep")
 	for _, c := range []struct {

@@ -61,7 +61,11 @@ var errEnd = errors.New("the call was ended by the host")
 // so can other plugins.
 func interrupt(ctx context.Context, _ []uint64) {
 	c := ctx.(*call)
-	err := c.overdue()
+	c.pause(c.overdue())
+}
+
+// pause lets other plugins have their turn, and ends the call if it is to end.
+func (c *call) pause(err error) {
 	if err == nil {
 		err = c.turn.Check(c.Context)
 	}
@@ -117,9 +121,9 @@ func hostFunction(f capability.Func) api.GoFunc {
 			stack[i] = uint64(uint32(stack[i]))
 		}
 		if c.late() {
-			c.err = context.DeadlineExceeded
-			panic(errEnd)
+			c.pause(context.DeadlineExceeded)
 		}
+		c.pause(nil)
 		if c.trying && tells {
 			c.err, c.function = errAsked, name
 			panic(errEnd)
