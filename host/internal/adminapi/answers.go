@@ -50,6 +50,8 @@ type Plugin struct {
 	Requests   int64     `json:"requests" doc:"Since the server started, over all versions"`
 	Failures   int64     `json:"failures" doc:"Requests of those that failed, or that the handler answered with 500 or more"`
 	Conflicts  int64     `json:"conflicts" doc:"Runs of the handler whose effects were dropped for a conflict"`
+	Wait       float64   `json:"wait_millis" doc:"That requests waited for their turn, in all"`
+	Run        float64   `json:"run_millis" doc:"That requests were in the handler, in all"`
 	InFlight   int64     `json:"in_flight" doc:"Requests that run, or wait for their turn"`
 	Idle       int       `json:"idle" doc:"Clean instances that wait for a request"`
 	Busy       int       `json:"busy" doc:"Instances that serve a request"`

@@ -1,16 +1,25 @@
 package trace
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Counts counts what became of a plugin's requests. The zero Counts has counted
 // none. Safe for concurrent use.
-type Counts struct{ requests, failures, conflicts atomic.Int64 }
+type Counts struct {
+	requests, failures, conflicts atomic.Int64
+	wait, run                     atomic.Int64 // nanoseconds
+}
 
 // Totals is what Counts has counted.
 type Totals struct {
 	Requests  int64 // that were over
 	Failures  int64 // of them that ended with a fault, or that the handler answered with 500 or more
 	Conflicts int64 // runs of handlers whose effects were dropped for a conflict
+
+	Wait time.Duration // for their turns
+	Run  time.Duration // in handlers
 }
 
 // Add counts a request.
@@ -19,6 +28,10 @@ func (c *Counts) Add(r *Record) {
 	if r.Code != "" || r.Status >= 500 {
 		c.failures.Add(1)
 	}
+	if r.Wait > 0 {
+		c.wait.Add(int64(r.Wait))
+	}
+	c.run.Add(int64(r.Run))
 	if n := r.conflicts(); n > 0 {
 		c.conflicts.Add(int64(n))
 	}
@@ -35,5 +48,8 @@ func (r *Record) conflicts() int {
 
 // Totals returns what was counted so far.
 func (c *Counts) Totals() Totals {
-	return Totals{Requests: c.requests.Load(), Failures: c.failures.Load(), Conflicts: c.conflicts.Load()}
+	return Totals{
+		Requests: c.requests.Load(), Failures: c.failures.Load(), Conflicts: c.conflicts.Load(),
+		Wait: time.Duration(c.wait.Load()), Run: time.Duration(c.run.Load()),
+	}
 }

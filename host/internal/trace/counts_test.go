@@ -9,8 +9,8 @@ import (
 func TestCounts(t *testing.T) {
 	var c trace.Counts
 	for _, r := range []trace.Record{
-		{Status: 200, Attempts: 1},
-		{Status: 404, Attempts: 2, Conflict: true},
+		{Status: 200, Attempts: 1, Wait: 2, Run: 30},
+		{Status: 404, Attempts: 2, Conflict: true, Wait: 3, Run: 40},
 		{Status: 500, Attempts: 1},
 		{Code: "conflict", Attempts: 3, Conflict: true},
 		{Code: "unavailable"},
@@ -18,7 +18,7 @@ func TestCounts(t *testing.T) {
 	} {
 		c.Add(&r)
 	}
-	if got, want := c.Totals(), (trace.Totals{Requests: 6, Failures: 3, Conflicts: 4}); got != want {
+	if got, want := c.Totals(), (trace.Totals{Requests: 6, Failures: 3, Conflicts: 4, Wait: 5, Run: 70}); got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
 	}
 }

@@ -170,7 +170,7 @@ func TestAdminAPI(t *testing.T) {
 		call, want         string
 	}{
 		{"GET", "/v1/plugins", "", 200, "plugins", "[]"},
-		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":"","state":"serving","version":0,"versions":0,"deployment":0,"routes":[],"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"requests":0,"failures":0,"conflicts":0,"in_flight":0,"idle":0,"busy":0}`},
+		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":"","state":"serving","version":0,"versions":0,"deployment":0,"routes":[],"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"requests":0,"failures":0,"conflicts":0,"wait_millis":0,"run_millis":0,"in_flight":0,"idle":0,"busy":0}`},
 		{"DELETE", "/v1/plugins/shop", "", 204, "delete shop false by admin", ""},
 		{"DELETE", "/v1/plugins/shop?purge=true", "", 204, "delete shop true by admin", ""},
 		{"GET", "/v1/plugins/shop/versions", "", 200, "versions shop", "[]"},

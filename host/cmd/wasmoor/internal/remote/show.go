@@ -58,6 +58,7 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"mount", it.Mount},
 		{"routes", term.Joined(it.Routes, "the whole mount")},
 		{"requests", fmt.Sprintf("%d since the start, %d failed, %d conflicts", it.Requests, it.Failures, it.Conflicts)},
+		{"time", fmt.Sprintf("%v in handlers, %v waiting for their turn", duration(it.Run), duration(it.Wait))},
 		{"instances", instances(it)},
 		{"clean by", cleanBy(it)},
 		{"data", fmt.Sprintf("%d keys, %s", it.Usage.Keys, term.Size(it.Usage.Bytes))},
@@ -68,6 +69,10 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], term.Printable(row[1]))
 	}
 	return w.Flush()
+}
+
+func duration(millis float64) time.Duration {
+	return time.Duration(millis * float64(time.Millisecond)).Round(time.Millisecond)
 }
 
 // instances says what a plugin has of them, "" if none.
