@@ -96,6 +96,13 @@ type Config struct {
 	// ScrubPeriod is how long the scrub takes to verify all that is stored once, in
 	// the background, again and again; 0 = no scrub. Default 24 h.
 	ScrubPeriod time.Duration
+	// KeepVersions, KeepDeployments and KeepEvents are how many of the newest
+	// versions and deployments of a plugin, and of the newest events of the audit,
+	// are kept; each change removes what is older. 0 = all. The version that serves
+	// and the one before it stay. Defaults 100, 1000 and 100000.
+	KeepVersions    int
+	KeepDeployments int
+	KeepEvents      int
 	// TLSCert and TLSKey are PEM files: the certificate of the public listener
 	// with its chain, and its key. When they are replaced, connections get the
 	// new one within a second. Both or neither; default none, which is plain HTTP.
@@ -148,6 +155,10 @@ func DefaultConfig() Config {
 		IdleTimeout:    60 * time.Second,
 		MinFreeDisk:    256 << 20,
 
+		KeepVersions:    100,
+		KeepDeployments: 1000,
+		KeepEvents:      100_000,
+
 		AccessLogSample: 1,
 		ScrubPeriod:     24 * time.Hour,
 
@@ -196,6 +207,11 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBuildTime < time.Second || c.MaxBuildTime%time.Second != 0 {
 		return badConfig("max_build_time", "it must be whole seconds, at least 1s")
+	}
+	for key, n := range map[string]int{"keep_versions": c.KeepVersions, "keep_deployments": c.KeepDeployments, "keep_events": c.KeepEvents} {
+		if n < 0 {
+			return badConfig(key, "it must be at least 0; 0 = all")
+		}
 	}
 	if c.DrainDelay < 0 {
 		return badConfig("drain_delay", "it must be at least 0, e.g. 5s")

@@ -97,6 +97,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	reg.Retain(registry.Retention{Versions: h.cfg.KeepVersions, Deployments: h.cfg.KeepDeployments, Events: h.cfg.KeepEvents})
 	h.boundMemory()
 	if err := h.openPipeline(reg); err != nil {
 		return err

@@ -60,6 +60,7 @@ First steps:
 		in(groupOperate, ask.CORSCommand()),
 		in(groupOperate, ask.KVCommand()),
 		in(groupOperate, ask.AuditCommand()),
+		in(groupOperate, ask.PruneCommand()),
 		in(groupOperate, ask.TraceCommand()),
 		versionCommand(p),
 		run.BuildArtefactCommand(),

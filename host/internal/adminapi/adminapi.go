@@ -18,6 +18,7 @@ const (
 	PathVersions    = "/v1/plugins/{name}/versions"
 	PathDeployments = "/v1/plugins/{name}/deployments"
 	PathVars        = "/v1/plugins/{name}/vars"
+	PathPrune       = "/v1/prune"
 	PathLimits      = "/v1/plugins/{name}/limits"
 	PathVar         = "/v1/plugins/{name}/vars/{var}"
 	PathCORS        = "/v1/plugins/{name}/cors"

@@ -158,6 +158,13 @@ type LimitsShown struct {
 	Maximum   Limits `json:"maximum" doc:"What the operator may decide at most"`
 }
 
+// Pruned says how many records were removed, or would be.
+type Pruned struct {
+	Versions    int `json:"versions"`
+	Deployments int `json:"deployments"`
+	Events      int `json:"events"`
+}
+
 // CORS says which pages of other origins may read a plugin's answers. It is an
 // answer and the body of a request.
 type CORS struct {

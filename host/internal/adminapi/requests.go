@@ -34,6 +34,16 @@ type VarsChange struct {
 	Unset []string          `json:"unset,omitempty" nullable:"true" maxItems:"256" maxLength:"64" pattern:"^[A-Za-z_][A-Za-z0-9_]*$" patternDescription:"1 to 64 letters, digits and _, not starting with a digit" doc:"Names of vars whose value is taken away"`
 }
 
+// Prune is the body of a request that removes old records. A number of 0, or one that
+// is absent, keeps all.
+type Prune struct {
+	Plugin      string `json:"plugin,omitempty" nullable:"true" maxLength:"63" pattern:"^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$" patternDescription:"1 to 63 of a-z, 0-9 and -, not starting or ending with -" doc:"Only of this plugin, and not of the audit" example:"guestbook"`
+	Versions    int    `json:"versions,omitempty" nullable:"true" minimum:"0" maximum:"1000000" doc:"How many of the newest versions of a plugin to keep; the one that serves and the one before stay too"`
+	Deployments int    `json:"deployments,omitempty" nullable:"true" minimum:"0" maximum:"1000000" doc:"How many of its newest deployments to keep"`
+	Events      int    `json:"events,omitempty" nullable:"true" minimum:"0" maximum:"1000000000" doc:"How many of the newest events of the audit to keep"`
+	DryRun      bool   `json:"dry_run,omitempty" nullable:"true" doc:"Only count"`
+}
+
 // Removal asks for the deletion of a plugin.
 type Removal struct {
 	PluginRef

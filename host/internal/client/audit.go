@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
@@ -27,6 +28,15 @@ func (c *Client) Audit(ctx context.Context) ([]adminapi.Event, error) {
 		}
 		after = last
 	}
+}
+
+// Prune removes old versions, deployments and events, or counts them.
+func (c *Client) Prune(ctx context.Context, in adminapi.Prune) (out adminapi.Pruned, err error) {
+	r := request{op: "prune", method: http.MethodPost, path: adminapi.PathPrune, contentType: "application/json"}
+	if r.body, err = json.Marshal(in); err != nil {
+		return out, fault.Wrap(fault.Internal, r.op, "the request cannot be encoded", err)
+	}
+	return out, c.call(ctx, r, &out)
 }
 
 // Requests tells what became of the recent requests with an id, the oldest first.

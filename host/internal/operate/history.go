@@ -5,6 +5,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
 )
 
 // Deployments lists a plugin's deployments before a number, 0 = the newest, the
@@ -28,6 +29,13 @@ func grantOf(g plugin.Grant) adminapi.Grant {
 		members[m.Name] = m.Value
 	}
 	return members
+}
+
+// Prune removes old records, or counts them: see registry.Registry.Prune.
+func (o *Operator) Prune(ctx context.Context, in adminapi.Prune, by string) (adminapi.Pruned, error) {
+	keep := registry.Retention{Versions: in.Versions, Deployments: in.Deployments, Events: in.Events}
+	pruned, err := o.registry.Prune(ctx, in.Plugin, keep, in.DryRun, by)
+	return adminapi.Pruned(pruned), err
 }
 
 // Audit lists who changed what: the events after a number, the oldest first, at

@@ -14,6 +14,7 @@ const (
 	ActionGrant    Action = "grant"    // what a plugin may use grew, without a deployment
 	ActionActivate Action = "activate" // a new deployment
 	ActionVars     Action = "vars"     // vars changed, without a deployment
+	ActionPrune    Action = "prune"    // old records removed
 	ActionLimits   Action = "limits"   // the operator's limits changed, without a deployment
 	ActionCORS     Action = "cors"     // the CORS policy changed, without a deployment
 	ActionDelete   Action = "delete"   // deleted, data kept

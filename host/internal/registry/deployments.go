@@ -68,6 +68,7 @@ func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 func (r *Registry) Activate(ctx context.Context, name string, c Change) (p plugin.Plugin, d plugin.Deployment, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
+	defer r.retained(ctx, name)
 	err = r.change(ctx, func(tx *records) (err error) {
 		before, next, err := tx.next(name, c)
 		if err != nil {
@@ -86,6 +87,7 @@ func (r *Registry) Activate(ctx context.Context, name string, c Change) (p plugi
 func (r *Registry) Change(ctx context.Context, name string, c Change) (p plugin.Plugin, d plugin.Deployment, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
+	defer r.retained(ctx, name)
 	err = r.change(ctx, func(tx *records) (err error) {
 		d = plugin.Deployment{}
 		before, next, err := tx.next(name, c)
@@ -110,6 +112,7 @@ func (r *Registry) Change(ctx context.Context, name string, c Change) (p plugin.
 func (r *Registry) Grant(ctx context.Context, name string, ask plugin.Grant, by string) (p plugin.Plugin, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
+	defer r.retained(ctx, name)
 	err = r.change(ctx, func(tx *records) (err error) {
 		if p, err = tx.live(name); err == nil {
 			p, err = tx.grant(p, ask, by)

@@ -15,6 +15,7 @@ import (
 func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.Tx) (plugin.Event, error)) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
+	defer r.retained(ctx, name)
 	return r.change(ctx, func(tx *records) error {
 		p, err := tx.plugin(name)
 		if err != nil {

@@ -28,6 +28,7 @@ type Registry struct {
 	modules      *modules
 	clock        func() time.Time
 	capabilities capability.List
+	keep         Retention
 
 	// changes serialises changes of this process: a module is written, named by
 	// a commit and removed under it. Commits are certified all the same, against

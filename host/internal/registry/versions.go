@@ -43,6 +43,7 @@ func (r *Registry) AddVersion(ctx context.Context, a AddVersion) (plugin.Plugin,
 func (r *Registry) add(ctx context.Context, u *upload) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
+	defer r.retained(ctx, u.Name)
 	written, err := r.modules.write(u.digest, u.Module)
 	if err != nil {
 		return err

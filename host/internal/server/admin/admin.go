@@ -52,6 +52,7 @@ type Operator interface {
 	KVList(ctx context.Context, name string, q store.Query) (adminapi.KeyPage, error)
 	KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration, by string) error
 	KVDelete(ctx context.Context, name string, key []byte, by string) error
+	Prune(ctx context.Context, in adminapi.Prune, by string) (adminapi.Pruned, error)
 	Audit(ctx context.Context, after uint64, limit int) ([]adminapi.Event, error)
 	Requests(ctx context.Context, id string) ([]adminapi.Request, error)
 }

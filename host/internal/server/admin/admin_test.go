@@ -86,6 +86,10 @@ func (r *recorder) SetLimits(_ context.Context, name string, limits limit.Overri
 	return anOutcome, r.note("limits %s %s by %s", name, limits, by)
 }
 
+func (r *recorder) Prune(_ context.Context, in adminapi.Prune, by string) (adminapi.Pruned, error) {
+	return adminapi.Pruned{}, r.note("prune %+v by %s", in, by)
+}
+
 func (r *recorder) CORS(_ context.Context, name string) (adminapi.CORS, error) {
 	return adminapi.CORS{Origins: []string{"*"}}, r.note("cors %s", name)
 }
@@ -378,7 +382,7 @@ func TestEveryRouteWantsTheToken(t *testing.T) {
 	if d.call != "" {
 		t.Errorf("without a token: %s", d.call)
 	}
-	if routes != 23 {
+	if routes != 24 {
 		t.Errorf("the document has %d routes", routes)
 	}
 	for _, path := range []string{"/v1", "/v1/", "/v1/nothing", "/v1x", "/docs", "/schemas/Problem.json", "/openapi.yaml", "/"} {

@@ -42,6 +42,9 @@ func TestClientAndServerAgree(t *testing.T) {
 		"vars shop set map[a:1 b:] unset [c] by admin": func(ctx context.Context) error {
 			return second(c.ChangeVars(ctx, "shop", adminapi.VarsChange{Set: map[string]string{"a": "1", "b": ""}, Unset: []string{"c"}}))
 		},
+		"prune {Plugin:shop Versions:3 Deployments:0 Events:0 DryRun:true} by admin": func(ctx context.Context) error {
+			return second(c.Prune(ctx, adminapi.Prune{Plugin: "shop", Versions: 3, DryRun: true}))
+		},
 		"limits shop": func(ctx context.Context) error { return second(c.Limits(ctx, "shop")) },
 		"limits shop memory=128MiB deadline=2s concurrency=7 by admin": func(ctx context.Context) error {
 			return second(c.SetLimits(ctx, "shop", adminapi.Limits{Memory: 128 << 20, DeadlineMillis: 2000, Concurrency: 7}))

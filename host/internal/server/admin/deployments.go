@@ -15,6 +15,12 @@ func (a *Admin) deployments(ctx context.Context, in *adminapi.DeploymentsQuery) 
 	return show(a.cfg.Operator.Deployments(ctx, in.Name, in.Before))
 }
 
+type pruneInput struct{ Body adminapi.Prune }
+
+func (a *Admin) prune(ctx context.Context, in *pruneInput) (*output[adminapi.Pruned], error) {
+	return show(a.cfg.Operator.Prune(ctx, in.Body, by))
+}
+
 func (a *Admin) activate(ctx context.Context, in *activateInput) (*output[adminapi.Changed], error) {
 	return changed(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, in.Body.Mount, in.Body.Grant, by))
 }

@@ -24,6 +24,7 @@ func (a *Admin) bind() {
 	a.bindSettings(api)
 	a.bindKV(api)
 	route(api, get("status", adminapi.PathStatus, "Show the state of the server"), a.status)
+	route(api, operation("prune", http.MethodPost, adminapi.PathPrune, "Remove old versions, deployments and events", http.StatusOK), a.prune)
 	route(api, get("list-events", adminapi.PathEvents, "List who changed what, the oldest first"), a.audit)
 	route(api, get("list-requests", adminapi.PathRequests, "Show what became of the recent requests with an id, the oldest first"), a.requests)
 

@@ -1,0 +1,78 @@
+package remote
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+)
+
+// PruneCommand returns `wasmoor prune`.
+func (p *Commands) PruneCommand() *cobra.Command {
+	var in adminapi.Prune
+	var yes bool
+	cmd := p.asks(p.Reads(p.Does(&cobra.Command{
+		Use:   "prune [NAME]",
+		Short: "Remove old versions, deployments and events; without --yes it only counts them",
+		Long: `Prune keeps so many of the newest versions and deployments of each plugin, or of
+NAME, and of the newest events of the audit, and removes the rest. The version that
+serves stays, and the one before it. A server also does so by itself, by its settings
+keep_versions, keep_deployments and keep_events.`,
+		Example: `  wasmoor prune --versions 10 --deployments 100 --events 10000
+  wasmoor prune shop --versions 2 --yes`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: p.completePlugins,
+	}, func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			in.Plugin = args[0]
+		}
+		if err := checkPrune(in); err != nil {
+			return err
+		}
+		in.DryRun = !yes
+		return p.prune(cmd, in)
+	})))
+	flags := cmd.Flags()
+	flags.IntVar(&in.Versions, "versions", 0, "keep so many versions of a plugin")
+	flags.IntVar(&in.Deployments, "deployments", 0, "keep so many deployments of a plugin")
+	flags.IntVar(&in.Events, "events", 0, "keep so many events of the audit")
+	flags.BoolVarP(&yes, "yes", "y", false, "remove them, for good")
+	return cmd
+}
+
+func checkPrune(in adminapi.Prune) error {
+	switch {
+	case in.Versions < 0 || in.Deployments < 0 || in.Events < 0:
+		return cli.Usage("how many to keep must be above zero")
+	case in.Versions == 0 && in.Deployments == 0 && in.Events == 0:
+		return cli.Usage("nothing to remove is named; add --versions, --deployments or --events with how many to keep")
+	case in.Plugin != "" && in.Events > 0:
+		return cli.Usage("the audit is that of all plugins; leave NAME out to remove events")
+	}
+	return nil
+}
+
+func (p *Commands) prune(cmd *cobra.Command, in adminapi.Prune) error {
+	act := func(c *client.Client) error {
+		pruned, err := c.Prune(cmd.Context(), in)
+		if err != nil || p.AsJSON {
+			return p.JSONUnless(err, pruned)
+		}
+		if err := p.Table("", "WHAT REMOVED", [][]string{
+			{"versions", fmt.Sprint(pruned.Versions)}, {"deployments", fmt.Sprint(pruned.Deployments)}, {"events", fmt.Sprint(pruned.Events)},
+		}); err != nil {
+			return err
+		}
+		if in.DryRun && pruned != (adminapi.Pruned{}) {
+			p.Note("nothing was removed yet; add --yes to remove them for good")
+		}
+		return nil
+	}
+	if in.Plugin == "" {
+		return p.Talk(act)
+	}
+	return p.about(cmd.Context(), in.Plugin, act)
+}
