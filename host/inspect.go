@@ -30,7 +30,8 @@ type Report struct {
 	Manifest string   `json:"manifest,omitempty"` // TOML text it carries
 	Name     string   `json:"name,omitempty"`
 	Routes   []string `json:"routes,omitempty"`
-	Asks     []string `json:"asks,omitempty"` // for a person
+	Slashes  []string `json:"encoded_slashes,omitempty"` // routes that take them
+	Asks     []string `json:"asks,omitempty"`            // for a person
 	Accepted bool     `json:"accepted"`
 	Problems []string `json:"problems,omitempty"` // why not
 	Notices  []string `json:"notices,omitempty"`  // what requests would pay for how it initialises
@@ -112,7 +113,7 @@ func (r *Report) readManifest(module []byte) *manifest.Manifest {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 		return none
 	}
-	r.Name, r.Routes, r.Asks = m.Name, m.Patterns(), asks(m)
+	r.Name, r.Routes, r.Slashes, r.Asks = m.Name, m.Patterns(), m.EncodedSlashes(), asks(m)
 	return m
 }
 

@@ -80,16 +80,25 @@ func requestID(r *http.Request) string {
 }
 
 // ambiguous reports whether a path may be read in two ways, so that the host
-// answers 400.
+// answers 400. An encoded slash is judged by hasSlash.
 func ambiguous(path string) bool {
-	for i, segment := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i, segment := range segments {
 		text, err := url.PathUnescape(segment)
-		last := i == strings.Count(path, "/")-1
-		switch {
-		case err != nil, text == ".", text == "..", segment == "" && !last,
-			strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f || c == '/' || c == '\\' }):
+		if err != nil || segment == "" && i < len(segments)-1 || strings.ContainsFunc(text, isOdd) {
+			return true
+		}
+		parts := strings.Split(text, "/")
+		if slices.Contains(parts, ".") || slices.Contains(parts, "..") {
 			return true
 		}
 	}
 	return false
+}
+
+func isOdd(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }
+
+// hasSlash reports whether a path has an encoded slash.
+func hasSlash(path string) bool {
+	return strings.Contains(path, "%2F") || strings.Contains(path, "%2f")
 }

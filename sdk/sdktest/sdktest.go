@@ -56,6 +56,9 @@ type Host struct {
 	// Routes are the patterns of the manifest's routes. With any, the host matches
 	// requests first, and answers what none matches. A wrong one panics.
 	Routes []string
+	// EncodedSlashes are those of Routes that have encoded_slashes in the manifest.
+	// The host answers 400 to a path with %2F on any other.
+	EncodedSlashes []string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
 	// Idempotent is outbound.idempotent of the manifest: a handler may run again
@@ -194,7 +197,11 @@ func (h *Host) Do(r *http.Request) *Result {
 		return refused(http.StatusBadRequest, "the path may be read in two ways")
 	}
 	head := h.headOf(r, len(body))
-	if answer := h.match(&head); answer != nil {
+	answer := h.match(&head)
+	if hasSlash(head.Path) && (answer != nil || !slices.Contains(h.EncodedSlashes, head.Pattern)) {
+		return refused(http.StatusBadRequest, "the path has an encoded slash, and no route with encoded_slashes takes it")
+	}
+	if answer != nil {
 		return answer
 	}
 	var logs []Record

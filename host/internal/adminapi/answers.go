@@ -45,6 +45,7 @@ type Plugin struct {
 	Digest     string    `json:"digest,omitempty" doc:"Of the module that serves"`
 	Label      string    `json:"label,omitempty" doc:"Of the version that serves"`
 	Routes     []string  `json:"routes" doc:"None = the whole mount"`
+	Slashes    []string  `json:"encoded_slashes,omitempty" doc:"The routes that take encoded slashes"`
 	Created    time.Time `json:"created"`
 	Usage      Usage     `json:"usage"`
 	Requests   int64     `json:"requests" doc:"Since the server started, over all versions"`

@@ -89,6 +89,9 @@ func (m *Match) Limits() limit.Limits { return m.manifest.RouteLimits(m.Route) }
 // an Idempotency-Key, 0 = not at all.
 func (m *Match) Idempotency() time.Duration { return m.manifest.RouteIdempotency(m.Route) }
 
+// EncodedSlashes reports whether the route that was found takes encoded slashes.
+func (m *Match) EncodedSlashes() bool { return m.manifest.RouteEncodedSlashes(m.Route) }
+
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
 	cfg.GuestLog = cmp.Or(cfg.GuestLog, cfg.Log)

@@ -61,6 +61,9 @@ type Route struct {
 	RequestBody int64         // bytes; 0 = the plugin's
 	Idempotency time.Duration // how long answers are kept for an Idempotency-Key; 0 = keys mean nothing
 
+	// EncodedSlashes takes paths with %2F, which is then a part of its segment.
+	EncodedSlashes bool
+
 	// One of these is set with ABIExtism, and none without it.
 	Export  string // gets the request's body, and its output is the response's
 	Handler string // gets the request as JSON, and its output is the response as JSON
@@ -136,6 +139,21 @@ func (m *Manifest) RouteIdempotency(i int) time.Duration {
 		return 0
 	}
 	return m.Routes[i].Idempotency
+}
+
+// EncodedSlashes returns the patterns of the routes that take encoded slashes.
+func (m *Manifest) EncodedSlashes() (patterns []string) {
+	for _, r := range m.Routes {
+		if r.EncodedSlashes {
+			patterns = append(patterns, r.Pattern)
+		}
+	}
+	return patterns
+}
+
+// RouteEncodedSlashes returns Routes[i].EncodedSlashes, false for an index outside.
+func (m *Manifest) RouteEncodedSlashes(i int) bool {
+	return i >= 0 && i < len(m.Routes) && m.Routes[i].EncodedSlashes
 }
 
 // MinDeadline returns the shortest deadline any request of the plugin has.

@@ -156,7 +156,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown key of the second route", head + "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/b\"\nmethod = \"GET\"\n",
-		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body, idempotency, export, handler, content_type`,
+		`7:1: route[1].method: unknown key; known here: pattern, deadline, request_body, idempotency, encoded_slashes, export, handler, content_type`,
 	},
 
 	{

@@ -74,7 +74,7 @@ type route struct {
 }
 
 // Lookup finds who answers. The host may carry a port and capital letters. The
-// path is normalised (no dot segments, no encoded slash) but undecoded, and
+// path is normalised (no dot segments) but undecoded, and
 // without query. HEAD falls back to GET. The mount's own path stands for the
 // path "/" below it, as does the one with a slash; other paths with and without
 // a slash at the end are two.

@@ -188,8 +188,10 @@ func (a *Admin) admit(ctx *fasthttp.RequestCtx) *wire.Refusal {
 	if a.local && !isLocalName(h.Host()) {
 		return refuseRebinding
 	}
-	if r := wire.CheckPath(string(path)); r != nil {
+	if slashes, r := wire.CheckPath(string(path)); r != nil {
 		return r
+	} else if slashes {
+		return refuseSlash
 	}
 	if needsToken(string(path)) {
 		if len(h.PeekAll("Authorization")) > 1 {

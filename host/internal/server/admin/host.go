@@ -13,6 +13,7 @@ import (
 var (
 	refuseRebinding = wire.Refusing(http.StatusForbidden, fault.Denied,
 		"this listener is local: reach it as localhost or by its address, and let a proxy send one of these as Host")
+	refuseSlash  = wire.Bad("the path has an encoded slash")
 	refuseTokens = wire.Bad("there is more than one Authorization")
 	refuseToken  = wire.Refusing(http.StatusUnauthorized, fault.Unauthenticated,
 		"an admin token is needed: send the header Authorization: Bearer TOKEN")

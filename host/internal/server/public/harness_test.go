@@ -73,7 +73,7 @@ func (m mounted) Route(method, _, path string, params []abi.Pair) Match {
 		limits.RequestBody = 64
 	}
 	m.held.Add(1)
-	return Match{Target: serve.Target{Deployment: m.guest, Limits: limits}, Path: path, Pattern: "/{rest...}", Params: append(params, abi.Pair{Name: "rest", Value: path[1:]})}
+	return Match{EncodedSlashes: strings.HasPrefix(path, "/slashes"), Target: serve.Target{Deployment: m.guest, Limits: limits}, Path: path, Pattern: "/{rest...}", Params: append(params, abi.Pair{Name: "rest", Value: path[1:]})}
 }
 
 // echo answers with what it was asked.

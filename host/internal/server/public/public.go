@@ -147,7 +147,8 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 		c.answerOptions(ctx, everyMethod)
 		return nil
 	}
-	if r := wire.CheckPath(c.path); r != nil {
+	slashes, r := wire.CheckPath(c.path)
+	if r != nil {
 		return r
 	}
 	if c.method == http.MethodTrace { // a guest that answers it would show a page what the browser keeps from it
@@ -160,6 +161,9 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 		return nil
 	}
 	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
+	if slashes && !c.match.EncodedSlashes {
+		return wire.RefuseSlash
+	}
 	if c.match.Deployment == nil {
 		return c.unrouted(ctx)
 	}

@@ -37,13 +37,16 @@ type Routes interface {
 // would have found one at this path; empty means that nothing is there.
 type Match struct {
 	serve.Target
-	Keep    time.Duration // how long answers are kept for an Idempotency-Key; 0 = not at all
-	Mount   string        // prefix, "" = the root
-	Path    string        // relative to the mount
-	Pattern string        // of the manifest's route; "" without routes
-	Params  []abi.Pair
-	Allow   []string
-	CORS    *plugin.CORS // of the plugin, or of one mounted there; nil = none
+	// EncodedSlashes says that the route takes a path with encoded slashes, which are
+	// a part of their segment.
+	EncodedSlashes bool
+	Keep           time.Duration // how long answers are kept for an Idempotency-Key; 0 = not at all
+	Mount          string        // prefix, "" = the root
+	Path           string        // relative to the mount
+	Pattern        string        // of the manifest's route; "" without routes
+	Params         []abi.Pair
+	Allow          []string
+	CORS           *plugin.CORS // of the plugin, or of one mounted there; nil = none
 }
 
 // DeployedRoutes returns the routes of what d serves.
@@ -57,12 +60,13 @@ func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 		return Match{Allow: m.Allow, CORS: m.CORS}
 	}
 	return Match{
-		Target:  serve.Target{Deployment: m.Deployment, Limits: m.Limits()},
-		Keep:    m.Idempotency(),
-		Mount:   m.Mount,
-		Path:    m.Path,
-		Pattern: m.Pattern,
-		Params:  m.Params,
-		CORS:    m.CORS,
+		Target:         serve.Target{Deployment: m.Deployment, Limits: m.Limits()},
+		Keep:           m.Idempotency(),
+		EncodedSlashes: m.EncodedSlashes(),
+		Mount:          m.Mount,
+		Path:           m.Path,
+		Pattern:        m.Pattern,
+		Params:         m.Params,
+		CORS:           m.CORS,
 	}
 }

@@ -97,6 +97,9 @@ func (p *Commands) showReport(file, source string, r *host.Report) {
 	row("manifest", source)
 	row("name", r.Name)
 	row("routes", term.Joined(r.Routes, "the whole mount"))
+	if len(r.Slashes) > 0 {
+		row("encoded slashes", term.Joined(r.Slashes, ""))
+	}
 	row("asks for", term.Joined(r.Asks, "nothing"))
 	_ = w.Flush()
 	fmt.Fprintf(p.Stdout, "\nimports (%d)\n", len(r.Imports))

@@ -57,13 +57,14 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"digest", it.Digest},
 		{"mount", it.Mount},
 		{"routes", term.Joined(it.Routes, "the whole mount")},
+		{"encoded slashes", term.Joined(it.Slashes, "")},
 		{"requests", fmt.Sprintf("%d since the start, %d failed, %d conflicts", it.Requests, it.Failures, it.Conflicts)},
 		{"time", fmt.Sprintf("%v in handlers, %v waiting for their turn", duration(it.Run), duration(it.Wait))},
 		{"instances", instances(it)},
 		{"clean by", cleanBy(it)},
 		{"data", fmt.Sprintf("%d keys, %s", it.Usage.Keys, term.Size(it.Usage.Bytes))},
 	} {
-		if row[0] == "error" && it.Error == "" {
+		if row[1] == "" && (row[0] == "error" || row[0] == "encoded slashes") {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\n", row[0], term.Printable(row[1]))
