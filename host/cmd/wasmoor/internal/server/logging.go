@@ -50,7 +50,7 @@ func (p *Commands) logging(level, format string) (loggerTo func(io.Writer) *slog
 
 func jsonLogger(level slog.Level) func(io.Writer) *slog.Logger {
 	return func(w io.Writer) *slog.Logger {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+		return slog.New(slog.NewJSONHandler(escaper{w}, &slog.HandlerOptions{Level: level}))
 	}
 }
 

@@ -47,6 +47,33 @@ func TestTextLogTakesNoOrdersFromGuests(t *testing.T) {
 	}
 }
 
+// TestJSONLogShowsWhatIsThere: no character of a guest turns the line around, hides a
+// part of it or starts an escape sequence, and a reader of JSON gets it back.
+func TestJSONLogShowsWhatIsThere(t *testing.T) {
+	for _, evil := range []string{
+		"\u202eevil", "a\u2066b\u2069", "\u009b31m", "\u0085", "x\u200by", "\ufeff", "\u061c", "\u2028", "\U000e0041", "\u00ad",
+		"\u202e\u202e", "ends\u200f",
+	} {
+		var out bytes.Buffer
+		jsonLogger(slog.LevelInfo)(&out).Info(evil, evil, evil)
+		if strings.ContainsFunc(out.String(), obeyed) || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("%+q: the line is %+q", evil, out.String())
+		}
+		var line map[string]any
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["msg"] != evil || line[evil] != evil {
+			t.Errorf("%+q comes back as %+q, %v", evil, line, err)
+		}
+	}
+	var out bytes.Buffer
+	jsonLogger(slog.LevelInfo)(&out).Info("grüße, 世界 😀")
+	if !strings.Contains(out.String(), "grüße, 世界 😀") {
+		t.Errorf("text is not left alone: %s", out.String())
+	}
+	if n, err := (escaper{&out}).Write([]byte("\u202e\n")); n != 4 || err != nil {
+		t.Errorf("Write = %d, %v", n, err)
+	}
+}
+
 // What a library logs by itself is a record like any other, of bounded length.
 func TestLibrariesLogRecords(t *testing.T) {
 	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
