@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
 )
 
 // Config is everything an operator decides about a host. Start from
@@ -236,6 +237,21 @@ func (c Config) Validate() error {
 	}
 	_, err := c.network()
 	return err
+}
+
+// Check returns why New would refuse c, as far as can be told beside a host that has
+// the data directory open: the configuration, the certificate, the formats of the
+// data.
+func Check(c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if c.TLSCert != "" {
+		if _, err := certificate.Load(c.TLSCert, c.TLSKey, c.Log); err != nil {
+			return err
+		}
+	}
+	return checkFormats(c.DataDir)
 }
 
 // network returns what plugins' calls may reach.

@@ -75,6 +75,10 @@ func (h *Host) WaitsFor() string {
 	return ""
 }
 
+// Writing returns for how long the disk has not taken the commits that are being
+// written, 0 while there are none.
+func (h *Host) Writing() time.Duration { return h.store.Writing() }
+
 // Close stops at once: connections are cut, handlers stopped, and what was
 // acknowledged stays. It waits until everything is released; more calls return
 // what the first did.

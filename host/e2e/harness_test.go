@@ -112,24 +112,33 @@ func tryServe(t testing.TB, dir string, flags ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s, s.await(ready)
+}
+
+// await waits until a server that was launched answers.
+func (s *server) await(ready chan struct{}) error {
 	select {
 	case <-ready:
 	case <-s.exited:
-		return nil, fmt.Errorf("the server ended at its start:\n%s", s.log)
+		return fmt.Errorf("the server ended at its start:\n%s", s.log)
 	case <-time.After(time.Minute):
 		s.kill()
-		return nil, fmt.Errorf("the server did not start:\n%s", s.log)
+		return fmt.Errorf("the server did not start:\n%s", s.log)
 	}
-	token, err := os.ReadFile(filepath.Join(dir, "admin.token"))
+	token, err := os.ReadFile(filepath.Join(s.dir, "admin.token"))
 	s.token = strings.TrimSpace(string(token))
-	return s, err
+	return err
 }
 
 // launch starts a server; ready is closed once it answers.
 func launch(t testing.TB, dir string, flags ...string) (s *server, ready chan struct{}, err error) {
-	s = &server{t: t, dir: dir, log: &output{}, exited: make(chan struct{})}
 	args := append([]string{"serve", "--data", dir, "--public", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)
-	s.cmd = exec.Command(binary, args...)
+	return launchAs(t, dir, exec.Command(binary, args...))
+}
+
+// launchAs is launch with a command line of the test's own.
+func launchAs(t testing.TB, dir string, cmd *exec.Cmd) (s *server, ready chan struct{}, err error) {
+	s = &server{t: t, dir: dir, cmd: cmd, log: &output{}, exited: make(chan struct{})}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, nil, err

@@ -83,7 +83,8 @@ cmd/wasmoor/internal/cli          -> . cmd/wasmoor/internal/term # runs a host; 
 cmd/wasmoor/internal/project      -> cmd/wasmoor/internal/cli    # reads files as commands do
 cmd/wasmoor/internal/remote       -> client cmd/wasmoor/internal/project # asks the server; deploys a project
 cmd/wasmoor/internal/author       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/scaffold cmd/wasmoor/internal/watch # shows the answers of a scratch host; builds it; new writes one; dev watches it
-cmd/wasmoor/internal/server       -> cmd/wasmoor/internal/remote # shares how a command finds its server
+cmd/wasmoor/internal/service      -> cmd/wasmoor/internal/cli    # a socket that nobody serves is a mistake of usage
+cmd/wasmoor/internal/server       -> cmd/wasmoor/internal/remote cmd/wasmoor/internal/service # shares how a command finds its server; serves as one
 cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server # lists their commands; lists their commands
 `
 
@@ -120,7 +121,8 @@ github.com/joho/godotenv             cmd/wasmoor/internal/project # env files
 golang.org/x/term                    cmd/wasmoor/internal/term # is it a terminal
 golang.org/x/sync/errgroup           . # runs what serves, stops all of it
 golang.org/x/sys/cpu                 prepare wasmbin # what an artefact was compiled for
-golang.org/x/sys/unix                engine/linear prepare store/badger server/presence # system calls
+github.com/coreos/go-systemd/v22     cmd/wasmoor/internal/service # sockets and news for systemd
+golang.org/x/sys/unix                cmd/wasmoor/internal/service engine/linear prepare store/badger server/presence # system calls
 github.com/google/go-cmp             tests # differences
 github.com/anishathalye/porcupine    tests # are histories linearizable
 pgregory.net/rapid                   tests # properties

@@ -47,6 +47,7 @@ type Store struct {
 	persist              func(revision store.Revision, write func() error) error
 
 	failed    atomic.Pointer[fault.Error]
+	writing   atomic.Int64  // since when a group is, in nanoseconds of time; 0 = none
 	life      sync.RWMutex  // read-held while Badger is read outside a snapshot
 	closed    bool          // guarded by life
 	committed chan struct{} // closed when the committer has stopped
@@ -161,6 +162,15 @@ func (s *Store) Readable() error {
 		return s.failure()
 	}
 	return nil
+}
+
+// Writing returns for how long the group that is being written has been, 0 without
+// one.
+func (s *Store) Writing() time.Duration {
+	if begun := s.writing.Load(); begun != 0 {
+		return time.Since(time.Unix(0, begun))
+	}
+	return 0
 }
 
 // failure returns why nothing is accepted any more, nil while all is well.

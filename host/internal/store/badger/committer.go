@@ -2,6 +2,7 @@ package badger
 
 import (
 	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -171,7 +172,10 @@ func (c *committer) refresh(r *request) error {
 func (c *committer) run() {
 	defer close(c.store.committed)
 	for g := c.next(); g != nil; g = c.next() {
-		if err := c.persist(g); err != nil {
+		c.store.writing.Store(time.Now().UnixNano())
+		err := c.persist(g)
+		c.store.writing.Store(0)
+		if err != nil {
 			c.fail(g, err)
 		} else {
 			c.publish(g)

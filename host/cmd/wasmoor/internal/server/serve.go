@@ -2,15 +2,18 @@ package server
 
 import (
 	"context"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/service"
 )
 
 // ServeCommand returns `wasmoor serve`.
 func (p *Commands) ServeCommand() *cobra.Command {
+	var check bool
 	cmd := p.Does(&cobra.Command{
 		Use:   "serve",
 		Short: "Serve plugins",
@@ -30,27 +33,39 @@ wins over the environment, that over the file, and that over the default.`,
 		if err != nil {
 			return err
 		}
+		if check {
+			return host.Check(settings.Host)
+		}
 		return p.serve(cmd.Context(), settings)
 	})
 	addSettings(cmd.Flags())
+	cmd.Flags().BoolVar(&check, "check", false, "only say whether serve would take the settings and the data folder")
 	return cmd
 }
 
 func (p *Commands) serve(ctx context.Context, s settings) error {
+	svc, err := service.New() // before the log, which opens its file anew at a signal
+	if err != nil {
+		return err
+	}
 	log, err := p.openLog(&s)
 	if err != nil {
 		return err
 	}
-	defer log.close()
+	svc.Flush = sync.OnceFunc(log.close)
+	defer svc.Flush()
 	defer takeLibraries(s.Host.Log)()
 	if s.Host.Build, err = cli.BuildCommand(); err != nil {
 		return err
 	}
+	svc.Log, svc.Stderr = s.Host.Log, p.Stderr
+	svc.DrainDelay, svc.DrainTimeout = s.Host.DrainDelay, s.Host.DrainTimeout
+	s.Host.Listen = svc.Listen
 	h, err := host.New(ctx, s.Host)
 	if err != nil {
 		return err
 	}
 	p.Announce("wasmoor "+host.Version(), h)
 	p.Note("  next    wasmoor deploy DIR")
-	return h.Run(ctx)
+	return svc.Run(ctx, h)
 }
