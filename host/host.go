@@ -105,6 +105,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	h.floods = logs.NewFloods(h.cfg.Log)
 	h.deployer = deploy.New(deploy.Config{
 		GuestLog: h.cfg.GuestLog, Floods: h.floods,
+		Caps:  deploy.Caps{Memory: h.cfg.MaxGuestMemory, BodyDisk: h.cfg.MaxBodyDisk, DrainTimeout: h.cfg.DrainTimeout},
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Capabilities: all,
 		SleepAfter: h.cfg.SleepAfter, Queue: runq.New(processors()),
 		Purged: func() { h.sweep(reg) },

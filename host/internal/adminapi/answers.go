@@ -117,7 +117,7 @@ type Changed struct {
 	Waiting    []string `json:"waiting" doc:"What keeps it from being activated, each with what to do"`
 	Routes     []string `json:"routes" doc:"None = the whole mount"`
 	Steps      []Step   `json:"steps"`
-	Notices    []string `json:"notices" doc:"What requests pay for how the version initialises, each with why and what to do"`
+	Notices    []string `json:"notices" doc:"Limits that this server does not keep, and what requests pay for how the version initialises, each with why"`
 }
 
 // Step is a part of a change and the time it took.

@@ -41,6 +41,8 @@ type Config struct {
 	GuestLog *slog.Logger
 	// Floods bounds what is logged of each plugin; nil = nothing does.
 	Floods *logs.Floods
+	// Caps are what a new version's limits are compared with.
+	Caps Caps
 	// Capabilities are what plugins may be given.
 	Capabilities capability.List
 

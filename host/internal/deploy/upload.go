@@ -39,7 +39,7 @@ type Changed struct {
 	Waiting    []string // what keeps it from being activated, each with what to do
 	Routes     []string
 	Steps      []Step
-	Notices    []string // what requests pay for how the version initialises, each with why and what to do
+	Notices    []string // limits that this server does not keep, and what requests pay for how the version initialises
 }
 
 // Step is a part of a change and the time it took.
@@ -194,7 +194,7 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, owner string, module [
 	if err != nil {
 		return nil, err
 	}
-	w.notices = c.Notices
+	w.notices = append(d.cfg.Caps.exceeded(m), c.Notices...)
 	return c, nil
 }
 

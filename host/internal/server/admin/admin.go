@@ -202,7 +202,7 @@ func (a *Admin) admit(ctx *fasthttp.RequestCtx) *wire.Refusal {
 		}
 	}
 	if int64(h.ContentLength()) > limit.Module {
-		return wire.BodyTooLarge(limit.Module)
+		return refuseUpload
 	}
 	return nil
 }

@@ -139,10 +139,10 @@ func withRoom(buf []byte, n int) []byte {
 
 const minRead = 512
 
-// BodyTooLarge is the refusal of a body over limit bytes.
-func BodyTooLarge(limit int64) *Refusal {
-	return Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge,
-		fmt.Sprintf("the body is over this route's limit of %d bytes", limit))
+// BodyTooLarge is the refusal of a body over a plugin's limit of max bytes.
+func BodyTooLarge(max int64) *Refusal {
+	return Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, fmt.Sprintf(
+		"the body is over the limit of %s (request_body, of the route or of limits, in the plugin's manifest)", limit.FormatSize(max)))
 }
 
 // inBody reports whether the gate is still waiting for a part of the body.
