@@ -2,9 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
-	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -112,59 +109,22 @@ func disjoint(ranges []Range) []Range {
 }
 
 // collapse merges neighbours until half of maxReadRanges are left, so that the
-// next collapse is far. The widest gaps between them stay.
+// next collapse is far.
 func (r *readSet) collapse() {
-	const keep = maxReadRanges / 2
-	if len(r.ranges) <= keep {
+	if len(r.ranges) <= maxReadRanges/2 {
 		return
 	}
-	gaps := make([]gap, len(r.ranges)-1)
-	for i := range gaps {
-		gaps[i] = gapBetween(r.ranges[i].To, r.ranges[i+1].From)
-		gaps[i].before = i + 1
-	}
-	slices.SortStableFunc(gaps, func(a, b gap) int { return b.compare(a) })
-	for _, g := range gaps[keep-1:] {
-		r.ranges[g.before].From = nil // joined to the one before it
-	}
-	merged := r.ranges[:1]
-	for _, next := range r.ranges[1:] {
-		if next.From != nil {
-			merged = append(merged, next)
-		} else {
+	join := Nearest(len(r.ranges), maxReadRanges/2, func(i int) (low, high []byte) { return r.ranges[i-1].To, r.ranges[i].From })
+	merged := r.ranges[:0]
+	for i, next := range r.ranges {
+		if join[i] {
 			merged[len(merged)-1].To = next.To
+		} else {
+			merged = append(merged, next)
 		}
 	}
 	clear(r.ranges[len(merged):])
 	r.ranges = merged
-}
-
-// gap is how far two keys are apart, if keys are fractions in base 256:
-// mantissa / 2^exponent, with the highest bit of the mantissa set.
-type gap struct {
-	exponent int
-	mantissa uint64
-	before   int // the interval above it
-}
-
-// gapBetween returns how far low is below high, to 64 bits from where they
-// differ.
-func gapBetween(low, high []byte) gap {
-	n := 0
-	for n < len(low) && n < len(high) && low[n] == high[n] {
-		n++
-	}
-	var a, b [8]byte
-	copy(a[:], low[n:])
-	copy(b[:], high[n:])
-	d := binary.BigEndian.Uint64(b[:]) - binary.BigEndian.Uint64(a[:])
-	zeros := bits.LeadingZeros64(d)
-	return gap{exponent: 8*n + zeros, mantissa: d << zeros}
-}
-
-// compare orders gaps, the narrowest first.
-func (g gap) compare(other gap) int {
-	return cmp.Or(cmp.Compare(other.exponent, g.exponent), cmp.Compare(g.mantissa, other.mantissa))
 }
 
 // sortedKeys returns the point reads in order.

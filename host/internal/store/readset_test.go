@@ -61,7 +61,7 @@ func TestReadSetLeavesTheWidestGaps(t *testing.T) {
 		}
 		before := slices.Clone(set.ranges)
 		set.collapse()
-		var closed, open []gap
+		var closed, open []gapWidth
 		for i, next := range before[1:] {
 			g := gapBetween(before[i].To, next.From)
 			if set.covers(before[i].To) {
@@ -70,7 +70,7 @@ func TestReadSetLeavesTheWidestGaps(t *testing.T) {
 				open = append(open, g)
 			}
 		}
-		widest, narrowest := slices.MaxFunc(closed, gap.compare), slices.MinFunc(open, gap.compare)
+		widest, narrowest := slices.MaxFunc(closed, gapWidth.compare), slices.MinFunc(open, gapWidth.compare)
 		if len(open) != maxReadRanges/2-1 || widest.compare(narrowest) > 0 {
 			t.Errorf("%d gaps are left, the narrowest %v, and %v is closed", len(open), narrowest, widest)
 		}

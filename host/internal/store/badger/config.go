@@ -41,8 +41,9 @@ type Config struct {
 	// none.
 	Reserve int64
 	// WindowKeys and WindowBytes bound the memory of recent writes, of which those
-	// older than certify.Horizon take a quarter at most. Effects that read a
-	// snapshot older than it are a conflict. Defaults 1,048,576 keys and 256 MiB.
+	// older than certify.Horizon take a quarter at most. Younger ones over the bounds
+	// are remembered roughly. Effects that read a snapshot older than all that are a
+	// conflict. Defaults 1,048,576 keys and 256 MiB.
 	WindowKeys  int
 	WindowBytes int
 	// MaxSnapshotAge is how long a snapshot stays readable while commits go on;

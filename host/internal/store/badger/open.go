@@ -148,7 +148,7 @@ func (s *Store) resume(revision store.Revision, cfg Config) *certify.Log {
 	for space := range *s.dropped.Load() {
 		dropped[space] = true
 	}
-	bounds := certify.Bounds{Keys: cfg.WindowKeys, Bytes: cfg.WindowBytes}
+	bounds := certify.Bounds{Keys: cfg.WindowKeys, Bytes: cfg.WindowBytes / 8 * 7} // the rest is for what fades
 	return certify.New(revision, maps.Clone(s.usage), dropped, bounds)
 }
 

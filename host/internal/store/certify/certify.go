@@ -12,12 +12,13 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Horizon is for how long writes are remembered, up to the bounds, in the time
-// that the commits themselves record (store.Effects.Now).
+// Horizon is for how long writes are remembered at least, in the time that the
+// commits themselves record (store.Effects.Now).
 const Horizon = 30 * time.Second
 
-// Bounds limit the memory of recent writes. Writes older than Horizon are
-// remembered up to a quarter of them.
+// Bounds limit the memory of single writes. Those older than Horizon are remembered
+// up to a quarter of it. Younger ones over it fade: what stays is roughly where they
+// are, in at most 32 MiB.
 type Bounds struct {
 	Keys  int
 	Bytes int // of keys and what is noted about them

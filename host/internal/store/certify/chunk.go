@@ -13,6 +13,8 @@ type spaceWindow struct {
 	last   store.Revision // of the latest write in the space
 	byKey  map[string]*item
 	chunks []*chunk
+	spans  []span         // what has faded, in order and apart
+	faded  store.Revision // the latest of it
 }
 
 // chunk is a run of neighbouring keys with the latest revision among them, so
@@ -36,7 +38,7 @@ func (s *spaceWindow) writtenSince(r store.Range, read store.Revision) *item {
 			continue
 		}
 		for _, it := range c.items {
-			if it.rev > read && it.key >= from && (r.To == nil || it.key < to) {
+			if it.writtenSince(read) && it.key >= from && (r.To == nil || it.key < to) {
 				return it
 			}
 		}

@@ -9,8 +9,9 @@ import (
 // key, was anything in this interval written after a snapshot), and knows the
 // state of keys that may not be on disk yet.
 //
-// Every write later than horizon counts, and is kept. What is older counts no
-// more, and is kept until it is released: when that happens changes no answer.
+// Every write later than horizon counts: it is kept, or over the bounds it fades.
+// What has lapsed either way is kept until it is released: when that happens
+// changes no answer.
 type window struct {
 	max      Bounds
 	horizon  store.Revision
@@ -19,6 +20,8 @@ type window struct {
 	spaces   map[store.Space]*spaceWindow
 	keys     int // that count
 	bytes    int
+	spans    int   // of all spaces
+	dropped  int64 // now, when the old spans of all spaces were dropped
 	// Items in order of their revision. Those before counted count no more.
 	oldest, counted, newest *item
 }
@@ -28,7 +31,7 @@ type item struct {
 	key        string
 	rev        store.Revision
 	at         int64 // window.now when it was written
-	lapsed     bool  // counts no more
+	lapsed     bool  // counts no more, or has faded
 	state      State
 	home       *chunk
 	space      *spaceWindow
@@ -69,14 +72,57 @@ func (w *window) writtenSince(e *store.Effects) *store.Conflict {
 		if it := w.partWrittenSince(p, e.Read); it != nil {
 			return &store.Conflict{Space: it.space.id, Key: []byte(it.key), Revision: it.rev}
 		}
+		if w.partFadedSince(p, e.Read) {
+			return &store.Conflict{Space: p.Space}
+		}
 	}
 	return nil
 }
 
+// partFadedSince reports whether what p read, and is not remembered by itself, may
+// have been written after read.
+func (w *window) partFadedSince(p *store.Part, read store.Revision) bool {
+	records := w.spaces[p.Space.In(store.AreaRecords)]
+	for i := range p.Records {
+		if records != nil && records.keyFadedSince(p.Records[i].Key, read) {
+			return true
+		}
+	}
+	s := w.spaces[p.Space]
+	if s == nil || s.faded <= read {
+		return false
+	}
+	for _, key := range p.Keys {
+		if s.keyFadedSince(key, read) {
+			return true
+		}
+	}
+	for _, r := range p.Ranges {
+		if s.fadedSince(string(r.From), string(r.To), r.To == nil, read) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyFadedSince asks about a key. One that counts has not been written since.
+func (s *spaceWindow) keyFadedSince(key []byte, read store.Revision) bool {
+	if s.faded <= read {
+		return false
+	}
+	if it := s.byKey[string(key)]; it != nil && !it.lapsed {
+		return false
+	}
+	return s.fadedSince(string(key), string(key)+"\x00", false, read)
+}
+
+// writtenSince reports whether the key counts as written after read.
+func (it *item) writtenSince(read store.Revision) bool { return it.rev > read && !it.lapsed }
+
 // partWrittenSince returns a key that p read and that was written after read.
 func (w *window) partWrittenSince(p *store.Part, read store.Revision) *item {
 	for i := range p.Records {
-		if it := w.find(p.Space.In(store.AreaRecords), p.Records[i].Key); it != nil && it.rev > read {
+		if it := w.find(p.Space.In(store.AreaRecords), p.Records[i].Key); it != nil && it.writtenSince(read) {
 			return it
 		}
 	}
@@ -85,7 +131,7 @@ func (w *window) partWrittenSince(p *store.Part, read store.Revision) *item {
 		return nil
 	}
 	for _, key := range p.Keys {
-		if it := s.byKey[string(key)]; it != nil && it.rev > read {
+		if it := s.byKey[string(key)]; it != nil && it.writtenSince(read) {
 			return it
 		}
 	}
@@ -121,23 +167,30 @@ func (w *window) write(space store.Space, key []byte, rev store.Revision, st Sta
 	it.home.last, s.last = rev, rev
 }
 
-// forget moves the horizon past the oldest writes over the bounds.
+// forget has the oldest writes over the bounds lapse: the horizon moves past those
+// that are old, and the others fade.
 func (w *window) forget() {
-	for it := w.counted; it != nil && w.over(it); it = w.counted {
+	for it := w.counted; it != nil; it = w.counted {
+		old := w.now-it.at > Horizon.Milliseconds()
+		if !w.over(old) {
+			return
+		}
+		if old || !w.fade(it) {
+			w.horizon = max(w.horizon, it.rev)
+		}
 		it.lapsed = true
-		w.horizon, w.counted = it.rev, it.next
+		w.counted = it.next
 		w.keys--
 		w.bytes -= it.cost()
 	}
 }
 
-// over reports whether a write is too old to count, or there are too many.
-func (w *window) over(it *item) bool {
-	if w.keys > w.max.Keys || w.bytes > w.max.Bytes {
-		return true
+// over reports whether there are too many writes to keep one that is old, or young.
+func (w *window) over(old bool) bool {
+	if old {
+		return w.keys > w.max.Keys/4 || w.bytes > w.max.Bytes/4
 	}
-	old := w.now-it.at > Horizon.Milliseconds()
-	return old && (w.keys > w.max.Keys/4 || w.bytes > w.max.Bytes/4)
+	return w.keys > w.max.Keys || w.bytes > w.max.Bytes
 }
 
 // release gives up what counts no more and can be read again at revision.
@@ -147,7 +200,7 @@ func (w *window) release(revision store.Revision) {
 		w.released = it.rev
 		w.unlink(it)
 		it.space.remove(it)
-		if len(it.space.byKey) == 0 {
+		if it.space.empty() {
 			delete(w.spaces, it.space.id)
 		}
 	}

@@ -50,7 +50,7 @@ func checkWindow(t *rapid.T, w *window, model map[string]store.Revision, rev sto
 	key := windowKey(rng.IntN(2100))
 	point := &store.Effects{Read: read, Parts: []store.Part{{Space: 1, Keys: [][]byte{[]byte(key)}}}}
 	got, want := w.writtenSince(point), model[key] > read
-	if (got != nil) != want || want && (string(got.Key) != key || got.Revision != model[key]) {
+	if faded := got != nil && got.Key == nil; !faded && ((got != nil) != want || want && (string(got.Key) != key || got.Revision != model[key])) {
 		t.Fatalf("key %x since %d (horizon %d): %v, want %v", key, read, w.horizon, got, want)
 	}
 	r := store.Range{From: []byte(key)}
@@ -63,14 +63,14 @@ func checkWindow(t *rapid.T, w *window, model map[string]store.Revision, rev sto
 	}
 	interval := &store.Effects{Read: read, Parts: []store.Part{{Space: 1, Ranges: []store.Range{r}}}}
 	got = w.writtenSince(interval)
-	if (got != nil) != want || want && (model[string(got.Key)] != got.Revision || got.Revision <= read || !r.Contains(got.Key)) {
+	if faded := got != nil && got.Key == nil; !faded && ((got != nil) != want || want && (model[string(got.Key)] != got.Revision || got.Revision <= read || !r.Contains(got.Key))) {
 		t.Fatalf("range %x since %d (horizon %d): %v, want %v", r, read, w.horizon, got, want)
 	}
 }
 
 // checkChunks checks order, homes, counts and the bound of each chunk.
 func checkChunks(t *rapid.T, w *window) {
-	n := 0
+	n, spans := 0, 0
 	for _, s := range w.spaces {
 		last := ""
 		for _, c := range s.chunks {
@@ -85,15 +85,24 @@ func checkChunks(t *rapid.T, w *window) {
 				n++
 			}
 		}
-		if len(s.byKey) == 0 {
+		if s.empty() {
 			t.Fatal("an empty space is kept")
 		}
+		for i, sp := range s.spans {
+			if sp.from > sp.to || i > 0 && s.spans[i-1].to >= sp.from || sp.rev > s.faded {
+				t.Fatalf("span %d of %d is out of place", i, len(s.spans))
+			}
+		}
+		spans += len(s.spans)
+	}
+	if spans != w.spans {
+		t.Fatalf("%d spans, %d are counted", spans, w.spans)
 	}
 	listed, counted, cost, lapsed := 0, 0, 0, true
 	for it := w.oldest; it != nil; it = it.next {
 		listed++
 		lapsed = lapsed && it != w.counted
-		if it.lapsed != lapsed || it.lapsed && it.rev > w.horizon {
+		if it.lapsed != lapsed || !it.lapsed && it.rev <= w.horizon {
 			t.Fatalf("item %x of revision %d, horizon %d: lapsed %v, want %v", it.key, it.rev, w.horizon, it.lapsed, lapsed)
 		}
 		if !it.lapsed {
@@ -115,8 +124,8 @@ func TestWindowForgetsByBytes(t *testing.T) {
 		w.write(1, []byte(windowKey(int(rev))), rev+1, State{})
 		w.forget()
 	}
-	if w.horizon != 7 || w.keys != 3 {
-		t.Fatalf("horizon %d with %d keys, want 7 with 3", w.horizon, w.keys)
+	if w.horizon != 0 || w.keys != 3 || w.spans != 7 {
+		t.Fatalf("horizon %d with %d keys and %d spans, want 0 with 3 and 7", w.horizon, w.keys, w.spans)
 	}
 	w.release(4)
 	if w.find(1, []byte(windowKey(3))) != nil || w.find(1, []byte(windowKey(4))) == nil {

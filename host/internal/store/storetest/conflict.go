@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -89,6 +90,7 @@ func testConflictIsNamed(t *testing.T, open Opener) {
 	b.want("set", tx.Set([]byte("x"), nil, 0), "")
 	for i := range 64 {
 		b.set(fmt.Sprintf("other%d", i), "x")
+		b.now = b.now.Add(time.Duration(i/32) * time.Minute)
 	}
 	err := b.commit(tx)
 	if c, ok := errors.AsType[*store.Conflict](err); !ok || c.Key != nil || c.Space != b.space {
@@ -237,7 +239,10 @@ func testReadOnly(t *testing.T, open Opener) {
 func testOldSnapshot(t *testing.T, open Opener) {
 	b := newBench(t, open, Options{Window: 16})
 	b.set("k", "1")
-	reader, adder, lister := b.begin(), b.begin(), b.begin()
+	reader, adder, lister, young := b.begin(), b.begin(), b.begin(), b.begin()
+	b.get(young, "k")
+	b.lists(young, store.Query{Prefix: []byte("none")})
+	b.want("set", young.Set([]byte("young"), nil, 0), "")
 	b.get(reader, "k")
 	b.want("set", reader.Set([]byte("out"), nil, 0), "")
 	b.want("add", adder.Add([]byte("n"), 1), "")
@@ -245,6 +250,11 @@ func testOldSnapshot(t *testing.T, open Opener) {
 	b.want("set", lister.Set([]byte("out"), nil, 0), "")
 	for i := range 64 {
 		b.set(fmt.Sprintf("other%d", i), "x")
+	}
+	b.want("more was written than is remembered one by one, but elsewhere", b.commit(young), "")
+	b.now = b.now.Add(time.Minute)
+	for i := range 64 {
+		b.set(fmt.Sprintf("another%d", i), "x")
 	}
 	b.want("point read older than the window", b.commit(reader), fault.Conflict)
 	b.want("list older than the window", b.commit(lister), fault.Conflict)
