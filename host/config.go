@@ -50,6 +50,11 @@ type Config struct {
 	// clients have read them; more are answered 503. Default 256 MiB, at least the
 	// largest reply that a manifest may allow.
 	MaxReplyMemory int64
+	// MaxHandlerMemory is how many bytes running handlers may take outside their
+	// guests, for what they write, answer and send to others; more are answered 503.
+	// Each has 64 KiB that do not count. Default 256 MiB, at least 96 MiB, which is
+	// what one handler may need.
+	MaxHandlerMemory int64
 	// MaxBodyDisk is how many bytes the files of public requests' bodies over
 	// 1 MiB may take at a time; more are answered 503. Default 1 GiB.
 	MaxBodyDisk int64
@@ -140,21 +145,22 @@ type Config struct {
 // DefaultConfig returns the configuration of a host on the loopback interface.
 func DefaultConfig() Config {
 	return Config{
-		DataDir:        "wasmoor-data",
-		PublicAddr:     "127.0.0.1:8080",
-		AdminAddr:      "127.0.0.1:8081",
-		DrainTimeout:   30 * time.Second,
-		MaxConns:       10_000,
-		MaxBodyMemory:  256 << 20,
-		MaxReplyMemory: 256 << 20,
-		MaxBodyDisk:    1 << 30,
-		MaxGuestMemory: 1 << 30,
-		SleepAfter:     15 * time.Minute,
-		HeaderTimeout:  5 * time.Second,
-		BodyTimeout:    30 * time.Second,
-		WriteTimeout:   30 * time.Second,
-		IdleTimeout:    60 * time.Second,
-		MinFreeDisk:    256 << 20,
+		DataDir:          "wasmoor-data",
+		PublicAddr:       "127.0.0.1:8080",
+		AdminAddr:        "127.0.0.1:8081",
+		DrainTimeout:     30 * time.Second,
+		MaxConns:         10_000,
+		MaxBodyMemory:    256 << 20,
+		MaxReplyMemory:   256 << 20,
+		MaxHandlerMemory: 256 << 20,
+		MaxBodyDisk:      1 << 30,
+		MaxGuestMemory:   1 << 30,
+		SleepAfter:       15 * time.Minute,
+		HeaderTimeout:    5 * time.Second,
+		BodyTimeout:      30 * time.Second,
+		WriteTimeout:     30 * time.Second,
+		IdleTimeout:      60 * time.Second,
+		MinFreeDisk:      256 << 20,
 
 		KeepVersions:    100,
 		KeepDeployments: 1000,
@@ -172,6 +178,10 @@ func DefaultConfig() Config {
 // minFreeDisk is what the store may write without a commit, when it compacts: a
 // disk that fills up then ends the process.
 const minFreeDisk = 128 << 20
+
+// leastHandlerMemory is for the largest reply that a manifest may name (64 MiB),
+// the bodies of calls (16 MiB), and the writes of an invocation.
+const leastHandlerMemory = 96 << 20
 
 // Validate returns an Invalid fault that names a key that is wrong.
 func (c Config) Validate() error {
@@ -199,6 +209,9 @@ func (c Config) Validate() error {
 		if n <= 0 {
 			return badConfig(key, "it must be above 0")
 		}
+	}
+	if c.MaxHandlerMemory < leastHandlerMemory {
+		return badConfig("max_handler_memory", "it must be at least "+limit.FormatSize(leastHandlerMemory)+", what one handler may need")
 	}
 	if least := limit.Maximum().ResponseBody; c.MaxReplyMemory < least {
 		return badConfig("max_reply_memory", "it must be at least "+limit.FormatSize(least)+", the largest response_body a manifest may name")

@@ -99,7 +99,7 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	c := DefaultConfig()
 	for key, want := range map[string]any{
 		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
-		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_reply_memory": limit.FormatSize(c.MaxReplyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
+		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_handler_memory": limit.FormatSize(c.MaxHandlerMemory), "max_reply_memory": limit.FormatSize(c.MaxReplyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
 		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
 		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "trusted_proxies": c.TrustedProxies,
 		"access_log_sample": c.AccessLogSample, "access_log_file": "",
@@ -122,21 +122,22 @@ func TestOperatingStatesAreTheCode(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"data":             func(c *Config) { c.DataDir = "" },
-		"public":           func(c *Config) { c.PublicAddr = "8080" },
-		"admin":            func(c *Config) { c.AdminAddr = "" },
-		"header_timeout":   func(c *Config) { c.HeaderTimeout = 0 },
-		"body_timeout":     func(c *Config) { c.BodyTimeout = 0 },
-		"drain_timeout":    func(c *Config) { c.DrainTimeout = -time.Second },
-		"max_conns":        func(c *Config) { c.MaxConns = 0 },
-		"max_guest_memory": func(c *Config) { c.MaxGuestMemory = 0 },
-		"sleep_after":      func(c *Config) { c.SleepAfter = -time.Second },
-		"max_body_memory":  func(c *Config) { c.MaxBodyMemory = 0 },
-		"max_reply_memory": func(c *Config) { c.MaxReplyMemory = 63 << 20 },
-		"max_body_disk":    func(c *Config) { c.MaxBodyDisk = 0 },
-		"min_free_disk":    func(c *Config) { c.MinFreeDisk = 1 << 20 },
-		"tls_cert":         func(c *Config) { c.TLSKey = "key.pem" },
-		"trusted_proxies":  func(c *Config) { c.TrustedProxies = "10.0.0.0/8, proxy.example" },
+		"data":               func(c *Config) { c.DataDir = "" },
+		"public":             func(c *Config) { c.PublicAddr = "8080" },
+		"admin":              func(c *Config) { c.AdminAddr = "" },
+		"header_timeout":     func(c *Config) { c.HeaderTimeout = 0 },
+		"body_timeout":       func(c *Config) { c.BodyTimeout = 0 },
+		"drain_timeout":      func(c *Config) { c.DrainTimeout = -time.Second },
+		"max_conns":          func(c *Config) { c.MaxConns = 0 },
+		"max_guest_memory":   func(c *Config) { c.MaxGuestMemory = 0 },
+		"sleep_after":        func(c *Config) { c.SleepAfter = -time.Second },
+		"max_body_memory":    func(c *Config) { c.MaxBodyMemory = 0 },
+		"max_handler_memory": func(c *Config) { c.MaxHandlerMemory = 95 << 20 },
+		"max_reply_memory":   func(c *Config) { c.MaxReplyMemory = 63 << 20 },
+		"max_body_disk":      func(c *Config) { c.MaxBodyDisk = 0 },
+		"min_free_disk":      func(c *Config) { c.MinFreeDisk = 1 << 20 },
+		"tls_cert":           func(c *Config) { c.TLSKey = "key.pem" },
+		"trusted_proxies":    func(c *Config) { c.TrustedProxies = "10.0.0.0/8, proxy.example" },
 
 		"outbound_allow_networks": func(c *Config) { c.OutboundAllowNetworks = "10.0.0.0/8, 10.0.0.1/8" },
 	} {

@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
@@ -107,7 +108,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		GuestLog: h.cfg.GuestLog, Floods: h.floods,
 		Caps:  deploy.Caps{Memory: h.cfg.MaxGuestMemory, BodyDisk: h.cfg.MaxBodyDisk, DrainTimeout: h.cfg.DrainTimeout},
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Capabilities: all,
-		SleepAfter: h.cfg.SleepAfter, Queue: runq.New(processors()),
+		SleepAfter: h.cfg.SleepAfter, HandlerMemory: limit.NewBudget(h.cfg.MaxHandlerMemory), Queue: runq.New(processors()),
 		Purged: func() { h.sweep(reg) },
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, time.Now)
@@ -167,11 +168,12 @@ func (h *Host) listen() (err error) {
 	if err != nil {
 		return err
 	}
+	bodies := limit.NewBudget(h.cfg.MaxBodyMemory)
 	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Count, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		Access:     wire.AccessLog{Log: h.cfg.AccessLog, Every: h.cfg.AccessLogSample},
-		BodyMemory: h.cfg.MaxBodyMemory, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: tlsCert, TrustedProxies: proxies,
+		Access: wire.AccessLog{Log: h.cfg.AccessLog, Every: h.cfg.AccessLogSample},
+		Bodies: bodies, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: tlsCert, TrustedProxies: proxies,
 	})
 	conns.Max, conns.PerAddress = adminConns, 0
 	h.admin = admin.New(admin.Config{

@@ -39,6 +39,7 @@ func (c Config) memoryParts() []memoryPart {
 	parts := []memoryPart{
 		{"plugins", "max_guest_memory", c.MaxGuestMemory, !apart},
 		{"bodies", "max_body_memory", c.MaxBodyMemory, true},
+		{"handlers", "max_handler_memory", c.MaxHandlerMemory, true},
 		{"replies", "max_reply_memory", c.MaxReplyMemory, true},
 		{"store", "", badger.Memory, true},
 		{"recent writes", "", badger.WindowMemory, true},

@@ -51,6 +51,9 @@ type Config struct {
 	// Purged is called when the modules of a purged plugin are gone; nil = by
 	// nobody.
 	Purged func()
+	// HandlerMemory is what attempts may have together outside their guests; nil =
+	// no bound.
+	HandlerMemory *limit.Budget
 	// SleepAfter is how long a deployment may be without a request before it is
 	// unloaded, 0 = for ever.
 	SleepAfter time.Duration

@@ -92,6 +92,7 @@ func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string
 		Space:   store.Space(p.Space),
 		Quota:   kv.Quota(p.Grant),
 		Config:  config,
+		Memory:  d.cfg.HandlerMemory,
 		Log:     owner.Lines.Logger(d.cfg.GuestLog).With("plugin", p.Name, "version", r.version.Number),
 		States:  d.cfg.Capabilities.ForDeployment(r.manifest, p.Grant, owner.States),
 	}

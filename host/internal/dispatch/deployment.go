@@ -282,6 +282,9 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	if tx := r.inv.Tx; tx != nil && tx.Failure() != nil {
 		return trace.Aborted, tx.Failure()
 	}
+	if starved := r.inv.Starved(); starved != nil {
+		return trace.Aborted, starved
+	}
 	if err != nil {
 		return trace.Aborted, err
 	}

@@ -216,11 +216,13 @@ func (p *pool) discardAll(ctx context.Context, instances []engine.Instance) {
 
 // tidy looks at the pool now and then. Of the instances that nobody needed since
 // the last look it closes half, so that a pool follows its load within some
-// looks; the last one only gives back memory. A deployment that nobody asked
+// looks, and all but one where nobody asked for any; the last one only gives back
+// memory. A deployment that nobody asked
 // for as long as sleepAfter (0 = ever) loses its program too.
 func (p *pool) tidy(ctx context.Context, now time.Time, sleepAfter time.Duration) {
 	p.mu.Lock()
-	if p.used {
+	asked := p.used
+	if asked {
 		p.used, p.last = false, now
 	}
 	if sleepAfter > 0 && now.Sub(p.last) >= sleepAfter && p.out == 0 && p.waking == nil {
@@ -229,7 +231,10 @@ func (p *pool) tidy(ctx context.Context, now time.Time, sleepAfter time.Duration
 		p.release(ctx, program, cold)
 		return
 	}
-	surplus := (p.unused + 1) / 2
+	surplus := p.unused
+	if asked {
+		surplus = (p.unused + 1) / 2
+	}
 	lonely := len(p.idle) == 1 && surplus == 1
 	p.unused = len(p.idle)
 	if lonely && p.trimmed || surplus == 0 {

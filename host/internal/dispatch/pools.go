@@ -17,6 +17,9 @@ import (
 // minute.
 const lookEvery = 5 * time.Second
 
+// giveBackEvery is the time between two looks for memory to give back.
+const giveBackEvery = 2 * time.Second
+
 // Pools knows the instances of all deployments: it trims those that are idle,
 // and closes idle ones when another deployment needs their memory. Safe for
 // concurrent use.
@@ -25,6 +28,7 @@ type Pools struct {
 	sleepAfter time.Duration
 	hunger     hunger
 	litter     atomic.Bool // there is memory to give back
+	slack      *slack      // of the goroutine that looks
 
 	mu  sync.Mutex
 	all map[*pool]struct{}
@@ -38,7 +42,7 @@ type Pools struct {
 func NewPools(clock func() time.Time, sleepAfter time.Duration) *Pools {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Pools{
-		clock: clock, sleepAfter: sleepAfter, all: map[*pool]struct{}{},
+		clock: clock, sleepAfter: sleepAfter, slack: newSlack(), all: map[*pool]struct{}{},
 		stop: stop, stopped: make(chan struct{}),
 	}
 	go g.look(ctx)
@@ -56,7 +60,7 @@ func (g *Pools) look(ctx context.Context) {
 	defer close(g.stopped)
 	tick := time.NewTicker(g.interval())
 	defer tick.Stop()
-	spare := time.NewTicker(lookEvery)
+	spare := time.NewTicker(giveBackEvery)
 	defer spare.Stop()
 	for {
 		select {
@@ -82,12 +86,15 @@ func (g *Pools) interval() time.Duration {
 // tried, whose memory goes back to the system soon.
 func (g *Pools) Litter() { g.litter.Store(true) }
 
-// giveBack returns to the system what was littered. Finalizers unmap the machine
-// code of closed programs, of whose size Go's collector knows nothing, and it
-// does not run on its own accord in a process that has become idle.
+// giveBack returns to the system what was littered, and what a load has left.
+// Finalizers unmap the machine code of closed programs, of whose size Go's
+// collector knows nothing, and it does not run on its own accord in a process
+// that has become idle.
 func (g *Pools) giveBack() {
-	if g.litter.Swap(false) {
+	idle := g.slack.look()
+	if g.litter.Swap(false) || idle {
 		debug.FreeOSMemory()
+		g.slack.given()
 	}
 }
 
@@ -157,6 +164,30 @@ func (g *Pools) squeeze(ctx context.Context, program engine.Program, own *pool) 
 		}
 	}
 	return nil, err
+}
+
+// unloadColdest unloads the deployment other than own that was not asked for
+// longest, of those that serve nothing, and reports whether there was one.
+func (g *Pools) unloadColdest(ctx context.Context, own *pool) bool {
+	for _, p := range g.coldest(own) {
+		if p.sleep(ctx) {
+			return true
+		}
+	}
+	return false
+}
+
+// sleep unloads a deployment that serves nothing, and reports whether it did.
+func (p *pool) sleep(ctx context.Context) bool {
+	p.mu.Lock()
+	if p.program == nil || p.out > 0 || p.waking != nil {
+		p.mu.Unlock()
+		return false
+	}
+	program, cold := p.unload()
+	p.mu.Unlock()
+	p.release(context.WithoutCancel(ctx), program, cold)
+	return true
 }
 
 // coldest lists the pools but own, those first that were not asked for longest.

@@ -97,14 +97,20 @@ func (p *pool) load(ctx context.Context, w *waking) {
 }
 
 // loaded is cfg.Load without its panics: they would end the process, and are no
-// more than a plugin that cannot serve.
+// more than a plugin that cannot serve. Where there is no memory for the program,
+// others that nobody uses are unloaded.
 func (p *pool) loaded(ctx context.Context) (program engine.Program, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fault.New(fault.Internal, "wake", fmt.Sprintf("panic: %v", r))
 		}
 	}()
-	return p.cfg.Load(ctx)
+	for {
+		program, err = p.cfg.Load(ctx)
+		if fault.CodeOf(err) != fault.Unavailable || ctx.Err() != nil || !p.pools.unloadColdest(ctx, p) {
+			return program, err
+		}
+	}
 }
 
 // fail notes and logs a load that failed. The caller holds mu.

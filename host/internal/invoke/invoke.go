@@ -27,7 +27,10 @@ type Env struct {
 	// Warmup is set while a version warms up: it has no plugin yet, so that what
 	// belongs to one is unavailable.
 	Warmup bool
-	States States       // what capabilities keep of the deployment
+	States States // what capabilities keep of the deployment
+	// Memory is what all attempts of all plugins may have together outside their
+	// guests (Invocation.Hold); nil = no bound.
+	Memory *limit.Budget
 	Log    *slog.Logger // carries plugin and version; nil drops what the guest logs
 	World  World        // nil = Machine
 }
@@ -90,6 +93,7 @@ type Invocation struct {
 	outside  Outside // nil = nobody observes
 	head     []byte  // encoded request head, made at its first reading
 	logLines int
+	memory   memory
 
 	departure Departure // nil = nothing has to happen
 	kept      States    // what capabilities keep of the attempt
@@ -117,6 +121,7 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Pattern = ""
 	inv.head = inv.head[:0]
 	inv.logLines = 0
+	inv.memory.give()
 	if attempt == 1 { // inv may have served another request
 		inv.oneRun = false
 	}
@@ -132,8 +137,9 @@ func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
 // Keep keeps the state of a capability until the attempt ends, which closes it.
 func (inv *Invocation) Keep(name string, state State) { inv.kept.Add(name, state) }
 
-// End closes what capabilities keep of the attempt.
+// End closes what capabilities keep of the attempt, and gives back its memory.
 func (inv *Invocation) End() {
+	inv.memory.give()
 	inv.kept.Close()
 	clear(inv.kept)
 	inv.kept = inv.kept[:0]

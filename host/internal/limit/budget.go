@@ -63,6 +63,14 @@ func (s *Share) Take(n int) bool {
 // Held returns how many bytes the share has.
 func (s *Share) Held() int64 { return s.held }
 
+// Most returns how many bytes the share could have if nobody else had any.
+func (s *Share) Most() int64 {
+	if s.of == nil {
+		return math.MaxInt64
+	}
+	return s.of.size
+}
+
 // Give gives everything back.
 func (s *Share) Give() {
 	if s.of != nil && s.held > 0 {

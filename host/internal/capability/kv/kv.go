@@ -85,6 +85,9 @@ func set(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if ttl < 0 {
 		return int64(abi.Invalid)
 	}
+	if !keep(inv, len(key)+len(value)) {
+		return int64(abi.Internal)
+	}
 	return refused(inv, inv.Tx.Set(key, value, milliseconds(ttl)))
 }
 
@@ -114,6 +117,9 @@ func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 
 	if s := check(inv, key); s != abi.OK {
 		return int64(s)
 	}
+	if !keep(inv, len(key)) {
+		return int64(abi.Internal)
+	}
 	return refused(inv, inv.Tx.Delete(key))
 }
 
@@ -125,8 +131,18 @@ func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if s := check(inv, key); s != abi.OK {
 		return int64(s)
 	}
+	if !keep(inv, len(key)) {
+		return int64(abi.Internal)
+	}
 	return refused(inv, inv.Tx.Add(key, int64(args[2])))
 }
+
+// writeCost is about how many bytes a write takes in addition to its key and value.
+const writeCost = 300
+
+// keep counts the memory of a write of so many bytes, which is there twice: in
+// the transaction, and as it goes to disk. False = there is none.
+func keep(inv *invoke.Invocation, size int) bool { return inv.Hold(2*size + writeCost) }
 
 // check answers what is wrong with a call on key before it reaches the
 // transaction, so that what that finds invalid is about the stored value.

@@ -54,6 +54,9 @@ func (r route) reply(inv *invoke.Invocation, output []byte) error {
 		head = abi.AppendResponseHead(nil, &answer.head)
 	}
 	_ = inv.Reply.SetHead(head) // what is wrong with them, the reply keeps
+	if !inv.Hold(len(body)) {
+		return inv.Starved()
+	}
 	_ = inv.Reply.Write(body, inv.Limits.ResponseBody)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -21,7 +22,8 @@ type code struct {
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
-	err      error // why it cannot be used
+	release  func() // gives back what it takes of the plugins' memory; nil = nothing
+	err      error  // why it cannot be used
 
 	users int // programs; guarded by codes.mu
 }
@@ -72,6 +74,9 @@ func (c *codes) leave(key [sha256.Size]byte, used *code) error {
 
 // close gives everything up. wazero has a finalizer unmap the machine code.
 func (c *code) close() error {
+	if c.release != nil {
+		c.release()
+	}
 	if c.runtime == nil {
 		return nil
 	}
@@ -90,8 +95,31 @@ func (m *Machine) code(ctx context.Context, module []byte, dir string) (c *code,
 	return c, leave, nil
 }
 
+// smallCode is for how many bytes of a module and its machine code nobody counts:
+// a plugin of a few instructions has some kilobytes.
+const smallCode = 1 << 20
+
+// hold counts a module and its machine code, which lies in dir, among what plugins
+// may have together.
+func (m *Machine) hold(module []byte, dir string) (release func(), err error) {
+	size := int64(len(module))
+	files, _ := os.ReadDir(dir) // what is missing is found out when it is read
+	for _, f := range files {
+		if info, err := f.Info(); err == nil {
+			size += info.Size()
+		}
+	}
+	if size <= smallCode {
+		return nil, nil
+	}
+	return m.memory.Hold(int(size))
+}
+
 // load loads c. wazero is told to give up when it would compile.
 func (m *Machine) load(ctx context.Context, c *code, module []byte, dir string) (err error) {
+	if c.release, err = m.hold(module, filepath.Join(dir, codeDir)); err != nil {
+		return err
+	}
 	if c.cache, err = wazero.NewCompilationCacheWithDir(filepath.Join(dir, codeDir)); err != nil {
 		return stale(err)
 	}

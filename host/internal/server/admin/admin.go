@@ -71,6 +71,9 @@ type Config struct {
 	Operator Operator
 	Token    Token
 	Conns    wire.Conns
+	// Bodies is the memory that uploads share with the bodies of public requests;
+	// one that does not fit is answered 503. nil = no bound.
+	Bodies *limit.Budget
 	// Health is asked by /readyz and shown in the status, in order.
 	Health []wire.Check
 	// Log receives a record of each request at info, and of failures at error.

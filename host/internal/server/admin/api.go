@@ -15,6 +15,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
@@ -197,7 +198,10 @@ func codeOfStatus(status int) fault.Code {
 
 // rawBody is embedded in the input of a route whose body is bytes. huma would
 // read a body whole before it looks at its size.
-type rawBody struct{ ctx *fasthttp.RequestCtx }
+type rawBody struct {
+	ctx  *fasthttp.RequestCtx
+	body wire.Body
+}
 
 // Resolve is called by huma when it has read the parameters.
 func (b *rawBody) Resolve(ctx huma.Context) []error {
@@ -205,15 +209,22 @@ func (b *rawBody) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// read returns the body, which may have max bytes. The bytes are the caller's.
-func (b *rawBody) read(max int64) ([]byte, error) {
-	var body wire.Body
-	if r := body.Read(b.ctx, nil, max); r != nil {
+// read returns the body, which may have max bytes and takes its memory from the
+// budget, nil = none. The bytes are the caller's until done is called.
+func (b *rawBody) read(of *limit.Budget, max int64) (data []byte, err error) {
+	if of != nil {
+		b.body = wire.NewBody(of)
+	}
+	if r := b.body.Read(b.ctx, nil, max); r != nil {
+		b.done()
 		r.Finish(b.ctx)
 		return nil, refusalError{r}
 	}
-	return body.Bytes(), nil
+	return b.body.Bytes(), nil
 }
+
+// done gives the body's memory back. Calling it twice is fine.
+func (b *rawBody) done() { b.body.Reset() }
 
 // withBody says in the document that a route takes bytes of a media type, at most
 // max of them. A module must be there; of a value none are an empty one.

@@ -45,7 +45,7 @@ func (a *Admin) kvPut(ctx context.Context, in *kvPutInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := in.read(store.MaxValue)
+	value, err := in.read(nil, store.MaxValue)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (a *Admin) vars(ctx context.Context, in *adminapi.PluginRef) (*output[[]adm
 }
 
 func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.Changed], error) {
-	value, err := in.read(adminapi.MaxVar)
+	value, err := in.read(nil, adminapi.MaxVar)
 	if err != nil {
 		return nil, err
 	}

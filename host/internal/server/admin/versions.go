@@ -33,10 +33,11 @@ func (a *Admin) versions(ctx context.Context, in *adminapi.PluginRef) (*output[[
 }
 
 func (a *Admin) upload(ctx context.Context, in *uploadInput) (*output[adminapi.Changed], error) {
-	module, err := in.read(limit.Module)
+	module, err := in.read(a.cfg.Bodies, limit.Module)
 	if err != nil {
 		return nil, err
 	}
+	defer in.done()
 	o, err := a.cfg.Deployer.Deploy(ctx, deploy.Upload{
 		Name: in.Name, Mount: in.Mount, Module: module, Label: in.Label, By: by,
 		Grant: in.Grant, NoActivate: !in.Activate,

@@ -41,9 +41,9 @@ type Config struct {
 	// TrustedProxies are the wire.Networks of proxies whose X-Forwarded-For, -Proto
 	// and -Host tell of the client.
 	TrustedProxies []netip.Prefix
-	// BodyMemory is how many bytes the bodies of all requests may take at a time;
-	// a request whose body does not fit is answered 503. Default 256 MiB.
-	BodyMemory int64
+	// Bodies is the memory that the bodies of all requests may take at a time; a
+	// request whose body does not fit is answered 503. Default 256 MiB.
+	Bodies *limit.Budget
 	// ReplyMemory is how many bytes the replies over 64 KiB may take until clients
 	// have read them; one that does not fit is answered 503. Default 256 MiB.
 	ReplyMemory int64
@@ -79,7 +79,7 @@ func New(cfg Config) *Public {
 	if cfg.Certificate != nil {
 		p.scheme = "https"
 	}
-	p.room = limit.NewBudget(cmp.Or(cfg.BodyMemory, 256<<20))
+	p.room = cmp.Or(cfg.Bodies, limit.NewBudget(256<<20))
 	p.sends = limit.NewBudget(cmp.Or(cfg.ReplyMemory, 256<<20))
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, cfg.Access, false, p.unreadable)

@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
@@ -308,11 +309,11 @@ func TestBodyOverTheLimit(t *testing.T) {
 // TestNoMemoryForBodies: a body there is no memory for is refused, and taken once
 // there is.
 func TestNoMemoryForBodies(t *testing.T) {
-	p := newPublic(Config{Routes: mounted{&guest{handle: echo}}, BodyMemory: 4 << 10})
+	p := newPublic(Config{Routes: mounted{&guest{handle: echo}}, Bodies: limit.NewBudget(4 << 10)})
 	addr := servertest.Listen(t, p)
 	others := p.room.Share()
 	if !others.Take(2 << 10) {
-		t.Fatal("the memory for bodies is less than BodyMemory")
+		t.Fatal("the memory for bodies is less than Bodies")
 	}
 	small := servertest.Request("POST", "/echo", strings.Repeat("b", 2000), "Content-Length: 2000")
 	got := servertest.RoundTrip(t, addr, small)

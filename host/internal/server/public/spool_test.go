@@ -94,7 +94,7 @@ func TestLargeBodies(t *testing.T) {
 	const spoolOver, largest = 1 << 20, 20 << 20
 	const memory = spoolOver + 16<<10
 	s := openSpool(t, wire.SpoolConfig{Max: largest})
-	p := newPublic(Config{Spool: s, BodyMemory: memory, Routes: keeping{roomy{mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
+	p := newPublic(Config{Spool: s, Bodies: limit.NewBudget(memory), Routes: keeping{roomy{mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if _, ok := inv.Request.Body.InMemory(); ok != (inv.Request.Body.Size() <= spoolOver) {
 			t.Errorf("a body of %d bytes in memory: %v", inv.Request.Body.Size(), ok)
 		}
@@ -125,7 +125,7 @@ func TestLargeBodyOfAPanic(t *testing.T) {
 	addr := servertest.Listen(t, p)
 	for range 3 {
 		got := servertest.RoundTrip(t, addr, servertest.Request("POST", "/", chunked(pattern(size)), "Transfer-Encoding: chunked"))
-		if got.StatusCode != 500 || !isFree(p.room, p.cfg.BodyMemory) {
+		if got.StatusCode != 500 || !isFree(p.room, p.room.Size()) {
 			t.Errorf("status %d", got.StatusCode)
 		}
 	}

@@ -78,6 +78,8 @@ func readInto(ctx *fasthttp.RequestCtx, buf []byte, max, keep int64, s *limit.Sh
 	switch {
 	case size > max:
 		return buf, false, BodyTooLarge(max)
+	case min(size, keep) > s.Most():
+		return buf, false, refuseOverMemory
 	case size <= 0 && size != chunkedLength || stream == nil:
 		return buf, false, nil
 	}

@@ -37,6 +37,7 @@ var (
 	refuseSlowHead   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the header took too long to arrive")
 	refuseSlowBody   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the body took too long to arrive")
 	refuseBodies     = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the memory there is for them; try again")
+	refuseOverMemory = Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the body is larger than all the memory that the server has for bodies (max_body_memory); nothing was done")
 	refuseCrowd      = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "too many connections are open; try again")
 	refuseUnreadable = Bad("the request cannot be read")
 )

@@ -80,6 +80,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.Duration("max-build-time", d.Host.MaxBuildTime, "processor time that building a module of up to 8 MiB may take; a larger one in proportion")
 	flags.String("max-artefact-disk", limit.FormatSize(d.Host.MaxArtefactDisk), "disk that what was built may take")
 	flags.String("max-body-memory", limit.FormatSize(d.Host.MaxBodyMemory), "memory that the bodies of all public requests may take")
+	flags.String("max-handler-memory", limit.FormatSize(d.Host.MaxHandlerMemory), "memory that running handlers may take for what they write, answer and send")
 	flags.String("max-reply-memory", limit.FormatSize(d.Host.MaxReplyMemory), "memory that answers may take until clients have read them")
 	flags.String("max-body-disk", limit.FormatSize(d.Host.MaxBodyDisk), "disk that those of them over 1 MiB may take")
 	flags.Duration("header-timeout", d.Host.HeaderTimeout, "how long a request's line and header may take to arrive")
