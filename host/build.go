@@ -62,6 +62,7 @@ func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
 	return prepare.New(prepare.Config{
 		Dir: filepath.Join(dir, "artefacts"), Secret: filepath.Join(dir, "artefact.key"),
 		MaxSize: cfg.MaxArtefactDisk, Command: cfg.Build, Log: cfg.Log,
+		Function: cfg.MaxFunction,
 		Limits: prepare.Limits{
 			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Idle: maxBuildIdle, Size: maxArtefact,
 			Places: max(2, runtime.GOMAXPROCS(0)),

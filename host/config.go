@@ -81,6 +81,10 @@ type Config struct {
 	// depends on what else the machine does, and is not limited. Whole seconds.
 	// Default 30 s.
 	MaxBuildTime time.Duration
+	// MaxFunction is how many bytes one function of a module may have, or count as:
+	// blocks, calls, locals and targets of branch tables make a compiler slower than
+	// bytes do. Default 1 MiB.
+	MaxFunction int64
 	// MaxArtefactDisk is how many bytes what was built may take on disk, where it
 	// is kept for the next start: those used longest ago go first. Default 4 GiB.
 	MaxArtefactDisk int64
@@ -171,6 +175,7 @@ func DefaultConfig() Config {
 
 		MaxBuildMemory:  3 << 30,
 		MaxBuildTime:    30 * time.Second,
+		MaxFunction:     1 << 20,
 		MaxArtefactDisk: 4 << 30,
 	}
 }
@@ -205,6 +210,7 @@ func (c Config) Validate() error {
 		"max_conns": int64(c.MaxConns), "max_body_memory": c.MaxBodyMemory,
 		"max_body_disk": c.MaxBodyDisk, "max_guest_memory": c.MaxGuestMemory,
 		"max_build_memory": c.MaxBuildMemory, "max_artefact_disk": c.MaxArtefactDisk,
+		"max_function": c.MaxFunction,
 	} {
 		if n <= 0 {
 			return badConfig(key, "it must be above 0")

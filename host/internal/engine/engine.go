@@ -32,6 +32,10 @@ type Options struct {
 	// plugin may ask for. Only Probe uses it.
 	ResponseBody int64
 
+	// Function is what a function of the module may count as, in bytes (see
+	// wasmbin.Heaviest); 0 = no bound.
+	Function int64 `json:"-"`
+
 	// Owner is the plugin that the module is prepared for, so that no plugin's
 	// builds keep others' waiting. Awaited says that requests wait for it.
 	Owner   string `json:"-"`

@@ -120,7 +120,7 @@ func fullOptions(t *testing.T) engine.Options {
 	t.Helper()
 	var o engine.Options
 	fill(reflect.ValueOf(&o).Elem())
-	o.Note, o.Owner, o.Awaited = nil, "", false // for the host alone
+	o.Note, o.Owner, o.Awaited, o.Function = nil, "", false, 0 // for the host alone
 	return o
 }
 

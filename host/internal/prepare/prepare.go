@@ -36,6 +36,8 @@ type Config struct {
 	// Command starts the process that builds: one that calls Serve. Empty
 	// builds in this process, where Limits do not hold: for trusted modules only.
 	Command []string
+	// Function is engine.Options.Function of all modules.
+	Function int64
 	// Limits are those of all builds.
 	Limits Limits
 	// Log gets a record of each build, and of each artefact that is refused.
@@ -122,6 +124,7 @@ func (p *Pipeline) job(module []byte, o engine.Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Function = p.cfg.Function
 	if err := e.Check(module, o); err != nil {
 		return nil, err
 	}

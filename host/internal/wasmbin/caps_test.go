@@ -24,7 +24,7 @@ func capped(bodies ...string) string {
 
 // TestCaps repeats something just as often as may be, and once more.
 func TestCaps(t *testing.T) {
-	const full = 5918 // blocks of a function without locals
+	const full = 11572 // blocks of a function without locals
 	repeat := func(what string) func(n int) string {
 		return func(n int) string { return capped(function(strings.Repeat(what, n))) }
 	}
@@ -34,19 +34,19 @@ func TestCaps(t *testing.T) {
 		most int
 		want string
 	}{
-		{"blocks", repeat("\x02\x40\x0b"), full, "blocks and calls than allowed (5919 and 0); split it"},
-		{"ifs", repeat("\x04\x40\x0b"), full / ifBlocks, "split it"},
-		{"loops", repeat("\x03\x40\x0b"), full / loopBlocks, "split it"},
-		{"conditional branches", repeat("\x0d\x00"), full, "split it"},
-		{"growths of memory", repeat("\x40\x00"), full, "split it"},
-		{"fills", repeat("\xfc\x0b\x00"), full / bulkBlocks, "split it"},
-		{"fills of a table", repeat("\xfc\x11\x00"), full / tableBlocks, "split it"},
-		{"copies of a table", repeat("\xfc\x0e\x00\x00"), full / tableBlocks, "split it"},
-		{"calls", repeat("\x10\x00"), format.MaxCalls, "more than 25000 calls; split it"},
-		{"calls by table", repeat("\x11\x00\x00"), format.MaxCalls, "more than 25000 calls; split it"},
+		{"blocks", repeat("\x02\x40\x0b"), full, "11573 blocks, 0 calls"},
+		{"ifs", repeat("\x04\x40\x0b"), full / ifBlocks, "blocks"},
+		{"loops", repeat("\x03\x40\x0b"), full / loopBlocks, "blocks"},
+		{"conditional branches", repeat("\x0d\x00"), full, "blocks"},
+		{"growths of memory", repeat("\x40\x00"), full, "blocks"},
+		{"fills", repeat("\xfc\x0b\x00"), full / bulkBlocks, "blocks"},
+		{"fills of a table", repeat("\xfc\x11\x00"), full / tableBlocks, "blocks"},
+		{"copies of a table", repeat("\xfc\x0e\x00\x00"), full / tableBlocks, "blocks"},
+		{"calls", repeat("\x10\x00"), format.MaxCalls, "25001 calls"},
+		{"calls by table", repeat("\x11\x00\x00"), format.MaxCalls, "25001 calls"},
 		{"calls over 1,000 locals", func(n int) string {
 			return capped(withLocals("\x01"+u(1000)+i32, strings.Repeat("\x10\x00", n)))
-		}, format.MaxWork / 5000, "with 1000 locals has more blocks and calls than allowed (0 and 401); split it"},
+		}, format.MaxWork / 5000, "0 blocks, 401 calls, 0 targets of branch tables and 1000 locals"},
 		{"values of a branch table", func(n int) string {
 			return capped(function("\x02\x01\x0e" + u(uint32(n)) + strings.Repeat("\x00", n+1) + "\x0b"))
 		}, (format.MaxCarried-200)/100 - 1, "carry more than 2000000 values; pass fewer at a time"},
@@ -67,14 +67,47 @@ func TestCaps(t *testing.T) {
 		}, format.MaxSignature, "100001 parameters and results, over the limit of 100000; pass what is large in memory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := Read([]byte(tt.of(tt.most))); err != nil {
+			if err := heavy(tt.of(tt.most)); err != nil {
 				t.Errorf("just as many as may be: %v", err)
 			}
-			_, err := Read([]byte(tt.of(tt.most + 1)))
+			err := heavy(tt.of(tt.most + 1))
 			if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("one more: %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// heavy reads a module, and returns an error too where a function counts as more
+// than it may have.
+func heavy(module string) error {
+	m, err := Read([]byte(module))
+	if err == nil && m.Heaviest.Counted > format.MaxBody {
+		err = format.Invalid("", 0, "%s", m.Heaviest.Text)
+	}
+	return err
+}
+
+func TestFunctionsAreNamed(t *testing.T) {
+	names := section(format.IDCustom, text("name"), "\x00"+text(text("m"))+"\x01"+text(vec("\x00"+text("first"), "\x02"+text("third\x1b"))))
+	for index, want := range map[string]string{
+		"\x10\x00":                        `function 1, whose name the module does not have`,
+		strings.Repeat("\x02\x40\x0b", 3): `function 1, whose`,
+	} {
+		m, err := Read([]byte(capped(function(""), function(index)) + names))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.FunctionName([]byte(capped(function(""), function(index))+names), m.Heaviest.Function); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if got := m.FunctionName([]byte(capped(function(""), function(index))+names), 2); got != `function 2 "third\x1b"` {
+			t.Errorf("got %s", got)
+		}
+	}
+	_, err := Read([]byte(capped(function("\xff"))))
+	if err == nil || !strings.HasSuffix(err.Error(), `, in function 0, whose name the module does not have`) {
+		t.Errorf("got %v, want the function's name", err)
 	}
 }
 

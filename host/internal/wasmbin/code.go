@@ -1,6 +1,8 @@
 package wasmbin
 
 import (
+	"math"
+
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
 )
@@ -30,10 +32,6 @@ func (m *Scan) readBody(r *format.Reader, index int) {
 	if r.Skip(size, "a function body"); r.Err != nil {
 		return
 	}
-	if size > format.MaxBody {
-		r.Fail(start, "a function body of %d bytes is over the limit of %d", size, format.MaxBody)
-		return
-	}
 	b.End = r.At
 	content := b.At
 	b.locals()
@@ -42,9 +40,11 @@ func (m *Scan) readBody(r *format.Reader, index int) {
 		m.visitor.Body(m, Body{Type: t, Locals: m.locals, Start: content, Groups: b.groups, FirstGroup: b.first, Code: b.At})
 	}
 	b.instructions()
-	b.total(start)
+	b.total(start, index)
 	if r.Err = b.Err; r.Err == nil {
 		m.visitor.EndBody(r.At)
+	} else {
+		r.Err = m.within(index, r.B, r.Err)
 	}
 }
 
@@ -101,10 +101,10 @@ func (b *body) instructions() {
 			b.branch(start)
 		case format.OpBrIf:
 			b.branch(start)
-			b.split(start, 1)
+			b.split(1)
 		case format.OpBrTable:
-			n := b.Count("branch targets", 1, format.MaxTargets)
-			b.choose(start, n)
+			n := b.Count("branch targets", 1, math.MaxInt32)
+			b.choose(n)
 			for range n + 1 {
 				b.branch(start)
 			}
@@ -157,7 +157,7 @@ func (b *body) operands(start int, op byte) {
 		b.Index("a memory", b.m.memories)
 	case op == format.OpMemoryGrow:
 		b.Index("a memory", b.m.memories)
-		b.split(start, 1)
+		b.split(1)
 	case op == 0x41:
 		b.SkipSigned(32)
 	case op == 0x42:
@@ -182,7 +182,7 @@ func (b *body) operands(start int, op byte) {
 // operations with one or two indexes.
 func (b *body) miscOperands(start int) {
 	op := b.U32("an instruction")
-	b.split(start, miscBlocks(op))
+	b.split(miscBlocks(op))
 	switch op {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
 	case format.MiscMemoryInit:

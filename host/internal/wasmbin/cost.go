@@ -1,6 +1,10 @@
 package wasmbin
 
-import "github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+import (
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+)
 
 // cost counts what makes a compiler slow in a function beyond its bytes.
 type cost struct {
@@ -46,7 +50,7 @@ func (b *body) open(start int, op byte, t FuncType) {
 		b.nested++
 	}
 	b.labels = append(b.labels, l)
-	b.split(start, blocks)
+	b.split(blocks)
 	b.carry(start, len(t.Params)+len(t.Results))
 	switch {
 	case b.nested > format.MaxLoopDepth:
@@ -73,23 +77,18 @@ func (b *body) branch(start int) {
 }
 
 // choose counts the targets of a branch table.
-func (b *body) choose(start, targets int) {
-	if b.cost.targets += targets; b.cost.targets > format.MaxTargets {
-		b.Fail(start, "%d targets of branch tables are over the limit of %d", b.cost.targets, format.MaxTargets)
-	}
+func (b *body) choose(targets int) {
+	b.cost.targets += targets
 }
 
 // call counts a call of a function of that type.
 func (b *body) call(start int, t FuncType) {
 	b.carry(start, len(t.Params)+len(t.Results))
 	b.m.reloads += 1 + len(b.m.Mutable)
-	switch b.cost.calls++; {
-	case b.cost.calls > format.MaxCalls:
-		b.Fail(start, "a function has more than %d calls; split it", format.MaxCalls)
-	case b.m.reloads > format.MaxReloads:
+	b.cost.calls++
+	if b.m.reloads > format.MaxReloads {
 		b.Fail(start, "the calls up to here times the %d mutable globals are over the limit of %d; keep variables in memory", len(b.m.Mutable), format.MaxReloads)
 	}
-	b.check(start)
 }
 
 // carry counts values that a branch, a block or a call carries.
@@ -100,22 +99,36 @@ func (b *body) carry(start, values int) {
 }
 
 // split counts blocks that a compiler has to make.
-func (b *body) split(start, blocks int) {
-	b.cost.blocks += blocks
-	b.check(start)
-}
-
-func (b *body) check(start int) {
-	if b.cost.work() > format.MaxWork {
-		b.Fail(start, "a function with %d locals has more blocks and calls than allowed (%d and %d); split it", b.cost.locals, b.cost.blocks, b.cost.calls)
-	}
-}
+func (b *body) split(blocks int) { b.cost.blocks += blocks }
 
 // total adds the function's cost to the module's.
-func (b *body) total(start int) {
-	if b.m.work += b.cost.work(); b.m.work > format.MaxModuleWork {
-		b.Fail(start, "the functions up to here have together more blocks, calls and locals than allowed (%d of %d); split the module", b.m.work, format.MaxModuleWork)
+func (b *body) total(start, index int) {
+	if c := b.cost.counted(b.At - start); c > b.m.Heaviest.Counted {
+		b.m.Heaviest = Heaviest{Function: index, Counted: c, Text: b.cost.text(b.At - start)}
 	}
+	b.m.work += b.cost.work()
+	if most := format.MaxModuleWork + b.m.Size; b.m.work > most {
+		b.Fail(start, "the functions up to here have together more blocks, calls and locals than allowed (%d of %d); split the module", b.m.work, most)
+	}
+}
+
+// Heaviest is the function of a module that costs a compiler most.
+type Heaviest struct {
+	Function int // its index, the imported ones first
+	// Counted is its cost as that of so many bytes of plain code: what it is over
+	// format.MaxBody is over any of the limits of a function.
+	Counted int
+	Text    string // what it has, for a person
+}
+
+// counted returns what a function of so many bytes counts as.
+func (c *cost) counted(size int) int {
+	share := func(n, most int) int { return int(int64(n) * format.MaxBody / int64(most)) }
+	return max(size, share(c.work(), format.MaxWork), share(c.calls, format.MaxCalls), share(c.targets, format.MaxTargets))
+}
+
+func (c *cost) text(size int) string {
+	return fmt.Sprintf("%d bytes, %d blocks, %d calls, %d targets of branch tables and %d locals", size, c.blocks, c.calls, c.targets, c.locals)
 }
 
 // Some passes of compilers look at blocks pairwise, a share of a block's work
@@ -124,7 +137,7 @@ func (b *body) total(start int) {
 // them 2 us a block each.
 const (
 	fewBlocks = 512
-	pairShare = 16
+	pairShare = 64
 	fewLocals = 250
 )
 

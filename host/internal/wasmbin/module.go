@@ -34,6 +34,7 @@ type Module struct {
 	Globals   int             // own
 	Start     bool            // it has a start function
 	Sections  []format.Section
+	Heaviest  Heaviest // function
 }
 
 // Kind is the kind of an import or export.

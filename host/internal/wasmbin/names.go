@@ -1,6 +1,11 @@
 package wasmbin
 
-import "github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+import (
+	"fmt"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+)
 
 // Subsections of the name section.
 const (
@@ -78,4 +83,50 @@ func shiftedNames(r *format.Reader, m *Scan, item func()) []byte {
 	}
 	r.Done()
 	return out
+}
+
+// FunctionName names a function of a module b for a person: by its name section, or
+// by its index.
+func (m *Module) FunctionName(b []byte, index int) string {
+	name := ""
+	for _, s := range m.Sections {
+		if !s.Custom() || s.Name != NameSection {
+			continue
+		}
+		r := &format.Reader{B: b, At: s.Start, End: s.End, Where: s.Name}
+		for name == "" && r.Left() > 0 {
+			name = functionIn(r, uint32(index))
+		}
+	}
+	if name == "" {
+		return fmt.Sprintf("function %d, whose name the module does not have", index)
+	}
+	return fmt.Sprintf("function %d %.200q", index, name)
+}
+
+// functionIn reads a subsection of names and returns the function's, "" if it is
+// not there.
+func functionIn(r *format.Reader, index uint32) string {
+	id, size := r.Byte("a subsection"), r.U32("a subsection's size")
+	inner := &format.Reader{B: r.B, At: r.At, Where: r.Where}
+	r.Skip(size, "a subsection")
+	inner.End = r.At
+	if r.Err != nil || id != NamesOfFunctions {
+		return ""
+	}
+	for range inner.U32("names") {
+		if inner.Err != nil {
+			break
+		}
+		i, name := inner.U32("a function"), inner.Name("a name")
+		if i == index {
+			return name
+		}
+	}
+	return ""
+}
+
+// within says of what is wrong with the code of which function.
+func (m *Module) within(index int, b []byte, err error) error {
+	return fault.New(fault.CodeOf(err), "module", fmt.Sprintf("%s, in %s", fault.MessageOf(err), m.FunctionName(b, index)))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
@@ -36,7 +37,7 @@ func (o Offer) Add(module, name string, params, results []abi.Type) {
 // one that could not be linked or given its memory. Errors by fault code:
 // Invalid, TooLarge.
 func (o Offer) Read(module []byte, opts engine.Options) (*wasmbin.Module, error) {
-	limit, err := linear.Limit(opts.Memory)
+	memory, err := linear.Limit(opts.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -44,15 +45,19 @@ func (o Offer) Read(module []byte, opts engine.Options) (*wasmbin.Module, error)
 	if err != nil {
 		return nil, err
 	}
+	if h := m.Heaviest; opts.Function > 0 && int64(h.Counted) > opts.Function {
+		return nil, Invalid("%s counts as %d KiB of code: it has %s; that is over the limit of %s for a function; split it, or raise max_function of the host",
+			m.FunctionName(module, h.Function), (h.Counted+1<<10-1)>>10, h.Text, limit.FormatSize(opts.Function))
+	}
 	for _, i := range m.Imports {
 		if err := o.check(i); err != nil {
 			return nil, err
 		}
 	}
-	if len(m.Memories) > 0 && int(m.Memories[0].Min) > limit/linear.PageSize {
+	if len(m.Memories) > 0 && int(m.Memories[0].Min) > memory/linear.PageSize {
 		return nil, fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
 			"the module starts with %d KiB of memory, over the limit of %d KiB; raise limits.memory in its manifest",
-			m.Memories[0].Min*64, limit>>10))
+			m.Memories[0].Min*64, memory>>10))
 	}
 	return m, nil
 }

@@ -15,7 +15,7 @@ const (
 	MaxExports   = 10_000
 	MaxElements  = 100_000 // segments
 	MaxData      = 100_000 // segments; Go's linker makes up to as many
-	MaxBody      = 1 << 20 // bytes of a function; compile time grows faster than size
+	MaxBody      = 1 << 20 // bytes of a function, unless the host has another max_function; compile time grows faster than size
 	MaxLocals    = 5_000   // of a function; 28 bytes can declare 2^32
 	MaxPages     = 1 << 16 // of a memory: 4 GiB
 )
@@ -27,10 +27,10 @@ const (
 const (
 	MaxDepth      = 5_000      // open blocks (1,152)
 	MaxLoopDepth  = 32         // open loops (6)
-	MaxTargets    = 25_000     // targets of all branch tables of a function (3,125)
-	MaxCalls      = 25_000     // calls in a function (1,706)
-	MaxWork       = 2_000_000  // see cost.work (550,000)
-	MaxModuleWork = 20_000_000 // of all functions (6,500,000 in 14 MB of Go)
+	MaxTargets    = 25_000     // targets of all branch tables of a function (5,490)
+	MaxCalls      = 25_000     // calls in a function (2,327)
+	MaxWork       = 2_000_000  // see cost.work (850,000)
+	MaxModuleWork = 20_000_000 // of all functions, and one for each byte of the module (13,700,000 in 59 MB of Go)
 	MaxCarried    = 2_000_000  // values that all blocks, branches and calls carry (130,000)
 	MaxReloads    = 5_000_000  // calls times mutable globals, which each call may change (600,000)
 	MaxLowered    = 25_000     // instructions of a function that are written out, some 25 times as long

@@ -1,6 +1,10 @@
 package rewrite
 
-import "github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+import (
+	"math"
+
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+)
 
 // dispatch holds what is known of a loop that starts with blocks around a branch
 // table over a local:
@@ -37,7 +41,7 @@ func dispatchAt(r *format.Reader, loop int) *dispatch {
 	if ahead.Byte("an instruction") != format.OpBrTable {
 		return nil
 	}
-	for range ahead.Count("branch targets", 1, format.MaxTargets) + 1 {
+	for range ahead.Count("branch targets", 1, math.MaxInt32) + 1 {
 		d.targets = append(d.targets, innermost-int(ahead.U32("a branch")))
 	}
 	if ahead.Err != nil {

@@ -78,6 +78,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.Duration("scrub-period", d.Host.ScrubPeriod, "how long the scrub takes to verify all that is stored once, in the background; 0 = no scrub")
 	flags.String("max-build-memory", limit.FormatSize(d.Host.MaxBuildMemory), "memory that all builds of modules may take together, in addition to that of the instances")
 	flags.Duration("max-build-time", d.Host.MaxBuildTime, "processor time that building a module of up to 8 MiB may take; a larger one in proportion")
+	flags.String("max-function", limit.FormatSize(d.Host.MaxFunction), "code that one function of a module may have, or count as by its blocks, calls and locals")
 	flags.String("max-artefact-disk", limit.FormatSize(d.Host.MaxArtefactDisk), "disk that what was built may take")
 	flags.String("max-body-memory", limit.FormatSize(d.Host.MaxBodyMemory), "memory that the bodies of all public requests may take")
 	flags.String("max-handler-memory", limit.FormatSize(d.Host.MaxHandlerMemory), "memory that running handlers may take for what they write, answer and send")
