@@ -52,7 +52,7 @@ func (p *probe) renew(ctx context.Context) error {
 			return err
 		}
 	}
-	return Starting(ctx, opProbe, p.options.Start, func(ctx context.Context) (err error) {
+	return Starting(ctx, opProbe, context.WithTimeout, p.options.Start, func(ctx context.Context) (err error) {
 		p.instance, err = p.start(ctx)
 		return err
 	})

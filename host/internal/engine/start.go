@@ -9,12 +9,13 @@ import (
 )
 
 // Starting runs what initialises a guest within deadline, 0 = none but that of
-// ctx, and says when that was too short. Errors are those of run.
-func Starting(ctx context.Context, op string, deadline time.Duration, run func(context.Context) error) error {
+// ctx, and says when that was too short. limit makes the context that ends then.
+// Errors are those of run.
+func Starting(ctx context.Context, op string, limit func(context.Context, time.Duration) (context.Context, context.CancelFunc), deadline time.Duration, run func(context.Context) error) error {
 	if deadline == 0 {
 		return run(ctx)
 	}
-	within, cancel := context.WithTimeout(ctx, deadline)
+	within, cancel := limit(ctx, deadline)
 	defer cancel()
 	err := run(within)
 	if fault.CodeOf(err) != fault.Deadline || ctx.Err() != nil {

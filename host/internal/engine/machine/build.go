@@ -111,7 +111,7 @@ func (m *Machine) start(ctx context.Context, s Source, a *artefact) (*started, e
 
 // tryWithin is try with the interpreter, within its time.
 func (m *Machine) tryWithin(ctx context.Context, s Source, a *artefact) (*trial, error) {
-	within, cancel := context.WithTimeout(ctx, interpreted)
+	within, cancel := computing(ctx, interpreted)
 	defer cancel()
 	return m.try(ctx, within, Interpreting(), s, a, 0)
 }

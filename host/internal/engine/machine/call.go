@@ -51,7 +51,14 @@ func (c *call) overdue() error {
 	return nil
 }
 
-func (c *call) late() bool { return !c.deadline.IsZero() && time.Until(c.deadline) <= 0 }
+// late reports whether the time is up, without a look at a context that has a
+// deadline. One without is that of a build.
+func (c *call) late() bool {
+	if c.deadline.IsZero() {
+		return c.Context.Err() != nil
+	}
+	return time.Until(c.deadline) <= 0
+}
 
 // errEnd unwinds the guest's stack; call.err has the reason.
 var errEnd = errors.New("the call was ended by the host")

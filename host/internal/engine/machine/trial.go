@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -54,7 +55,7 @@ type started struct {
 // context within ctx.
 func (m *Machine) try(ctx, within context.Context, config wazero.RuntimeConfig, s Source, a *artefact, limit time.Duration) (_ *trial, err error) {
 	watch := newObserver(functionsOf(a.module, a.Memory))
-	listening := experimental.WithFunctionListenerFactory(within, watch)
+	listening := experimental.WithFunctionListenerFactory(ctx, watch)
 	r := wazero.NewRuntimeWithConfig(ctx, config)
 	t := &trial{
 		source: s, artefact: a, limit: limit, observer: watch, origin: newOrigin(patience(s.Options)),
@@ -95,14 +96,16 @@ func patience(o engine.Options) time.Duration {
 func (t *trial) begin(ctx context.Context) error {
 	x := &examination{trial: t, world: t.origin.world(0, 0, 0), fresh: t.artefact.Fresh}
 	t.first = x
-	begun := time.Now()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	begun := computed()
 	err := t.run(ctx, x.world, func(in *Instance) {
 		if t.source.Left != nil && x.fresh == "" {
 			x.fresh = t.source.Left(in)
 		}
 		x.take(&x.initial, in)
 	}, func(in *Instance) { x.take(&x.warm, in) })
-	x.took = time.Since(begun)
+	x.took = computed() - begun
 	return err
 }
 
@@ -136,7 +139,7 @@ const later = 300 * time.Millisecond
 func (t *trial) run(ctx context.Context, w *world, initialised, warm func(*Instance)) (err error) {
 	t.observer.world = w
 	var in *Instance
-	err = engine.Starting(ctx, "prepare", t.limit, func(ctx context.Context) (err error) {
+	err = engine.Starting(ctx, "prepare", computing, t.limit, func(ctx context.Context) (err error) {
 		in, err = t.program.instance(ctx, w)
 		return err
 	})
@@ -146,7 +149,7 @@ func (t *trial) run(ctx context.Context, w *world, initialised, warm func(*Insta
 	defer func() { err = errors.Join(err, in.Close(context.WithoutCancel(ctx))) }()
 	initialised(in)
 	for _, r := range t.source.Options.Warmups {
-		err := engine.Starting(ctx, "prepare", t.limit, func(ctx context.Context) error {
+		err := engine.Starting(ctx, "prepare", computing, t.limit, func(ctx context.Context) error {
 			return t.source.Handle(ctx, in, warmupInvocation(r, t.source.Options, t.origin.wall, w))
 		})
 		if err != nil {
