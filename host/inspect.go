@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,21 +61,23 @@ type Memory struct {
 }
 
 // Inspect reads a module, and prepares and initialises it as a deploy would,
-// without serving it. build is as Config.Build: without it, what the module does
-// to its compiler it does to this process. An error means that it is not a
-// WebAssembly module at all; whatever else is wrong is in Problems.
-func Inspect(ctx context.Context, module []byte, build ...string) (*Report, error) {
+// without serving it, on a host of that configuration. Without Config.Build, what
+// the module does to its compiler it does to this process. An error means that it is
+// not a WebAssembly module at all; whatever else is wrong is in Problems.
+func Inspect(ctx context.Context, cfg Config, module []byte) (*Report, error) {
+	r := &Report{Digest: string(plugin.DigestOf(module)), Size: int64(len(module))}
 	m, err := wasmbin.Read(module)
-	if err != nil {
+	switch {
+	case err != nil && !bytes.HasPrefix(module, []byte("\x00asm")):
 		return nil, err
+	case err != nil:
+		r.Problems = []string{fault.MessageOf(err)}
+		return r, nil
 	}
-	r := &Report{
-		Digest: string(plugin.DigestOf(module)), Size: int64(len(module)),
-		Imports: imports(m), Exports: exports(m), Memory: memory(m),
-	}
+	r.Imports, r.Exports, r.Memory = imports(m), exports(m), memory(m)
 	man := r.readManifest(module)
 	r.ABI = abiOf(m, man)
-	if r.Notices, err = tryModule(ctx, module, man, build); err != nil {
+	if r.Notices, err = tryModule(ctx, cfg, module, man); err != nil {
 		r.Problems = append(r.Problems, fault.MessageOf(err))
 	}
 	r.Accepted = len(r.Problems) == 0
@@ -180,9 +183,8 @@ func memory(m *wasmbin.Module) *Memory {
 }
 
 // tryModule does what a deploy does before it records anything.
-func tryModule(ctx context.Context, module []byte, man *manifest.Manifest, build []string) (notices []string, err error) {
-	cfg := DefaultConfig()
-	cfg.Build, cfg.Log, cfg.MaxGuestMemory = build, slog.New(slog.DiscardHandler), 0
+func tryModule(ctx context.Context, cfg Config, module []byte, man *manifest.Manifest) (notices []string, err error) {
+	cfg.Log, cfg.MaxGuestMemory = slog.New(slog.DiscardHandler), 0
 	pipeline, done, err := scratchPipeline(cfg)
 	if err != nil {
 		return nil, err

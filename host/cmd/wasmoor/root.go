@@ -34,8 +34,9 @@ First steps:
 		&cobra.Group{ID: groupOperate, Title: "Serve and operate:"},
 	)
 	root.PersistentFlags().BoolVar(&p.NoColor, "no-color", false, "no colour, as with NO_COLOR or TERM=dumb")
-	write, ask := author.New(p), remote.New(p)
+	ask := remote.New(p)
 	run := server.New(p, ask)
+	write := author.New(p, run)
 	root.AddCommand(
 		in(groupAuthor, write.NewCommand()),
 		in(groupAuthor, write.DevCommand()),

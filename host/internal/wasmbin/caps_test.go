@@ -91,8 +91,8 @@ func heavy(module string) error {
 func TestFunctionsAreNamed(t *testing.T) {
 	names := section(format.IDCustom, text("name"), "\x00"+text(text("m"))+"\x01"+text(vec("\x00"+text("first"), "\x02"+text("third\x1b"))))
 	for index, want := range map[string]string{
-		"\x10\x00":                        `function 1, whose name the module does not have`,
-		strings.Repeat("\x02\x40\x0b", 3): `function 1, whose`,
+		"\x10\x00":                        `function 1 without a name`,
+		strings.Repeat("\x02\x40\x0b", 3): `function 1 without`,
 	} {
 		m, err := Read([]byte(capped(function(""), function(index)) + names))
 		if err != nil {
@@ -106,7 +106,7 @@ func TestFunctionsAreNamed(t *testing.T) {
 		}
 	}
 	_, err := Read([]byte(capped(function("\xff"))))
-	if err == nil || !strings.HasSuffix(err.Error(), `, in function 0, whose name the module does not have`) {
+	if err == nil || !strings.HasSuffix(err.Error(), `, in function 0 without a name`) {
 		t.Errorf("got %v, want the function's name", err)
 	}
 }

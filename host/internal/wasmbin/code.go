@@ -21,6 +21,7 @@ func (m *Scan) readCode(r *format.Reader) {
 			return
 		}
 	}
+	m.checkWork(r)
 }
 
 // readBody reads the body of the function of that index.

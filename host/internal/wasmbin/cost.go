@@ -107,8 +107,13 @@ func (b *body) total(start, index int) {
 		b.m.Heaviest = Heaviest{Function: index, Counted: c, Text: b.cost.text(b.At - start)}
 	}
 	b.m.work += b.cost.work()
-	if most := format.MaxModuleWork + b.m.Size; b.m.work > most {
-		b.Fail(start, "the functions up to here have together more blocks, calls and locals than allowed (%d of %d); split the module", b.m.work, most)
+}
+
+// checkWork refuses a module whose functions are too much together.
+func (m *Scan) checkWork(r *format.Reader) {
+	if most := format.MaxModuleWork + m.Size; m.work > most {
+		r.Fail(r.At, "the functions have together more blocks, calls and locals than allowed (%d of %d), most of all %s with %s; split it",
+			m.work, most, m.FunctionName(r.B, m.Heaviest.Function), m.Heaviest.Text)
 	}
 }
 

@@ -99,7 +99,7 @@ func (m *Module) FunctionName(b []byte, index int) string {
 		}
 	}
 	if name == "" {
-		return fmt.Sprintf("function %d, whose name the module does not have", index)
+		return fmt.Sprintf("function %d without a name", index)
 	}
 	return fmt.Sprintf("function %d %.200q", index, name)
 }

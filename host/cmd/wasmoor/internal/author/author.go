@@ -4,10 +4,26 @@
 // *cobra.Command, and a line in the root command's list.
 package author
 
-import "github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+)
 
 // Commands are the commands of one run of the program.
-type Commands struct{ *cli.Program }
+type Commands struct {
+	*cli.Program
+
+	settings Settings
+}
+
+// Settings are those of a server that decide whether it takes a module. The
+// commands that try one have them too, so that they say what the server will say.
+type Settings interface {
+	AddBuild(flags *pflag.FlagSet)
+	Build(flags *pflag.FlagSet) (host.Config, error)
+}
 
 // New returns the commands.
-func New(p *cli.Program) *Commands { return &Commands{p} }
+func New(p *cli.Program, settings Settings) *Commands { return &Commands{p, settings} }

@@ -49,7 +49,11 @@ error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
   wasmoor call --path /stats --kv hits=41 --var greeting=hi --json`,
 		Args: cli.MayTake("DIR or FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		return p.call(cmd.Context(), cli.Argument(args, "."), in)
+		cfg, err := p.scratchConfig(cmd.Flags(), "127.0.0.1:0", in.networks)
+		if err != nil {
+			return err
+		}
+		return p.call(cmd.Context(), cfg, cli.Argument(args, "."), in)
 	}))
 	flags := cmd.Flags()
 	flags.StringVarP(&in.method, "method", "X", "", "method (default GET, or POST with --data)")
@@ -58,17 +62,13 @@ error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
 	flags.StringVarP(&in.data, "data", "d", "", "body: the text, @FILE, or - for standard input")
 	flags.StringArrayVar(&in.kv, "kv", nil, "KEY=VALUE to put into the store before the request; may be repeated")
 	flags.StringArrayVar(&in.vars, "var", nil, "KEY=VALUE of a variable, for values that are no secrets; may be repeated")
-	networksFlag(flags, &in.networks)
+	p.scratchFlags(flags, &in.networks)
 	flags.DurationVar(&in.timeout, "timeout", time.Minute, "how long to wait for the answer")
 	return cmd
 }
 
-func (p *Commands) call(ctx context.Context, path string, in callFlags) error {
+func (p *Commands) call(ctx context.Context, cfg host.Config, path string, in callFlags) error {
 	request, err := p.callRequest(in)
-	if err != nil {
-		return err
-	}
-	cfg, err := scratchConfig("127.0.0.1:0", in.networks)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ Variables come from ` + devEnvFile + `, an env file, and --var.`,
 		if err != nil {
 			return err
 		}
-		cfg, err := scratchConfig(listen, networks)
+		cfg, err := p.scratchConfig(cmd.Flags(), listen, networks)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ Variables come from ` + devEnvFile + `, an env file, and --var.`,
 	flags.StringVar(&listen, "listen", "127.0.0.1:8090", "where to serve; port 0 takes a free one")
 	flags.StringVar(&mount, "mount", "", "where the routes hang: [host]/prefix (default /NAME)")
 	flags.StringArrayVar(&vars, "var", nil, "KEY=VALUE of a variable; may be repeated")
-	networksFlag(flags, &networks)
+	p.scratchFlags(flags, &networks)
 	return cmd
 }
 

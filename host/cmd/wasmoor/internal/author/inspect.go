@@ -27,14 +27,20 @@ func (p *Commands) InspectCommand() *cobra.Command {
 		Short: "Show what a module imports, exports and asks for, and whether this host takes it",
 		Long: `Inspect shows a module as deploy would send it: with the manifest it carries, or
 else with the one next to it. It runs the module's initialisation, as a deploy
-does, to see whether this host takes it; if not, the exit code is 1.`,
+does, to see whether this host takes it; if not, the exit code is 1. It says what
+a server with the same settings says: --config names that server's file.`,
 		Args: cli.Takes("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
 		if manifestOnly {
 			return p.showManifest(args[0])
 		}
-		return p.inspect(cmd.Context(), args[0])
+		cfg, err := p.buildConfig(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return p.inspect(cmd.Context(), cfg, args[0])
 	}))
+	p.settings.AddBuild(cmd.Flags())
 	cmd.Flags().BoolVar(&manifestOnly, "manifest", false, "write the text of the manifest and nothing else")
 	cmd.MarkFlagsMutuallyExclusive("manifest", "json")
 	return cmd
@@ -55,16 +61,12 @@ func (p *Commands) showManifest(file string) error {
 	return p.Data(text)
 }
 
-func (p *Commands) inspect(ctx context.Context, file string) error {
+func (p *Commands) inspect(ctx context.Context, cfg host.Config, file string) error {
 	l, err := project.LoadFile(file)
 	if err != nil {
 		return err
 	}
-	build, err := cli.BuildCommand()
-	if err != nil {
-		return err
-	}
-	report, err := host.Inspect(ctx, l.Module, build...)
+	report, err := host.Inspect(ctx, cfg, l.Module)
 	if err != nil {
 		return cli.InFile(file, err)
 	}

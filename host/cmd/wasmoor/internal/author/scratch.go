@@ -27,9 +27,11 @@ type scratch struct {
 	done   chan error // what Run returned
 }
 
-// networksFlag adds what lets a plugin that is tried call a service that the
-// author runs.
-func networksFlag(flags *pflag.FlagSet, networks *string) {
+// scratchFlags adds the settings of a scratch host: what decides whether a server
+// takes a module, and what lets a plugin that is tried call a service that the author
+// runs.
+func (p *Commands) scratchFlags(flags *pflag.FlagSet, networks *string) {
+	p.settings.AddBuild(flags)
 	flags.StringVar(networks, "outbound-allow-networks", "",
 		"private networks that calls may reach, e.g. 127.0.0.1/32; the manifest lists the origins")
 }
@@ -37,10 +39,9 @@ func networksFlag(flags *pflag.FlagSet, networks *string) {
 // scratchConfig returns how a host is set up for trying a plugin: on public,
 // "127.0.0.1:0" for a free port, with its admin API on a free port of the
 // loopback interface. It has no store yet.
-func scratchConfig(public, networks string) (host.Config, error) {
-	cfg := host.DefaultConfig()
-	var err error
-	if cfg.Build, err = cli.BuildCommand(); err != nil {
+func (p *Commands) scratchConfig(flags *pflag.FlagSet, public, networks string) (host.Config, error) {
+	cfg, err := p.buildConfig(flags)
+	if err != nil {
 		return cfg, err
 	}
 	cfg.PublicAddr, cfg.AdminAddr, cfg.OutboundAllowNetworks = public, "127.0.0.1:0", networks
@@ -50,6 +51,15 @@ func scratchConfig(public, networks string) (host.Config, error) {
 		return cfg, cli.Usage("%s", fault.MessageOf(err))
 	}
 	return cfg, nil
+}
+
+// buildConfig returns how a server with the settings of flags builds a module.
+func (p *Commands) buildConfig(flags *pflag.FlagSet) (host.Config, error) {
+	cfg, err := p.settings.Build(flags)
+	if err == nil {
+		cfg.Build, err = cli.BuildCommand()
+	}
+	return cfg, err
 }
 
 // startScratch serves with a configuration of scratchConfig.

@@ -61,6 +61,26 @@ func addSettings(flags *pflag.FlagSet) {
 	flags.AddFlagSet(settingFlags())
 }
 
+// buildKeys decide whether a server takes a module.
+var buildKeys = []string{"max_build_memory", "max_build_time", "max_function"}
+
+// AddBuild adds --config and a flag for each key that decides whether a server
+// takes a module.
+func (p *Commands) AddBuild(flags *pflag.FlagSet) {
+	all := pflag.NewFlagSet("all", pflag.ContinueOnError)
+	addSettings(all)
+	for _, key := range append([]string{"config"}, buildKeys...) {
+		flags.AddFlag(all.Lookup(strings.ReplaceAll(key, "_", "-")))
+	}
+}
+
+// Build returns what the flags of AddBuild, the environment and the config file say
+// of these keys. The other keys have their defaults.
+func (p *Commands) Build(flags *pflag.FlagSet) (host.Config, error) {
+	s, err := p.settings(flags)
+	return s.Host, err
+}
+
 // settingFlags are the flags of the keys. Sizes are strings, so that "1GiB" can
 // be written everywhere.
 func settingFlags() *pflag.FlagSet {
@@ -114,7 +134,7 @@ func keys() []string {
 }
 
 // settings reads the config file, the environment and the flags, the later over
-// the earlier.
+// the earlier, as far as there are flags for them.
 func (p *Commands) settings(flags *pflag.FlagSet) (settings, error) {
 	k := koanf.New(".")
 	if err := p.loadSettingsFile(k, flags); err != nil {
@@ -128,6 +148,9 @@ func (p *Commands) settings(flags *pflag.FlagSet) (settings, error) {
 	}
 	s := defaultSettings()
 	for _, key := range k.Keys() {
+		if flags.Lookup(strings.ReplaceAll(key, "_", "-")) == nil {
+			continue // it is a server's alone
+		}
 		if err := s.set(key, k.Get(key)); err != nil {
 			return settings{}, cli.Usage("%s: %v", p.settingSource(flags, key), err)
 		}
