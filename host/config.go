@@ -72,7 +72,7 @@ type Config struct {
 	// MaxBuildMemory is how many bytes of address space all builds of modules may
 	// take together, in processes of their own: in addition to MaxGuestMemory and not
 	// from it, so that a deploy turns no request away. A build may take four times
-	// the memory of its plugin's instances, at least 256 MiB, and 56 times the size of
+	// the memory of its plugin's instances, at least 256 MiB, and 64 times the size of
 	// its module, but no more than three quarters of the whole for an upload: the rest
 	// is for plugins that requests wait for. Default 3 GiB.
 	MaxBuildMemory int64

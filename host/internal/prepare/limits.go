@@ -19,11 +19,11 @@ type Limits struct {
 	Places int           // builds at a time; the last one is for those that requests wait for
 }
 
-// What a build takes was measured (see BENCHMARKS.md): up to 38 times the size of
+// What a build takes was measured (see BENCHMARKS.md): up to 63 times the size of
 // a module of code alone, and of the guest's memory the instance, what it left and
 // two copies to compare.
 const (
-	memoryPerByte  = 56
+	memoryPerByte  = 64
 	memoryPerGuest = 4
 	leastGuest     = 64 << 20 // counted for a guest with less memory: the compiler and its runtime
 	leastShare     = 8        // of Memory is what each build gets at least

@@ -136,11 +136,11 @@ func TestAllowance(t *testing.T) {
 		seconds float64
 	}{
 		{0, 0, false, 384 << 20, 30},
-		{8 << 20, 64 << 20, false, 704 << 20, 30},
-		{16 << 20, 64 << 20, true, 1152 << 20, 60},
+		{8 << 20, 64 << 20, false, 768 << 20, 30},
+		{16 << 20, 64 << 20, true, 1280 << 20, 60},
 		{64 << 20, 64 << 20, false, 2304 << 20, 240},
 		{64 << 20, 64 << 20, true, 3 << 30, 240},
-		{1, 512 << 20, false, 2048<<20 + 56, 30},
+		{1, 512 << 20, false, 2048<<20 + 64, 30},
 	} {
 		a := l.allow(tt.module, tt.guest, tt.awaited)
 		if a.Memory != tt.memory || a.CPU.Seconds() != tt.seconds {
