@@ -31,10 +31,11 @@ router            -> plugin                     # mounts are plugins' paths
 store             -> fault                      # a refused transaction has a code
 store/certify     -> store                      # decides about the store's effects
 store/badger/inspect ->
+store/badger/fair -> store                      # a line for each key space
 store/badger/disk -> fault                      # a full disk has a code
 store/badger/layout -> store                    # encodes the store's keys and values
 store/badger/folder -> store/badger/layout store/badger/inspect durable # knows an entry when it sees one; reads the files by themselves; the marker is whole
-store/badger      -> store/certify store/badger/folder store/badger/disk # commits what certify decides; opens a folder that was looked at; asks for room
+store/badger      -> store/certify store/badger/folder store/badger/disk store/badger/fair # commits what certify decides; opens a folder that was looked at; asks for room; has commits wait in turn
 store/storetest   -> store/certify              # a replica decides the log of a history again
 egress            -> plugin                     # origins are grants
 egress/egresstest ->

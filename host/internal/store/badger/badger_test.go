@@ -157,7 +157,7 @@ func (g *gate) gather(t *testing.T, s *Store, steps ...func() error) []error {
 func (c *committer) brought() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.decided + len(c.backlog)
+	return c.decided + c.backlog.Len()
 }
 
 func TestGroupIsCertifiedWithinItself(t *testing.T) {
@@ -195,15 +195,13 @@ func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 	value := make([]byte, store.MaxValue)
 	var steps []func() error
 	for i := range 4 { // 3 MiB each, two fit into a batch
+		p := store.Part{Space: store.Space(i + 1)}
+		for j := range 3 {
+			p.Ops = append(p.Ops, store.Op{Key: fmt.Appendf(nil, "%d", j), Value: store.Value{Data: value}})
+		}
 		steps = append(steps, func() error {
-			return transact(s, func(tx *store.Tx) error {
-				for j := range 3 {
-					if err := tx.Set(fmt.Appendf(nil, "%d-%d", i, j), value, 0); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			_, err := s.Commit(t.Context(), &store.Effects{Now: time.Now(), Parts: []store.Part{p}})
+			return err
 		})
 	}
 	before := g.writes.Load()
@@ -213,7 +211,7 @@ func TestGroupsSplitAtTheBatchLimit(t *testing.T) {
 	if got := g.writes.Load() - before; got != 1+2 {
 		t.Errorf("%d writes, want 3", got)
 	}
-	if u, _ := s.Usage(1); u.Keys != 1+12 {
+	if u, _ := s.Usage(1); u.Keys != 1+3 {
 		t.Errorf("usage %+v", u)
 	}
 }

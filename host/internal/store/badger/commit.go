@@ -46,6 +46,12 @@ const (
 	bytesPerGroup   = layout.PrefixSize + 16 + entryOverhead // the revision before
 )
 
+// Owner implements fair.Request.
+func (r *request) Owner() store.Space { return r.entry.Space }
+
+// Weight implements fair.Request.
+func (r *request) Weight() int64 { return r.bytes }
+
 // newRequest returns an empty request; freeRequest takes it back.
 func (s *Store) newRequest(kind certify.Kind, space store.Space) *request {
 	r, _ := s.requests.Get().(*request)
@@ -89,7 +95,7 @@ func (s *Store) Seal(ctx context.Context, e *store.Effects) (store.Revision, *st
 	if ctx.Err() != nil {
 		return 0, nil, fault.Wrap(fault.Deadline, "commit", "out of time before the commit; nothing was done", ctx.Err())
 	}
-	r := s.newRequest(certify.Commit, 0)
+	r := s.newRequest(certify.Commit, e.Parts[0].Space.Owner())
 	defer s.freeRequest(r)
 	r.entry.Effects = e
 	if err := s.prepare(r); err != nil {

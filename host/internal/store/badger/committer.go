@@ -4,10 +4,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dgraph-io/badger/v4"
-
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/fair"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
@@ -26,10 +25,11 @@ type committer struct {
 
 	mu        sync.Mutex
 	log       *certify.Log
-	published store.Revision // of the latest durable group
-	flight    *group         // that is being written, nil = none
-	open      *group         // that takes what is decided
-	backlog   []*request     // what the open group had no room for, in order
+	published store.Revision         // of the latest durable group
+	flight    *group                 // that is being written, nil = none
+	open      *group                 // that takes what is decided
+	backlog   fair.Backlog[*request] // what waits for a later group
+	lately    map[store.Space]int64  // the shares of the last group
 	closed    bool
 	decided   int // how many requests were, for tests
 }
@@ -51,8 +51,8 @@ func (c *committer) submit(r *request) {
 	case c.closed:
 		r.err = errClosed
 		c.mu.Unlock()
-	case len(c.backlog) > 0 || !c.open.hasRoom(c.store, r):
-		c.backlog = append(c.backlog, r)
+	case c.backlog.Waits(r.Owner()) || !c.open.hasShare(r) || !c.open.hasRoom(c.store, r):
+		c.backlog.Add(r)
 		c.mu.Unlock()
 		c.signal()
 		<-r.done
@@ -129,20 +129,9 @@ func (c *committer) decide(r *request) error {
 	case certify.CloseDropped:
 		c.open.note(layout.Key(layout.KindDropped, r.entry.Space, nil), []byte{layout.Swept})
 	default:
-		c.open.write(r)
-		c.noteSpaces(r)
+		c.open.write(r, c.log)
 	}
 	return nil
-}
-
-// noteSpaces has the usage of what r wrote to written with the group.
-func (c *committer) noteSpaces(r *request) {
-	for i := range r.entry.Writes {
-		space := r.entry.Writes[i].Space.Owner()
-		if !c.log.Dropped(space) {
-			c.open.usage[space] = store.Usage{} // known once the group is closed
-		}
-	}
 }
 
 // refresh reads again what was written since r read it and is forgotten. That is
@@ -193,30 +182,54 @@ func (c *committer) next() *group {
 		}
 		if g := c.open; g.taken > 0 {
 			g.close(c.log)
-			c.flight, c.open = g, newGroup()
+			c.flight, c.open, c.lately = g, newGroup(), g.shares
 			c.mu.Unlock()
 			return g
 		}
-		closed := c.closed
+		waits, closed := !c.backlog.Empty(), c.closed
 		c.mu.Unlock()
-		if closed {
+		switch {
+		case waits:
+			select {
+			case <-c.wake:
+			case <-time.After(breath):
+			}
+		case closed:
 			return nil
+		default:
+			<-c.wake
 		}
-		<-c.wake
 	}
 }
 
-// refill decides what waits, up to what there is no room for. The caller holds mu.
+// breath is how long a turn of the backlog takes in which nobody has anything to
+// write: others come back a moment after their answers left.
+const breath = time.Millisecond
+
+// refill decides what waits for the open group: one turn for each key space, or, if
+// no others are about, as many as it takes until there is something to write. The
+// caller holds mu.
 func (c *committer) refill() {
-	n := 0
-	for n < len(c.backlog) && c.open.hasRoom(c.store, c.backlog[n]) {
-		r := c.backlog[n]
+	hasRoom := func(r *request) bool { return c.open.hasRoom(c.store, r) }
+	admit := func(r *request) {
 		c.admit(r)
 		r.done <- struct{}{}
-		c.backlog[n] = nil
-		n++
 	}
-	c.backlog = c.backlog[n:]
+	c.backlog.Next(hasRoom, admit)
+	for c.open.taken == 0 && !c.backlog.Empty() && !c.others() {
+		c.backlog.Next(hasRoom, admit)
+	}
+}
+
+// others reports whether key spaces were in the last group that wait for nothing
+// now. The caller holds mu.
+func (c *committer) others() bool {
+	for space := range c.lately {
+		if !c.backlog.Waits(space) {
+			return true
+		}
+	}
+	return false
 }
 
 // persist writes a group as one Badger transaction. Its revision is that of the
@@ -227,14 +240,11 @@ func (c *committer) persist(g *group) error {
 	if err := g.fill(txn, c.published); err != nil {
 		return err
 	}
-	return c.write(txn, g.revision)
-}
-
-func (c *committer) write(txn *badger.Txn, revision store.Revision) error {
+	write := func() error { return txn.CommitAt(uint64(g.revision), nil) }
 	if c.store.persist == nil {
-		return txn.CommitAt(uint64(revision), nil)
+		return write()
 	}
-	return c.store.persist(revision, func() error { return txn.CommitAt(uint64(revision), nil) })
+	return c.store.persist(g.revision, write)
 }
 
 // publish lets readers see a group, and then answers its members.

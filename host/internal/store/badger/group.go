@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/fair"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
@@ -19,6 +20,7 @@ type group struct {
 	taken    int            // how many requests were accepted
 	entries  int64
 	bytes    int64
+	shares   map[store.Space]int64 // of bytes, by who takes them
 
 	pending *btree.BTreeG[*pending]     // by data key
 	other   map[string][]byte           // further entries; a nil value = delete
@@ -39,7 +41,8 @@ func newGroup() *group {
 		pending: btree.NewBTreeGOptions(func(a, b *pending) bool {
 			return bytes.Compare(a.dataKey, b.dataKey) < 0
 		}, btree.Options{NoLocks: true, Degree: 16}),
-		usage: make(map[store.Space]store.Usage),
+		usage:  make(map[store.Space]store.Usage),
+		shares: make(map[store.Space]int64),
 	}
 }
 
@@ -48,8 +51,12 @@ func (g *group) hasRoom(s *Store, r *request) bool {
 	return g.entries+r.entries <= s.maxEntries && g.bytes+r.bytes <= s.maxBytes
 }
 
+// hasShare reports whether the owner of r has not taken its quantum yet.
+func (g *group) hasShare(r *request) bool { return g.shares[r.Owner()]+r.bytes <= fair.Quantum }
+
 // take counts an accepted request.
 func (g *group) take(r *request) {
+	g.shares[r.Owner()] += r.bytes
 	g.revision = r.entry.Revision
 	g.taken++
 	g.entries += r.entries
@@ -71,10 +78,14 @@ func (g *group) drop(space store.Space) {
 	g.drops = append(g.drops, space)
 }
 
-// write takes the writes of an accepted request in.
-func (g *group) write(r *request) {
+// write takes the writes of an accepted request in, and notes whose usage they
+// change.
+func (g *group) write(r *request, log *certify.Log) {
 	for i := range r.entry.Writes {
 		w, enc := &r.entry.Writes[i], &r.encoded[i]
+		if space := w.Space.Owner(); !log.Dropped(space) {
+			g.usage[space] = store.Usage{} // known once the group is closed
+		}
 		if r.entry.Kind == certify.SweepExpired && w.Prior.Expires != w.Expires {
 			g.note(layout.ExpiryKey(w.Expires, w.Space, w.Key), nil) // it was set meanwhile
 			continue

@@ -56,7 +56,7 @@ func decideInGroups(t *testing.T, slow time.Duration, size func() int, next func
 	for i := 0; i < groupedEffects; {
 		var group []*request
 		for n := size(); n > 0 && i < groupedEffects; n-- {
-			r := s.newRequest(certify.Commit, 0)
+			r := s.newRequest(certify.Commit, 1)
 			r.entry.Effects = next(s.epochs.newest(), i)
 			wantCode(t, "prepare", s.prepare(r), "")
 			group = append(group, r)

@@ -11,10 +11,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
 
-// layer is what a group held when a snapshot was opened upon it: one that is
-// being written does not change, and of the open one it is a copy.
-type layer struct{ *btree.BTreeG[*pending] }
-
 // Latest implements store.Store. It waits for nobody but whoever is being decided
 // about.
 func (s *Store) Latest() (store.Snapshot, error) {
@@ -34,16 +30,16 @@ func (c *committer) latest() *snapshot {
 	snap := &snapshot{store: c.store, epoch: c.store.epochs.enter()}
 	snap.revision = snap.epoch.rev
 	if g := c.flight; g != nil {
-		snap.lay(g, layer{g.pending})
+		snap.lay(g, g.pending) // it does not change any more
 	}
 	if g := c.open; g.taken > 0 {
-		snap.lay(g, layer{g.pending.Copy()})
+		snap.lay(g, g.pending.Copy())
 	}
 	return snap
 }
 
 // lay puts a group on top of what the snapshot shows.
-func (s *snapshot) lay(g *group, l layer) {
+func (s *snapshot) lay(g *group, l *btree.BTreeG[*pending]) {
 	s.layers = append(s.layers, l)
 	s.drops = append(s.drops, g.drops...)
 	s.revision, s.settling = g.revision, g.settling
@@ -87,14 +83,6 @@ type visit func(dataKey []byte, v store.Value) bool
 type interval struct {
 	low, high []byte
 	reverse   bool
-}
-
-// ahead reports whether key comes before other on the walk.
-func (in interval) ahead(key, other []byte) bool {
-	if in.reverse {
-		key, other = other, key
-	}
-	return bytes.Compare(key, other) < 0
 }
 
 // walk passes what the lowest n layers and the disk below them hold.
@@ -150,15 +138,19 @@ func (m *merge) look(found bool) {
 	}
 }
 
-// below takes a key from below the layer.
+// below takes a key from below the layer, after all of the layer's that come before.
 func (m *merge) below(dataKey []byte, v store.Value) bool {
-	for m.has && m.ahead(m.iter.Item().dataKey, dataKey) {
+	for m.has {
+		order := bytes.Compare(m.iter.Item().dataKey, dataKey)
+		if order == 0 {
+			return m.emit()
+		}
+		if m.reverse == (order < 0) {
+			break
+		}
 		if !m.emit() {
 			return false
 		}
-	}
-	if m.has && bytes.Equal(m.iter.Item().dataKey, dataKey) {
-		return m.emit()
 	}
 	m.stopped = !m.yield(dataKey, v)
 	return !m.stopped

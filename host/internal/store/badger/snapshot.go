@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/tidwall/btree"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -107,9 +108,9 @@ type snapshot struct {
 	released atomic.Bool
 
 	revision store.Revision
-	layers   []layer         // what is not on disk, the oldest first
-	drops    []store.Space   // that the layers drop
-	settling *store.Settling // of the newest layer
+	layers   []*btree.BTreeG[*pending] // what is not on disk, the oldest first
+	drops    []store.Space             // that the layers drop
+	settling *store.Settling           // of the newest layer
 }
 
 func (s *snapshot) Revision() store.Revision { return s.revision }

@@ -39,7 +39,7 @@ const (
 // Entry is one entry of the log.
 type Entry struct {
 	Kind    Kind
-	Space   store.Space    // what a Drop or a sweep is about
+	Space   store.Space    // what a Drop or a sweep is about; of a Commit the first
 	Effects *store.Effects // of a Commit
 	Writes  []Write        // those of all parts of Effects, or of a sweep
 	Seen    store.Revision // what Write.Prior was read at
