@@ -80,6 +80,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"request head of a call", size(egress.MaxHead), ""},
 		{"request body of a call", size(egress.MaxBody), ""},
 		{"request bodies of an attempt's calls, until they are sent", size(egress.MaxBodies), ""},
+		{"answers of a request's calls, kept for another attempt", size(egress.MaxAnswers), ""},
 		{"answer kept for an Idempotency-Key", size(limit.Replay), ""},
 		{"time an answer is kept for", "0", fmt.Sprint(limit.MaxReplayAge)},
 		{"log line", size(limit.LogLine), ""},

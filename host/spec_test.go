@@ -38,7 +38,8 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"time of a call *":                      fmt.Sprintf("%g s, and the deadline", o.Timeout.Seconds()),
 		"request of a call": fmt.Sprintf("head %s, %d fields, URL %s, body %s",
 			specSize(egress.MaxHead), limit.Headers, specSize(limit.RequestURL), specSize(egress.MaxBody)),
-		"request bodies of an attempt, until sent or closed": specSize(egress.MaxBodies),
+		"request bodies of an attempt, until sent or closed":     specSize(egress.MaxBodies),
+		"answers of a request's calls, kept for another attempt": specSize(egress.MaxAnswers),
 		"response of a call": fmt.Sprintf("head %s, body * %s, decompressed", specSize(limit.ResponseHead), specSize(o.ResponseBody)),
 	}
 	table := specLimits(t)

@@ -29,4 +29,6 @@ const (
 	CallHead   = 32 << 10
 	CallBody   = 4 << 20  // of a call's request
 	CallBodies = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
+
+	CallAnswers = 1 << 20 // of the answers to a request's calls, kept for another attempt
 )

@@ -204,12 +204,15 @@ func (a answers) Response(handle uint32) (*abi.HTTPResponse, abi.Status) {
 	return got.Response, got.Status
 }
 
-func (a answers) Read(handle uint32, buf []byte) (int, abi.Status) {
+func (a answers) Read(ctx context.Context, handle uint32, buf []byte) (int, abi.Status, error) {
 	got := take(a.flight, "read", func() callAnswer {
-		n, status := a.live.Read(handle, buf)
+		n, status, err := a.live.Read(ctx, handle, buf)
+		if err != nil {
+			a.t.Error(err)
+		}
 		return callAnswer{Data: buf[:n], Status: status}
 	})
-	return copy(buf, got.Data), got.Status
+	return copy(buf, got.Data), got.Status, nil
 }
 
 func (a answers) Reason(handle uint32) string {
@@ -219,8 +222,6 @@ func (a answers) Reason(handle uint32) string {
 func (a answers) CloseCall(handle uint32) abi.Status {
 	return take(a.flight, "close", func() abi.Status { return a.live.CloseCall(handle) })
 }
-
-func (a answers) Unrepeatable() bool { return a.live != nil && a.live.Unrepeatable() }
 
 func (a answers) Close() {
 	if a.live != nil {

@@ -3,13 +3,16 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // service serves on loopback until the test ends.
@@ -126,24 +129,28 @@ func TestOutbound(t *testing.T) {
 		gone := make(chan struct{})
 		var once sync.Once
 		origin := service(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); once.Do(func() { close(gone) }) })
-		s.deploy("hang", pack(t, guest, "hang", allowing(origin), "[limits]\ndeadline = \"300ms\""))
-		if got := s.do("POST", "/hang/hang", origin); got.status != 504 {
-			t.Errorf("got %v, want 504", got)
+		s.deploy("hang", pack(t, guest, "hang", allowing(origin), "[limits]\ndeadline = \"4s\""))
+		if got := s.do("POST", "/hang/hang", origin); got.status != 200 || !strings.Contains(got.body, "took too long") {
+			t.Errorf("got %v, want an answer of the handler, which sees that the call took too long", got)
 		}
 		<-gone
 	})
+
+	t.Run("charges", func(t *testing.T) { testCharges(t, s, guest) })
 }
 
 // testConflictsAfterCalls has the called service change what the handler read.
 func testConflictsAfterCalls(t *testing.T, s *server, guest []byte) {
 	for _, tc := range []struct {
-		name, method, manifest string
-		calls                  int64
-		want                   string
+		name, query, manifest string
+		calls                 int64
+		want                  string
 	}{
-		{"get", "GET", "", 2, "2"},
-		{"post", "POST", "", 1, ""},
-		{"again", "POST", "\nidempotent = true", 2, "2"},
+		{"get", "method=GET", "", 1, "2"},
+		{"post", "method=POST", "", 1, "2"},
+		{"again", "method=POST", "\nidempotent = true", 1, "2"},
+		{"vary", "method=POST&vary=1", "", 1, ""},
+		{"variesagain", "method=POST&vary=1", "\nidempotent = true", 2, "2"},
 	} {
 		var asked atomic.Int64
 		origin := service(t, func(http.ResponseWriter, *http.Request) {
@@ -152,16 +159,59 @@ func testConflictsAfterCalls(t *testing.T, s *server, guest []byte) {
 			}
 		})
 		s.deploy(tc.name, pack(t, guest, tc.name, "[kv]", allowing(origin)+tc.manifest))
-		got := s.do("POST", "/"+tc.name+"/conflict?method="+tc.method, origin)
+		got := s.do("POST", "/"+tc.name+"/conflict?"+tc.query, origin)
 		if asked.Load() != tc.calls {
 			t.Errorf("%s: the service was asked %d times, want %d", tc.name, asked.Load(), tc.calls)
 		}
 		if tc.want != "" && (got.status != 200 || got.body != tc.want) {
 			t.Errorf("%s: %v, want an answer of attempt %s", tc.name, got, tc.want)
 		}
-		if tc.want == "" && (got.status != 503 || got.header.Get("Retry-After") == "") {
-			t.Errorf("%s: %v %v, want 503 with Retry-After", tc.name, got, got.header)
+		if tc.want == "" && (got.status != 503 || got.header.Get("Retry-After") != "" || !strings.Contains(got.body, "a call to another service was made")) {
+			t.Errorf("%s: %v %v, want 503 that says of the call and does not ask to try again", tc.name, got, got.header)
 		}
+	}
+}
+
+// testCharges has clients charge and count under one key, at once. The service
+// hears of each charge once, none is refused, and all are counted.
+func testCharges(t *testing.T, s *server, guest []byte) {
+	clients, each, takes := often(16, 64), often(4, 20), time.Duration(often(20, 200))*time.Millisecond
+	var mu sync.Mutex
+	heard := map[string]int{}
+	origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		heard[string(body)]++
+		mu.Unlock()
+		time.Sleep(takes)
+		_, _ = w.Write(body)
+	})
+	s.deploy("charges", pack(t, guest, "charges", "[kv]", allowing(origin), "[limits]\ndeadline = \"60s\""))
+	var charged atomic.Int64
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for range each {
+				got, err := s.try(t.Context(), "POST", "/charges/charge", origin)
+				switch {
+				case err != nil:
+					t.Error(err)
+				case got.status == 200:
+					charged.Add(1)
+				default:
+					t.Errorf("got %v", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for id, n := range heard {
+		if n != 1 {
+			t.Errorf("the service heard of %.20s %d times", id, n)
+		}
+	}
+	if got := s.do("GET", "/charges/charges", ""); got.body != strconv.FormatInt(charged.Load(), 10) || len(heard) != clients*each {
+		t.Errorf("%d charges were answered and %v counted; the service heard of %d", charged.Load(), got, len(heard))
 	}
 }
 

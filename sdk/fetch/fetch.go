@@ -8,9 +8,14 @@
 //	rates, err := resp.Bytes(64 << 10)
 //
 // All sends several calls at once. A call is outside the request's transaction:
-// what it does elsewhere is not undone when the writes are dropped, and after a
-// call other than GET and HEAD the host does not run the handler again on a
-// conflict; the client then gets 503. So read and check first, call, then write.
+// what it does elsewhere is not undone when the writes are dropped. When the
+// handler runs again on a conflict and makes the same calls, it gets the same
+// answers, and nothing is sent twice. If it asks for something else after a call
+// other than GET and HEAD, the client gets 503. So read and check first, call, then
+// write.
+//
+// A call ends before the handler's deadline, with ErrTimeout, so that there is time
+// to answer.
 //
 // The host follows redirects, verifies certificates, retries what may be
 // retried, decompresses, and closes every response when the handler has
@@ -102,7 +107,7 @@ type Request struct {
 	URL        string // absolute
 	Header     Header
 	Body       io.Reader // read in pieces before anything is sent; nil = none
-	Timeout    int64     // nanoseconds, as time.Duration; 0 = the plugin's limit
+	Timeout    int64     // nanoseconds, as time.Duration; 0 = as long as the plugin's limit and the deadline let it
 	NoRedirect bool      // take a 3xx as the response
 	NoCache    bool      // when the manifest asks for a response cache
 }

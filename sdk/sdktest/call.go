@@ -2,7 +2,6 @@ package sdktest
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strings"
@@ -22,6 +21,7 @@ type call struct {
 	tx      *tx
 	outcome uint32
 	result  *Result
+	answers *answers
 	sent    []*outbound // the handle is the index and one; nil = closed
 
 	headFault string // why the last head was refused; a good one heals it
@@ -263,10 +263,3 @@ func cut(message string) string {
 }
 
 func (c *call) ClockNow() int64 { return c.tx.now.UnixNano() }
-
-func (c *call) RandomFill(buf []byte) int64 {
-	if _, err := io.ReadFull(c.host.Random, buf); err != nil {
-		return int64(abi.Internal)
-	}
-	return int64(len(buf))
-}

@@ -50,18 +50,15 @@ func Failing(status abi.Status) http.Handler {
 
 // outbound is one handle.
 type outbound struct {
+	answer
 	request abi.HTTPRequest
 	lengths []string // what content-length says
-	answer  http.Handler
+	service http.Handler
 	body    []byte
 	sent    bool
 	head    abi.HTTPResponse
 	rest    []byte // of the response's body
 	got     int    // bytes of it that were read
-}
-
-func anyUnsafe(calls []Call) bool {
-	return slices.ContainsFunc(calls, func(c Call) bool { return c.Method != http.MethodGet && c.Method != http.MethodHead })
 }
 
 func (h *Host) upstream(target string) http.Handler {
@@ -87,7 +84,7 @@ func (c *call) HTTPOpen(layout []byte) int64 {
 	case len(c.sent) == limits.Calls:
 		return int64(abi.Limit)
 	}
-	if o.answer = c.host.upstream(o.request.URL); o.answer == nil {
+	if o.service = c.host.upstream(o.request.URL); o.service == nil {
 		return int64(abi.Denied)
 	}
 	c.sent = append(c.sent, o)
@@ -206,7 +203,15 @@ func (c *call) HTTPSend(layout []byte) int64 {
 	}
 	answered := int64(0)
 	for _, n := range handles {
-		if c.send(c.sent[n-1]) {
+		o := c.sent[n-1]
+		if !o.framed() || c.answers.give(o, c.host.Idempotent) {
+			if c.answers.diverged != "" {
+				return int64(abi.Internal) // a host ends the handler
+			}
+		} else {
+			c.send(o)
+		}
+		if o.head.Failure == 0 {
 			answered++
 		}
 	}
@@ -216,38 +221,45 @@ func (c *call) HTTPSend(layout []byte) int64 {
 // maxRedirects is how many redirects a call follows.
 const maxRedirects = 5
 
-// send asks the service, and those that its answers redirect to, and reports
-// whether there is an answer in the end.
-func (c *call) send(o *outbound) (answered bool) {
-	o.sent = true
+// framed reports whether the body has the length that the header says. If not, the
+// call has failed.
+func (o *outbound) framed() bool {
 	for _, value := range o.lengths {
 		if !field.IsLength(value, int64(len(o.body))) {
-			o.head = abi.HTTPResponse{URL: o.request.URL}
-			return o.fail(abi.Invalid, "the header \"content-length\" says "+strconv.Quote(value)+", and the body has "+strconv.Itoa(len(o.body))+" bytes")
+			o.sent, o.head = true, abi.HTTPResponse{URL: o.request.URL}
+			o.fail(abi.Invalid, "the header \"content-length\" says "+strconv.Quote(value)+", and the body has "+strconv.Itoa(len(o.body))+" bytes")
+			return false
 		}
 	}
+	return true
+}
+
+// send asks the service, and those that its answers redirect to.
+func (c *call) send(o *outbound) {
+	o.sent = true
 	for hop := 0; ; hop++ {
 		o.head = abi.HTTPResponse{URL: o.request.URL}
 		w := c.ask(o)
 		if w == nil {
-			return false
+			return
 		}
 		location, redirected := o.location(w)
 		switch {
 		case !redirected:
 			o.take(w)
-			return true
+			return
 		case hop == maxRedirects:
-			return o.fail(abi.Unreachable, "there are too many redirects")
+			o.fail(abi.Unreachable, "there are too many redirects")
+			return
 		case !c.redirect(o, w.Code, location):
-			return o.fail(abi.Denied, "a redirect is not followed: "+location+" is not granted")
+			o.fail(abi.Denied, "a redirect is not followed: "+location+" is not granted")
+			return
 		}
 	}
 }
 
-func (o *outbound) fail(status abi.Status, reason string) bool {
+func (o *outbound) fail(status abi.Status, reason string) {
 	o.head.Failure, o.head.Reason = uint32(-status), reason
-	return false
 }
 
 // ask sends one request, and returns nil if there was no answer.
@@ -268,13 +280,14 @@ func (c *call) ask(o *outbound) (w *httptest.ResponseRecorder) {
 		}
 	}()
 	w = httptest.NewRecorder()
-	o.answer.ServeHTTP(w, r)
+	o.service.ServeHTTP(w, r)
 	return w
 }
 
 // take keeps the answer.
 func (o *outbound) take(w *httptest.ResponseRecorder) {
-	o.head.Status, o.rest = uint32(w.Code), w.Body.Bytes()
+	o.head.Status, o.whole = uint32(w.Code), w.Body.Bytes()
+	o.rest = o.whole
 	header := w.Result().Header
 	for _, name := range sortedNames(header) {
 		for _, v := range header[name] {
@@ -299,8 +312,8 @@ func (c *call) redirect(o *outbound, status int, location string) bool {
 	if err != nil || len(location) > limits.RequestURL || !validURL(to.String()) || from.Scheme == "https" && to.Scheme != "https" {
 		return false
 	}
-	answer := c.host.upstream(to.String())
-	if answer == nil {
+	service := c.host.upstream(to.String())
+	if service == nil {
 		return false
 	}
 	if status == http.StatusSeeOther && o.request.Method != http.MethodHead ||
@@ -315,7 +328,7 @@ func (c *call) redirect(o *outbound, status int, location string) bool {
 			return !slices.Contains([]string{"accept", "accept-encoding", "accept-language", "content-type", "user-agent"}, name)
 		})
 	}
-	o.request.URL, o.answer = to.String(), answer
+	o.request.URL, o.service = to.String(), service
 	return true
 }
 
@@ -354,6 +367,7 @@ func (c *call) HTTPRead(handle uint32, buf []byte) int64 {
 	}
 	n := copy(buf[:min(len(buf), room)], o.rest)
 	o.rest, o.got = o.rest[n:], o.got+n
+	c.answers.read(o)
 	return int64(n)
 }
 

@@ -61,8 +61,8 @@ type Host struct {
 	EncodedSlashes []string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
-	// Idempotent is outbound.idempotent of the manifest: a handler may run again
-	// after any call.
+	// Idempotent is outbound.idempotent of the manifest: any call may be made again
+	// when a handler runs again.
 	Idempotent bool
 	// Random is the source of sdk.Random, crypto/rand unless set.
 	Random io.Reader
@@ -206,33 +206,38 @@ func (h *Host) Do(r *http.Request) *Result {
 	}
 	var logs []Record
 	var calls []Call
+	kept := &answers{}
 	for attempt := 1; ; attempt++ {
 		head.Attempt = uint32(attempt)
-		result, again := h.attempt(head, body)
+		result, again := h.attempt(head, body, kept)
 		result.Attempts = attempt
 		logs = append(logs, result.Logs...)
 		result.Logs = logs
 		calls = append(calls, result.Calls...)
 		result.Calls = calls
-		again = again && (h.Idempotent || !anyUnsafe(calls))
-		if !again || attempt == limits.Attempts {
+		if !again || !kept.again() || attempt == limits.Attempts {
 			return result
 		}
 	}
 }
 
 // attempt runs the handler once and commits. again says that it lost a conflict.
-func (h *Host) attempt(head abi.RequestHead, body []byte) (result *Result, again bool) {
-	c := &call{host: h, head: head, body: body, tx: h.Store.begin(), length: -1}
+func (h *Host) attempt(head abi.RequestHead, body []byte, kept *answers) (result *Result, again bool) {
+	c := &call{host: h, head: head, body: body, tx: h.Store.begin(), length: -1, answers: kept}
+	kept.begin()
 	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
 	var code int32
 	hostcall.Run(c, func() { code = h.serve(c) })
 	h.beforeCommit(int(head.Attempt))
 	switch {
+	case kept.diverged != "":
+		return c.answer(http.StatusServiceUnavailable, kept.diverged), false
 	case code != 0:
 		return c.answer(http.StatusBadGateway, join("the handler failed", c.fault())), false
 	case c.fault() != "":
 		return c.answer(http.StatusBadGateway, c.fault()), false
+	case kept.ended() != "":
+		return c.answer(http.StatusServiceUnavailable, kept.diverged), false
 	case h.Conflicts >= int(head.Attempt):
 		return c.answer(http.StatusServiceUnavailable, "conflict"), true
 	}

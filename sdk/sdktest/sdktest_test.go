@@ -1,15 +1,18 @@
 package sdktest_test
 
 import (
+	"errors"
 	"math"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/wasmoor/wasmoor/sdk"
+	"github.com/wasmoor/wasmoor/sdk/fetch"
 	"github.com/wasmoor/wasmoor/sdk/kv"
 	"github.com/wasmoor/wasmoor/sdk/log"
 	"github.com/wasmoor/wasmoor/sdk/sdktest"
@@ -229,5 +232,40 @@ func TestRecordString(t *testing.T) {
 	const want = `info: made n=3 none="" quote="\"x\"" slug=go title="a b"` + "\n\t\tstack=\n\t\t\tone\n\t\t\ttwo"
 	if got := record.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestARunThatAsksSomethingElse after a call is no run, and one that draws random
+// bytes for it draws the same.
+func TestARunThatAsksSomethingElse(t *testing.T) {
+	const api = "https://api.example.com"
+	for name, c := range map[string]struct {
+		method string
+		body   func(attempt int) string
+		skip   bool // the call, when the handler runs again
+		status int
+		calls  int
+	}{
+		"the same":      {"POST", func(int) string { return "x" }, false, 204, 1},
+		"random bytes":  {"POST", func(int) string { var b [8]byte; sdk.Random(b[:]); return string(b[:]) }, false, 204, 1},
+		"another":       {"POST", strconv.Itoa, false, 503, 1},
+		"another PUT":   {"PUT", strconv.Itoa, false, 503, 1},
+		"another GET":   {"GET", strconv.Itoa, false, 204, 2},
+		"none":          {"POST", strconv.Itoa, true, 503, 1},
+		"none of a GET": {"GET", strconv.Itoa, true, 204, 1},
+	} {
+		host := sdktest.New(func(w *sdk.Response, r *sdk.Request) error {
+			if r.Attempt() == 1 || !c.skip {
+				if _, err := fetch.Do(&fetch.Request{Method: c.method, URL: api, Body: strings.NewReader(c.body(r.Attempt()))}); err != nil {
+					return err
+				}
+			}
+			return errors.Join(kv.Set("k", nil), w.NoContent())
+		})
+		host.Conflicts = 1
+		host.Upstream(api, sdktest.Answer(200, "text/plain", "ok"))
+		if res := host.Get("/"); res.Status != c.status || len(res.Calls) != c.calls || res.Attempts != 2 {
+			t.Errorf("%s: %v with %d calls", name, res, len(res.Calls))
+		}
 	}
 }

@@ -241,7 +241,7 @@ func TestTheOutboundCacheHoldsOverDeployments(t *testing.T) {
 				handle, _, _ := calls.Open(&abi.HTTPRequest{Method: "GET", URL: s.URL})
 				_, _, err := calls.Send(ctx, []uint32{handle})
 				for buf := make([]byte, 64); err == nil; {
-					if n, _ := calls.Read(handle, buf); n == 0 {
+					if n, _, _ := calls.Read(ctx, handle, buf); n == 0 {
 						return nil
 					}
 				}

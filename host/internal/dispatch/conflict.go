@@ -40,7 +40,7 @@ func (r *run) route() route {
 }
 
 func (r *run) takeLane() error {
-	err := r.cfg.Plugin.lane.take(&r.waiting)
+	err := r.cfg.Plugin.lane.take(r.patience())
 	r.lap(&r.res.Wait)
 	if err != nil {
 		return r.gaveUp(fault.Wrap(fault.Unavailable, "dispatch", fmt.Sprintf(

@@ -24,6 +24,7 @@ type Result struct {
 	Attempts int // runs of the handler; more than 1 after conflicts
 	Outcome  trace.Outcome
 	Replayed bool // the reply is that of an earlier request with the same key
+	Called   bool // a service was called, which may have changed something there
 
 	Start time.Time // when it was passed to dispatch
 
@@ -144,7 +145,7 @@ func (d *Deployment) Drain() <-chan struct{} {
 // BadReply (the guest's), Deadline, Unavailable (the plugin is at its
 // limit of requests, cannot be woken or finds no memory for an instance, or the
 // store takes no writes), Left (the client, while the request waited), Conflict (the re-runs are
-// used up, or a call to another service forbids them), Exhausted (quota or
+// used up), Diverged, Exhausted (quota or
 // disk), Unknown, Internal. Of a request that is to run once also Mismatch (its
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
@@ -177,7 +178,9 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 	}
 	defer d.cfg.Plugin.slots.leave(r.last, d.cfg.Clock)
 	inv.Env = d.cfg.Env
+	defer inv.Finish()
 	err = r.attempts()
+	r.res.Called = r.called()
 	return r.res, err
 }
 
@@ -219,14 +222,30 @@ func (r *run) attempts() error {
 		if fault.CodeOf(err) != fault.Conflict {
 			return r.settled(err)
 		}
-		if !r.inv.MayRepeat() {
-			return r.settled(fault.Wrap(fault.Conflict, "dispatch",
-				"the handler has called another service and is not run again after a conflict", err))
+		if calls := r.inv.Calls(); calls != nil {
+			if err := calls.Again(); err != nil {
+				return r.settled(err)
+			}
 		}
 		if r.res.Attempts >= limit.Attempts || r.handling.Err() != nil {
 			return r.settled(err)
 		}
 	}
+}
+
+// called reports whether the handler has made a call that is not undone.
+func (r *run) called() bool {
+	calls := r.inv.Calls()
+	return calls != nil && calls.Made()
+}
+
+// patience is the context of the waits before a run of the handler. After a call
+// that is not undone a client that leaves does not end them.
+func (r *run) patience() *deadline {
+	if r.called() {
+		return &r.handling
+	}
+	return &r.waiting
 }
 
 // attempt runs the handler once, in a clean instance and on a new snapshot, and
@@ -237,12 +256,12 @@ func (r *run) attempt() (trace.Outcome, error) {
 	if err := r.enter(); err != nil {
 		return trace.None, err
 	}
-	if err := r.turn.Take(&r.waiting); err != nil {
+	if err := r.turn.Take(r.patience()); err != nil {
 		r.lap(&r.res.Wait)
 		return trace.None, r.gaveUp(errNoPlace(inv.Env.Plugin, err))
 	}
 	defer r.turn.End()
-	lease, err := r.pool.take(&r.waiting)
+	lease, err := r.pool.take(r.patience())
 	r.lap(&r.res.Wake)
 	if err != nil {
 		return trace.None, r.gaveUp(err)
@@ -284,6 +303,9 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	}
 	if starved := r.inv.Starved(); starved != nil {
 		return trace.Aborted, starved
+	}
+	if calls := r.inv.Calls(); calls != nil {
+		err = calls.Counts(err)
 	}
 	if err != nil {
 		return trace.Aborted, err

@@ -363,30 +363,46 @@ func TestConflictsAreRerunABoundedNumberOfTimes(t *testing.T) {
 	}
 }
 
-func TestConflictsAfterACallAreNotRerun(t *testing.T) {
-	origin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+// TestConflictsAfterACall: the re-run gets the answer of the first, or must not be one.
+func TestConflictsAfterACall(t *testing.T) {
+	var asked atomic.Int64
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, asked.Add(1)) }))
 	defer origin.Close()
 	granted, err := plugin.ParseOrigin(origin.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
+	const same, other, none, broken = "same", "other", "none", "broken"
 	var inv invoke.Invocation
 	for _, tc := range []struct {
 		method     string
+		rerun      string
 		idempotent bool
-		attempts   int
+		calls      int64
 		code       fault.Code
+		called     bool
 	}{
-		{"GET", false, 2, ""}, {"HEAD", false, 2, ""}, {"POST", false, 1, fault.Conflict}, {"DELETE", false, 1, fault.Conflict}, {"POST", true, 2, ""},
+		{"GET", same, false, 1, "", false},
+		{"HEAD", same, false, 1, "", false},
+		{"POST", same, false, 1, "", true},
+		{"DELETE", same, false, 1, "", true},
+		{"POST", same, true, 1, "", false},
+		{"GET", other, false, 2, "", false},
+		{"GET", none, false, 1, "", false},
+		{"POST", other, false, 1, fault.Diverged, true},
+		{"POST", none, false, 1, fault.Diverged, true},
+		{"POST", other, true, 2, "", false},
+		{"POST", none, true, 1, "", false},
+		{"POST", broken, false, 1, fault.Trap, true},
 	} {
+		asked.Store(0)
 		client := egress.New(egress.Config{
 			Network: egress.Network{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 			Origins: []plugin.Origin{granted}, Limits: egress.DefaultLimits(), Idempotent: tc.idempotent,
 		})
 		st, runs := open(t), 0
 		var before outbound.Session
-		s := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
-			runs++
+		call := func(ctx context.Context, inv *invoke.Invocation, url string) error {
 			calls := outbound.Calls(inv)
 			if before != nil {
 				if calls == before {
@@ -397,27 +413,49 @@ func TestConflictsAfterACallAreNotRerun(t *testing.T) {
 				}
 			}
 			before = calls
-			handle, _, why := calls.Open(&abi.HTTPRequest{Method: tc.method, URL: origin.URL})
-			if n, _, err := calls.Send(ctx, []uint32{handle}); n != 1 || err != nil {
-				t.Errorf("%s: %s %s %v", tc.method, why, calls.Reason(handle), err)
+			handle, _, why := calls.Open(&abi.HTTPRequest{Method: tc.method, URL: url})
+			n, _, err := calls.Send(ctx, []uint32{handle})
+			if n != 1 && err == nil {
+				t.Errorf("%s: %s %s", tc.method, why, calls.Reason(handle))
 			}
+			return err
+		}
+		s := service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {
+			runs++
 			if _, _, err := inv.Tx.Get([]byte("k")); err != nil {
 				return err
 			}
-			if runs == 1 {
-				put(t, st, "k", "theirs")
+			rerun, url := tc.rerun, origin.URL
+			switch {
+			case runs == 1:
+				defer put(t, st, "k", "theirs")
+			case rerun == other:
+				url += "/other"
+			case rerun == broken:
+				return fault.New(fault.Trap, "test", "broken")
+			}
+			if runs == 1 || rerun != none {
+				if err := call(ctx, inv, url); err != nil {
+					return err
+				}
 			}
 			return inv.Tx.Set([]byte("k"), []byte("mine"), 0)
 		})
 		s.Env().States.Add(outbound.Name, client)
 		// One invocation serves all requests, as the server keeps them: what one
 		// called does not bind the next.
-		inv.Request = &invoke.Request{Head: abi.RequestHead{Method: "GET", Path: "/"}}
+		inv.Request = &invoke.Request{Head: abi.RequestHead{Method: "POST", Path: "/"}}
 		res, err := s.Do(t.Context(), &inv, s.Env().Limits)
-		if res.Attempts != tc.attempts || fault.CodeOf(err) != tc.code {
-			t.Errorf("%+v: %+v, %v", tc, res, err)
+		if res.Attempts != 2 || fault.CodeOf(err) != tc.code || res.Called != tc.called || asked.Load() != tc.calls {
+			t.Errorf("%+v: %+v, %v after %d calls", tc, res, err, asked.Load())
 		}
-		if _, status := before.Response(1); status != abi.NotFound {
+		if res.Conflict == nil {
+			t.Errorf("%+v: the result does not name the conflict", tc)
+		}
+		if got := stored(t, st, "k"); (got == "mine") != (tc.code == "") {
+			t.Errorf("%+v: stored %q", tc, got)
+		}
+		if _, status := before.Response(1); status != abi.NotFound || inv.Calls() != nil {
 			t.Errorf("a handle after the invocation: %v, want not found", status)
 		}
 		client.Close()

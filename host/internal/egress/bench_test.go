@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // BenchmarkCall compares a call through all checks with net/http's client doing
@@ -47,7 +48,8 @@ func benchCall(b *testing.B, c *Client, origin string) {
 	buf := make([]byte, 4<<10)
 	request := abi.HTTPRequest{URL: origin}
 	for b.Loop() {
-		s := c.Session(Trace{RequestID: "r1"})
+		answers := NewAnswers(true, limit.Share{}, free)
+		s := c.Session(Trace{RequestID: "r1"}, answers)
 		handle, status, why := s.Open(&request)
 		if status != abi.OK {
 			b.Fatal(why)
@@ -60,7 +62,7 @@ func benchCall(b *testing.B, c *Client, origin string) {
 		}
 		total := 0
 		for {
-			n, status := s.Read(handle, buf)
+			n, status, _ := s.Read(b.Context(), handle, buf)
 			if status != abi.OK {
 				b.Fatal(status)
 			}
@@ -73,5 +75,6 @@ func benchCall(b *testing.B, c *Client, origin string) {
 			b.Fatal(fmt.Sprint(total, " bytes"))
 		}
 		s.Close()
+		answers.Close()
 	}
 }

@@ -239,7 +239,7 @@ func TestUnsafeCallsInvalidate(t *testing.T) {
 
 func TestHalfAResponseIsNotKept(t *testing.T) {
 	c, o, _, url := caching(t, setting("Cache-Control", "max-age=60"))
-	s := c.Session(Trace{})
+	s := c.Session(Trace{}, kept(t))
 	handle, _, _ := s.Open(&abi.HTTPRequest{URL: url})
 	_, _, _ = s.Send(t.Context(), []uint32{handle})
 	s.Close() // without reading the body

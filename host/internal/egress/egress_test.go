@@ -362,7 +362,7 @@ func TestCallsAtOnce(t *testing.T) {
 		arrived.Wait()
 		fmt.Fprint(w, r.URL.Path)
 	})
-	s := client(t, nil, origin).Session(Trace{})
+	s := client(t, nil, origin).Session(Trace{}, kept(t))
 	defer s.Close()
 	var handles []uint32
 	for i := range n {
@@ -392,7 +392,7 @@ func TestNoMoreAtOnceThanAllowed(t *testing.T) {
 		now.Add(-1)
 	})
 	c := client(t, func(cfg *Config) { cfg.Limits.Concurrent = 2 }, origin)
-	s := c.Session(Trace{})
+	s := c.Session(Trace{}, kept(t))
 	defer s.Close()
 	var handles []uint32
 	for range 12 {
@@ -410,7 +410,7 @@ func TestNoMoreAtOnceThanAllowed(t *testing.T) {
 func TestHandles(t *testing.T) {
 	origin := upstream(t, func(http.ResponseWriter, *http.Request) {})
 	c := client(t, func(cfg *Config) { cfg.Limits.Calls = 2 }, origin)
-	s := c.Session(Trace{})
+	s := c.Session(Trace{}, kept(t))
 	defer s.Close()
 	open := func() (uint32, abi.Status) { h, status, _ := s.Open(&abi.HTTPRequest{URL: origin}); return h, status }
 	send := func(handles ...uint32) abi.Status { _, status, _ := s.Send(t.Context(), handles); return status }
@@ -422,7 +422,7 @@ func TestHandles(t *testing.T) {
 	if _, status := s.Response(one); status != abi.Invalid {
 		t.Errorf("head before send: %v", status)
 	}
-	if _, status := s.Read(one, make([]byte, 1)); status != abi.Invalid {
+	if _, status, _ := s.Read(t.Context(), one, make([]byte, 1)); status != abi.Invalid {
 		t.Errorf("read before send: %v", status)
 	}
 	for _, step := range []struct {
@@ -461,7 +461,7 @@ func TestBodiesOfAnAttempt(t *testing.T) {
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 		}
 	})
-	s := client(t, nil, url).Session(Trace{})
+	s := client(t, nil, url).Session(Trace{}, kept(t))
 	defer s.Close()
 	whole := make([]byte, MaxBody)
 	open := func(path string) uint32 {
@@ -544,7 +544,7 @@ func TestBreaker(t *testing.T) {
 	origin := upstream(t, func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); w.WriteHeader(http.StatusBadGateway) })
 	sound := upstream(t, func(http.ResponseWriter, *http.Request) {})
 	c := client(t, nil, origin, sound)
-	post := func(origin string) answer { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
+	post := func(origin string) told { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
 	for range breakAfter {
 		if got := post(origin); got.head.Status != 502 {
 			t.Fatalf("got %+v", got)
@@ -574,7 +574,7 @@ func TestBreakerTriesAgain(t *testing.T) {
 	})
 	c := client(t, nil, origin)
 	c.cfg.State.breakers.rest = time.Millisecond
-	post := func() answer { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
+	post := func() told { return do(t, c, abi.HTTPRequest{Method: "POST", URL: origin}, "") }
 	for range breakAfter {
 		post()
 	}
@@ -606,16 +606,17 @@ func TestBreakersAreBounded(t *testing.T) {
 // TestTheInvocationEnds stops what runs when the invocation's time is over.
 func TestTheInvocationEnds(t *testing.T) {
 	origin := raw(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) })
-	s := client(t, nil, origin).Session(Trace{})
+	answers := kept(t)
+	s := client(t, nil, origin).Session(Trace{}, answers)
 	defer s.Close()
 	handle, _, _ := s.Open(&abi.HTTPRequest{Method: "POST", URL: origin})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, _, err := s.Send(ctx, []uint32{handle}); !errors.Is(err, context.DeadlineExceeded) {
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, _, err := s.Send(ctx, []uint32{handle}); !errors.Is(err, context.Canceled) {
 		t.Errorf("send returned %v", err)
 	}
-	if !s.Unrepeatable() {
-		t.Error("a POST was sent, and the handler may run again")
+	if !answers.Made() {
+		t.Error("a POST was sent, and no call was made")
 	}
 }
 
@@ -627,22 +628,35 @@ func TestTimeoutOfACall(t *testing.T) {
 	}
 }
 
-func TestUnrepeatable(t *testing.T) {
-	origin := upstream(t, func(http.ResponseWriter, *http.Request) {})
+// TestATimeoutBeforeTheDeadline: whatever a call may take, its handler has time left
+// to tell of it.
+func TestATimeoutBeforeTheDeadline(t *testing.T) {
 	for _, tc := range []struct {
-		method     string
-		idempotent bool
-		want       bool
-	}{{"GET", false, false}, {"HEAD", false, false}, {"POST", false, true}, {"PUT", false, true}, {"OPTIONS", false, true}, {"POST", true, false}} {
-		s := client(t, func(cfg *Config) { cfg.Idempotent = tc.idempotent }, origin).Session(Trace{})
-		handle, _, _ := s.Open(&abi.HTTPRequest{Method: tc.method, URL: origin})
-		if s.Unrepeatable() {
-			t.Error("an unsent call counts")
+		of, left, want time.Duration
+	}{
+		{5 * time.Second, time.Hour, 5 * time.Second}, {5 * time.Second, 5 * time.Second, 4500 * time.Millisecond},
+		{60 * time.Second, 20 * time.Second, 19500 * time.Millisecond}, {time.Second, 800 * time.Millisecond, 700 * time.Millisecond},
+		{time.Second, 2 * time.Second, time.Second}, {time.Second, -time.Second, -875 * time.Millisecond},
+	} {
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(tc.left))
+		if got := (&call{timeout: tc.of}).time(ctx); got > tc.want || got < tc.want-time.Second {
+			t.Errorf("%v of %v left: %v, want %v", tc.of, tc.left, got, tc.want)
 		}
-		_, _, _ = s.Send(t.Context(), []uint32{handle})
-		if s.Unrepeatable() != tc.want {
-			t.Errorf("%+v: %v", tc, s.Unrepeatable())
-		}
-		s.Close()
+		cancel()
+	}
+	if got := (&call{timeout: time.Hour}).time(t.Context()); got != time.Hour {
+		t.Errorf("without a deadline: %v", got)
+	}
+	origin := raw(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) })
+	s := client(t, nil, origin).Session(Trace{}, kept(t))
+	defer s.Close()
+	handle, _, _ := s.Open(&abi.HTTPRequest{URL: origin, TimeoutMS: 60_000})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if n, status, err := s.Send(ctx, []uint32{handle}); n != 0 || status != abi.OK || err != nil {
+		t.Errorf("send: %d, %v, %v", n, status, err)
+	}
+	if got := finish(t, &s, handle).status(); got != abi.Timeout || ctx.Err() != nil {
+		t.Errorf("got %v, %v, want a timeout before the deadline", got, ctx.Err())
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/egress/egresstest"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -48,8 +49,8 @@ func client(t testing.TB, change func(*Config), origins ...string) *Client {
 	return c
 }
 
-// answer is what became of a call.
-type answer struct {
+// told is what a guest is told of a call.
+type told struct {
 	opened abi.Status // of http_open
 	head   abi.HTTPResponse
 	body   string
@@ -57,7 +58,7 @@ type answer struct {
 }
 
 // status is the failure of a call wherever it showed, OK for a whole answer.
-func (a answer) status() abi.Status {
+func (a told) status() abi.Status {
 	switch {
 	case a.opened != abi.OK:
 		return a.opened
@@ -67,7 +68,7 @@ func (a answer) status() abi.Status {
 	return a.read
 }
 
-func (a answer) header(name string) string {
+func (a told) header(name string) string {
 	for _, h := range a.head.Headers {
 		if h.Name == name {
 			return h.Value
@@ -77,13 +78,15 @@ func (a answer) header(name string) string {
 }
 
 // do makes one call in a session of its own.
-func do(t testing.TB, c *Client, r abi.HTTPRequest, body string) answer {
+func do(t testing.TB, c *Client, r abi.HTTPRequest, body string) told {
 	t.Helper()
-	s := c.Session(Trace{RequestID: "r1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+	answers := NewAnswers(true, limit.Share{}, free)
+	defer answers.Close()
+	s := c.Session(Trace{RequestID: "r1", Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, answers)
 	defer s.Close()
 	handle, status, _ := s.Open(&r)
 	if status != abi.OK {
-		return answer{opened: status}
+		return told{opened: status}
 	}
 	if status := s.Write(handle, []byte(body)); status != abi.OK {
 		t.Fatalf("write: %v", status)
@@ -94,7 +97,18 @@ func do(t testing.TB, c *Client, r abi.HTTPRequest, body string) answer {
 	return finish(t, &s, handle)
 }
 
-func finish(t testing.TB, s *Session, handle uint32) (a answer) {
+// free lets calls leave.
+func free() error { return nil }
+
+// kept returns the answers of a request that ends with the test.
+func kept(t testing.TB) *Answers {
+	t.Helper()
+	a := NewAnswers(true, limit.Share{}, free)
+	t.Cleanup(a.Close)
+	return a
+}
+
+func finish(t testing.TB, s *Session, handle uint32) (a told) {
 	t.Helper()
 	head, status := s.Response(handle)
 	if status != abi.OK {
@@ -104,7 +118,10 @@ func finish(t testing.TB, s *Session, handle uint32) (a answer) {
 	var body strings.Builder
 	buf := make([]byte, 8<<10)
 	for {
-		n, status := s.Read(handle, buf)
+		n, status, err := s.Read(t.Context(), handle, buf)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n == 0 {
 			a.body, a.read = body.String(), status
 			return a
@@ -113,7 +130,7 @@ func finish(t testing.TB, s *Session, handle uint32) (a answer) {
 	}
 }
 
-func get(t testing.TB, c *Client, url string) answer {
+func get(t testing.TB, c *Client, url string) told {
 	t.Helper()
 	return do(t, c, abi.HTTPRequest{URL: url}, "")
 }

@@ -77,7 +77,7 @@ func TestFieldsOfTheConnection(t *testing.T) {
 		{Name: "Proxy-Connection", Value: "keep-alive"}, {Name: "Transfer-Encoding", Value: "chunked"}, {Name: "transfer-encoding", Value: "Chunked"},
 		{Name: "Upgrade", Value: "h2c"}, {Name: "Host", Value: host}, {Name: "host", Value: "plugin.example"}, {Name: "Expect", Value: "100-continue"},
 	} {
-		s := c.Session(Trace{Host: "plugin.example"})
+		s := c.Session(Trace{Host: "plugin.example"}, kept(t))
 		handle, status, why := s.Open(&abi.HTTPRequest{Method: "POST", URL: origin + "/", Headers: []abi.Pair{f, {Name: "X-Stays", Value: "1"}}})
 		if status != abi.OK {
 			t.Errorf("%s: %v, %s", f, status, why)
@@ -109,7 +109,7 @@ func TestFieldsOfTheConnection(t *testing.T) {
 
 // TestARefusedFieldIsNamed with what it says.
 func TestARefusedFieldIsNamed(t *testing.T) {
-	s := client(t, nil, "http://a.example").Session(Trace{Host: "plugin.example"})
+	s := client(t, nil, "http://a.example").Session(Trace{Host: "plugin.example"}, kept(t))
 	defer s.Close()
 	for _, f := range []abi.Pair{
 		{Name: "Host", Value: "b.example"}, {Name: "host", Value: "a.example:81"}, {Name: "host", Value: ""}, {Name: "Transfer-Encoding", Value: "gzip, chunked"},

@@ -31,4 +31,6 @@ const (
 	MaxBody   = limits.CallBody   // of the request of a call
 	MaxBodies = limits.CallBodies // of the requests of an attempt's calls, until they are sent or closed
 	MaxHead   = limits.CallHead
+
+	MaxAnswers = limits.CallAnswers // of the answers to a request's calls that are kept, heads and bodies
 )

@@ -3,44 +3,36 @@ package egress
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/abi/field"
 )
 
 // Session holds the calls of one attempt of a handler. It belongs to one
 // goroutine at a time. Close it: its handles end with it.
 type Session struct {
-	client *Client
-	trace  Trace
-	calls  []*call // the handle is the index and one; nil = closed
-	bodies int     // bytes of their requests
-
-	unrepeatable bool
+	client  *Client
+	trace   Trace
+	answers *Answers
+	calls   []*call // the handle is the index and one; nil = closed
+	bodies  int     // bytes of their requests
 }
 
-// Session returns a session for an attempt.
-func (c *Client) Session(trace Trace) Session { return Session{client: c, trace: trace.checked()} }
+// Session returns a session for an attempt, whose request has answers.
+func (c *Client) Session(trace Trace, answers *Answers) Session {
+	return Session{client: c, trace: trace.checked(), answers: answers}
+}
 
 // call is one handle.
 type call struct {
 	out     outgoing
 	written int // bytes of the body, which a redirect may drop
 	timeout time.Duration
-	sent    bool
-	cancel  context.CancelFunc
-	resp    reply             // of a sent call that has one
-	failed  *failure          // of the call or of its body, for good
-	got     int64             // bytes of the body, decompressed
-	ended   bool              // the body was read to its end
-	answer  *abi.HTTPResponse // what Response gives; nil = not asked for yet
+	answer  *answer // of a call that was sent; nil = it was not
+	read    int     // bytes of the answer's kept body that the guest has
 }
 
 // Open takes a call and returns its handle. Else it returns a status, Invalid,
@@ -89,7 +81,7 @@ func (s *Session) Write(handle uint32, data []byte) abi.Status {
 	switch {
 	case c == nil:
 		return abi.NotFound
-	case c.sent:
+	case c.answer != nil:
 		return abi.Invalid
 	case len(c.out.body)+len(data) > MaxBody, s.bodies+len(data) > MaxBodies:
 		return abi.Limit
@@ -107,10 +99,11 @@ func (s *Session) forget(c *call) {
 }
 
 // Send sends calls, at most Limits.Concurrent at a time, and returns
-// how many have a response when each has one or has failed. It returns a status,
+// how many have a response when each has one or has failed. Those that an attempt
+// before has made get the answers of that time. It returns a status,
 // NotFound or Invalid, and sends nothing, where a handle is void, stands twice or
-// was sent before. The error is that of ctx, which bounds every call and the
-// reading of its body.
+// was sent before. The error is that of ctx, which ends the calls, or it says that
+// the attempt does not make the calls of the one before; then nothing was sent.
 func (s *Session) Send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
 	calls := make([]*call, len(handles))
 	for i, handle := range handles {
@@ -118,43 +111,42 @@ func (s *Session) Send(ctx context.Context, handles []uint32) (int, abi.Status, 
 		switch {
 		case c == nil:
 			return 0, abi.NotFound, nil
-		case c.sent || slices.Contains(calls[:i], c):
+		case c.answer != nil || slices.Contains(calls[:i], c):
 			return 0, abi.Invalid, nil
 		}
 		calls[i] = c
 	}
-	for _, c := range calls {
-		s.note(c)
+	unsent, err := s.answers.match(calls, s.client.cfg.Idempotent)
+	if err != nil {
+		return 0, abi.OK, err // the attempt is over
 	}
-	s.run(ctx, calls)
+	s.run(ctx, unsent)
 	answered := 0
 	for _, c := range calls {
 		s.forget(c)
-		if c.resp.Response != nil {
+		if c.answer.head.Failure == 0 {
 			answered++
 		}
 	}
 	return answered, abi.OK, ctx.Err()
 }
 
-// note marks a call as sent, and the attempt as one that must not be repeated
-// when the call may have changed something elsewhere.
-func (s *Session) note(c *call) {
-	c.sent = true
-	if c.out.method != http.MethodGet && c.out.method != http.MethodHead && !s.client.cfg.Idempotent {
-		s.unrepeatable = true
+// run sends calls that were not sent before.
+func (s *Session) run(ctx context.Context, calls []*call) {
+	switch len(calls) {
+	case 0:
+		return
+	case 1:
+		s.client.run(ctx, calls[0])
+	default:
+		s.runAll(ctx, calls)
+	}
+	for _, c := range calls {
+		s.answers.arrived(c.answer)
 	}
 }
 
-// Unrepeatable reports whether running the handler again would repeat a call
-// that must not be repeated.
-func (s *Session) Unrepeatable() bool { return s.unrepeatable }
-
-func (s *Session) run(ctx context.Context, calls []*call) {
-	if len(calls) == 1 {
-		s.client.run(ctx, calls[0])
-		return
-	}
+func (s *Session) runAll(ctx context.Context, calls []*call) {
 	slots := make(chan struct{}, s.client.cfg.Limits.Concurrent)
 	var all sync.WaitGroup
 	for _, c := range calls {
@@ -167,15 +159,30 @@ func (s *Session) run(ctx context.Context, calls []*call) {
 	all.Wait()
 }
 
+// run makes a call up to the head of its response. The call outlives ctx, which is
+// the attempt's: the next attempt may go on reading.
 func (c *Client) run(ctx context.Context, one *call) {
-	if why := one.out.wrongLength(len(one.out.body)); why != "" {
-		one.failed = &failure{abi.Invalid, why}
-		return
+	own, cancel := context.WithTimeout(context.Background(), one.time(ctx))
+	defer context.AfterFunc(ctx, cancel)()
+	resp, failed := c.follow(own, &one.out)
+	one.answer.take(one.out.target, resp, failed, cancel)
+}
+
+// Of the time that a handler has left when it calls, a part stays for it to answer
+// that the service took too long.
+const (
+	answerShare = 8
+	answerTime  = 500 * time.Millisecond // at most
+)
+
+// time is how long the call may take under ctx, to the end of its response.
+func (c *call) time(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return c.timeout
 	}
-	ctx, one.cancel = context.WithTimeout(ctx, one.timeout)
-	if one.resp, one.failed = c.follow(ctx, &one.out); one.failed != nil {
-		one.cancel()
-	}
+	left := time.Until(end)
+	return min(c.timeout, left-min(left/answerShare, answerTime))
 }
 
 // Response returns what became of a sent call: its Failure, or the head of its
@@ -186,79 +193,44 @@ func (s *Session) Response(handle uint32) (*abi.HTTPResponse, abi.Status) {
 	switch {
 	case c == nil:
 		return nil, abi.NotFound
-	case !c.sent:
+	case c.answer == nil:
 		return nil, abi.Invalid
 	}
-	if c.answer == nil {
-		c.answer = c.response()
-	}
-	return c.answer, abi.OK
+	return c.answer.head, abi.OK
 }
 
-func (c *call) response() *abi.HTTPResponse {
-	r := &abi.HTTPResponse{URL: c.out.target.url.String()}
-	if c.resp.Response == nil {
-		r.Failure, r.Reason = uint32(-c.failed.status), c.failed.reason
-		return r
-	}
-	r.Status = uint32(c.resp.StatusCode)
-	for name, values := range c.resp.Header {
-		if field.IsHopByHop(name) {
-			continue
-		}
-		for _, v := range values {
-			r.Headers = append(r.Headers, abi.Pair{Name: strings.ToLower(name), Value: v})
-		}
-	}
-	slices.SortStableFunc(r.Headers, func(a, b abi.Pair) int { return strings.Compare(a.Name, b.Name) })
-	return r
-}
-
-// Read waits for the next bytes of a response's body; 0 with OK is the end. The
-// status of a failed call is that of its failure, and stays.
-func (s *Session) Read(handle uint32, buf []byte) (int, abi.Status) {
+// Read waits for the next bytes of a response's body, until ctx ends; 0 with OK is
+// the end. The status of a failed call is that of its failure, and stays. The error
+// is that of Send.
+func (s *Session) Read(ctx context.Context, handle uint32, buf []byte) (int, abi.Status, error) {
 	c := s.call(handle)
 	switch {
 	case c == nil:
-		return 0, abi.NotFound
-	case !c.sent:
-		return 0, abi.Invalid
-	case c.failed != nil:
-		return 0, c.failed.status
-	case c.ended || len(buf) == 0:
-		return 0, abi.OK
+		return 0, abi.NotFound, nil
+	case c.answer == nil:
+		return 0, abi.Invalid, nil
+	case c.read < len(c.answer.body):
+		n := copy(buf, c.answer.body[c.read:])
+		c.read += n
+		return n, abi.OK, nil
+	case len(buf) == 0 && c.answer.failed == nil:
+		return 0, abi.OK, nil
+	case c.answer.cut:
+		return 0, abi.OK, s.answers.diverge(c.answer, "and read more of its answer")
 	}
-	n, err := c.read(buf, s.client.cfg.Limits.ResponseBody)
-	if n > 0 {
-		return n, abi.OK // an error comes again
+	n, failed := c.answer.next(ctx, buf, s.client.cfg.Limits.ResponseBody)
+	if failed != nil {
+		return 0, failed.status, nil
 	}
-	if errors.Is(err, io.EOF) {
-		c.ended = true
-		return 0, abi.OK
-	}
-	c.failed = explain(c.out.target, err)
-	c.release()
-	return 0, c.failed.status
-}
-
-// read reads at least a byte or an error. At the limit, most bytes, it looks
-// whether the body goes on.
-func (c *call) read(buf []byte, most int64) (int, error) {
-	if room := most - c.got; room > 0 {
-		n, err := io.ReadAtLeast(c.resp.Body, buf[:min(int64(len(buf)), room)], 1)
-		c.got += int64(n)
-		return n, err
-	}
-	if _, err := io.ReadAtLeast(c.resp.Body, make([]byte, 1), 1); err != nil {
-		return 0, err
-	}
-	return 0, &failure{abi.Limit, "the response of " + c.out.target.String() + " is over the limit"}
+	s.answers.keep(c.answer, buf[:n])
+	c.read += n
+	return n, abi.OK, nil
 }
 
 // Reason returns why a call failed, "" if it did not.
 func (s *Session) Reason(handle uint32) string {
-	if c := s.call(handle); c != nil && c.failed != nil {
-		return c.failed.reason
+	if c := s.call(handle); c != nil && c.answer != nil && c.answer.failed != nil {
+		return c.answer.failed.reason
 	}
 	return ""
 }
@@ -269,27 +241,14 @@ func (s *Session) CloseCall(handle uint32) abi.Status {
 	if c == nil {
 		return abi.NotFound
 	}
-	c.release()
+	if c.answer != nil {
+		s.answers.close(c.answer)
+	}
 	s.forget(c)
 	s.calls[handle-1] = nil
 	return abi.OK
 }
 
-func (c *call) release() {
-	if c.resp.Response != nil {
-		_ = c.resp.Body.Close() // the call is over either way
-	}
-	if c.cancel != nil {
-		c.cancel()
-	}
-}
-
-// Close ends all calls. It may be called again.
-func (s *Session) Close() {
-	for _, c := range s.calls {
-		if c != nil {
-			c.release()
-		}
-	}
-	s.calls, s.bodies = nil, 0
-}
+// Close makes all handles void. It may be called again. What the calls hold ends
+// with the Answers.
+func (s *Session) Close() { s.calls, s.bodies = nil, 0 }

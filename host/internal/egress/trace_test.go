@@ -50,7 +50,7 @@ func TestStrangersTrace(t *testing.T) {
 	c := client(t, nil, url)
 	huge := strings.Repeat("a", 30<<10)
 	for range 2 * breakAfter {
-		s := c.Session(Trace{Traceparent: huge, Tracestate: huge})
+		s := c.Session(Trace{Traceparent: huge, Tracestate: huge}, kept(t))
 		handle, _, _ := s.Open(&abi.HTTPRequest{Method: "POST", URL: url})
 		if _, status, err := s.Send(t.Context(), []uint32{handle}); status != abi.OK || err != nil {
 			t.Fatal(status, err)

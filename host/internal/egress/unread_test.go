@@ -23,7 +23,7 @@ func TestUnreadResponses(t *testing.T) {
 		}
 	})
 	c := client(t, func(cfg *Config) { cfg.Network.RootCAs = roots }, url)
-	s := c.Session(Trace{})
+	s := c.Session(Trace{}, kept(t))
 	defer s.Close()
 	var handles []uint32
 	for range c.cfg.Limits.Calls {

@@ -28,6 +28,7 @@ const (
 	BadReply        Code = "bad_reply"       // the guest's answer breaks a rule
 	Unknown         Code = "unknown"         // whether the effects are durable is unknown
 	Mismatch        Code = "mismatch"        // an idempotency key that belongs to another request
+	Diverged        Code = "diverged"        // a call to a service was made, and a re-run of its handler does not make it
 	Done            Code = "done"            // carried out before; the answer of that time was not kept
 	Left            Code = "left"            // the client left while its request waited; nothing was done
 )

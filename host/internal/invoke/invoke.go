@@ -97,7 +97,8 @@ type Invocation struct {
 
 	departure Departure // nil = nothing has to happen
 	kept      States    // what capabilities keep of the attempt
-	oneRun    bool      // it did something that must not be repeated
+	calls     Calls     // what the request has asked of services, over its attempts; nil = nothing
+	own       perceived // the World of the request
 }
 
 // World returns the time and chance that the guest perceives.
@@ -108,7 +109,7 @@ func (inv *Invocation) World() World {
 	case inv.Env.World != nil:
 		return inv.Env.World
 	}
-	return Machine
+	return &inv.own
 }
 
 // Begin makes inv ready for an attempt, reusing what the last one left.
@@ -122,9 +123,7 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.head = inv.head[:0]
 	inv.logLines = 0
 	inv.memory.give()
-	if attempt == 1 { // inv may have served another request
-		inv.oneRun = false
-	}
+	inv.own.begin(attempt)
 	if inv.outside != nil {
 		inv.outside.Begin(attempt, inv.Start)
 	}
@@ -145,13 +144,19 @@ func (inv *Invocation) End() {
 	inv.kept = inv.kept[:0]
 }
 
-// ForbidRepeat notes that the attempt has done something outside the store that
-// must not be done twice.
-func (inv *Invocation) ForbidRepeat() { inv.oneRun = true }
+// KeepCalls keeps what the request asks of services until Finish.
+func (inv *Invocation) KeepCalls(c Calls) { inv.calls = c }
 
-// MayRepeat reports whether the handler may run again after a conflict: it may
-// not after ForbidRepeat.
-func (inv *Invocation) MayRepeat() bool { return !inv.oneRun }
+// Calls returns what KeepCalls kept, nil if there is nothing.
+func (inv *Invocation) Calls() Calls { return inv.calls }
+
+// Finish closes what is kept of the request over its attempts.
+func (inv *Invocation) Finish() {
+	if inv.calls != nil {
+		inv.calls.Close()
+		inv.calls = nil
+	}
+}
 
 // Head returns the encoded request head; valid until the next Begin.
 func (inv *Invocation) Head() []byte {

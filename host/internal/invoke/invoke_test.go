@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -329,8 +330,55 @@ func TestWorld(t *testing.T) {
 	if got := inv.World().Now(); !got.Equal(time.Unix(7, 0)) {
 		t.Errorf("Now is %v, not that of the invocation's world", got)
 	}
-	if got := (&Invocation{Env: &Env{}}).World(); got != Machine {
-		t.Errorf("an invocation without a world has %v", got)
+	own := (&Invocation{Env: &Env{}}).World()
+	if got := own.Now(); time.Since(got).Abs() > time.Hour || own.Uptime() < time.Second {
+		t.Errorf("an invocation without a world has the time %v, up for %v", got, own.Uptime())
+	}
+}
+
+// TestAnAttemptPerceivesWhatTheFirstDid: the same random bytes, however they are
+// drawn, and the same times; the next request others.
+func TestAnAttemptPerceivesWhatTheFirstDid(t *testing.T) {
+	inv := &Invocation{Env: &Env{}, Request: &Request{}}
+	perceive := func(attempt, readings int) (drawn string, times []time.Time) {
+		inv.Begin(attempt, limit.Limits{}, nil)
+		w := inv.World()
+		for _, size := range []int{0, 3, 32, 8, 5000} {
+			buf := make([]byte, size)
+			w.Random(buf)
+			drawn += string(buf)
+		}
+		for range readings {
+			times = append(times, w.Now())
+		}
+		return drawn, times
+	}
+	drawn, times := perceive(1, 3)
+	again, later := perceive(2, 2*maxTimes)
+	if again != drawn || !slices.Equal(later[:3], times) {
+		t.Errorf("the second attempt drew the same: %t, and read %v after %v", again == drawn, later[:3], times)
+	}
+	if !slices.IsSortedFunc(later, time.Time.Compare) || time.Since(later[len(later)-1]).Abs() > time.Hour {
+		t.Error("the clock goes back, or stands")
+	}
+	third, last := perceive(3, 2*maxTimes)
+	if third != drawn || !slices.Equal(last[:maxTimes], later[:maxTimes]) || last[maxTimes].Before(later[maxTimes]) {
+		t.Error("the third attempt perceives something else")
+	}
+	if other, _ := perceive(1, 0); other == drawn {
+		t.Error("another request draws the same")
+	}
+	if inv.Begin(2, limit.Limits{}, nil); !inv.World().Now().After(times[2]) {
+		t.Error("another request reads the same times")
+	}
+	buf := make([]byte, 16)
+	allocs := testing.AllocsPerRun(100, func() {
+		inv.Begin(1, limit.Limits{}, nil)
+		inv.World().Random(buf)
+		inv.World().Now()
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
 	}
 }
 

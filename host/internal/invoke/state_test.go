@@ -39,18 +39,31 @@ func TestStatesEndWithTheirAttempt(t *testing.T) {
 	}
 }
 
-// TestForbidRepeatLastsForAllAttempts of a request, and no longer: an invocation
-// serves many.
-func TestForbidRepeatLastsForAllAttempts(t *testing.T) {
-	inv := &invoke.Invocation{Env: &invoke.Env{}, Request: &invoke.Request{}}
-	inv.Begin(1, limit.Default(), nil)
-	inv.ForbidRepeat()
-	inv.Begin(2, limit.Default(), nil)
-	if inv.MayRepeat() {
-		t.Error("the next attempt has forgotten it")
+// called are Calls that note when they are closed.
+type called struct {
+	invoke.Calls
+	closed int
+}
+
+func (c *called) Close() { c.closed++ }
+
+// TestCallsLastForAllAttempts of a request, and no longer: an invocation serves
+// many.
+func TestCallsLastForAllAttempts(t *testing.T) {
+	inv, calls := &invoke.Invocation{Env: &invoke.Env{}, Request: &invoke.Request{}}, &called{}
+	for attempt := range 3 {
+		inv.Begin(attempt+1, limit.Default(), nil)
+		if attempt == 0 {
+			inv.KeepCalls(calls)
+		}
+		inv.End()
+		if inv.Calls() != calls || calls.closed != 0 {
+			t.Errorf("attempt %d has %v, closed %d times", attempt+1, inv.Calls(), calls.closed)
+		}
 	}
-	inv.Begin(1, limit.Default(), nil)
-	if !inv.MayRepeat() {
-		t.Error("the next request is bound by it")
+	inv.Finish()
+	inv.Finish()
+	if inv.Calls() != nil || calls.closed != 1 {
+		t.Errorf("the next request has %v, closed %d times", inv.Calls(), calls.closed)
 	}
 }

@@ -3,6 +3,7 @@ package invoke
 import (
 	"context"
 	"crypto/rand"
+	mathrand "math/rand/v2"
 	"time"
 )
 
@@ -68,6 +69,57 @@ func (machine) Uptime() time.Duration { return time.Since(epoch) }
 
 // Random never fails: crypto/rand ends the process rather than return weak bytes.
 func (machine) Random(buf []byte) { _, _ = rand.Read(buf) }
+
+// perceived is the World of one request, over its attempts: that of Machine, but
+// that each attempt draws the random bytes of the first, and reads the wall clock
+// as the first did. So an attempt whose reads do not matter to a call makes the same
+// call, with the same nonce and the same date, and can be given its answer.
+type perceived struct {
+	drawn  bool
+	seed   [32]byte
+	random mathrand.ChaCha8 // from seed, once drawn
+	times  []int64          // what the wall clock showed, at most maxTimes, in nanoseconds
+	read   int              // of times, by this attempt
+}
+
+// maxTimes bounds the readings of the wall clock that are kept; further ones show
+// the time.
+const maxTimes = 256
+
+func (p *perceived) begin(attempt int) {
+	p.read = 0
+	if attempt == 1 { // it may have served another request
+		p.drawn, p.times = false, p.times[:0]
+	} else if p.drawn {
+		p.random.Seed(p.seed)
+	}
+}
+
+func (p *perceived) Now() time.Time {
+	if p.read == len(p.times) {
+		now := time.Now()
+		if p.read == maxTimes {
+			return now
+		}
+		p.times = append(p.times, now.UnixNano())
+	}
+	p.read++
+	return time.Unix(0, p.times[p.read-1])
+}
+
+// Random is ChaCha8, whose seed comes from crypto/rand.
+func (p *perceived) Random(buf []byte) {
+	if !p.drawn {
+		p.drawn = true
+		Machine.Random(p.seed[:])
+		p.random.Seed(p.seed)
+	}
+	_, _ = p.random.Read(buf) // never fails
+}
+
+func (p *perceived) Uptime() time.Duration { return Machine.Uptime() }
+
+func (p *perceived) Sleep(ctx context.Context, d time.Duration) error { return Machine.Sleep(ctx, d) }
 
 func (machine) Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {

@@ -98,7 +98,7 @@ func begin(rec *trace.Record, env *invoke.Env, r *invoke.Request) {
 
 // result notes what dispatch says.
 func result(rec *trace.Record, res *dispatch.Result) {
-	rec.Attempts, rec.Outcome, rec.Replayed = res.Attempts, res.Outcome, res.Replayed
+	rec.Attempts, rec.Outcome, rec.Replayed, rec.Called = res.Attempts, res.Outcome, res.Replayed, res.Called
 	rec.Start, rec.Wait, rec.Wake, rec.Run, rec.Commit = res.Start, res.Wait, res.Wake, res.Run, res.Commit
 	if c := res.Conflict; c != nil {
 		rec.Conflict, rec.ConflictSpace, rec.ConflictKey = true, uint64(c.Space), string(c.Key)

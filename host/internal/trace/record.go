@@ -36,6 +36,7 @@ type Record struct {
 	Attempts int     // runs of the handler; more than 1 after conflicts
 	Outcome  Outcome // of its effects; "" = nothing ran
 	Replayed bool    // the answer was that of an earlier request with its idempotency key
+	Called   bool    // a service was called, which may have changed something there
 	Status   int     // of the handler's answer; 0 = it gave none
 	Code     string  // of the fault that ended it; "" = it was answered
 	Error    string  // that fault for an operator

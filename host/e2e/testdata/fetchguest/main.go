@@ -2,8 +2,12 @@
 package main
 
 import (
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/fetch"
@@ -16,6 +20,8 @@ func init() {
 	r.HandleFunc("POST /conflict", conflict)
 	r.HandleFunc("POST /bump", bump)
 	r.HandleFunc("POST /hang", hang)
+	r.HandleFunc("POST /charge", charge)
+	r.HandleFunc("GET /charges", charges)
 	r.HandleFunc("GET /ask", ask)
 	sdk.Handle(r.Serve)
 }
@@ -51,7 +57,7 @@ func line(r fetch.Result) string {
 }
 
 // conflict reads a counter, calls out with the method of the query, and writes
-// what it read.
+// what it read. With "vary" each run calls with another body.
 func conflict(w *sdk.Response, r *sdk.Request) error {
 	n, _, err := kv.Get("n")
 	if err != nil {
@@ -61,7 +67,11 @@ func conflict(w *sdk.Response, r *sdk.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fetch.Do(&fetch.Request{Method: r.Query().Get("method"), URL: string(url)}); err != nil {
+	body := ""
+	if r.Query().Get("vary") != "" {
+		body = strconv.Itoa(r.Attempt())
+	}
+	if _, err := fetch.Do(&fetch.Request{Method: r.Query().Get("method"), URL: string(url), Body: strings.NewReader(body)}); err != nil {
 		return err
 	}
 	if err := kv.Set("seen", n); err != nil {
@@ -78,14 +88,50 @@ func bump(w *sdk.Response, r *sdk.Request) error {
 	return w.NoContent()
 }
 
-// hang calls a service that never answers.
+// charge reads the number of charges, sends one with an id and a date of its own,
+// and counts it.
+func charge(w *sdk.Response, r *sdk.Request) error {
+	n, err := kv.Int("charges")
+	if err != nil {
+		return err
+	}
+	url, err := r.Body(1 << 10)
+	if err != nil {
+		return err
+	}
+	var id [8]byte
+	sdk.Random(id[:])
+	resp, err := fetch.Post(string(url), "text/plain", []byte(hex.EncodeToString(id[:])+time.Now().Format(time.RFC3339Nano)+strconv.FormatUint(rand.Uint64(), 10)))
+	if err != nil {
+		return err
+	}
+	answer, err := resp.Bytes(1 << 10)
+	if err != nil {
+		return err
+	}
+	if err := kv.SetInt("charges", n+1); err != nil {
+		return err
+	}
+	return w.Text(200, string(answer))
+}
+
+// charges answers how many were counted.
+func charges(w *sdk.Response, _ *sdk.Request) error {
+	n, err := kv.Int("charges")
+	if err != nil {
+		return err
+	}
+	return w.Text(200, strconv.FormatInt(n, 10))
+}
+
+// hang calls a service that never answers, and tells of it.
 func hang(w *sdk.Response, r *sdk.Request) error {
 	url, err := r.Body(1 << 10)
 	if err != nil {
 		return err
 	}
 	_, err = fetch.Get(string(url))
-	return err
+	return w.Text(200, fmt.Sprint(err))
 }
 
 // ask calls the service of the query.

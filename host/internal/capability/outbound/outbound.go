@@ -87,10 +87,9 @@ type Session interface {
 	Write(handle uint32, data []byte) abi.Status
 	Send(ctx context.Context, handles []uint32) (int, abi.Status, error)
 	Response(handle uint32) (*abi.HTTPResponse, abi.Status)
-	Read(handle uint32, buf []byte) (int, abi.Status)
+	Read(ctx context.Context, handle uint32, buf []byte) (int, abi.Status, error)
 	Reason(handle uint32) string
 	CloseCall(handle uint32) abi.Status
-	Unrepeatable() bool
 	Close()
 }
 
@@ -115,7 +114,7 @@ func of(inv *invoke.Invocation) *attempt {
 			Traceparent: field.Single(header, "traceparent"),
 			Tracestate:  field.Single(header, "tracestate"),
 			Host:        inv.Request.Head.Host,
-		})
+		}, answers(inv))
 		made.Session = &made.live
 	}
 	made.Session = invoke.Through(inv, Name, made.Session)
@@ -126,32 +125,35 @@ func of(inv *invoke.Invocation) *attempt {
 	return made
 }
 
+// answers returns those of the request, which only a commit can have run again.
+func answers(inv *invoke.Invocation) *egress.Answers {
+	if kept, ok := inv.Calls().(*egress.Answers); ok {
+		return kept
+	}
+	var share limit.Share
+	if inv.Env.Memory != nil {
+		share = inv.Env.Memory.Share()
+	}
+	made := egress.NewAnswers(inv.Tx != nil && !inv.Request.DropEffects, share, inv.Depart)
+	inv.KeepCalls(made)
+	return made
+}
+
 // send sends calls. Those of a request that is safe (RFC 9110 §9.2.1) end when its
 // client leaves, and the attempt with them: nobody waits for what they answer.
 // Their bodies are read later and end with the same context.
 func (a *attempt) send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
 	client, method := a.inv.Request.Client, a.inv.Request.Head.Method
 	if client == nil || method != http.MethodGet && method != http.MethodHead {
-		return a.wait(ctx, func() (int, abi.Status, error) { return a.depart(ctx, handles) })
+		return a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(ctx, handles) })
 	}
 	if a.patient == nil {
 		patient, cancel := context.WithCancelCause(ctx)
 		stop := client.Watch(func() { cancel(errLeft) })
 		a.patient, a.release = patient, func() { stop(); cancel(nil) }
 	}
-	n, status, err := a.wait(ctx, func() (int, abi.Status, error) { return a.depart(a.patient, handles) })
-	if err != nil {
-		err = a.over(ctx)
-	}
-	return n, status, err
-}
-
-// depart sends calls once all that they may depend on is durable.
-func (a *attempt) depart(ctx context.Context, handles []uint32) (int, abi.Status, error) {
-	if err := a.inv.Depart(); err != nil {
-		return 0, abi.OK, err
-	}
-	return a.Session.Send(ctx, handles)
+	n, status, err := a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(a.patient, handles) })
+	return n, status, cmp.Or(a.over(ctx), err)
 }
 
 // wait does what waits for a service, and leaves the processor to others
@@ -161,11 +163,15 @@ func (a *attempt) wait(ctx context.Context, do func() (int, abi.Status, error)) 
 	return n, status, cmp.Or(err, late)
 }
 
-// read is Read, whose error is why calls have ended.
+// read reads the body of a call, which ends as send says.
 func (a *attempt) read(ctx context.Context, handle uint32, buf []byte) (int, abi.Status, error) {
+	calling := ctx
+	if a.patient != nil {
+		calling = a.patient
+	}
 	return a.wait(ctx, func() (int, abi.Status, error) {
-		n, status := a.Read(handle, buf)
-		return n, status, a.over(ctx)
+		n, status, err := a.Session.Read(calling, handle, buf)
+		return n, status, cmp.Or(a.over(ctx), err)
 	})
 }
 
@@ -184,9 +190,6 @@ var errLeft = fault.New(fault.Left, "call", "the client left while a service was
 func (a *attempt) Close() {
 	if a.release != nil {
 		a.release()
-	}
-	if a.Unrepeatable() {
-		a.inv.ForbidRepeat()
 	}
 	a.Session.Close()
 }
@@ -307,11 +310,8 @@ func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return int64(status), nil
 	}
 	n, status, err := calls.read(ctx, uint32(args[0]), buf)
-	if err != nil {
-		return 0, err
-	}
-	if status != abi.OK {
-		return int64(status), nil
+	if err != nil || status != abi.OK {
+		return int64(status), err
 	}
 	return int64(n), nil
 }

@@ -236,22 +236,22 @@ func TestRefusalInTheLog(t *testing.T) {
 	}
 }
 
-// TestTheDeadlineEndsTheCall: a host function that waits returns when the
+// TestTheEndEndsTheCall: a host function that waits returns when the
 // invocation is over, with the error that ends the guest.
-func TestTheDeadlineEndsTheCall(t *testing.T) {
+func TestTheEndEndsTheCall(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(s.Close)
 	g := with(t, s.URL)
 	h := g.open("GET", s.URL)
 	layout := abi.AppendHandles(nil, []uint32{uint32(h)})
 	copy(g.Mem, layout)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
 	for _, f := range outbound.Unit(egress.Network{}).Native {
 		if f.Name != abi.FnHTTPSend {
 			continue
 		}
-		if _, err := f.Call(ctx, g.Guest, []uint64{0, uint64(len(layout))}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := f.Call(ctx, g.Guest, []uint64{0, uint64(len(layout))}); !errors.Is(err, context.Canceled) {
 			t.Errorf("send returned %v", err)
 		}
 	}

@@ -418,6 +418,23 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestFailuresAfterACall say that a call was made, and do not ask to try again.
+func TestFailuresAfterACall(t *testing.T) {
+	for _, code := range []fault.Code{fault.Conflict, fault.Diverged, fault.Trap, fault.Deadline, fault.BadReply, fault.Exhausted, fault.Unavailable} {
+		addr := publicFor(t, func(*invoke.Invocation) (dispatch.Result, error) {
+			return dispatch.Result{Outcome: trace.Aborted, Called: true}, fault.New(code, "op", secret)
+		})
+		got := servertest.RoundTrip(t, addr, servertest.Get("/"))
+		p := servertest.CheckProblem(t, got)
+		if !strings.Contains(p.Detail, "nothing was changed here, but a call to another service was made") || strings.Contains(p.Detail, "try again") && !strings.Contains(p.Detail, "look before") {
+			t.Errorf("%s: %q", code, p.Detail)
+		}
+		if after := got.Header.Get("Retry-After"); after != "" || p.Effects != "none" {
+			t.Errorf("%s: Retry-After %q, effects %q", code, after, p.Effects)
+		}
+	}
+}
+
 func TestPanicIsContained(t *testing.T) {
 	var log bytes.Buffer
 	addr := publicFor(t, func(*invoke.Invocation) (dispatch.Result, error) { panic(secret) },

@@ -159,12 +159,16 @@ func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *exchange, r *wire.Refusal) 
 // is for the author and the operator to know.
 func (p *Public) fail(ctx *fasthttp.RequestCtx, c *exchange) {
 	code := fault.CodeOf(c.err)
-	detail := detailOf(code)
+	detail := detailOf(code, c.record.Called)
 	if p.cfg.ShowErrors {
 		detail = fault.MessageOf(c.err)
 	}
 	problem := wire.NewProblem(statusOf(code), code, detail, c.id)
 	problem.Effects = effectsOf(c.record.Outcome, code)
+	if c.record.Called {
+		problem.Write(ctx) // to try again may repeat the call
+		return
+	}
 	writeProblem(ctx, problem, code)
 }
 
