@@ -177,7 +177,7 @@ func (h *Host) listen() (err error) {
 	})
 	conns.Max, conns.PerAddress = adminConns, 0
 	h.admin = admin.New(admin.Config{
-		Deployer: h.deployer, Operator: h.operator, Token: h.token, Conns: conns, Health: health, Log: h.cfg.Log,
+		Deployer: h.deployer, Operator: h.operator, Token: h.token, Conns: conns, Bodies: bodies, Health: health, Log: h.cfg.Log,
 		Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})
 	return nil

@@ -35,8 +35,12 @@ func (r *Refusal) Problem(id string) Problem {
 }
 
 // Finish adds to a response that has the body of the refusal what else belongs to
-// it: the methods that are allowed, and the end of the connection.
+// it: the methods that are allowed, when to try again, and the end of the
+// connection.
 func (r *Refusal) Finish(ctx *fasthttp.RequestCtx) {
+	if after := RetryAfter(r.Code); after != "" {
+		ctx.Response.Header.Set("Retry-After", after)
+	}
 	if r.Allow != "" {
 		ctx.Response.Header.Set("Allow", r.Allow)
 	}
