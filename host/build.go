@@ -65,7 +65,7 @@ func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
 		Function: cfg.MaxFunction,
 		Limits: prepare.Limits{
 			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Idle: maxBuildIdle, Size: maxArtefact,
-			Places: max(2, runtime.GOMAXPROCS(0)),
+			Places: max(2, runtime.GOMAXPROCS(0)) + 1,
 		},
 	}, newEngines(cfg.MaxGuestMemory))
 }

@@ -3,8 +3,10 @@ package deploy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -44,7 +46,7 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 		return Changed{}, err
 	}
 	r.manifest = r.manifest.Under(next.Limits)
-	program, err := d.try(ctx, w, p.Name, r.module, r.manifest)
+	program, err := d.tryApart(ctx, w, p, r)
 	if err != nil {
 		return Changed{}, err
 	}
@@ -53,6 +55,27 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 		c.Grant = &g
 	}
 	return d.activate(ctx, w, p, r, program, c)
+}
+
+// errChanged says that a plugin was changed while a module was tried for it.
+var errChanged = errors.New("the plugin was changed meanwhile")
+
+// tryApart is try without the lock, which the caller holds and has again afterwards.
+func (d *Deployer) tryApart(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled) (*engine.Candidate, error) {
+	<-d.change
+	program, err := d.tryUpload(ctx, w, p.Name, r.module, r.manifest)
+	d.change <- struct{}{} // who holds it tries nothing
+	if err != nil {
+		return nil, err
+	}
+	now, err := d.cfg.Registry.Installed(ctx, p.Name)
+	if err == nil && !reflect.DeepEqual(now, p) {
+		err = errChanged
+	}
+	if err != nil {
+		return nil, program.Close(ctx, err)
+	}
+	return program, nil
 }
 
 // activate makes a prepared version serve as c says, or says what it waits for.

@@ -60,7 +60,8 @@ type Config struct {
 }
 
 // Deployer owns what serves. Methods are safe for concurrent use; changes are
-// made one at a time, and reads never wait for one.
+// made one at a time, but for the modules that are tried for them, and reads never
+// wait for one.
 type Deployer struct {
 	cfg    Config
 	change chan struct{} // holds one token while a change is made
@@ -140,10 +141,14 @@ func (s *state) sharedCORS(mounted []string) *plugin.CORS {
 // lock waits for the change before this one. Errors: Deadline, Unavailable (ctx
 // was cancelled, or the Deployer is closed).
 func (d *Deployer) lock(ctx context.Context) (unlock func(), err error) {
+	const waited = "another change is still under way; try again when it has ended"
+	if ctx.Err() != nil {
+		return nil, gaveUp(ctx, waited)
+	}
 	select {
 	case d.change <- struct{}{}:
 	case <-ctx.Done():
-		return nil, gaveUp(ctx, "another change is still under way; try again when it has ended")
+		return nil, gaveUp(ctx, waited)
 	}
 	if d.state.Load().closed {
 		<-d.change
@@ -166,18 +171,22 @@ func gaveUp(ctx context.Context, message string) error {
 }
 
 // changing runs change on a plugin that is not deleted, while nothing else
-// changes.
+// changes, and again where that gave the lock away and the plugin was changed.
 func (d *Deployer) changing(ctx context.Context, name string, change func(plugin.Plugin) (Changed, error)) (Changed, error) {
 	unlock, err := d.lock(ctx)
 	if err != nil {
 		return Changed{}, err
 	}
 	defer unlock()
-	p, err := d.cfg.Registry.Installed(ctx, name)
-	if err != nil {
-		return Changed{}, err
+	for {
+		p, err := d.cfg.Registry.Installed(ctx, name)
+		if err != nil {
+			return Changed{}, err
+		}
+		if out, err := change(p); !errors.Is(err, errChanged) {
+			return out, err
+		}
 	}
-	return change(p)
 }
 
 // become makes next what serves in place of old, which it was made from, and drains

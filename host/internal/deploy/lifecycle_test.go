@@ -13,6 +13,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -163,6 +165,35 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	}
 	p.restart() // what was recorded serves then
 	p.want("/a", "hello")
+}
+
+// A module that takes long to prepare keeps nobody else's change waiting, and meets
+// another change of its own plugin.
+func TestAChangeThatTakesLongKeepsNobodyWaiting(t *testing.T) {
+	p := start(t)
+	for _, name := range []string{"a", "b"} {
+		p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), name)})
+	}
+	gate := gated{p.engine, make(chan struct{}), make(chan struct{})}
+	d := p.another(p.store, gate.Prepare)
+	defer func() { _ = d.Close(context.Background()) }()
+	done := make(chan error)
+	go func() { _, err := d.Activate(context.Background(), "a", 1, "", false, "me"); done <- err }()
+	<-gate.entered
+	if err := d.Delete(t.Context(), "b", false, "me"); err != nil {
+		t.Errorf("a change of another plugin: %v", err)
+	}
+	if _, _, err := p.registry.Change(t.Context(), "a", registry.Change{CORS: &plugin.CORS{Origins: []string{"*"}}, By: "me"}); err != nil {
+		t.Errorf("a change of the same plugin: %v", err)
+	}
+	close(gate.leave)
+	<-gate.entered // again: the plugin is not what it was prepared for
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if it, err := p.registry.Installed(t.Context(), "a"); err != nil || it.CORS == nil || it.Deployment != 3 {
+		t.Errorf("it is %+v, %v; want both changes", it, err)
+	}
 }
 
 func TestCloseWaitsForRequests(t *testing.T) {

@@ -97,7 +97,7 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 		return Changed{}, err
 	}
 	r.manifest = r.manifest.Under(before.Limits)
-	program, err := d.tryUpload(ctx, w, up, r.manifest)
+	program, err := d.tryUpload(ctx, w, up.Name, up.Module, r.manifest)
 	if err != nil {
 		return Changed{}, err
 	}
@@ -165,13 +165,13 @@ func readManifest(module []byte, name string, sections []manifest.Section) (*man
 // asleep is what a deployment has that is prepared at its first request.
 var asleep = &engine.Candidate{}
 
-// maxTrying bounds the uploads that are tried at a time; how many of them are built
+// maxTrying bounds the modules that are tried at a time; how many of them are built
 // at a time is for the pipeline to say.
 const maxTrying = 64
 
-// tryUpload tries an upload for a plugin, while other uploads and changes go on: a
-// module that takes long to compile or to start keeps nobody from them.
-func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, up Upload, m *manifest.Manifest) (*engine.Candidate, error) {
+// tryUpload tries a module for a plugin, while other uploads and changes go on: one
+// that takes long to compile or to start keeps nobody from them.
+func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
 	select {
 	case d.trying <- struct{}{}:
 	case <-ctx.Done():
@@ -181,7 +181,7 @@ func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, up Upload, m *ma
 	if d.state.Load().closed {
 		return nil, errStopping()
 	}
-	return d.try(ctx, w, up.Name, up.Module, m)
+	return d.try(ctx, w, owner, module, m)
 }
 
 // try prepares a module for a plugin and starts the first instance of it.

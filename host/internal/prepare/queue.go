@@ -8,9 +8,9 @@ import (
 
 // queue says when a build runs: as soon as it fits into the memory and the places
 // that all builds have. Builds that requests wait for come first. Otherwise each
-// plugin has its turn after the other, and one's builds run in the order they came.
-// Nothing overtakes what is next, so that a large build gets its turn. Safe for
-// concurrent use.
+// plugin has its turn after the other, and one's builds run one at a time, in the
+// order they came. Nothing overtakes what is next, so that a large build gets its
+// turn. Safe for concurrent use.
 type queue struct {
 	limits Limits
 
@@ -83,16 +83,22 @@ func (q *queue) begin() {
 	}
 }
 
-// next returns whose turn it is, nil = nobody waits.
+// next returns whose turn it is, nil = nobody waits but for a build of the own
+// plugin.
 func (q *queue) next() (first *turn) {
 	for _, t := range q.turns {
 		switch {
-		case t.runs:
+		case t.runs, !t.awaited && q.builds(t.owner):
 		case first == nil, t.awaited && !first.awaited, t.awaited == first.awaited && t.round < first.round:
 			first = t
 		}
 	}
 	return first
+}
+
+// builds reports whether a build of a plugin runs.
+func (q *queue) builds(owner string) bool {
+	return slices.ContainsFunc(q.turns, func(t *turn) bool { return t.runs && t.owner == owner })
 }
 
 // fits reports whether a build may run beside those that do. One that nobody waits

@@ -83,9 +83,24 @@ func TestUploadsLeaveAPlace(t *testing.T) {
 			q.add("a", false, memory)
 			q.add("b", false, memory)
 		}
+		if want := map[int64]int{1: 2, 40: 1, 75: 1}[memory]; q.running != want {
+			t.Errorf("%d of %d bytes run, want %d", q.running, memory, want)
+		}
 		if it := q.add("c", true, 25); !isClosed(it.begun) {
 			t.Errorf("beside uploads of %d it waits", memory)
 		}
+	}
+}
+
+// A plugin's uploads take one place, however many there are, and its wake another.
+func TestAPluginHasOnePlace(t *testing.T) {
+	q := &queue{limits: Limits{Memory: 100, Places: 9}}
+	for range 3 {
+		q.add("a", false, 1)
+	}
+	other, wake := q.add("b", false, 1), q.add("a", true, 1)
+	if q.running != 3 || !isClosed(other.begun) || !isClosed(wake.begun) {
+		t.Errorf("%d run, want one upload of each and the wake", q.running)
 	}
 }
 
