@@ -156,7 +156,7 @@ func (g *Pools) squeeze(ctx context.Context, program engine.Program, own *pool) 
 	if fault.CodeOf(err) != fault.Unavailable {
 		return instance, err
 	}
-	for _, p := range g.coldest(own) {
+	for _, p := range g.coldest(own, func(p *pool) bool { return len(p.idle) > 0 }) {
 		for p.closeOne(ctx) {
 			if instance, err = program.Instance(ctx); fault.CodeOf(err) != fault.Unavailable {
 				return instance, err
@@ -169,7 +169,7 @@ func (g *Pools) squeeze(ctx context.Context, program engine.Program, own *pool) 
 // unloadColdest unloads the deployment other than own that was not asked for
 // longest, of those that serve nothing, and reports whether there was one.
 func (g *Pools) unloadColdest(ctx context.Context, own *pool) bool {
-	for _, p := range g.coldest(own) {
+	for _, p := range g.coldest(own, (*pool).resting) {
 		if p.sleep(ctx) {
 			return true
 		}
@@ -180,7 +180,7 @@ func (g *Pools) unloadColdest(ctx context.Context, own *pool) bool {
 // sleep unloads a deployment that serves nothing, and reports whether it did.
 func (p *pool) sleep(ctx context.Context) bool {
 	p.mu.Lock()
-	if p.program == nil || p.out > 0 || p.waking != nil {
+	if !p.resting() {
 		p.mu.Unlock()
 		return false
 	}
@@ -190,8 +190,13 @@ func (p *pool) sleep(ctx context.Context) bool {
 	return true
 }
 
-// coldest lists the pools but own, those first that were not asked for longest.
-func (g *Pools) coldest(own *pool) []*pool {
+// resting reports whether a deployment is loaded and serves nothing. The caller
+// holds mu.
+func (p *pool) resting() bool { return p.program != nil && p.out == 0 && p.waking == nil }
+
+// coldest lists the pools but own of which has is true, asked while mu is held:
+// those first that were not asked for longest.
+func (g *Pools) coldest(own *pool, has func(*pool) bool) []*pool {
 	type candidate struct {
 		pool *pool
 		last time.Time
@@ -202,7 +207,7 @@ func (g *Pools) coldest(own *pool) []*pool {
 		if p == own {
 			continue
 		}
-		if last, ok := p.lastUse(now); ok {
+		if last, ok := p.lastUse(now, has); ok {
 			found = append(found, candidate{p, last})
 		}
 	}
@@ -215,12 +220,12 @@ func (g *Pools) coldest(own *pool) []*pool {
 }
 
 // lastUse returns when an instance was asked for last, give or take lookEvery,
-// and whether there is an idle one.
-func (p *pool) lastUse(now time.Time) (time.Time, bool) {
+// and whether has is true of the pool.
+func (p *pool) lastUse(now time.Time, has func(*pool) bool) (time.Time, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.used {
-		return now, len(p.idle) > 0
+		return now, has(p)
 	}
-	return p.last, len(p.idle) > 0
+	return p.last, has(p)
 }

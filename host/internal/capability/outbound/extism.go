@@ -151,6 +151,9 @@ func httpRequest(ctx context.Context, g *capability.Guest, args []uint64) (uint6
 		return 0, forbidden(r, "no origin is granted; the manifest asks for it with outbound.allow")
 	}
 	calls.answer = answer{}
+	if !g.Inv.Hold(len(r.Body)) {
+		return 0, g.Inv.Starved()
+	}
 	body, err := r.do(ctx, calls, g.Blocks.Limit())
 	if err != nil || len(body) == 0 {
 		return 0, err
