@@ -73,8 +73,8 @@ func plus(a, b int64) int64 {
 // boundMemory says where the control group of this process has less memory than
 // the configuration lets the parts take together: the kernel would end the server
 // then, though no part of it did wrong. Unless somebody has set Go's memory limit
-// (GOMEMLIMIT), it becomes what the parts in the heap may take, or as much less
-// as the group has less.
+// (GOMEMLIMIT), it becomes what the parts in the heap may take, or less in
+// proportion where the group has less.
 func (h *Host) boundMemory() {
 	parts, most := h.cfg.memoryParts(), groupLimit(os.ReadFile)
 	all, heap := sum(parts)
@@ -89,9 +89,13 @@ func (h *Host) boundMemory() {
 }
 
 // heapLimit returns the limit for Go's heap of a host that takes all, of which
-// heap is there, where most is left to it.
+// heap is there, where most is left to it: what the heap may take, or in a group
+// that has less its part of that. All parts are hardly ever full at a time.
 func heapLimit(all, heap, most int64) int64 {
-	return max(heap-max(all-most, 0), leastHeap)
+	if most >= all {
+		return heap
+	}
+	return max(int64(float64(heap)*(float64(most)/float64(all))), leastHeap)
 }
 
 // tooLittle names the parts with what they take and with the keys that lower it.

@@ -98,7 +98,7 @@ func TestHeapLimit(t *testing.T) {
 	for name, c := range map[string]struct{ all, heap, most, want int64 }{
 		"no group":             {2000 * mib, 900 * mib, math.MaxInt64, 900 * mib},
 		"a group that is more": {2000 * mib, 900 * mib, 3000 * mib, 900 * mib},
-		"one that is less":     {2000 * mib, 900 * mib, 1800 * mib, 700 * mib},
+		"one that is less":     {2000 * mib, 900 * mib, 1000 * mib, 450 * mib},
 		"one of nothing":       {2000 * mib, 900 * mib, 1, leastHeap},
 		"without a bound":      {math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64},
 	} {
