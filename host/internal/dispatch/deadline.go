@@ -19,17 +19,16 @@ type bounds struct {
 	turn     runq.Turn
 }
 
-// newBounds returns parent with a deadline so far from now, or an earlier one of
-// its own, for client, which may be nil. End it.
-func newBounds(parent context.Context, after time.Duration, client invoke.Client) *bounds {
+// begin makes b bounds of parent with a deadline so far from now, or an earlier one
+// of its own, for client, which may be nil, and with a turn in line. End it.
+func (b *bounds) begin(parent context.Context, after time.Duration, client invoke.Client, line *runq.Line) {
 	at := time.Now().Add(after)
 	if its, ok := parent.Deadline(); ok && its.Before(at) {
 		at = its
 	}
-	b := new(bounds)
-	b.handling = deadline{parent: parent, at: at, turn: &b.turn}
-	b.waiting = deadline{parent: parent, at: at, turn: &b.turn, client: client}
-	return b
+	b.turn.Begin(line)
+	b.handling.parent, b.handling.at, b.handling.turn = parent, at, &b.turn
+	b.waiting.parent, b.waiting.at, b.waiting.turn, b.waiting.client = parent, at, &b.turn, client
 }
 
 func (b *bounds) end() {

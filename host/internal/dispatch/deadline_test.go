@@ -7,7 +7,14 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
+
+func boundsOf(parent context.Context, after time.Duration, client invoke.Client) *bounds {
+	b := new(bounds)
+	b.begin(parent, after, client, nil)
+	return b
+}
 
 func TestDeadline(t *testing.T) {
 	cause := errors.New("stopped")
@@ -32,7 +39,7 @@ func TestDeadline(t *testing.T) {
 	} {
 		for _, waits := range []string{"never", "before", "later"} {
 			t.Run(c.name+"/waits "+waits, func(t *testing.T) {
-				d := &newBounds(c.parent, c.after, nil).handling
+				d := &boundsOf(c.parent, c.after, nil).handling
 				if waits == "before" {
 					d.Done()
 				}
@@ -71,7 +78,7 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestADeadlineWakesWhoWaits(t *testing.T) {
-	d := &newBounds(t.Context(), time.Millisecond, nil).waiting
+	d := &boundsOf(t.Context(), time.Millisecond, nil).waiting
 	defer d.end()
 	<-d.Done()
 	if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) {
@@ -81,7 +88,7 @@ func TestADeadlineWakesWhoWaits(t *testing.T) {
 
 func TestADerivedContextEndsWithADeadline(t *testing.T) {
 	parent, cancel := context.WithCancel(t.Context())
-	d := &newBounds(parent, time.Hour, nil).handling
+	d := &boundsOf(parent, time.Hour, nil).handling
 	defer d.end()
 	derived, stop := context.WithTimeout(d, 2*time.Hour)
 	defer stop()
@@ -102,7 +109,7 @@ func (v *visitor) Watch(left func()) (stop func()) {
 
 func TestALeavingClientEndsTheWaitOnly(t *testing.T) {
 	client := &visitor{}
-	b := newBounds(t.Context(), time.Hour, client)
+	b := boundsOf(t.Context(), time.Hour, client)
 	if client.left != nil {
 		t.Error("a client is watched before anybody waits")
 	}

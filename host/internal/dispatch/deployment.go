@@ -150,18 +150,17 @@ func (d *Deployment) Drain() <-chan struct{} {
 // key belongs to another request) and Done (it ran before, and its answer was
 // not kept).
 func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
-	b := newBounds(parent, limits.Deadline, inv.Request.Client)
-	defer b.end()
-	b.turn.Begin(d.cfg.Plugin.line)
-	r := run{Deployment: d, bounds: b, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
+	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
+	r.bounds.begin(parent, limits.Deadline, inv.Request.Client, d.cfg.Plugin.line)
+	defer r.bounds.end()
 	r.res.Start = r.last
 	if err := inv.Request.CheckAttributes(); err != nil {
 		return r.res, err
 	}
 	if once := inv.Request.Once; once != nil {
-		if err := d.cfg.Plugin.keys.lock(&b.waiting, once.Key); err != nil {
+		if err := d.cfg.Plugin.keys.lock(&r.waiting, once.Key); err != nil {
 			r.lap(&r.res.Wait)
-			return r.res, b.gaveUp(err)
+			return r.res, r.gaveUp(err)
 		}
 		defer d.cfg.Plugin.keys.unlock(once.Key)
 	}
@@ -169,12 +168,12 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 		return r.res, fault.Wrap(fault.Unavailable, "dispatch",
 			"the plugin cannot serve; the operator's log says why", d.cfg.Broken)
 	}
-	waited, err := d.cfg.Plugin.slots.enter(&b.waiting)
+	waited, err := d.cfg.Plugin.slots.enter(&r.waiting)
 	if waited || inv.Request.Once != nil {
 		r.lap(&r.res.Wait)
 	}
 	if err != nil {
-		return r.res, b.gaveUp(err)
+		return r.res, r.gaveUp(err)
 	}
 	defer d.cfg.Plugin.slots.leave(r.last, d.cfg.Clock)
 	inv.Env = d.cfg.Env
@@ -187,7 +186,7 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 // run is what Do knows of its invocation.
 type run struct {
 	*Deployment
-	*bounds
+	bounds
 	inv    *invoke.Invocation
 	limits limit.Limits
 	last   time.Time // when the last part ended
