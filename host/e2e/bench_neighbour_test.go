@@ -119,6 +119,7 @@ func stepsPerSecond(b *testing.B, s *server) float64 {
 // crowd keeps a plugin busy until it is stopped.
 type crowd struct {
 	done    atomic.Int64 // steps
+	runs    atomic.Int64
 	stop    atomic.Bool
 	client  *fasthttp.Client
 	members sync.WaitGroup
@@ -135,6 +136,7 @@ func (c *crowd) member(url string, steps uint64) {
 			continue
 		}
 		c.done.Add(int64(steps))
+		c.runs.Add(1)
 	}
 }
 
