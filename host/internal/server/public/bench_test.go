@@ -3,7 +3,10 @@ package public
 import (
 	"bufio"
 	"io"
+	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +15,10 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
 // BenchmarkHandler is a request from parsed head to finished response, without
@@ -35,6 +40,40 @@ func BenchmarkHandler(b *testing.B) {
 		ctx.Response.Reset()
 	}
 	b.ReportAllocs()
+}
+
+// BenchmarkAccessLog is what a request costs with each setting of the access log;
+// "at once" writes each line before the request goes on, as slog does by itself.
+func BenchmarkAccessLog(b *testing.B) {
+	file, err := os.OpenFile(filepath.Join(b.TempDir(), "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	sink := logs.NewSink(file, func(*logs.Loss) {})
+	defer func() { _ = sink.Close(b.Context()) }()
+	share := sink.Share("requests", 1<<20)
+	for _, s := range []struct {
+		name  string
+		out   io.Writer
+		every int
+	}{{"off", share, 0}, {"one in 100", share, 100}, {"all", share, 1}, {"all, at once", file, 1}} {
+		b.Run(s.name, func(b *testing.B) {
+			log := slog.New(slog.NewJSONHandler(s.out, nil))
+			p := newPublic(Config{Routes: mounted{&guest{handle: reply(200, "hello")}}, Log: log, Access: wire.AccessLog{Log: log, Every: s.every}})
+			p.edge.App.Handler()
+			var ctx fasthttp.RequestCtx
+			ctx.Init2(nowhere{}, nil, false)
+			if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(servertest.Typical))); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				p.edge.App.Server().Handler(&ctx)
+				ctx.Response.Reset()
+			}
+		})
+	}
 }
 
 // BenchmarkLoopback compares a keep-alive connection to raw Fiber with one to
