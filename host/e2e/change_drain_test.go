@@ -169,3 +169,58 @@ func TestDrainTimeout(t *testing.T) {
 		t.Errorf("the request was answered %v although the time to drain was over", running.answer)
 	}
 }
+
+// TestDrainDelay: after the signal /readyz fails and all else goes on, new
+// connections too, until the delay is over.
+func TestDrainDelay(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--drain-delay", "1s")
+	s.deploy("slow", slow(t, "slow", "finished"))
+	s.signal(syscall.SIGTERM)
+	s.awaitDraining()
+	served := 0
+	for {
+		req, err := http.NewRequest("POST", s.public+"/slow/", strings.NewReader("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: served%2 == 0}}).Do(req)
+		if err != nil { // it is over
+			break
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("in the delay: %s", res.Status)
+		}
+		served++
+	}
+	<-s.exited
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 || served == 0 {
+		t.Errorf("exit code %d after %d requests, want 0 after some:\n%s", code, served, s.log)
+	}
+}
+
+// TestReadyOnAFullDisk: a disk without room fails writes alone.
+func TestReadyOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := serve(t, dir)
+	s.deploy("count", pack(t, enginetest.Counter(), "count", "[kv]"))
+	s.deploy("echo", pack(t, enginetest.Echo(), "echo"))
+	s.stop()
+	s = serve(t, dir, "--min-free-disk", "1000000GiB")
+	for path, want := range map[string]answer{
+		"/readyz":         {status: 200, body: "ok\n"},
+		"/readyz?verbose": {status: 200, body: "accepting ok\nreads ok\nwrites failed: the disk is full\nok\n"},
+	} {
+		if a := s.get(path); a.status != want.status || a.body != want.body {
+			t.Errorf("%s: got %v, want %v", path, a, want)
+		}
+	}
+	if a := s.do("POST", "/count/", ""); a.status != http.StatusInsufficientStorage {
+		t.Errorf("a write: %v", a)
+	}
+	if a := s.do("POST", "/echo/", "x"); a.body != "x" {
+		t.Errorf("a request without a write: %v", a)
+	}
+}
