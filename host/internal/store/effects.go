@@ -41,6 +41,9 @@ type Op struct {
 	// KeyStamp and ValueStamp say where the commit writes its revision into the key
 	// and the data of an OpSet.
 	KeyStamp, ValueStamp Stamp
+	// Found is what the transaction found under Key at Effects.Read, nil if it did not
+	// look: an engine need not read it again. It is no part of a commit's encoding.
+	Found *State
 }
 
 // Size is what an op counts towards MaxEffectBytes: its key and its data. The

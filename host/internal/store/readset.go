@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"sort"
-	"strings"
 )
 
 // Bounds of a read set. Over them its nearest neighbours are merged: that is
@@ -20,30 +19,66 @@ const (
 // readSet is what a transaction has seen of the stored state: keys looked up,
 // absent ones included, and intervals scanned.
 type readSet struct {
-	keys   map[string]struct{}
+	keys   []readKey
+	index  map[string]struct{} // the keys, where there are more than few
 	bytes  int
+	memory []byte  // what the next keys are copied to
 	ranges []Range // sorted, disjoint, not adjacent
 }
 
+// readKey is a key that was looked up, with what it held.
+type readKey struct {
+	key   []byte
+	found State
+}
+
+// few is how many keys are compared one by one.
+const few = 8
+
 func (r *readSet) reset() {
 	clear(r.keys)
-	r.bytes = 0
+	r.keys, r.index, r.bytes, r.memory = r.keys[:0], nil, 0, nil
 	r.ranges = r.ranges[:0]
 }
 
 // addKey records a point read. A key within a recorded interval adds nothing.
-func (r *readSet) addKey(key []byte) {
-	if _, ok := r.keys[string(key)]; ok || r.covers(key) {
+func (r *readSet) addKey(key []byte, found State) {
+	if r.has(key) || r.covers(key) {
 		return
 	}
-	if r.keys == nil {
-		r.keys = make(map[string]struct{})
+	if r.index != nil {
+		r.index[string(key)] = struct{}{}
 	}
-	r.keys[string(key)] = struct{}{}
+	r.keys = append(r.keys, readKey{r.keep(key), found})
 	r.bytes += len(key)
 	if len(r.keys) > maxReadKeys || r.bytes > maxReadKeyBytes {
 		r.collapseKeys()
 	}
+}
+
+// keep copies key: several keys take one allocation.
+func (r *readSet) keep(key []byte) []byte {
+	if len(key) > cap(r.memory)-len(r.memory) {
+		r.memory = make([]byte, 0, max(min(128+2*cap(r.memory), 4096), len(key)))
+	}
+	n := len(r.memory)
+	r.memory = append(r.memory, key...)
+	return r.memory[n:len(r.memory):len(r.memory)]
+}
+
+// has reports whether key was looked up.
+func (r *readSet) has(key []byte) bool {
+	if len(r.keys) <= few {
+		return slices.ContainsFunc(r.keys, func(k readKey) bool { return bytes.Equal(k.key, key) })
+	}
+	if r.index == nil {
+		r.index = make(map[string]struct{}, 2*len(r.keys))
+		for _, k := range r.keys {
+			r.index[string(k.key)] = struct{}{}
+		}
+	}
+	_, ok := r.index[string(key)]
+	return ok
 }
 
 // covers reports whether a recorded interval holds key.
@@ -81,13 +116,13 @@ func (r *readSet) addRange(from, to []byte) {
 // collapseKeys makes the point reads intervals, with their nearest neighbours.
 func (r *readSet) collapseKeys() {
 	all := r.ranges
-	for k := range r.keys {
-		end := after([]byte(k))
-		all = append(all, Range{From: end[:len(k):len(k)], To: end})
+	for _, k := range r.keys {
+		end := after(k.key)
+		all = append(all, Range{From: end[:len(k.key):len(k.key)], To: end})
 	}
 	slices.SortFunc(all, func(a, b Range) int { return bytes.Compare(a.From, b.From) })
 	clear(r.keys)
-	r.bytes = 0
+	r.keys, r.index, r.bytes, r.memory = r.keys[:0], nil, 0, nil
 	r.ranges = disjoint(all)
 	r.collapse()
 }
@@ -127,21 +162,31 @@ func (r *readSet) collapse() {
 	r.ranges = merged
 }
 
-// sortedKeys returns the point reads in order.
+// sort puts the keys in order.
+func (r *readSet) sort() {
+	slices.SortFunc(r.keys, func(a, b readKey) int { return bytes.Compare(a.key, b.key) })
+}
+
+// sortedKeys returns the point reads in order; sort comes before.
 func (r *readSet) sortedKeys() [][]byte {
 	if len(r.keys) == 0 {
 		return nil
 	}
-	names := make([]string, 0, len(r.keys))
-	for k := range r.keys {
-		names = append(names, k)
-	}
-	slices.SortFunc(names, strings.Compare)
-	keys := make([][]byte, len(names))
-	for i, k := range names {
-		keys[i] = []byte(k)
+	keys := make([][]byte, len(r.keys))
+	for i := range r.keys {
+		keys[i] = r.keys[i].key
 	}
 	return keys
+}
+
+// found returns what a key held that was looked up, nil if it was not; sort comes
+// before.
+func (r *readSet) found(key []byte) *State {
+	i, ok := slices.BinarySearchFunc(r.keys, key, func(k readKey, key []byte) int { return bytes.Compare(k.key, key) })
+	if !ok {
+		return nil
+	}
+	return &r.keys[i].found
 }
 
 // after returns the least key greater than key.

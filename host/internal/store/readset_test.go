@@ -25,7 +25,7 @@ func TestReadSetCollapsesToNeighbours(t *testing.T) {
 			if asRanges {
 				set.addRange(key, after(key))
 			} else {
-				set.addKey(key)
+				set.addKey(key, State{})
 			}
 		}
 		for _, key := range read {
@@ -46,8 +46,7 @@ func TestReadSetCollapsesToNeighbours(t *testing.T) {
 }
 
 func (r *readSet) holds(key []byte) bool {
-	_, point := r.keys[string(key)]
-	return point || r.covers(key)
+	return r.has(key) || r.covers(key)
 }
 
 // A collapse closes no gap that is wider than one it leaves.
@@ -81,7 +80,7 @@ func TestReadSetLeavesTheWidestGaps(t *testing.T) {
 func TestReadSetCollapsesALattice(t *testing.T) {
 	var set readSet
 	for i := range uint32(maxReadKeys + 1) {
-		set.addKey(binary.BigEndian.AppendUint32(nil, i*1000))
+		set.addKey(binary.BigEndian.AppendUint32(nil, i*1000), State{})
 	}
 	if n := len(set.ranges); n != maxReadRanges/2 {
 		t.Errorf("%d intervals are left, want %d", n, maxReadRanges/2)

@@ -123,7 +123,11 @@ func (tx *Tx) get(key []byte, tracked bool) (data []byte, ok bool, err error) {
 	// Absence is recorded too. An add that was read stays an add next to the
 	// point read: the read pins the value it is added to.
 	if tracked {
-		tx.reads.addKey(key)
+		var found State
+		if ok {
+			found = StateOf(v)
+		}
+		tx.reads.addKey(key, found)
 	}
 	return tx.visible(own, v, ok)
 }
@@ -315,6 +319,7 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 // key order. It shares the transaction's memory: valid until Reset, and further
 // writes make it stale.
 func (tx *Tx) Effects() *Effects {
+	tx.reads.sort()
 	e := &struct {
 		Effects
 		parts [1]Part // one allocation for both
@@ -329,6 +334,7 @@ func (tx *Tx) Effects() *Effects {
 		ops := make([]Op, len(tx.writes.ops))
 		for i, op := range tx.writes.ops {
 			ops[i] = *op
+			ops[i].Found = tx.reads.found(op.Key)
 		}
 		e.Parts[0].Ops = ops
 	}

@@ -306,7 +306,7 @@ func TestReadSetCovers(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			from := key.Draw(t, "from")
 			if rapid.Bool().Draw(t, "point") {
-				set.addKey(from)
+				set.addKey(from, State{})
 				points[string(from)] = true
 				continue
 			}
@@ -320,7 +320,7 @@ func TestReadSetCovers(t *testing.T) {
 		for range 50 {
 			k := key.Draw(t, "probe")
 			want := points[string(k)] || slices.ContainsFunc(ranges, func(r Range) bool { return r.Contains(k) })
-			_, point := set.keys[string(k)]
+			point := set.has(k)
 			if got := point || set.covers(k); got != want {
 				t.Fatalf("%q covered: %v, want %v; %q from %q", k, got, want, set.ranges, ranges)
 			}
@@ -347,7 +347,7 @@ func TestReadSetIsBounded(t *testing.T) {
 			t.Fatalf("%d keys and %d ranges", len(e.Keys), len(e.Ranges))
 		}
 		for i := range 3*maxReadKeys + 5 {
-			if _, point := tx.reads.keys[string(number(i))]; !point && !tx.reads.covers(number(i)) {
+			if !tx.reads.has(number(i)) && !tx.reads.covers(number(i)) {
 				t.Fatalf("read %d is forgotten", i)
 			}
 		}

@@ -31,3 +31,19 @@ func AddCounter(a, b int64) (sum int64, ok bool) {
 	sum = a + b
 	return sum, (sum > a) == (b > 0)
 }
+
+// State is all of a key that a decision depends on: everything but the data.
+type State struct {
+	Exists  bool
+	Counter bool  // N is the value of the counter
+	Size    int64 // bytes of data
+	Expires int64 // Unix milliseconds, 0 = never
+	N       int64
+}
+
+// StateOf returns the state of a key that holds v.
+func StateOf(v Value) State {
+	s := State{Exists: true, Size: int64(len(v.Data)), Expires: v.Expires}
+	s.N, s.Counter = CounterOf(v.Data)
+	return s
+}

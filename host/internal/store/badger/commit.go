@@ -151,27 +151,33 @@ func (r *request) prepare(txn *badger.Txn, space store.Space, ops []store.Op) er
 		enc := encoded{keyStamp: op.KeyStamp, dataStamp: op.ValueStamp}
 		switch op.Kind {
 		case store.OpSet:
-			w.Next = certify.StateOf(op.Value)
+			w.Next = store.StateOf(op.Value)
 			enc.record, enc.tail = layout.EncodeRecord(op.Value)
 			r.shrinks = false
 		case store.OpAdd:
 			w.Delta = op.Delta
 			r.shrinks = false
 		}
-		if err := r.add(txn, w, enc); err != nil {
+		if err := r.add(txn, w, enc, op.Found); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add appends a write with what is there, and counts what it takes.
-func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded) (err error) {
+// add appends a write with what is there, and counts what it takes. What the
+// transaction has found is there still, or the commit conflicts.
+func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded, found *store.State) (err error) {
 	enc.dataKey = layout.Key(layout.KindData, w.Space, w.Key)
-	if w.Stamped {
+	switch {
+	case w.Stamped:
 		w.Key = enc.dataKey[layout.PrefixSize:] // one memory, to be stamped once
-	} else if w.Prior, err = readState(txn, enc.dataKey); err != nil {
-		return err
+	case found != nil:
+		w.Prior = *found
+	default:
+		if w.Prior, err = readState(txn, enc.dataKey); err != nil {
+			return err
+		}
 	}
 	r.stamped = r.stamped || w.Stamped || enc.dataStamp != 0
 	r.entry.Writes = append(r.entry.Writes, w)
@@ -190,10 +196,10 @@ func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded) (err error)
 // readState reads the state of a data key. No open snapshot guards the read:
 // should compaction discard the version it looks for, then the key was written
 // since, and the committer knows.
-func readState(txn *badger.Txn, dataKey []byte) (certify.State, error) {
+func readState(txn *badger.Txn, dataKey []byte) (store.State, error) {
 	v, ok, err := readValue(txn, dataKey)
 	if err != nil || !ok {
-		return certify.State{}, err
+		return store.State{}, err
 	}
-	return certify.StateOf(v), nil
+	return store.StateOf(v), nil
 }

@@ -31,7 +31,7 @@ type group struct {
 // pending is the content that a group leaves at one key. It is never changed.
 type pending struct {
 	encoded
-	state    certify.State
+	state    store.State
 	dropTail bool
 }
 

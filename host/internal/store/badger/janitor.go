@@ -218,7 +218,7 @@ func (j *janitor) submit(kind certify.Kind, space store.Space, writes []certify.
 	txn := j.store.db.NewTransactionAt(uint64(r.entry.Seen), false)
 	defer txn.Discard()
 	for _, w := range writes {
-		if err := r.add(txn, w, encoded{}); err != nil {
+		if err := r.add(txn, w, encoded{}, nil); err != nil {
 			return err
 		}
 	}

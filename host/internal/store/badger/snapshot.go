@@ -208,7 +208,7 @@ func (sc scan) run(reverse bool, yield func(*badger.Item) bool) (err error) {
 	}()
 	// Without a prefix Badger looks into every table; without prefetching it
 	// starts no goroutine per key.
-	it := sc.txn.NewIterator(badger.IteratorOptions{Prefix: commonPrefix(sc.low, sc.high), Reverse: reverse})
+	it := sc.txn.NewIterator(badger.IteratorOptions{Prefix: layout.CommonPrefix(sc.low, sc.high), Reverse: reverse})
 	defer it.Close()
 	for sc.seek(it, reverse); sc.has(it, reverse); it.Next() {
 		if err := begun.failed(nil); err != nil {
@@ -243,14 +243,6 @@ func (sc scan) has(it *badger.Iterator, reverse bool) bool {
 		return bytes.Compare(it.Item().Key(), sc.low) >= 0
 	}
 	return bytes.Compare(it.Item().Key(), sc.high) < 0
-}
-
-func commonPrefix(a, b []byte) []byte {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return a[:n]
 }
 
 // readValue reads the value under a data key.

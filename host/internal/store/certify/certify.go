@@ -52,27 +52,11 @@ type Write struct {
 	Kind    store.OpKind
 	Space   store.Space
 	Key     []byte
-	Delta   int64 // of an add
-	Expires int64 // of a SweepExpired: what Prior.Expires must still be
-	Stamped bool  // the revision that the entry gets is in Key
-	Prior   State // as of Entry.Seen; Decide makes it the state before the entry
-	Next    State // of a set; Decide makes it the state after the entry
-}
-
-// State is all of a key that a decision depends on: everything but the data.
-type State struct {
-	Exists  bool
-	Counter bool  // N is the value of the counter
-	Size    int64 // bytes of data
-	Expires int64 // Unix milliseconds, 0 = never
-	N       int64
-}
-
-// StateOf returns the state of a key that holds v.
-func StateOf(v store.Value) State {
-	s := State{Exists: true, Size: int64(len(v.Data)), Expires: v.Expires}
-	s.N, s.Counter = store.CounterOf(v.Data)
-	return s
+	Delta   int64       // of an add
+	Expires int64       // of a SweepExpired: what Prior.Expires must still be
+	Stamped bool        // the revision that the entry gets is in Key
+	Prior   store.State // as of Entry.Seen; Decide makes it the state before the entry
+	Next    store.State // of a set; Decide makes it the state after the entry
 }
 
 // Log is the state that the entries so far leave. Not safe for concurrent use.
@@ -130,7 +114,7 @@ func (l *Log) Decide(e *Entry) error {
 		l.sweepExpired(e)
 	case SweepDropped:
 		for i := range e.Writes {
-			e.Writes[i].Next = State{}
+			e.Writes[i].Next = store.State{}
 		}
 	}
 	l.revision++
@@ -199,7 +183,7 @@ func (l *Log) sweepExpired(e *Entry) {
 	usage := l.usage[e.Space]
 	for i := range e.Writes {
 		w := &e.Writes[i]
-		w.Next = State{}
+		w.Next = store.State{}
 		if !e.Changes(w) {
 			w.Next = w.Prior
 		}

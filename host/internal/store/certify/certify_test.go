@@ -26,10 +26,10 @@ type place struct {
 
 type version struct {
 	rev   store.Revision
-	state State
+	state store.State
 }
 
-func (d *disk) at(p place, rev store.Revision) (s State) {
+func (d *disk) at(p place, rev store.Revision) (s store.State) {
 	for _, v := range d.states[p] {
 		if v.rev <= rev {
 			s = v.state
@@ -101,7 +101,7 @@ func randomDraft(rng *rand.Rand, now time.Time) draft {
 			w.Kind, w.Delta = store.OpDelete, 0
 		}
 		if w.Kind == store.OpSet {
-			w.Next = StateOf(store.Value{Data: make([]byte, []int{0, 3, 8}[rng.IntN(3)])})
+			w.Next = store.StateOf(store.Value{Data: make([]byte, []int{0, 3, 8}[rng.IntN(3)])})
 			w.Next.Expires = []int64{0, now.Add(5 * time.Second).UnixMilli()}[rng.IntN(2)]
 		}
 		w.Expires = now.Add(-time.Second).UnixMilli()

@@ -14,7 +14,7 @@ func TestWindowFades(t *testing.T) {
 	rev := store.Revision(1)
 	write := func(space store.Space, key string) {
 		rev++
-		w.write(space, []byte(key), rev, State{})
+		w.write(space, []byte(key), rev, store.State{})
 		w.forget()
 		w.release(rev)
 	}
@@ -60,7 +60,7 @@ func TestFadedIsBounded(t *testing.T) {
 	w := newWindow(Bounds{Keys: 10, Bytes: 1 << 30}, 0)
 	for i := range 3 * allSpans {
 		w.passed(int64(i))
-		w.write(store.Space(1+i), []byte("k"), store.Revision(i+1), State{})
+		w.write(store.Space(1+i), []byte("k"), store.Revision(i+1), store.State{})
 		w.forget()
 		w.release(store.Revision(i + 1))
 		if w.spans > allSpans {

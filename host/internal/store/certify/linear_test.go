@@ -94,9 +94,9 @@ func (s *simulated) commit(t *rapid.T, p *pending) {
 	if p.in.write != "" {
 		e := &Entry{Effects: p.effects, Seen: s.log.Revision(), Writes: []Write{{Space: 1, Key: []byte(p.in.write)}}}
 		if old, ok := s.states[e.Seen][p.in.write]; ok {
-			e.Writes[0].Prior = StateOf(store.Value{Data: []byte(old)})
+			e.Writes[0].Prior = store.StateOf(store.Value{Data: []byte(old)})
 		}
-		e.Writes[0].Next = StateOf(store.Value{Data: []byte(p.in.value)})
+		e.Writes[0].Next = store.StateOf(store.Value{Data: []byte(p.in.value)})
 		err := s.log.Decide(e)
 		if fault.CodeOf(err) == fault.Conflict {
 			return

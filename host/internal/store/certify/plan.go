@@ -98,17 +98,17 @@ func (w *Write) count(u *store.Usage) {
 }
 
 // sum is the state of a counter after an add.
-func (w *Write) sum(now int64) (State, error) {
-	next := State{Exists: true, Size: 8, Counter: true}
+func (w *Write) sum(now int64) (store.State, error) {
+	next := store.State{Exists: true, Size: 8, Counter: true}
 	if w.Prior.Exists && (w.Prior.Expires == 0 || w.Prior.Expires > now) {
 		if !w.Prior.Counter {
-			return State{}, store.NotCounter(w.Key)
+			return store.State{}, store.NotCounter(w.Key)
 		}
 		next.N, next.Expires = w.Prior.N, w.Prior.Expires
 	}
 	n, ok := store.AddCounter(next.N, w.Delta)
 	if !ok {
-		return State{}, store.Overflow(w.Key)
+		return store.State{}, store.Overflow(w.Key)
 	}
 	next.N = n
 	return next, nil

@@ -32,7 +32,7 @@ type item struct {
 	rev        store.Revision
 	at         int64 // window.now when it was written
 	lapsed     bool  // counts no more, or has faded
-	state      State
+	state      store.State
 	home       *chunk
 	space      *spaceWindow
 	prev, next *item
@@ -144,7 +144,7 @@ func (w *window) partWrittenSince(p *store.Part, read store.Revision) *item {
 }
 
 // write notes that key has state st since rev. Revisions never go down.
-func (w *window) write(space store.Space, key []byte, rev store.Revision, st State) {
+func (w *window) write(space store.Space, key []byte, rev store.Revision, st store.State) {
 	s := w.spaces[space]
 	if s == nil {
 		s = &spaceWindow{id: space, byKey: make(map[string]*item)}

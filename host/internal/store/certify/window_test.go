@@ -27,7 +27,7 @@ func TestWindowModel(t *testing.T) {
 				key = windowKey(int(rev))
 			}
 			w.passed(int64(rev) * 100)
-			w.write(1, []byte(key), rev, State{Size: int64(rev)})
+			w.write(1, []byte(key), rev, store.State{Size: int64(rev)})
 			w.forget()
 			model[key] = rev
 			if rng.IntN(10) == 0 {
@@ -121,7 +121,7 @@ func checkChunks(t *rapid.T, w *window) {
 func TestWindowForgetsByBytes(t *testing.T) {
 	w := newWindow(Bounds{Keys: 1000, Bytes: 3 * (itemCost + 2)}, 0)
 	for rev := range store.Revision(10) {
-		w.write(1, []byte(windowKey(int(rev))), rev+1, State{})
+		w.write(1, []byte(windowKey(int(rev))), rev+1, store.State{})
 		w.forget()
 	}
 	if w.horizon != 0 || w.keys != 3 || w.spans != 7 {
@@ -143,7 +143,7 @@ func TestWindowForgetsByTime(t *testing.T) {
 	w := newWindow(Bounds{Keys: 100, Bytes: 1 << 30}, 0)
 	write := func(n int, at int64) {
 		w.passed(at)
-		w.write(1, []byte(windowKey(n)), store.Revision(n), State{})
+		w.write(1, []byte(windowKey(n)), store.Revision(n), store.State{})
 		w.forget()
 	}
 	for n := range 80 {

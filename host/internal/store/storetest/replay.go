@@ -208,10 +208,10 @@ func (w world) entry(e *store.Effects, seen, revision store.Revision) *certify.E
 			op = stamped(op, revision)
 			write := certify.Write{Kind: op.Kind, Space: space, Key: op.Key, Delta: op.Delta, Stamped: op.KeyStamp != 0}
 			if op.Kind == store.OpSet {
-				write.Next = certify.StateOf(op.Value)
+				write.Next = store.StateOf(op.Value)
 			}
 			if v, ok := w[space][string(op.Key)]; ok {
-				write.Prior = certify.StateOf(v)
+				write.Prior = store.StateOf(v)
 			}
 			entry.Writes = append(entry.Writes, write)
 		}

@@ -246,3 +246,12 @@ func IsLong(size, expires int64) bool {
 	}
 	return head+size > MaxInline
 }
+
+// CommonPrefix returns what two keys begin with.
+func CommonPrefix(a, b []byte) []byte {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
