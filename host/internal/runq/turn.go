@@ -3,6 +3,7 @@ package runq
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 )
 
@@ -152,6 +153,9 @@ func (t *Turn) give(done bool) {
 	q.mu.Unlock()
 	t.holds = false
 	next.wake()
+	if done && next != nil {
+		runtime.Gosched() // the next begins on this thread at once; another may go on here
+	}
 }
 
 // charge counts what the guest has run until now. The caller holds mu.
