@@ -75,6 +75,37 @@ func TestOutbound(t *testing.T) {
 		}
 	})
 
+	t.Run("a proxy", func(t *testing.T) {
+		origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Keep-Alive", "timeout=5")
+			w.Header().Set("X-Answer", r.Header.Get("X-Asked"))
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, "%s %s %t %s", r.Method, body, "http://"+r.Host == r.Header.Get("X-Origin"), r.Header.Get("User-Agent"))
+		})
+		s.deploy("proxy", pack(t, guest, "proxy", allowing(origin)))
+		r, err := http.NewRequestWithContext(t.Context(), "PUT", s.public+"/proxy/proxy?to="+origin, strings.NewReader("body"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{
+			"X-Asked": "1", "X-Origin": origin, "User-Agent": "me", "Connection": "keep-alive, X-Gone", "X-Gone": "1", "TE": "trailers", "Expect": "100-continue",
+			"Accept-Encoding": "identity",
+		} {
+			r.Header.Set(name, value)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, _ := io.ReadAll(resp.Body)
+		if string(body) != "PUT body true me" || resp.StatusCode != 201 || resp.Header.Get("X-Answer") != "1" {
+			t.Errorf("got %d %q %v", resp.StatusCode, body, resp.Header)
+		}
+	})
+
 	t.Run("not granted", func(t *testing.T) {
 		var asked atomic.Int64
 		origin := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })

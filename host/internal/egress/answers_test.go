@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -99,10 +100,13 @@ func shortened(s string) string {
 // TestAnswersAreGivenAgain: what an attempt asks as the one before did reaches the
 // service once, whatever became of it.
 func TestAnswersAreGivenAgain(t *testing.T) {
+	var mu sync.Mutex // a connection that is broken off orders nothing
 	var seen []string
 	large := strings.Repeat("x", 600<<10)
 	origin := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
 		seen = append(seen, r.Method+r.URL.Path+string(body))
 		switch r.URL.Path {
 		case "/large":
@@ -157,8 +161,12 @@ func TestAnswersAreGivenAgain(t *testing.T) {
 			[]string{"200 614400 bytes|200 614400 bytes", "call: the handler had sent POST ORIGIN/large, whose answer was not kept"}, "POST/large POST/large"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			mu.Lock()
 			seen = nil
+			mu.Unlock()
 			got := attempts(t, client(t, nil, origin), origin, tc.runs...)
+			mu.Lock()
+			defer mu.Unlock()
 			for i := range got {
 				got[i] = strings.ReplaceAll(got[i], origin, "ORIGIN")
 			}

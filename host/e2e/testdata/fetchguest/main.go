@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 func init() {
 	r := sdk.NewRouter()
 	r.HandleFunc("POST /all", all)
+	r.HandleFunc("/proxy", proxy)
 	r.HandleFunc("POST /conflict", conflict)
 	r.HandleFunc("POST /bump", bump)
 	r.HandleFunc("POST /hang", hang)
@@ -54,6 +56,33 @@ func line(r fetch.Result) string {
 		return "error " + err.Error()
 	}
 	return strconv.Itoa(r.Response.Status) + " " + string(body)
+}
+
+// proxy passes its request on to the service of the query, and the answer back, with
+// the whole header of each.
+func proxy(w *sdk.Response, r *sdk.Request) error {
+	body, err := r.Body(1 << 20)
+	if err != nil {
+		return err
+	}
+	var header fetch.Header
+	for name, value := range r.Headers() {
+		header = header.Add(name, value)
+	}
+	resp, err := fetch.Do(&fetch.Request{Method: r.Method(), URL: r.Query().Get("to"), Header: header, Body: bytes.NewReader(body)})
+	if err != nil {
+		return err
+	}
+	answer, err := resp.Bytes(1 << 20)
+	if err != nil {
+		return err
+	}
+	w.SetStatus(resp.Status)
+	for _, h := range resp.Header {
+		w.AddHeader(h.Name, h.Value)
+	}
+	_, err = w.Write(answer)
+	return err
 }
 
 // conflict reads a counter, calls out with the method of the query, and writes

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	origins "github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // asking is the input of http_headers, a plugin that makes the request of its
@@ -127,6 +129,39 @@ func TestHTTPHeaders(t *testing.T) {
 			t.Errorf("%s: a call was made: %t, want %t", method, !want, want)
 		}
 		inv.Finish()
+	}
+}
+
+// TestHTTPAgain: the next attempt of a request gets the answer of the first, and one
+// that asks for something else is none.
+func TestHTTPAgain(t *testing.T) {
+	var asked atomic.Int64
+	origin := upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Number", fmt.Sprint(asked.Add(1))) })
+	p := prepare(t, plugin(t, "http_headers"), "http_get")
+	inv := invocation("", nil)
+	allow(t, inv, nil, origin)
+	defer inv.Finish()
+	attempt := func(n int, path string) (string, error) {
+		inv.Request.Body = invoke.BodyOf([]byte(asking("POST", origin+path, nil)))
+		inv.Begin(n, inv.Env.Limits, &store.Tx{}) // one that may conflict
+		defer inv.End()
+		err := enginetest.Handle(t.Context(), p, inv)
+		var got map[string]string
+		_ = json.Unmarshal(inv.Reply.Body, &got)
+		return got["x-number"], inv.Calls().Counts(err)
+	}
+	for n := range 3 {
+		if got, err := attempt(n+1, "/a"); got != "1" || err != nil {
+			t.Errorf("attempt %d: %q, %v", n+1, got, err)
+		}
+		if err := inv.Calls().Again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := attempt(4, "/b")
+	wantFault(t, err, fault.Diverged, "now asks for POST "+origin+"/b")
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the service was asked %d times", n)
 	}
 }
 
