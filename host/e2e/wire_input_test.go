@@ -307,7 +307,7 @@ func testBadPointers(t *testing.T, v *victim) {
 		{"cursor and page overlap", abi.FnKVList, []uint64{0, 0, at, 8, 0, 0, at, 4096}, 5},
 		{"a key over its limit", abi.FnKVSet, []uint64{at, 1025, at, 1, 0}, abi.Limit},
 		{"a time to live below zero", abi.FnKVSet, []uint64{at, 1, at, 1, 1<<64 - 1}, abi.Invalid},
-		{"an unknown flag", abi.FnKVList, []uint64{0, 0, 0, 0, 0, 4, at, 64}, abi.Invalid},
+		{"an unknown flag", abi.FnKVList, []uint64{0, 0, 0, 0, 0, 8, at, 64}, abi.Invalid},
 	} {
 		v.row(t, test.name, func(t *testing.T) {
 			v.deploy("guest", pack(t, enginetest.Caller(test.fn, test.args...), "guest", "[kv]"))

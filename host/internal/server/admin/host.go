@@ -14,7 +14,7 @@ import (
 var (
 	refuseRebinding = wire.Refusing(http.StatusForbidden, fault.Denied,
 		"this listener is local: reach it as localhost or by its address, and let a proxy send one of these as Host")
-	refuseUpload = wire.Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "an upload may have "+limit.FormatSize(limit.Module))
+	refuseUpload = wire.Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the upload is over the limit of "+limit.FormatSize(limit.Module))
 	refuseSlash  = wire.Bad("the path has an encoded slash")
 	refuseTokens = wire.Bad("there is more than one Authorization")
 	refuseToken  = wire.Refusing(http.StatusUnauthorized, fault.Unauthenticated,
