@@ -5,6 +5,7 @@
 package prepare
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -129,9 +130,16 @@ func (p *Pipeline) job(module []byte, o engine.Options) (*job, error) {
 		return nil, err
 	}
 	digest := plugin.DigestOf(module)
-	key, err := p.key(digest, o)
+	named := o
+	if !bytes.Contains(module, []byte(wasiArguments)) {
+		named.Name = "" // plugins that have the module share what is built
+	}
+	key, err := p.key(digest, named)
 	return &job{engine: e, module: module, options: o, digest: digest, key: key}, err
 }
+
+// wasiArguments is the function that tells a guest the name of its plugin.
+const wasiArguments = "args_get"
 
 // load makes a program of the artefact that is there. The caller holds the key.
 func (p *Pipeline) load(ctx context.Context, j *job) (engine.Program, error) {

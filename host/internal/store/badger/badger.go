@@ -152,13 +152,13 @@ func (s *Store) Health() error {
 }
 
 // Readable returns nil while everything can be read, also where nothing can be
-// written: Unavailable says that the store is damaged or closed.
+// written: Unavailable says that the store is damaged or closed, or its folder gone.
 func (s *Store) Readable() error {
 	if !s.enter() {
 		return errClosed
 	}
 	defer s.leave()
-	if s.halt.known.Load() {
+	if s.halt.known.Load() || s.failed.Load() == errLost {
 		return s.failure()
 	}
 	return nil
