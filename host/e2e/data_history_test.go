@@ -37,7 +37,7 @@ func TestHistory(t *testing.T) {
 		{"adds never conflict", testAddsCommute},
 		{"add beside read and write", testAddBesideIncrement},
 		{"TTL at a fixed clock", testFixedClock},
-		{"conflicts used up", testConflictsUsedUp},
+		{"served among writers", testServedAmongWriters},
 		{"attempts and request ids", testAttempts},
 		{"linearizable registers", testLinearizableRegisters},
 		{"linearizable counters", testLinearizableCounters},
@@ -126,18 +126,19 @@ func (h *history) want(script []string, results ...string) {
 }
 
 // untilRerun repeats a round until a conflict made a handler run again, so that
-// a test of races cannot pass without one.
+// a test of races cannot pass without one. While the route is hot there are none:
+// its requests take turns.
 func (h *history) untilRerun(round func(i int)) {
 	h.t.Helper()
-	const least, most = 3, 200
-	before := h.reruns.Load()
-	for i := range most {
+	const least, most = 3, time.Minute
+	before, start := h.reruns.Load(), time.Now()
+	for i := 0; time.Since(start) < most; i++ {
 		round(i)
 		if i+1 >= least && h.reruns.Load() > before {
 			return
 		}
 	}
-	h.t.Errorf("%d rounds side by side, and no conflict", most)
+	h.t.Errorf("rounds side by side for %v, and no conflict", most)
 }
 
 // together runs the scripts at the same time.
@@ -358,9 +359,9 @@ func testFixedClock(t *testing.T, h *history) {
 	t.Error("no transaction began in time")
 }
 
-// testConflictsUsedUp keeps changing what a handler has read until the host
-// gives up. What it then says must be true: nothing of the handler is kept.
-func testConflictsUsedUp(t *testing.T, h *history) {
+// testServedAmongWriters keeps changing what a handler has read: it is served all
+// the same, within a few runs.
+func testServedAmongWriters(t *testing.T, h *history) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for c := range 2 {
@@ -377,21 +378,14 @@ func testConflictsUsedUp(t *testing.T, h *history) {
 	}
 	defer wg.Wait()
 	defer close(stop)
-	for round := 1; round <= 10; round++ {
-		a := h.do("POST", "/kv", fmt.Sprintf("set cold %d\nget hot\npause %d\nset hot x", round, 100*round))
-		if a.status != 503 {
-			continue // the others were too slow
+	for round := 1; round <= 3; round++ {
+		if a := h.do("POST", "/kv", fmt.Sprintf("set cold %d\nget hot\npause %d\nset hot x", round, 100*round)); a.status != 200 {
+			t.Errorf("round %d: %v", round, a)
 		}
-		h.wantNothingChanged(a)
-		if id := a.header.Get("X-Request-Id"); id == "" || problemOf(a).RequestID != id {
-			t.Errorf("request id: header %q, problem %q", id, problemOf(a).RequestID)
+		if x := h.tx("get cold"); x.results[0] != fmt.Sprintf(`"%d"`, round) {
+			t.Errorf("round %d left %v", round, x.results)
 		}
-		if x := h.tx("get cold"); x.results[0] == fmt.Sprintf(`"%d"`, round) {
-			t.Error("the effects of an attempt that conflicted are there")
-		}
-		return
 	}
-	t.Error("the host never gave up")
 }
 
 // testAttempts checks what a guest and the log learn of re-runs.
