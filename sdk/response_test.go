@@ -88,7 +88,7 @@ func TestBadHead(t *testing.T) {
 		{"status 999", func(w *sdk.Response) { w.SetStatus(999) }},
 		{"name", func(w *sdk.Response) { w.SetHeader("a\r\nb", "x") }},
 		{"value", func(w *sdk.Response) { w.SetHeader("a", "x\r\nb: y") }},
-		{"hop by hop", func(w *sdk.Response) { w.SetHeader("Connection", "close") }},
+		{"hop by hop", func(w *sdk.Response) { w.SetHeader("Transfer-Encoding", "gzip") }},
 		{"many", func(w *sdk.Response) {
 			for range 101 {
 				w.AddHeader("a", "x")

@@ -203,11 +203,12 @@ func (h *scriptHost) run(s *abitest.Script) {
 	}
 }
 
-// meanwhile has another request commit.
+// meanwhile has another request commit, by another route: those of one that conflict
+// wait for each other.
 func (h *scriptHost) meanwhile(n int, i *abitest.Invocation) {
 	h.program.after = nil
 	step, logs := h.program.step, h.logs
-	got, err := h.invoke(&abitest.Invocation{}, i.Meanwhile)
+	got, err := h.invoke(&abitest.Invocation{Request: abitest.Request{Method: http.MethodPut}}, i.Meanwhile)
 	h.program.step, h.logs = step, logs
 	if err != nil || got.Outcome != string(trace.Committed) {
 		h.t.Errorf("invocation %d: meanwhile: %+v, %v", n, got, err)
