@@ -94,7 +94,7 @@ func TestEscapeLocation(t *testing.T) {
 
 func TestNominated(t *testing.T) {
 	for options, want := range map[string]bool{"": false, "x": true, "close, X": true, "xy": false, "\tx ,": true} {
-		if got := Nominated(options, "x"); got != want {
+		if got := nominated(options, "x"); got != want {
 			t.Errorf("%q: got %v, want %v", options, got, want)
 		}
 	}

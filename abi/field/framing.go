@@ -92,7 +92,7 @@ func length(value string) (size int64, ok bool) {
 // differs from another.
 func FrameResponse(header []abi.Pair) (kept []abi.Pair, size int64, refused *abi.Pair) {
 	kept, size = header[:0], -1
-	options := ""
+	var options []string // of connection
 	for i := range header {
 		h := header[i]
 		switch FramingOf(h.Name, h.Value) {
@@ -111,19 +111,21 @@ func FrameResponse(header []abi.Pair) (kept []abi.Pair, size int64, refused *abi
 			}
 		}
 		if strings.EqualFold(h.Name, "connection") {
-			options += "," + h.Value
+			options = append(options, h.Value)
 		}
 	}
-	if options != "" {
-		kept = dropNominated(kept, options)
-	}
-	return kept, size, nil
+	return DropNominated(kept, options), size, nil
 }
 
-func dropNominated(header []abi.Pair, options string) []abi.Pair {
-	kept := header[:0]
+// DropNominated leaves out, in place, the fields that values of connection name, which
+// belong to the connection too (RFC 9110 §7.6.1).
+func DropNominated(header []abi.Pair, connection []string) []abi.Pair {
+	if len(connection) == 0 {
+		return header
+	}
+	options, kept := strings.Join(connection, ","), header[:0]
 	for _, h := range header {
-		if !Nominated(options, h.Name) {
+		if !nominated(options, h.Name) {
 			kept = append(kept, h)
 		}
 	}
@@ -141,9 +143,8 @@ func decimal(s string) (n int64, ok bool) {
 	return n, len(s) > 0
 }
 
-// Nominated reports whether a value of connection names a field, which then
-// belongs to the connection too (RFC 9110 §7.6.1).
-func Nominated(connection, name string) bool {
+// nominated reports whether a value of connection names a field.
+func nominated(connection, name string) bool {
 	for option := range strings.SplitSeq(connection, ",") {
 		if strings.EqualFold(strings.Trim(option, " \t"), name) {
 			return true

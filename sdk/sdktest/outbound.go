@@ -117,7 +117,8 @@ func validMethod(name string) bool {
 // host may be that of the handler's own request.
 func (o *outbound) frame(own string) bool {
 	target, _ := url.Parse(o.request.URL) // it is valid
-	options, kept := "", make([]abi.Pair, 0, len(o.request.Headers))
+	var options []string                  // of connection
+	kept := make([]abi.Pair, 0, len(o.request.Headers))
 	for _, f := range o.request.Headers {
 		framing := field.FramingOf(f.Name, f.Value)
 		isHost, isExpect := strings.EqualFold(f.Name, "host"), strings.EqualFold(f.Name, "expect")
@@ -131,10 +132,10 @@ func (o *outbound) frame(own string) bool {
 		case framing == field.End && !isHost && !isExpect:
 			kept = append(kept, f)
 		case strings.EqualFold(f.Name, "connection"):
-			options += "," + f.Value
+			options = append(options, f.Value)
 		}
 	}
-	o.request.Headers = slices.DeleteFunc(kept, func(f abi.Pair) bool { return field.Nominated(options, f.Name) })
+	o.request.Headers = field.DropNominated(kept, options)
 	return true
 }
 

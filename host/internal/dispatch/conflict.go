@@ -133,8 +133,7 @@ func (r *run) fared(beganInLane bool, err error) {
 	if !conflicted {
 		return
 	}
-	var c *store.Conflict
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[*store.Conflict](err); ok {
 		r.res.Conflict = c
 		r.cfg.Plugin.told.conflict(r.cfg.Env.Log, c, r.last)
 	}

@@ -18,7 +18,8 @@ func TestNoMemoryForAHandler(t *testing.T) {
 	budget := limit.NewBudget(1 << 20)
 	size := 2 << 20
 	m := &machine{t: t, handle: func(_ context.Context, _ *part, inv *invoke.Invocation) error {
-		if held := inv.Hold(size/2) && inv.Hold(size/2); held != (size < 2<<20) {
+		first, second := inv.Hold(size/2), inv.Hold(size/2)
+		if held := first && second; held != (size < 2<<20) {
 			t.Errorf("%d bytes are held: %v", size, held)
 		}
 		return nil

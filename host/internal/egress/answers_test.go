@@ -132,10 +132,18 @@ func TestAnswersAreGivenAgain(t *testing.T) {
 		told []string // the beginning of each
 		seen string
 	}{
-		{"the same", [][]asks{all("GET /a", "POST /b x", "PUT /c y"), all("GET /a", "POST /b x", "PUT /c y"), all("GET /a", "POST /b x", "PUT /c y")},
-			[]string{"200 1|200 2|200 3", "200 1|200 2|200 3", "200 1|200 2|200 3"}, "GET/a POST/bx PUT/cy"},
-		{"more in the end", [][]asks{all("POST /b"), all("POST /b", "POST /c"), all("POST /b", "POST /c")},
-			[]string{"200 1", "200 1|200 2", "200 1|200 2"}, "POST/b POST/c"},
+		{
+			"the same",
+			[][]asks{all("GET /a", "POST /b x", "PUT /c y"), all("GET /a", "POST /b x", "PUT /c y"), all("GET /a", "POST /b x", "PUT /c y")},
+			[]string{"200 1|200 2|200 3", "200 1|200 2|200 3", "200 1|200 2|200 3"},
+			"GET/a POST/bx PUT/cy",
+		},
+		{
+			"more in the end",
+			[][]asks{all("POST /b"), all("POST /b", "POST /c"), all("POST /b", "POST /c")},
+			[]string{"200 1", "200 1|200 2", "200 1|200 2"},
+			"POST/b POST/c",
+		},
 		{"the same twice", [][]asks{all("POST /b", "POST /b"), all("POST /b", "POST /b")}, []string{"200 1|200 2", "200 1|200 2"}, "POST/b POST/b"},
 		{"another GET", [][]asks{all("GET /a", "GET /b"), all("GET /c", "GET /b")}, []string{"200 1|200 2", "200 3|200 4"}, "GET/a GET/b GET/c GET/b"},
 		{"another GET after the same POST", [][]asks{all("POST /a", "GET /b"), all("POST /a", "GET /c")}, []string{"200 1|200 2", "200 1|200 3"}, "POST/a GET/b GET/c"},
@@ -145,10 +153,18 @@ func TestAnswersAreGivenAgain(t *testing.T) {
 		{"a failed answer", [][]asks{all("POST /fails"), all("POST /fails")}, []string{"500", "500"}, "POST/fails"},
 		{"unread", [][]asks{{{"POST /large", 0}}, {{"POST /large", 0}}}, []string{"200", "200"}, "POST/large"},
 		{"read in part", [][]asks{{{"POST /large", 5}}, {{"POST /large", 5}}, {{"POST /large", 3}}}, []string{"200 xxxxx", "200 xxxxx", "200 xxx"}, "POST/large"},
-		{"a GET read in part", [][]asks{{{"GET /large", 5}}, {{"GET /large", -1}}, {{"GET /large", -1}}},
-			[]string{"200 xxxxx", "200 614400 bytes", "200 614400 bytes"}, "GET/large GET/large"},
-		{"GETs too large to keep", [][]asks{all("GET /large", "GET /large", "POST /b"), all("GET /large", "GET /large", "POST /b")},
-			[]string{"200 614400 bytes|200 614400 bytes|200 3", "200 614400 bytes|200 614400 bytes|200 3"}, "GET/large GET/large POST/b GET/large"},
+		{
+			"a GET read in part",
+			[][]asks{{{"GET /large", 5}}, {{"GET /large", -1}}, {{"GET /large", -1}}},
+			[]string{"200 xxxxx", "200 614400 bytes", "200 614400 bytes"},
+			"GET/large GET/large",
+		},
+		{
+			"GETs too large to keep",
+			[][]asks{all("GET /large", "GET /large", "POST /b"), all("GET /large", "GET /large", "POST /b")},
+			[]string{"200 614400 bytes|200 614400 bytes|200 3", "200 614400 bytes|200 614400 bytes|200 3"},
+			"GET/large GET/large POST/b GET/large",
+		},
 
 		{"another body", [][]asks{all("POST /b x"), all("POST /b y")}, []string{"200 1", "call: the handler had sent POST ORIGIN/b, ran again after a conflict, and now asks for POST ORIGIN/b with another body"}, "POST/bx"},
 		{"another query", [][]asks{all("POST /b?s3cret"), all("POST /b?other")}, []string{"200 1", "call: the handler had sent POST ORIGIN/b, ran again after a conflict, and now asks for POST ORIGIN/b with another query"}, "POST/b"},
@@ -157,8 +173,12 @@ func TestAnswersAreGivenAgain(t *testing.T) {
 		{"another order", [][]asks{all("POST /a", "POST /b"), all("POST /b", "POST /a")}, []string{"200 1|200 2", "call: the handler had sent POST ORIGIN/a, ran again after a conflict, and now asks for POST ORIGIN/b;"}, "POST/a POST/b"},
 		{"none", [][]asks{all("POST /b"), nil}, []string{"200 1", "call: the handler had sent POST ORIGIN/b, ran again after a conflict, and did not ask for it again"}, "POST/b"},
 		{"more of an answer", [][]asks{{{"POST /large", 5}}, {{"POST /large", -1}}}, []string{"200 xxxxx", "call: the handler had sent POST ORIGIN/large, ran again after a conflict, and read more of its answer"}, "POST/large"},
-		{"too large to keep", [][]asks{all("POST /large", "POST /large"), nil},
-			[]string{"200 614400 bytes|200 614400 bytes", "call: the handler had sent POST ORIGIN/large, whose answer was not kept"}, "POST/large POST/large"},
+		{
+			"too large to keep",
+			[][]asks{all("POST /large", "POST /large"), nil},
+			[]string{"200 614400 bytes|200 614400 bytes", "call: the handler had sent POST ORIGIN/large, whose answer was not kept"},
+			"POST/large POST/large",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			mu.Lock()

@@ -175,9 +175,18 @@ func TestRedirectsWithRawCharacters(t *testing.T) {
 	})
 	c := client(t, nil, origin)
 	for _, tc := range []struct{ location, want string }{
-		{"/a b?c d", "/a%20b?c%20d"}, {"to that", "/from/to%20that"}, {"?q=a b", "/from/here?q=a%20b"}, {"/größe", "/gr%C3%B6%C3%9Fe"},
-		{`\up\..\there`, "/there"}, {`/"<>^{|}`, "/%22%3C%3E%5E%7B%7C%7D"}, {"/100%", "/100%25"}, {"/a%2fb%20c", "/a%2fb%20c"}, {origin + "/x y", "/x%20y"},
-		{"/tab\tbed", "/tabbed"}, {"/a#b c", "/a"}, {"/a\xffb", "/a%FFb"},
+		{"/a b?c d", "/a%20b?c%20d"},
+		{"to that", "/from/to%20that"},
+		{"?q=a b", "/from/here?q=a%20b"},
+		{"/größe", "/gr%C3%B6%C3%9Fe"},
+		{`\up\..\there`, "/there"},
+		{`/"<>^{|}`, "/%22%3C%3E%5E%7B%7C%7D"},
+		{"/100%", "/100%25"},
+		{"/a%2fb%20c", "/a%2fb%20c"},
+		{origin + "/x y", "/x%20y"},
+		{"/tab\tbed", "/tabbed"},
+		{"/a#b c", "/a"},
+		{"/a\xffb", "/a%FFb"},
 	} {
 		location = tc.location
 		if got := get(t, c, origin+"/from/here"); got.body != tc.want || got.head.URL != origin+tc.want {
@@ -634,9 +643,12 @@ func TestATimeoutBeforeTheDeadline(t *testing.T) {
 	for _, tc := range []struct {
 		of, left, want time.Duration
 	}{
-		{5 * time.Second, time.Hour, 5 * time.Second}, {5 * time.Second, 5 * time.Second, 4500 * time.Millisecond},
-		{60 * time.Second, 20 * time.Second, 19500 * time.Millisecond}, {time.Second, 800 * time.Millisecond, 700 * time.Millisecond},
-		{time.Second, 2 * time.Second, time.Second}, {time.Second, -time.Second, -875 * time.Millisecond},
+		{5 * time.Second, time.Hour, 5 * time.Second},
+		{5 * time.Second, 5 * time.Second, 4500 * time.Millisecond},
+		{60 * time.Second, 20 * time.Second, 19500 * time.Millisecond},
+		{time.Second, 800 * time.Millisecond, 700 * time.Millisecond},
+		{time.Second, 2 * time.Second, time.Second},
+		{time.Second, -time.Second, -875 * time.Millisecond},
 	} {
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(tc.left))
 		if got := (&call{timeout: tc.of}).time(ctx); got > tc.want || got < tc.want-time.Second {

@@ -20,7 +20,7 @@ type fields struct {
 // which came to host, is as good as one that has written none of it.
 func readFields(header []abi.Pair, t target, host string) (f fields, why string) {
 	f.given = make([]abi.Pair, 0, len(header))
-	options := ""
+	var options []string // of connection
 	for _, h := range header {
 		framing := field.FramingOf(h.Name, h.Value)
 		switch {
@@ -35,12 +35,10 @@ func readFields(header []abi.Pair, t target, host string) (f fields, why string)
 		case framing == field.End && !strings.EqualFold(h.Name, "host") && !strings.EqualFold(h.Name, "expect"):
 			f.given = append(f.given, h)
 		case strings.EqualFold(h.Name, "connection"):
-			options += "," + h.Value
+			options = append(options, h.Value)
 		}
 	}
-	if options != "" {
-		f.given = dropNominated(f.given, options)
-	}
+	f.given = field.DropNominated(f.given, options)
 	return f, ""
 }
 
@@ -55,16 +53,6 @@ func isOwn(h abi.Pair, t target, host string) bool {
 		return strings.EqualFold(h.Value, "100-continue")
 	}
 	return true
-}
-
-func dropNominated(given []abi.Pair, options string) []abi.Pair {
-	kept := given[:0]
-	for _, h := range given {
-		if !field.Nominated(options, h.Name) {
-			kept = append(kept, h)
-		}
-	}
-	return kept
 }
 
 // wrongLength says which length the guest announced for a body of that size, ""

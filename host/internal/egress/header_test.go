@@ -47,8 +47,10 @@ func TestFieldsGoOutAsGiven(t *testing.T) {
 		given []abi.Pair
 		want  string // between host and the host's own fields
 	}{
-		{[]abi.Pair{{Name: "x-Zulu", Value: "1"}, {Name: "SOAPAction", Value: "a b"}, {Name: "x-alpha", Value: "2"}, {Name: "X-ZULU", Value: " 3 "}, {Name: "accept-encoding", Value: "br"}},
-			"x-Zulu: 1\r\nSOAPAction: a b\r\nx-alpha: 2\r\nX-ZULU: 3\r\naccept-encoding: br\r\n"},
+		{
+			[]abi.Pair{{Name: "x-Zulu", Value: "1"}, {Name: "SOAPAction", Value: "a b"}, {Name: "x-alpha", Value: "2"}, {Name: "X-ZULU", Value: " 3 "}, {Name: "accept-encoding", Value: "br"}},
+			"x-Zulu: 1\r\nSOAPAction: a b\r\nx-alpha: 2\r\nX-ZULU: 3\r\naccept-encoding: br\r\n",
+		},
 		{nil, ""},
 		{[]abi.Pair{{Name: "b", Value: large}, {Name: "user-agent", Value: "me"}, {Name: "a", Value: ""}}, "b: " + large + "\r\nuser-agent: me\r\na: \r\n"},
 	} {
@@ -71,11 +73,23 @@ func TestFieldsOfTheConnection(t *testing.T) {
 	c := client(t, nil, origin)
 	host := strings.TrimPrefix(origin, "http://")
 	for _, f := range []abi.Pair{
-		{Name: "Content-Length", Value: "4"}, {Name: "content-length", Value: "4, 4"}, {Name: "content-length", Value: "0004"},
-		{Name: "Connection", Value: "keep-alive"}, {Name: "connection", Value: "close"}, {Name: "Connection", Value: "Keep-Alive, X-Gone, TE"},
-		{Name: "Keep-Alive", Value: "timeout=5"}, {Name: "TE", Value: "trailers"}, {Name: "te", Value: "gzip;q=0.5"}, {Name: "Trailer", Value: "x"},
-		{Name: "Proxy-Connection", Value: "keep-alive"}, {Name: "Transfer-Encoding", Value: "chunked"}, {Name: "transfer-encoding", Value: "Chunked"},
-		{Name: "Upgrade", Value: "h2c"}, {Name: "Host", Value: host}, {Name: "host", Value: "plugin.example"}, {Name: "Expect", Value: "100-continue"},
+		{Name: "Content-Length", Value: "4"},
+		{Name: "content-length", Value: "4, 4"},
+		{Name: "content-length", Value: "0004"},
+		{Name: "Connection", Value: "keep-alive"},
+		{Name: "connection", Value: "close"},
+		{Name: "Connection", Value: "Keep-Alive, X-Gone, TE"},
+		{Name: "Keep-Alive", Value: "timeout=5"},
+		{Name: "TE", Value: "trailers"},
+		{Name: "te", Value: "gzip;q=0.5"},
+		{Name: "Trailer", Value: "x"},
+		{Name: "Proxy-Connection", Value: "keep-alive"},
+		{Name: "Transfer-Encoding", Value: "chunked"},
+		{Name: "transfer-encoding", Value: "Chunked"},
+		{Name: "Upgrade", Value: "h2c"},
+		{Name: "Host", Value: host},
+		{Name: "host", Value: "plugin.example"},
+		{Name: "Expect", Value: "100-continue"},
 	} {
 		s := c.Session(Trace{Host: "plugin.example"}, kept(t))
 		handle, status, why := s.Open(&abi.HTTPRequest{Method: "POST", URL: origin + "/", Headers: []abi.Pair{f, {Name: "X-Stays", Value: "1"}}})
@@ -112,8 +126,14 @@ func TestARefusedFieldIsNamed(t *testing.T) {
 	s := client(t, nil, "http://a.example").Session(Trace{Host: "plugin.example"}, kept(t))
 	defer s.Close()
 	for _, f := range []abi.Pair{
-		{Name: "Host", Value: "b.example"}, {Name: "host", Value: "a.example:81"}, {Name: "host", Value: ""}, {Name: "Transfer-Encoding", Value: "gzip, chunked"},
-		{Name: "Upgrade", Value: "websocket"}, {Name: "Expect", Value: "202-accepted"}, {Name: "Proxy-Authorization", Value: "Basic eA=="}, {Name: "X-Bad", Value: "a\x00"},
+		{Name: "Host", Value: "b.example"},
+		{Name: "host", Value: "a.example:81"},
+		{Name: "host", Value: ""},
+		{Name: "Transfer-Encoding", Value: "gzip, chunked"},
+		{Name: "Upgrade", Value: "websocket"},
+		{Name: "Expect", Value: "202-accepted"},
+		{Name: "Proxy-Authorization", Value: "Basic eA=="},
+		{Name: "X-Bad", Value: "a\x00"},
 	} {
 		_, status, why := s.Open(&abi.HTTPRequest{URL: "http://a.example/", Headers: []abi.Pair{{Name: "x", Value: "y"}, f}})
 		if status != abi.Invalid || !strings.Contains(why, f.Name) {

@@ -175,7 +175,7 @@ func TestSinkTellsOfFailures(t *testing.T) {
 		_, _ = io.WriteString(w, "b\n")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := lost.get(); len(got) != 1 || got[0].Lines != 2 || got[0].Err != out.err {
+		if got := lost.get(); len(got) != 1 || got[0].Lines != 2 || !errors.Is(got[0].Err, out.err) {
 			t.Errorf("told %+v", got)
 		}
 		out.err = nil

@@ -83,8 +83,8 @@ func (t *Turn) has(now time.Duration) { t.holds, t.since, t.charged = true, now,
 // holds mu.
 func (t *Turn) hopeless(ctx context.Context) bool {
 	until, ok := ctx.Deadline()
-	ahead := time.Duration(t.line.waiting() + 1)
-	return ok && t.line.needs*ahead/time.Duration(t.line.queue.places) > time.Until(until)
+	ahead := int64(t.line.waiting() + 1)
+	return ok && int64(t.line.needs)*ahead/int64(t.line.queue.places) > int64(time.Until(until))
 }
 
 // push gets into the line. The caller holds mu.

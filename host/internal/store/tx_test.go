@@ -284,7 +284,7 @@ func TestNoSnapshot(t *testing.T) {
 	m.err = fault.New(fault.Unavailable, "snapshot", "the store is closed")
 	tx.Reset(m, 1, Quota{}, time.Unix(0, 0))
 	_, _, err := tx.Get([]byte("a"))
-	if fault.CodeOf(err) != fault.Unavailable || tx.Failure() != err {
+	if fault.CodeOf(err) != fault.Unavailable || !errors.Is(tx.Failure(), err) {
 		t.Errorf("Get: %v, failure %v", err, tx.Failure())
 	}
 	tx.Close()

@@ -95,7 +95,7 @@ func TestKV(t *testing.T) {
 	if _, offset := c.get("a"); offset != 0 {
 		t.Errorf("a deleted key: got %d", offset)
 	}
-	if got := c.s.text(uint64(c.call("kv_get_snapshot", c.block("b")))); string(got) != "two" {
+	if got := c.s.text(uint64(c.call("kv_get_snapshot", c.block("b")))); got != "two" {
 		t.Errorf("snapshot read: got %q", got)
 	}
 }

@@ -20,12 +20,12 @@ const After = 100 * time.Millisecond
 type End int
 
 const (
-	// Ignored: only a reset says that the client has left.
+	// Ignored says nothing: only a reset says that the client has left.
 	Ignored End = iota
-	// Probed: the client understands an interim response. It gets one; where nobody
+	// Probed says that the client understands an interim response. It gets one; where nobody
 	// reads any more, the system answers with a reset.
 	Probed
-	// Leaves: the client has left.
+	// Leaves says that the client has left.
 	Leaves
 )
 

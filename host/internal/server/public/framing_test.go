@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,11 +20,17 @@ import (
 // response on the connection is the next request's.
 func TestFramingOfReplies(t *testing.T) {
 	upstream := []abi.Pair{
-		{Name: "Connection", Value: "keep-alive, X-Hop"}, {Name: "Keep-Alive", Value: "timeout=5"}, {Name: "X-Hop", Value: "1"}, {Name: "TE", Value: "trailers"},
-		{Name: "Trailer", Value: "Digest"}, {Name: "Upgrade", Value: "h2c"}, {Name: "Proxy-Connection", Value: "close"}, {Name: "Transfer-Encoding", Value: "chunked"},
+		{Name: "Connection", Value: "keep-alive, X-Hop"},
+		{Name: "Keep-Alive", Value: "timeout=5"},
+		{Name: "X-Hop", Value: "1"},
+		{Name: "TE", Value: "trailers"},
+		{Name: "Trailer", Value: "Digest"},
+		{Name: "Upgrade", Value: "h2c"},
+		{Name: "Proxy-Connection", Value: "close"},
+		{Name: "Transfer-Encoding", Value: "chunked"},
 	}
 	length := func(n string) []abi.Pair {
-		return append(upstream[:len(upstream):len(upstream)], abi.Pair{Name: "content-length", Value: n})
+		return append(slices.Clip(upstream), abi.Pair{Name: "content-length", Value: n})
 	}
 	for name, tc := range map[string]struct {
 		method string

@@ -20,12 +20,18 @@ func TestCrowd(t *testing.T) {
 		ip string
 		ok bool
 	}{
-		{"198.51.100.1", true}, {"198.51.100.1", true}, {"198.51.100.1", false},
+		{"198.51.100.1", true},
+		{"198.51.100.1", true},
+		{"198.51.100.1", false},
 		{"::ffff:198.51.100.1", false}, // the same address
 		{"198.51.100.2", true},
-		{"2001:db8:1:2::1", true}, {"2001:db8:1:2:ffff::2", true}, {"2001:db8:1:2::3", false}, // one /64
+		{"2001:db8:1:2::1", true},
+		{"2001:db8:1:2:ffff::2", true},
+		{"2001:db8:1:2::3", false}, // one /64
 		{"2001:db8:1:3::1", true},
-		{"192.0.2.1", true}, {"192.0.2.1", true}, {"192.0.2.1", true}, // a proxy
+		{"192.0.2.1", true},
+		{"192.0.2.1", true},
+		{"192.0.2.1", true}, // a proxy
 	} {
 		if got := enter(test.ip); got != test.ok {
 			t.Errorf("%s enters: %v, want %v", test.ip, got, test.ok)

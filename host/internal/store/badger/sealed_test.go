@@ -20,7 +20,7 @@ func chain(t *testing.T, s *Store) (store.Snapshot, *store.Settling) {
 	defer tx.Close()
 	data, _, err := tx.Get([]byte("k"))
 	wantCode(t, "Get", err, "")
-	wantCode(t, "Set", tx.Set([]byte("k"), append(data[:len(data):len(data)], '+'), 0), "")
+	wantCode(t, "Set", tx.Set([]byte("k"), append(slices.Clip(data), '+'), 0), "")
 	_, settling, err := s.Seal(t.Context(), tx.Effects())
 	wantCode(t, "Seal", err, "")
 	return snap, settling

@@ -10,16 +10,22 @@ type Feature struct {
 
 // Features after WebAssembly 2.0, and what their toolchains call them.
 var (
-	exceptions = Feature{"exception handling",
-		"build without -fwasm-exceptions and -mexception-handling, and in Rust with panic=abort; setjmp and longjmp of wasi-libc need it too"}
-	threads = Feature{"threads",
-		"build without -pthread, -matomics and --shared-memory, in Rust for wasm32-wasip1 and not wasm32-wasip1-threads, in AssemblyScript with --disable threads"}
+	exceptions = Feature{
+		"exception handling",
+		"build without -fwasm-exceptions and -mexception-handling, and in Rust with panic=abort; setjmp and longjmp of wasi-libc need it too",
+	}
+	threads = Feature{
+		"threads",
+		"build without -pthread, -matomics and --shared-memory, in Rust for wasm32-wasip1 and not wasm32-wasip1-threads, in AssemblyScript with --disable threads",
+	}
 	memory64    = Feature{"64-bit memory (memory64)", "build for wasm32 and not wasm64, with Emscripten without -sMEMORY64"}
 	multiMemory = Feature{"several memories (multi-memory)", "link into one memory, e.g. with wasm-opt --multi-memory-lowering"}
 	pageSizes   = Feature{"custom page sizes", "link without --page-size"}
 	relaxedSIMD = Feature{"relaxed SIMD", "build with -mno-relaxed-simd, in Rust with -C target-feature=-relaxed-simd; fixed SIMD is fine"}
-	garbage     = Feature{"garbage collection (GC)",
-		"the compilers of Kotlin, Dart, Java, OCaml and Scheme to Wasm need it; with others build without -mgc, and run wasm-opt without --enable-gc"}
+	garbage     = Feature{
+		"garbage collection (GC)",
+		"the compilers of Kotlin, Dart, Java, OCaml and Scheme to Wasm need it; with others build without -mgc, and run wasm-opt without --enable-gc",
+	}
 	references = Feature{"typed function references", "build for WebAssembly 2.0, with wasm-opt without --enable-gc and --enable-typed-function-references"}
 	switching  = Feature{"stack switching", "build for WebAssembly 2.0"}
 	wide       = Feature{"wide arithmetic", "build with -mno-wide-arithmetic, in Rust with -C target-feature=-wide-arithmetic"}

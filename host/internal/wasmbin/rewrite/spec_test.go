@@ -36,8 +36,10 @@ func TestSpecification(t *testing.T) {
 		features api.CoreFeatures
 		commands int // at least
 	}{
-		{"v1", api.CoreFeaturesV1, 18_000}, {"v2", api.CoreFeaturesV2, 50_000},
-		{"tail-call", features, 50}, {"extended-const", features, 100},
+		{"v1", api.CoreFeaturesV1, 18_000},
+		{"v2", api.CoreFeaturesV2, 50_000},
+		{"tail-call", features, 50},
+		{"extended-const", features, 100},
 	} {
 		dir := filepath.Join(wazeroDir(t), "internal/integration_test/spectest", version.name, "testdata")
 		files, err := filepath.Glob(filepath.Join(dir, "*.json"))

@@ -26,8 +26,14 @@ func TestReadEnv(t *testing.T) {
 		`E="over`, `two lines"`, "F=", "G: yaml", "H=a=b",
 	}, "\r\n")))
 	want := [][2]string{
-		{"A", "quoted # \"text\"\nsecond line"}, {"B", "two"}, {"C", "as $it is"}, {"D", "two/three"}, {"E", "over\ntwo lines"},
-		{"F", ""}, {"G", "yaml"}, {"H", "a=b"},
+		{"A", "quoted # \"text\"\nsecond line"},
+		{"B", "two"},
+		{"C", "as $it is"},
+		{"D", "two/three"},
+		{"E", "over\ntwo lines"},
+		{"F", ""},
+		{"G", "yaml"},
+		{"H", "a=b"},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

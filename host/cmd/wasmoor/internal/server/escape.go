@@ -41,8 +41,8 @@ func appendEscape(out []byte, r rune) []byte {
 
 // odd returns where the first character to escape starts, or -1.
 func odd(line []byte) int {
-	for i := 0; i < len(line); i++ {
-		if line[i] < 0xc2 { // of ASCII, or within a character
+	for i, c := range line {
+		if c < 0xc2 { // of ASCII, or within a character
 			continue
 		}
 		if r, _ := utf8.DecodeRune(line[i:]); obeyed(r) {

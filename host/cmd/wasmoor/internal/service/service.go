@@ -86,7 +86,7 @@ func (s *Service) ending(ctx context.Context) {
 		time.AfterFunc(most, func() {
 			s.say("wasmoor: the next process starts, after %v: this one still waited for %s", most, s.host.WaitsFor())
 			s.say("wasmoor: it does not start: %v", s.succeed())
-			os.Exit(1)
+			os.Exit(1) //nolint:forbidigo // main is what is held
 		})
 		s.tell(daemon.SdNotifyReloading)
 		return
@@ -95,7 +95,7 @@ func (s *Service) ending(ctx context.Context) {
 	most := s.DrainDelay + s.DrainTimeout + closeTime
 	time.AfterFunc(most, func() {
 		s.say("wasmoor: the process ends, after %v: it still waited for %s", most, s.host.WaitsFor())
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // main is what is held
 	})
 	s.tell(daemon.SdNotifyStopping)
 }

@@ -61,7 +61,7 @@ func (s *Service) restart(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
 		var said []byte
-		said, err = exec.CommandContext(ctx, program, append(slices.Clone(os.Args[1:]), "--check")...).CombinedOutput()
+		said, err = exec.CommandContext(ctx, program, append(slices.Clone(os.Args[1:]), "--check")...).CombinedOutput() //nolint:gosec // its own command line
 		if err != nil && len(said) > 0 {
 			err = errors.New(strings.TrimSpace(string(said[:min(len(said), 1024)])))
 		}
@@ -86,10 +86,10 @@ func (s *Service) succeed() error {
 	env := append(os.Environ(), kept)
 	program, err := exec.LookPath(os.Args[0])
 	if err == nil {
-		err = syscall.Exec(program, os.Args, env)
+		err = syscall.Exec(program, os.Args, env) //nolint:gosec // its own command line
 	}
 	if self, none := os.Executable(); none == nil && self != program {
-		return errors.Join(err, syscall.Exec(self, os.Args, env))
+		return errors.Join(err, syscall.Exec(self, os.Args, env)) //nolint:gosec // its own command line
 	}
 	return err
 }
