@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -163,4 +165,19 @@ func table(candidates []*candidate) string {
 		return err.Error()
 	}
 	return text.String()
+}
+
+// benchBeside, set in the environment, lists other binaries of wasmoor that a
+// benchmark measures in the same rounds, such as that of the commit before.
+const benchBeside = "WASMOOR_BENCH_BESIDE"
+
+// besides calls measure with each binary that is measured, and what its rows are
+// named after it.
+func besides(measure func(suffix string)) {
+	own := binary
+	defer func() { binary = own }()
+	measure("")
+	for _, binary = range filepath.SplitList(os.Getenv(benchBeside)) {
+		measure(", " + filepath.Base(binary))
+	}
 }

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,21 +17,6 @@ const (
 	turnsRounds = 5
 	turnsRound  = time.Second
 )
-
-// benchBeside, set in the environment, lists other binaries of wasmoor that a
-// benchmark measures in the same rounds, such as that of the commit before.
-const benchBeside = "WASMOOR_BENCH_BESIDE"
-
-// besides calls measure with each binary that is measured, and what its rows are
-// named after it.
-func besides(measure func(suffix string)) {
-	own := binary
-	defer func() { binary = own }()
-	measure("")
-	for _, binary = range filepath.SplitList(os.Getenv(benchBeside)) {
-		measure(", " + filepath.Base(binary))
-	}
-}
 
 // BenchmarkTurns measures who gets served at saturation: each connection has its
 // next request on the way as soon as it has an answer. For each request it counts
