@@ -56,7 +56,7 @@ func (o Offer) Read(module []byte, opts engine.Options) (*wasmbin.Module, error)
 	}
 	if len(m.Memories) > 0 && int(m.Memories[0].Min) > memory/linear.PageSize {
 		return nil, fault.New(fault.TooLarge, "prepare", fmt.Sprintf(
-			"the module starts with %d KiB of memory, over the limit of %d KiB; raise limits.memory in its manifest",
+			"the module starts with %d KiB of memory, over the limit of %d KiB; raise limits.memory of the plugin",
 			m.Memories[0].Min*64, memory>>10))
 	}
 	return m, nil

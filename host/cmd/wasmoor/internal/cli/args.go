@@ -28,6 +28,13 @@ func Takes(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// TakesMany is Takes for a command whose last argument may be repeated.
+func TakesMany(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		return Takes(names...)(cmd, args[:min(len(args), len(names))])
+	}
+}
+
 // MayTake is Takes for a last argument that has a default.
 func MayTake(name string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {

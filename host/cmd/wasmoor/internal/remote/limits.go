@@ -107,8 +107,11 @@ func (p *Commands) limitsSetCommand() *cobra.Command {
 				continue
 			}
 			n, err := k.read(values[i])
-			if err != nil || n < 1 {
-				return cli.Usage("--%s %q must be above zero: %s", k.name, values[i], hint(k, err))
+			if err != nil {
+				return cli.Usage("--%s: %s", k.name, err)
+			}
+			if n < 1 {
+				return cli.Usage("--%s must be above zero; wasmoor limits unset NAME %s goes back to the manifest's", k.name, k.name)
 			}
 			numbers[i], set = n, append(set, k.name)
 		}
@@ -133,13 +136,6 @@ func (p *Commands) limitsSetCommand() *cobra.Command {
 	return cmd
 }
 
-func hint(k limitKey, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return "wasmoor limits unset NAME " + k.name + " goes back to the manifest's"
-}
-
 func limitNames() (names []string) {
 	for _, k := range limitKeys {
 		names = append(names, k.name)
@@ -151,7 +147,7 @@ func (p *Commands) limitsUnsetCommand() *cobra.Command {
 	return p.Reads(p.Does(&cobra.Command{
 		Use:               "unset NAME [LIMIT...]",
 		Short:             "Go back to the limits of the manifest, all or those named",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              cli.TakesMany("NAME"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
 		names := args[1:]

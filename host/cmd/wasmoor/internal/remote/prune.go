@@ -23,13 +23,13 @@ serves stays, and the one before it. A server also does so by itself, by its set
 keep_versions, keep_deployments and keep_events.`,
 		Example: `  wasmoor prune --versions 10 --deployments 100 --events 10000
   wasmoor prune shop --versions 2 --yes`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              cli.MayTake("NAME"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			in.Plugin = args[0]
 		}
-		if err := checkPrune(in); err != nil {
+		if err := checkPrune(cmd, in); err != nil {
 			return err
 		}
 		in.DryRun = !yes
@@ -43,10 +43,13 @@ keep_versions, keep_deployments and keep_events.`,
 	return cmd
 }
 
-func checkPrune(in adminapi.Prune) error {
+func checkPrune(cmd *cobra.Command, in adminapi.Prune) error {
+	for name, n := range map[string]int{"versions": in.Versions, "deployments": in.Deployments, "events": in.Events} {
+		if n < 0 || n == 0 && cmd.Flags().Changed(name) {
+			return cli.Usage("--%s must be above zero, not %d: it says how many to keep", name, n)
+		}
+	}
 	switch {
-	case in.Versions < 0 || in.Deployments < 0 || in.Events < 0:
-		return cli.Usage("how many to keep must be above zero")
 	case in.Versions == 0 && in.Deployments == 0 && in.Events == 0:
 		return cli.Usage("nothing to remove is named; add --versions, --deployments or --events with how many to keep")
 	case in.Plugin != "" && in.Events > 0:

@@ -135,7 +135,7 @@ func (p *Commands) varUnsetCommand() *cobra.Command {
 	return p.Reads(p.Does(&cobra.Command{
 		Use:               "unset NAME KEY...",
 		Short:             "Take the values of variables away, which is one deployment",
-		Args:              cobra.MinimumNArgs(2),
+		Args:              cli.TakesMany("NAME", "KEY"),
 		ValidArgsFunction: p.completeVars,
 	}, func(cmd *cobra.Command, args []string) error {
 		name, keys := args[0], args[1:]
