@@ -14,7 +14,7 @@ import (
 // So does the first run of a request of a hot route: one whose runs outside have
 // often conflicted lately.
 type lane struct {
-	warm atomic.Bool // a run has conflicted: before that nobody looks further
+	warm atomic.Bool // it is closed, or routes has any: else nobody looks further
 
 	mu     sync.Mutex
 	taken  bool
@@ -73,16 +73,19 @@ func (l *lane) ran(of route, conflicted bool, now time.Time) {
 	case h != nil:
 		if h.share -= h.share / lateRuns; h.share < coldShare {
 			delete(l.routes, of)
-			l.warm.Store(len(l.routes) > 0)
+			l.heed()
 		}
 	case conflicted && len(l.routes) < maxRoutes:
 		if l.routes == nil {
 			l.routes = make(map[route]*heat)
 		}
 		l.routes[route{strings.Clone(of.method), strings.Clone(of.pattern)}] = &heat{share: 1.0 / lateRuns, next: hotLeast}
-		l.warm.Store(true)
+		l.heed()
 	}
 }
+
+// heed keeps warm true to what it says. The caller holds mu.
+func (l *lane) heed() { l.warm.Store(l.closed || len(l.routes) > 0) }
 
 func (h *heat) conflicted(now time.Time) {
 	if h.share += (1 - h.share) / lateRuns; h.share < hotShare || now.Before(h.until) {
@@ -133,7 +136,10 @@ func (l *lane) pass() {
 
 // hand is pass. The caller holds mu.
 func (l *lane) hand() {
-	l.closed = false
+	if l.closed {
+		l.closed = false
+		l.heed()
+	}
 	first := l.queue.Front()
 	if first == nil {
 		l.taken = false
@@ -150,7 +156,7 @@ func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	l.warm.Store(true)
+	l.heed()
 }
 
 // isClosed reports whether a commit needs the lane.
