@@ -140,6 +140,9 @@ type Config struct {
 	GuestLog *slog.Logger
 	// AccessLog receives records of requests. Default Log.
 	AccessLog *slog.Logger
+	// AccessLogApart says that AccessLog goes elsewhere than Log. Requests that
+	// failed then have a record in both.
+	AccessLogApart bool
 	// AccessLogSample is how many requests one record of the access log stands for:
 	// 1 = each has one; 0 = none has. Above 1, requests that failed or took a second
 	// have one even so. Default 1.

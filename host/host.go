@@ -172,7 +172,7 @@ func (h *Host) listen() (err error) {
 	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Count, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		Access: wire.AccessLog{Log: h.cfg.AccessLog, Every: h.cfg.AccessLogSample},
+		Access: wire.AccessLog{Log: h.cfg.AccessLog, Every: h.cfg.AccessLogSample, Apart: h.cfg.AccessLogApart},
 		Bodies: bodies, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: tlsCert, TrustedProxies: proxies,
 	})
 	conns.Max, conns.PerAddress = adminConns, 0

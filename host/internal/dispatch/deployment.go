@@ -306,6 +306,9 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	if calls := r.inv.Calls(); calls != nil {
 		err = calls.Counts(err)
 	}
+	if refused := r.inv.Reply.Refused(); refused != "" && fault.CodeOf(err) == fault.Trap {
+		err = fault.Wrap(fault.Trap, "dispatch", refused, err) // the guest has only a status to tell
+	}
 	if err != nil {
 		return trace.Aborted, err
 	}

@@ -160,6 +160,17 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestAFailureNamesTheRefusedField: a guest gets a status without a text, and ends.
+func TestAFailureNamesTheRefusedField(t *testing.T) {
+	_, _, err := do(t, service(t, open(t), func(_ context.Context, inv *invoke.Invocation) error {
+		inv.Reply.SetHead(abi.AppendResponseHead(nil, &abi.ResponseHead{Status: 200, Headers: []abi.Pair{{Name: "Transfer-Encoding", Value: "gzip"}}}))
+		return fault.New(fault.Trap, "handle", "the handler reported failure 1")
+	}), nil)
+	if text := fmt.Sprint(err); fault.CodeOf(err) != fault.Trap || !strings.Contains(strings.ToLower(text), "transfer-encoding") || !strings.Contains(text, "failure 1") {
+		t.Errorf("got %v, want the field and the failure", err)
+	}
+}
+
 func TestCommitToAPurgedKeySpace(t *testing.T) {
 	st := open(t)
 	_, res, err := do(t, service(t, st, func(ctx context.Context, inv *invoke.Invocation) error {

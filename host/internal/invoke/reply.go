@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"cmp"
 	"fmt"
 	"unsafe"
 
@@ -42,13 +43,15 @@ func (r *Reply) reset(method string) {
 // keptText bounds the memory for heads that a reply keeps for the next one.
 const keptText = 8 << 10
 
+// Refused says why the host refused the last head or a part of the body, "" when
+// it did not.
+func (r *Reply) Refused() string { return cmp.Or(r.headFault, r.bodyFault) }
+
 // Fault says which rule the reply breaks, "" when none.
 func (r *Reply) Fault() string {
 	switch {
-	case r.headFault != "":
-		return r.headFault
-	case r.bodyFault != "":
-		return r.bodyFault
+	case r.Refused() != "":
+		return r.Refused()
 	case r.Length >= 0 && r.Length != int64(len(r.Body)) && !r.IsLengthOnly():
 		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, r.Length, len(r.Body))
 	}

@@ -20,7 +20,7 @@ func (p *Public) report(ctx *fasthttp.RequestCtx, c *exchange) {
 	if failed && p.log.Enabled(context.Background(), slog.LevelError) && c.mayTell() {
 		c.logged(ctx).Log(p.log, "request", c.answered()...)
 	}
-	if failed && p.cfg.Access.Log == p.cfg.Log {
+	if failed && !p.cfg.Access.Apart {
 		return
 	}
 	if p.cfg.Access.Wants(status, time.Since(c.start)) {

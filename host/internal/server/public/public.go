@@ -33,8 +33,7 @@ type Config struct {
 	// Log receives a record of each request that failed, within the bounds of its
 	// plugin. nil drops them.
 	Log *slog.Logger
-	// Access receives records of requests. Where it has the logger of Log, requests
-	// that failed have one record, not two.
+	// Access receives records of requests.
 	Access wire.AccessLog
 	// Certificate, if not nil, makes the listener speak TLS.
 	Certificate *certificate.Certificate

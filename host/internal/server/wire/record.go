@@ -40,6 +40,9 @@ type AccessLog struct {
 	// has. What took SlowRequest or longer, and what failed, has one even so,
 	// unless Every is 0.
 	Every int
+	// Apart says that Log goes elsewhere than the host's log. Requests that failed
+	// then have a record in both.
+	Apart bool
 }
 
 // SlowRequest is how long a request takes that is always logged.

@@ -50,7 +50,7 @@ func (p *Commands) openLog(s *settings) (*serverLog, error) {
 		return l, nil
 	}
 	l.sink = logs.NewSink(l.file, logs.Tell(s.Host.Log))
-	s.Host.AccessLog = jsonLogger(slog.LevelInfo)(l.sink.Share("requests", accessLines))
+	s.Host.AccessLog, s.Host.AccessLogApart = jsonLogger(slog.LevelInfo)(l.sink.Share("requests", accessLines)), true
 	l.followRotation(s.Host.Log)
 	return l, nil
 }
