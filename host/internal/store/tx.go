@@ -96,6 +96,12 @@ func (tx *Tx) ReadOnly() bool {
 	return len(tx.writes.ops) == 0 && len(tx.stamped) == 0 && len(tx.records) == 0
 }
 
+// Taken returns the most bytes of keys and values that there have been to write,
+// without records, and in how many writes.
+func (tx *Tx) Taken() (bytes, writes int) {
+	return tx.writes.most, len(tx.writes.ops) + tx.writes.more
+}
+
 // Get returns the value of key as the transaction sees it. ok is false when it
 // is absent, expired or deleted; an empty value is not absent. data is valid
 // until the next call on tx and must not be changed.

@@ -12,13 +12,14 @@ import (
 type writeSet struct {
 	ops   []*Op
 	bytes int
+	most  int // that bytes has been
 	more  int // writes that are kept elsewhere and count too
 }
 
 func (w *writeSet) reset() {
 	clear(w.ops)
 	w.ops = w.ops[:0]
-	w.bytes, w.more = 0, 0
+	w.bytes, w.most, w.more = 0, 0, 0
 }
 
 // grow counts a write that is kept elsewhere, bytes more of it, or reports that it
@@ -27,11 +28,16 @@ func (w *writeSet) grow(bytes int, another bool) (ok bool) {
 	if w.bytes+bytes > MaxEffectBytes || another && len(w.ops)+w.more >= MaxEffectOps {
 		return false
 	}
-	w.bytes += bytes
+	w.resize(w.bytes + bytes)
 	if another {
 		w.more++
 	}
 	return true
+}
+
+func (w *writeSet) resize(bytes int) {
+	w.bytes = bytes
+	w.most = max(w.most, bytes)
 }
 
 // search returns where key is, or belongs.
@@ -59,7 +65,7 @@ func (w *writeSet) put(op Op) (ok bool) {
 	if size > MaxEffectBytes || (!found && len(w.ops)+w.more >= MaxEffectOps) {
 		return false
 	}
-	w.bytes = size
+	w.resize(size)
 	if found {
 		op.Key = w.ops[i].Key
 		*w.ops[i] = op

@@ -68,7 +68,8 @@ func responseWrite(inv *invoke.Invocation, mem capability.Memory, args []uint64)
 		inv.Reply.LosePart("a part of the response body does not lie within the guest's memory")
 		return int64(abi.BadPointer)
 	}
-	if !inv.Hold(len(data)) {
+	fits := int64(len(inv.Reply.Body))+int64(len(data)) <= inv.Limits.ResponseBody
+	if fits && !inv.Hold(len(data)) {
 		return int64(abi.Internal)
 	}
 	return int64(inv.Reply.Write(data, inv.Limits.ResponseBody))

@@ -193,3 +193,19 @@ func TestOutcomeSet(t *testing.T) {
 		t.Errorf("outcome: got %d", g.Inv.Outcome)
 	}
 }
+
+// TestRefusedPartsTakeNothing: only what is in the body counts of the handlers'
+// memory.
+func TestRefusedPartsTakeNothing(t *testing.T) {
+	g := guest("", string(make([]byte, 100<<10)))
+	g.Inv.Env.Memory = limit.NewBudget(100 << 10)
+	g.Inv.Limits.ResponseBody = 150 << 10
+	for i, want := range []abi.Status{abi.OK, abi.Limit, abi.Limit, abi.Limit} {
+		if got := abi.Status(call(t, g, abi.FnResponseWrite, 0, 100<<10)); got != want {
+			t.Errorf("part %d: %v, want %v", i, got, want)
+		}
+	}
+	if err := g.Inv.Starved(); err != nil {
+		t.Error(err)
+	}
+}

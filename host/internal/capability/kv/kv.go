@@ -85,10 +85,7 @@ func set(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if ttl < 0 {
 		return int64(abi.Invalid)
 	}
-	if !keep(inv, len(key)+len(value)) {
-		return int64(abi.Internal)
-	}
-	return refused(inv, inv.Tx.Set(key, value, milliseconds(ttl)))
+	return write(inv, func() error { return inv.Tx.Set(key, value, milliseconds(ttl)) })
 }
 
 func setStamped(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
@@ -106,7 +103,9 @@ func setStamped(inv *invoke.Invocation, mem capability.Memory, args []uint64) in
 	if ttl < 0 || !inKey || !inValue {
 		return int64(abi.Invalid)
 	}
-	return refused(inv, inv.Tx.SetStamped(key, value, keyOffset, valueOffset, milliseconds(ttl)))
+	return write(inv, func() error {
+		return inv.Tx.SetStamped(key, value, keyOffset, valueOffset, milliseconds(ttl))
+	})
 }
 
 func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
@@ -117,10 +116,7 @@ func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 
 	if s := check(inv, key); s != abi.OK {
 		return int64(s)
 	}
-	if !keep(inv, len(key)) {
-		return int64(abi.Internal)
-	}
-	return refused(inv, inv.Tx.Delete(key))
+	return write(inv, func() error { return inv.Tx.Delete(key) })
 }
 
 func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
@@ -131,18 +127,29 @@ func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if s := check(inv, key); s != abi.OK {
 		return int64(s)
 	}
-	if !keep(inv, len(key)) {
-		return int64(abi.Internal)
-	}
-	return refused(inv, inv.Tx.Add(key, int64(args[2])))
+	return write(inv, func() error { return inv.Tx.Add(key, int64(args[2])) })
 }
 
 // writeCost is about how many bytes a write takes in addition to its key and value.
 const writeCost = 300
 
-// keep counts the memory of a write of so many bytes, which is there twice: in
-// the transaction, and as it goes to disk. False = there is none.
-func keep(inv *invoke.Invocation, size int) bool { return inv.Hold(2*size + writeCost) }
+// write writes, and counts the memory that this takes in addition: a write to a key
+// that is written already takes none.
+func write(inv *invoke.Invocation, do func() error) int64 {
+	before := taken(inv.Tx)
+	err := do()
+	if more := taken(inv.Tx) - before; more > 0 && !inv.Hold(more) {
+		return int64(abi.Internal)
+	}
+	return refused(inv, err)
+}
+
+// taken is the memory of a transaction's writes, each of which is there twice: in
+// the transaction, and as it goes to disk.
+func taken(tx *store.Tx) int {
+	bytes, writes := tx.Taken()
+	return 2*bytes + writes*writeCost
+}
 
 // check answers what is wrong with a call on key before it reaches the
 // transaction, so that what that finds invalid is about the stored value.

@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -331,4 +332,56 @@ func TestStoreFails(t *testing.T) {
 	if abi.Status(n) != abi.Internal || slices.Max(g.Mem[bufAt:bufAt+64]) != 0 {
 		t.Errorf("kv_list: got %v, and wrote %q", abi.Status(n), g.Mem[bufAt:bufAt+16])
 	}
+}
+
+// TestWhatWritesTake: what counts of the handlers' memory is what the transaction
+// has to write, however often its guest writes it and whatever is refused.
+func TestWhatWritesTake(t *testing.T) {
+	budget := limit.NewBudget(4 << 20)
+	begin := func(t *testing.T) guest {
+		g := with(t, enginetest.Snapshot{})
+		g.Inv.Env.Memory = budget
+		t.Cleanup(func() {
+			if g.Inv.End(); budget.Left() != budget.Size() {
+				t.Errorf("%d of %d bytes are left", budget.Left(), budget.Size())
+			}
+		})
+		return g
+	}
+	value := strings.Repeat("v", 256<<10)
+	for name, write := range map[string]func(guest, int) abi.Status{
+		"the same key":     func(g guest, i int) abi.Status { return g.set("k", value[:len(value)*(i%2)], 0) },
+		"the same counter": func(g guest, _ int) abi.Status { return g.add("n", 1) },
+		"what is refused":  func(g guest, _ int) abi.Status { g.set("k", value+value+value+value+"v", 0); return abi.OK },
+		"the same stamped": func(g guest, _ int) abi.Status { return g.setStamped("12345678", value) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := begin(t)
+			for i := range 16_000 {
+				if i == 20 && name != "the same counter" { // the others take their time
+					break
+				}
+				if got := write(g, i); got != abi.OK || g.Inv.Starved() != nil {
+					t.Fatalf("write %d: %v, %v", i, got, g.Inv.Starved())
+				}
+			}
+		})
+	}
+	t.Run("stamped keys", func(t *testing.T) {
+		g := begin(t)
+		for i := range 6 {
+			g.setStamped(strings.Repeat("k", i)+"12345678", value)
+		}
+		if taken := budget.Size() - budget.Left(); taken < 2*6*256<<10-64<<10 {
+			t.Errorf("6 writes of 256 KiB take %d bytes", taken)
+		}
+	})
+}
+
+func (g guest) setStamped(key, value string) abi.Status {
+	g.t.Helper()
+	kp, kn := g.put(keyAt, key)
+	vp, vn := g.put(valAt, value)
+	none := int64(abi.NoVersionstamp)
+	return abi.Status(g.call(abi.FnKVSetStamped, kp, kn, vp, vn, 0, uint64(none), 0))
 }

@@ -253,10 +253,11 @@ func write(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if status != abi.OK {
 		return int64(status)
 	}
-	if !inv.Hold(len(data)) {
+	status = calls.Write(uint32(args[0]), data)
+	if status == abi.OK && !inv.Hold(len(data)) {
 		return int64(abi.Internal)
 	}
-	return int64(calls.Write(uint32(args[0]), data))
+	return int64(status)
 }
 
 func send(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -254,5 +255,20 @@ func TestTheEndEndsTheCall(t *testing.T) {
 		if _, err := f.Call(ctx, g.Guest, []uint64{0, uint64(len(layout))}); !errors.Is(err, context.Canceled) {
 			t.Errorf("send returned %v", err)
 		}
+	}
+}
+
+// TestRefusedPiecesTakeNothing: only what will be sent counts of the handlers'
+// memory.
+func TestRefusedPiecesTakeNothing(t *testing.T) {
+	g := with(t, "http://a.example")
+	g.Inv.Env.Memory = limit.NewBudget(1 << 10)
+	for range 5 {
+		if got := abi.Status(g.in(abi.FnHTTPWrite, make([]byte, 60<<10), 1)); got != abi.NotFound {
+			t.Errorf("write to no call: %v", got)
+		}
+	}
+	if err := g.Inv.Starved(); err != nil {
+		t.Error(err)
 	}
 }
