@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 
@@ -28,6 +29,9 @@ func ReadEnv(file string) ([][2]string, error) {
 	if text := bytes.TrimSpace(data); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
 		return nil, badEnv(file, 1, "this is JSON; write KEY=VALUE, one a line")
 	}
+	if !utf8.Valid(data) {
+		return nil, badEnv(file, badText(data), "this is not UTF-8 text")
+	}
 	values, err := godotenv.UnmarshalBytes(data)
 	if err != nil {
 		return nil, badEnv(file, badLine(data), "this is not KEY=VALUE; put a value with spaces or # in quotes")
@@ -47,6 +51,11 @@ func badEnv(file string, line int, what string) error {
 		file = fmt.Sprintf("%s:%d", file, line)
 	}
 	return fault.New(fault.Invalid, "", file+": "+what)
+}
+
+// badText returns the first line, from 1, that is not UTF-8.
+func badText(data []byte) int {
+	return 1 + slices.IndexFunc(bytes.SplitAfter(data, []byte("\n")), func(line []byte) bool { return !utf8.Valid(line) })
 }
 
 // badLine returns the line, from 1, at which a file cannot be read any further.

@@ -49,6 +49,7 @@ func TestReadEnvSaysWhere(t *testing.T) {
 		{"A=1\nB=\"s3cret\n", ":2: this is not KEY=VALUE"},
 		{"A=1\ns3-cret%=2\n", ":2: this is not KEY=VALUE"},
 		{"=s3cret", "no name before"},
+		{"A=1\nB=s3cret\xff\n", ":2: this is not UTF-8"},
 	} {
 		_, err := ReadEnv(envFile(t, tt.text))
 		if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3") {
