@@ -152,6 +152,29 @@ func TestHandOverIsRefused(t *testing.T) {
 	}
 }
 
+// TestTerminateEndsAHandOver: who ends a server that waits for requests before its
+// successor may start gets no successor.
+func TestTerminateEndsAHandOver(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	s.deploy("slow", slow(t, "slow", "finished"))
+	running := s.send("slow", "2000")
+	s.signal(syscall.SIGUSR2)
+	if err := until(t.Context(), func() bool { return strings.Contains(s.log.String(), "restarting") }); err != nil {
+		t.Fatalf("%v\n%s", err, s.log)
+	}
+	s.signal(syscall.SIGTERM)
+	running.want(t, "finished")
+	select {
+	case <-s.exited:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("the process goes on:\n%s", s.log)
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code != 0 || s.starts() != 1 {
+		t.Errorf("exit code %d, want 0, and no successor:\n%s", code, s.log)
+	}
+}
+
 // TestSocketsOfSystemd: a server takes the sockets that it is given, connections
 // that came before it too, tells when it serves, stops and works, and leaves the
 // sockets open.

@@ -50,21 +50,21 @@ func (s *Service) Listen(name, addr string) (net.Listener, error) {
 }
 
 // Run runs h until ctx ends, or a signal asks for a successor: then the process
-// becomes that, and Run returns only if it cannot.
+// becomes that, and Run returns only if it cannot, or if ctx ends meanwhile.
 func (s *Service) Run(ctx context.Context, h *host.Host) error {
 	s.host = h
-	ctx, leave := context.WithCancelCause(ctx)
+	serving, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	s.leave = leave
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	defer unwatch()
 	go s.obey(watched)
 	go s.watchdog(watched)
-	stop := context.AfterFunc(ctx, func() { s.ending(ctx) })
+	stop := context.AfterFunc(serving, func() { s.ending(ctx, serving) })
 	defer stop()
 	s.tell(daemon.SdNotifyReady)
-	err := h.Run(ctx)
-	if !restarts(ctx) {
+	err := h.Run(serving)
+	if !restarts(ctx, serving) {
 		return err
 	}
 	if err != nil {
@@ -73,31 +73,44 @@ func (s *Service) Run(ctx context.Context, h *host.Host) error {
 	return s.succeed()
 }
 
-func restarts(ctx context.Context) bool { return errors.Is(context.Cause(ctx), host.ErrRestart) }
+// restarts reports whether a successor is due: one was asked for, and since then the
+// process was not told to end.
+func restarts(ctx, serving context.Context) bool {
+	return ctx.Err() == nil && errors.Is(context.Cause(serving), host.ErrRestart)
+}
 
 // closeTime is what a host may take to close when no request runs any more.
 const closeTime = 2 * time.Second
 
 // ending sees to it that the end that has begun comes, whatever holds the process:
 // a disk or a log may take no more. What was acknowledged is on disk.
-func (s *Service) ending(ctx context.Context) {
-	if restarts(ctx) {
+func (s *Service) ending(ctx, serving context.Context) {
+	if restarts(ctx, serving) {
 		most := s.DrainTimeout + closeTime
 		time.AfterFunc(most, func() {
-			s.say("wasmoor: the next process starts, after %v: this one still waited for %s", most, s.host.WaitsFor())
-			s.say("wasmoor: it does not start: %v", s.succeed())
-			os.Exit(1) //nolint:forbidigo // main is what is held
+			if restarts(ctx, serving) {
+				s.say("wasmoor: the next process starts, after %v: this one still waited for %s", most, s.host.WaitsFor())
+				s.say("wasmoor: it does not start: %v", s.succeed())
+			}
+			s.exit(most)
+		})
+		context.AfterFunc(ctx, func() {
+			s.sockets.close()
+			s.tell(daemon.SdNotifyStopping)
 		})
 		s.tell(daemon.SdNotifyReloading)
 		return
 	}
 	s.sockets.close()
 	most := s.DrainDelay + s.DrainTimeout + closeTime
-	time.AfterFunc(most, func() {
-		s.say("wasmoor: the process ends, after %v: it still waited for %s", most, s.host.WaitsFor())
-		os.Exit(1) //nolint:forbidigo // main is what is held
-	})
+	time.AfterFunc(most, func() { s.exit(most) })
 	s.tell(daemon.SdNotifyStopping)
+}
+
+// exit ends the process, which has had so long to end.
+func (s *Service) exit(after time.Duration) {
+	s.say("wasmoor: the process ends, after %v: it still waited for %s", after, s.host.WaitsFor())
+	os.Exit(1) //nolint:forbidigo // main is what is held
 }
 
 // say writes a line that need not be read: the log may be what holds the process.
