@@ -25,7 +25,7 @@ func greeter(t testing.TB, name string) []byte {
 }
 
 // sinceStart is what a server counts from its start on.
-var sinceStart = regexp.MustCompile(`(?m)^ *"(requests|failures|conflicts)": \d+,?\n`)
+var sinceStart = regexp.MustCompile(`(?m)^ *"(requests|failures|conflicts|wait_millis|run_millis)": [0-9.]+,?\n`)
 
 // TestRestart checks that everything an operator and a client made is there
 // after a restart, and that the operator sees the same of it.
