@@ -27,8 +27,8 @@ type Pools struct {
 	clock      func() time.Time
 	sleepAfter time.Duration
 	hunger     hunger
-	litter     atomic.Bool // there is memory to give back
-	slack      *slack      // of the goroutine that looks
+	litter     atomic.Int32 // how often memory is to be given back
+	slack      *slack       // of the goroutine that looks
 
 	mu  sync.Mutex
 	all map[*pool]struct{}
@@ -84,15 +84,22 @@ func (g *Pools) interval() time.Duration {
 
 // Litter tells that something large was done with, a program closed or an upload
 // tried, whose memory goes back to the system soon.
-func (g *Pools) Litter() { g.litter.Store(true) }
+func (g *Pools) Litter() { g.litter.Store(collections) }
+
+// collections is how many it takes until all is free: what holds the machine code of
+// a program has a finalizer, and so has what that holds.
+const collections = 2
 
 // giveBack returns to the system what was littered, and what a load has left.
 // Finalizers unmap the machine code of closed programs, of whose size Go's
 // collector knows nothing, and it does not run on its own accord in a process
 // that has become idle.
 func (g *Pools) giveBack() {
-	idle := g.slack.look()
-	if g.litter.Swap(false) || idle {
+	idle, littered := g.slack.look(), g.litter.Load()
+	if littered > 0 {
+		g.litter.CompareAndSwap(littered, littered-1)
+	}
+	if littered > 0 || idle {
 		debug.FreeOSMemory()
 		g.slack.given()
 	}
