@@ -373,7 +373,7 @@ func specLists(t *testing.T, g *guestC) {
 		{"p", "", 0, 0, 0, 18, ""},
 		{"none", "", 0, 0, 5, 0, page(0)},
 		{"none", "", 0, 0, 4, 5, ""},
-		{"", "", -1, 4, whole, invalid, ""},
+		{"", "", -1, 8, whole, invalid, ""},
 		{"", "", 0, -1, whole, invalid, ""},
 	} {
 		size := c.size
