@@ -34,7 +34,8 @@ func BenchmarkBulk(b *testing.B) {
 	s := serve(b, b.TempDir(), "--log-level", "warn")
 	s.deploy("adder", pack(b, adder(), "adder", "[kv]"))
 	s.deploy("bulk", pack(b, bulk(), "bulk", "[kv]"))
-	alone, beside := &visits{name: "add", path: "/adder"}, &visits{name: "add, beside 9,999 keys a request", path: "/adder"}
+	alone := &visits{tally: tally{name: "add", path: "/adder"}}
+	beside := &visits{tally: tally{name: "add, beside 9,999 keys a request", path: "/adder"}}
 	var written atomic.Int64
 	for b.Loop() {
 		for range benchRounds {
@@ -49,7 +50,7 @@ func BenchmarkBulk(b *testing.B) {
 			writers.Wait()
 		}
 	}
-	b.Log("\n" + visitsTable([]*visits{alone, beside}))
+	b.Log("\n" + tallyTable("64 clients, one key", &alone.tally, &beside.tally))
 	b.ReportMetric(float64(written.Load())/(benchRounds*benchRound.Seconds()), "bulks/s")
 	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing
 }

@@ -90,9 +90,9 @@ func BenchmarkTransfers(b *testing.B) {
 		s.do("POST", "/bank", string(le.LittleEndian.AppendUint64(nil, n)))
 	}
 	rows := []*transfers{
-		{name: "add to one key", path: "/adder"},
-		{name: "transfer, uniform", path: "/bank"},
-		{name: "transfer, Zipf 1.5", path: "/bank", zipf: 1.5},
+		{tally: tally{name: "add to one key", path: "/adder"}},
+		{tally: tally{name: "transfer, uniform", path: "/bank"}},
+		{tally: tally{name: "transfer, Zipf 1.5", path: "/bank"}, zipf: 1.5},
 	}
 	for b.Loop() {
 		for range benchRounds {
@@ -101,7 +101,7 @@ func BenchmarkTransfers(b *testing.B) {
 			}
 		}
 	}
-	b.Log("\n" + transfersTable(rows))
+	b.Log("\n" + tallyTable("64 clients", &rows[0].tally, &rows[1].tally, &rows[2].tally))
 	if got := s.bankSum(b); got != bankAccounts*bankBalance {
 		b.Errorf("the accounts hold %d, want %d", got, bankAccounts*bankBalance)
 	}
@@ -122,41 +122,15 @@ func (s *server) bankSum(b *testing.B) (sum int64) {
 
 // transfers is one row of the table.
 type transfers struct {
-	name, path string
-	zipf       float64
-	rounds     []round
-	refused    int64 // not 200
-	sent       int64
+	tally
+	zipf float64
 }
 
 func (t *transfers) run(b *testing.B, url string) {
 	b.Helper()
-	addr := strings.TrimPrefix(url, "http://")
-	latencies := make([][]time.Duration, benchConns)
-	var refused atomic.Int64
-	var clients sync.WaitGroup
-	start := time.Now()
-	for i := range latencies {
-		clients.Go(func() {
-			conn, err := net.Dial("tcp", addr)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer conn.Close()
-			latencies[i] = t.client(b, conn, t.pick(int64(i)), start.Add(benchRound), &refused)
-		})
-	}
-	clients.Wait()
-	took := time.Since(start)
-	all := slices.Concat(latencies...)
-	if len(all) == 0 {
-		b.Fatal("no request succeeded")
-	}
-	slices.Sort(all)
-	t.refused += refused.Load()
-	t.sent += int64(len(all)) + refused.Load()
-	t.rounds = append(t.rounds, round{float64(len(all)) / took.Seconds(), all[len(all)/2], all[len(all)*99/100]})
+	t.tally.run(b, url, func(i int, conn net.Conn, end time.Time, refused *atomic.Int64) []time.Duration {
+		return t.client(b, conn, t.pick(int64(i)), end, refused)
+	})
 }
 
 // pick returns a source of accounts.
@@ -201,11 +175,52 @@ func (t *transfers) client(b *testing.B, conn net.Conn, pick func() uint64, end 
 	return latencies
 }
 
-func transfersTable(rows []*transfers) string {
+// tally is how many requests were done, each before its client sent the next.
+type tally struct {
+	name, path string
+	rounds     []round
+	refused    int64 // not 200
+	sent       int64
+}
+
+// run has clients send for a round. client is one of them: it sends until end and
+// returns how long each request took that was not refused.
+func (t *tally) run(b *testing.B, url string, client func(i int, conn net.Conn, end time.Time, refused *atomic.Int64) []time.Duration) {
+	b.Helper()
+	addr := strings.TrimPrefix(url, "http://")
+	latencies := make([][]time.Duration, benchConns)
+	var refused atomic.Int64
+	var clients sync.WaitGroup
+	start := time.Now()
+	for i := range latencies {
+		clients.Go(func() {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer conn.Close()
+			latencies[i] = client(i, conn, start.Add(benchRound), &refused)
+		})
+	}
+	clients.Wait()
+	took := time.Since(start)
+	all := slices.Concat(latencies...)
+	if len(all) == 0 {
+		b.Fatal("no request succeeded")
+	}
+	slices.Sort(all)
+	t.refused += refused.Load()
+	t.sent += int64(len(all)) + refused.Load()
+	t.rounds = append(t.rounds, round{float64(len(all)) / took.Seconds(), all[len(all)/2], all[len(all)*99/100]})
+}
+
+// tallyTable compares rows with the first; head says what is done.
+func tallyTable(head string, rows ...*tally) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "64 clients\tdone/s\tof add\tp50\tp99\trefused\t\n")
-	median := func(t *transfers) round { return (&candidate{rounds: t.rounds}).median() }
+	fmt.Fprintf(w, "%s\tdone/s\tof add\tp50\tp99\trefused\t\n", head)
+	median := func(t *tally) round { return (&candidate{rounds: t.rounds}).median() }
 	for _, t := range rows {
 		m := median(t)
 		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%v\t%v\t%.1f %%\t\n", t.name, m.rate, m.rate/median(rows[0]).rate,

@@ -4,12 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -39,9 +36,9 @@ func BenchmarkVisits(b *testing.B) {
 	s.deploy("c", pack(b, visitor(), "c", "[kv]"))
 	s.deploy("go", pack(b, goGuest(b, "testdata/visits"), "go", "[kv]", "[[route]]", `pattern = "POST /pages/{page}"`))
 	rows := []*visits{
-		{name: "add, C", path: "/adder"},
-		{name: "add and read, C", path: "/c"},
-		{name: "add and read, Go", path: "/go/pages/one"},
+		{tally: tally{name: "add, C", path: "/adder"}},
+		{tally: tally{name: "add and read, C", path: "/c"}},
+		{tally: tally{name: "add and read, Go", path: "/go/pages/one"}},
 	}
 	for b.Loop() {
 		for range benchRounds {
@@ -55,16 +52,13 @@ func BenchmarkVisits(b *testing.B) {
 			b.Errorf("%s: %d different answers to %d visits", v.name, len(v.answers), most)
 		}
 	}
-	b.Log("\n" + visitsTable(rows))
+	b.Log("\n" + tallyTable("64 clients, one key", &rows[0].tally, &rows[1].tally, &rows[2].tally))
 	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing
 }
 
 // visits is one row of the table.
 type visits struct {
-	name, path string
-	rounds     []round
-	refused    int64 // not 200
-	sent       int64
+	tally
 
 	mu      sync.Mutex
 	answers map[string]bool
@@ -72,31 +66,9 @@ type visits struct {
 
 func (v *visits) run(b *testing.B, url string) {
 	b.Helper()
-	latencies := make([][]time.Duration, benchConns)
-	var refused atomic.Int64
-	var clients sync.WaitGroup
-	start := time.Now()
-	for i := range latencies {
-		clients.Go(func() {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer conn.Close()
-			latencies[i] = v.client(b, conn, start.Add(benchRound), &refused)
-		})
-	}
-	clients.Wait()
-	took := time.Since(start)
-	all := slices.Concat(latencies...)
-	if len(all) == 0 {
-		b.Fatal("no request succeeded")
-	}
-	slices.Sort(all)
-	v.refused += refused.Load()
-	v.sent += int64(len(all)) + refused.Load()
-	v.rounds = append(v.rounds, round{float64(len(all)) / took.Seconds(), all[len(all)/2], all[len(all)*99/100]})
+	v.tally.run(b, url, func(_ int, conn net.Conn, end time.Time, refused *atomic.Int64) []time.Duration {
+		return v.client(b, conn, end, refused)
+	})
 }
 
 // client visits until end and returns how long each visit took.
@@ -132,18 +104,4 @@ func (v *visits) client(b *testing.B, conn net.Conn, end time.Time, refused *ato
 		v.answers[a] = true
 	}
 	return latencies
-}
-
-func visitsTable(rows []*visits) string {
-	var text strings.Builder
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "64 clients, one key\tdone/s\tof add\tp50\tp99\trefused\t\n")
-	median := func(v *visits) round { return (&candidate{rounds: v.rounds}).median() }
-	for _, v := range rows {
-		m := median(v)
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%v\t%v\t%.1f %%\t\n", v.name, m.rate, m.rate/median(rows[0]).rate,
-			m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond), 100*float64(v.refused)/float64(v.sent))
-	}
-	_ = w.Flush() // to memory
-	return text.String()
 }

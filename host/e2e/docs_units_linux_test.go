@@ -11,12 +11,9 @@ import (
 
 var unitBlock = regexp.MustCompile("(?s)```ini\n(.*?)```")
 
-// TestUnits: systemd takes the units of OPERATING.md.
+// TestUnits: systemd takes the units of OPERATING.md. Where it is not installed they
+// have the lines that a stop and a restart rest on.
 func TestUnits(t *testing.T) {
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("systemd is not installed")
-	}
 	text, err := os.ReadFile("../docs/OPERATING.md")
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +28,17 @@ func TestUnits(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(unit), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for i, lines := range [][]string{{"[Service]", "Type=notify", "ExecStart="}, {"[Socket]", "ListenStream=", "FileDescriptorName="}} {
+		for _, line := range lines {
+			if !strings.Contains(blocks[i][1], "\n"+line) && !strings.HasPrefix(blocks[i][1], line) {
+				t.Errorf("unit %d has no line %s", i, line)
+			}
+		}
+	}
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		return
 	}
 	cmd := exec.Command(analyze, "verify", filepath.Join(dir, "wasmoor.service"), filepath.Join(dir, "wasmoor.socket"))
 	cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
