@@ -81,9 +81,12 @@ func (s Status) String() string {
 // Error makes a Status below zero usable as an error.
 func (s Status) Error() string { return "wasmoor: " + s.String() }
 
-// TriggerHTTP is the trigger of a request that an HTTP client sent. SPEC.md names
-// those of later hosts.
-const TriggerHTTP = "http"
+// Triggers: which way a request came. SPEC.md names those of later hosts.
+const (
+	TriggerHTTP  = "http"  // from an HTTP client
+	TriggerQueue = "queue" // as a message of a queue
+	TriggerCron  = "cron"  // by a schedule
+)
 
 // Log levels, the argument of log_write.
 const (
@@ -120,6 +123,21 @@ const (
 	HTTPNoRedirect uint32 = 1 << iota
 	// HTTPNoCache neither reads nor fills the response cache.
 	HTTPNoCache
+)
+
+// Results of password_verify.
+const (
+	PasswordWrong int64 = iota
+	PasswordRight
+	// PasswordStale is a match whose hash has other parameters than new ones.
+	PasswordStale
+)
+
+// Results of queue_send.
+const (
+	QueueSent int64 = iota
+	// QueueRepeated is a message that was dropped for its id.
+	QueueRepeated
 )
 
 // CounterSize is the length of a counter's value: a little-endian i64.

@@ -23,10 +23,11 @@ type RequestHead struct {
 	Attempt   uint32 // 1 on the first run; a conflict re-runs the handler
 	BodySize  uint64 // bytes of the request body
 
-	// The rest is missing as a whole in the heads of hosts that came before it.
+	// What came later is missing in the heads of older hosts: the deadline, or all.
 
 	Trigger    string // which way the request came: Trigger*; "" from such a host
 	Attributes []Pair // what the host says of the request, never the client; a name occurs once
+	Deadline   int64  // when the handler's time is over, in nanoseconds since 1970; 0 = the host does not say
 }
 
 // ResponseHead is the status and header of a guest's answer.
@@ -96,7 +97,8 @@ func AppendRequestHead(b []byte, h *RequestHead) []byte {
 	b = AppendString(b, h.RequestID)
 	b = AppendUint32(b, h.Attempt)
 	b = AppendUint64(b, h.BodySize)
-	return AppendPairs(AppendString(b, h.Trigger), h.Attributes)
+	b = AppendPairs(AppendString(b, h.Trigger), h.Attributes)
+	return AppendUint64(b, uint64(h.Deadline))
 }
 
 // AppendResponseHead appends the layout of h.
@@ -145,10 +147,13 @@ func DecodeRequestHead(b string, h *RequestHead) bool {
 	h.RequestID = r.String()
 	h.Attempt = r.Uint32()
 	h.BodySize = r.Uint64()
-	h.Trigger, h.Attributes = "", h.Attributes[:0]
+	h.Trigger, h.Attributes, h.Deadline = "", h.Attributes[:0], 0
 	if r.rest != "" {
 		h.Trigger = r.String()
 		h.Attributes = r.Pairs(h.Attributes)
+	}
+	if r.rest != "" {
+		h.Deadline = int64(r.Uint64())
 	}
 	return !r.bad
 }

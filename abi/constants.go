@@ -59,6 +59,15 @@ func Numbers() []Constants {
 			{"no redirect", int64(HTTPNoRedirect), "an answer of 3xx is given as it is"},
 			{"no cache", int64(HTTPNoCache), "neither read nor fill the response cache"},
 		}},
+		{"results of " + FnPasswordVerify, []Constant{
+			{"password wrong", PasswordWrong, "no match"},
+			{"password right", PasswordRight, "a match"},
+			{"password stale", PasswordStale, "a match, with other parameters than those of " + FnPasswordHash + ": hash it again"},
+		}},
+		{"results of " + FnQueueSend, []Constant{
+			{"queue sent", QueueSent, "the message is in the commit"},
+			{"queue repeated", QueueRepeated, "a message with that id was sent before: this one is dropped"},
+		}},
 		{"sizes in bytes", []Constant{
 			{"counter size", CounterSize, "of a counter's value"},
 			{"versionstamp size", VersionstampSize, "of the revision that a commit writes into a key or a value"},

@@ -97,6 +97,11 @@ const (
 	FnHTTPHead      = "http_head"
 	FnHTTPRead      = "http_read"
 	FnHTTPClose     = "http_close"
+
+	FnQueueSend = "queue_send"
+
+	FnPasswordHash   = "password_hash"
+	FnPasswordVerify = "password_verify"
 )
 
 // Functions returns the host functions of Module in the order of SPEC.md. The
@@ -218,6 +223,21 @@ func Functions() []Function {
 			Name: FnHTTPClose, Params: []Param{{"handle", U32}},
 			Result: "ok", Errors: []Status{NotFound, Denied},
 			Doc: "Ends a call. Its handle is void.",
+		},
+		{
+			Name: FnQueueSend, Params: []Param{{"queue", Text}, {"body", In}, {"key", Text}, {"delay_ms", S64}, {"id", Text}},
+			Result: "a result of " + FnQueueSend, Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it drops the message if one with that id was sent before.",
+		},
+		{
+			Name: FnPasswordHash, Params: []Param{{"password", Text}, {"buf", Out}},
+			Result: "size of the hash", Errors: []Status{Invalid, Limit},
+			Doc: "Hashes a password with argon2id and a random salt, in PHC string format.",
+		},
+		{
+			Name: FnPasswordVerify, Params: []Param{{"password", Text}, {"hash", Text}},
+			Result: "a result of " + FnPasswordVerify, Errors: []Status{Invalid, Limit},
+			Doc: "Compares a password with an argon2id hash in PHC string format. hash empty: takes the time of one, and is no match.",
 		},
 	}
 }

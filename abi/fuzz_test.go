@@ -39,8 +39,7 @@ func FuzzDecodeRequestHead(f *testing.F) {
 		ok := DecodeRequestHead(in, &h)
 		if ok {
 			out := string(AppendRequestHead(nil, &h))
-			checkPrefix(t, in, []byte(strings.TrimSuffix(out, noLaterFields)))
-			if in+noLaterFields != out { // not a head of before those fields
+			if in+noDeadline != out && in+noTrigger+noDeadline != out { // not a head of before those fields
 				checkPrefix(t, in, []byte(out))
 			}
 		}

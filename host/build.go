@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -36,13 +37,13 @@ import (
 //		return
 //	}
 func BuildArtefact(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
-	return prepare.Serve(ctx, stdin, stdout, func() prepare.Engines { return newEngines(0) })
+	return prepare.Serve(ctx, stdin, stdout, func() prepare.Engines { return newEngines(linear.NewBudget(0)) })
 }
 
-// newEngines returns an engine for each ABI. memory is what the instances of all of
-// them may have together, in bytes, 0 = no bound.
-func newEngines(memory int64) prepare.Engines {
-	all, budget := capabilities.All(capabilities.Config{}), linear.NewBudget(memory)
+// newEngines returns an engine for each ABI. budget is what the instances of all of
+// them have together.
+func newEngines(budget linear.Budget) prepare.Engines {
+	all := capabilities.All(capabilities.Config{})
 	return prepare.Engines{
 		abi.Module:         native.New(native.Config{Functions: all.Native(), Memory: budget}),
 		manifest.ABIExtism: extism.New(all.Extism(), budget),
@@ -57,32 +58,43 @@ const maxArtefact = 768 << 20
 // machine's disk, at most, for a guest's clock does not wait while it is built.
 const maxBuildIdle = 10 * time.Second
 
-// newPipeline returns a pipeline that keeps artefacts in dir. Close it.
-func newPipeline(cfg Config, dir string) (*prepare.Pipeline, error) {
+// ShareArtefacts makes dir, if need be, and returns an error unless it may be the
+// Config.ArtefactDir of several hosts of this user: nobody else reaches it.
+func ShareArtefacts(dir string) error { return prepare.Shareable(dir) }
+
+// newPipeline returns a pipeline that keeps artefacts in dir, unless cfg.ArtefactDir
+// says where. Its instances share guests. Close it.
+func newPipeline(cfg Config, dir string, guests linear.Budget) (*prepare.Pipeline, error) {
+	dir = cmp.Or(cfg.ArtefactDir, dir)
 	return prepare.New(prepare.Config{
 		Dir: filepath.Join(dir, "artefacts"), Secret: filepath.Join(dir, "artefact.key"),
-		MaxSize: cfg.MaxArtefactDisk, Command: cfg.Build, Log: cfg.Log,
-		Function: cfg.MaxFunction,
-		Limits: prepare.Limits{
-			Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Idle: maxBuildIdle, Size: maxArtefact,
-			Places: max(2, runtime.GOMAXPROCS(0)) + 1,
-		},
-	}, newEngines(cfg.MaxGuestMemory))
+		Command: cfg.Build, Log: cfg.Log, Limits: buildLimits(cfg),
+	}, newEngines(guests))
+}
+
+func buildLimits(cfg Config) prepare.Limits {
+	return prepare.Limits{
+		Memory: cfg.MaxBuildMemory, CPU: slowness * cfg.MaxBuildTime, Idle: maxBuildIdle, Size: maxArtefact,
+		Places: max(2, runtime.GOMAXPROCS(0)) + 1, Function: cfg.MaxFunction, Disk: cfg.MaxArtefactDisk,
+	}
 }
 
 // openPipeline makes the pipeline, and removes the artefacts of modules that are
 // gone.
 func (h *Host) openPipeline(reg *registry.Registry) (err error) {
-	if h.pipeline, err = newPipeline(h.cfg, h.cfg.DataDir); err != nil {
+	if h.pipeline, err = newPipeline(h.cfg, h.cfg.DataDir, h.guests); err != nil {
 		return err
 	}
 	h.sweep(reg)
 	return nil
 }
 
-// sweep removes the artefacts of modules that no version names. One that stays
-// costs its disk, and is for the next sweep.
+// sweep removes the artefacts of modules that no version names, unless other hosts
+// may name them. One that stays costs its disk, and is for the next sweep.
 func (h *Host) sweep(reg *registry.Registry) {
+	if h.cfg.ArtefactDir != "" {
+		return
+	}
 	named, err := reg.Digests()
 	if err == nil && named != nil {
 		err = h.pipeline.Sweep(func(d plugin.Digest) bool { return named[d] })
@@ -98,7 +110,7 @@ func scratchPipeline(cfg Config) (p *prepare.Pipeline, done func(context.Context
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Internal, "prepare", "make a temporary directory", err)
 	}
-	if p, err = newPipeline(cfg, dir); err != nil {
+	if p, err = newPipeline(cfg, dir, linear.NewBudget(cfg.MaxGuestMemory)); err != nil {
 		_ = os.RemoveAll(dir) // the reason is err
 		return nil, nil, err
 	}

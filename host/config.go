@@ -4,30 +4,54 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
-	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/server/admin"
+	"github.com/wasmoor/wasmoor/host/internal/server/public"
+	"github.com/wasmoor/wasmoor/host/internal/server/socket"
 )
 
 // Config is everything an operator decides about a host. Start from
-// DefaultConfig. Addresses are host:port; port 0 takes a free one.
+// DefaultConfig. Addresses are host:port, of which port 0 takes a free one, or
+// unix:PATH.
 type Config struct {
 	// DataDir holds the store, the modules, large bodies and the admin token. One process at a
 	// time may use it. Default "wasmoor-data".
 	DataDir string
+	// TokenFile holds the admin token; it is made if need be. Default admin.token in
+	// DataDir.
+	TokenFile string
+	// SecretsKeyFile holds the key that the secrets of plugins are sealed with; it is
+	// made if need be. Keep a copy elsewhere: no backup holds it. Default secrets.key in
+	// DataDir.
+	SecretsKeyFile string
+	// SecretsKey, if not empty, is that key in place of the file: 32 bytes in base64;
+	// more keys, with commas or line ends between, open what is not sealed with the first.
+	// SecretsKeySource says where it comes from.
+	SecretsKey       string
+	SecretsKeySource string
 	// PublicAddr is where clients reach the plugins. Default 127.0.0.1:8080.
 	PublicAddr string
 	// AdminAddr is where operators reach the admin API. It always wants the
 	// token. Default 127.0.0.1:8081.
 	AdminAddr string
-	// Listen, if not nil, opens the listener of a name, PublicListener or
-	// AdminListener, at an address, or returns one that was open before, wherever
+	// AdminTLSCert and AdminTLSKey are PEM files: the admin listener speaks TLS with
+	// them. Replaced files are taken up. Default none: it speaks HTTP.
+	AdminTLSCert string
+	AdminTLSKey  string
+	// AdminAllow are the networks and addresses that requests of the admin API may
+	// come from, separated by commas. Default "": any. A unix socket is not asked.
+	AdminAllow string
+	// MetricsAddr is where the metrics are shown to everyone who reaches it, without a
+	// token. The admin listener shows them too, to who has one. Default none.
+	MetricsAddr string
+	// Listen, if not nil, opens the listener of a name, PublicListener, AdminListener
+	// or MetricsListener, at an address, or returns one that was open before, wherever
 	// that is. The host closes it.
 	Listen func(name, addr string) (net.Listener, error)
 	// DrainDelay is how long a stopping host goes on as before while /readyz fails,
@@ -85,6 +109,14 @@ type Config struct {
 	// blocks, calls, locals and targets of branch tables make a compiler slower than
 	// bytes do. Default 1 MiB.
 	MaxFunction int64
+	// Clock tells the time that plugins perceive and that data expires by. It must not
+	// go back while the host lives. Deadlines, the log and a module that reads the time
+	// while it initialises have the machine's own. Default time.Now.
+	Clock func() time.Time
+	// ArtefactDir, if not empty, holds what was built, with the key it is sealed with,
+	// and hosts may share it (ShareArtefacts). Default DataDir, where what no version
+	// names is removed.
+	ArtefactDir string
 	// MaxArtefactDisk is how many bytes what was built may take on disk, where it
 	// is kept for the next start: those used longest ago go first. Default 4 GiB.
 	MaxArtefactDisk int64
@@ -106,13 +138,53 @@ type Config struct {
 	// ScrubPeriod is how long the scrub takes to verify all that is stored once, in
 	// the background, again and again; 0 = no scrub. Default 24 h.
 	ScrubPeriod time.Duration
+	// ShipTo, if not empty, is where commits are shipped to: an absolute path, or
+	// s3://bucket/prefix (package bucket). Default none.
+	ShipTo string
+	// ShipEvery is how long after it a commit is there at most, if the place keeps up.
+	// Default 10 s.
+	ShipEvery time.Duration
+	// ShipBaseEvery is the time between two bases: a restore reads one, and the
+	// commits since. Default 24 h.
+	ShipBaseEvery time.Duration
+	// ShipKeep is for how long one can go back. Default 7 days.
+	ShipKeep time.Duration
+	// ShipRecipients, if not empty, are age recipients for whom it is encrypted, with
+	// commas between them.
+	ShipRecipients string
 	// KeepVersions, KeepDeployments and KeepEvents are how many of the newest
 	// versions and deployments of a plugin, and of the newest events of the audit,
 	// are kept; each change removes what is older. 0 = all. The version that serves
 	// and the one before it stay. Defaults 100, 1000 and 100000.
-	KeepVersions    int
+	KeepVersions int
+	// KeepVersionsAge is how old versions may get, besides those that stay in any case
+	// and the newest. 0 = as old as they like. Default 0.
+	KeepVersionsAge time.Duration
+	// Canary is the plan by which a new version takes over from the one that serves,
+	// unless its deploy says otherwise: "1%:5m,25%:10m", or "default". Default none: at
+	// once.
+	Canary string
+	// CanaryKey is by what a roll-out knows a client again: "ip", "cookie" or
+	// "header:NAME". Default none: by its Authorization header, or else its address.
+	CanaryKey       string
 	KeepDeployments int
 	KeepEvents      int
+	// Policy is a TOML file of what is approved by rule. Default none.
+	Policy string
+	// BackupTo is where the host keeps backups of itself: a folder, or s3://bucket/prefix.
+	// Default none, which makes no backups.
+	BackupTo string
+	// BackupEvery is how often, BackupKeep how many of the newest are kept, and
+	// BackupKeepFor for how long others are too. Defaults 24 h, 7, and 0: no others.
+	BackupEvery   time.Duration
+	BackupKeep    int
+	BackupKeepFor time.Duration
+	// BackupRecipients are public keys of age, separated by commas, that backups are
+	// encrypted for. Default none: they are not encrypted.
+	BackupRecipients string
+	// Told is what the program was told, as text for a person, which a backup
+	// holds. No setting of a server.
+	Told []byte
 	// TLSCert and TLSKey are PEM files: the certificate of the public listener
 	// with its chain, and its key. When they are replaced, connections get the
 	// new one within a second. Both or neither; default none, which is plain HTTP.
@@ -122,14 +194,28 @@ type Config struct {
 	// commas, of proxies before the public listener: what they say of the client
 	// in X-Forwarded-For, -Proto and -Host is taken. Default none.
 	TrustedProxies string
-	// ShowErrors tells clients why a plugin failed. For an author's own machine:
-	// the text may quote the guest. Default false.
-	ShowErrors bool
+	// Settings is where all this was written, for operators who ask; nil = it is part
+	// of a program.
+	Settings admin.Settings
+	// Author, if not nil, makes the host one on an author's own machine, whose clients
+	// are told why a plugin failed. Default nil, and no setting of a server.
+	Author *Author
 
 	// OutboundAllowNetworks are networks ("10.1.0.0/16") or addresses, separated by
 	// commas, that plugins may call in addition to public ones. A plugin still needs a
 	// grant for each host. Default none.
 	OutboundAllowNetworks string
+
+	// ServerTiming has answers of plugins say in Server-Timing where their time went,
+	// to whoever reads them. Default false.
+	ServerTiming bool
+	// Getenv, if not nil, looks up the environment variables of OpenTelemetry, which
+	// may ask for traces. Default nil, without traces.
+	Getenv func(name string) string
+
+	// Watch, if not empty, is a folder of modules that the host deploys: NAME.wasm is
+	// plugin NAME, and a file that changes is a new version. Default none.
+	Watch string
 
 	// Log receives the host's records, among them one for each request that failed,
 	// within bounds for each plugin. nil drops them. Requests wait for it, and for
@@ -143,11 +229,18 @@ type Config struct {
 	// AccessLogApart says that AccessLog goes elsewhere than Log. Requests that
 	// failed then have a record in both.
 	AccessLogApart bool
+	// LogDropped, if not nil, returns how many lines of the three had no room on their
+	// way out, for the metrics.
+	LogDropped      func() int64
+	AccessLogAgents bool // adds the user agent and the referer to records of AccessLog
 	// AccessLogSample is how many requests one record of the access log stands for:
 	// 1 = each has one; 0 = none has. Above 1, requests that failed or took a second
 	// have one even so. Default 1.
 	AccessLogSample int
 }
+
+// Author is what clients of a host on an author's own machine are told.
+type Author = public.Author
 
 // DefaultConfig returns the configuration of a host on the loopback interface.
 func DefaultConfig() Config {
@@ -169,12 +262,19 @@ func DefaultConfig() Config {
 		IdleTimeout:      60 * time.Second,
 		MinFreeDisk:      256 << 20,
 
+		ShipEvery:     10 * time.Second,
+		ShipBaseEvery: 24 * time.Hour,
+		ShipKeep:      7 * 24 * time.Hour,
+
 		KeepVersions:    100,
 		KeepDeployments: 1000,
 		KeepEvents:      100_000,
 
 		AccessLogSample: 1,
 		ScrubPeriod:     24 * time.Hour,
+
+		BackupEvery: 24 * time.Hour,
+		BackupKeep:  7,
 
 		MaxBuildMemory:  3 << 30,
 		MaxBuildTime:    30 * time.Second,
@@ -196,9 +296,9 @@ func (c Config) Validate() error {
 	if c.DataDir == "" {
 		return badConfig("data", "name a directory")
 	}
-	for key, addr := range map[string]string{"public": c.PublicAddr, "admin": c.AdminAddr} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return badConfig(key, fmt.Sprintf("%q is not host:port", addr))
+	for key, addr := range map[string]string{"public": c.PublicAddr, "admin": c.AdminAddr, "metrics": c.MetricsAddr} {
+		if err := socket.Check(addr); err != nil && (addr != "" || key != "metrics") {
+			return badConfig(key, err.Error())
 		}
 	}
 	for key, d := range map[string]time.Duration{
@@ -236,6 +336,15 @@ func (c Config) Validate() error {
 			return badConfig(key, "it must be at least 0; 0 = all")
 		}
 	}
+	if c.KeepVersionsAge < 0 {
+		return badConfig("keep_versions_age", "it must be at least 0, e.g. 720h; 0 = as old as they like")
+	}
+	if _, err := plugin.ParseCanary(c.Canary, ""); err != nil {
+		return badConfig("canary", fault.MessageOf(err))
+	}
+	if _, err := plugin.ParseCanary("", c.CanaryKey); err != nil {
+		return badConfig("canary_key", fault.MessageOf(err))
+	}
 	if c.DrainDelay < 0 {
 		return badConfig("drain_delay", "it must be at least 0, e.g. 5s")
 	}
@@ -244,6 +353,9 @@ func (c Config) Validate() error {
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")
+	}
+	if c.ShipEvery < time.Second || c.ShipBaseEvery < time.Minute || c.ShipKeep < c.ShipBaseEvery {
+		return badConfig("ship_every", "it must be at least 1s, ship_base_every at least 1m, and ship_keep at least ship_base_every")
 	}
 	if c.ScrubPeriod < time.Minute && c.ScrubPeriod != 0 {
 		return badConfig("scrub_period", "it must be at least 1m, e.g. 24h, or 0 for no scrub")
@@ -254,61 +366,20 @@ func (c Config) Validate() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return badConfig("tls_cert", "tls_cert and tls_key go together; name both files or neither")
 	}
+	if _, err := c.backupPlan(); err != nil {
+		return err
+	}
+	if (c.AdminTLSCert == "") != (c.AdminTLSKey == "") {
+		return badConfig("admin_tls_cert", "admin_tls_cert and admin_tls_key go together; name both files or neither")
+	}
+	if _, err := networks("admin_allow", c.AdminAllow); err != nil {
+		return err
+	}
 	if _, err := c.trustedProxies(); err != nil {
 		return err
 	}
 	_, err := c.network()
 	return err
-}
-
-// Check returns why New would refuse c, as far as can be told beside a host that has
-// the data directory open: the configuration, the certificate, the formats of the
-// data.
-func Check(c Config) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	if c.TLSCert != "" {
-		if _, err := certificate.Load(c.TLSCert, c.TLSKey, c.Log); err != nil {
-			return err
-		}
-	}
-	return checkFormats(c.DataDir)
-}
-
-// network returns what plugins' calls may reach.
-func (c Config) network() (egress.Network, error) {
-	allow, err := networks("outbound_allow_networks", c.OutboundAllowNetworks)
-	return egress.Network{Allow: allow}, err
-}
-
-// trustedProxies returns the networks of the proxies in front.
-func (c Config) trustedProxies() ([]netip.Prefix, error) {
-	return networks("trusted_proxies", c.TrustedProxies)
-}
-
-// networks reads the value of a key: networks and addresses, separated by
-// commas. 10.0.0.1/8 is none: whoever writes it means one address or a network,
-// and not both.
-func networks(key, text string) (list []netip.Prefix, err error) {
-	for item := range strings.SplitSeq(text, ",") {
-		item = strings.TrimSpace(item)
-		if item == "" {
-			continue
-		}
-		network, err := netip.ParsePrefix(item)
-		if addr, notAddr := netip.ParseAddr(item); notAddr == nil && addr.Zone() == "" {
-			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-		}
-		switch {
-		case err != nil || network.Addr().Is4In6():
-			return nil, badConfig(key, fmt.Sprintf("%q is not a network like 10.0.0.0/8, nor an address", item))
-		case network != network.Masked():
-			return nil, badConfig(key, fmt.Sprintf("%q is not a network: write %s, or the address alone", item, network.Masked()))
-		}
-		list = append(list, network)
-	}
-	return list, nil
 }
 
 func badConfig(key, why string) error {
@@ -317,3 +388,8 @@ func badConfig(key, why string) error {
 
 // TokenFile returns the path of the admin token under a data directory.
 func TokenFile(dataDir string) string { return filepath.Join(dataDir, "admin.token") }
+
+// ResetOwner puts a new token of the owner into a token file that there is, in place
+// of the one there. A host that runs takes it from then on. Errors: NotFound,
+// Internal.
+func ResetOwner(file string) error { return auth.ResetFile(file) }

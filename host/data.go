@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/formats"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/restoring"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
 
@@ -47,6 +49,11 @@ func ReadDataVersion(cfg Config) (DataVersion, error) {
 		v.Refused = fault.MessageOf(err)
 	}
 	return v, nil
+}
+
+// CheckFolder refuses a data folder that is half a restore, or of a newer program.
+func CheckFolder(dir string) error {
+	return cmp.Or(restoring.Check(dir), checkFormats(dir))
 }
 
 // checkFormats refuses a data folder that a newer program has written.

@@ -14,6 +14,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
+	"github.com/wasmoor/wasmoor/host/internal/logs/ring"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -86,6 +87,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"log line", size(limit.LogLine), ""},
 		{"log bytes of a plugin in a second, after ten times as much at once", size(logs.Bytes), ""},
 		{"records of a plugin's failed requests in a second, after ten times as many at once", fmt.Sprint(logs.Failures), ""},
+		{"lines of a plugin that are kept on disk", size(ring.Size), ""},
 		{"log lines of an attempt", fmt.Sprint(limit.LogLines), ""},
 	} {
 		got := table[row.name]
@@ -99,10 +101,10 @@ func TestOperatingConfigurationIsTheCode(t *testing.T) {
 	table := operating(t)
 	c := DefaultConfig()
 	for key, want := range map[string]any{
-		"data": c.DataDir, "public": c.PublicAddr, "admin": c.AdminAddr,
+		"data": c.DataDir, "metrics": c.MetricsAddr, "public": c.PublicAddr, "admin": c.AdminAddr,
 		"drain_timeout": c.DrainTimeout, "max_conns": c.MaxConns, "max_guest_memory": limit.FormatSize(c.MaxGuestMemory), "sleep_after": c.SleepAfter, "max_body_memory": limit.FormatSize(c.MaxBodyMemory), "max_handler_memory": limit.FormatSize(c.MaxHandlerMemory), "max_reply_memory": limit.FormatSize(c.MaxReplyMemory), "max_body_disk": limit.FormatSize(c.MaxBodyDisk), "header_timeout": c.HeaderTimeout, "body_timeout": c.BodyTimeout,
-		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk), "show_errors": c.ShowErrors,
-		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "trusted_proxies": c.TrustedProxies,
+		"write_timeout": c.WriteTimeout, "idle_timeout": c.IdleTimeout, "min_free_disk": limit.FormatSize(c.MinFreeDisk),
+		"tls_cert": c.TLSCert, "tls_key": c.TLSKey, "admin_tls_cert": c.AdminTLSCert, "admin_tls_key": c.AdminTLSKey, "admin_allow": c.AdminAllow, "trusted_proxies": c.TrustedProxies,
 		"access_log_sample": c.AccessLogSample, "access_log_file": "",
 		"outbound_allow_networks": c.OutboundAllowNetworks,
 	} {
@@ -138,6 +140,8 @@ func TestConfigValidate(t *testing.T) {
 		"max_body_disk":      func(c *Config) { c.MaxBodyDisk = 0 },
 		"min_free_disk":      func(c *Config) { c.MinFreeDisk = 1 << 20 },
 		"tls_cert":           func(c *Config) { c.TLSKey = "key.pem" },
+		"admin_tls_cert":     func(c *Config) { c.AdminTLSCert = "cert.pem" },
+		"admin_allow":        func(c *Config) { c.AdminAllow = "10.0.0.1/8" },
 		"trusted_proxies":    func(c *Config) { c.TrustedProxies = "10.0.0.0/8, proxy.example" },
 
 		"outbound_allow_networks": func(c *Config) { c.OutboundAllowNetworks = "10.0.0.0/8, 10.0.0.1/8" },

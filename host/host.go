@@ -12,43 +12,83 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/access"
 	"github.com/wasmoor/wasmoor/host/internal/auth"
+	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/buildinfo"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
+	"github.com/wasmoor/wasmoor/host/internal/logs/ring"
+	"github.com/wasmoor/wasmoor/host/internal/openfiles"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
+	"github.com/wasmoor/wasmoor/host/internal/operate/crons"
+	"github.com/wasmoor/wasmoor/host/internal/operate/queues"
+	"github.com/wasmoor/wasmoor/host/internal/policy"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
+	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/admin"
 	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
 	"github.com/wasmoor/wasmoor/host/internal/server/public"
+	"github.com/wasmoor/wasmoor/host/internal/server/scrape"
+	"github.com/wasmoor/wasmoor/host/internal/server/socket"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+	"github.com/wasmoor/wasmoor/host/internal/team"
+	"github.com/wasmoor/wasmoor/host/internal/telemetry/traces"
+	"github.com/wasmoor/wasmoor/host/internal/trigger"
 )
 
 // Host is a platform. Make it with New, serve with Run, and Close it if Run was
 // not called. Methods are safe for concurrent use.
 type Host struct {
 	cfg      Config
-	token    auth.Token
+	token    *auth.File
+	access   *access.Access
 	store    *badger.Store
 	pipeline *prepare.Pipeline
 	deployer *deploy.Deployer
 	operator *operate.Operator
+	rings    *ring.Folder
 	floods   *logs.Floods
+	tracer   *traces.Tracer // nil = requests are not traced
+	backups  backup.Service
 	public   *public.Public
+	queues   *delivery.Service
+	crons    *ticking.Service
 	admin    *admin.Admin
 
-	publicListener, adminListener net.Listener
+	shipper                                 *ship.Shipper // nil = nothing is shipped
+	fenced                                  chan error    // has why the host must not serve any more
+	publicListener, adminListener, scraping net.Listener
+
+	// What Reload changes.
+	gate                      consent.Gate
+	settings                  atomic.Pointer[Config] // that hold now
+	reloading                 sync.Mutex
+	sampled                   wire.Sample // of the requests, that have a record
+	registry                  *registry.Registry
+	guests                    linear.Budget // of all plugins' instances
+	bodies, replies, handlers *limit.Budget
+	teams                     *team.Teams
+	spool                     *wire.Spool
+	memoryLimit               int64                    // Go's, if this host has set it
+	certificate               *certificate.Certificate // nil = plain HTTP
+
+	scrapes *scrape.Listener // nil = the metrics have no listener of their own
 
 	started time.Time
 	stop    func() error
@@ -66,7 +106,17 @@ func New(ctx context.Context, cfg Config) (*Host, error) {
 	}
 	cfg.Log = logOf(cfg)
 	cfg.AccessLog = cmp.Or(cfg.AccessLog, cfg.Log)
-	h := &Host{cfg: cfg, started: time.Now()}
+	cfg.GuestLog = cmp.Or(cfg.GuestLog, cfg.Log)
+	cfg.TokenFile = cmp.Or(cfg.TokenFile, TokenFile(cfg.DataDir))
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	h := &Host{
+		fenced: make(chan error, 1), cfg: cfg, started: time.Now(), guests: linear.NewBudget(cfg.MaxGuestMemory), teams: team.New(),
+		bodies: limit.NewBudget(cfg.MaxBodyMemory), replies: limit.NewBudget(cfg.MaxReplyMemory), handlers: limit.NewBudget(cfg.MaxHandlerMemory),
+	}
+	h.settings.Store(&cfg)
+	h.sampled.Set(cfg.AccessLogSample)
 	h.stop = sync.OnceValue(h.shutdown)
 	if err := h.open(ctx); err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -80,43 +130,72 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(h.cfg.DataDir, 0o700); err != nil {
 		return fault.Wrap(fault.Invalid, "open", fmt.Sprintf("cannot make the data directory %q", h.cfg.DataDir), err)
 	}
-	if err := checkFormats(h.cfg.DataDir); err != nil {
+	if err := CheckFolder(h.cfg.DataDir); err != nil {
 		return err
 	}
-	if h.token, _, err = auth.LoadOrCreate(h.TokenFile()); err != nil {
+	if h.token, err = auth.OpenFile(h.TokenFile()); err != nil {
 		return err
 	}
-	if h.store, err = badger.Open(storeConfig(h.cfg)); err != nil {
+	if err := h.mayOpen(); err != nil {
 		return err
 	}
 	network, err := h.cfg.network()
 	if err != nil {
 		return err
 	}
-	all := capabilities.All(capabilities.Config{Network: network})
-	reg, err := registry.Open(ctx, h.store, modulesDir(h.cfg), time.Now, all)
+	all := capabilities.All(capabilities.Config{Network: network, Places: processors()})
+	reg, err := h.openRegistry(ctx, all)
 	if err != nil {
 		return err
 	}
-	reg.Retain(registry.Retention{Versions: h.cfg.KeepVersions, Deployments: h.cfg.KeepDeployments, Events: h.cfg.KeepEvents})
-	h.boundMemory()
+	reg.OnAudited(h.audited)
+	h.registry = reg
+	reg.ShareKeys(h.teams.Shared)
+	_ = h.retain(&h.cfg) // it never fails
+	if h.access, err = access.Open(ctx, access.Config{Registry: reg, File: h.token, Clock: h.cfg.Clock, Log: h.cfg.Log, Teams: h.teams.Use}); err != nil {
+		return err
+	}
+	h.boundMemory(&h.cfg)
+	if err := h.openLogs(ctx, reg); err != nil {
+		return err
+	}
 	if err := h.openPipeline(reg); err != nil {
 		return err
 	}
-	h.floods = logs.NewFloods(h.cfg.Log)
+	rules, err := policy.Load(h.cfg.Policy)
+	if err != nil {
+		return err
+	}
+	h.gate.Use(rules)
 	h.deployer = deploy.New(deploy.Config{
+		Canary: h.canary, Gate: &h.gate, Teams: h.teams,
 		GuestLog: h.cfg.GuestLog, Floods: h.floods,
-		Caps:  deploy.Caps{Memory: h.cfg.MaxGuestMemory, BodyDisk: h.cfg.MaxBodyDisk, DrainTimeout: h.cfg.DrainTimeout},
-		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: time.Now, Log: h.cfg.Log, Capabilities: all,
-		SleepAfter: h.cfg.SleepAfter, HandlerMemory: limit.NewBudget(h.cfg.MaxHandlerMemory), Queue: runq.New(processors()),
-		Purged: func() { h.sweep(reg) },
+		Caps:  caps(&h.cfg),
+		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: h.cfg.Clock, Log: h.cfg.Log, Capabilities: all,
+		SleepAfter: h.cfg.SleepAfter, HandlerMemory: h.handlers, Queue: runq.New(processors()),
+		Purged:  func(name string) { h.purged(reg, name) },
+		Changed: func() { h.queues.Refresh(); h.crons.Refresh() },
 	})
-	h.operator = operate.New(h.store, reg, h.deployer, time.Now)
+	h.operator = operate.New(h.store, reg, h.deployer, h.rings, h.cfg.Clock, all)
+	handler := h.handler()
+	runner := trigger.New(h.deployer, handler)
+	h.queues = delivery.New(delivery.Config{
+		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,
+	})
+	h.crons = ticking.New(ticking.Config{
+		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,
+	})
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
 	}
 	keepFormats(h.cfg)
-	return h.listen()
+	if err := h.startShipping(ctx); err != nil {
+		return err
+	}
+	if err := h.openBackups(reg); err != nil {
+		return err
+	}
+	return h.listen(handler)
 }
 
 // processors returns how many guests compute at a time: as many as there were
@@ -129,15 +208,19 @@ var processors = sync.OnceValue(func() int {
 	return n
 })
 
+// storeMarker is the file with the id of the store.
+const storeMarker = "store.id"
+
 // storeConfig says where the store of a data directory is, and how to open it.
 func storeConfig(cfg Config) badger.Config {
 	return badger.Config{
-		Dir: filepath.Join(cfg.DataDir, "store"), Marker: filepath.Join(cfg.DataDir, "store.id"), Logger: cfg.Log,
-		MinFree: cmp.Or(cfg.MinFreeDisk, -1), ScrubEvery: cmp.Or(cfg.ScrubPeriod, -1),
+		Dir: filepath.Join(cfg.DataDir, "store"), Marker: filepath.Join(cfg.DataDir, storeMarker), Logger: cfg.Log,
+		Keep:  ship.Kept(cfg.DataDir),
+		Clock: cfg.Clock, MinFree: cmp.Or(cfg.MinFreeDisk, -1), ScrubEvery: cmp.Or(cfg.ScrubPeriod, -1),
 	}
 }
 
-func (h *Host) listen() (err error) {
+func (h *Host) listen(handler *serve.Handler) (err error) {
 	if h.publicListener, err = h.listenOn(PublicListener, h.cfg.PublicAddr); err != nil {
 		return err
 	}
@@ -153,46 +236,54 @@ func (h *Host) listen() (err error) {
 		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout,
 		PerAddress: h.cfg.MaxConnsPerIP, Exempt: proxies,
 	}
-	if conns.Max, err = h.connsThatFit(); err != nil {
+	if conns.Max, err = openfiles.Fit(h.cfg.MaxConns, 0, h.cfg.Log); err != nil {
 		return err
 	}
-	var tlsCert *certificate.Certificate
-	if h.cfg.TLSCert != "" {
-		if tlsCert, err = certificate.Load(h.cfg.TLSCert, h.cfg.TLSKey, h.cfg.Log); err != nil {
-			return err
-		}
+	var adminCert *certificate.Certificate
+	if h.certificate, adminCert, err = h.cfg.certificates(); err != nil {
+		return err
 	}
-	spool, err := wire.OpenSpool(wire.SpoolConfig{
+	h.spool, err = wire.OpenSpool(wire.SpoolConfig{
 		Dir: filepath.Join(h.cfg.DataDir, "spool"), Max: h.cfg.MaxBodyDisk, Health: h.store.Health, Log: h.cfg.Log,
 	})
 	if err != nil {
 		return err
 	}
-	bodies := limit.NewBudget(h.cfg.MaxBodyMemory)
 	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
-		Routes: public.DeployedRoutes(h.deployer), Handler: serve.New(h.cfg.Log, serve.Count, serve.Remember), Conns: conns, Health: health, Log: h.cfg.Log, ShowErrors: h.cfg.ShowErrors,
-		Access: wire.AccessLog{Log: h.cfg.AccessLog, Every: h.cfg.AccessLogSample, Apart: h.cfg.AccessLogApart},
-		Bodies: bodies, ReplyMemory: h.cfg.MaxReplyMemory, Spool: spool, Certificate: tlsCert, TrustedProxies: proxies,
+		Routes: public.DeployedRoutes(h.deployer), Handler: handler, Conns: conns, Health: health, Log: h.cfg.Log, Author: h.cfg.Author, ServerTiming: h.cfg.ServerTiming,
+		Access: wire.AccessLog{Log: h.cfg.AccessLog, Sample: &h.sampled, Apart: h.cfg.AccessLogApart, Agents: h.cfg.AccessLogAgents},
+		Bodies: h.bodies, Replies: h.replies, Spool: h.spool, Certificate: h.certificate, TrustedProxies: proxies,
 	})
-	conns.Max, conns.PerAddress = adminConns, 0
+	exporter := h.exporter(health)
+	if err := h.listenForScrapes(exporter, health); err != nil {
+		return err
+	}
+	conns.Max, conns.PerAddress = openfiles.AdminConns, 0
+	allow, err := networks("admin_allow", h.cfg.AdminAllow)
+	if err != nil {
+		return err
+	}
 	h.admin = admin.New(admin.Config{
-		Deployer: h.deployer, Operator: h.operator, Token: h.token, Conns: conns, Bodies: bodies, Health: health, Log: h.cfg.Log,
-		Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
+		Backups:     &h.backups,
+		Certificate: adminCert, Allow: allow,
+		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
+		Shipping: h.shippingStatus, Metrics: exporter, Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})
 	return nil
 }
 
 // The names of the listeners.
 const (
-	PublicListener = "public"
-	AdminListener  = "admin"
+	PublicListener  = "public"
+	AdminListener   = "admin"
+	MetricsListener = "metrics"
 )
 
 func (h *Host) listenOn(name, addr string) (net.Listener, error) {
 	listen := h.cfg.Listen
 	if listen == nil {
-		listen = func(_, addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+		listen = func(_, addr string) (net.Listener, error) { return socket.Listen(addr) }
 	}
 	ln, err := listen(name, addr)
 	if err != nil {
@@ -204,36 +295,33 @@ func (h *Host) listenOn(name, addr string) (net.Listener, error) {
 
 // PublicURL returns where clients reach the plugins, without a trailing slash.
 func (h *Host) PublicURL() string {
-	scheme := "http://"
-	if h.cfg.TLSCert != "" {
-		scheme = "https://"
-	}
-	return scheme + h.publicListener.Addr().String()
+	return urlOf(h.publicListener, h.cfg.TLSCert != "")
 }
 
-// AdminURL returns where operators reach the admin API.
-func (h *Host) AdminURL() string { return "http://" + h.adminListener.Addr().String() }
+// AdminURL returns where operators reach the admin API: unix:// and a path where it
+// is a socket of the file system.
+func (h *Host) AdminURL() string { return urlOf(h.adminListener, h.cfg.AdminTLSCert != "") }
 
-// Token returns the admin token. Keep it out of logs.
-func (h *Host) Token() string { return h.token.Reveal() }
+func urlOf(ln net.Listener, tls bool) string {
+	scheme := "http://"
+	if addr := ln.Addr(); addr.Network() == "unix" {
+		scheme = "unix://"
+	} else if tls {
+		scheme = "https://"
+	}
+	return scheme + ln.Addr().String()
+}
+
+// Token returns the token of the machine's owner; "" when its file cannot be read.
+// Keep it out of logs.
+func (h *Host) Token() string {
+	token, _ := h.token.Token()
+	return token.Reveal()
+}
 
 // TokenFile returns the path of the file that holds the admin token.
-func (h *Host) TokenFile() string { return TokenFile(h.cfg.DataDir) }
+func (h *Host) TokenFile() string { return h.cfg.TokenFile }
 
 // Version returns the version of the program: its module version, or the commit
 // it was built from.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "devel"
-}
+func Version() string { return buildinfo.Read().Version }

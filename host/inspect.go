@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/extism"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -121,7 +122,7 @@ func (r *Report) readManifest(module []byte) *manifest.Manifest {
 }
 
 func asks(m *manifest.Manifest) []string {
-	asks := plugin.Grant{}.Missing(m.Ask())
+	asks := consent.InWords(m)
 	for _, v := range m.Vars {
 		switch {
 		case v.Required && v.Secret:

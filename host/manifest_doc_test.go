@@ -18,6 +18,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -33,7 +34,20 @@ func TestManifestKeysAreTheCode(t *testing.T) {
 	table := rows(text)
 	delete(table, "key")
 	delete(table, "---")
-	delete(table, "config.NAME") // any name
+	delete(table, "config.NAME")                                                         // any name
+	for _, key := range []string{"blind", "header", "format", "description", "reason"} { // package blind's tests have them
+		if table["secrets.NAME."+key] == nil {
+			t.Errorf("%s has no row for the key secrets.NAME.%s", manifestDoc, key)
+		}
+		delete(table, "secrets.NAME."+key)
+	}
+	delete(table, "queue.NAME")
+	for _, key := range capqueue.Keys() {
+		if table["queue.NAME."+key] == nil {
+			t.Errorf("%s has no row for the key queue.NAME.%s", manifestDoc, key)
+		}
+		delete(table, "queue.NAME."+key)
+	}
 	known := manifestKeys(t)
 	for _, key := range known {
 		if table[key] == nil {
@@ -179,12 +193,18 @@ func manifestKeys(t *testing.T) (keys []string) {
 		}
 	}
 	var decls []ast.Decl
-	for _, name := range []string{"parse.go", "warmup.go"} {
+	for _, name := range []string{"parse.go", "warmup.go", "unknown.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "internal/manifest/"+name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		decls = append(decls, file.Decls...)
+	}
+	lists := map[string][]string{} // those that have a name
+	for _, decl := range decls {
+		if vars, ok := decl.(*ast.GenDecl); ok {
+			addLists(t, vars, lists)
+		}
 	}
 	for _, decl := range decls {
 		f, ok := decl.(*ast.FuncDecl)
@@ -195,7 +215,13 @@ func manifestKeys(t *testing.T) (keys []string) {
 		ast.Inspect(f, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			switch {
-			case !ok, call.Ellipsis.IsValid(): // a list that is made elsewhere
+			case !ok:
+			case isOnly(call) && call.Ellipsis.IsValid():
+				if name, ok := call.Args[0].(*ast.Ident); ok { // else it is made elsewhere
+					for _, key := range lists[name.Name] {
+						keys = append(keys, table+key)
+					}
+				}
 			case isOnly(call) && !known:
 				t.Errorf("the reader's function %s names keys of a table that this test does not know", f.Name.Name)
 			case isOnly(call):
@@ -218,6 +244,25 @@ func manifestKeys(t *testing.T) (keys []string) {
 		t.Fatalf("found the keys %q: that is not all", keys)
 	}
 	return keys
+}
+
+// addLists adds the lists of literals that are declared by name.
+func addLists(t *testing.T, decl *ast.GenDecl, lists map[string][]string) {
+	for _, spec := range decl.Specs {
+		value, ok := spec.(*ast.ValueSpec)
+		if !ok || len(value.Values) != 1 {
+			continue
+		}
+		list, ok := value.Values[0].(*ast.CompositeLit)
+		if !ok {
+			continue
+		}
+		for _, element := range list.Elts {
+			if _, ok := element.(*ast.BasicLit); ok {
+				lists[value.Names[0].Name] = append(lists[value.Names[0].Name], literal(t, element))
+			}
+		}
+	}
 }
 
 func isOnly(call *ast.CallExpr) bool {

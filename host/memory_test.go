@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/host/internal/cgroup"
+	"github.com/wasmoor/wasmoor/host/internal/footprint"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -55,7 +57,7 @@ func TestGroupLimit(t *testing.T) {
 		"garbage":                    {"4:memory\n:::::\n\n", "- -\n" + v1Mount[:20], map[string]string{"/memory.max": "4096\n"}, 4096},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := groupLimit(func(file string) ([]byte, error) {
+			got := cgroup.Limit(func(file string) ([]byte, error) {
 				text, ok := c.files[strings.TrimPrefix(file, "/sys/fs/cgroup")]
 				switch file {
 				case "/proc/self/cgroup":
@@ -81,11 +83,11 @@ func TestTooLittleMemory(t *testing.T) {
 	c := DefaultConfig()
 	c.Build = []string{"x"}
 	parts := c.memoryParts()
-	all, _ := sum(parts)
-	got := tooLittle(parts, all, all-3<<19)
+	all, _ := footprint.Sum(parts)
+	got := footprint.TooLittle(parts, all, all-3<<19)
 	for _, p := range parts {
-		if !strings.Contains(got, p.what+" "+limit.FormatSize(p.bytes)) || !strings.Contains(got, p.key) {
-			t.Errorf("%q does not name %q with its size and its key", got, p.what)
+		if !strings.Contains(got, p.What+" "+limit.FormatSize(p.Bytes)) || !strings.Contains(got, p.Key) {
+			t.Errorf("%q does not name %q with its size and its key", got, p.What)
 		}
 	}
 	if !strings.Contains(got, "lower keys by 2MiB") {
@@ -99,10 +101,10 @@ func TestHeapLimit(t *testing.T) {
 		"no group":             {2000 * mib, 900 * mib, math.MaxInt64, 900 * mib},
 		"a group that is more": {2000 * mib, 900 * mib, 3000 * mib, 900 * mib},
 		"one that is less":     {2000 * mib, 900 * mib, 1000 * mib, 450 * mib},
-		"one of nothing":       {2000 * mib, 900 * mib, 1, leastHeap},
+		"one of nothing":       {2000 * mib, 900 * mib, 1, 128 * mib},
 		"without a bound":      {math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64},
 	} {
-		if got := heapLimit(c.all, c.heap, c.most); got != c.want {
+		if got := footprint.HeapLimit(c.all, c.heap, c.most); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
@@ -115,14 +117,14 @@ func TestMemoryLimit(t *testing.T) {
 	var log bytes.Buffer
 	h := &Host{cfg: DefaultConfig()}
 	h.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-	h.boundMemory()
+	h.boundMemory(&h.cfg)
 	if got := debug.SetMemoryLimit(-1); got != 5<<30 {
 		t.Errorf("a limit of 5 GiB became %d", got)
 	}
 	debug.SetMemoryLimit(math.MaxInt64)
-	h.boundMemory()
-	all, heap := sum(h.cfg.memoryParts())
-	if got, want := debug.SetMemoryLimit(-1), heapLimit(all, heap, groupLimit(os.ReadFile)); got != want {
+	h.boundMemory(&h.cfg)
+	all, heap := footprint.Sum(h.cfg.memoryParts())
+	if got, want := debug.SetMemoryLimit(-1), footprint.HeapLimit(all, heap, cgroup.Limit(os.ReadFile)); got != want {
 		t.Errorf("the limit is %d, want %d", got, want)
 	}
 }
@@ -133,14 +135,14 @@ func TestOperatingMemoryIsTheCode(t *testing.T) {
 	c := DefaultConfig()
 	c.Build = []string{"x"}
 	parts := c.memoryParts()
-	all, _ := sum(parts)
-	for _, p := range append(parts, memoryPart{what: "all together", bytes: all}) {
-		row := table["memory of "+p.what]
-		if p.what == "all together" {
-			row = table[p.what]
+	all, _ := footprint.Sum(parts)
+	for _, p := range append(parts, footprint.Part{What: "all together", Bytes: all}) {
+		row := table["memory of "+p.What]
+		if p.What == "all together" {
+			row = table[p.What]
 		}
-		if len(row) < 2 || row[0] != p.key || row[1] != limit.FormatSize(p.bytes) {
-			t.Errorf("OPERATING.md has %q for %q, the code %q of %s", row, p.what, p.key, limit.FormatSize(p.bytes))
+		if len(row) < 2 || row[0] != p.Key || row[1] != limit.FormatSize(p.Bytes) {
+			t.Errorf("OPERATING.md has %q for %q, the code %q of %s", row, p.What, p.Key, limit.FormatSize(p.Bytes))
 		}
 	}
 }

@@ -12,8 +12,10 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
+	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/module"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -94,7 +96,7 @@ func Precompile(ctx context.Context, cfg Config, versions []Stored, each func(Pr
 		return err
 	}
 	cfg.Log = logOf(cfg)
-	pipeline, err := newPipeline(cfg, cfg.DataDir)
+	pipeline, err := newPipeline(cfg, cfg.DataDir, linear.NewBudget(cfg.MaxGuestMemory))
 	if err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func serving(v Stored) int {
 
 // readStored returns a version's module and manifest.
 func readStored(cfg Config, v Stored) ([]byte, *manifest.Manifest, error) {
-	module, err := registry.ReadModule(modulesDir(cfg), plugin.Digest(v.Digest))
+	module, err := module.Read(modulesDir(cfg), plugin.Digest(v.Digest))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +150,7 @@ func readStored(cfg Config, v Stored) ([]byte, *manifest.Manifest, error) {
 	}
 	m := manifest.Default(v.Plugin)
 	if ok {
-		if m, err = manifest.Parse(text, manifest.FileName, capabilities.Sections()); err != nil {
+		if m, err = manifest.ParseStored(text, manifest.FileName, capabilities.Sections()); err != nil {
 			return nil, nil, fmt.Errorf("its manifest: %w", err)
 		}
 	}

@@ -23,32 +23,41 @@ func (h *Host) Run(ctx context.Context) error {
 	var servers errgroup.Group
 	servers.Go(func() error { return h.public.Serve(h.publicListener) })
 	servers.Go(func() error { return h.admin.Serve(h.adminListener) })
+	defer h.watch(ctx)()
+	h.queues.Start()
+	h.crons.Start()
+	servers.Go(h.serveScrapes)
 	failed := make(chan error, 1)
 	go func() { failed <- servers.Wait() }()
 	select {
 	case err := <-failed: // a listener broke, or Close was called
 		return errors.Join(err, h.Close())
+	case err := <-h.fenced: // another server has taken over
+		return errors.Join(err, h.Close(), <-failed)
 	case <-ctx.Done():
 	}
 	if errors.Is(context.Cause(ctx), ErrRestart) {
-		return errors.Join(h.drain(h.drainAdmin, h.drainPublic), h.Close(), <-failed)
+		return errors.Join(h.drain(h.drainAdmin, h.drainPublic, h.drainQueues, h.drainCrons), h.Close(), <-failed)
 	}
 	h.public.Drain()
 	h.admin.Drain()
 	select {
 	case err := <-failed:
 		return errors.Join(err, h.Close())
-	case <-time.After(h.cfg.DrainDelay):
+	case <-time.After(h.settings.Load().DrainDelay):
 	}
-	return errors.Join(h.drain(h.drainPublic, h.drainAdmin), h.Close(), <-failed)
+	return errors.Join(h.drain(h.drainPublic, h.drainAdmin, h.drainQueues, h.drainCrons), h.Close(), <-failed)
 }
 
-// drain ends the listeners in order, within Config.DrainTimeout. The public one is
-// the last where others wait for it: an upload may take a while.
-func (h *Host) drain(listeners ...func(context.Context) error) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.DrainTimeout)
+// drain ends the ways in in order, within Config.DrainTimeout. The public one comes
+// late where others wait for it: an upload may take a while. No message is taken up
+// meanwhile.
+func (h *Host) drain(ways ...func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.settings.Load().DrainTimeout)
 	defer cancel()
-	for _, drain := range listeners {
+	h.queues.Stop()
+	h.crons.Stop()
+	for _, drain := range ways {
 		err = errors.Join(err, drain(ctx))
 	}
 	return err
@@ -57,6 +66,16 @@ func (h *Host) drain(listeners ...func(context.Context) error) (err error) {
 func (h *Host) drainPublic(ctx context.Context) error {
 	h.waitsFor("public requests")
 	return h.public.Close(ctx)
+}
+
+func (h *Host) drainQueues(ctx context.Context) error {
+	h.waitsFor("messages of queues that are being handled")
+	return h.queues.Drain(ctx)
+}
+
+func (h *Host) drainCrons(ctx context.Context) error {
+	h.waitsFor("runs of schedules")
+	return h.crons.Drain(ctx)
 }
 
 func (h *Host) drainAdmin(ctx context.Context) error {
@@ -100,21 +119,37 @@ func (h *Host) shutdown() error {
 	if h.admin != nil {
 		errs = append(errs, ignoreDeadline(h.admin.Close(now)))
 	}
-	for _, ln := range []net.Listener{h.publicListener, h.adminListener} {
+	errs = append(errs, ignoreDeadline(h.closeScrapes(now)))
+	for _, ln := range []net.Listener{h.publicListener, h.adminListener, h.scraping} {
 		if ln != nil {
 			_ = ln.Close() // usually closed by its server
 		}
 	}
+	h.waitsFor("messages of queues that are being handled")
+	errs = append(errs, ignoreDeadline(h.queues.Close(ctx)))
+	h.waitsFor("runs of schedules")
+	errs = append(errs, ignoreDeadline(h.crons.Close(ctx)))
+	h.backups.Close()
 	if h.deployer != nil {
 		h.waitsFor("handlers and changes under way")
 		errs = append(errs, h.deployer.Close(ctx))
 	}
+	h.closeTraces(ctx)
 	if h.floods != nil {
 		h.floods.Close()
+		h.waitsFor("log lines of plugins, whose disk may not answer")
+		errs = append(errs, h.rings.Close(ctx))
 	}
 	if h.pipeline != nil {
 		h.waitsFor("loaded programs")
 		errs = append(errs, h.pipeline.Close(ctx))
+	}
+	if h.access != nil {
+		h.access.Close()
+	}
+	if h.shipper != nil {
+		h.waitsFor("commits on their way to ship_to")
+		h.shipper.Close(ctx)
 	}
 	if h.store != nil {
 		h.waitsFor("the store, whose disk may not answer")

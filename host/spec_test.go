@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/queue"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -23,19 +25,27 @@ func TestSpecLimitsAreTheCode(t *testing.T) {
 		"effects of an attempt":                  specCount(store.MaxEffectOps) + " keys, " + specSize(store.MaxEffectBytes) + " of keys and values",
 		"keys with a versionstamp of an attempt": specCount(store.MaxStamped),
 		"keys of a key space; bytes of its keys and values *": specCount(kv.DefaultKeys) + "; " + specSize(kv.DefaultBytes),
-		"request body *":                        specSize(d.RequestBody),
-		"request head":                          fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),
-		"attributes of a request":               fmt.Sprintf("%d, %s of names and values", limit.Attributes, specSize(limit.AttributesBytes)),
-		"response body *":                       specSize(d.ResponseBody),
-		"response head":                         fmt.Sprintf("%s, %d fields", specSize(limit.ResponseHead), limit.Headers),
-		"pattern reported by `route_set":        fmt.Sprint(limit.RoutePattern, " bytes"),
-		"log message; attributes of a log line": specSize(limit.LogLine) + " each",
-		"log lines of an attempt":               specCount(limit.LogLines),
-		"memory *":                              specSize(d.Memory),
-		"deadline over all attempts *":          fmt.Sprintf("%g s", d.Deadline.Seconds()),
-		"attempts":                              fmt.Sprint(limit.Attempts),
-		"calls of an attempt *; at once *":      fmt.Sprintf("%d; %d", o.Calls, o.Concurrent),
-		"time of a call *":                      fmt.Sprintf("%g s, and the deadline", o.Timeout.Seconds()),
+		"request body *":                      specSize(d.RequestBody),
+		"request head":                        fmt.Sprintf("%s, target %s, %d fields", specSize(limit.RequestHead), specSize(limit.RequestURL), limit.Headers),
+		"message of a queue; its key; its id": fmt.Sprintf("%s; %d bytes; %d bytes", specSize(limits.QueueBody), limits.QueueKey, limits.QueueKey),
+		"messages that an attempt sends, together with its keys with a versionstamp": specCount(limits.QueueSends),
+		"delay of a message": fmt.Sprintf("%d days", limits.QueueDelay/(24*3600*1000)),
+		"messages, dead letters and ids of a plugin's queues": specCount(queue.MaxHeld) + ", " + specSize(queue.MaxHeldBytes),
+		"attributes of a request":                             fmt.Sprintf("%d, %s of names and values", limit.Attributes, specSize(limit.AttributesBytes)),
+		"response body *":                                     specSize(d.ResponseBody),
+		"response head":                                       fmt.Sprintf("%s, %d fields", specSize(limit.ResponseHead), limit.Headers),
+		"pattern reported by `route_set":                      fmt.Sprint(limit.RoutePattern, " bytes"),
+		"log message; attributes of a log line":               specSize(limit.LogLine) + " each",
+		"log lines of an attempt":                             specCount(limit.LogLines),
+		"memory *":                                            specSize(d.Memory),
+		"deadline over all attempts *":                        fmt.Sprintf("%g s", d.Deadline.Seconds()),
+		"attempts":                                            fmt.Sprint(limit.Attempts),
+		"password; hash that it is compared with":             fmt.Sprintf("%s; %d bytes", specSize(limits.Password), limits.PasswordHash),
+		"hashes that an attempt computes":                     fmt.Sprint(limits.PasswordHashes),
+		"parameters of a hash": fmt.Sprintf("%s; %s times passes; %d lanes",
+			specSize(limits.PasswordMemory), specSize(limits.PasswordTraffic), limits.PasswordLanes),
+		"calls of an attempt *; at once *": fmt.Sprintf("%d; %d", o.Calls, o.Concurrent),
+		"time of a call *":                 fmt.Sprintf("%g s, and the deadline", o.Timeout.Seconds()),
 		"request of a call": fmt.Sprintf("head %s, %d fields, URL %s, body %s",
 			specSize(egress.MaxHead), limit.Headers, specSize(limit.RequestURL), specSize(egress.MaxBody)),
 		"request bodies of an attempt, until sent or closed":     specSize(egress.MaxBodies),

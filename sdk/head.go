@@ -8,8 +8,8 @@ type head struct {
 	at   [headFields]uint32
 }
 
-// The fields of the layout. The body's size follows the attempt; trigger and
-// attributes are missing in the heads of hosts that came before them.
+// The fields of the layout. The body's size follows the attempt. Older hosts send no
+// deadline, and still older ones neither trigger nor attributes.
 const (
 	headMethod = iota
 	headPath
@@ -25,6 +25,7 @@ const (
 	headAttempt
 	headTrigger
 	headAttributes
+	headDeadline
 	headFields
 )
 
@@ -33,14 +34,17 @@ const (
 func (h *head) set(text string) bool {
 	at := 0
 	for field := range h.at {
+		if at == len(text) && (field == headTrigger || field == headDeadline) {
+			text += noLaterFields
+		}
 		h.at[field] = uint32(at)
 		switch field {
 		case headParams, headHeaders, headAttributes:
 			at = skipPairs(text, at)
 		case headAttempt:
-			if at += 4 + 8; at == len(text) {
-				return h.setOld(text)
-			}
+			at += 4 + 8
+		case headDeadline:
+			at += 8
 		default:
 			at = skip(text, at)
 		}
@@ -52,13 +56,8 @@ func (h *head) set(text string) bool {
 	return true
 }
 
-// setOld makes text the head, which ends before the trigger: it gets an empty
-// one, and no attributes.
-func (h *head) setOld(text string) bool {
-	h.at[headTrigger], h.at[headAttributes] = uint32(len(text)), uint32(len(text))+4
-	h.text = text + "\x00\x00\x00\x00\x00\x00\x00\x00"
-	return true
-}
+// noLaterFields are an empty trigger, no attributes and no deadline.
+const noLaterFields = "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 func (h *head) string(field int) string {
 	s, _ := cut(h.text, int(h.at[field]))
@@ -67,10 +66,9 @@ func (h *head) string(field int) string {
 
 func (h *head) attempt() uint32 { return uint32At(h.text, int(h.at[headAttempt])) }
 
-func (h *head) bodySize() uint64 {
-	at := int(h.at[headAttempt]) + 4
-	return uint64(uint32At(h.text, at)) | uint64(uint32At(h.text, at+4))<<32
-}
+func (h *head) bodySize() uint64 { return uint64At(h.text, int(h.at[headAttempt])+4) }
+
+func (h *head) deadline() int64 { return int64(uint64At(h.text, int(h.at[headDeadline]))) }
 
 // first returns the first value of that name in a list.
 func (h *head) first(list int, name string) string {
@@ -102,9 +100,11 @@ func (h *head) exact(list int, name string) string {
 	return ""
 }
 
-// headers ranges over the header fields, attributes over what the host says.
+// headers ranges over the header fields, attributes over what the host says,
+// pathValues over the wildcards of the manifest's route.
 func (h *head) headers(yield func(name, value string) bool)    { h.each(headHeaders, yield) }
 func (h *head) attributes(yield func(name, value string) bool) { h.each(headAttributes, yield) }
+func (h *head) pathValues(yield func(name, value string) bool) { h.each(headParams, yield) }
 
 // each ranges over the pairs of a list.
 func (h *head) each(list int, yield func(name, value string) bool) {
@@ -154,6 +154,10 @@ func cut(text string, at int) (s string, next int) {
 func uint32At(text string, at int) uint32 {
 	b := text[at : at+4]
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+func uint64At(text string, at int) uint64 {
+	return uint64(uint32At(text, at)) | uint64(uint32At(text, at+4))<<32
 }
 
 func putUint32(b []byte, v uint32) {

@@ -13,6 +13,7 @@ func FuzzHead(f *testing.F) {
 		Query: "q=1", Headers: []abi.Pair{{Name: "accept", Value: "*/*"}, {Name: "x", Value: ""}, {Name: "x", Value: "second"}},
 		Scheme: "http", Host: "localhost", Remote: "127.0.0.1", RequestID: "r1", Attempt: 3, BodySize: 5<<32 + 1,
 		Trigger: "call", Attributes: []abi.Pair{{Name: "caller.plugin", Value: "shop"}, {Name: "auth.subject", Value: ""}},
+		Deadline: 5<<32 + 1,
 	}))
 	for n := range len(full) + 1 {
 		f.Add(full[:n])
@@ -41,7 +42,7 @@ func FuzzHead(f *testing.F) {
 			Pattern: h.string(headPattern), Params: list(headParams), Query: h.string(headQuery), Headers: list(headHeaders),
 			Scheme: h.string(headScheme), Host: h.string(headHost), Remote: h.string(headRemote),
 			RequestID: h.string(headRequestID), Attempt: h.attempt(), BodySize: h.bodySize(),
-			Trigger: h.string(headTrigger), Attributes: list(headAttributes),
+			Trigger: h.string(headTrigger), Attributes: list(headAttributes), Deadline: h.deadline(),
 		}
 		if string(abi.AppendRequestHead(nil, &got)) != string(abi.AppendRequestHead(nil, &want)) {
 			t.Errorf("got %+v, want %+v", got, want)

@@ -17,7 +17,7 @@ func Config(name string) (value string, ok bool) {
 	case status == abi.NotFound:
 		return "", false
 	case status < 0:
-		panic("sdk.Config " + name + ": " + status.String() + ": is it in the manifest's [config], and is this a request?")
+		panic("sdk.Config " + name + ": " + status.String() + ": values are there while a request is handled, not in init functions and package variables")
 	}
 	return string(b), true
 }

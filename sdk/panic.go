@@ -19,7 +19,8 @@ const (
 // reportPanic logs what a panic says and where. The client gets the host's
 // answer to a failed handler, which tells nothing of it.
 func reportPanic(p any) {
-	log.Error("panic: "+text.Of(p), "stack", stack())
+	what := text.Of(p)
+	log.Error("panic: "+what, reported(what, "stack", stack())...)
 }
 
 // stack returns the calls that led to a panic, the innermost first and each on a

@@ -82,7 +82,8 @@ func appendJSONString(b []byte, s string) []byte {
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// statusText returns the reason phrase of the statuses plugins use (RFC 9110).
+// statusText returns the reason phrase of a status of 400 or above (RFC 9110 and the
+// registry).
 func statusText(status int) string {
 	switch status {
 	case 400:
@@ -99,6 +100,10 @@ func statusText(status int) string {
 		return "Method Not Allowed"
 	case 406:
 		return "Not Acceptable"
+	case 407:
+		return "Proxy Authentication Required"
+	case 408:
+		return "Request Timeout"
 	case 409:
 		return "Conflict"
 	case 410:
@@ -109,20 +114,56 @@ func statusText(status int) string {
 		return "Precondition Failed"
 	case 413:
 		return "Content Too Large"
+	case 414:
+		return "URI Too Long"
 	case 415:
 		return "Unsupported Media Type"
+	case 416:
+		return "Range Not Satisfiable"
+	case 417:
+		return "Expectation Failed"
+	case 421:
+		return "Misdirected Request"
 	case 422:
 		return "Unprocessable Content"
+	case 423:
+		return "Locked"
+	case 424:
+		return "Failed Dependency"
+	case 425:
+		return "Too Early"
+	case 426:
+		return "Upgrade Required"
 	case 428:
 		return "Precondition Required"
 	case 429:
 		return "Too Many Requests"
+	case 431:
+		return "Request Header Fields Too Large"
+	case 451:
+		return "Unavailable For Legal Reasons"
 	case 500:
 		return "Internal Server Error"
 	case 501:
 		return "Not Implemented"
+	case 502:
+		return "Bad Gateway"
 	case 503:
 		return "Service Unavailable"
+	case 504:
+		return "Gateway Timeout"
+	case 505:
+		return "HTTP Version Not Supported"
+	case 506:
+		return "Variant Also Negotiates"
+	case 507:
+		return "Insufficient Storage"
+	case 508:
+		return "Loop Detected"
+	case 510:
+		return "Not Extended"
+	case 511:
+		return "Network Authentication Required"
 	}
 	return "Status " + itoa(status)
 }

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"io"
 	"iter"
 	"strings"
@@ -16,11 +17,12 @@ type Request struct {
 	head    head
 	route   string     // the router's pattern
 	params  []abi.Pair // the router's path values
+	pattern string     // as SetPattern was told
 	outcome uint32     // as last set by Commit or Abort
 }
 
 func (r *Request) reset() {
-	r.head.text, r.route, r.params, r.outcome = "", "", r.params[:0], abi.OutcomeDefault
+	r.head.text, r.route, r.params, r.pattern, r.outcome = "", "", r.params[:0], "", abi.OutcomeDefault
 }
 
 func (r *Request) get() *head {
@@ -33,17 +35,17 @@ func (r *Request) get() *head {
 // read reads the head from the host, to where nothing else is ever written:
 // strings cut out of it may be kept.
 func (r *Request) read() {
-	room := state.heads
+	room := state.room
 	n := hostcall.RequestHead(room)
 	if n > int64(len(room)) {
-		room = make([]byte, max(n, headRoom))
+		room = make([]byte, max(n, requestRoom))
 		n = hostcall.RequestHead(room)
 	}
 	must("request_head", n)
 	if n > int64(len(room)) || !r.head.set(unsafe.String(unsafe.SliceData(room), n)) {
 		panic("wasmoor: request_head: the host sent a head that is not whole")
 	}
-	state.heads = room[n:]
+	state.room = room[n:]
 }
 
 // Method returns the method as received, "GET" for example.
@@ -67,8 +69,8 @@ func (r *Request) URL(path string) string {
 // Pattern returns the pattern that matched: the router's, or without a router
 // that of the manifest's route, or "".
 func (r *Request) Pattern() string {
-	if r.route != "" {
-		return r.route
+	if pattern := cmp.Or(r.pattern, r.route); pattern != "" {
+		return pattern
 	}
 	return r.get().string(headPattern)
 }
@@ -87,6 +89,30 @@ func (r *Request) PathValue(name string) string {
 	return ""
 }
 
+// PathValues ranges over the wildcards of the pattern in order, with decoded values.
+func (r *Request) PathValues() iter.Seq2[string, string] {
+	if r.route == "" {
+		return r.get().pathValues
+	}
+	return func(yield func(name, value string) bool) {
+		for _, p := range r.params {
+			if !yield(p.Name, p.Value) {
+				return
+			}
+		}
+	}
+}
+
+// SetPattern reports the pattern that a router other than Router has matched, like
+// "GET /items/{id}": the host's log and counts name requests by it. It must not be
+// the path itself. One that the host does not take is left out: over 256 bytes, or
+// with control characters.
+func (r *Request) SetPattern(pattern string) {
+	if hostcall.RouteSet(pattern) == int64(abi.OK) {
+		r.pattern = pattern
+	}
+}
+
 // RawQuery returns the query without "?", undecoded.
 func (r *Request) RawQuery() string { return r.get().string(headQuery) }
 
@@ -100,22 +126,6 @@ func (r *Request) Header(name string) string { return r.get().first(headHeaders,
 // Headers ranges over the header fields in order, with names in lower case. A
 // repeated field comes once for each value.
 func (r *Request) Headers() iter.Seq2[string, string] { return r.get().headers }
-
-// Cookie returns the value of the first cookie of that name.
-func (r *Request) Cookie(name string) (value string, ok bool) {
-	for field, list := range r.Headers() {
-		if field != "cookie" {
-			continue
-		}
-		for cookie := range strings.SplitSeq(list, ";") {
-			n, value, _ := strings.Cut(strings.TrimSpace(cookie), "=")
-			if n == name {
-				return strings.Trim(value, `"`), true
-			}
-		}
-	}
-	return "", false
-}
 
 // Scheme returns "http" or "https", as the client sees it.
 func (r *Request) Scheme() string { return r.get().string(headScheme) }
@@ -151,6 +161,12 @@ func (r *Request) Attribute(name string) string { return r.get().exact(headAttri
 // once.
 func (r *Request) Attributes() iter.Seq2[string, string] { return r.get().attributes }
 
+// Deadline returns when the handler's time is over, in nanoseconds since 1970 like
+// Now; 0 if the host does not say. The host then ends the handler, whose writes are
+// dropped. It is the same in each attempt, and so is Now at first; the time that is left
+// is less in a later one.
+func (r *Request) Deadline() int64 { return r.get().deadline() }
+
 // BodySize returns how many bytes the body has.
 func (r *Request) BodySize() int64 { return int64(r.get().bodySize()) }
 
@@ -161,9 +177,26 @@ func (r *Request) Body(limit int) ([]byte, error) {
 	if size > int64(limit) {
 		return nil, Error(413, "the request body is larger than "+itoa(limit)+" bytes")
 	}
-	body := make([]byte, size)
-	_, err := io.ReadFull(&bodyReader{}, body)
-	return body, err
+	body, reader := takeRoom(int(size)), bodyReader{}
+	for at := 0; at < len(body); {
+		n, err := reader.Read(body[at:])
+		if err != nil {
+			return nil, err
+		}
+		at += n
+	}
+	return body, nil
+}
+
+// takeRoom returns memory that nothing else is ever written to. It leaves room for
+// the next head.
+func takeRoom(size int) []byte {
+	if size > len(state.room)-headRoom {
+		return make([]byte, size)
+	}
+	taken := state.room[:size:size]
+	state.room = state.room[size:]
+	return taken
 }
 
 // Reader returns a reader of the body from its beginning. The host bounds the

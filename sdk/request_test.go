@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/sdktest"
@@ -196,6 +197,19 @@ func TestValues(t *testing.T) {
 				t.Errorf("Lookup(%q) = %q, %v; want %q, %v", c.name, got, ok, c.want, c.ok)
 			}
 		})
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	host := sdktest.New(func(w *sdk.Response, r *sdk.Request) error {
+		return w.Text(200, time.Duration(r.Deadline()-sdk.Now()).String())
+	})
+	if got := host.Get("/").Text(); got != "5s" {
+		t.Errorf("a request has %s", got)
+	}
+	host.Deadline, host.Conflicts = time.Minute, 1
+	if got := host.Get("/").Text(); got != "1m0s" {
+		t.Errorf("an attempt after the first has %s", got)
 	}
 }
 

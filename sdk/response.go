@@ -18,7 +18,7 @@ const bodyRoom = 4 << 10
 type Response struct {
 	status int
 	fields int
-	head   []byte // the layout of abi.ResponseHead, but for the status and the count
+	head   []byte // the layout of abi.ResponseHead, except the status and the count
 	body   []byte // not yet passed to the host
 	passed int64  // bytes of the body that are
 	err    error  // of the first write that was refused
@@ -81,6 +81,11 @@ func (w *Response) hasHeader(name string) bool {
 	from, to := w.find(name, headStart)
 	return from < to
 }
+
+// AvailableBuffer returns an empty buffer at the end of what has collected. What is
+// appended to it and then passed to Write, before anything else is written, is not
+// copied; bufio.Writer has the same method.
+func (w *Response) AvailableBuffer() []byte { return w.body[len(w.body):] }
 
 // Write appends to the body. It fails with abi.Limit when the body outgrows the
 // host's limit, 8 MiB by default; the request has then failed.

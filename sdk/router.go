@@ -33,7 +33,7 @@ func (rt *Router) HandleFunc(text string, h Handler) {
 	}
 	switch {
 	case p.Host() != "":
-		panic("sdk: the pattern '" + text + "' names a host: only a mount has one")
+		panic("sdk: the pattern '" + text + "' names a host: only a mount has one; write '" + p.WithoutHost() + "'")
 	case h == nil:
 		panic("sdk: the handler of the pattern '" + text + "' is nil")
 	}

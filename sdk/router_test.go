@@ -77,8 +77,9 @@ func TestRouterRefusesPatterns(t *testing.T) {
 		patterns []string
 		says     string
 	}{
-		{"syntax", []string{"GET items"}, "starts with '/'"},
-		{"host", []string{"GET a.example/"}, "only a mount has one"},
+		{"syntax", []string{"GET items"}, "starts with '/'; write 'GET /items'"},
+		{"wildcard of other routers", []string{"GET /items/:id"}, "; write 'GET /items/{id}'"},
+		{"host", []string{"GET a.example/b"}, "only a mount has one; write 'GET /b'"},
 		{"conflict", []string{"GET /{a}/x", "GET /x/{b}"}, "sdk: patterns conflict: 'GET /x/{b}' and 'GET /{a}/x' both match '/x/x'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

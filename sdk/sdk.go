@@ -85,23 +85,27 @@ var state = newInstance()
 type instance struct {
 	request  Request
 	response Response
-	heads    []byte // what is free of the memory for heads of requests
+	room     []byte // what is free of the memory for requests
 	served   int    // requests, the one being served too
 
-	params     [4]abi.Pair
-	fields     [512]byte
-	firstHeads [headRoom]byte
-	body       [bodyRoom]byte
+	params    [4]abi.Pair
+	fields    [512]byte
+	firstRoom [requestRoom]byte
+	body      [bodyRoom]byte
 }
 
-// headRoom is how much memory is taken at a time for the heads of requests.
-const headRoom = 2 << 10
+// requestRoom is how much memory is taken at a time for heads and small bodies of
+// requests. headRoom is how much of it a body leaves for heads.
+const (
+	requestRoom = 3 << 10
+	headRoom    = 1 << 10
+)
 
 func newInstance() *instance {
 	i := new(instance)
 	i.request.params = i.params[:0]
 	i.response.head, i.response.body = i.fields[:0], i.body[:0]
-	i.heads = i.firstHeads[:]
+	i.room = i.firstRoom[:]
 	return i
 }
 
@@ -156,7 +160,7 @@ func Serve(h Handler) (code int32) {
 func answerError(err error) bool {
 	problem, intended := errors.AsType[*StatusError](err)
 	if !intended {
-		log.Error("the handler failed", "error", err)
+		log.Error("the handler failed", reported(err.Error(), "error", err)...)
 		problem = &StatusError{Status: 500}
 		state.response.dropHeader()
 	}

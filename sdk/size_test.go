@@ -30,7 +30,8 @@ func TestGuestSize(t *testing.T) {
 		percent int64 // above the floor
 	}{
 		{"../examples/hello", 10},
-		{"./testdata/router", 20},
+		{"./testdata/router", 22},
+		{"./testdata/json", 17},
 	} {
 		size := guestSize(t, dir, c.guest)
 		t.Logf("%s: %d bytes, an empty guest has %d", c.guest, size, floor)

@@ -31,6 +31,7 @@ type Script struct {
 type Host struct {
 	NoKV     bool            `json:"no_kv"`
 	Config   map[string]Text `json:"config"`
+	Queues   []string        `json:"queues"`   // of the manifest
 	Upstream []Upstream      `json:"upstream"` // nothing = no grant for calls to other services
 }
 

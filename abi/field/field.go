@@ -1,7 +1,7 @@
 // Package field holds the rules of HTTP header fields in SPEC.md, 6.1: what a
 // name and a value may be made of, and which fields are the connection's.
-// Whoever reads a header of a client, a guest or a service imports it; it is no
-// part of a guest.
+// Whoever reads a header of a client, a guest or a service imports it; of guests,
+// those with net/http.
 package field
 
 import (

@@ -25,10 +25,24 @@ const (
 	LogLines     = 1000 // of an attempt; the rest is counted, not kept
 	Attempts     = 4    // the first run and three re-runs after conflicts
 
+	Deadline = 5_000_000_000 // nanoseconds, of all attempts
+
+	QueueBody  = 256 << 10              // of a message
+	QueueKey   = 255                    // of a message's key, and of its id
+	QueueSends = 100                    // messages that an attempt sends
+	QueueDelay = 365 * 24 * 3600 * 1000 // milliseconds
+
 	Calls      = 20 // to other services, that an attempt may open, closed ones included
 	CallHead   = 32 << 10
 	CallBody   = 4 << 20  // of a call's request
 	CallBodies = 16 << 20 // of the requests of an attempt's calls, until they are sent or closed
 
 	CallAnswers = 1 << 20 // of the answers to a request's calls, kept for another attempt
+
+	Password        = 4 << 10   // of a password
+	PasswordHash    = 512       // of a hash that is compared with
+	PasswordHashes  = 16        // that an attempt computes
+	PasswordMemory  = 64 << 20  // of a hash under way
+	PasswordTraffic = 256 << 20 // memory times passes of a hash
+	PasswordLanes   = 16        // of a hash
 )

@@ -14,6 +14,9 @@
 //   - An encoded slash is data: "{name}" matches the segment "%2F" and "{$}" does
 //     not.
 //   - A host is compared in lower case.
+//   - A method is in capital letters, and what other routers take for every method
+//     or for a wildcard (ANY, "*", ":id", "<id>", "[id]") or for a query is an
+//     error: as text it would match nothing.
 //   - Control characters, blanks other than those after the method, and patterns
 //     above MaxLength bytes are errors.
 package pattern
@@ -50,6 +53,14 @@ func (p *Pattern) Host() string { return p.host }
 // Path returns the path as written.
 func (p *Pattern) Path() string { return p.path }
 
+// WithoutHost returns the text of the pattern for every host.
+func (p *Pattern) WithoutHost() string {
+	if p.method == "" {
+		return p.path
+	}
+	return p.method + " " + p.path
+}
+
 type kind byte
 
 const (
@@ -69,15 +80,31 @@ type SyntaxError struct {
 	Pattern string
 	Offset  int    // bytes before the fault
 	Rule    string // what the syntax asks for
+	Write   string // the pattern that is meant, in the right form; "" = nobody can tell
 }
 
-// Error returns the pattern, the offset and the rule.
+// Error returns the pattern, the offset, the rule and what to write.
 func (e *SyntaxError) Error() string {
-	return "pattern " + strconv.Quote(e.Pattern) + ": at offset " + strconv.Itoa(e.Offset) + ": " + e.Rule
+	text := "pattern " + strconv.Quote(e.Pattern) + ": at offset " + strconv.Itoa(e.Offset) + ": " + e.Rule
+	if e.Write != "" {
+		text += "; write " + strconv.Quote(e.Write)
+	}
+	return text
 }
 
-// Parse parses a pattern. Its error is a *SyntaxError.
+// Parse parses a pattern as its author writes it. Its error is a *SyntaxError.
 func Parse(s string) (*Pattern, error) {
+	p := &Pattern{text: s}
+	if at, rule := p.parseStrictly(s); rule != "" {
+		return nil, &SyntaxError{Pattern: s, Offset: at, Rule: rule, Write: meant(s)}
+	}
+	return p, nil
+}
+
+// ParseStored parses a pattern of a version that a host has taken already. The forms
+// of other routers are text there, as they were before Parse refused them: what
+// serves goes on to serve.
+func ParseStored(s string) (*Pattern, error) {
 	p := &Pattern{text: s}
 	if at, rule := p.parse(s); rule != "" {
 		return nil, &SyntaxError{Pattern: s, Offset: at, Rule: rule}
@@ -90,17 +117,36 @@ func Parse(s string) (*Pattern, error) {
 // The mount "" or "/" leaves p as it is.
 func (p *Pattern) Under(mount string) (*Pattern, error) {
 	if p.host != "" {
-		return nil, &SyntaxError{Pattern: p.text, Offset: strings.Index(p.text, "/"), Rule: "a pattern under a mount has no host of its own"}
+		return nil, &SyntaxError{Pattern: p.text, Offset: strings.Index(p.text, "/"), Rule: "a pattern under a mount has no host of its own", Write: p.WithoutHost()}
 	}
 	joined := strings.TrimSuffix(mount, "/") + p.path
 	if p.method != "" {
 		joined = p.method + " " + joined
 	}
-	q, err := Parse(joined)
+	q, err := ParseStored(joined)
 	if err == nil && q.method != p.method {
 		return nil, &SyntaxError{Pattern: joined, Rule: "a mount has no method"}
 	}
 	return q, err
+}
+
+// parseStrictly is parse, and refuses the forms of other routers too.
+func (p *Pattern) parseStrictly(s string) (at int, rule string) {
+	if at, rule := p.parse(s); rule != "" {
+		return at, rule
+	}
+	if rule := checkMethod(p.method); rule != "" {
+		return 0, rule
+	}
+	at = len(s) - len(p.path)
+	for segment := range strings.SplitSeq(p.path[1:], "/") {
+		at++
+		if off, rule := checkLiteral(segment); rule != "" {
+			return at + off, rule
+		}
+		at += len(segment)
+	}
+	return 0, ""
 }
 
 func (p *Pattern) parse(s string) (at int, rule string) {
@@ -108,8 +154,11 @@ func (p *Pattern) parse(s string) (at int, rule string) {
 		return at, rule
 	}
 	at = p.parseMethod(s)
-	if !isMethod(p.method) || at > 0 && p.method == "" {
-		return 0, "a method is a token like GET"
+	switch {
+	case !isToken(p.method):
+		return 0, checkMethod(p.method)
+	case at > 0 && p.method == "":
+		return 0, "a pattern starts with a method or with '/'"
 	}
 	if i := strings.IndexAny(s[at:], " \t"); i >= 0 {
 		return at + i, "a blank stands between method and path only; elsewhere it is written as %20"
@@ -117,6 +166,9 @@ func (p *Pattern) parse(s string) (at int, rule string) {
 	slash := strings.IndexByte(s[at:], '/')
 	if slash < 0 {
 		return at, "a path starts with '/'"
+	}
+	if i := strings.Index(s[at:], "://"); i >= 0 && i < slash {
+		return at, "a pattern is no URL: it starts with a path"
 	}
 	host := s[at : at+slash]
 	if i := strings.IndexByte(host, '{'); i >= 0 {
@@ -153,8 +205,8 @@ func (p *Pattern) parseMethod(s string) int {
 	return len(s) - len(strings.TrimLeft(s[i:], " \t"))
 }
 
-// isMethod reports whether s is empty or a token (RFC 9110, 5.6.2).
-func isMethod(s string) bool {
+// isToken reports whether s is empty or a token (RFC 9110, 5.6.2), as methods are.
+func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		alnum := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
@@ -163,6 +215,23 @@ func isMethod(s string) bool {
 		}
 	}
 	return true
+}
+
+// checkMethod returns what is wrong with a method, "" = nothing. Every method in use
+// is in capital letters.
+func checkMethod(s string) string {
+	switch {
+	case isAny(upper(s)):
+		return "a pattern without a method is for every method"
+	case strings.ContainsAny(s, ",|"):
+		return "a pattern has one method; write one pattern for each"
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return "a method has capital letters, like GET"
+		}
+	}
+	return ""
 }
 
 // parsePath reads the segments of path, which starts with "/". The offset it
@@ -224,6 +293,30 @@ func (p *Pattern) parseSegment(text string, more bool) (at int, rule string) {
 	p.names = append(p.names, name)
 	p.segments = append(p.segments, segment{s: name, kind: k})
 	return 0, ""
+}
+
+// checkLiteral finds what other routers take for a wildcard, and net/http for
+// text that hardly a request ever has.
+func checkLiteral(text string) (at int, rule string) {
+	if text == "" || text[0] == '{' {
+		return 0, "" // no literal
+	}
+	const written = "a wildcard is a whole segment, {name}, or {name...} for the rest of a path"
+	i := strings.IndexAny(text, "*<>?#")
+	switch {
+	case text[0] == ':':
+		return 0, written + "; a ':' that starts a segment is written as %3A"
+	case text[0] == '[' && text[len(text)-1] == ']':
+		return 0, written + "; a '[' that starts a segment is written as %5B"
+	case i < 0:
+		return 0, ""
+	case text[i] == '?' || text[i] == '#':
+		return i, "a pattern has no query: it matches the path alone"
+	case text[i] == '*':
+		return i, written + "; a '*' of the path is written as %2A"
+	default:
+		return i, written
+	}
 }
 
 func isIdentifier(s string) bool {

@@ -40,12 +40,12 @@ func TestParseErrors(t *testing.T) {
 		{"", 0, "not empty"},
 		{"GET", 0, "starts with '/'"},
 		{"GET items", 4, "starts with '/'"},
-		{"G(T /", 0, "token"},
+		{"G(T /", 0, "capital letters"},
 		{"GET a{b}/", 5, "no wildcard"},
 		{"{id}/a", 0, "no wildcard"},
 		{"GET /a//b", 7, "not empty, '.' or '..'"},
-		{" /a", 0, "token"},
-		{"/a b", 0, "token"},
+		{" /a", 0, "starts with a method or with '/'"},
+		{"/a b", 0, "capital letters"},
 		{"GET /a b", 6, "%20"},
 		{"GET h /a", 5, "%20"},
 		{"//", 1, "not empty"},
@@ -70,6 +70,84 @@ func TestParseErrors(t *testing.T) {
 		var se *SyntaxError
 		if !errors.As(err, &se) || se.Offset != tt.at || !strings.Contains(se.Rule, tt.rule) {
 			t.Errorf("Parse(%.40q) = %v, want offset %d and %q", tt.in, err, tt.at, tt.rule)
+		}
+	}
+}
+
+// TestParseSaysWhatToWrite: whoever knows another router reads the form that this
+// one has, for the whole pattern.
+func TestParseSaysWhatToWrite(t *testing.T) {
+	for _, tt := range []struct{ in, write string }{
+		// Express, Fiber, Gin, Echo, chi, gorilla, axum, Rails, Flask, ASP.NET, Next
+		{"GET /a/:id", "GET /a/{id}"},
+		{"/a/:id/b/:other", "/a/{id}/b/{other}"},
+		{"GET /a/:id?", "GET /a/{id}"},
+		{"GET /a/:id<int>", "GET /a/{id}"},
+		{"GET /a/:id([0-9]+)", "GET /a/{id}"},
+		{"GET /a/:path*", "GET /a/{path...}"},
+		{"GET /a/:path(.*)", "GET /a/{path...}"},
+		{"GET /a/:user-id", "GET /a/{user_id}"},
+		{"GET /a/*", "GET /a/{path...}"},
+		{"GET /a/*path", "GET /a/{path...}"},
+		{"GET /*", "GET /{path...}"},
+		{"GET /a/*1", "GET /a/{path...}"},
+		{"GET /a/**", "GET /a/{path...}"},
+		{"GET /a/*/b", "GET /a/{any}/b"},
+		{"GET /a/(.*)", "GET /a/{path...}"},
+		{"GET /a/{id:[0-9]+}", "GET /a/{id}"},
+		{"GET /a/{id:[^/]+}/b", "GET /a/{id}/b"},
+		{"GET /a/{id:[0-9]{3}}/b", "GET /a/{id}/b"},
+		{"GET /a/{path:.*}", "GET /a/{path...}"},
+		{"GET /a/{path:path}", "GET /a/{path...}"},
+		{"GET /a/{*path}", "GET /a/{path...}"},
+		{"GET /a/{**path}", "GET /a/{path...}"},
+		{"GET /a/{id?}", "GET /a/{id}"},
+		{"GET /a/{id:int}", "GET /a/{id}"},
+		{"GET /a/{item-id}", "GET /a/{item_id}"},
+		{"GET /a/{id}.json", "GET /a/{id}"},
+		{"GET /a/<id>", "GET /a/{id}"},
+		{"GET /a/<int:id>", "GET /a/{id}"},
+		{"GET /a/<path:rest>", "GET /a/{rest...}"},
+		{"GET /a/[id]", "GET /a/{id}"},
+		{"GET /a/[...slug]", "GET /a/{slug...}"},
+		// methods
+		{"get /b", "GET /b"},
+		{"Post /b/:id", "POST /b/{id}"},
+		{"ANY /x", "/x"},
+		{"* /x", "/x"},
+		{"all /x", "/x"},
+		{"GET|POST /x", ""},
+		{"GET,POST /x", ""},
+		{" GET /x", "GET /x"},
+		// not a path
+		{"GET b", "GET /b"},
+		{"b", "/b"},
+		{"GET https://example.org/b/:id?x=1", "GET /b/{id}"},
+		{"https://example.org", "/"},
+		{"/a?full=yes", "/a"},
+		{"/a#top", "/a"},
+		{"GET", "GET /"},
+		{"", "/"},
+		{"GET /a/", "GET /a/"}, // no mistake
+		// nobody can tell
+		{"/static*", ""},
+		{"/:a/:a", ""},
+		{"/a/:", "/a/{any}"},
+		{"/{", "/{any}"},
+		{"/x}", "/x}"},
+	} {
+		_, err := Parse(tt.in)
+		se, _ := errors.AsType[*SyntaxError](err)
+		switch {
+		case err == nil && tt.in != tt.write:
+			t.Errorf("Parse(%q) takes it", tt.in)
+		case err != nil && se.Write != tt.write:
+			t.Errorf("Parse(%q) = %v, want to read %q", tt.in, err, tt.write)
+		}
+	}
+	for _, text := range []string{"GET /a/%3Aid", "/%2A", "/a/b:archive", "/%5Bid]", "GET  /b", "M-SEARCH /a"} {
+		if _, err := Parse(text); err != nil {
+			t.Errorf("%v, want it to be taken", err)
 		}
 	}
 }

@@ -43,11 +43,14 @@ func adder() []byte {
 	return g.Data(key, "n").Handle(new(enginetest.Code).I32(key).I32(1).I64(1).Call(add).Drop().I32(0)).Bytes()
 }
 
-// jsonGuest reads and writes JSON, jsonText is what it gets, and jsonWarmup warms
-// it up.
-const jsonGuest = "../internal/engine/native/testdata/jsonguest"
+// jsonGuest reads and writes JSON with encoding/json, jsonTextGuest with the SDK;
+// jsonText is what they get, and jsonWarmup warms them up.
+const (
+	jsonGuest     = "../internal/engine/native/testdata/jsonguest"
+	jsonTextGuest = "../internal/engine/native/testdata/jsontextguest"
+)
 
-var jsonWarmup = []string{"[[warmup]]", `request = "POST /"`, "body = '" + jsonText + "'"}
+var jsonWarmup = []string{"[[warmup]]", `request = "POST /"`, `headers = { content-type = "application/json" }`, "body = '" + jsonText + "'"}
 
 var jsonText = `{"method":"POST","path":"/v1/items","header":{"content-type":"application/json","accept":"*/*"},"body":"` + strings.Repeat("x", 400) + `"}`
 
@@ -91,6 +94,7 @@ func served(b *testing.B) []*candidate {
 	s.deploy("tiny", pack(b, enginetest.Tiny(), "tiny"))
 	s.deploy("go", pack(b, goGuest(b, "../../examples/hello"), "go"))
 	s.deploy("json", pack(b, goGuest(b, jsonGuest), "json", jsonWarmup...))
+	s.deploy("jsontext", pack(b, goGuest(b, jsonTextGuest), "jsontext", jsonWarmup...))
 	s.deploy("reader", pack(b, reader(), "reader", "[kv]"))
 	s.deploy("adder", pack(b, adder(), "adder", "[kv]"))
 	if a, err := s.tryAdmin(b.Context(), "PUT", "/v1/plugins/reader/kv/value?key=k", []byte("value")); err != nil || a.status >= 300 {
@@ -102,11 +106,12 @@ func served(b *testing.B) []*candidate {
 		{name: "tiny guest, durable KV add to one key", url: s.public + "/adder"},
 		{name: "Go guest, hello", url: s.public + "/go"},
 		{name: "Go guest, encoding/json of 500 bytes", url: s.public + "/json", body: jsonText},
+		{name: "Go guest, the SDK's JSON of 500 bytes", url: s.public + "/jsontext", body: jsonText},
 	}
 }
 
-// load keeps benchConns connections busy for a round, with a POST of body if
-// there is one.
+// load keeps benchConns connections busy for a round, with a POST of body, which
+// is JSON, if there is one.
 func load(b *testing.B, url, body string) round {
 	b.Helper()
 	client := &fasthttp.Client{MaxConnsPerHost: benchConns}
@@ -123,6 +128,7 @@ func load(b *testing.B, url, body string) round {
 			req.SetRequestURI(url)
 			if body != "" {
 				req.Header.SetMethod("POST")
+				req.Header.SetContentType("application/json")
 				req.SetBodyString(body)
 			}
 			for before := time.Now(); before.Before(end); {

@@ -143,10 +143,17 @@ func TestHandOverIsRefused(t *testing.T) {
 	if !strings.Contains(s.log.String(), "max_conns") {
 		t.Errorf("the log does not say why:\n%s", s.log)
 	}
-	s.signal(syscall.SIGHUP)
-	if err := until(t.Context(), func() bool { return strings.Contains(s.log.String(), "SIGHUP") }); err != nil {
-		t.Fatalf("%v\n%s", err, s.log)
+	hangUp := func(want string) {
+		t.Helper()
+		s.signal(syscall.SIGHUP)
+		if err := until(t.Context(), func() bool { return strings.Contains(s.log.String(), want) }); err != nil {
+			t.Fatalf("%v\n%s", err, s.log)
+		}
 	}
+	hangUp("the settings are not reloaded")
+	write("max_conns = 90\nbody_timeout = \"7s\"\n")
+	hangUp(`"key":"max_conns","from":"100","to":"90"`)
+	hangUp(`holds after a restart (SIGUSR2)","key":"body_timeout"`)
 	if a := s.get("/readyz"); a.status != http.StatusOK {
 		t.Errorf("after both: %v", a)
 	}
@@ -297,7 +304,7 @@ func TestStopIsBounded(t *testing.T) {
 	}
 	defer r.Close()
 	cmd.Stderr = w
-	if err := cmd.Start(); err != nil {
+	if err := endsWithTest(cmd).Start(); err != nil {
 		t.Fatal(err)
 	}
 	_ = w.Close()

@@ -38,6 +38,15 @@ var prints = map[string]string{
 	`curl http://127.0.0.1:8080/visits/hello/Ada`: `^Hello, Ada!\n$`,
 	`curl http://127.0.0.1:8080/visits/`:          `^1 greetings\n$`,
 	`bin/wasmoor versions visits`:                 `1 \* +serving +[0-9a-f]{12} `,
+	`bin/wasmoor status`:                          `(?m)^store +healthy$`,
+	`bin/wasmoor top --times 1`:                   `(?m)^visits `,
+	`bin/wasmoor token create ci --role deployer --plugins visits --expires 30d`: `deployer of visits, until .+\nwsm_`,
+	`bin/wasmoor logs visits -n 10`:                                              `a version serves`,
+	`bin/wasmoor pause visits`:                                                   `^visits paused; to end that run: wasmoor resume visits\n$`,
+	`bin/wasmoor resume visits`:                                                  `^visits serves again\n$`,
+	`bin/wasmoor audit verify`:                                                   `(?m)^verified +[0-9]+ events$`,
+	`bin/wasmoor backup create ../visits.tar.zst`:                                `(?m)^BACKUP .*visits\.tar\.zst$`,
+	`bin/wasmoor restore ../visits.tar.zst --data ../restored`:                   `(?m)^RESTORED .*visits\.tar\.zst$`,
 }
 
 func testReadmeCommands(t *testing.T, dir string) {

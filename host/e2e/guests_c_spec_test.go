@@ -108,7 +108,7 @@ func (s *scriptC) call(want int64, function int, args ...any) *scriptC {
 		}
 	}
 	s.calls = append(s.calls, byte(function))
-	for i := range 8 {
+	for i := range probeArgs {
 		var a argC
 		if i < len(list) {
 			a = list[i]
@@ -243,7 +243,7 @@ func specStart(t *testing.T, g *guestC) {
 func specRequest(t *testing.T, g *guestC) {
 	s := script().call(invalid, requestBodyC, -1, buf(8)).call(invalid, requestBodyC, math.MinInt64, buf(8)).
 		call(0, requestBodyC, math.MaxInt64, buf(8)).call(0, requestBodyC, 0, buf(0)).call(4, requestBodyC, 0, buf(4)).
-		call(1, requestBodyC, 16+7*73-1, buf(9)).call(0, requestBodyC, 16+7*73, buf(9))
+		call(1, requestBodyC, 16+7*(1+9*probeArgs)-1, buf(9)).call(0, requestBodyC, 16+7*(1+9*probeArgs), buf(9))
 	if out := g.ok(s); out[:4] != "\x00\x00\x00\x00" { // the last byte of the calls, then the rest of the count
 		t.Errorf("got %q", out[:4])
 	}
@@ -502,6 +502,10 @@ func TestCRequestHead(t *testing.T) {
 				},
 				RequestID: "mine", Attempt: 1, BodySize: uint64(len(body)), Trigger: "http",
 			}
+			if left := time.Until(time.Unix(0, head.Deadline)); left > time.Minute || left < -time.Hour {
+				t.Errorf("the deadline is in %v", left)
+			}
+			head.Deadline = 0
 			if diff := cmp.Diff(want, head, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("head (-want +got):\n%s", diff)
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -27,6 +28,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/queue"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -94,6 +96,14 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 		Log: slog.New(&lineLog{host: h}),
 	}
 	env.Limits.Deadline = time.Minute
+	if len(s.Host.Queues) > 0 {
+		var queues capqueue.Settings
+		for _, name := range s.Host.Queues {
+			queues = append(queues, capqueue.Declared{Queue: queue.Queue{Name: name, Retention: time.Hour}})
+		}
+		env.Queues = true
+		env.States.Add(capqueue.Name, queues)
+	}
 	if s.Host.Upstream != nil {
 		env.States.Add(outbound.Name, h.upstream(s.Host.Upstream))
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	bin "encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -41,6 +42,8 @@ const (
 	behindEnd = 2
 	ofCall    = 3
 	inRoom    = 4 // in the part that is answered; known to be inBytes once all texts are placed
+
+	probeArgs = 9 // of a call, at most
 )
 
 // anyPages is how much memory a script needs for bytes that do not matter.
@@ -133,7 +136,10 @@ func (p *plan) body(flags uint32) string {
 	}
 	for i, f := range p.functions {
 		b = append(b, f)
-		for n := range 8 {
+		if len(p.args[i]) > probeArgs {
+			panic(fmt.Sprintf("function %d takes %d arguments, and the probes have room for %d", f, len(p.args[i]), probeArgs))
+		}
+		for n := range probeArgs {
 			var a argP
 			if n < len(p.args[i]) {
 				a = p.args[i][n]

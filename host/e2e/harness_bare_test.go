@@ -84,7 +84,7 @@ func startBare(b *testing.B) (s bare) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := endsWithTest(cmd).Start(); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {

@@ -143,7 +143,7 @@ func launchAs(t testing.TB, dir string, cmd *exec.Cmd) (s *server, ready chan st
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
+	if err := endsWithTest(s.cmd).Start(); err != nil {
 		return nil, nil, err
 	}
 	ready = make(chan struct{})
@@ -211,7 +211,7 @@ func (o *output) String() string {
 
 // client is for tests: it keeps many connections and follows no redirects.
 var client = &http.Client{
-	Timeout:       90 * time.Second,
+	Timeout:       5 * time.Minute,
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 256},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }

@@ -37,7 +37,7 @@ func TestAStalledLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := endsWithTest(cmd).Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.kill)

@@ -32,20 +32,8 @@ func TestABusyPluginLetsOthersCompute(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	before := busy.runs.Load()
-	var answered atomic.Int64
 	var others sync.WaitGroup
 	end := time.Now().Add(time.Duration(often(1, 60)) * time.Second)
-	for range 8 {
-		others.Go(func() {
-			for time.Now().Before(end) {
-				if a, err := s.try(t.Context(), "GET", "/light", ""); err != nil || a.status != 200 {
-					t.Error(a, err)
-					return
-				}
-				answered.Add(1)
-			}
-		})
-	}
 	others.Go(func() {
 		for time.Now().Before(end) {
 			live, err := s.try(t.Context(), "GET", "/livez", "")
@@ -57,13 +45,51 @@ func TestABusyPluginLetsOthersCompute(t *testing.T) {
 			}
 		}
 	})
+	answered := s.askLight(end)
 	others.Wait()
 	ran := busy.runs.Load() - before
 	busy.stop.Store(true)
 	s.kill() // many wait for their turn
 	busy.members.Wait()
-	if n := answered.Load(); n < ran/4 {
-		t.Errorf("%d requests answered beside %d runs of the busy plugin, want a quarter of them at least", n, ran)
+	if answered < ran/4 {
+		t.Errorf("%d requests answered next to %d runs of the busy plugin, want a quarter of them at least", answered, ran)
 	}
-	t.Logf("%d requests answered beside %d runs", answered.Load(), ran)
+	t.Logf("%d requests answered next to %d runs", answered, ran)
+}
+
+// TestHashesLetOthersCompute: while many clients of one plugin hash passwords,
+// another answers many more requests than hashes are made.
+func TestHashesLetOthersCompute(t *testing.T) {
+	s := serve(t, t.TempDir(), "--log-level", "warn")
+	s.deploy("hasher", pack(t, hasher(), "hasher", "[limits]", `deadline = "30s"`))
+	s.deploy("light", pack(t, enginetest.Tiny(), "light"))
+	var answered int64
+	hashed := hashing(s, func() {
+		answered = s.askLight(time.Now().Add(time.Duration(often(1, 60)) * time.Second))
+	})
+	if hashed == 0 || answered < 4*hashed {
+		t.Errorf("%d hashes were made meanwhile, and the other plugin answered %d requests", hashed, answered)
+	} else {
+		t.Logf("%d hashes, %d answers", hashed, answered)
+	}
+}
+
+// askLight has eight clients ask the plugin light until an end, and returns how many
+// answers they got.
+func (s *server) askLight(end time.Time) int64 {
+	var answered atomic.Int64
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for time.Now().Before(end) {
+				if a, err := s.try(s.t.Context(), "GET", "/light", ""); err != nil || a.status != 200 {
+					s.t.Error(a, err)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	clients.Wait()
+	return answered.Load()
 }

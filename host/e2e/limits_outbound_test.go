@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -123,12 +125,30 @@ func TestOutbound(t *testing.T) {
 
 	t.Run("more hosts wait", func(t *testing.T) {
 		s.deploy("more", pack(t, guest, "more", allowing("https://a.example")))
-		module := pack(t, guest, "more", allowing("https://a.example", "https://b.example"))
-		err := s.tryChange(context.Background(), "/v1/plugins/more/versions", module)
-		if err == nil || !strings.Contains(err.Error(), "outbound to https://b.example") || !strings.Contains(err.Error(), "--grant") {
-			t.Errorf("a version that asks for more: %v", err)
+		var asked atomic.Int64
+		origin := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+		module := filepath.Join(t.TempDir(), "more.wasm")
+		if err := os.WriteFile(module, pack(t, guest, "more", allowing("https://a.example", origin)), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		s.mustCLI("", "activate", "more", "2", "--grant")
+		token := strings.TrimSpace(s.mustCLI("", "token", "create", "dev", "--role", "deployer", "--plugins", "more"))
+		if _, told, code := s.cliWith("", "deploy", module, "--token", token); code != 6 || !strings.Contains(told, "it asks for outbound to "+origin) {
+			t.Errorf("a version that asks for one more host, of a deployer: exit code %d, %s", code, told)
+		}
+		for _, refused := range [][]string{{"activate", "more", "2", "--grant"}, {"approve", "more", "2"}, {"activate", "more", "2"}} {
+			if _, told, code := s.cliWith("", append(refused, "--token", token)...); code == 0 {
+				t.Errorf("a deployer's %v is done: %s", refused, told)
+			}
+		}
+		s.do("POST", "/more/all", origin)
+		if n := asked.Load(); n != 0 {
+			t.Errorf("before the approval the host was asked %d times", n)
+		}
+		s.mustCLI("", "approve", "more", "2")
+		s.do("POST", "/more/all", origin)
+		if asked.Load() == 0 {
+			t.Error("after the approval the host was not asked")
+		}
 	})
 
 	t.Run("connections end with their deployment", func(t *testing.T) {

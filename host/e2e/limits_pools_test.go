@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 // have wait: the rest is refused at once, and its neighbour answers meanwhile.
 func TestACrowdedPlugin(t *testing.T) {
 	t.Parallel()
-	s := serve(t, t.TempDir(), "--show-errors")
+	s := serve(t, t.TempDir())
 	b := enginetest.NewBuilder(1)
 	head := b.Native(abi.FnRequestHead) // one that asks for nothing would be refused
 	forever := new(enginetest.Code).I32(4096).I32(1024).Call(head).Drop().Loop(func(c *enginetest.Code) { c.Br(0) })
@@ -30,14 +29,14 @@ func TestACrowdedPlugin(t *testing.T) {
 	refused := 0
 	for range all - 1 - limit.Queue {
 		a := <-answers
-		if a.status == 503 && a.header.Get("Retry-After") != "" && strings.Contains(a.body, "more wait") {
+		if a.status == 503 && a.header.Get("Retry-After") != "" {
 			refused++
 		}
 		if a := s.get("/neighbour/"); a.status != 200 {
 			t.Errorf("meanwhile the neighbour answers %v", a)
 		}
 	}
-	if refused == 0 {
+	if refused == 0 || !s.logged("more wait") {
 		t.Error("nobody was refused because of the queue")
 	}
 	clients.Wait()

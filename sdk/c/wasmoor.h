@@ -245,6 +245,7 @@ typedef struct {
     uint64_t body_size;
     wm_str trigger;     /* which way the request came: "http"; empty from a host that does not say so */
     wm_list attributes; /* what the host says of the request, never the client */
+    int64_t deadline;   /* when the handler's time is over, as wm_now; 0 from a host that does not say so */
 } wm_head;
 
 static inline bool wm_decode_head(wm_str bytes, wm_head *h) {
@@ -264,9 +265,12 @@ static inline bool wm_decode_head(wm_str bytes, wm_head *h) {
     h->body_size = wm_read_u64(&r);
     h->trigger = (wm_str){r.ptr, 0};
     h->attributes = (wm_list){0, false, r};
+    h->deadline = 0;
     if (r.left == 0) return !r.failed; /* a host that came before these fields */
     h->trigger = wm_read_str(&r);
     h->attributes = wm_read_list(&r, wm_read_u32(&r), false);
+    if (r.left == 0) return !r.failed; /* one that came before the deadline */
+    h->deadline = (int64_t)wm_read_u64(&r);
     return !r.failed;
 }
 

@@ -52,6 +52,19 @@ enum {
     WM_NO_CACHE = 2,         /* neither read nor fill the response cache */
 };
 
+/* Results of password_verify. */
+enum {
+    WM_PASSWORD_WRONG = 0,   /* no match */
+    WM_PASSWORD_RIGHT = 1,   /* a match */
+    WM_PASSWORD_STALE = 2,   /* a match, with other parameters than those of password_hash: hash it again */
+};
+
+/* Results of queue_send. */
+enum {
+    WM_QUEUE_SENT = 0,       /* the message is in the commit */
+    WM_QUEUE_REPEATED = 1,   /* a message with that id was sent before: this one is dropped */
+};
+
 /* Sizes in bytes. */
 enum {
     WM_COUNTER_SIZE = 8,     /* of a counter's value */
@@ -169,5 +182,23 @@ int64_t wm_raw_http_read(uint32_t handle, void *buf, uint32_t buf_cap);
 /* Ends a call. Its handle is void. Returns: ok. Statuses: WM_NOT_FOUND, WM_DENIED. */
 WM_IMPORT(http_close)
 int64_t wm_raw_http_close(uint32_t handle);
+
+/* Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the
+ * invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it
+ * drops the message if one with that id was sent before. Returns: a result of queue_send. Statuses: WM_NOT_FOUND,
+ * WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(queue_send)
+int64_t wm_raw_queue_send(const void *queue, uint32_t queue_len, const void *body, uint32_t body_len, const void *key,
+    uint32_t key_len, int64_t delay_ms, const void *id, uint32_t id_len);
+
+/* Hashes a password with argon2id and a random salt, in PHC string format. Returns: size of the hash. Statuses:
+ * WM_INVALID, WM_LIMIT. */
+WM_IMPORT(password_hash)
+int64_t wm_raw_password_hash(const void *password, uint32_t password_len, void *buf, uint32_t buf_cap);
+
+/* Compares a password with an argon2id hash in PHC string format. hash empty: takes the time of one, and is no
+ * match. Returns: a result of password_verify. Statuses: WM_INVALID, WM_LIMIT. */
+WM_IMPORT(password_verify)
+int64_t wm_raw_password_verify(const void *password, uint32_t password_len, const void *hash, uint32_t hash_len);
 
 #endif

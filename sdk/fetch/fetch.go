@@ -7,7 +7,9 @@
 //	}
 //	rates, err := resp.Bytes(64 << 10)
 //
-// All sends several calls at once. A call is outside the request's transaction:
+// All sends several calls at once. Goroutines may call services, too: a call waits
+// for the one under way, so put those that go together into one All. A call is
+// outside the request's transaction:
 // what it does elsewhere is not undone when the writes are dropped. When the
 // handler runs again on a conflict and makes the same calls, it gets the same
 // answers, and nothing is sent twice. If it asks for something else after a call
@@ -30,6 +32,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
@@ -67,7 +70,14 @@ func (e *Error) Error() string {
 	if e.Reason != "" {
 		return "fetch " + url + ": " + e.Reason
 	}
-	return "fetch " + url + ": " + e.Op + ": " + e.Status.String()
+	s := "fetch " + url + ": " + e.Op + ": " + e.Status.String()
+	switch e.Status {
+	case ErrDenied:
+		s += ": list its origin with allow under [outbound] in wasmoor.toml; the plugin's log says more"
+	case ErrUnavailable:
+		s += ": calls are made while a request is handled, not in init functions and package variables"
+	}
+	return s
 }
 
 // Unwrap returns the status.
@@ -76,7 +86,7 @@ func (e *Error) Unwrap() error { return e.Status }
 // Header is a list of fields, in order and repeated.
 type Header []abi.Pair
 
-// Add appends a field and returns the list.
+// Add returns the list with a field appended, as append does: h = h.Add(name, value).
 func (h Header) Add(name, value string) Header { return append(h, abi.Pair{Name: name, Value: value}) }
 
 // Get returns the first value of a field, whatever the case of its name; "" if
@@ -151,29 +161,64 @@ type Result struct {
 // have their responses. The results are in the order of the calls.
 func All(calls ...*Request) []Result {
 	results := make([]Result, len(calls))
-	handles := make([]uint32, 0, len(calls))
+	opened := make([]*Call, 0, len(calls))
 	index := make([]int, 0, len(calls))
 	for i, r := range calls {
-		handle, err := open(r)
+		c, err := Open(r)
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		handles, index = append(handles, handle), append(index, i)
+		opened, index = append(opened, c), append(index, i)
 	}
-	if len(handles) == 0 {
-		return results
-	}
-	sent := hostcall.HTTPSend(abi.AppendHandles(make([]byte, 0, 4+4*len(handles)), handles))
-	for n, i := range index {
-		if sent < 0 {
-			results[i].Err = &Error{Op: "send", URL: calls[i].URL, Status: abi.Status(sent)}
-			continue
-		}
-		results[i].Response, results[i].Err = head(calls[i], handles[n])
+	for n, result := range Send(opened...) {
+		results[index[n]] = result
 	}
 	return results
 }
+
+// Call is a request that the host has with its body, and that is not sent yet.
+type Call struct {
+	url    string
+	handle uint32
+}
+
+// Open gives a request to the host and reads its body to the end.
+func Open(r *Request) (*Call, error) {
+	handle, err := open(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Call{r.URL, handle}, nil
+}
+
+// Send sends calls at once, each of which Open has given, and returns as All does.
+// A call is sent once.
+func Send(calls ...*Call) []Result {
+	if len(calls) == 0 {
+		return nil
+	}
+	handles := make([]uint32, len(calls))
+	for i, c := range calls {
+		handles[i] = c.handle
+	}
+	one.Lock()
+	defer one.Unlock()
+	results := make([]Result, len(calls))
+	sent := hostcall.HTTPSend(abi.AppendHandles(make([]byte, 0, 4+4*len(handles)), handles))
+	for i, c := range calls {
+		if sent < 0 {
+			results[i].Err = &Error{Op: "send", URL: c.url, Status: abi.Status(sent)}
+			continue
+		}
+		results[i].Response, results[i].Err = c.head()
+	}
+	return results
+}
+
+// one lets one goroutine at a time ask the host, natively too. It is not held while
+// the body of a request is read.
+var one sync.Mutex
 
 // millisecond in nanoseconds.
 const millisecond = 1e6
@@ -189,13 +234,15 @@ func open(r *Request) (uint32, error) {
 	if r.NoCache {
 		h.Flags |= abi.HTTPNoCache
 	}
+	one.Lock()
 	result := hostcall.HTTPOpen(abi.AppendHTTPRequest(nil, &h))
+	one.Unlock()
 	if result < 0 {
 		return 0, &Error{Op: "open", URL: r.URL, Status: abi.Status(result)}
 	}
 	handle := uint32(result)
 	if err := write(r, handle); err != nil {
-		hostcall.HTTPClose(handle)
+		closeCall(handle)
 		return 0, err
 	}
 	return handle, nil
@@ -212,7 +259,10 @@ func write(r *Request, handle uint32) error {
 	for {
 		n, err := r.Body.Read(buf)
 		if n > 0 {
-			if result := hostcall.HTTPWrite(handle, buf[:n]); result < 0 {
+			one.Lock()
+			result := hostcall.HTTPWrite(handle, buf[:n])
+			one.Unlock()
+			if result < 0 {
 				return &Error{Op: "write", URL: r.URL, Status: abi.Status(result)}
 			}
 		}
@@ -225,19 +275,20 @@ func write(r *Request, handle uint32) error {
 	}
 }
 
-func head(r *Request, handle uint32) (*Response, error) {
-	b, status := hostcall.ReadShared(func(buf []byte) int64 { return hostcall.HTTPHead(handle, buf) })
+// head returns what became of a call that was sent. The caller holds one.
+func (c *Call) head() (*Response, error) {
+	b, status := hostcall.ReadShared(func(buf []byte) int64 { return hostcall.HTTPHead(c.handle, buf) })
 	var h abi.HTTPResponse
 	switch {
 	case status < 0:
-		return nil, &Error{Op: "send", URL: r.URL, Status: status}
+		return nil, &Error{Op: "send", URL: c.url, Status: status}
 	case !abi.DecodeHTTPResponse(string(b), &h):
-		return nil, &Error{Op: "send", URL: r.URL, Status: abi.Internal}
+		return nil, &Error{Op: "send", URL: c.url, Status: abi.Internal}
 	case h.Failure != 0:
-		hostcall.HTTPClose(handle)
+		hostcall.HTTPClose(c.handle)
 		return nil, &Error{Op: "send", URL: h.URL, Status: -abi.Status(h.Failure), Reason: h.Reason}
 	}
-	return &Response{Status: int(h.Status), URL: h.URL, Header: h.Headers, handle: handle}, nil
+	return &Response{Status: int(h.Status), URL: h.URL, Header: h.Headers, handle: c.handle}, nil
 }
 
 // Read reads the body as it arrives, and so makes the response an io.Reader. Over
@@ -246,7 +297,9 @@ func (r *Response) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	one.Lock()
 	n := hostcall.HTTPRead(r.handle, p)
+	one.Unlock()
 	switch {
 	case n < 0:
 		return 0, &Error{Op: "read", URL: r.URL, Status: abi.Status(n)}
@@ -280,6 +333,12 @@ func (r *Response) Bytes(limit int) ([]byte, error) {
 
 // Close ends the call. Closing twice is no error.
 func (r *Response) Close() error {
-	hostcall.HTTPClose(r.handle)
+	closeCall(r.handle)
 	return nil
+}
+
+func closeCall(handle uint32) {
+	one.Lock()
+	defer one.Unlock()
+	hostcall.HTTPClose(handle)
 }

@@ -8,32 +8,41 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/sdk"
+	"github.com/wasmoor/wasmoor/sdk/internal/jsonbody"
 )
+
+// Option changes how Read decodes.
+type Option int
+
+// AllowUnknownFields ignores fields that the value does not have: for bodies of
+// other services, which may add some.
+const AllowUnknownFields Option = iota + 1
 
 // Read decodes the request's body, one JSON value of at most limit bytes, into
 // v. What is wrong with a body is an sdk.Error that tells the client: 415 for
 // another content type, 413 for a longer body, 400 for anything that is not
-// JSON of v's form. A field that v does not have is wrong too, so that a
-// misspelt one is not lost in silence.
-func Read(r *sdk.Request, limit int, v any) error {
-	if !isJSON(r.Header("content-type")) {
-		return sdk.Error(415, "the body must be application/json")
-	}
-	body, err := r.Body(limit)
+// JSON of v's form, with the field and the byte where that is found out. A field
+// that v does not have is wrong too, so that a misspelt one is not lost in silence;
+// AllowUnknownFields takes it.
+func Read(r *sdk.Request, limit int, v any, options ...Option) error {
+	body, err := jsonbody.Read(r, limit)
 	if err != nil {
 		return err
 	}
-	if len(body) == 0 {
-		return sdk.Error(400, "the body is empty; it must be JSON")
-	}
 	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
+	if !slices.Contains(options, AllowUnknownFields) {
+		dec.DisallowUnknownFields()
+	}
 	if err := dec.Decode(v); err != nil {
-		return sdk.Error(400, explain(err))
+		if wrong, ok := errors.AsType[*json.InvalidUnmarshalError](err); ok {
+			return wrong // v is no pointer
+		}
+		return sdk.Error(400, explain(err, string(body)))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return sdk.Error(400, "the body has more than one JSON value")
@@ -54,27 +63,29 @@ func Write(w *sdk.Response, status int, v any) error {
 	return err
 }
 
-// isJSON reports whether a Content-Type is application/json or a +json type.
-func isJSON(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	return media == "application/json" ||
-		strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
-}
-
 // explain says what is wrong with a body in the words of JSON, not of Go.
-func explain(err error) string {
+func explain(err error, body string) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return "the body is not JSON: " + syntax.Error() + " at byte " + strconv.FormatInt(syntax.Offset, 10)
+		return "the body is not JSON: " + syntax.Error() + at(syntax.Offset)
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if kind.Field == "" {
 			return "the body is a JSON " + kind.Value + ", which is not what is asked for"
 		}
-		return `"` + kind.Field + `" must not be a JSON ` + kind.Value
+		return `"` + kind.Field + `" must not be a JSON ` + kind.Value + at(kind.Offset)
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return "the body has an unknown field " + field
+		where := ""
+		if strings.Count(body, field) == 1 {
+			where = at(int64(strings.Index(body, field)) + 1)
+		}
+		return "the body has an unknown field " + field + where
 	}
-	return "the body is not whole JSON"
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return "the body is not whole JSON: it ends" + at(int64(len(body)))
+	}
+	return "the body has a value that is not what is asked for"
 }
+
+// at names a byte, counted from 1.
+func at(offset int64) string { return " at byte " + strconv.FormatInt(offset, 10) }

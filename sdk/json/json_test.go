@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/json"
@@ -35,10 +36,11 @@ func TestRead(t *testing.T) {
 		{"other type", "text/plain", "{}", 415, "application/json"},
 		{"no type", "", "{}", 415, "application/json"},
 		{"empty", "application/json", "", 400, "empty"},
-		{"cut short", "application/json", `{"name":`, 400, "not whole JSON"},
-		{"syntax", "application/json", `{name}`, 400, "not JSON"},
-		{"unknown field", "application/json", `{"nam":1}`, 400, `nam`},
-		{"wrong kind", "application/json", `{"n":"1"}`, 400, `n\" must not be a JSON string`},
+		{"cut short", "application/json", `{"name":`, 400, "not whole JSON: it ends at byte 8"},
+		{"syntax", "application/json", `{name}`, 400, "object key string at byte 2"},
+		{"unknown field", "application/json", `{"nam":1}`, 400, `unknown field \"nam\" at byte 2`},
+		{"unknown field twice", "application/json", `{"nam":1,"nam":2}`, 400, `unknown field \"nam\""`},
+		{"wrong kind", "application/json", `{"n":"1"}`, 400, `n\" must not be a JSON string at byte 8`},
 		{"wrong kind of all", "application/json", `[]`, 400, "JSON array"},
 		{"two values", "application/json", `{}{}`, 400, "more than one"},
 		{"closing brace", "application/json", `{}}`, 400, "more than one"},
@@ -53,6 +55,35 @@ func TestRead(t *testing.T) {
 				t.Errorf("tells of the plugin's types: %q", res.Text())
 			}
 		})
+	}
+}
+
+func TestReadAllowsUnknownFields(t *testing.T) {
+	res := sdktest.New(func(w *sdk.Response, r *sdk.Request) error {
+		var v item
+		if err := json.Read(r, 100, &v, json.AllowUnknownFields); err != nil {
+			return err
+		}
+		return json.Write(w, 200, v)
+	}).Send("POST", "/", "application/json", `{"name":"a","nam":{"n":2},"n":1}`)
+	if res.Text() != `{"name":"a","n":1}`+"\n" {
+		t.Errorf("got %v", res)
+	}
+}
+
+// TestReadRefusesOfItsOwnTypes: the error of a type's own decoder is not for clients.
+func TestReadRefusesOfItsOwnTypes(t *testing.T) {
+	var v struct{ At time.Time }
+	for name, c := range map[string]struct {
+		into   any
+		status int
+	}{"a type's own": {&v, 400}, "no pointer": {v, 500}} {
+		res := sdktest.New(func(_ *sdk.Response, r *sdk.Request) error {
+			return json.Read(r, 100, c.into)
+		}).Send("POST", "/", "application/json", `{"At":"yesterday"}`)
+		if res.Status != c.status || strings.Contains(res.Text(), "time") || strings.Contains(res.Text(), "whole") {
+			t.Errorf("%s: got %v", name, res)
+		}
 	}
 }
 

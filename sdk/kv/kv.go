@@ -38,7 +38,35 @@ type Error struct {
 }
 
 // Error names the call, the key and the reason.
-func (e *Error) Error() string { return "kv " + e.Op + ` "` + e.Key + `": ` + e.Status.String() }
+func (e *Error) Error() string {
+	s := "kv " + e.Op + ` "` + e.Key + `": ` + e.Status.String()
+	if why := e.why(); why != "" {
+		s += ": " + why
+	}
+	return s
+}
+
+// why says what to do, "" where the status says it all, or the plugin's log does.
+func (e *Error) why() string {
+	switch badKey := (e.Key == "" && e.Op != "list") || len(e.Key) > maxKey; {
+	case e.Status == ErrDenied:
+		return "the manifest has no [kv]; add the line [kv] to wasmoor.toml"
+	case e.Status == ErrUnavailable:
+		return "the store is there while a request is handled, not in init functions and package variables"
+	case badKey && (e.Status == ErrInvalid || e.Status == ErrLimit):
+		return "a key has 1 to 1024 bytes"
+	case e.Status == ErrInvalid && e.Op == "set":
+		return "a time to live is above zero, and a versionstamp lies within the key or the value"
+	case e.Status == ErrWrongType && e.Op == "add":
+		return "its value is no counter, or the sum is too large; kv.SetInt makes a counter"
+	case e.Status == ErrWrongType:
+		return "its value is no counter; kv.Add and kv.SetInt make one"
+	}
+	return ""
+}
+
+// maxKey is the host's limit, in bytes.
+const maxKey = 1 << 10
 
 // Unwrap returns the status.
 func (e *Error) Unwrap() error { return e.Status }

@@ -84,14 +84,14 @@ func TestErrors(t *testing.T) {
 			want error
 			text string
 		}{
-			{"empty key", getErr, kv.ErrInvalid, `kv get "": invalid`},
-			{"long key", kv.Delete(long), kv.ErrLimit, "kv delete"},
+			{"empty key", getErr, kv.ErrInvalid, `kv get "": invalid: a key has 1 to 1024 bytes`},
+			{"long key", kv.Delete(long), kv.ErrLimit, `kv delete "` + long + `": limit: a key has 1 to 1024 bytes`},
 			{"long prefix", listErr, kv.ErrLimit, "kv list"},
 			{"large value", kv.Set("k", huge), kv.ErrLimit, `kv set "k": limit`},
-			{"no ttl", kv.SetTTL("k", nil, 0), kv.ErrInvalid, "kv set"},
+			{"no ttl", kv.SetTTL("k", nil, 0), kv.ErrInvalid, `kv set "k": invalid: a time to live is above zero`},
 			{"past ttl", kv.SetTTL("k", nil, -1), kv.ErrInvalid, "kv set"},
-			{"not a counter", intErr, kv.ErrWrongType, "kv get"},
-			{"add to a text", kv.Add("text", 1), kv.ErrWrongType, "kv add"},
+			{"not a counter", intErr, kv.ErrWrongType, `kv get "text": wrong type: its value is no counter; kv.Add and kv.SetInt make one`},
+			{"add to a text", kv.Add("text", 1), kv.ErrWrongType, `kv add "text": wrong type: its value is no counter, or the sum is too large`},
 		} {
 			var e *kv.Error
 			if !errors.Is(c.err, c.want) || !errors.As(c.err, &e) || !strings.HasPrefix(c.err.Error(), c.text) {

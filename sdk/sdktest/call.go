@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -23,6 +24,8 @@ type call struct {
 	result  *Result
 	answers *answers
 	sent    []*outbound // the handle is the index and one; nil = closed
+	hashes  int         // of passwords
+	lines   int         // of the log, dropped ones too
 
 	headFault string // why the last head was refused; a good one heals it
 	length    int64  // what content-length says, -1 = nothing
@@ -232,11 +235,10 @@ func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
 	if !ok || int(level) >= len(levels) {
 		return int64(abi.Invalid)
 	}
-	switch len(c.result.Logs) {
-	case limits.LogLines:
+	if c.lines++; c.lines == limits.LogLines+1 {
 		c.result.Logs = append(c.result.Logs, Record{Level: "warn", Message: "the guest logs more lines than an invocation may; the rest is dropped"})
-		return 0
-	case limits.LogLines + 1:
+	}
+	if c.lines > limits.LogLines {
 		return 0
 	}
 	record := Record{Level: levels[level], Message: cut(message), Attrs: make(map[string]string)}
@@ -245,6 +247,15 @@ func (c *call) LogWrite(level uint32, message string, attrs []byte) int64 {
 	}
 	c.result.Logs = append(c.result.Logs, record)
 	return 0
+}
+
+// tellDropped says how many lines were dropped.
+func (c *call) tellDropped() {
+	if dropped := c.lines - limits.LogLines; dropped > 0 {
+		c.result.Logs = append(c.result.Logs, Record{
+			Level: "warn", Message: "lines of the guest were dropped", Attrs: map[string]string{"lines": strconv.Itoa(dropped)},
+		})
+	}
 }
 
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -19,6 +19,9 @@ func (h *Host) match(head *abi.RequestHead) (answer *Result) {
 	var set pattern.Set[struct{}]
 	for _, text := range h.Routes {
 		p, err := pattern.Parse(text)
+		if err == nil && p.Host() != "" {
+			err = fmt.Errorf("the route %q names a host: only a mount has one; write %q", text, p.WithoutHost())
+		}
 		if err == nil {
 			err = set.Add(p, struct{}{})
 		}

@@ -26,6 +26,7 @@ func (h *Host) headOf(r *http.Request, size int) abi.RequestHead {
 		Method: r.Method, Path: cmp.Or(r.URL.EscapedPath(), "/"), Mount: h.Mount, Query: r.URL.RawQuery,
 		Headers: headersOf(r), Scheme: "http", Host: r.Host, Remote: remote,
 		RequestID: requestID(r), BodySize: uint64(size), Trigger: cmp.Or(h.Trigger, abi.TriggerHTTP), Attributes: h.attributes(),
+		Deadline: h.Now.Add(cmp.Or(h.Deadline, limits.Deadline)).UnixNano(),
 	}
 	if r.TLS != nil {
 		head.Scheme = "https"

@@ -91,7 +91,7 @@ func (c *call) HTTPOpen(layout []byte) int64 {
 	return int64(len(c.sent))
 }
 
-// validCall judges a call as the host does, but for the spellings of a host
+// validCall judges a call as the host does, except for the spellings of a host
 // name: Upstream has those that are granted.
 func validCall(r *abi.HTTPRequest) bool {
 	if r.Method == "" {

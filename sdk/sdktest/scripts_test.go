@@ -33,6 +33,12 @@ func TestScripts(t *testing.T) {
 func runScript(t *testing.T, s *abitest.Script) {
 	host := New(nil)
 	host.NoKV = s.Host.NoKV
+	if len(s.Host.Queues) > 0 {
+		host.Queues = map[string]string{}
+	}
+	for _, name := range s.Host.Queues {
+		host.Queues[name] = "POST /queues/" + name
+	}
 	maps.Copy(host.Config, s.Host.Vars())
 	for _, u := range s.Host.Upstream {
 		host.Upstream(abitest.Origin+u.Path, upstream(u))
@@ -97,12 +103,12 @@ func request(host *Host, r abitest.Request) *Result {
 type maker struct {
 	calls []abitest.Call
 	fails bool
-	logs  []abitest.Line // of the last attempt
-	err   error          // the first of the last attempt
+	last  *call // the last attempt
+	err   error // the first of the last attempt
 }
 
 func (m *maker) serve(c *call) int32 {
-	m.err = nil
+	m.last, m.err = c, nil
 	var results []int64
 	for i := range m.calls {
 		result, buf := makeCall(c, &m.calls[i], results)
@@ -114,24 +120,28 @@ func (m *maker) serve(c *call) int32 {
 		}
 		results = append(results, result)
 	}
-	m.logs = nil
-	for _, l := range c.result.Logs {
-		line := abitest.Line{Level: l.Level, Message: abitest.Text(l.Message)}
-		for _, name := range slices.Sorted(maps.Keys(l.Attrs)) {
-			line.Attrs = append(line.Attrs, [2]string{name, l.Attrs[name]})
-		}
-		m.logs = append(m.logs, line)
-	}
 	if m.fails {
 		return 1
 	}
 	return 0
 }
 
+// logs are the lines of the last attempt.
+func (m *maker) logs() (lines []abitest.Line) {
+	for _, l := range m.last.result.Logs {
+		line := abitest.Line{Level: l.Level, Message: abitest.Text(l.Message)}
+		for _, name := range slices.Sorted(maps.Keys(l.Attrs)) {
+			line.Attrs = append(line.Attrs, [2]string{name, l.Attrs[name]})
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 func (m *maker) got(res *Result) abitest.Got {
 	got := abitest.Got{
 		Outcome: string(res.Outcome), Refused: res.Fault != "", Attempts: res.Attempts, Status: res.Status,
-		Body: res.Text(), Pattern: res.Pattern, Logs: m.logs,
+		Body: res.Text(), Pattern: res.Pattern, Logs: m.logs(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(res.Header)) {
 		for _, v := range res.Header[name] {

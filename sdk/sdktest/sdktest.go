@@ -11,7 +11,7 @@
 //
 // Requests are transactions as at the real host: snapshot reads, own writes
 // visible, all or nothing at the end, conflicts found and the handler run again.
-// Limits are the host's defaults. The deadline, the plugin's quota and the
+// Limits are the host's defaults. The deadline, the plugin's quota and the other
 // limits of its manifest are not enforced.
 //
 // Only tests import it.
@@ -50,6 +50,9 @@ type Host struct {
 	Mount string
 	// Trigger is the trigger of the requests that follow, "http" unless set.
 	Trigger string
+	// Deadline is limits.deadline of the manifest, 5 s unless set. Handlers can see
+	// when it is over; they are not ended then.
+	Deadline time.Duration
 	// Attributes are what the host says of the requests that follow. More than a
 	// host sets panics: 64, or 16 KiB of names and values.
 	Attributes map[string]string
@@ -59,6 +62,12 @@ type Host struct {
 	// EncodedSlashes are those of Routes that have encoded_slashes in the manifest.
 	// The host answers 400 to a path with %2F on any other.
 	EncodedSlashes []string
+	// Queues are the queues of the manifest with their requests, like "mail" with
+	// "POST /queues/mail". Without any, sending is denied.
+	Queues map[string]string
+	// Crons are the schedules of the manifest with their requests, like "cleanup" with
+	// "POST /tasks/cleanup".
+	Crons map[string]string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
 	// Idempotent is outbound.idempotent of the manifest: any call may be made again
@@ -92,6 +101,7 @@ func New(h sdk.Handler) *Host {
 		now:     func() time.Time { return host.Now },
 		values:  make(map[string]value),
 		changed: make(map[string]int),
+		seen:    make(map[string]bool),
 	}
 	return host
 }
@@ -186,6 +196,17 @@ func (h *Host) Send(method, target, contentType, body string, fields ...string) 
 // Do sends a request; httptest.NewRequest makes them. Its path is one below the
 // mount.
 func (h *Host) Do(r *http.Request) *Result {
+	if h.Trigger != abi.TriggerQueue && names(h.Queues, r) {
+		return refused(http.StatusNotFound, "only a queue makes this request")
+	}
+	if h.Trigger != abi.TriggerCron && names(h.Crons, r) {
+		return refused(http.StatusNotFound, "only a schedule makes this request")
+	}
+	return h.do(r, func(int) bool { return false })
+}
+
+// do handles a request. An answer of a status that dropped names has no effects.
+func (h *Host) do(r *http.Request, dropped func(status int) bool) *Result {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return refused(http.StatusBadRequest, "read the request body: "+err.Error())
@@ -209,7 +230,7 @@ func (h *Host) Do(r *http.Request) *Result {
 	kept := &answers{}
 	for attempt := 1; ; attempt++ {
 		head.Attempt = uint32(attempt)
-		result, again := h.attempt(head, body, kept)
+		result, again := h.attempt(head, body, kept, dropped)
 		result.Attempts = attempt
 		logs = append(logs, result.Logs...)
 		result.Logs = logs
@@ -222,12 +243,13 @@ func (h *Host) Do(r *http.Request) *Result {
 }
 
 // attempt runs the handler once and commits. again says that it lost a conflict.
-func (h *Host) attempt(head abi.RequestHead, body []byte, kept *answers) (result *Result, again bool) {
+func (h *Host) attempt(head abi.RequestHead, body []byte, kept *answers, dropped func(int) bool) (result *Result, again bool) {
 	c := &call{host: h, head: head, body: body, tx: h.Store.begin(), length: -1, answers: kept}
 	kept.begin()
 	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
 	var code int32
 	hostcall.Run(c, func() { code = h.serve(c) })
+	c.tellDropped()
 	h.beforeCommit(int(head.Attempt))
 	switch {
 	case kept.diverged != "":
@@ -241,7 +263,7 @@ func (h *Host) attempt(head abi.RequestHead, body []byte, kept *answers) (result
 	case h.Conflicts >= int(head.Attempt):
 		return c.answer(http.StatusServiceUnavailable, "conflict"), true
 	}
-	return c.settle()
+	return c.settle(dropped(c.result.Status))
 }
 
 func join(what, why string) string {
@@ -260,7 +282,7 @@ func (h *Host) beforeCommit(attempt int) {
 }
 
 // settle commits or drops what the handler wrote.
-func (c *call) settle() (result *Result, again bool) {
+func (c *call) settle(dropped bool) (result *Result, again bool) {
 	r := c.result
 	head := c.head.Method == http.MethodHead
 	if c.length >= 0 && c.isLengthOnly() && (head || r.Status == http.StatusNotModified) {
@@ -270,10 +292,10 @@ func (c *call) settle() (result *Result, again bool) {
 		r.Body = nil
 	}
 	switch {
-	case len(c.tx.writes)+len(c.tx.stamped) == 0:
+	case len(c.tx.writes)+len(c.tx.stamped)+len(c.tx.messages) == 0:
 		r.Outcome = None
 		return r, false
-	case head || !c.commits():
+	case head || dropped || !c.commits():
 		r.Outcome = Aborted
 		return r, false
 	}

@@ -2,6 +2,7 @@ package sdktest_test
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/wasmoor/wasmoor/sdk"
@@ -20,5 +21,22 @@ func TestEncodedSlashes(t *testing.T) {
 		if want == "" && r.Status != 400 || want != "" && (r.Status != 200 || string(r.Body) != want) {
 			t.Errorf("%s: got %d %q, want %q", path, r.Status, r.Body, want)
 		}
+	}
+}
+
+// TestRoutesSayWhatToWrite: a pattern of another router is refused as the manifest
+// refuses it.
+func TestRoutesSayWhatToWrite(t *testing.T) {
+	for route, want := range map[string]string{"GET /a/:id": `"GET /a/{id}"`, "get /b": `"GET /b"`, "GET h.example/a": `"GET /a"`} {
+		func() {
+			defer func() {
+				if text, _ := recover().(string); !strings.HasSuffix(text, "; write "+want) {
+					t.Errorf("%s: panic %q, want it to say %s", route, text, want)
+				}
+			}()
+			h := sdktest.New(func(*sdk.Response, *sdk.Request) error { return nil })
+			h.Routes = []string{route}
+			h.Get("/")
+		}()
 	}
 }

@@ -17,6 +17,8 @@ type Store struct {
 	mu       sync.Mutex
 	revision int
 	values   map[string]value
+	messages []*Message // of queues, in the order of sending
+	seen     map[string]bool
 	changed  map[string]int // revision of the last write to a key, removals included
 }
 
@@ -150,6 +152,7 @@ func (s *Store) commit(t *tx) verdict {
 			s.put(key, next[key])
 		}
 	}
+	s.keep(t)
 	return committed
 }
 

@@ -58,6 +58,7 @@ type tx struct {
 	now      time.Time
 	writes   map[string]op
 	stamped  []stampedOp
+	messages []*Message // that are sent
 	bytes    int
 	read     map[string]bool
 	ranges   []span

@@ -37,6 +37,15 @@ export const SNAPSHOT: u32 = 4;          // without depending on what is listed
 export const NO_REDIRECT: u32 = 1;       // an answer of 3xx is given as it is
 export const NO_CACHE: u32 = 2;          // neither read nor fill the response cache
 
+// Results of password_verify.
+export const PASSWORD_WRONG: u32 = 0;    // no match
+export const PASSWORD_RIGHT: u32 = 1;    // a match
+export const PASSWORD_STALE: u32 = 2;    // a match, with other parameters than those of password_hash: hash it again
+
+// Results of queue_send.
+export const QUEUE_SENT: u32 = 0;        // the message is in the commit
+export const QUEUE_REPEATED: u32 = 1;    // a message with that id was sent before: this one is dropped
+
 // Sizes in bytes.
 export const COUNTER_SIZE: u32 = 8;      // of a counter's value
 export const VERSIONSTAMP_SIZE: u32 = 8; // of the revision that a commit writes into a key or a value
@@ -147,3 +156,21 @@ export declare function rawHttpRead(handle: u32, buf: usize, bufCap: u32): i64;
 /** Ends a call. Its handle is void. Returns: ok. Statuses: NOT_FOUND, DENIED. */
 @external("wasmoor_v1", "http_close")
 export declare function rawHttpClose(handle: u32): i64;
+
+/** Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the
+ * invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it
+ * drops the message if one with that id was sent before. Returns: a result of queue_send. Statuses: NOT_FOUND,
+ * INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "queue_send")
+export declare function rawQueueSend(queue: usize, queueLen: u32, body: usize, bodyLen: u32, key: usize, keyLen: u32,
+  delayMs: i64, id: usize, idLen: u32): i64;
+
+/** Hashes a password with argon2id and a random salt, in PHC string format. Returns: size of the hash. Statuses:
+ * INVALID, LIMIT. */
+@external("wasmoor_v1", "password_hash")
+export declare function rawPasswordHash(password: usize, passwordLen: u32, buf: usize, bufCap: u32): i64;
+
+/** Compares a password with an argon2id hash in PHC string format. hash empty: takes the time of one, and is no
+ * match. Returns: a result of password_verify. Statuses: INVALID, LIMIT. */
+@external("wasmoor_v1", "password_verify")
+export declare function rawPasswordVerify(password: usize, passwordLen: u32, hash: usize, hashLen: u32): i64;

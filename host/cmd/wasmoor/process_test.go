@@ -61,14 +61,40 @@ func start(ts *testscript.TestScript, log string, args []string) (*process, erro
 	defer out.Close()
 	cmd := exec.Command("wasmoor", args...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = environ(ts)
+	cmd.Env = append(environ(ts), lifeline+"=stdin")
 	cmd.Stdout, cmd.Stderr = out, out
+	if _, err := cmd.StdinPipe(); err != nil { // Wait closes it
+		return nil, err
+	}
 	return &process{cmd: cmd, log: log}, cmd.Start()
+}
+
+// lifeline is the variable that makes a `wasmoor` of these tests end with its
+// standard input, whose other end the test has: a test that is killed, or that
+// panics after its timeout, runs none of its deferred calls.
+const lifeline = "END_WITH_STDIN"
+
+// wasmoor is the program as scripts run it.
+func wasmoor() {
+	if os.Getenv(lifeline) != "" {
+		_ = os.Unsetenv(lifeline) // what it starts has another standard input
+		go endWithStdin()
+	}
+	main()
+}
+
+func endWithStdin() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(os.Interrupt)
+	}
+	time.Sleep(patience) // within which it ends in good order
+	os.Exit(1)
 }
 
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "WORK", "WASMOOR_LOG_LEVEL"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "XDG_CACHE_HOME", "WORK", "WASMOOR_LOG_LEVEL", "WASMOOR_SECRETS_KEY"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
@@ -76,10 +102,12 @@ func environ(ts *testscript.TestScript) []string {
 	return env
 }
 
-// stop interrupts the process and waits for it.
+// stop interrupts the process and waits for it, which is killed if it does not end.
 func (p *process) stop() error {
 	if p.cmd.ProcessState == nil {
 		_ = p.cmd.Process.Signal(os.Interrupt)
+		late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+		defer late.Stop()
 		p.err = p.cmd.Wait()
 	}
 	return p.err
@@ -161,6 +189,31 @@ func request(status, method, url, body string) (string, error) {
 		err = fmt.Errorf("%s %s answers %d, want %d", method, url, resp.StatusCode, want)
 	}
 	return string(data), err
+}
+
+// load asks as one client after another, who name themselves in X-User, until a file
+// has a pattern: load PATTERN FILE URL. What is answered does not matter.
+func load(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	deadline := time.Now().Add(patience)
+	for i := 0; ; i++ {
+		if i%50 == 0 {
+			if data, err := os.ReadFile(ts.MkAbs(args[1])); err == nil && pattern.Match(data) {
+				return
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("%s has no %q after %d requests", args[1], args[0], i)
+			}
+		}
+		r, err := http.NewRequest(http.MethodGet, args[2], nil)
+		ts.Check(err)
+		r.Header.Set("X-User", strconv.Itoa(i%1000))
+		if resp, err := http.DefaultClient.Do(r); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}
 }
 
 // eventually waits for a pattern in a file or in an answer:

@@ -3,10 +3,17 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/access"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/author"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/backup"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/fleet"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/govern"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/overview"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/remote"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/rollout"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/server"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/tend"
 )
 
 // Groups of the help text.
@@ -35,8 +42,15 @@ First steps:
 	)
 	root.PersistentFlags().BoolVar(&p.NoColor, "no-color", false, "no colour, as with NO_COLOR or TERM=dumb")
 	ask := remote.New(p)
+	act := tend.New(ask)
+	step := rollout.New(ask)
 	run := server.New(p, ask)
+	access := access.New(ask)
+	show := overview.New(ask)
+	keep := backup.New(p, ask)
 	write := author.New(p, run)
+	rule := govern.New(ask)
+	fleet := fleet.New(ask)
 	root.AddCommand(
 		in(groupAuthor, write.NewCommand()),
 		in(groupAuthor, write.DevCommand()),
@@ -45,22 +59,52 @@ First steps:
 		in(groupAuthor, write.InspectCommand()),
 		in(groupAuthor, write.SDKCommand()),
 		in(groupOperate, run.ServeCommand()),
+		in(groupOperate, run.ConfigCommand()),
 		in(groupOperate, run.PrecompileCommand()),
 		in(groupOperate, run.VerifyCommand()),
 		in(groupOperate, run.DataCommand()),
+		in(groupOperate, run.StandbyCommand()),
+		in(groupOperate, show.StatusCommand()),
+		in(groupOperate, show.TopCommand()),
+		in(groupOperate, run.DoctorCommand()),
+		in(groupOperate, keep.BackupCommand()),
+		in(groupOperate, keep.RestoreCommand(run.RestoreShipped)),
 		in(groupOperate, ask.DeployCommand()),
+		in(groupOperate, fleet.ApplyCommand()),
+		in(groupOperate, fleet.ExportCommand()),
 		in(groupOperate, ask.ListCommand()),
 		in(groupOperate, ask.ShowCommand()),
+		in(groupOperate, ask.LogsCommand()),
 		in(groupOperate, ask.VersionsCommand()),
 		in(groupOperate, ask.DeploymentsCommand()),
 		in(groupOperate, ask.ActivateCommand()),
 		in(groupOperate, ask.RollbackCommand()),
+		in(groupOperate, step.RolloutCommand()),
+		in(groupOperate, step.PreviewCommand()),
+		in(groupOperate, step.PinCommand()),
+		in(groupOperate, step.UnpinCommand()),
 		in(groupOperate, ask.DeleteCommand()),
 		in(groupOperate, ask.VarCommand()),
+		in(groupOperate, act.SecretCommand()),
+		in(groupOperate, act.PauseCommand()),
+		in(groupOperate, act.ResumeCommand()),
+		in(groupOperate, act.EgressCommand()),
+		in(groupOperate, act.QueueCommand()),
+		in(groupOperate, act.CronCommand()),
+		in(groupOperate, act.RequestsCommand()),
 		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),
 		in(groupOperate, ask.KVCommand()),
-		in(groupOperate, ask.AuditCommand()),
+		in(groupOperate, access.TokenCommand(run.ResetOwnerCommand())),
+		in(groupOperate, access.TeamCommand()),
+		in(groupOperate, access.TrustCommand()),
+		in(groupOperate, access.LoginCommand()),
+		in(groupOperate, access.LogoutCommand()),
+		in(groupOperate, access.WhoCommand()),
+		in(groupOperate, rule.ApprovalsCommand()),
+		in(groupOperate, rule.ApproveCommand()),
+		in(groupOperate, rule.RejectCommand()),
+		in(groupOperate, rule.AuditCommand()),
 		in(groupOperate, ask.PruneCommand()),
 		in(groupOperate, ask.TraceCommand()),
 		versionCommand(p),

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/goproxytest"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -17,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"wasmoor": main})
+	testscript.Main(m, map[string]func(){"wasmoor": wasmoor})
 }
 
 // TestScripts runs the command line as its users do: each script of
@@ -36,6 +37,7 @@ func TestScripts(t *testing.T) {
 		}
 		goEnv[name] = strings.TrimSpace(string(value))
 	}
+	goEnv["XDG_CACHE_HOME"] = t.TempDir() // what one script has built serves the others
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -43,15 +45,20 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, value)
 			}
 			e.Values[processesKey{}] = map[string]*process{}
+			e.Values[issuerKey{}] = &fakeIssuer{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"background": background,
+			"browse":     browse,
 			"eventually": eventually,
 			"exits":      exits,
 			"guest":      guest,
 			"http":       httpRequest,
+			"identity":   identity,
+			"issuer":     issuer,
 			"proxy":      proxy,
+			"load":       load,
 			"rewrite":    rewrite,
 		},
 	})
@@ -89,6 +96,14 @@ func guest(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no guest %q", args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), module, 0o600))
+}
+
+// identity writes the file of an identity of age, and sets RECIPIENT: identity FILE.
+func identity(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(id.String()+"\n"), 0o600))
+	ts.Setenv("RECIPIENT", id.Recipient().String())
 }
 
 // proxy serves the modules of a folder to the go command, which has a cache of its

@@ -10,6 +10,19 @@ type Status struct {
 	Plugins       int       `json:"plugins" doc:"How many are installed"`
 	Store         Component `json:"store"`
 	Public        Listener  `json:"public"`
+	Shipping      *Shipping `json:"shipping,omitempty" doc:"Absent where commits are not shipped"`
+}
+
+// Shipping is how far commits are shipped.
+type Shipping struct {
+	Place     string     `json:"place" doc:"Where they are shipped to"`
+	LagMillis int64      `json:"lag_ms" doc:"For how long the oldest commit has waited that is not there, or that no base is there to begin from; 0 while none waits"`
+	Late      bool       `json:"late" doc:"That is more than three times ship_every"`
+	Queued    int64      `json:"queued_bytes" doc:"Bytes that wait on the disk"`
+	Revision  uint64     `json:"revision" doc:"All commits up to it are there"`
+	Base      *time.Time `json:"base,omitempty" doc:"When the newest base was made; absent before the first"`
+	Failures  uint64     `json:"failures" doc:"Since the start"`
+	Error     string     `json:"error,omitempty" doc:"Why it does not get further"`
 }
 
 // Component is the state of a part of the server.
@@ -35,7 +48,7 @@ const (
 // Plugin is an installed plugin and how it does.
 type Plugin struct {
 	Name       string    `json:"name"`
-	Mount      string    `json:"mount"`
+	Mount      string    `json:"mount" doc:"Where it is, mounts with spaces between"`
 	State      string    `json:"state" doc:"serving, asleep, failed, stopped or deleted"`
 	Error      string    `json:"error,omitempty" doc:"Why it failed"`
 	Version    int       `json:"version" doc:"The one that serves; 0 = none"`
@@ -44,6 +57,7 @@ type Plugin struct {
 	Deployment int       `json:"deployment" doc:"The one that serves; 0 = none"`
 	Digest     string    `json:"digest,omitempty" doc:"Of the module that serves"`
 	Label      string    `json:"label,omitempty" doc:"Of the version that serves"`
+	Rollout    string    `json:"rollout,omitempty" doc:"How the version does that takes over; absent = none does"`
 	Routes     []string  `json:"routes" doc:"None = the whole mount"`
 	Slashes    []string  `json:"encoded_slashes,omitempty" doc:"The routes that take encoded slashes"`
 	Created    time.Time `json:"created"`
@@ -59,6 +73,8 @@ type Plugin struct {
 	Fresh      string    `json:"fresh,omitempty" doc:"Why each request gets a new instance; absent = instances are reset, or none was made yet"`
 	Making     float64   `json:"making_millis,omitempty" doc:"How long the last new instance took to make; absent = none was made yet"`
 	Stateful   bool      `json:"stateful,omitempty" doc:"Instances keep their memory between requests"`
+	Paused     *Paused   `json:"paused,omitempty" doc:"It does not serve, or takes no writes; absent = it does"`
+	EgressOff  *Stopped  `json:"egress_off,omitempty" doc:"It may not call other services; absent = as it was granted"`
 }
 
 // Usage is what a key space holds.
@@ -71,6 +87,9 @@ type Usage struct {
 const (
 	VersionServing = "serving"
 	VersionWaiting = "waiting" // for what its Waiting says
+	VersionRolling = "rolling" // it takes over from the one that serves
+
+	VersionRejected = "rejected" // it will not serve
 )
 
 // Version is a version of a plugin.
@@ -82,9 +101,14 @@ type Version struct {
 	By      string    `json:"by,omitempty" doc:"Who uploaded it"`
 	Created time.Time `json:"created"`
 	Ask     Grant     `json:"ask" doc:"What its manifest asks for"`
-	Mount   string    `json:"mount,omitempty" doc:"Where its upload wants it to serve; absent = where the plugin is"`
-	State   string    `json:"state,omitempty" doc:"serving or waiting; absent = it can be activated"`
+	Mount   string    `json:"mount,omitempty" doc:"Where its upload wants it to serve, mounts with spaces between; absent = where the plugin is"`
+	State   string    `json:"state,omitempty" doc:"serving, rolling, waiting or rejected; absent = it can be activated"`
+	Pinned  bool      `json:"pinned,omitempty" doc:"It is kept however old it is"`
 	Waiting []string  `json:"waiting,omitempty" doc:"What keeps it from being activated, each with what to do"`
+
+	Asks      []Ask      `json:"asks,omitempty" doc:"How what it asks for differs from what the plugin has; absent = it waits for no approval"`
+	AskDigest string     `json:"ask_digest,omitempty" doc:"Of all that an approval grants; the request to approve has it"`
+	Rejected  *Rejection `json:"rejected,omitempty" doc:"Who has rejected it; absent = nobody"`
 }
 
 // Grant is what a plugin may use, or asks for. Its members are those of the
@@ -98,7 +122,7 @@ type Grant map[string]any
 type Deployment struct {
 	Number  int       `json:"number" doc:"1, 2, 3 ... within the plugin"`
 	Version int       `json:"version"`
-	Mount   string    `json:"mount"`
+	Mount   string    `json:"mount" doc:"Where it served, mounts with spaces between"`
 	Grant   Grant     `json:"grant"`
 	CORS    *CORS     `json:"cors,omitempty"`
 	By      string    `json:"by,omitempty" doc:"Who made it"`
@@ -109,15 +133,67 @@ type Deployment struct {
 // error.
 type Changed struct {
 	Plugin     string   `json:"plugin"`
-	Mount      string   `json:"mount" doc:"Where the version serves, or would once activated"`
+	Mount      string   `json:"mount" doc:"Where the version serves, or would once activated, mounts with spaces between"`
 	Version    int      `json:"version"`
 	Digest     string   `json:"digest"`
 	Deployment int      `json:"deployment" doc:"The one that serves; 0 = none"`
 	Activated  bool     `json:"activated"`
+	Asks       []Ask    `json:"asks,omitempty" doc:"How what the version asks for differs from what the plugin had: granted and given back, once it is activated"`
+	Rollout    string   `json:"rollout,omitempty" doc:"The plan by which it takes over from now on; absent = it does not"`
 	Waiting    []string `json:"waiting" doc:"What keeps it from being activated, each with what to do"`
 	Routes     []string `json:"routes" doc:"None = the whole mount"`
 	Steps      []Step   `json:"steps"`
 	Notices    []string `json:"notices" doc:"Limits that this server does not keep, and what requests pay for how the version initialises, each with why"`
+}
+
+// Preview is a version at an address of its own. Whoever knows the address may use
+// it.
+type Preview struct {
+	Version int       `json:"version,omitempty"`
+	URL     string    `json:"url,omitempty" doc:"Where its mount is"`
+	Writes  bool      `json:"writes,omitempty" doc:"What it writes is kept"`
+	Ends    time.Time `json:"ends,omitzero"`
+	Ended   int       `json:"ended,omitempty" doc:"How many previews were ended, where that was asked for"`
+}
+
+// States of a roll-out.
+const (
+	RolloutRunning = "running"
+	RolloutPaused  = "paused" // by a person
+	RolloutHeld    = "held"   // its step is over, and too little is known to go on
+	RolloutDone    = "done"
+	RolloutBack    = "back"    // it did worse
+	RolloutAborted = "aborted" // by a person
+)
+
+// Rollout is how a version takes over from another one, or did.
+type Rollout struct {
+	Plugin  string      `json:"plugin"`
+	State   string      `json:"state" doc:"running, paused, held (the time of the step is over, and too little is known to go on), done, back (it did worse) or aborted"`
+	Share   float64     `json:"share_percent" doc:"Of the clients that the new version has, or had at the end"`
+	Plan    string      `json:"plan"`
+	Step    int         `json:"step" doc:"1 is the first"`
+	Steps   int         `json:"steps"`
+	Key     string      `json:"key,omitempty" doc:"By what a client is known; absent = by its Authorization header, or else its address"`
+	By      string      `json:"by,omitempty" doc:"Who began it"`
+	Started time.Time   `json:"started"`
+	Stepped time.Time   `json:"stepped" doc:"When the step began"`
+	Ended   *time.Time  `json:"ended,omitempty"`
+	Verdict string      `json:"verdict,omitempty" doc:"good, worse or inconclusive; absent = nobody looks, since it has ended"`
+	Reason  string      `json:"reason,omitempty" doc:"The numbers behind the verdict, or why it ended"`
+	Old     RolloutSide `json:"old"`
+	New     RolloutSide `json:"new"`
+}
+
+// RolloutSide is one version of a roll-out: what it did since the roll-out, or the
+// server, began.
+type RolloutSide struct {
+	Version  int     `json:"version"`
+	Requests int64   `json:"requests"`
+	Failures int64   `json:"failures" doc:"That ended with a fault of the version or the server, or with 500 or more"`
+	Traps    int64   `json:"traps" doc:"Failures in which the guest trapped, or gave no valid answer"`
+	P50      float64 `json:"p50_millis" doc:"In the handler and its commit"`
+	P99      float64 `json:"p99_millis"`
 }
 
 // Step is a part of a change and the time it took.
@@ -189,19 +265,6 @@ type KeyEntry struct {
 	Size int64 `json:"size" doc:"Bytes of the value"`
 }
 
-// Event says who changed what, when. It never holds the value of a var or of a
-// key.
-type Event struct {
-	Number     uint64    `json:"number" doc:"1, 2, 3 ... over all plugins"`
-	Time       time.Time `json:"time"`
-	By         string    `json:"by,omitempty"`
-	Action     string    `json:"action"`
-	Plugin     string    `json:"plugin"`
-	Version    int       `json:"version,omitempty"`
-	Deployment int       `json:"deployment,omitempty"`
-	Detail     string    `json:"detail,omitempty"`
-}
-
 // Request tells of a recent request that a plugin was asked to handle. Times are
 // milliseconds, over all attempts; long texts are cut.
 type Request struct {
@@ -240,6 +303,35 @@ type Conflict struct {
 	Key
 	Space uint64 `json:"space" doc:"Id of the plugin's key space"`
 	Area  string `json:"area" doc:"Of that space: kv, or records for what the host keeps of the plugin"`
+}
+
+// LogPage is what was asked for of a plugin's log.
+type LogPage struct {
+	Lines  []LogLine  `json:"lines" doc:"In the order they were logged"`
+	Cursor string     `json:"cursor,omitempty" doc:"Of the last line that was looked at; absent = there was none"`
+	Oldest *time.Time `json:"oldest,omitempty" doc:"Of all lines that are kept of the plugin; absent = it has none"`
+}
+
+// LogLine is a line of a plugin's log: of a guest, or of the host about the plugin. One
+// with dropped has no text.
+type LogLine struct {
+	Cursor     string    `json:"cursor" doc:"Where the line is"`
+	Time       time.Time `json:"time"`
+	Level      string    `json:"level,omitempty" doc:"debug, info, warn or error"`
+	Version    int       `json:"version,omitempty" doc:"Of the plugin"`
+	RequestID  string    `json:"request_id,omitempty"`
+	Message    string    `json:"message,omitempty"`
+	Attributes []LogAttr `json:"attributes,omitempty" doc:"Those of the host"`
+	Guest      []LogAttr `json:"guest,omitempty" doc:"Those that the guest has given the line"`
+
+	Dropped int64      `json:"dropped,omitempty" doc:"So many lines are missing here"`
+	From    *time.Time `json:"from,omitempty" doc:"When the first of them was logged, and at time the last; absent = it is not known"`
+}
+
+// LogAttr is an attribute of a line.
+type LogAttr struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Problem is the body of every error that the host makes, on the public

@@ -14,6 +14,7 @@ package archtest
 // that another arrow of the row implies.
 const lattice = `
 fault             ->
+telemetry/tally   ->
 plugin            -> fault limit                # refuses a bad name with a code; an operator's limits are a part of it
 wasmbin/format    -> fault                      # refuses a bad module with a code
 wasmbin           -> wasmbin/format             # scans the format
@@ -22,71 +23,133 @@ wasmbin/rewrite   -> wasmbin/lower              # lowers as it rewrites
 wasmbin/hostile   ->
 wasmbin/wasmbintest -> wasmbin/format wasmbin/hostile # encodes sections; seeds fuzz targets with hostile modules
 limit             ->
+setting           -> limit                      # sizes are written as an operator does
 spelling          ->
 adminapi          ->
 durable           ->
+restoring         -> fault durable              # a folder that is not empty has a code; its marker is whole
+archive           -> fault limit                # a damaged one has a code; bounds its modules
+bucket            -> fault                      # what a place refuses has a code
+audit             ->
+buildinfo         ->
+module            -> plugin durable             # is named by digests; a file lasts
 formats           -> fault durable              # a folder of a newer program has a code; the file is whole
 manifest          -> plugin spelling            # reads a plugin's names, grants and limits; suggests the key that was meant
 router            -> plugin                     # mounts are plugins' paths
+secret            -> fault durable              # a file that holds no key has a code; the key is whole
 store             -> fault                      # a refused transaction has a code
 store/certify     -> store                      # decides about the store's effects
 store/badger/inspect ->
 store/badger/fair -> store                      # a line for each key space
 store/badger/disk -> fault                      # a full disk has a code
+store/badger/meter -> telemetry/tally       # counts the sizes of groups
 store/badger/layout -> store                    # encodes the store's keys and values
+store/stream      -> store                      # groups have its revisions
+store/badger/follower -> store/badger/database store/badger/folder store/stream # opens Badger like a store; a folder that was looked at; applies its groups
+store/badger/database -> store/badger/layout    # the longest value of a table is the layout's
+store/badger/epochs -> store                    # tracks its revisions
+store/badger/damage -> store/badger/layout      # a malformed record is damage too
 store/badger/folder -> store/badger/layout store/badger/inspect durable # knows an entry when it sees one; reads the files by themselves; the marker is whole
-store/badger      -> store/certify store/badger/folder store/badger/disk store/badger/fair # commits what certify decides; opens a folder that was looked at; asks for room; has commits wait in turn
+store/badger      -> store/certify store/stream store/badger/folder store/badger/database store/badger/epochs store/badger/damage store/badger/disk store/badger/fair store/badger/meter # commits what certify decides; passes on what was committed; opens a folder that was looked at; opens it as Badger; knows what is read; tells damage; asks for room; has commits wait in turn; counts groups
 store/storetest   -> store/certify              # a replica decides the log of a history again
-egress            -> plugin                     # origins are grants
+egress            -> plugin trace redact        # origins are grants; calls are part of a trace; looks for secrets in the same forms
 egress/egresstest ->
-invoke            -> store limit                # holds the transaction; holds the budget
+redact            -> fault                      # an error without secrets keeps its code
+invoke            -> store limit trace redact   # holds the transaction; holds the budget; notes what it does; its log hides secrets
 runq              ->
 capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table
+capability/blind    -> capability egress        # is a unit; has calls take secrets along
 capability/config   -> capability               # is a unit
 capability/exchange -> capability               # is a unit
 capability/kv       -> capability               # is a unit
 capability/log      -> capability               # is a unit
 capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
+queue             -> store                      # keeps messages there
+capability/queue    -> capability queue         # is a unit; sends messages
+cron              -> fault                      # a record that is damaged has a code
+capability/cron     -> capability cron          # is a unit; reads schedules
+capability/password -> capability runq          # is a unit; hashes wait in turn, and their guests without a place
 capability/wasi     -> capability runq          # output becomes log lines of the invocation; who sleeps needs no processor
 capability/outbound -> capability egress runq   # is a unit; calls out; who waits for a service needs no processor
-capabilities      -> capability/config capability/exchange capability/kv capability/log capability/outbound capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
-engine            -> invoke manifest            # an instance runs an invocation; what a module asks for
+capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/outbound capability/password capability/queue capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+engine/callstack  -> wasmbin                    # names functions as their module does
+engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
 engine/linear     -> limit fault                # memories share a budget; one that cannot be had has a code
 engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
 engine/native     -> engine/machine             # runs on it
 engine/extism     -> engine/machine             # runs on it
 prepare           -> engine durable             # builds with an engine; the key of artefacts is whole
-registry          -> capability/kv durable      # grants are terms of capabilities, and operators write keys within the quota of [kv]; a module lasts
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
-trace             ->
-logs              ->
+registry/part     -> plugin auth                # writes values of the domain; and who may do what
+registry          -> capability/kv secret audit module registry/part # grants are terms of capabilities, and operators write keys within the quota of [kv]; seals secrets; events are a chain; keeps the modules that versions name; writes parts of records with it
+access/issuer     -> egress                     # reaches no private address unless a rule says so
+access            -> registry access/issuer     # keeps there who may do what; who proves it by a token of OIDC
+trace             -> fault                      # counts requests by the code that ended them
+rollout           -> plugin trace               # takes a version through its plan; counts what became of requests
+logs/ring         -> durable                    # the number of a process lasts
+logs              -> logs/ring                  # a flood of lines shows where they are kept
 requestid         ->
-dispatch          -> engine trace runq logs   # makes instances; measures each attempt; gives guests their turns; a plugin's lines are bounded over its versions
+team              -> auth plugin runq store    # teams have patterns; plugins are of them; a weight in the run queue; and a quota of disk
+dispatch          -> engine rollout logs team telemetry/tally # makes instances; counts for a roll-out, and measures each attempt; a plugin's lines are bounded over its versions; an instance needs room in its team; and requests are counted
 serve             -> dispatch requestid         # runs invocations; gives each its id
-deploy            -> registry router dispatch wasmbin # records what is activated; swaps the table; starts and drains deployments; reads what a module asks for
+policy            -> auth capability/kv capability/outbound # rules are for patterns of plugins; quotas; and origins
+consent           -> policy                     # asks the rules of the operator
+ceiling           -> manifest                   # what it asks for
+deploy/hiding     -> manifest redact           # a manifest says which; hides them
+deploy            -> deploy/hiding registry router dispatch consent ceiling capability/queue # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks whether there are queues
+trigger           -> deploy serve               # finds who handles a request; handles it
+queue/delivery    -> trigger                    # has messages handled
+cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
+telemetry/traces  -> dispatch                   # an observer of its plugins' requests
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
+operate/queues    -> queue/delivery adminapi    # knows what is being handled; answers in the API's types
+operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
+folder            -> deploy           # deploys what lies there
+openfiles         -> fault            # too few have a code
+footprint         -> limit            # writes sizes
+vault             -> backup restoring registry store/badger/follower store/badger formats # makes and keeps them; guards a folder that is restored; finds the modules; fills a store; opens one; says which it writes
+cgroup            ->
+agekey            -> fault            # a key that is wrong has a code
+backup            -> agekey adminapi archive bucket durable plugin store/stream # reads its keys; answers in the API's types; writes and reads it; keeps it there; what is restored lasts; modules have digests; saves the store as one
 server/presence   ->
+server/vitals     ->
+server/crowd      ->
 server/accept     ->
+server/socket     ->
 server/certificate -> fault                     # files that are no certificate have a code
-server/wire       -> limit adminapi fault requestid server/accept server/presence # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left
+server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate deploy serve # speaks HTTP with it; speaks TLS with it; asks who serves; handles requests through it
-server/admin      -> server/wire deploy         # speaks HTTP with it; deploys
+server/scrape     -> server/wire                # speaks HTTP with it
+telemetry/metrics -> queue/delivery cron/ticking prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and builds; and listeners; and the store; and what is shipped; and backups
+server/admin      -> server/wire server/certificate deploy access # speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
 client            -> plugin adminapi            # checks names before it sends; speaks the API
-.                 -> server/public server/admin operate auth formats prepare store/badger engine/native engine/extism capabilities # opens it; opens it; gives it to the admin API; opens the token; keeps the folder's formats; builds apart; opens the store; an engine; an engine; hands out the list
+ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
+standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
+.                 -> buildinfo operate/queues operate/crons openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; delivers messages, and shows them; follows schedules, and shows them; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->
 cmd/wasmoor/internal/term         -> plugin     # writes plugins' sizes and grants
 cmd/wasmoor/internal/cli          -> . cmd/wasmoor/internal/term # runs a host; writes to a person or a script
 cmd/wasmoor/internal/project      -> cmd/wasmoor/internal/cli    # reads files as commands do
-cmd/wasmoor/internal/remote       -> client cmd/wasmoor/internal/project # asks the server; deploys a project
+cmd/wasmoor/internal/logline      -> adminapi cmd/wasmoor/internal/term # shows its lines; writes for a terminal
+cmd/wasmoor/internal/logins       -> cmd/wasmoor/internal/cli    # says what is wrong with a file as commands do
+cmd/wasmoor/internal/remote       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/logline cmd/wasmoor/internal/logins # asks the server; deploys a project; writes lines of logs; keeps log-ins
+cmd/wasmoor/internal/rollout      -> cmd/wasmoor/internal/remote    # asks the server as its commands do
+cmd/wasmoor/internal/overview     -> cmd/wasmoor/internal/remote    # asks the server as its commands do
+cmd/wasmoor/internal/tend         -> cmd/wasmoor/internal/remote    # asks the server as its commands do
+cmd/wasmoor/internal/govern       -> cmd/wasmoor/internal/remote # finds the server as its commands do
+cmd/wasmoor/internal/fleet        -> cmd/wasmoor/internal/remote # finds the server as its commands do
 cmd/wasmoor/internal/author       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/scaffold cmd/wasmoor/internal/watch # shows the answers of a scratch host; builds it; new writes one; dev watches it
 cmd/wasmoor/internal/service      -> cmd/wasmoor/internal/cli    # a socket that nobody serves is a mistake of usage
-cmd/wasmoor/internal/server       -> cmd/wasmoor/internal/remote cmd/wasmoor/internal/service # shares how a command finds its server; serves as one
-cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server # lists their commands; lists their commands
+cmd/wasmoor/internal/examine      -> .                            # looks at what a host would take
+cmd/wasmoor/internal/server       -> cmd/wasmoor/internal/remote cmd/wasmoor/internal/service cmd/wasmoor/internal/examine # shares how a command finds its server; serves as one; shows what is wrong
+cmd/wasmoor/internal/access       -> cmd/wasmoor/internal/remote # shares how a command finds its server
+cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server cmd/wasmoor/internal/access cmd/wasmoor/internal/rollout cmd/wasmoor/internal/tend cmd/wasmoor/internal/govern cmd/wasmoor/internal/overview cmd/wasmoor/internal/backup cmd/wasmoor/internal/fleet # lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands
+cmd/wasmoor/internal/backup       -> cmd/wasmoor/internal/remote # asks the server
 `
 
 // owners lists the packages of host that may import a dependency in production
@@ -99,16 +162,23 @@ github.com/gofiber/fiber             server # HTTP of both listeners
 github.com/valyala/fasthttp          server # below Fiber
 github.com/danielgtaylor/huma        server/admin # the admin API and its OpenAPI document
 github.com/oklog/ulid                requestid # request ids
+github.com/robfig/cron               cron # reads the fields of a crontab
 github.com/tetratelabs/wazero        engine # runs WebAssembly
 github.com/extism/go-sdk             engine/extism # reads Extism's plugins
 github.com/dgraph-io/badger          store/badger # the store's files
 github.com/dgraph-io/ristretto       store/badger # buffers that Badger keeps
-github.com/klauspost/compress        store/badger # backups
+github.com/minio/minio-go            bucket # speaks to S3
+github.com/johannesboyne/gofakes3    tests # speaks like S3
+github.com/klauspost/compress        store/badger archive ship # backups, commits
 github.com/tidwall/btree             store/badger # what is decided and not yet on disk, in order
-google.golang.org/protobuf           store/badger # what Badger's manifest is written in
+github.com/prometheus/client_golang  telemetry/metrics # metrics as collectors
+github.com/prometheus/common         telemetry/metrics cmd/wasmoor/internal/overview # the text format
+github.com/prometheus/client_model   cmd/wasmoor/internal/overview # metrics that were read
+google.golang.org/protobuf           store/badger telemetry/traces # what Badger's manifest and OTLP are written in
+go.opentelemetry.io                  telemetry/traces # spans and OTLP
 github.com/failsafe-go/failsafe-go   egress # retries and breakers
 code.dny.dev/ssrf                    egress # addresses that are not public
-github.com/pelletier/go-toml         manifest # manifests
+github.com/pelletier/go-toml         manifest policy cmd/wasmoor/internal/fleet # manifests, the file of the rules, fleet files
 github.com/spf13/cobra               cmd/wasmoor # commands
 github.com/spf13/pflag               cmd/wasmoor # flags
 github.com/knadh/koanf               cmd/wasmoor/internal/server # settings
@@ -117,16 +187,22 @@ github.com/lmittmann/tint            cmd/wasmoor/internal/server # log lines for
 github.com/fsnotify/fsnotify         cmd/wasmoor/internal/watch # changed files
 github.com/rogpeppe/go-internal      cmd/wasmoor/internal/scaffold # templates as txtar
 golang.org/x/mod/modfile             cmd/wasmoor/internal/scaffold # go.mod of a project
-golang.org/x/mod/module              cmd/wasmoor/internal/author # module paths
+golang.org/x/mod/module              cmd/wasmoor/internal/author cmd/wasmoor/internal/scaffold # module paths
 github.com/joho/godotenv             cmd/wasmoor/internal/project # env files
 golang.org/x/term                    cmd/wasmoor/internal/term # is it a terminal
-golang.org/x/sync/errgroup           . # runs what serves, stops all of it
+golang.org/x/sync/errgroup           . ship cmd/wasmoor/internal/author # runs what serves, stops all of it
 golang.org/x/sys/cpu                 prepare wasmbin # what an artefact was compiled for
-github.com/coreos/go-systemd/v22     cmd/wasmoor/internal/service # sockets and news for systemd
-golang.org/x/sys/unix                cmd/wasmoor/internal/service engine/linear prepare store/badger server/presence # system calls
+github.com/coreos/go-systemd/v22     cmd/wasmoor/internal/service tests # sockets, news and units of systemd
+go.yaml.in/yaml                      tests # the example for Kubernetes
+golang.org/x/sys/unix                cmd/wasmoor/internal/service engine/linear prepare restoring store/badger server/presence # system calls
+golang.org/x/crypto/argon2           capability/password # hashes passwords
 github.com/google/go-cmp             tests # differences
 github.com/anishathalye/porcupine    tests # are histories linearizable
 pgregory.net/rapid                   tests # properties
 go.uber.org/goleak                   tests # goroutines left over
 github.com/ncruces/go-sqlite3        tests # the comparison of benchmarks
+filippo.io/age                       agekey archive backup vault ship . cmd/wasmoor/internal/backup # encrypts backups and commits
+github.com/coreos/go-oidc            access/issuer cmd/wasmoor/internal/access # ID tokens
+github.com/go-jose/go-jose           tests # ID tokens of a fake issuer
+golang.org/x/oauth2                  cmd/wasmoor/internal/access # logs in in the browser
 `

@@ -1,17 +1,18 @@
-// Package auth keeps the admin token: the one secret that lets a request change
-// what is installed. Package server/admin checks with it; the host opens it at start.
+// Package auth says who makes a request of the admin API and what they may do: an
+// Identity, in the context of the request, with a role for plugins of a pattern. It
+// keeps the admin token, which is that of the machine's owner.
 package auth
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -100,24 +101,18 @@ func parse(text string) (Token, bool) {
 	return Token{text: &text, sum: sha256.Sum256([]byte(text))}, true
 }
 
-func generate() string {
-	secret := make([]byte, secretSize)
-	rand.Read(secret) // never fails (crypto/rand)
-	return prefix + base64.RawURLEncoding.EncodeToString(secret)
-}
-
-// Check returns nil if the value of a request's Authorization header is
-// "Bearer TOKEN" with this token; the scheme's case does not matter (RFC 9110,
-// 11.1). Otherwise it is Unauthenticated, with one message for a missing, an
-// empty and a wrong token. The time it takes does not depend on how much of the
-// token is right.
-func (t Token) Check(authorization string) error {
+// Identify returns who sends a request with that value of its header
+// Authorization: the machine's owner for "Bearer TOKEN" with this token; the
+// scheme's case does not matter (RFC 9110, 11.1). Otherwise it is Unauthenticated,
+// with one message for a missing, an empty and a wrong token. The time it takes
+// does not depend on how much of the token is right.
+func (t Token) Identify(authorization string, _ netip.Addr) (Identity, error) {
 	sum := sha256.Sum256([]byte(bearer(authorization)))
 	equal := subtle.ConstantTimeCompare(sum[:], t.sum[:])
 	if equal != 1 || t.text == nil {
-		return fault.New(fault.Unauthenticated, "", "an admin token is needed: send the header Authorization: Bearer TOKEN")
+		return Identity{}, fault.New(fault.Unauthenticated, "", needToken)
 	}
-	return nil
+	return machine, nil
 }
 
 // bearer returns the credentials of the scheme Bearer, "" for another scheme.
@@ -137,6 +132,9 @@ func (t Token) Reveal() string {
 	}
 	return *t.text
 }
+
+// Known returns what a token is known by to who has seen it before: its hash.
+func (t Token) Known() string { return hex.EncodeToString(t.sum[:]) }
 
 const redacted = prefix + "[redacted]"
 

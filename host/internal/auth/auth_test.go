@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,12 +138,12 @@ func TestCannotCreate(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestIdentify(t *testing.T) {
 	token, _ := mustCreate(t)
 	secret := token.Reveal()
 	for _, good := range []string{"Bearer " + secret, "bearer " + secret, "BEARER  " + secret, "Bearer " + secret + " "} {
-		if err := token.Check(good); err != nil {
-			t.Errorf("Check refuses the right token: %v", err)
+		if got, err := token.Identify(good, netip.Addr{}); err != nil || got.May(Owner, "") != nil {
+			t.Errorf("Identify refuses the right token: %+v, %v", got, err)
 		}
 	}
 	var messages []string
@@ -161,9 +162,9 @@ func TestCheck(t *testing.T) {
 		{"tab", "Bearer\t" + secret},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := token.Check(c.header)
-			if fault.CodeOf(err) != fault.Unauthenticated {
-				t.Fatalf("Check = %v, want Unauthenticated", err)
+			got, err := token.Identify(c.header, netip.Addr{})
+			if fault.CodeOf(err) != fault.Unauthenticated || got != (Identity{}) {
+				t.Fatalf("Identify = %+v, %v, want Unauthenticated", got, err)
 			}
 			messages = append(messages, err.Error())
 			if strings.Contains(err.Error(), secret) {
@@ -180,8 +181,8 @@ func TestCheck(t *testing.T) {
 
 func TestZeroTokenLetsNobodyIn(t *testing.T) {
 	for _, header := range []string{"", "Bearer", "Bearer ", "Bearer x"} {
-		if err := (Token{}).Check(header); fault.CodeOf(err) != fault.Unauthenticated {
-			t.Errorf("Check(%q) = %v, want Unauthenticated", header, err)
+		if _, err := (Token{}).Identify(header, netip.Addr{}); fault.CodeOf(err) != fault.Unauthenticated {
+			t.Errorf("Identify(%q) = %v, want Unauthenticated", header, err)
 		}
 	}
 }

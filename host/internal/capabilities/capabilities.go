@@ -5,11 +5,15 @@ package capabilities
 
 import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/capability/blind"
 	"github.com/wasmoor/wasmoor/host/internal/capability/config"
+	"github.com/wasmoor/wasmoor/host/internal/capability/cron"
 	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/log"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	"github.com/wasmoor/wasmoor/host/internal/capability/password"
+	"github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
@@ -21,6 +25,7 @@ import (
 // zero value is safe.
 type Config struct {
 	Network egress.Network // what the plugins' calls reach; the zero value is the public network
+	Places  int            // guests that compute at a time; 0 = one
 }
 
 // All returns every capability.
@@ -28,10 +33,14 @@ func All(cfg Config) capability.List {
 	return capability.List{
 		exchange.Unit(),
 		kv.Unit(),
+		queue.Unit(),
+		cron.Unit(),
 		outbound.Unit(cfg.Network),
+		blind.Unit(),
 		config.Unit(),
 		log.Unit(),
 		system.Unit(),
+		password.Unit(cfg.Places),
 		wasi.Unit(),
 		toolchain.Unit(),
 	}

@@ -105,20 +105,20 @@ func readStamps(object []byte) (plugin.Terms, error) {
 	return nil, err
 }
 
-func (s stampTerms) Beyond(granted plugin.Terms) []string {
+func (s stampTerms) Beyond(granted plugin.Terms) []plugin.Excess {
 	if have, _ := granted.(stampTerms); s > have {
-		return []string{fmt.Sprintf("stamps.most = %d (granted %d)", s, have)}
+		return []plugin.Excess{{What: fmt.Sprintf("stamps.most = %d", s), Over: fmt.Sprint(int64(have))}}
 	}
 	return nil
 }
 
 func (s stampTerms) Union(other plugin.Terms) plugin.Terms { return max(s, other.(stampTerms)) }
 
+func (s stampTerms) Both(other plugin.Terms) plugin.Terms { return min(s, other.(stampTerms)) }
+
 func (s stampTerms) Members() []plugin.Member {
 	return []plugin.Member{{Name: stamps, Value: true}, {Name: "stamps_most", Value: int64(s)}}
 }
-
-func (s stampTerms) String() string { return fmt.Sprintf("stamps most=%d", int64(s)) }
 
 // host is a Deployer whose list of capabilities has one more.
 type host struct {
@@ -200,7 +200,7 @@ func (h *host) deploy(t *testing.T, module []byte, lines ...string) (deploy.Chan
 // wantStamps compares what a request's two calls of stamp return.
 func (h *host) wantStamps(t *testing.T, want ...int64) {
 	t.Helper()
-	m, result := h.Route("POST", "localhost", "/post/", nil)
+	m, result := h.Route("POST", "localhost", "/post/", nil, nil)
 	if result != router.Found {
 		t.Fatalf("no route: %v", result)
 	}
@@ -259,14 +259,13 @@ func TestACapabilityIsAddedByTheList(t *testing.T) {
 			activated(t, out, err)
 			h.wantStamps(t, 1, int64(abi.Invalid))
 			events, err := h.registry.Audit(t.Context(), 0, 100)
-			if last := events[len(events)-1]; err != nil || last.Detail != "grant stamps most=2" {
+			if last := events[len(events)-1]; err != nil || fmt.Sprint(last.Changes) != "[grant.stamps = true grant.stamps_most = 2 version: 1 -> 2]" {
 				t.Errorf("the audit says %+v, %v", last, err)
 			}
 
 			out, err = h.deploy(t, c.module, with("[stamps]", "most = 1")...)
 			activated(t, out, err)
-			h.wantStamps(t, 2, int64(abi.Invalid)) // the plugin goes on counting
-			h.wantStamps(t, int64(abi.Limit), int64(abi.Invalid))
+			h.wantStamps(t, int64(abi.Limit), int64(abi.Invalid)) // the plugin goes on counting, and the grant has shrunk
 
 			h.close()
 			h = open(t, dir) // what was granted is remembered

@@ -53,6 +53,16 @@ func (g *Guest) World() invoke.World {
 	return invoke.Machine
 }
 
+// Notice has the invocation's log give advice (invoke.Notice). While the guest
+// initialises there is none: it is kept with the guest's output.
+func (g *Guest) Notice(n invoke.Notice, message string) {
+	if g.Inv != nil {
+		g.Inv.Notice(n, message)
+	} else {
+		g.Out.advise(message)
+	}
+}
+
 // Monotonic reads the guest's monotonic clock. For a guest it never goes back:
 // not from what it saw while it initialised, in whatever process that was, nor
 // from one call to the next.

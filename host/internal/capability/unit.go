@@ -16,13 +16,18 @@ type Unit struct {
 	// keeps: with a plugin, a deployment and an attempt.
 	Name string
 
-	Keys []string // of its table; without Read it has none
+	Keys  []string // of its table; without Read it has none
+	Named bool     // the keys of its table are names that the author chooses
+	List  bool     // it has a list of tables, whose keys are Keys; see manifest.Section
 	// Read returns what its table in a manifest says to it, and what it asks for;
 	// nil = nothing.
 	Read func(manifest.Table) (settings any, ask plugin.Terms)
 	// Terms reads its terms in a grant from the object that holds the Members of
 	// all, nil = there are none. A unit that asks for nothing needs no Terms.
 	Terms func(object []byte) (plugin.Terms, error)
+
+	// Free is what any plugin has of it that asks, without an approval; nil = nothing.
+	Free plugin.Terms
 
 	// Plugin makes what it keeps for a plugin over its deployments; nil = nothing.
 	// Its Close forgets, and it may be used after that.
@@ -37,9 +42,10 @@ type Unit struct {
 
 // Deployment is what a unit learns of a deployment.
 type Deployment struct {
-	Settings   any          // what Read made of the manifest; nil = it has no such table
-	Ask, Grant plugin.Terms // nil = none
-	Plugin     invoke.State // what the unit keeps for the plugin; nil = nothing
+	Settings   any               // what Read made of the manifest; nil = it has no such table
+	Ask, Grant plugin.Terms      // nil = none
+	Plugin     invoke.State      // what the unit keeps for the plugin; nil = nothing
+	Values     map[string]string // what an operator has set, secrets among it
 }
 
 // List is the capabilities that a host has. It is not changed.
@@ -68,7 +74,7 @@ func (l List) Sections() []manifest.Section {
 	var list []manifest.Section
 	for _, u := range l {
 		if u.Read != nil {
-			list = append(list, manifest.Section{Name: u.Name, Keys: u.Keys, Read: u.Read})
+			list = append(list, manifest.Section{Name: u.Name, Keys: u.Keys, Named: u.Named, List: u.List, Read: u.Read})
 		}
 	}
 	return list
@@ -93,6 +99,20 @@ func (l List) ReadTerms(object []byte) (map[string]plugin.Terms, error) {
 	return all, nil
 }
 
+// Free returns what a plugin that asks has without an approval.
+func (l List) Free(ask plugin.Grant) (free plugin.Grant) {
+	for _, u := range l {
+		if u.Free != nil && ask.Terms[u.Name] != nil {
+			free = free.With(u.Name, u.Free)
+		}
+	}
+	return free
+}
+
+// Keeps returns what a plugin keeps of a grant once a version serves that asks for less:
+// what that asks for, and never less than any plugin has that asks.
+func (l List) Keeps(g, ask plugin.Grant) plugin.Grant { return g.Both(ask.Union(l.Free(ask))) }
+
 // ForPlugin makes what capabilities keep for a plugin.
 func (l List) ForPlugin(clock func() time.Time) (states invoke.States) {
 	for _, u := range l {
@@ -104,14 +124,14 @@ func (l List) ForPlugin(clock func() time.Time) (states invoke.States) {
 }
 
 // ForDeployment makes what capabilities keep for a deployment of a plugin with a
-// manifest, a grant, and what they keep for the plugin.
-func (l List) ForDeployment(m *manifest.Manifest, g plugin.Grant, kept invoke.States) (states invoke.States) {
+// manifest, a grant, what they keep for the plugin, and what an operator has set.
+func (l List) ForDeployment(m *manifest.Manifest, g plugin.Grant, kept invoke.States, values map[string]string) (states invoke.States) {
 	for _, u := range l {
 		if u.Deployment == nil {
 			continue
 		}
 		state := u.Deployment(Deployment{
-			Settings: m.Settings(u.Name), Ask: m.Ask().Terms[u.Name], Grant: g.Terms[u.Name], Plugin: kept.Of(u.Name),
+			Settings: m.Settings(u.Name), Ask: m.Ask().Terms[u.Name], Grant: g.Terms[u.Name], Plugin: kept.Of(u.Name), Values: values,
 		})
 		if state != nil {
 			states.Add(u.Name, state)

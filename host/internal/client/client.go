@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,12 +30,17 @@ const (
 	maxJSON    = 16 << 20
 	maxProblem = 64 << 10
 	maxValue   = 8 << 20
+	maxModule  = 64 << 20
 )
 
 // Config says which server to talk to.
 type Config struct {
-	// Server is the admin API's base URL, e.g. "http://127.0.0.1:8081".
+	// Server is the admin API's base URL, e.g. "http://127.0.0.1:8081", or
+	// "unix:///run/wasmoor/admin.sock" for a socket of the file system.
 	Server string
+	// CA is who may have signed the server's certificate, in PEM; nil = those that
+	// the system trusts.
+	CA []byte
 	// Token is sent as a bearer token. "" sends none.
 	Token string
 	// Insecure allows the token to travel unencrypted beyond this machine.
@@ -61,9 +68,13 @@ type Client struct {
 // be sent to.
 func New(c Config) (*Client, error) {
 	base, err := url.Parse(c.Server)
+	socket := ""
+	if err == nil && base.Scheme == "unix" && base.Host == "" && base.Path != "" {
+		socket, base = base.Path, &url.URL{Scheme: "http", Host: "localhost"}
+	}
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, fault.New(fault.Invalid, "", fmt.Sprintf(
-			"server %q is not an http or https URL; write e.g. http://127.0.0.1:8081", c.Server))
+			"server %q is not an http or https URL, nor unix:// and a path; write e.g. http://127.0.0.1:8081", c.Server))
 	}
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fault.New(fault.Invalid, "",
@@ -73,7 +84,12 @@ func New(c Config) (*Client, error) {
 		return nil, fault.New(fault.Denied, "", fmt.Sprintf(
 			"the token would travel to %s unencrypted; use https, a tunnel, or --insecure if the network is yours", base.Host))
 	}
+	trust, err := trusted(c.CA)
+	if err != nil {
+		return nil, err
+	}
 	transport := &http.Transport{
+		TLSClientConfig:     trust,
 		Proxy:               http.ProxyFromEnvironment, // never for loopback
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
@@ -82,12 +98,30 @@ func New(c Config) (*Client, error) {
 		// What is no server at all may take the connection and say nothing.
 		ResponseHeaderTimeout: cmp.Or(c.AnswerTime, 2*time.Minute),
 	}
+	if socket != "" {
+		transport.Proxy = nil
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", socket)
+		}
+	}
 	return &Client{
 		base:  base,
 		token: c.Token,
 		agent: c.UserAgent,
 		http:  &http.Client{Transport: transport, CheckRedirect: refuseRedirect},
 	}, nil
+}
+
+// trusted returns what a certificate of the server is judged by.
+func trusted(ca []byte) (*tls.Config, error) {
+	if ca == nil {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, fault.New(fault.Invalid, "", "the file of the CA holds no certificate in PEM")
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 // Close gives up idle connections.

@@ -63,9 +63,9 @@ func TestRequests(t *testing.T) {
 		want   seen
 	}{
 		{"deploy", `{}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.Deploy(ctx, adminapi.Upload{PluginRef: shop, Mount: "a.example/shop", Label: "v 1", Grant: true}, []byte("wasm"))
+			_, err := c.Deploy(ctx, adminapi.Upload{PluginRef: shop, Mount: []string{"a.example/shop", "/shop"}, Label: "v 1", Grant: true}, []byte("wasm"))
 			return err
-		}, seen{"POST", "/v1/plugins/shop/versions?activate=false&grant=true&label=v+1&mount=a.example%2Fshop", bearer, "application/wasm", "wasm"}},
+		}, seen{"POST", "/v1/plugins/shop/versions?activate=false&grant=true&label=v+1&mount=a.example%2Fshop&mount=%2Fshop", bearer, "application/wasm", "wasm"}},
 		{"deploy with defaults", `{}`, func(ctx context.Context, c *client.Client) error {
 			_, err := c.Deploy(ctx, adminapi.Upload{PluginRef: shop, Activate: true}, []byte("wasm"))
 			return err
@@ -130,7 +130,7 @@ func TestAuditReadsEveryPage(t *testing.T) {
 		_, _ = io.WriteString(w, "["+strings.Join(out, ",")+"]")
 	}))
 	t.Cleanup(s.Close)
-	got, err := connect(t, s.URL).Audit(t.Context())
+	got, err := connect(t, s.URL).Audit(t.Context(), "", "")
 	if err != nil || len(got) != events || got[events-1].Number != events {
 		t.Errorf("got %d events, %v; want %d", len(got), err, events)
 	}
@@ -144,7 +144,7 @@ func TestAuditReadsEveryPage(t *testing.T) {
 func TestAuditOfAServerWithoutPages(t *testing.T) {
 	page := "[" + strings.Repeat(`{"number":1},`, 999) + `{"number":1}]`
 	c, _ := server(t, http.StatusOK, "application/json", page)
-	if _, err := c.Audit(t.Context()); fault.CodeOf(err) != fault.Internal {
+	if _, err := c.Audit(t.Context(), "", ""); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("got %v, want code %q", err, fault.Internal)
 	}
 }

@@ -22,7 +22,14 @@ func parameters(path string, in any) (string, url.Values) {
 			path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value.String()))
 		}
 		if name, ok := f.Tag.Lookup("query"); ok && !isDefault(f, value) {
-			query.Set(name, fmt.Sprint(value))
+			name, list, _ := strings.Cut(name, ",")
+			if list == "" {
+				query.Set(name, fmt.Sprint(value))
+				continue
+			}
+			for i := range value.Len() {
+				query.Add(name, fmt.Sprint(value.Index(i)))
+			}
 		}
 	}
 	return path, query

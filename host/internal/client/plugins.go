@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
@@ -15,6 +16,36 @@ func (c *Client) Status(ctx context.Context) (adminapi.Status, error) {
 	var s adminapi.Status
 	err := c.call(ctx, request{op: "status", method: http.MethodGet, path: adminapi.PathStatus}, &s)
 	return s, err
+}
+
+// maxMetrics is how much a server's metrics may be, in bytes.
+const maxMetrics = 64 << 20
+
+// Metrics returns the metrics of the server in Prometheus's text format.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	resp, err := c.send(ctx, request{op: "metrics", method: http.MethodGet, path: adminapi.PathMetrics})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := readAll(resp.Body, maxMetrics)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, "metrics", "the answer was cut short", err)
+	}
+	return text, nil
+}
+
+// Settings lists what the server runs with, by key.
+func (c *Client) Settings(ctx context.Context) (list []adminapi.Setting, err error) {
+	err = c.call(ctx, request{op: "settings", method: http.MethodGet, path: adminapi.PathConfig}, &list)
+	return list, err
+}
+
+// ReloadSettings has the server read its settings again, and returns those that
+// differ from what it ran with.
+func (c *Client) ReloadSettings(ctx context.Context) (changes []adminapi.SettingChange, err error) {
+	err = c.call(ctx, request{op: "reload", method: http.MethodPost, path: adminapi.PathReload}, &changes)
+	return changes, err
 }
 
 // Deploy uploads a module, with its manifest packed in, as a new version and
@@ -51,6 +82,34 @@ func (c *Client) Versions(ctx context.Context, name string) ([]adminapi.Version,
 	var out []adminapi.Version
 	err := c.read(ctx, name, request{op: "list versions", path: adminapi.PathVersions}, &out)
 	return out, err
+}
+
+// Module writes the module of a version to w as it comes. Whoever has it compares the
+// digest; an error leaves a part of it written.
+func (c *Client) Module(ctx context.Context, name, digest string, w io.Writer) error {
+	const op = "download the module"
+	if err := plugin.CheckName(name); err != nil {
+		return err
+	}
+	d, err := plugin.ParseDigest(digest)
+	if err != nil {
+		return err
+	}
+	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathModule, in: adminapi.ModuleRef{
+		PluginRef: adminapi.PluginRef{Name: name}, Digest: d.Hex(),
+	}})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(w, io.LimitReader(resp.Body, maxModule+1))
+	switch {
+	case err != nil:
+		return fault.Wrap(fault.Unavailable, op, "the module was not read or written to its end", err)
+	case n > maxModule:
+		return fault.New(fault.TooLarge, op, c.base.Host+" sends more than a module may have; is --server the admin address?")
+	}
+	return nil
 }
 
 // Deployments calls yield with the deployments of a plugin, the newest first,
@@ -106,6 +165,33 @@ func (c *Client) UnsetVar(ctx context.Context, name, key string) (adminapi.Chang
 // ChangeVars sets and unsets several variables, which is one new deployment.
 func (c *Client) ChangeVars(ctx context.Context, name string, change adminapi.VarsChange) (adminapi.Changed, error) {
 	return c.changeTo(ctx, name, request{op: "change vars", method: http.MethodPatch, path: adminapi.PathVars}, change)
+}
+
+// Secrets lists the secrets of a plugin, without their values.
+func (c *Client) Secrets(ctx context.Context, name string) ([]adminapi.Secret, error) {
+	var out []adminapi.Secret
+	err := c.read(ctx, name, request{op: "list secrets", path: adminapi.PathSecrets}, &out)
+	return out, err
+}
+
+// SetSecret gives a secret its value, which is a new deployment.
+func (c *Client) SetSecret(ctx context.Context, name, key string, value []byte) (adminapi.Changed, error) {
+	return c.change(ctx, name, request{
+		op: "set secret", method: http.MethodPut, path: adminapi.PathSecret, in: varRef(name, key),
+		body: append([]byte{}, value...), contentType: adminapi.TypeVar + "; charset=utf-8",
+	})
+}
+
+// UnsetSecret takes a secret's value away, which is a new deployment.
+func (c *Client) UnsetSecret(ctx context.Context, name, key string) (adminapi.Changed, error) {
+	return c.change(ctx, name, request{op: "unset secret", method: http.MethodDelete, path: adminapi.PathSecret, in: varRef(name, key)})
+}
+
+// RotateKey replaces the key that the server seals secrets with.
+func (c *Client) RotateKey(ctx context.Context) (adminapi.RotatedKey, error) {
+	var out adminapi.RotatedKey
+	err := c.call(ctx, request{op: "rotate the key of the secrets", method: http.MethodPost, path: adminapi.PathRotateKey}, &out)
+	return out, err
 }
 
 // Limits returns the limits of a plugin, and who decided them.

@@ -10,16 +10,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
+	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
-	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 )
 
 // Activate makes a stored version serve: forward, or back to an earlier one. It
-// serves where the plugin is, unless mount, one of plugin.ParseMount, says where. A version that asks
+// serves where the plugin is, unless mount, as plugin.ParseMounts reads it, says where. A version that asks
 // for more than the plugin was granted waits, unless grant is true; the grant
 // stays even if it waits for something else. Errors by fault code: NotFound, and
 // those of Deploy.
@@ -27,18 +29,46 @@ func (d *Deployer) Activate(ctx context.Context, name string, version int, mount
 	c := registry.Change{Version: version, By: by}
 	if mount != "" {
 		var err error
-		if c.Mount, err = plugin.ParseMount(mount); err != nil {
+		if c.Mount, err = plugin.ParseMounts(mount); err != nil {
 			return Changed{}, err
 		}
 	}
-	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) { return d.reactivate(ctx, p, grant, c) })
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
+		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, name, version, grant)
+		if err := cmp.Or(err, refuseRolling(p)); err != nil {
+			return Changed{}, err
+		}
+		return d.reactivate(ctx, p, allowed, grant, c)
+	})
 }
 
-// reactivate builds the version that c names anew, and activates it.
-func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, c registry.Change) (Changed, error) {
+// Approve grants what a version asks for, and lets it serve where its upload wants it to.
+// seen is the consent.Digest of what was shown to the approver: nobody grants by it what
+// they have not seen. Errors by fault code: NotFound, Denied, Conflict (it asks for
+// something else, or waits for no approval), and those of Deploy.
+func (d *Deployer) Approve(ctx context.Context, name string, version int, seen, by string) (Changed, error) {
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
+		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, name, version, true)
+		if err != nil {
+			return Changed{}, err
+		}
+		r, err := d.recallManifest(ctx, name, version)
+		if err == nil {
+			err = cmp.Or(refuseRolling(p), consent.Check(p, r.version, r.manifest, d.cfg.Capabilities, seen))
+		}
+		if err != nil {
+			return Changed{}, err
+		}
+		return d.reactivate(ctx, p, allowed, true, registry.Change{Version: version, Mount: r.version.Mount, By: by})
+	})
+}
+
+// reactivate builds the version that c names anew, and activates it. grant says that what
+// it asks for is granted, whatever allowed says.
+func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, allowed consent.Consent, grant bool, c registry.Change) (Changed, error) {
 	w := &stopwatch{clock: d.cfg.Clock}
-	var r recalled
-	if err := w.run("recall", func() (err error) { r, err = d.recall(ctx, p.Name, c.Version); return err }); err != nil {
+	r, err := d.recallFor(ctx, w, p, &c, grant || allowed.Approves())
+	if err != nil {
 		return Changed{}, err
 	}
 	next, err := c.Next(p)
@@ -50,11 +80,23 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, grant bool, 
 	if err != nil {
 		return Changed{}, err
 	}
+	return d.activate(ctx, w, p, r, program, allowed, c)
+}
+
+// recallFor recalls the version that c is to activate, and with grant has c grant what it
+// asks for. Conflict when it was rejected.
+func (d *Deployer) recallFor(ctx context.Context, w *stopwatch, p plugin.Plugin, c *registry.Change, grant bool) (r recalled, err error) {
+	err = w.run("recall", func() (err error) {
+		if r, err = d.recall(ctx, p.Name, c.Version); err == nil {
+			err = r.version.Refusal(p.Name)
+		}
+		return err
+	})
 	if grant {
 		g := p.Grant.Union(r.version.Ask)
 		c.Grant = &g
 	}
-	return d.activate(ctx, w, p, r, program, c)
+	return r, err
 }
 
 // errChanged says that a plugin was changed while a module was tried for it.
@@ -81,21 +123,28 @@ func (d *Deployer) tryApart(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 // activate makes a prepared version serve as c says, or says what it waits for.
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
-func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, c registry.Change) (Changed, error) {
+func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, allowed consent.Consent, c registry.Change) (Changed, error) {
 	next, err := c.Next(p)
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
 	}
-	out := changed(next, r, w)
+	out := d.changed(next, p, r, w)
 	asIs := next
 	asIs.Mount = p.Mount // what has to be asked for again
-	config, waiting := resolve(asIs, r)
-	if len(waiting) > 0 {
-		out.Waiting = waiting
-		return out, program.Close(ctx, d.keepGrant(ctx, p, c))
+	config, missing := consent.Resolve(asIs, r.version, r.manifest)
+	if missing = missing.Moved(allowed.Withholds(), p, c.Mount); missing.Any() {
+		out.Waiting = missing.Words(allowed)
+		return out, program.Close(ctx, d.keepGrant(ctx, p, r.version.Number, c))
+	}
+	if c.Version != p.Active { // a change of settings takes nothing that another version waits with
+		next.Grant = d.cfg.Capabilities.Keeps(consent.Has(next, r.version), r.version.Ask)
+		c.Grant = &next.Grant
 	}
 	l := d.newLive(next, r, config, program, nil)
 	err = w.run("activate", func() error {
+		if err := d.addRolling(ctx, l); err != nil {
+			return err
+		}
 		old := d.state.Load()
 		next, err := old.with(l)
 		if err != nil {
@@ -106,6 +155,7 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		}
 		d.become(old, next)
 		out.Deployment = l.plugin.Deployment
+		d.cfg.Log.Info("a version serves", "plugin", p.Name, "version", c.Version, "deployment", out.Deployment, "by", c.By)
 		return nil
 	})
 	if err != nil {
@@ -118,56 +168,24 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 
 // keepGrant records what c grants when the rest of c has to wait: whoever
 // granted it is not asked again.
-func (d *Deployer) keepGrant(ctx context.Context, p plugin.Plugin, c registry.Change) error {
+func (d *Deployer) keepGrant(ctx context.Context, p plugin.Plugin, version int, c registry.Change) error {
 	if c.Grant == nil {
 		return nil
 	}
-	_, err := d.cfg.Registry.Grant(ctx, p.Name, *c.Grant, c.By)
+	_, err := d.cfg.Registry.Grant(ctx, p.Name, version, *c.Grant, c.By)
 	return err
-}
-
-// resolve returns the config of a version, or says for a person what keeps it
-// from being activated: each with the command that activates it in the end.
-func resolve(p plugin.Plugin, r recalled) (config map[string]string, waiting []string) {
-	activate := activation(p, r)
-	for _, ask := range p.Grant.Missing(r.version.Ask) {
-		waiting = append(waiting, fmt.Sprintf("it asks for %s, which is not granted; to grant it run: %s", ask, activate))
-	}
-	config, err := r.manifest.Resolve(p.Name, p.Vars)
-	if err != nil {
-		waiting = append(waiting, fmt.Sprintf("%s; then run: %s", fault.MessageOf(err), activate))
-	}
-	return config, waiting
-}
-
-// Waits says what keeps a version from being activated, each with what to do;
-// nothing when it can be.
-func Waits(p plugin.Plugin, v plugin.Version, m *manifest.Manifest) []string {
-	_, waiting := resolve(p, recalled{version: v, manifest: m})
-	return waiting
-}
-
-// activation returns the command that activates a version.
-func activation(p plugin.Plugin, r recalled) string {
-	command := fmt.Sprintf("wasmoor activate %s %d", p.Name, r.version.Number)
-	if to := r.version.Mount; to != "" && to != p.Mount { // as its upload says
-		command += " --mount " + string(to)
-	}
-	if len(p.Grant.Missing(r.version.Ask)) > 0 {
-		command += " --grant"
-	}
-	return command
 }
 
 // idle is what is told of a version that nobody asked to activate now: what it
 // waits for besides, or the reason and how to.
-func idle(p plugin.Plugin, r recalled, w *stopwatch, reason string) (Changed, error) {
-	out := changed(p, r, w)
+func (d *Deployer) idle(p plugin.Plugin, r recalled, w *stopwatch, allowed consent.Consent, reason string) Changed {
+	out := d.changed(p, p, r, w)
 	out.Mount = string(cmp.Or(r.version.Mount, p.Mount))
-	if _, out.Waiting = resolve(p, r); len(out.Waiting) == 0 {
-		out.Waiting = []string{fmt.Sprintf("%s; run: %s", reason, activation(p, r))}
+	_, missing := consent.Resolve(p, r.version, r.manifest)
+	if out.Waiting = missing.Moved(allowed.Withholds(), p, r.version.Mount).Words(allowed); len(out.Waiting) == 0 {
+		out.Waiting = missing.Idle(reason)
 	}
-	return out, nil
+	return out
 }
 
 // SetVars sets vars of a plugin, and removes others, so that the manifest's default
@@ -212,7 +230,7 @@ func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Chang
 			return d.keepSettings(ctx, name, c)
 		case l == nil || l.failure != nil:
 			c.Version = p.Active
-			return d.reactivate(ctx, p, false, c)
+			return d.reactivate(ctx, p, consent.Consent{}, false, c)
 		}
 		return d.rerecord(ctx, *l, p, c)
 	})
@@ -239,7 +257,7 @@ func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c regi
 		return Changed{}, err
 	}
 	it := l.serving.main()
-	out = changed(l.plugin, recalled{version: it.version, manifest: it.manifest}, w)
+	out = d.changed(l.plugin, l.plugin, recalled{version: it.version, manifest: it.manifest}, w)
 	out.Activated = true
 	return out, nil
 }
@@ -247,18 +265,22 @@ func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c regi
 func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.Change) (Changed, error) {
 	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
 		for _, key := range c.Unset {
-			if _, set := p.Vars[key]; !set {
+			if !p.IsSet(key) {
 				return Changed{}, fault.New(fault.NotFound, "", fmt.Sprintf("var %q of plugin %q is not set", key, name))
 			}
 		}
-		if err := d.checkDeclared(ctx, p, c.Set); err != nil {
+		var err error
+		if c.Secret, c.Blind, err = d.checkDeclared(ctx, p, c.Set); err != nil {
 			return Changed{}, err
 		}
 		if p.Active == 0 {
 			return d.keepSettings(ctx, name, c)
 		}
 		c.Version = p.Active
-		out, err := d.reactivate(ctx, p, false, c)
+		out, err := d.reactivate(ctx, p, consent.Consent{}, false, c)
+		if err == nil && !out.Activated && len(hiding.Lost(p)) > 0 {
+			return d.mend(ctx, name, out, c)
+		}
 		if err == nil && !out.Activated {
 			return Changed{}, fault.New(fault.Conflict, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
 		}
@@ -268,28 +290,36 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 
 // checkDeclared refuses vars that neither the newest version nor the one that
 // serves would ever read: a name with a slip in it would otherwise be kept
-// without a word.
-func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[string]string) error {
-	declared := map[string]bool{}
+// without a word. It returns those that one of the two calls a secret, and a blind
+// one.
+func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[string]string) (secrets, blind map[string]bool, err error) {
+	declared, secrets, blind := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, version := range []int{p.Versions, p.Active} {
 		if version == 0 || len(set) == 0 {
 			continue
 		}
 		m, err := d.cfg.Registry.Manifest(ctx, p.Name, version)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		for _, v := range m.Vars {
 			declared[v.Name] = true
+			secrets[v.Name] = secrets[v.Name] || v.Secret
+			blind[v.Name] = blind[v.Name] || v.Blind != ""
+			if value, given := set[v.Name]; given && v.Blind != "" {
+				if why := egress.CheckBlind(value); why != "" {
+					return nil, nil, fault.New(fault.Invalid, "", fmt.Sprintf("the value of the blind secret %s is not taken: %s", v.Name, why))
+				}
+			}
 		}
 	}
 	for key := range set {
 		if !declared[key] {
-			return fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q declares no variable %q in [config] of its manifest; it declares: %s",
+			return nil, nil, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q declares no variable %q in [config] of its manifest; it declares: %s",
 				p.Name, key, cmp.Or(strings.Join(slices.Sorted(maps.Keys(declared)), ", "), "none")))
 		}
 	}
-	return nil
+	return secrets, blind, nil
 }
 
 // keepSettings records vars, the CORS policy or limits of a plugin that does not serve, and says what its
@@ -303,7 +333,7 @@ func (d *Deployer) keepSettings(ctx context.Context, name string, c registry.Cha
 	if err != nil { // the change is kept all the same
 		return Changed{Plugin: name, Mount: string(p.Mount), Waiting: []string{fault.MessageOf(err)}}, nil
 	}
-	return idle(p, r, &stopwatch{}, "no version serves yet")
+	return d.idle(p, r, &stopwatch{}, consent.Consent{}, "no version serves yet"), nil
 }
 
 // Delete stops a plugin: its routes end. Its versions, vars and data stay for a
@@ -329,16 +359,19 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 		return err
 	}
 	d.become(old, next)
+	d.endPreviewsOf(name)
 	if !purge {
+		d.cfg.Log.Info("the plugin is deleted; its data is kept", "plugin", name, "by", by)
 		return nil
 	}
 	delete(d.owners, p.Space)
+	d.cfg.Teams.Leave(name)
 	// It is decided and recorded: what is not removed now is by the next start.
 	if err := d.cfg.Registry.Clean(context.WithoutCancel(ctx)); err != nil {
 		d.cfg.Log.Warn("a purged plugin's data is not all removed yet", "plugin", name, "error", err)
 	}
 	if d.cfg.Purged != nil {
-		d.cfg.Purged()
+		d.cfg.Purged(name)
 	}
 	return nil
 }

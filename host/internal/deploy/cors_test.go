@@ -19,7 +19,7 @@ func TestCORS(t *testing.T) {
 	policy := plugin.CORS{Origins: []string{"https://a.example"}, MaxAge: 60}
 	serves := func(want *plugin.CORS) {
 		t.Helper()
-		m, result := p.Route("GET", "h", "/demo/", nil)
+		m, result := p.Route("GET", "h", "/demo/", nil, nil)
 		if result != router.Found {
 			t.Fatalf("Route: %v", result)
 		}
@@ -27,7 +27,7 @@ func TestCORS(t *testing.T) {
 		if diff := cmp.Diff(want, m.CORS); diff != "" {
 			t.Errorf("policy of a route (-want +got):\n%s", diff)
 		}
-		m, _ = p.Route("PUT", "h", "/demo/", nil)
+		m, _ = p.Route("PUT", "h", "/demo/", nil, nil)
 		if diff := cmp.Diff(want, m.CORS); diff != "" {
 			t.Errorf("policy of a refusal (-want +got):\n%s", diff)
 		}

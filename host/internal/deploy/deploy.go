@@ -11,12 +11,15 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/ceiling"
+	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -28,6 +31,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/runq"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/team"
+	"github.com/wasmoor/wasmoor/host/internal/telemetry/tally"
 )
 
 // Config is what a Deployer works with. All fields from Queue on may be zero.
@@ -42,18 +47,25 @@ type Config struct {
 	// Floods bounds what is logged of each plugin; nil = nothing does.
 	Floods *logs.Floods
 	// Caps are what a new version's limits are compared with.
-	Caps Caps
+	Caps ceiling.Caps
 	// Capabilities are what plugins may be given.
 	Capabilities capability.List
+	Gate         *consent.Gate // the operator's policy; nil = none
 
 	// Queue is where guests wait until they may compute; nil = they do not wait.
 	Queue *runq.Queue
-	// Purged is called when the modules of a purged plugin are gone; nil = by
-	// nobody.
-	Purged func()
+	// Changed is called when other deployments serve, or a plugin is paused or resumed, with
+	// the lock of changes held; nil = nobody asks.
+	Changed func()
+	Teams   *team.Teams // say what the plugins of a team share; nil = there are none
+	// Purged is called with the name of a purged plugin when its modules are gone; nil
+	// = by nobody.
+	Purged func(name string)
 	// HandlerMemory is what attempts may have together outside their guests; nil =
 	// no bound.
 	HandlerMemory *limit.Budget
+	// Canary says how versions take over that do not say themselves. Zero = at once.
+	Canary func() plugin.Canary
 	// SleepAfter is how long a deployment may be without a request before it is
 	// unloaded, 0 = for ever.
 	SleepAfter time.Duration
@@ -69,15 +81,22 @@ type Deployer struct {
 	waking chan struct{} // holds one token for each deployment that is being woken
 	pools  *dispatch.Pools
 	state  atomic.Pointer[state]
+	meters *tally.Room // of all plugins
+	holds  holds
 	owners map[uint64]*dispatch.Plugin // by key space, deleted plugins too; for whoever holds change
-	drains sync.Map                    // *dispatch.Deployment that ends to a channel that is closed when it has
+	caps   atomic.Pointer[ceiling.Caps]
+	watch  watches // over the roll-outs
+
+	previews atomic.Pointer[map[string]*preview] // nil = there was none yet
+	drains   sync.Map                            // *dispatch.Deployment that ends to a channel that is closed when it has
 }
 
 // state is everything that serves at a moment. It is replaced, never changed.
 type state struct {
-	live   map[string]*live
-	table  *router.Table
-	closed bool // nothing serves any more
+	live    map[string]*live
+	table   *router.Table
+	rolling map[string]*router.Table // for clients that have the new version of a plugin that is rolled out; nil = none is
+	closed  bool                     // nothing serves any more
 }
 
 // Match is what a request leads to.
@@ -86,6 +105,9 @@ type Match struct {
 	Deployment *dispatch.Deployment // nil unless Found
 	CORS       *plugin.CORS         // of the plugin, or unless Found of its mount; nil = none
 	manifest   *manifest.Manifest
+
+	Preview bool // the version serves at an address of its own
+	Dropped bool // nothing of what the request writes is kept
 }
 
 // Limits returns the limits of the route that was found.
@@ -93,38 +115,79 @@ func (m *Match) Limits() limit.Limits { return m.manifest.RouteLimits(m.Route) }
 
 // Idempotency returns how long answers of the route that was found are kept for
 // an Idempotency-Key, 0 = not at all.
-func (m *Match) Idempotency() time.Duration { return m.manifest.RouteIdempotency(m.Route) }
+func (m *Match) Idempotency() time.Duration {
+	if m.Dropped {
+		return 0
+	}
+	return m.manifest.RouteIdempotency(m.Route)
+}
 
 // EncodedSlashes reports whether the route that was found takes encoded slashes.
 func (m *Match) EncodedSlashes() bool { return m.manifest.RouteEncodedSlashes(m.Route) }
 
 // New returns a Deployer that serves nothing yet. Restore it, and Close it.
 func New(cfg Config) *Deployer {
-	cfg.GuestLog = cmp.Or(cfg.GuestLog, cfg.Log)
+	cfg.GuestLog, cfg.Teams = cmp.Or(cfg.GuestLog, cfg.Log), cmp.Or(cfg.Teams, team.New())
 	d := &Deployer{
 		cfg: cfg, change: make(chan struct{}, 1), trying: make(chan struct{}, maxTrying), waking: make(chan struct{}, maxWaking),
 		pools: dispatch.NewPools(cfg.Clock, cfg.SleepAfter), owners: map[uint64]*dispatch.Plugin{},
+		meters: tally.NewRoom(tally.MaxAll),
 	}
+	d.caps.Store(&cfg.Caps)
 	d.state.Store(&state{live: map[string]*live{}, table: new(router.Table)})
 	return d
 }
 
+// Limit changes what the operator gives the whole server, and how long a deployment
+// may be without a request before it is unloaded; 0 = for ever.
+func (d *Deployer) Limit(caps ceiling.Caps, sleepAfter time.Duration) {
+	d.caps.Store(&caps)
+	d.pools.SleepAfter(sleepAfter)
+}
+
 // Route finds who answers a request, and acquires its deployment: the version is
 // fixed from here on, and the caller calls Release. params is a buffer for the
-// path values.
-func (d *Deployer) Route(method, host, path string, params []abi.Pair) (Match, router.Result) {
+// path values. The client, nil = unknown, decides between the versions of a plugin
+// that is rolled out.
+func (d *Deployer) Route(method, host, path string, params []abi.Pair, c Client) (Match, router.Result) {
+	if strings.HasPrefix(path, previewPrefix) {
+		if m, result, ok := d.routePreview(method, host, path, params); ok {
+			return m, result
+		}
+	}
 	for {
 		s := d.state.Load()
-		m, result := s.table.Lookup(method, host, path, params)
+		table, rolled := s.table, ""
+		m, result := table.Lookup(method, host, path, params)
+		if s.rolling != nil {
+			if rolled = s.rolledTo(m.Mounted, c); rolled != "" {
+				m, result = s.rolling[rolled].Lookup(method, host, path, params)
+			}
+		}
 		if result != router.Found {
 			return Match{Match: m, CORS: s.sharedCORS(m.Mounted)}, result
 		}
 		l := s.live[m.Plugin]
+		it := l.serving.main()
+		if m.Plugin == rolled {
+			it = &l.serving[1]
+		}
 		// A deployment that drains has already left the table: look again.
-		if it := l.serving.pick(); it.deployment.Acquire() {
+		if it.deployment.Acquire() {
 			return Match{Match: m, Deployment: it.deployment, CORS: l.plugin.CORS, manifest: it.manifest}, result
 		}
 	}
+}
+
+// rolledTo returns which of the plugins of a mount the client has the new version of,
+// "" = of none. Where two of them are rolled out at a time it is the first.
+func (s *state) rolledTo(mounted []string, c Client) string {
+	for _, name := range mounted {
+		if l := s.live[name]; len(l.serving) > 1 && l.pick(c) != l.serving.main() {
+			return name
+		}
+	}
+	return ""
 }
 
 // sharedCORS returns the policy for answers of the host's own below a mount: that
@@ -202,26 +265,36 @@ func (d *Deployer) become(old, next *state) {
 		return
 	}
 	for name, l := range old.live {
-		if next.has(l) {
-			continue
-		}
 		if next.live[name] == nil {
 			l.owner.States.Close()
+			l.owner.Meter.Close()
 		}
-		d.drain(l)
+		d.drainUnless(next, l)
 	}
+	for _, l := range next.live {
+		d.tend(l)
+	}
+	d.tellChanged()
 }
 
 // abandon drains what was made for a state that does not come to be.
 func (d *Deployer) abandon(old *state, made []*live) {
 	for _, l := range made {
-		if !old.has(l) {
-			d.drain(l)
+		d.drainUnless(old, l)
+	}
+}
+
+// drainUnless drains the deployments of l that do not serve in s.
+func (d *Deployer) drainUnless(s *state, l *live) {
+	now := s.live[l.plugin.Name]
+	for _, it := range l.serving {
+		if now == nil || !slices.ContainsFunc(now.serving, func(other share) bool { return other.deployment == it.deployment }) {
+			d.end(it.deployment)
 		}
 	}
 }
 
-// has reports whether l's deployments serve in s.
+// has reports whether what serves l's plugin in s is what l's record names.
 func (s *state) has(l *live) bool {
 	it := s.live[l.plugin.Name]
 	return it != nil && it.serving.main().deployment == l.serving.main().deployment
@@ -232,16 +305,14 @@ func (s *state) has(l *live) bool {
 func (s *state) with(next *live) (*state, error) {
 	lives := maps.Clone(s.live)
 	lives[next.plugin.Name] = next
-	table, err := newTable(lives)
-	return &state{live: lives, table: table}, err
+	return newState(lives)
 }
 
 // without returns s without what serves under a name.
 func (s *state) without(name string) (*state, error) {
 	lives := maps.Clone(s.live)
 	delete(lives, name)
-	table, err := newTable(lives)
-	return &state{live: lives, table: table}, err
+	return newState(lives)
 }
 
 // owner returns what outlives the deployments of a plugin, here the first of them
@@ -249,8 +320,12 @@ func (s *state) without(name string) (*state, error) {
 func (d *Deployer) owner(p plugin.Plugin, m *manifest.Manifest) *dispatch.Plugin {
 	owner := d.owners[p.Space]
 	if owner == nil {
-		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, d.cfg.Queue.NewLine(), d.cfg.Capabilities.ForPlugin(d.cfg.Clock))
-		owner.Lines = d.cfg.Floods.Source(p.Name)
+		line := d.cfg.Queue.NewLine()
+		owner = dispatch.NewPlugin(p.Name, m.Limits().Concurrency, line, d.cfg.Capabilities.ForPlugin(time.Now)) // breakers and answers of services go by the time outside
+		owner.Lines, owner.Meter.Room = d.cfg.Floods.Source(p.Name), d.meters
+		owner.Team = d.cfg.Teams.Join(p)
+		owner.Team.Serve(line)
+		d.holds.apply(p.Space, owner)
 		d.owners[p.Space] = owner
 	}
 	return owner
@@ -280,6 +355,8 @@ func (d *Deployer) end(deployment *dispatch.Deployment) {
 // Deadline or Unavailable; a program in use is closed with its last request even
 // then. Changes after Close are refused as Unavailable.
 func (d *Deployer) Close(ctx context.Context) error {
+	d.watch.close()
+	d.endPreviews(func(string, *preview) bool { return true })
 	d.pools.Close() // what is idle is closed with its deployment
 	old := d.state.Swap(&state{live: map[string]*live{}, table: new(router.Table), closed: true})
 	for _, l := range old.live {

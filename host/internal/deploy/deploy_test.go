@@ -63,7 +63,7 @@ func (p *platform) open() {
 		Store: p.store, Registry: p.registry, Prepare: p.engine.Prepare, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 		Capabilities: capabilities.All(capabilities.Config{}),
 	})
-	p.Operator = operate.New(p.store, p.registry, p.Deployer, time.Now)
+	p.Operator = operate.New(p.store, p.registry, p.Deployer, nil, time.Now, capabilities.All(capabilities.Config{}))
 	if err := p.Restore(ctx); err != nil {
 		p.t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func (p *platform) deploy(up deploy.Upload) deploy.Changed {
 // code in brackets.
 func (p *platform) get(path string) string {
 	p.t.Helper()
-	m, result := p.Route("GET", "localhost", path, nil)
+	m, result := p.Route("GET", "localhost", path, nil, nil)
 	if result != router.Found {
 		return "[not_found]"
 	}
@@ -182,7 +182,7 @@ func TestDeploySwapAndBack(t *testing.T) {
 func TestRunningRequestsKeepTheirVersion(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
-	m, _ := p.Route("GET", "localhost", "/demo", nil)
+	m, _ := p.Route("GET", "localhost", "/demo", nil, nil)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("two"), "demo")})
 	p.want("/demo", "two")
 	inv := &invoke.Invocation{Request: &invoke.Request{}}
@@ -245,7 +245,7 @@ func TestAVersionThatAsksForMoreWaits(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
 	out := p.deploy(deploy.Upload{Module: pack(t, enginetest.Counter(), "demo", "[kv]")})
-	if out.Activated || len(out.Waiting) != 1 || !strings.Contains(out.Waiting[0], "wasmoor activate demo 2 --grant") {
+	if out.Activated || len(out.Waiting) != 1 || !strings.Contains(out.Waiting[0], "wasmoor approve demo 2") {
 		t.Fatalf("got %+v, want a version that waits and says how to grant", out)
 	}
 	p.want("/demo", "one")
@@ -260,7 +260,7 @@ func TestVars(t *testing.T) {
 	p := start(t)
 	module := pack(t, enginetest.Tiny(), "demo", "[config]", `key = { required = true, secret = true }`, `greeting = { default = "hi" }`)
 	out := p.deploy(deploy.Upload{Module: module})
-	if out.Activated || !strings.Contains(strings.Join(out.Waiting, " "), "wasmoor var set demo key") {
+	if out.Activated || !strings.Contains(strings.Join(out.Waiting, " "), "wasmoor secret set demo key") {
 		t.Fatalf("got %+v, want a version that waits for its var", out)
 	}
 	_, err := p.SetVars(t.Context(), "demo", map[string]string{"kay": "s3cret"}, nil, "me")

@@ -90,7 +90,7 @@ func TestAPurgeEndsTheRoutesFirst(t *testing.T) {
 	dropped := 0
 	st := dropping{p.store, func() {
 		dropped++
-		if _, result := d.Route("GET", "localhost", "/a", nil); result != router.NotFound {
+		if _, result := d.Route("GET", "localhost", "/a", nil, nil); result != router.NotFound {
 			t.Error("the data goes while the route is there")
 		}
 	}}
@@ -154,7 +154,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatalf("the change that was under way: %v", err)
 	}
-	if _, result := d.Route("GET", "localhost", "/a", nil); result != router.NotFound {
+	if _, result := d.Route("GET", "localhost", "/a", nil, nil); result != router.NotFound {
 		t.Error("a change that ended after Close made routes")
 	}
 	if err := d.Close(t.Context()); err != nil {
@@ -202,13 +202,13 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	if _, err := d.Deploy(t.Context(), deploy.Upload{Module: pack(t, enginetest.Tiny(), "a")}); err != nil {
 		t.Fatal(err)
 	}
-	m, _ := d.Route("GET", "localhost", "/a", nil)
+	m, _ := d.Route("GET", "localhost", "/a", nil, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Close(ctx); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("Close with a running request: %v, want unavailable", err)
 	}
-	if _, result := d.Route("GET", "localhost", "/a", make([]abi.Pair, 0)); result != router.NotFound {
+	if _, result := d.Route("GET", "localhost", "/a", make([]abi.Pair, 0), nil); result != router.NotFound {
 		t.Error("a route is left after Close")
 	}
 	m.Deployment.Release()
@@ -220,7 +220,7 @@ func TestCloseWaitsForRequests(t *testing.T) {
 func TestAudit(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a"), By: "ann"})
-	events, err := p.Audit(t.Context(), 1, 0)
+	events, err := p.registry.Audit(t.Context(), 1, 0)
 	if err != nil || len(events) != 1 || events[0].Number != 2 || events[0].By != "ann" || events[0].Plugin != "a" {
 		t.Errorf("events after the first: %+v, %v; want one activation by ann", events, err)
 	}

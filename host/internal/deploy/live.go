@@ -2,9 +2,10 @@ package deploy
 
 import (
 	"context"
-	"math/rand/v2"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
+	"github.com/wasmoor/wasmoor/host/internal/capability/queue"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -23,36 +24,35 @@ type live struct {
 	unrouted bool  // nobody knows its routes, or another plugin has them
 }
 
-// shares are the deployments that serve a plugin, each with its share of the
-// requests; never empty. All have the routes of the first, the one that the
-// plugin's record names. It is the only one so far.
+// shares are the deployments that serve a plugin: the one that its record names,
+// and during a roll-out that of the version that takes over. Each client has one of
+// them, and of the plugin sees the routes of that one alone.
 type shares []share
 
 type share struct {
 	version    plugin.Version
 	manifest   *manifest.Manifest
 	deployment *dispatch.Deployment
-	weight     int // how many of the sum of all weights it gets
 }
 
 func (s shares) main() *share { return &s[0] }
 
-// pick chooses who serves a request.
-func (s shares) pick() *share {
-	if len(s) == 1 {
-		return &s[0]
+// Client is whoever sends a request.
+type Client interface {
+	// Hash returns a number that stands for the client as the key knows it.
+	Hash(plugin.ClientKey) uint64
+}
+
+// pick returns who serves a client. A way in that knows none, which none of HTTP
+// does, stays with the version that serves until the other one serves everybody.
+func (l *live) pick(c Client) *share {
+	if len(l.serving) == 1 || c == nil {
+		return &l.serving[0]
 	}
-	sum := 0
-	for i := range s {
-		sum += s[i].weight
+	if r := l.plugin.Rollout; r.OnNewSide(c.Hash(r.Key), r.Weight()) {
+		return &l.serving[1]
 	}
-	left := rand.IntN(sum)
-	for i := range s {
-		if left -= s[i].weight; left < 0 {
-			return &s[i]
-		}
-	}
-	return s.main()
+	return &l.serving[0]
 }
 
 // recalled is a version as the registry knows it.
@@ -83,31 +83,42 @@ func (d *Deployer) recallManifest(ctx context.Context, name string, number int) 
 // config is what the manifest makes of the plugin's vars. Without a program it
 // sleeps until its first request; broken is why it cannot serve at all.
 func (d *Deployer) newLive(p plugin.Plugin, r recalled, config map[string]string, program *engine.Candidate, broken error) *live {
-	owner := d.owner(p, r.manifest)
+	return &live{plugin: p, owner: d.owner(p, r.manifest), failure: broken, serving: shares{d.newShare(p, r, config, program, broken)}}
+}
+
+// newShare makes the deployment of newLive. It has no more than its manifest asks for,
+// whatever another version of the plugin was granted.
+func (d *Deployer) newShare(p plugin.Plugin, r recalled, config map[string]string, program *engine.Candidate, broken error) share {
+	p.Grant = d.cfg.Capabilities.Keeps(p.Grant, r.manifest.Ask())
+	owner, redactor := d.owner(p, r.manifest), hiding.Redactor(p, r.manifest, config)
 	env := &invoke.Env{
 		Plugin:  p.Name,
 		Version: r.version.Number,
 		Limits:  r.manifest.Limits(),
 		KV:      r.manifest.Ask().Terms[kv.Name] != nil && p.Grant.Terms[kv.Name] != nil,
+		Queues:  len(queue.Of(r.manifest)) > 0,
 		Space:   store.Space(p.Space),
 		Quota:   kv.Quota(p.Grant),
 		Config:  config,
+		Vars:    r.manifest.VarNames(),
 		Memory:  d.cfg.HandlerMemory,
-		Log:     owner.Lines.Logger(d.cfg.GuestLog).With("plugin", p.Name, "version", r.version.Number),
-		States:  d.cfg.Capabilities.ForDeployment(r.manifest, p.Grant, owner.States),
+		Clock:   d.cfg.Clock,
+		Log:     redactor.Logger(owner.Lines.Logger(d.cfg.GuestLog)).With("plugin", p.Name, "version", r.version.Number),
+		Redact:  redactor,
+		States:  d.cfg.Capabilities.ForDeployment(r.manifest, p.Grant, owner.States, p.Values()),
 	}
-	return &live{plugin: p, owner: owner, failure: broken, serving: shares{{
-		version: r.version, manifest: r.manifest, weight: 1,
+	return share{
+		version: r.version, manifest: r.manifest,
 		deployment: dispatch.NewDeployment(dispatch.Config{
 			Plugin: owner, Env: env, Store: d.cfg.Store, Clock: d.cfg.Clock, Pools: d.pools,
-			Log: d.cfg.Log.With("plugin", p.Name, "version", r.version.Number),
+			Log: redactor.Logger(d.cfg.Log).With("plugin", p.Name, "version", r.version.Number),
 			Load: func(ctx context.Context) (engine.Program, error) {
 				return d.wake(ctx, p.Name, r.version.Digest, r.manifest)
 			},
 			Stateful: stateful(p, r.manifest),
 			Broken:   broken, Program: program.Program, Instance: program.First,
 		}),
-	}}}
+	}
 }
 
 // maxWaking bounds the deployments that are being woken at a time: after a start
@@ -150,19 +161,40 @@ func stateful(p plugin.Plugin, m *manifest.Manifest) bool {
 	return m.Ask().Stateful && p.Grant.Stateful
 }
 
-// newTable makes the routes of everything that serves. Conflict names both
+// newState makes the routes of everything that serves: those of most clients, and
+// for each roll-out those of the clients that have its version. Conflict names both
 // plugins and both patterns.
-func newTable(lives map[string]*live) (*router.Table, error) {
+func newState(lives map[string]*live) (*state, error) {
+	table, err := newTable(lives, "")
+	s := &state{live: lives, table: table}
+	for name, l := range lives {
+		if err != nil || len(l.serving) == 1 {
+			continue
+		}
+		if s.rolling == nil {
+			s.rolling = map[string]*router.Table{}
+		}
+		s.rolling[name], err = newTable(lives, name)
+	}
+	return s, err
+}
+
+// newTable makes the routes for clients that have the version that is rolled out of
+// one plugin, "" = of none.
+func newTable(lives map[string]*live, rolled string) (*router.Table, error) {
 	entries := make([]router.Entry, 0, len(lives))
-	for _, l := range lives {
+	for name, l := range lives {
 		if l.unrouted {
 			continue
 		}
-		entries = append(entries, router.Entry{
-			Plugin: l.plugin.Name,
-			Mount:  l.plugin.Mount,
-			Routes: l.serving.main().manifest.Patterns(),
-		})
+		it := l.serving.main()
+		if name == rolled {
+			it = &l.serving[1]
+		}
+		patterns, closed := it.manifest.Patterns(), it.manifest.Closed()
+		for _, mount := range l.plugin.Mount.List() {
+			entries = append(entries, router.Entry{Plugin: l.plugin.Name, Mount: mount, Routes: patterns, Closed: closed})
+		}
 	}
 	return router.New(entries)
 }

@@ -1,24 +1,40 @@
 package deploy
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+)
+
+// anyone is a client that a number stands for.
+type anyone uint64
+
+func (c anyone) Hash(plugin.ClientKey) uint64 { return uint64(c) }
 
 func TestPick(t *testing.T) {
-	alone := shares{{weight: 1}}
-	if alone.pick() != alone.main() {
+	alone := &live{serving: shares{{}}}
+	if alone.pick(anyone(1)) != alone.serving.main() {
 		t.Error("the only one is not picked")
 	}
-	if n := testing.AllocsPerRun(100, func() { alone.pick() }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-	s, picked := shares{{weight: 90}, {weight: 0}, {weight: 10}}, map[*share]int{}
-	const draws = 10_000
-	for range draws {
-		picked[s.pick()]++
-	}
-	for i := range s {
-		got, want := picked[&s[i]], draws*s[i].weight/100
-		if got < want-draws/20 || got > want+draws/20 || want == 0 && got != 0 {
-			t.Errorf("the one of weight %d is picked %d times of %d", s[i].weight, got, draws)
+	r := &plugin.Rollout{Plan: plugin.Plan{{Weight: 10_00}}, Started: time.Unix(1, 2)}
+	l, picked := &live{plugin: plugin.Plugin{Rollout: r}, serving: shares{{}, {}}}, map[*share]int{}
+	const clients = 10_000
+	for i := range anyone(clients) {
+		first := l.pick(i)
+		if l.pick(i) != first {
+			t.Fatalf("client %d changes sides", i)
 		}
+		picked[first]++
+	}
+	if n := picked[&l.serving[1]]; n < clients*8/100 || n > clients*12/100 {
+		t.Errorf("%d of %d clients have the new version at 10%%", n, clients)
+	}
+	if l.pick(nil) != l.serving.main() {
+		t.Error("a way in that knows no client has the new version")
+	}
+	var c Client = anyone(7)
+	if n := testing.AllocsPerRun(100, func() { alone.pick(c); l.pick(c) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

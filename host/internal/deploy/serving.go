@@ -2,10 +2,13 @@ package deploy
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -39,6 +42,42 @@ func (d *Deployer) Serving(name string) (Serving, bool) {
 		Stateful: stateful(l.plugin, it.manifest), Counts: l.owner.Counts.Totals(), InFlight: it.deployment.InFlight(),
 		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
 	}, true
+}
+
+// Counted is what is counted of a plugin that serves, and what it has at a moment.
+type Counted struct {
+	Name     string
+	Owner    *dispatch.Plugin
+	Space    store.Space
+	Quota    store.Quota // zero without keys
+	Lost     int         // secrets that cannot be opened
+	Versions []VersionServing
+}
+
+// VersionServing is how one of the versions that serve a plugin does.
+type VersionServing struct {
+	Number   int
+	InFlight int64
+	Has      dispatch.Stats
+	Failure  error // why it cannot serve; nil = it can
+}
+
+// Counted returns what is counted of every plugin that serves, by name.
+func (d *Deployer) Counted() []Counted {
+	live := d.state.Load().live
+	list := make([]Counted, 0, len(live))
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		l := live[name]
+		c := Counted{Name: name, Owner: l.owner, Space: store.Space(l.plugin.Space), Lost: len(l.plugin.Lost(slices.Collect(maps.Keys(l.plugin.Secrets))))}
+		for i := range l.serving {
+			it := l.serving[i].deployment
+			has := it.Stats()
+			c.Quota = it.Env().Quota
+			c.Versions = append(c.Versions, VersionServing{Number: l.serving[i].version.Number, InFlight: it.InFlight(), Has: has, Failure: cmp.Or(l.failure, has.Failure)})
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 // Requests returns the recent requests with an id, the oldest first, of the

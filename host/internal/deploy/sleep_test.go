@@ -24,7 +24,7 @@ import (
 // status returns the status of a plugin of d, whose data is p's.
 func (p *platform) status(t *testing.T, d *deploy.Deployer, name string) adminapi.Plugin {
 	t.Helper()
-	s, err := operate.New(p.store, p.registry, d, time.Now).Plugin(t.Context(), name)
+	s, err := operate.New(p.store, p.registry, d, nil, time.Now, nil).Plugin(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func (p *platform) status(t *testing.T, d *deploy.Deployer, name string) adminap
 
 // ask answers a request like platform.get, from another Deployer.
 func ask(ctx context.Context, d *deploy.Deployer, path string) (string, error) {
-	m, result := d.Route("GET", "localhost", path, nil)
+	m, result := d.Route("GET", "localhost", path, nil, nil)
 	if result != router.Found {
 		return "", fault.New(fault.NotFound, "", "no route")
 	}
@@ -96,7 +96,7 @@ func TestASwapDuringAWake(t *testing.T) {
 	d, gate := p.restored()
 	var waiting sync.WaitGroup
 	for range 3 {
-		m, _ := d.Route("GET", "localhost", "/demo", nil)
+		m, _ := d.Route("GET", "localhost", "/demo", nil, nil)
 		waiting.Go(func() {
 			if got, err := answer(t.Context(), m); got != "one" || err != nil {
 				t.Errorf("a request from before the swap: %q, %v; want one", got, err)

@@ -26,9 +26,13 @@ func (d *Deployer) Restore(ctx context.Context) error {
 	}
 	defer unlock()
 	plugins, err := d.cfg.Registry.Plugins(ctx)
+	if err == nil {
+		err = d.readHolds(ctx)
+	}
 	if err != nil {
 		return err
 	}
+	d.cfg.Teams.Join(plugins...)
 	return d.align(ctx, plugins)
 }
 
@@ -45,6 +49,9 @@ func (d *Deployer) Sync(ctx context.Context, name string) error {
 	p, err := d.cfg.Registry.Plugin(ctx, name)
 	if fault.CodeOf(err) == fault.NotFound { // purged
 		p, err = plugin.Plugin{Name: name}, nil
+	}
+	if err == nil {
+		err = d.readHolds(ctx)
 	}
 	if err != nil {
 		return err
@@ -93,7 +100,7 @@ func (l *live) agrees(p plugin.Plugin) bool {
 	if l == nil || !serves(p) {
 		return l == nil && !serves(p)
 	}
-	return l.failure == nil && l.plugin.Space == p.Space && l.plugin.Deployment == p.Deployment
+	return l.failure == nil && l.plugin.Space == p.Space && l.plugin.Deployment == p.Deployment && reflect.DeepEqual(l.plugin.Rollout, p.Rollout)
 }
 
 // follow makes the deployment that a record names, after before. Where nothing
@@ -113,7 +120,7 @@ func (d *Deployer) follow(ctx context.Context, before *live, p plugin.Plugin) (*
 		return nil, err
 	}
 	r.manifest = r.manifest.Under(p.Limits)
-	config, err := r.manifest.Resolve(p.Name, p.Vars)
+	config, err := r.manifest.Config(p)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +129,10 @@ func (d *Deployer) follow(ctx context.Context, before *live, p plugin.Plugin) (*
 		return nil, err
 	}
 	l := d.newLive(p, r, config, program, nil)
+	if err := d.addRolling(ctx, l); err != nil {
+		d.drain(l)
+		return nil, err
+	}
 	if _, err := d.state.Load().with(l); err != nil {
 		d.drain(l)
 		return nil, err
@@ -132,7 +143,7 @@ func (d *Deployer) follow(ctx context.Context, before *live, p plugin.Plugin) (*
 // same reports whether a record differs from l's in nothing that its requests
 // would notice, so that l goes on under it.
 func (l *live) same(p plugin.Plugin) bool {
-	p.CORS, p.Deployment, p.Versions = l.plugin.CORS, l.plugin.Deployment, l.plugin.Versions
+	p.CORS, p.Deployment, p.Versions, p.Pins = l.plugin.CORS, l.plugin.Deployment, l.plugin.Versions, l.plugin.Pins
 	return reflect.DeepEqual(p, l.plugin)
 }
 
@@ -143,11 +154,15 @@ func (d *Deployer) restore(ctx context.Context, p plugin.Plugin) *live {
 		return d.brokenLive(p, r, err)
 	}
 	r.manifest = r.manifest.Under(p.Limits)
-	config, err := r.manifest.Resolve(p.Name, p.Vars)
+	config, err := r.manifest.Config(p)
 	if err != nil {
 		return d.brokenLive(p, r, err)
 	}
-	return d.newLive(p, r, config, asleep, nil)
+	l := d.newLive(p, r, config, asleep, nil)
+	if err := d.addRolling(ctx, l); err != nil { // whoever tends the roll-out ends it
+		d.cfg.Log.Error("a roll-out cannot go on", "plugin", p.Name, "version", p.Rollout.To, "error", err)
+	}
+	return l
 }
 
 // together returns the state in which next serve next to kept. What was activated
@@ -159,8 +174,8 @@ func (d *Deployer) together(kept map[string]*live, next []*live) *state {
 	for _, l := range next {
 		all[l.plugin.Name] = l
 	}
-	if table, err := newTable(all); err == nil {
-		return &state{live: all, table: table}
+	if s, err := newState(all); err == nil {
+		return s
 	}
 	slices.SortFunc(next, func(a, b *live) int { return cmp.Compare(a.plugin.Space, b.plugin.Space) })
 	s := &state{live: kept, table: new(router.Table)}

@@ -3,9 +3,11 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -18,25 +20,29 @@ import (
 // Upload is a module on its way to become a version.
 type Upload struct {
 	Name       string // of the plugin; "" = the manifest's
-	Mount      string // where the version is to serve; "" = where the plugin is, or /NAME for a new one
+	Mount      string // where the version is to serve, as plugin.ParseMounts reads it; "" = where the plugin is, or /NAME for a new one
 	Module     []byte // with its manifest in a custom section, or without one
 	Label      string
 	By         string
 	Grant      bool // also grant what the version asks for beyond today's grant
 	NoActivate bool // keep the version for a later activation
+	Canary     plugin.Canary
 
 	manifest []byte // text of the module's custom section
+	consent  consent.Consent
 }
 
 // Changed says what a change did.
 type Changed struct {
 	Plugin     string
-	Mount      string // where the version serves, or would once activated
+	Mount      string // where the version serves, or would once activated: plugin.Mounts
 	Version    int
 	Digest     string
 	Deployment int // the one that serves; 0 = none
 	Activated  bool
-	Waiting    []string // what keeps it from being activated, each with what to do
+	Rollout    *plugin.Rollout // that has begun; nil = none
+	Asks       []consent.Ask   // how what its version asks for differs from what the plugin had before
+	Waiting    []string        // what keeps it from being activated, each with what to do
 	Routes     []string
 	Steps      []Step
 	Notices    []string // limits that this server does not keep, and what requests pay for how the version initialises
@@ -96,29 +102,46 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	if err != nil && fault.CodeOf(err) != fault.NotFound {
 		return Changed{}, err
 	}
+	if up.consent, err = d.cfg.Gate.Upload(ctx, up.Name, before, plugin.Version{Ask: r.manifest.Ask(), Mount: plugin.Mounts(up.Mount)}, up.Grant); err != nil {
+		return Changed{}, err
+	}
+	up.Grant = up.Grant || up.consent.Approves()
+	if err := refuseRolling(before); err != nil && !up.NoActivate {
+		return Changed{}, err
+	}
 	r.manifest = r.manifest.Under(before.Limits)
 	program, err := d.tryUpload(ctx, w, up.Name, up.Module, r.manifest)
 	if err != nil {
 		return Changed{}, err
 	}
+	w.notices = append(w.notices, up.consent.Notices()...)
 	unlock, err := d.lock(ctx)
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
 	}
 	defer unlock()
+	if l := d.state.Load().live[up.Name]; l != nil && !up.NoActivate {
+		if err := refuseRolling(l.plugin); err != nil { // begun meanwhile
+			return Changed{}, program.Close(ctx, err)
+		}
+	}
 	p, err := d.stage(ctx, w, up, &r)
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
 	}
 	if p.Limits != before.Limits {
 		return Changed{}, program.Close(ctx, fault.New(fault.Conflict, "", fmt.Sprintf(
-			"the limits of plugin %q were changed while version %d was built; run: %s", p.Name, r.version.Number, activation(p, r))))
+			"the limits of plugin %q were changed while version %d was built; run: wasmoor activate %s %d", p.Name, r.version.Number, p.Name, r.version.Number)))
 	}
 	if up.NoActivate {
-		out, err := idle(p, r, w, "activation was not asked for")
-		return out, program.Close(ctx, err)
+		return d.idle(p, r, w, up.consent, "activation was not asked for"), program.Close(ctx, nil)
 	}
-	return d.activate(ctx, w, p, r, program, registry.Change{Version: r.version.Number, Mount: plugin.Mount(up.Mount), By: up.By})
+	out, err := d.begin(ctx, w, p, r, program, up.consent, registry.Change{Version: r.version.Number, Mount: plugin.Mounts(up.Mount), By: up.By}, up.Canary)
+	if up.Grant && err == nil { // stage has granted it: compare with what was before that
+		before.Name = p.Name
+		out.Asks = consent.Asks(before, r.version, r.manifest, d.cfg.Capabilities)
+	}
+	return out, err
 }
 
 // inspect checks what an upload says about itself, and completes it.
@@ -136,7 +159,7 @@ func inspect(up *Upload, sections []manifest.Section) (r recalled, err error) {
 		return r, err
 	}
 	if up.Mount != "" {
-		mount, err := plugin.ParseMount(up.Mount)
+		mount, err := plugin.ParseMounts(up.Mount)
 		if err != nil {
 			return r, err
 		}
@@ -157,7 +180,7 @@ func readManifest(module []byte, name string, sections []manifest.Section) (*man
 		m, err := manifest.Parse(text, manifest.FileName, sections)
 		return m, text, err
 	case name == "":
-		return nil, nil, fault.New(fault.Invalid, "", "the module carries no manifest and no name was given; pack one with `wasmoor pack`, or name the plugin")
+		return nil, nil, fault.New(fault.Invalid, "", "the module carries no manifest and no name was given; pack one with `wasmoor pack`, or name the plugin, on the command line with --name")
 	}
 	return manifest.Default(name), nil, nil
 }
@@ -186,6 +209,9 @@ func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, owner string, mo
 
 // try prepares a module for a plugin and starts the first instance of it.
 func (d *Deployer) try(ctx context.Context, w *stopwatch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
+	if err := d.cfg.Teams.Fits(owner, m.Limits().Memory); err != nil {
+		return nil, err
+	}
 	o := engine.OptionsOf(m)
 	o.Owner, o.Note = owner, w.note
 	c, err := engine.Vet(ctx, module, o, engine.Vetting{
@@ -194,8 +220,18 @@ func (d *Deployer) try(ctx context.Context, w *stopwatch, owner string, module [
 	if err != nil {
 		return nil, err
 	}
-	w.notices = append(d.cfg.Caps.exceeded(m), c.Notices...)
+	w.notices = slices.Concat(d.caps.Load().Exceeded(m), d.unasked(module, m), c.Notices)
 	return c, nil
+}
+
+// unasked says what a module imports that its manifest does not ask for.
+func (d *Deployer) unasked(module []byte, m *manifest.Manifest) []string {
+	imports := map[[2]string]bool{}
+	list, _ := wasmbin.Imports(module) // it was built
+	for _, i := range list {
+		imports[[2]string{i.Module, i.Name}] = true
+	}
+	return d.cfg.Capabilities.Unasked(m, func(module, name string) bool { return imports[[2]string{module, name}] })
 }
 
 // stage checks the upload against what serves, and records it as a version.
@@ -205,9 +241,12 @@ func (d *Deployer) stage(ctx context.Context, w *stopwatch, up Upload, r *recall
 			return err
 		}
 		p, r.version, err = d.cfg.Registry.AddVersion(ctx, registry.AddVersion{
-			Name: up.Name, Mount: plugin.Mount(up.Mount), Module: up.Module, Manifest: up.manifest,
-			Label: up.Label, By: up.By, Grant: up.Grant,
+			Name: up.Name, Mount: plugin.Mounts(up.Mount), Module: up.Module, Manifest: up.manifest,
+			Label: up.Label, By: up.By, Grant: up.Grant, Withhold: up.consent.Withholds(), Why: up.consent.Why(),
 		})
+		if err == nil {
+			d.cfg.Teams.Join(p)
+		}
 		return err
 	})
 	return p, err
@@ -225,14 +264,16 @@ func (d *Deployer) checkRoutes(ctx context.Context, up Upload, m *manifest.Manif
 		return err
 	}
 	if up.Mount != "" {
-		p.Mount = plugin.Mount(up.Mount)
+		p.Mount = plugin.Mounts(up.Mount)
 	}
 	_, err = d.state.Load().with(&live{plugin: p, serving: shares{{manifest: m}}})
 	return err
 }
 
-func changed(p plugin.Plugin, r recalled, w *stopwatch) Changed {
+// changed tells of a version of p; what it asks for is compared with the plugin before.
+func (d *Deployer) changed(p, before plugin.Plugin, r recalled, w *stopwatch) Changed {
 	return Changed{
+		Asks:   consent.Asks(before, r.version, r.manifest, d.cfg.Capabilities),
 		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
 		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps, Notices: w.notices,
 	}

@@ -72,7 +72,7 @@ func TestVersionsSayWhatTheyWaitFor(t *testing.T) {
 		}
 	}
 	told := strings.Join(versions[0].Waiting, "\n")
-	for _, word := range []string{"wasmoor activate a 3 --grant", "wasmoor var set a key"} {
+	for _, word := range []string{"wasmoor approve a 3", "wasmoor var set a key"} {
 		if !strings.Contains(told, word) {
 			t.Errorf("%q does not say %q", told, word)
 		}
@@ -88,14 +88,14 @@ func TestAGrantIsKeptWhileAVersionWaits(t *testing.T) {
 			waits(p.t, p.deploy(deploy.Upload{Module: module, Grant: true}), "wasmoor var set a key", "--grant")
 		}},
 		{"by a deploy that repeats one", func(p *platform, module []byte) {
-			waits(p.t, p.deploy(deploy.Upload{Module: module}), "wasmoor activate a 2 --grant")
+			waits(p.t, p.deploy(deploy.Upload{Module: module}), "wasmoor approve a 2")
 			waits(p.t, p.deploy(deploy.Upload{Module: module, Grant: true}), "wasmoor var set a key", "--grant")
 		}},
 		{"by a deploy that is not to activate", func(p *platform, module []byte) {
 			waits(p.t, p.deploy(deploy.Upload{Module: module, Grant: true, NoActivate: true}), "wasmoor var set a key", "--grant")
 		}},
 		{"by an activation", func(p *platform, module []byte) {
-			waits(p.t, p.deploy(deploy.Upload{Module: module}), "wasmoor activate a 2 --grant")
+			waits(p.t, p.deploy(deploy.Upload{Module: module}), "wasmoor approve a 2")
 			waits(p.t, p.activate("a", 2, true), "then run: wasmoor activate a 2", "--grant")
 		}},
 	} {
@@ -118,7 +118,7 @@ func TestAVarSetTellsWhatIsStillMissing(t *testing.T) {
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a"), NoActivate: true})
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Tiny(), "a", "[kv]", needsKey, "other = { required = true }"), NoActivate: true})
 	waits(t, p.setVar("a", "key"), "wasmoor var set a other", "var set a key")
-	waits(t, p.setVar("a", "other"), "wasmoor activate a 2 --grant", "var set")
+	waits(t, p.setVar("a", "other"), "wasmoor approve a 2", "var set")
 	if out := p.activate("a", 2, true); !out.Activated {
 		t.Errorf("it still waits: %q", out.Waiting)
 	}
@@ -128,16 +128,17 @@ func TestAVersionThatWaitsKeepsItsMount(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		up   deploy.Upload
+		told string
 	}{
-		{"for a grant", deploy.Upload{}},
-		{"for its activation", deploy.Upload{NoActivate: true, Grant: true}},
+		{"for a grant", deploy.Upload{}, "wasmoor approve a 2"},
+		{"for its activation", deploy.Upload{NoActivate: true, Grant: true}, "wasmoor activate a 2 --mount /new"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := start(t)
 			p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "a")})
 			c.up.Mount, c.up.Module = "/new", pack(t, enginetest.Counter(), "a", "[kv]")
 			out := p.deploy(c.up)
-			if waits(t, out, "wasmoor activate a 2 --mount /new"); out.Mount != "/new" {
+			if waits(t, out, c.told); out.Mount != "/new" {
 				t.Errorf("deployed as %+v, want a version that waits for /new", out)
 			}
 			p.want("/a", "one")

@@ -21,13 +21,15 @@ type slots struct {
 	running int           // more than most for a while after most has sunk
 	queue   list.List     // of chan struct{}, on which a slot is handed over
 	held    time.Duration // an invocation keeps its slot, rather too low than too high
+	first   *entry        // of those that run or wait
 }
 
 // enter takes a slot, for which it waits at most until the invocation's own
 // deadline, the end of ctx. Whoever would wait in vain is refused at once: it
 // may try elsewhere, and the queue holds only what can still be served.
-func (s *slots) enter(ctx context.Context) (waited bool, err error) {
+func (s *slots) enter(ctx context.Context, e *entry) (waited bool, err error) {
 	s.mu.Lock()
+	s.link(e)
 	if s.running < s.most { // then nobody waits
 		s.running++
 		s.mu.Unlock()
@@ -36,6 +38,7 @@ func (s *slots) enter(ctx context.Context) (waited bool, err error) {
 	ahead := s.queue.Len()
 	if why := s.hopeless(ctx, ahead); why != "" {
 		defer s.mu.Unlock()
+		s.unlink(e)
 		return false, s.full(why)
 	}
 	turn := make(chan struct{}, 1)
@@ -45,7 +48,7 @@ func (s *slots) enter(ctx context.Context) (waited bool, err error) {
 	case <-turn:
 		return true, nil
 	case <-ctx.Done():
-		return true, s.giveUp(place, turn)
+		return true, s.giveUp(place, turn, e)
 	}
 }
 
@@ -67,9 +70,10 @@ func (s *slots) wait(ahead int) time.Duration {
 }
 
 // giveUp leaves the queue, and passes on the slot that came meanwhile.
-func (s *slots) giveUp(place *list.Element, turn chan struct{}) error {
+func (s *slots) giveUp(place *list.Element, turn chan struct{}, e *entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.unlink(e)
 	select {
 	case <-turn:
 		s.running--
@@ -82,9 +86,10 @@ func (s *slots) giveUp(place *list.Element, turn chan struct{}) error {
 
 // leave gives a slot back that was taken at start. Only where others wait does
 // it matter, and is it measured, how long it was kept.
-func (s *slots) leave(start time.Time, clock func() time.Time) {
+func (s *slots) leave(start time.Time, clock func() time.Time, e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.unlink(e)
 	if s.queue.Len() > 0 {
 		s.measure(clock().Sub(start))
 	}
@@ -122,5 +127,5 @@ func (s *slots) measure(held time.Duration) {
 // full is the refusal. The caller holds mu.
 func (s *slots) full(why string) error {
 	return fault.New(fault.Unavailable, "dispatch", fmt.Sprintf(
-		"plugin %q is at its limit of %d concurrent requests, %s", s.plugin, s.most, why))
+		"plugin %q is at its limit of %d concurrent requests (limits.concurrency), %s", s.plugin, s.most, why))
 }

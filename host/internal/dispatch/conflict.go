@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // onTop is what a run knows of the order among requests of its plugin, and of what
@@ -25,7 +26,7 @@ type onTop struct {
 // of a hot route. The lane is taken before an instance and before a place in the run
 // queue, so that nobody who waits for it keeps either from who has it.
 func (r *run) enter() error {
-	if r.inLane || !r.cfg.Env.KV || r.inv.Request.DropEffects {
+	if r.inLane || !r.cfg.Env.Stores() || r.inv.Request.DropEffects {
 		return nil
 	}
 	if r.res.Attempts == 1 && !r.cfg.Plugin.lane.hot(r.route(), r.last) {
@@ -41,7 +42,7 @@ func (r *run) route() route {
 
 func (r *run) takeLane() error {
 	err := r.cfg.Plugin.lane.take(r.patience())
-	r.lap(&r.res.Wait)
+	r.lap(&r.res.Wait, trace.Lane)
 	if err != nil {
 		return r.gaveUp(fault.Wrap(fault.Unavailable, "dispatch", fmt.Sprintf(
 			"requests of plugin %q conflict and run one after the other, and the turn of this one did not come in time; nothing was done", r.cfg.Env.Plugin), err))

@@ -53,6 +53,7 @@ type deadline struct {
 	turn   *runq.Turn
 	client invoke.Client // ends it by leaving, once somebody waits; nil = nobody
 	left   atomic.Bool   // it has
+	killed atomic.Bool   // an operator has ended it
 
 	mu     sync.Mutex
 	waited context.Context // the same with a timer, once Done was called
@@ -102,6 +103,12 @@ func (d *deadline) Done() <-chan struct{} {
 func (d *deadline) leave() {
 	d.left.Store(true)
 	d.cancel()
+}
+
+// kill ends the context because an operator says so.
+func (d *deadline) kill() {
+	d.killed.Store(true)
+	d.end()
 }
 
 // Err implements context.Context.

@@ -6,12 +6,14 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
+	"github.com/wasmoor/wasmoor/host/internal/engine/callstack"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -82,6 +84,7 @@ const draining = int64(1) << 62
 // NewDeployment returns a deployment that is ready for invocations. Drain it and
 // then Close it.
 func NewDeployment(cfg Config) *Deployment {
+	cfg.Plugin.Meter.Begin(cfg.Env.Version)
 	return &Deployment{
 		cfg:     cfg,
 		pool:    newPool(cfg),
@@ -91,7 +94,10 @@ func NewDeployment(cfg Config) *Deployment {
 
 // Close closes the instances and the program of a deployment that has drained,
 // once a load that is under way has ended.
-func (d *Deployment) Close(ctx context.Context) { d.pool.close(ctx) }
+func (d *Deployment) Close(ctx context.Context) {
+	d.pool.close(ctx)
+	d.cfg.Plugin.Meter.End(d.cfg.Env.Version)
+}
 
 // Stats returns what the deployment has at the moment.
 func (d *Deployment) Stats() Stats { return d.pool.stats() }
@@ -153,14 +159,20 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
 	r.bounds.begin(parent, limits.Deadline, inv.Request.Client, d.cfg.Plugin.line)
 	defer r.bounds.end()
-	r.res.Start = r.last
+	r.res.Start, inv.Request.Head.Deadline = r.last, r.handling.at.UnixNano()
 	if err := inv.Request.CheckAttributes(); err != nil {
 		return r.res, err
 	}
+	if err := d.paused(false); err != nil {
+		return r.res, err
+	}
+	r.entry.of = &r
 	if once := inv.Request.Once; once != nil {
+		d.cfg.Plugin.slots.list(&r.entry)
+		defer d.cfg.Plugin.slots.unlist(&r.entry)
 		if err := d.cfg.Plugin.keys.lock(&r.waiting, once.Key); err != nil {
-			r.lap(&r.res.Wait)
-			return r.res, r.gaveUp(err)
+			r.lap(&r.res.Wait, trace.Key)
+			return r.res, r.gaveUp(r.ended(err))
 		}
 		defer d.cfg.Plugin.keys.unlock(once.Key)
 	}
@@ -168,17 +180,17 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 		return r.res, fault.Wrap(fault.Unavailable, "dispatch",
 			"the plugin cannot serve; the operator's log says why", d.cfg.Broken)
 	}
-	waited, err := d.cfg.Plugin.slots.enter(&r.waiting)
+	waited, err := d.cfg.Plugin.slots.enter(&r.waiting, &r.entry)
 	if waited || inv.Request.Once != nil {
-		r.lap(&r.res.Wait)
+		r.lap(&r.res.Wait, trace.Admission)
 	}
 	if err != nil {
-		return r.res, r.gaveUp(err)
+		return r.res, r.gaveUp(r.ended(err))
 	}
-	defer d.cfg.Plugin.slots.leave(r.last, d.cfg.Clock)
+	defer d.cfg.Plugin.slots.leave(r.last, d.cfg.Clock, &r.entry)
 	inv.Env = d.cfg.Env
 	defer inv.Finish()
-	err = r.attempts()
+	err = r.ended(r.attempts())
 	r.res.Called = r.called()
 	return r.res, err
 }
@@ -187,6 +199,7 @@ func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits l
 type run struct {
 	*Deployment
 	bounds
+	entry  entry
 	inv    *invoke.Invocation
 	limits limit.Limits
 	last   time.Time // when the last part ended
@@ -197,10 +210,11 @@ type run struct {
 
 // lap adds the time since the last part to another, but for what was a wait for a
 // place in the run queue.
-func (r *run) lap(part *time.Duration) {
+func (r *run) lap(part *time.Duration, kind trace.Kind) {
 	now, waited := r.cfg.Clock(), r.turn.Waited()
 	r.res.Wait += waited
 	*part += now.Sub(r.last) - waited
+	r.inv.Request.Timeline.Step(kind, r.last, now, waited)
 	r.last = now
 }
 
@@ -210,7 +224,9 @@ func (r *run) attempts() error {
 	defer r.leaveLane()
 	for {
 		r.res.Attempts++
+		r.entry.is(Waiting, r.res.Attempts)
 		r.shown, r.rests = nil, nil
+		r.inv.Request.Timeline.Attempt(r.res.Attempts)
 		outcome, err := r.attempt()
 		if outcome == replayed {
 			r.res.Attempts--
@@ -229,6 +245,7 @@ func (r *run) attempts() error {
 		if r.res.Attempts >= limit.Attempts || r.handling.Err() != nil {
 			return r.settled(err)
 		}
+		r.inv.Request.Timeline.Step(trace.Again, r.last, r.last, 0)
 	}
 }
 
@@ -256,12 +273,12 @@ func (r *run) attempt() (trace.Outcome, error) {
 		return trace.None, err
 	}
 	if err := r.turn.Take(r.patience()); err != nil {
-		r.lap(&r.res.Wait)
+		r.lap(&r.res.Wait, trace.Queue)
 		return trace.None, r.gaveUp(errNoPlace(inv.Env.Plugin, err))
 	}
 	defer r.turn.End()
 	lease, err := r.pool.take(r.patience())
-	r.lap(&r.res.Wake)
+	r.lap(&r.res.Wake, trace.Wake)
 	if err != nil {
 		return trace.None, r.gaveUp(err)
 	}
@@ -281,10 +298,16 @@ func (r *run) attempt() (trace.Outcome, error) {
 			return outcome, err
 		}
 	}
+	if claim := inv.Request.Claim; claim != nil {
+		if err := claim.Check(tx); err != nil {
+			return trace.None, err
+		}
+	}
 	inLane := r.inLane
+	r.entry.is(Running, r.res.Attempts)
 	err = lease.handle(ctx, inv)
 	r.turn.End()
-	r.lap(&r.res.Run)
+	r.lap(&r.res.Run, trace.Run)
 	outcome, err := r.judge(err)
 	r.fared(inLane, err)
 	return outcome, err
@@ -310,6 +333,7 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 		err = fault.Wrap(fault.Trap, "dispatch", refused, err) // the guest has only a status to tell
 	}
 	if err != nil {
+		tell(r.inv, err)
 		return trace.Aborted, err
 	}
 	if reason := r.inv.Reply.Fault(); reason != "" {
@@ -318,31 +342,49 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	return r.settle(r.inv)
 }
 
-// begin starts the attempt's transaction, nil without the key-value capability.
+// tell has the plugin's log say where the guest was when it failed.
+func tell(inv *invoke.Invocation, err error) {
+	if calls, ok := errors.AsType[*callstack.Calls](err); ok {
+		inv.Died(fault.MessageOf(err), calls.Stack)
+	}
+}
+
+// begin starts the attempt's transaction, nil where there is nothing to store.
 func (r *run) begin() *store.Tx {
 	env := r.cfg.Env
-	if !env.KV {
+	if !env.Stores() && r.inv.Request.Claim == nil {
 		return nil
 	}
-	r.tx.Reset(r, env.Space, env.Quota, r.inv.Start)
+	quota := env.Quota
+	quota.Shared = r.cfg.Plugin.Team.Disk()
+	r.tx.Reset(r, env.Space, quota, r.inv.Start)
 	return &r.tx
 }
 
 // settle commits or drops the effects of a handler that returned normally.
 func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 	switch {
-	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil:
+	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil && inv.Request.Claim == nil:
 		return trace.None, nil
 	case inv.Request.DropEffects || !inv.Commits():
 		return trace.Aborted, nil
+	}
+	if claim := inv.Request.Claim; claim != nil {
+		if commit, err := claim.Settle(inv.Tx, inv.Reply.Status); err != nil || !commit {
+			return trace.Aborted, err
+		}
 	}
 	if inv.Request.Once != nil {
 		if err := keep(inv); err != nil {
 			return trace.Aborted, err
 		}
 	}
+	r.entry.is(Committing, r.res.Attempts) // before it looks whether it may: see Quiet
+	if err := r.paused(true); err != nil {
+		return trace.Aborted, err
+	}
 	err := r.commit()
-	r.lap(&r.res.Commit)
+	r.lap(&r.res.Commit, trace.Commit)
 	switch fault.CodeOf(err) {
 	case "":
 		return trace.Committed, nil

@@ -40,7 +40,7 @@ func newPool(cfg Config) *pool {
 		p.program, p.fresh = cfg.Program, cfg.Program.Fresh()
 	}
 	if cfg.Instance != nil {
-		p.idle = append(p.idle, cfg.Instance)
+		p.adopt(cfg.Instance)
 	}
 	p.pools.add(p)
 	return p
@@ -175,6 +175,7 @@ func (p *pool) discard(ctx context.Context, instance engine.Instance) {
 		p.pools.hunger.fed()
 	}()
 	p.report("close instance", instance.Close(context.WithoutCancel(ctx)))
+	p.cfg.Plugin.Team.Give(p.cfg.Env.Limits.Memory)
 }
 
 func (p *pool) report(what string, err error) {

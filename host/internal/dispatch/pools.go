@@ -25,7 +25,8 @@ const giveBackEvery = 2 * time.Second
 // concurrent use.
 type Pools struct {
 	clock      func() time.Time
-	sleepAfter time.Duration
+	sleepAfter atomic.Int64  // nanoseconds; 0 = never
+	resized    chan struct{} // has one when sleepAfter changes
 	hunger     hunger
 	litter     atomic.Int32 // how often memory is to be given back
 	slack      *slack       // of the goroutine that looks
@@ -42,9 +43,10 @@ type Pools struct {
 func NewPools(clock func() time.Time, sleepAfter time.Duration) *Pools {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &Pools{
-		clock: clock, sleepAfter: sleepAfter, slack: newSlack(), all: map[*pool]struct{}{},
+		clock: clock, resized: make(chan struct{}, 1), slack: newSlack(), all: map[*pool]struct{}{},
 		stop: stop, stopped: make(chan struct{}),
 	}
+	g.sleepAfter.Store(int64(sleepAfter))
 	go g.look(ctx)
 	return g
 }
@@ -66,6 +68,8 @@ func (g *Pools) look(ctx context.Context) {
 		select {
 		case <-tick.C:
 			g.tidy()
+		case <-g.resized:
+			tick.Reset(g.interval())
 		case <-spare.C:
 			g.giveBack()
 		case <-ctx.Done():
@@ -76,10 +80,20 @@ func (g *Pools) look(ctx context.Context) {
 
 // interval is lookEvery, or less where sleepAfter is.
 func (g *Pools) interval() time.Duration {
-	if g.sleepAfter == 0 {
+	after := time.Duration(g.sleepAfter.Load())
+	if after == 0 {
 		return lookEvery
 	}
-	return min(lookEvery, max(g.sleepAfter, time.Millisecond))
+	return min(lookEvery, max(after, time.Millisecond))
+}
+
+// SleepAfter unloads from now on what gets no request for so long; 0 = never.
+func (g *Pools) SleepAfter(d time.Duration) {
+	g.sleepAfter.Store(int64(d))
+	select {
+	case g.resized <- struct{}{}:
+	default: // it is due already
+	}
 }
 
 // Litter tells that something large was done with, a program closed or an upload
@@ -108,7 +122,7 @@ func (g *Pools) giveBack() {
 func (g *Pools) tidy() {
 	now := g.clock()
 	for _, p := range g.list() {
-		p.tidy(context.Background(), now, g.sleepAfter)
+		p.tidy(context.Background(), now, time.Duration(g.sleepAfter.Load()))
 	}
 }
 
@@ -143,7 +157,7 @@ func (g *Pools) Instance(ctx context.Context, program engine.Program) (engine.In
 
 // instance makes an instance for the pool own, nil = for none.
 func (g *Pools) instance(ctx context.Context, program engine.Program, own *pool) (engine.Instance, error) {
-	instance, err := program.Instance(ctx)
+	instance, err := own.make(ctx, program)
 	if fault.CodeOf(err) != fault.Unavailable {
 		return instance, err
 	}
@@ -159,13 +173,13 @@ func (g *Pools) instance(ctx context.Context, program engine.Program, own *pool)
 
 // squeeze makes an instance at the price of idle ones of other pools than own.
 func (g *Pools) squeeze(ctx context.Context, program engine.Program, own *pool) (engine.Instance, error) {
-	instance, err := program.Instance(ctx)
+	instance, err := own.make(ctx, program)
 	if fault.CodeOf(err) != fault.Unavailable {
 		return instance, err
 	}
 	for _, p := range g.coldest(own, func(p *pool) bool { return len(p.idle) > 0 }) {
-		for p.closeOne(ctx) {
-			if instance, err = program.Instance(ctx); fault.CodeOf(err) != fault.Unavailable {
+		for p.helps(own, err) && p.closeOne(ctx) {
+			if instance, err = own.make(ctx, program); fault.CodeOf(err) != fault.Unavailable {
 				return instance, err
 			}
 		}

@@ -88,10 +88,12 @@ func (p *pool) load(ctx context.Context, w *waking) {
 		p.settled.Broadcast()
 	}
 	if err != nil {
+		p.cfg.Plugin.Wakes.failed.Add(1)
 		w.err = errWake(err)
 		p.fail(err)
 		return
 	}
+	p.cfg.Plugin.Wakes.done.Add(1)
 	p.failed = failedWake{}
 	p.program, p.fresh = program, program.Fresh()
 }

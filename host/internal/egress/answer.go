@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // answer is what became of a call.
@@ -23,6 +24,7 @@ type answer struct {
 	rest   io.ReadCloser     // what was not read of the body; nil = nothing
 	got    int64             // bytes of the body that were read, decompressed
 	cancel context.CancelFunc
+	own    context.Context // which cancel ends
 
 	body []byte // what was read, as far as it is kept
 	cost int    // bytes that the kept part takes
@@ -68,6 +70,9 @@ func (e *answer) next(ctx context.Context, buf []byte, most int64) (int, *failur
 	}
 	if !errors.Is(err, io.EOF) {
 		e.failed = explain(e.from, err)
+		if e.own != nil && errors.Is(context.Cause(e.own), errOff) {
+			e.failed = refusedOff()
+		}
 	}
 	e.release()
 	return 0, e.failed
@@ -84,7 +89,7 @@ func (e *answer) read(buf []byte, most int64) (int, error) {
 	if _, err := io.ReadAtLeast(e.rest, make([]byte, 1), 1); err != nil {
 		return 0, err
 	}
-	return 0, &failure{abi.Limit, "the response of " + e.from.String() + " is over the limit"}
+	return 0, &failure{abi.Limit, "the response of " + e.from.String() + " is over the limit of " + limit.FormatSize(most) + " (outbound.response_body)"}
 }
 
 // release frees what the call holds of the network.

@@ -70,10 +70,10 @@ func arrange(head []byte, given []abi.Pair) []byte {
 
 // arranged returns a context with which a request tells its connection, once it has
 // one, what the guest gave.
-func (o *outgoing) arranged(ctx context.Context) context.Context {
+func arranged(ctx context.Context, given []abi.Pair) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
 		if c, ok := got.Conn.(*conn); ok {
-			c.given, c.head = o.given, nil
+			c.given, c.head = given, nil
 		}
 	}})
 }

@@ -425,8 +425,8 @@ func TestHandles(t *testing.T) {
 	send := func(handles ...uint32) abi.Status { _, status, _ := s.Send(t.Context(), handles); return status }
 	one, _ := open()
 	two, _ := open()
-	if _, status := open(); status != abi.Limit {
-		t.Errorf("a third call: %v, want limit", status)
+	if _, status, why := s.Open(&abi.HTTPRequest{URL: origin}); status != abi.Limit || !strings.Contains(why, "all of its 2 calls (outbound.calls)") {
+		t.Errorf("a third call: %v, %q, want limit", status, why)
 	}
 	if _, status := s.Response(one); status != abi.Invalid {
 		t.Errorf("head before send: %v", status)

@@ -32,7 +32,7 @@ func explain(t target, err error) *failure {
 	var op *net.OpError
 	switch {
 	case errors.Is(err, errForbidden):
-		return &failure{abi.Denied, t.origin.Host + " is at a private, local or special address; an operator allows a network with outbound_allow_networks"}
+		return &failure{abi.Denied, t.origin.Host + " is at a private, local or special address; an operator allows a network with outbound_allow_networks, wasmoor dev and call with --outbound-allow-networks"}
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return &failure{abi.Unreachable, t.String() + " failed repeatedly and is left alone for some seconds"}
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):

@@ -30,7 +30,7 @@ func (c *Client) follow(ctx context.Context, o *outgoing) (reply, *failure) {
 		}
 		location, ok := o.follows(resp)
 		if !ok {
-			return resp, nil
+			return o.blinded(resp)
 		}
 		_ = resp.Body.Close() // it is not looked at
 		if hop == maxRedirects {
@@ -52,7 +52,7 @@ func (c *Client) hop(ctx context.Context, o *outgoing) (reply, error) {
 			return reply{resp}, err
 		})
 	}
-	if !c.cfg.Cache || o.flags&abi.HTTPNoCache != 0 {
+	if !c.cfg.Cache || o.flags&abi.HTTPNoCache != 0 || len(o.blinds.at(o.target.origin)) > 0 { // nobody else's call is the same
 		return send()
 	}
 	return c.cfg.State.cache.roundTrip(o, send)
@@ -66,18 +66,20 @@ type outgoing struct {
 	header http.Header
 	body   []byte
 	flags  uint32
+	blinds *Blinds // that the host puts in, nil = none
 }
 
 func (o *outgoing) request(ctx context.Context) *http.Request {
+	header, given := o.filled()
 	req := &http.Request{
-		Method: o.method, URL: o.target.url, Host: o.target.url.Host, Header: o.header,
+		Method: o.method, URL: o.target.url, Host: o.target.url.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if len(o.body) > 0 {
 		req.ContentLength = int64(len(o.body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.body)), nil }
 	}
-	return req.WithContext(o.arranged(ctx))
+	return req.WithContext(arranged(ctx, given))
 }
 
 // again returns the request with its body from the start.
@@ -106,6 +108,8 @@ func (o *outgoing) follows(resp reply) (string, bool) {
 func (c *Client) redirect(o *outgoing, status int, location string) *failure {
 	next, why := locate(o.target, location)
 	switch {
+	case o.blinds.in(location):
+		return &failure{abi.Denied, "a redirect of " + o.target.String() + " is not followed: its location holds a blind secret"}
 	case why != "":
 		return &failure{abi.Denied, "a redirect of " + o.target.String() + " is not followed: " + why}
 	case o.target.origin.Scheme == "https" && next.origin.Scheme != "https":

@@ -51,3 +51,7 @@ func guard(allow []netip.Prefix) func(network, address string, _ syscall.RawConn
 		return nil
 	}
 }
+
+// PublicOnly returns a net.Dialer.Control that refuses addresses that are private,
+// local or special, as plugins' calls do without an operator's exception.
+func PublicOnly() func(network, address string, _ syscall.RawConn) error { return guard(nil) }

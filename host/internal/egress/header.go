@@ -67,14 +67,14 @@ func (f *fields) wrongLength(size int) string {
 }
 
 // header returns the fields as net/http has them, with those of the host.
-func (s *Session) header(given []abi.Pair) http.Header {
+func (s *Session) header(given []abi.Pair, parent string) http.Header {
 	header := make(http.Header, len(given)+2)
 	for _, h := range given {
 		header.Add(h.Name, h.Value)
 	}
 	for name, value := range map[string]string{
 		"User-Agent": userAgent, "X-Request-Id": s.trace.RequestID,
-		"Traceparent": s.trace.Traceparent, "Tracestate": s.trace.Tracestate,
+		"Traceparent": parent, "Tracestate": s.trace.Tracestate,
 	} {
 		if _, set := header[name]; !set && value != "" {
 			header[name] = []string{value}

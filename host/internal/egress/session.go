@@ -3,6 +3,8 @@ package egress
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -14,6 +16,7 @@ import (
 // Session holds the calls of one attempt of a handler. It belongs to one
 // goroutine at a time. Close it: its handles end with it.
 type Session struct {
+	Blinds  *Blinds // that the host puts into the calls; nil = none
 	client  *Client
 	trace   Trace
 	answers *Answers
@@ -29,7 +32,8 @@ func (c *Client) Session(trace Trace, answers *Answers) Session {
 // call is one handle.
 type call struct {
 	out     outgoing
-	written int // bytes of the body, which a redirect may drop
+	span    [8]byte // of a request that is traced
+	written int     // bytes of the body, which a redirect may drop
 	timeout time.Duration
 	answer  *answer // of a call that was sent; nil = it was not
 	read    int     // bytes of the answer's kept body that the guest has
@@ -47,16 +51,21 @@ func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, wh
 	case why != "":
 		return 0, abi.Invalid, why
 	case !s.client.covers(t.origin):
+		s.client.cfg.State.calls.count(0, notGranted)
 		return 0, abi.Denied, t.origin.String() + " is not granted; the manifest asks for it with outbound.allow"
+	case s.client.cfg.State.gate.shut():
+		return 0, abi.Denied, offReason
 	case len(s.calls) >= s.client.cfg.Limits.Calls:
-		return 0, abi.Limit, "the attempt has made all the calls it may"
+		return 0, abi.Limit, fmt.Sprintf("this run of the handler has made all of its %d calls (outbound.calls)", s.client.cfg.Limits.Calls)
 	}
 	f, why := readFields(r.Headers, t, s.trace.Host)
 	if why != "" {
 		return 0, abi.Invalid, why
 	}
+	span, parent := s.trace.begin()
 	c := &call{
-		out:     outgoing{method: method, target: t, fields: f, header: s.header(f.given), flags: r.Flags},
+		out:     outgoing{method: method, target: t, fields: f, header: s.header(f.given, parent), flags: r.Flags, blinds: s.Blinds},
+		span:    span,
 		timeout: s.client.cfg.Limits.Timeout,
 	}
 	if asked := time.Duration(r.TimeoutMS) * time.Millisecond; asked > 0 {
@@ -137,13 +146,20 @@ func (s *Session) run(ctx context.Context, calls []*call) {
 	case 0:
 		return
 	case 1:
-		s.client.run(ctx, calls[0])
+		s.send(ctx, calls[0])
 	default:
 		s.runAll(ctx, calls)
 	}
 	for _, c := range calls {
 		s.answers.arrived(c.answer)
 	}
+}
+
+// send makes a call that was not made before.
+func (s *Session) send(ctx context.Context, c *call) {
+	method, to, start := c.out.method, c.out.target, time.Now()
+	s.client.run(ctx, c)
+	s.trace.end(c, method, to, start)
 }
 
 func (s *Session) runAll(ctx context.Context, calls []*call) {
@@ -153,7 +169,7 @@ func (s *Session) runAll(ctx context.Context, calls []*call) {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			s.client.run(ctx, c)
+			s.send(ctx, c)
 		})
 	}
 	all.Wait()
@@ -162,9 +178,14 @@ func (s *Session) runAll(ctx context.Context, calls []*call) {
 // run makes a call up to the head of its response. The call outlives ctx, which is
 // the attempt's: the next attempt may go on reading.
 func (c *Client) run(ctx context.Context, one *call) {
-	own, cancel := context.WithTimeout(context.Background(), one.time(ctx))
+	own, cancel := context.WithTimeout(c.cfg.State.gate.context(), one.time(ctx))
 	defer context.AfterFunc(ctx, cancel)()
 	resp, failed := c.follow(own, &one.out)
+	if failed != nil && errors.Is(context.Cause(own), errOff) {
+		failed = refusedOff()
+	}
+	one.answer.own = own
+	c.cfg.State.calls.count(statusOf(resp), failed)
 	one.answer.take(one.out.target, resp, failed, cancel)
 }
 

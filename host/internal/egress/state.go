@@ -6,8 +6,10 @@ import "time"
 // fail, and the responses they let it keep. It outlives the deployments, whose
 // clients share it. Safe for concurrent use.
 type State struct {
+	gate     gate
 	breakers breakers
 	cache    *cache
+	calls    calls
 }
 
 // NewState returns a State that has learned nothing. clock dates responses.

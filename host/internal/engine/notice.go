@@ -10,7 +10,7 @@ import (
 // took. Where the state of instances is kept, a new one is rare.
 func notices(p Program, making time.Duration, stateful bool) (list []string) {
 	if why := p.Fresh(); why != "" && !stateful {
-		list = append(list, fmt.Sprintf("each request gets a new instance, which took %s to make: %s", millis(making), why))
+		list = append(list, fmt.Sprintf("each request gets a new instance, which took %s to make where a reset takes microseconds: %s", millis(making), why))
 	}
 	if why := p.Cold(); why != "" {
 		list = append(list, "the warm-up requests are left out: "+why)

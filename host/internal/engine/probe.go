@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/engine/callstack"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -130,7 +131,7 @@ func (p *probe) neverServes(ctx context.Context, r manifest.Route, said string, 
 	if r.Pattern != "" {
 		which = fmt.Sprintf("every request to %q", r.Pattern)
 	}
-	message := fmt.Sprintf("%s would fail, whatever it is: %s", which, fault.MessageOf(failed))
+	message := fmt.Sprintf("%s would fail, whatever it is: %s%s", which, fault.MessageOf(failed), callstack.Where(failed))
 	if code == fault.Deadline {
 		message += fmt.Sprintf("; it had %s, twice, and asked the host for nothing", p.deadline(r))
 	}

@@ -6,12 +6,16 @@ package invoke
 import (
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/redact"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // Env is what a deployment gives to each of its invocations. It is built once
@@ -21,19 +25,28 @@ type Env struct {
 	Version int
 	Limits  limit.Limits
 	KV      bool        // the key-value capability is granted
+	Queues  bool        // the manifest has queues
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
 	Config  map[string]string
+	Vars    []string // what the manifest declares that operators may set, sorted
 	// Warmup is set while a version warms up: it has no plugin yet, so that what
 	// belongs to one is unavailable.
 	Warmup bool
-	States States // what capabilities keep of the deployment
+	// Preview is set where a version serves at an address of its own.
+	Preview bool
+	States  States // what capabilities keep of the deployment
 	// Memory is what all attempts of all plugins may have together outside their
 	// guests (Invocation.Hold); nil = no bound.
 	Memory *limit.Budget
-	Log    *slog.Logger // carries plugin and version; nil drops what the guest logs
-	World  World        // nil = Machine
+	Log    *slog.Logger     // carries plugin and version; nil drops what the guest logs
+	Redact *redact.Redactor // hides the plugin's secrets, as Log does; nil = it has none
+	World  World            // nil = Machine, with the wall clock of Clock
+	Clock  func() time.Time // nil = time.Now
 }
+
+// Stores reports whether invocations have a transaction.
+func (e *Env) Stores() bool { return e.KV || e.Queues }
 
 // Request is what the client sent. The host built it: it is already bounded and
 // normalised, and owns its memory.
@@ -47,6 +60,30 @@ type Request struct {
 	// Once, if not nil, has the answer kept with the effects, so that a repeat
 	// gets the answer and does nothing. The invocation has a transaction then.
 	Once *Once
+	// Claim, if not nil, is settled with the effects. The invocation has a transaction then.
+	Claim Claim
+	// Arrived is when the head of the request was there; zero = when its handling begins.
+	Arrived time.Time
+	// Timeline, if not nil, notes what the request does, which is traced.
+	Timeline *trace.Timeline
+}
+
+// TraceID returns the id of the trace that the request is a part of, "" of none: of
+// its own, or of its client's where requests are not traced here.
+func (r *Request) TraceID() string {
+	if r.Timeline != nil {
+		return r.Timeline.ID()
+	}
+	return TraceOf(r.Head.Headers).ID()
+}
+
+// TraceOf returns the place in a trace that a header names, the zero Context for none.
+func TraceOf(header []abi.Pair) trace.Context {
+	c, ok := trace.Parse(field.Single(header, "traceparent"))
+	if !ok {
+		return trace.Context{}
+	}
+	return c
 }
 
 // Client is whoever waits for the reply. A client that leaves ends what has had no
@@ -84,21 +121,43 @@ type Invocation struct {
 	Env     *Env
 	Limits  limit.Limits // of the plugin, or of the route where it has its own
 	Request *Request
-	Tx      *store.Tx // nil without the key-value capability
+	Tx      *store.Tx // nil without Env.Stores
 	Start   time.Time // the clock of expiry, the same over all attempts
 	Reply   Reply
-	Outcome uint32 // abi.Outcome*
-	Pattern string // what the guest's own router matched, for metrics
+	Outcome uint32        // abi.Outcome*
+	Pattern string        // what the guest's own router matched, for metrics
+	Out     time.Duration // it waited for services, over all attempts
 
 	outside  Outside // nil = nobody observes
 	head     []byte  // encoded request head, made at its first reading
 	logLines int
+	notices  Notice // those that the log has of the attempt
 	memory   memory
 
 	departure Departure // nil = nothing has to happen
 	kept      States    // what capabilities keep of the attempt
 	calls     Calls     // what the request has asked of services, over its attempts; nil = nothing
 	own       perceived // the World of the request
+
+	calling atomic.Pointer[string] // host that the handler waits for; nil = none
+}
+
+// Waits notes which host the handler waits for from now on, "" = none any more.
+func (inv *Invocation) Waits(host string) {
+	if host == "" {
+		inv.calling.Store(nil)
+		return
+	}
+	inv.calling.Store(&host)
+}
+
+// Calling returns the host that the handler waits for, "" = none. It may be called on
+// any goroutine.
+func (inv *Invocation) Calling() string {
+	if host := inv.calling.Load(); host != nil {
+		return *host
+	}
+	return ""
 }
 
 // World returns the time and chance that the guest perceives.
@@ -121,9 +180,9 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Outcome = abi.OutcomeDefault
 	inv.Pattern = ""
 	inv.head = inv.head[:0]
-	inv.logLines = 0
+	inv.logLines, inv.notices = 0, 0
 	inv.memory.give()
-	inv.own.begin(attempt)
+	inv.own.begin(attempt, inv.Env)
 	if inv.outside != nil {
 		inv.outside.Begin(attempt, inv.Start)
 	}
@@ -136,8 +195,10 @@ func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
 // Keep keeps the state of a capability until the attempt ends, which closes it.
 func (inv *Invocation) Keep(name string, state State) { inv.kept.Add(name, state) }
 
-// End closes what capabilities keep of the attempt, and gives back its memory.
+// End closes what capabilities keep of the attempt, gives back its memory, and says
+// how many of its lines were dropped.
 func (inv *Invocation) End() {
+	inv.tellDropped()
 	inv.memory.give()
 	inv.kept.Close()
 	clear(inv.kept)

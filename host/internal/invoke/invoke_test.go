@@ -236,6 +236,13 @@ func TestLog(t *testing.T) {
 	if last := lines[limit.LogLines]; !strings.Contains(last, "level=WARN") || !strings.Contains(last, "dropped") {
 		t.Errorf("note: got %q", last)
 	}
+	text.Reset()
+	for range 2 {
+		inv.End()
+	}
+	if got := text.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "level=WARN msg=\"lines of the guest were dropped\" request_id=r1 lines=5\n") {
+		t.Errorf("at the end: got %q", got)
+	}
 }
 
 func TestCut(t *testing.T) {
@@ -401,5 +408,23 @@ func TestMachine(t *testing.T) {
 	cancel()
 	if err := Machine.Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("sleeping within an ended context: %v", err)
+	}
+}
+
+// TestTheClockOfTheEnvironment is what the wall clock of an invocation shows, and
+// shows again to another attempt.
+func TestTheClockOfTheEnvironment(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	inv := &Invocation{Env: &Env{Clock: func() time.Time { now = now.Add(time.Hour); return now }}, Request: &Request{}}
+	var first time.Time
+	for attempt := 1; attempt < 3; attempt++ {
+		inv.Begin(attempt, limit.Limits{}, nil)
+		got := inv.World().Now()
+		if attempt == 1 {
+			first = got
+		}
+		if got.Year() != 2030 || !got.Equal(first) {
+			t.Errorf("attempt %d reads %v, the first %v", attempt, got, first)
+		}
 	}
 }

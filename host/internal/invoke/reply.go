@@ -105,7 +105,7 @@ func (r *Reply) LosePart(why string) { r.bodyFault = why }
 // Write appends a copy of data to the body, which may have max bytes.
 func (r *Reply) Write(data []byte, max int64) abi.Status {
 	if int64(len(r.Body))+int64(len(data)) > max {
-		r.bodyFault = fmt.Sprintf("response body is over the limit of %d bytes", max)
+		r.bodyFault = fmt.Sprintf("response body is over the limit of %d bytes (limits.response_body)", max)
 		return abi.Limit
 	}
 	r.Body = append(r.Body, data...)

@@ -26,6 +26,16 @@ func (s States) Of(name string) State {
 // Add keeps the state of a capability that keeps nothing yet.
 func (s *States) Add(name string, state State) { *s = append(*s, namedState{name, state}) }
 
+// Switch ends what the states do outside of the process and keeps it ended, or lets it
+// go on.
+func (s States) Switch(off bool) {
+	for i := range s {
+		if reaching, ok := s[i].state.(interface{ Switch(off bool) }); ok {
+			reaching.Switch(off)
+		}
+	}
+}
+
 // Close closes every state.
 func (s States) Close() {
 	for i := range s {

@@ -78,6 +78,7 @@ type perceived struct {
 	drawn  bool
 	seed   [32]byte
 	random mathrand.ChaCha8 // from seed, once drawn
+	clock  func() time.Time // nil = Machine's
 	times  []int64          // what the wall clock showed, at most maxTimes, in nanoseconds
 	read   int              // of times, by this attempt
 }
@@ -86,8 +87,11 @@ type perceived struct {
 // the time.
 const maxTimes = 256
 
-func (p *perceived) begin(attempt int) {
-	p.read = 0
+func (p *perceived) begin(attempt int, env *Env) {
+	p.read, p.clock = 0, nil
+	if env != nil {
+		p.clock = env.Clock
+	}
 	if attempt == 1 { // it may have served another request
 		p.drawn, p.times = false, p.times[:0]
 	} else if p.drawn {
@@ -97,7 +101,7 @@ func (p *perceived) begin(attempt int) {
 
 func (p *perceived) Now() time.Time {
 	if p.read == len(p.times) {
-		now := time.Now()
+		now := p.wall()
 		if p.read == maxTimes {
 			return now
 		}
@@ -105,6 +109,13 @@ func (p *perceived) Now() time.Time {
 	}
 	p.read++
 	return time.Unix(0, p.times[p.read-1])
+}
+
+func (p *perceived) wall() time.Time {
+	if p.clock == nil {
+		return Machine.Now()
+	}
+	return p.clock()
 }
 
 // Random is ChaCha8, whose seed comes from crypto/rand.

@@ -8,18 +8,23 @@ import (
 // Budget is memory or disk that many holders share, in bytes: what they have
 // together never passes its size. Safe for concurrent use.
 type Budget struct {
-	size int64
-	left atomic.Int64
+	size, left atomic.Int64
 }
 
 // NewBudget returns a budget of so many bytes; 0 = no bound.
 func NewBudget(bytes int64) *Budget {
+	b := &Budget{}
+	b.Resize(bytes)
+	return b
+}
+
+// Resize makes it a budget of so many bytes; 0 = no bound. Where more is held than
+// that, nothing is left until enough was given back. Call it once at a time.
+func (b *Budget) Resize(bytes int64) {
 	if bytes == 0 {
 		bytes = math.MaxInt64
 	}
-	b := &Budget{size: bytes}
-	b.left.Store(bytes)
-	return b
+	b.left.Add(bytes - b.size.Swap(bytes))
 }
 
 // Take takes n bytes, if they are left. Give gives them back.
@@ -35,7 +40,7 @@ func (b *Budget) Take(n int64) bool {
 func (b *Budget) Give(n int64) { b.left.Add(n) }
 
 // Size returns how many bytes there are in all.
-func (b *Budget) Size() int64 { return b.size }
+func (b *Budget) Size() int64 { return b.size.Load() }
 
 // Left returns how many bytes are not taken. While a Take fails it may be
 // fewer, for a moment.
@@ -68,7 +73,7 @@ func (s *Share) Most() int64 {
 	if s.of == nil {
 		return math.MaxInt64
 	}
-	return s.of.size
+	return s.of.Size()
 }
 
 // Give gives everything back.

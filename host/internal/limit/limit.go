@@ -40,7 +40,7 @@ const (
 func Default() Limits {
 	return Limits{
 		Memory:       64 << 20,
-		Deadline:     5 * time.Second,
+		Deadline:     limits.Deadline,
 		RequestBody:  limits.RequestBody,
 		ResponseBody: limits.ResponseBody,
 		Concurrency:  64,

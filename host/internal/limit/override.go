@@ -2,7 +2,7 @@ package limit
 
 import (
 	"fmt"
-	"strings"
+	"iter"
 	"time"
 )
 
@@ -56,18 +56,13 @@ func (o Override) Check() string {
 	return ""
 }
 
-// String lists what o decides, for a person; "" = nothing.
-func (o Override) String() string {
-	var parts []string
-	add := func(is bool, key, value string) {
-		if is {
-			parts = append(parts, key+"="+value)
-		}
+// All yields what o decides, as text for a person.
+func (o Override) All() iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		_ = (o.Memory == 0 || yield("memory", FormatSize(o.Memory))) &&
+			(o.Deadline == 0 || yield("deadline", o.Deadline.String())) &&
+			(o.RequestBody == 0 || yield("request_body", FormatSize(o.RequestBody))) &&
+			(o.ResponseBody == 0 || yield("response_body", FormatSize(o.ResponseBody))) &&
+			(o.Concurrency == 0 || yield("concurrency", fmt.Sprint(o.Concurrency)))
 	}
-	add(o.Memory != 0, "memory", FormatSize(o.Memory))
-	add(o.Deadline != 0, "deadline", o.Deadline.String())
-	add(o.RequestBody != 0, "request_body", FormatSize(o.RequestBody))
-	add(o.ResponseBody != 0, "response_body", FormatSize(o.ResponseBody))
-	add(o.Concurrency != 0, "concurrency", fmt.Sprint(o.Concurrency))
-	return strings.Join(parts, " ")
 }

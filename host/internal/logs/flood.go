@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/logs/ring"
 )
 
 // What one plugin may log, over all its versions: so much at a time, and so much in
@@ -20,7 +22,8 @@ const (
 // Floods says how many lines of plugins were dropped: for each plugin, 10 s after
 // the first of them. Close it. Safe for concurrent use.
 type Floods struct {
-	log *slog.Logger
+	log   *slog.Logger
+	rings *ring.Folder
 
 	mu      sync.Mutex
 	pending []*Source // that have dropped something
@@ -29,9 +32,10 @@ type Floods struct {
 	ended, done chan struct{}
 }
 
-// NewFloods returns a Floods that says so to log.
-func NewFloods(log *slog.Logger) *Floods {
-	f := &Floods{log: log, wake: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{})}
+// NewFloods returns a Floods that says so to log, and at once to the rings of the
+// plugins; nil = there are none.
+func NewFloods(log *slog.Logger, rings *ring.Folder) *Floods {
+	f := &Floods{log: log, rings: rings, wake: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{})}
 	go f.run()
 	return f
 }
@@ -90,17 +94,20 @@ func (f *Floods) note(s *Source) {
 type Source struct {
 	floods *Floods
 	plugin string
+	ring   *ring.Ring
 
 	bytes, failing  bucket
 	lines, failures atomic.Int64 // dropped, since it was told
+	dropped         atomic.Int64 // in all
 }
 
-// Source returns a source for a plugin; nil of a nil Floods.
+// Source returns a source for a plugin, whose ring keeps lines from then on; nil of a
+// nil Floods.
 func (f *Floods) Source(plugin string) *Source {
 	if f == nil {
 		return nil
 	}
-	return &Source{floods: f, plugin: plugin}
+	return &Source{floods: f, plugin: plugin, ring: f.rings.Ring(plugin)}
 }
 
 // Logger returns a logger for the plugin's own lines: log, without those for which
@@ -122,9 +129,19 @@ func (s *Source) Failed() bool {
 }
 
 func (s *Source) drop(of *atomic.Int64) {
+	s.ring.Drop()
+	s.dropped.Add(1)
 	if of.Add(1) == 1 {
 		s.floods.note(s)
 	}
+}
+
+// Dropped returns how many lines were dropped so far.
+func (s *Source) Dropped() int64 {
+	if s == nil {
+		return 0
+	}
+	return s.dropped.Load()
 }
 
 // bounded is a handler that drops what a source has no room for, before it costs

@@ -46,7 +46,7 @@ func (r *records) logger() *slog.Logger {
 func TestFloods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var host, lines records
-		f := logs.NewFloods(host.logger())
+		f := logs.NewFloods(host.logger(), nil)
 		bad, good := f.Source("bad"), f.Source("good")
 		log := bad.Logger(lines.logger()).With("plugin", "bad")
 		for range 10_000 {
@@ -94,7 +94,7 @@ func TestFloods(t *testing.T) {
 func TestFloodsAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var host records
-		f := logs.NewFloods(host.logger())
+		f := logs.NewFloods(host.logger(), nil)
 		s := f.Source("bad")
 		for range logs.FailuresAtOnce + 5 {
 			s.Failed()

@@ -53,6 +53,7 @@ type share struct {
 	waits   amount // what waits, or is being written
 	writing amount // the part that is being written
 	dropped int64  // lines, since it was told
+	lost    int64  // lines that it was told of
 	failed  error  // the last failure to write, since it was told
 }
 
@@ -187,10 +188,21 @@ func (s *Sink) losses() (list []Loss) {
 	for _, sh := range s.shares {
 		if sh.dropped > 0 {
 			list = append(list, Loss{Share: sh.name, Lines: sh.dropped, Err: sh.failed})
+			sh.lost += sh.dropped
 			sh.dropped, sh.failed = 0, nil
 		}
 	}
 	return list
+}
+
+// Dropped returns how many lines were dropped so far.
+func (s *Sink) Dropped() (lines int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sh := range s.shares {
+		lines += sh.lost + sh.dropped
+	}
+	return lines
 }
 
 // Close drops what comes from then on and waits until what waits is written, at most

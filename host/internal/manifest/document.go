@@ -24,6 +24,7 @@ const (
 // each key by its path.
 type document struct {
 	file   string
+	json   bool
 	root   map[string]any
 	places map[string]position
 }
@@ -43,17 +44,38 @@ func readTOML(data []byte, file string) (*document, *problem) {
 	}
 	doc := &document{file: file, root: map[string]any{}, places: index.places}
 	if err := toml.Unmarshal(data, &doc.root); err != nil {
-		return nil, tomlProblem(err)
+		return nil, tomlProblem(err, data)
 	}
 	return doc, nil
 }
 
-func tomlProblem(err error) *problem {
+func tomlProblem(err error, data []byte) *problem {
 	p := &problem{text: strings.TrimPrefix(err.Error(), "toml: ")}
 	if de, ok := errors.AsType[*toml.DecodeError](err); ok {
 		p.at.line, p.at.column = de.Position()
+		p.text += syntaxMeant(p.text, lineAt(data, p.at.line))
 	}
 	return p
+}
+
+// syntaxMeant says what to write in place of a line that the decoder refuses.
+func syntaxMeant(says, line string) string {
+	for _, of := range []string{"start of value", "must be quoted", "expected '=' after key"} {
+		if meant := lineMeant(line); strings.Contains(says, of) && meant != "" {
+			return "; write " + meant
+		}
+	}
+	return ""
+}
+
+// lineAt returns the line with a number, counted from 1, without its end.
+func lineAt(data []byte, number int) string {
+	for line := range bytes.Lines(data) {
+		if number--; number == 0 {
+			return strings.TrimRight(string(line), "\r\n")
+		}
+	}
+	return ""
 }
 
 // join returns the path of key below path. A key that is not bare is quoted, so

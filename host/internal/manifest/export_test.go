@@ -11,9 +11,6 @@ import (
 // Page is a unit of memory.
 const Page = page
 
-// Suggest is suggest.
-var Suggest = suggest
-
 // With returns m with what only Parse sets.
 func (m Manifest) With(l limit.Limits, ask plugin.Grant, settings map[string]any) *Manifest {
 	m.limits, m.ask, m.settings = l, ask, settings

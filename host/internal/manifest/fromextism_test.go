@@ -46,7 +46,7 @@ func TestFromExtism(t *testing.T) {
 	if ask := m.Ask().Terms[outbound.Name]; !ok || settings.Limits.ResponseBody != 1024 || ask == nil {
 		t.Errorf("outbound %+v, asks for %v", settings, ask)
 	}
-	if config, err := m.Resolve("words", nil); err != nil || config["greeting"] != "hi" {
+	if config, err := m.Resolve("words", nil, nil); err != nil || config["greeting"] != "hi" {
 		t.Errorf("config %v, %v", config, err)
 	}
 }

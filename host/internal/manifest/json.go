@@ -33,7 +33,7 @@ func readJSON(data []byte, file string) (*document, *problem) {
 	if !ok {
 		return nil, &problem{text: "a manifest in JSON is an object", at: position{1, 1}}
 	}
-	return &document{file: file, root: root, places: r.places}, nil
+	return &document{file: file, json: true, root: root, places: r.places}, nil
 }
 
 // placed is an error with its offset.

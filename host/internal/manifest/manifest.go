@@ -49,9 +49,11 @@ type Manifest struct {
 	Warmups []Warmup // in the order of the text
 	Frozen  []string // sources that what all requests start from may depend on
 
+	closed   []string // requests below the whole mount that the public listener has no way to
 	limits   limit.Limits
 	ask      plugin.Grant
-	settings map[string]any // of capabilities, by the names of their tables
+	settings map[string]any    // of capabilities, by the names of their tables
+	reasons  map[string]string // why it asks, by plugin.Excess.Unit; nil = nothing says it
 }
 
 // Route is one pattern of the manifest, relative to the plugin's mount.
@@ -69,6 +71,9 @@ type Route struct {
 	Handler string // gets the request as JSON, and its output is the response as JSON
 
 	ContentType string // of Export's output; "" = application/octet-stream
+
+	// Private says that the public listener has no way to it.
+	Private bool
 }
 
 // Var is one entry of [config]: a value the operator sets and the guest reads.
@@ -76,8 +81,17 @@ type Var struct {
 	Name        string
 	Required    bool
 	Secret      bool    // never shown
+	Blind       string  // origin whose calls have it; the guest cannot read it. "" = it can
 	Default     *string // nil = none
 	Description string
+}
+
+// Kind returns what people call it, which is the command that sets it.
+func (v Var) Kind() string {
+	if v.Secret {
+		return "secret"
+	}
+	return "var"
 }
 
 // Build says how an author's project becomes a module. Only the CLI reads it.
@@ -183,24 +197,36 @@ func (m *Manifest) Patterns() []string {
 	return patterns
 }
 
+// VarNames returns the names of [config], sorted.
+func (m *Manifest) VarNames() []string {
+	names := make([]string, len(m.Vars))
+	for i, v := range m.Vars {
+		names[i] = v.Name
+	}
+	return names
+}
+
 // Resolve returns the config a guest sees: the operator's value of each entry
 // of [config], or its default. Vars the manifest does not name are left out, not
 // refused: they belong to another version, which a rollback may bring back. The
 // error is Invalid and names each required var without a value and the command
-// that sets it. Name is the plugin's installed name, which may differ from the
-// manifest's.
-func (m *Manifest) Resolve(name string, vars map[string]string) (map[string]string, error) {
+// that sets it, or a var whose value blind says no guest may read. Name is the
+// plugin's installed name, which may differ from the manifest's.
+func (m *Manifest) Resolve(name string, vars map[string]string, blind func(name string) bool) (map[string]string, error) {
 	config := make(map[string]string, len(m.Vars))
-	var missing []string
+	var missing []Var
 	for _, v := range m.Vars {
 		value, set := vars[v.Name]
 		switch {
+		case set && v.Blind != "":
+		case set && blind(v.Name):
+			return nil, blindVar(name, v.Name)
 		case set:
 			config[v.Name] = value
 		case v.Default != nil:
 			config[v.Name] = *v.Default
 		case v.Required:
-			missing = append(missing, v.Name)
+			missing = append(missing, v)
 		}
 	}
 	if len(missing) > 0 {

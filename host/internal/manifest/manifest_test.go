@@ -184,6 +184,18 @@ func TestKVTableAsks(t *testing.T) {
 	}
 }
 
+func TestReasons(t *testing.T) {
+	m := mustParse(t, "manifest_version = 1\nname = \"a\"\nisolation = \"instance\"\nisolation_reason = \"a warm model\"\n"+
+		"[kv]\n[outbound]\nallow = [\"https://a.example\", \"https://b.example\"]\nreason = \"Zahlungen für Köln\"\n")
+	var got []string
+	for _, e := range m.Ask().Beyond(plugin.Grant{}) {
+		got = append(got, e.Unit+": "+m.Reason(e))
+	}
+	if d := cmp.Diff([]string{"kv: ", "outbound: Zahlungen für Köln", "outbound: Zahlungen für Köln", "isolation: a warm model"}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	m := full()
 	if diff := cmp.Diff(fullLimits, m.Limits()); diff != "" {
@@ -255,11 +267,11 @@ func TestResolve(t *testing.T) {
 		{"set", full(), map[string]string{"api_key": "", "greeting": "", "note": "n"}, map[string]string{"api_key": "", "greeting": "", "note": "n"}, nil},
 		{"of another version", full(), map[string]string{"api_key": "k", "old": "v"}, map[string]string{"api_key": "k", "greeting": "hello"}, nil},
 		{"no config", Default("a"), map[string]string{"x": "1"}, map[string]string{}, nil},
-		{"missing", full(), nil, nil, []string{"api_key", "wasmoor var set staging api_key"}},
+		{"missing", full(), nil, nil, []string{"api_key", "wasmoor secret set staging api_key"}},
 		{"two missing", two, map[string]string{"z": "1"}, nil, []string{"wasmoor var set staging x", "wasmoor var set staging y"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.m.Resolve("staging", c.vars)
+			got, err := c.m.Resolve("staging", c.vars, func(string) bool { return false })
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("Resolve (-want +got):\n%s", diff)
 			}

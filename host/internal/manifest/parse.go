@@ -22,6 +22,16 @@ import (
 // host's capabilities. Errors are Invalid, with every broken rule on a line of its
 // own (ten at most), or TooLarge above MaxSize.
 func Parse(data []byte, file string, sections []Section) (*Manifest, error) {
+	return parse(data, file, &reader{sections: sections})
+}
+
+// ParseStored is Parse for the manifest of a version that a host has taken already:
+// it takes the forms that Parse has refused since.
+func ParseStored(data []byte, file string, sections []Section) (*Manifest, error) {
+	return parse(data, file, &reader{sections: sections, stored: true})
+}
+
+func parse(data []byte, file string, r *reader) (*Manifest, error) {
 	if len(data) > MaxSize {
 		return nil, fault.New(fault.TooLarge, op, fmt.Sprintf("%s: %s is above the maximum of %s",
 			file, limit.FormatSize(int64(len(data))), limit.FormatSize(MaxSize)))
@@ -30,7 +40,7 @@ func Parse(data []byte, file string, sections []Section) (*Manifest, error) {
 	if syntax != nil {
 		return nil, invalid(file, []problem{*syntax})
 	}
-	r := &reader{document: doc, sections: sections}
+	r.document = doc
 	m := r.manifest()
 	if len(r.problems) > 0 {
 		return nil, invalid(file, r.problems)
@@ -42,6 +52,11 @@ func Parse(data []byte, file string, sections []Section) (*Manifest, error) {
 type reader struct {
 	*document
 	sections []Section
+	stored   bool // see ParseStored
+	listed   []Route
+	patterns pattern.Set[int] // of listed, by their index
+	private  []int            // routes that a trigger reaches
+	closed   []string         // requests that it makes where there are none
 	problems []problem
 }
 
@@ -82,21 +97,27 @@ func (r *reader) manifest() *Manifest {
 	m.Version = r.label(t)
 	m.ABI = r.abi(t)
 	m.ask.Stateful = r.isolation(t)
+	m.because(plugin.Isolation, t.Reason("isolation_reason"))
+	if t.Has("isolation_reason") && !m.ask.Stateful {
+		t.Fail("isolation_reason", `it is the reason for isolation = "instance"; leave it out`)
+	}
 	m.Frozen = r.frozen(t)
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t, m.ABI)
-	m.Warmups = r.warmups(t, m.Routes)
+	r.route(m.Routes)
+	m.Warmups = r.warmups(t)
 	for _, s := range r.sections {
 		r.section(t, s, m)
 	}
-	m.Vars = r.vars(t)
+	r.close(m)
+	m.Vars = r.declared(t, m.settings, r.vars(t))
 	m.Build = r.build(t)
 	return m
 }
 
 // known are the keys of a manifest's top level.
 func (r *reader) known() []string {
-	keys := []string{"manifest_version", "name", "version", "abi", "isolation", "frozen", "route", "limits"}
+	keys := []string{"manifest_version", "name", "version", "abi", "isolation", "isolation_reason", "frozen", "route", "limits"}
 	for _, s := range r.sections {
 		keys = append(keys, s.Name)
 	}
@@ -105,7 +126,7 @@ func (r *reader) known() []string {
 
 func (r *reader) format(t Table) bool {
 	const key = "manifest_version"
-	v, ok := typed[int64](t, key, "the number "+strconv.Itoa(FormatVersion))
+	v, ok := typed[int64](t, key, "the number "+strconv.Itoa(FormatVersion), always(strconv.Itoa(FormatVersion)))
 	switch {
 	case !t.Has(key):
 		t.Fail(key, "it is missing; write manifest_version = %d", FormatVersion)
@@ -151,7 +172,7 @@ func CheckLabel(label string) error {
 
 // abi returns the ABI, "" for the default.
 func (r *reader) abi(t Table) string {
-	switch name, ok := t.String("abi"); {
+	switch name, ok := typed[string](t, "abi", "a string", always(strconv.Quote(abi.Module))); {
 	case !ok || name == abi.Module:
 	case name == ABIExtism:
 		return name
@@ -163,7 +184,7 @@ func (r *reader) abi(t Table) string {
 
 // isolation reports whether instances keep their memory between requests.
 func (r *reader) isolation(t Table) (stateful bool) {
-	switch s, ok := t.String("isolation"); {
+	switch s, ok := typed[string](t, "isolation", "a string", always(`"request"`)); {
 	case !ok || s == "request":
 		return false
 	case s == "instance":
@@ -195,7 +216,7 @@ func (r *reader) limits(t Table, l *limit.Limits) {
 	if !ok {
 		return
 	}
-	t.only("memory", "deadline", "request_body", "response_body", "concurrency")
+	t.only(limitKeys...)
 	most := limit.Maximum()
 	set(&l.Memory)(t.Size("memory", most.Memory))
 	set(&l.Deadline)(t.Duration("deadline", most.Deadline))
@@ -205,7 +226,8 @@ func (r *reader) limits(t Table, l *limit.Limits) {
 		l.Concurrency = int(n)
 	}
 	if l.Memory%page != 0 {
-		t.Fail("memory", "%s is not a whole number of 64KiB pages", limit.FormatSize(l.Memory))
+		t.Fail("memory", "%s is not a whole number of 64KiB pages%s",
+			limit.FormatSize(l.Memory), t.write("memory", asPages(t.values["memory"], l.Memory, most.Memory)))
 	}
 }
 
@@ -219,7 +241,7 @@ func set[T any](target *T) func(T, bool) {
 }
 
 func (r *reader) routes(root Table, abi string) []Route {
-	tables := root.tables("route")
+	tables := root.tables("route", "pattern")
 	if abi == ABIExtism && len(tables) == 0 {
 		root.Fail("route", `it is missing; abi = "extism" needs routes that name exports, e.g. [[route]] pattern = "POST /count", export = "count_vowels"`)
 	}
@@ -231,12 +253,13 @@ func (r *reader) routes(root Table, abi string) []Route {
 	var routes []Route
 	most := limit.Maximum()
 	for _, t := range tables {
-		t.only("pattern", "deadline", "request_body", "idempotency", "encoded_slashes", "export", "handler", "content_type")
+		t.only("pattern", "deadline", "request_body", "idempotency", "encoded_slashes", "private", "export", "handler", "content_type")
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
 		set(&route.Deadline)(t.Duration("deadline", most.Deadline))
 		set(&route.RequestBody)(t.Size("request_body", most.RequestBody))
 		route.EncodedSlashes = t.Bool("encoded_slashes")
+		route.Private = t.Bool("private")
 		r.export(t, abi, &route)
 		set(&route.Idempotency)(t.Duration("idempotency", limit.MaxReplayAge))
 		if route.Idempotency > 0 && !root.Has("kv") {
@@ -272,12 +295,16 @@ func (r *reader) pattern(t Table, others *pattern.Set[string]) string {
 	if !ok {
 		return ""
 	}
-	p, err := pattern.Parse(text)
+	parse := pattern.Parse
+	if r.stored {
+		parse = pattern.ParseStored
+	}
+	p, err := parse(text)
 	switch {
 	case err != nil:
 		t.Fail(key, "%v", err)
 	case p.Host() != "":
-		t.Fail(key, "%q names the host %q; a route is relative to the mount, which has the host", text, p.Host())
+		t.Fail(key, "%q names the host %q; a route is relative to the mount, which has the host%s", text, p.Host(), t.write(key, strconv.Quote(p.WithoutHost())))
 	default:
 		r.add(t, p, others)
 	}
@@ -288,29 +315,6 @@ func (r *reader) add(t Table, p *pattern.Pattern, others *pattern.Set[string]) {
 	err := others.Add(p, join(t.path, "pattern"))
 	if c, ok := errors.AsType[*pattern.ConflictError[string]](err); ok {
 		t.Fail("pattern", "it conflicts with %s: %s", c.Value, c.Reason)
-	}
-}
-
-// Section is a table that a capability reads.
-type Section struct {
-	Name string   // of the table
-	Keys []string // that it may have
-	// Read returns what the table, which is there, says to the capability, and
-	// what it asks for; nil = nothing.
-	Read func(Table) (settings any, ask plugin.Terms)
-}
-
-// section reads the table of a capability into m, if it is there.
-func (r *reader) section(root Table, s Section, m *Manifest) {
-	t, ok := root.table(s.Name)
-	if !ok {
-		return
-	}
-	t.only(s.Keys...)
-	settings, ask := s.Read(t)
-	m.settings[s.Name] = settings
-	if ask != nil {
-		m.ask = m.ask.With(s.Name, ask)
 	}
 }
 
@@ -350,7 +354,7 @@ func (r *reader) vars(t Table) []Var {
 }
 
 func (r *reader) entry(config, t Table, name string) Var {
-	t.only("required", "secret", "default", "description")
+	t.only(varKeys...)
 	v := Var{Name: name, Required: t.Bool("required"), Secret: t.Bool("secret")}
 	v.Description, _ = t.String("description")
 	if s, ok := t.String("default"); ok {
@@ -370,7 +374,7 @@ func (r *reader) build(t Table) Build {
 	if !ok {
 		return Build{}
 	}
-	t.only("command", "output", "watch")
+	t.only(buildKeys...)
 	var b Build
 	b.Command, _ = t.String("command")
 	b.Output, _ = t.String("output")

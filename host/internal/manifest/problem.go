@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/spelling"
 )
 
 const op = "read the manifest"
@@ -57,19 +56,20 @@ func (p problem) line(file string) string {
 	return fmt.Sprintf("%s:%d:%d: %s", file, p.at.line, p.at.column, text)
 }
 
-func missingVars(name string, missing []string) error {
+func missingVars(name string, missing []Var) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plugin %q needs a value for %s; set it with:", name, strings.Join(missing, ", "))
-	for _, key := range missing {
-		fmt.Fprintf(&b, "\n  wasmoor var set %s %s", name, key)
+	var names []string
+	for _, v := range missing {
+		names = append(names, v.Name)
+	}
+	fmt.Fprintf(&b, "plugin %q needs a value for %s; set it with:", name, strings.Join(names, ", "))
+	for _, v := range missing {
+		fmt.Fprintf(&b, "\n  wasmoor %s set %s %s", v.Kind(), name, v.Name)
 	}
 	return fault.New(fault.Invalid, "resolve the config", b.String())
 }
 
-// suggest returns a hint at the known key nearest to a mistyped one, or "".
-func suggest(key string, known []string) string {
-	if near := spelling.Nearest(key, known); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
-	return "; known here: " + strings.Join(known, ", ")
+func blindVar(name, v string) error {
+	return fault.New(fault.Invalid, "read the vars", fmt.Sprintf(
+		"%s was set as a blind secret, which no guest may read, and this version would: give its var another name, or take the value away with: wasmoor secret unset %s %s", v, name, v))
 }

@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ func (t Table) only(known ...string) {
 		case slices.Contains(t.reserved(), key):
 			t.Fail(key, "it is reserved for a later version; this host cannot do it yet, so leave it out")
 		default:
-			t.Fail(key, "unknown key%s", suggest(key, known))
+			t.Fail(key, "unknown key%s", t.hint(key, known))
 		}
 	}
 }
@@ -43,11 +45,23 @@ func (t Table) only(known ...string) {
 func (t Table) reserved() []string {
 	switch {
 	case t.path == "":
-		return []string{"cron", "queue", "socket", "sql", "blobs", "static", "auth", "services"}
+		return []string{"socket", "sql", "blobs", "static", "auth", "services"}
 	case strings.HasPrefix(t.path, "route["):
-		return []string{"private", "cache", "auth", "rate", "rate_key", "stream", "live"}
+		return []string{"cache", "auth", "rate", "rate_key", "stream", "live"}
 	}
 	return nil
+}
+
+// Names returns the keys of the table, sorted.
+func (t Table) Names() []string { return sortedKeys(t.values) }
+
+// Sub returns the table under a key, which may have the keys that are named.
+func (t Table) Sub(key string, keys ...string) (Table, bool) {
+	sub, ok := t.table(key)
+	if ok {
+		sub.only(keys...)
+	}
+	return sub, ok
 }
 
 // Fail notes what is wrong with a key, for its author.
@@ -68,16 +82,18 @@ func (t Table) Has(key string) bool {
 
 // String reads a string.
 func (t Table) String(key string) (string, bool) {
-	return typed[string](t, key, "a string")
+	return typed[string](t, key, "a string", asString)
 }
 
 // Bool reads true or false.
 func (t Table) Bool(key string) bool {
-	v, _ := typed[bool](t, key, "true or false")
+	v, _ := typed[bool](t, key, "true or false", asBool)
 	return v
 }
 
-func typed[T any](t Table, key, want string) (T, bool) {
+// typed reads a value of one type. Of another type, meant returns the one to
+// write, "" when there is no telling.
+func typed[T any](t Table, key, want string, meant func(any) string) (T, bool) {
 	var zero T
 	value, set := t.values[key]
 	if !set {
@@ -85,7 +101,7 @@ func typed[T any](t Table, key, want string) (T, bool) {
 	}
 	v, ok := value.(T)
 	if !ok {
-		t.Fail(key, "it must be %s, not %s", want, kindOf(value))
+		t.Fail(key, "it must be %s, not %s%s", want, kindOf(value), t.write(key, meant(value)))
 		return zero, false
 	}
 	return v, true
@@ -93,7 +109,7 @@ func typed[T any](t Table, key, want string) (T, bool) {
 
 // Strings reads a list of strings, without those that are none.
 func (t Table) Strings(key string) []string {
-	items, ok := typed[[]any](t, key, "a list of strings")
+	items, ok := typed[[]any](t, key, "a list of strings", asList)
 	if !ok {
 		return nil
 	}
@@ -111,14 +127,38 @@ func (t Table) Strings(key string) []string {
 
 // table returns the sub-table, and whether it is there.
 func (t Table) table(key string) (Table, bool) {
-	values, ok := typed[map[string]any](t, key, "a table")
+	value := t.values[key]
+	values, ok := value.(map[string]any)
+	if !ok && t.Has(key) {
+		t.Fail(key, "it must be a table, not %s%s", kindOf(value), t.tableMeant(key, value))
+	}
 	return Table{t.reader, join(t.path, key), values}, ok
 }
 
-// tables returns the elements of an array of tables.
-func (t Table) tables(key string) []Table {
-	items, ok := typed[[]any](t, key, "a list of tables: [["+key+"]]")
+// tableMeant says what to write in place of a value that is no table.
+func (t Table) tableMeant(key string, value any) string {
+	switch {
+	case t.path == "config":
+		return t.write(key, t.reader.varMeant(value))
+	case t.path != "":
+		return ""
+	case value == false:
+		return "; leave it out"
+	case key == "outbound":
+		return "; write " + t.reader.header(key, false) + " and in it " + t.reader.assignment("allow", cmp.Or(asList(value), `["https://api.example.com"]`))
+	}
+	return "; write " + t.reader.header(key, false)
+}
+
+// tables returns the elements of an array of tables; first is the key that the
+// first one has, for an author who wrote none.
+func (t Table) tables(key, first string) []Table {
+	value := t.values[key]
+	items, ok := value.([]any)
 	if !ok {
+		if t.Has(key) {
+			t.Fail(key, "it must be a list of tables, not %s%s", kindOf(value), t.elementMeant(key, first, value))
+		}
 		return nil
 	}
 	var list []Table
@@ -126,7 +166,7 @@ func (t Table) tables(key string) []Table {
 		path := element(join(t.path, key), i)
 		values, ok := item.(map[string]any)
 		if !ok {
-			t.reader.fail(path, "it must be a table, not %s", kindOf(item))
+			t.reader.fail(path, "it must be a table, not %s%s", kindOf(item), t.elementMeant(key, first, item))
 			continue
 		}
 		list = append(list, Table{t.reader, path, values})
@@ -134,9 +174,19 @@ func (t Table) tables(key string) []Table {
 	return list
 }
 
+// elementMeant says how an element of a list of tables is written.
+func (t Table) elementMeant(key, first string, value any) string {
+	text, _ := value.(string)
+	hint := "; write " + t.reader.header(key, true)
+	if quoted := quoteShort(text); quoted != "" {
+		hint += " and in it " + t.reader.assignment(first, quoted)
+	}
+	return hint
+}
+
 // Count reads a whole number from 1 to most.
 func (t Table) Count(key string, most int64) (int64, bool) {
-	n, ok := typed[int64](t, key, "a whole number")
+	n, ok := typed[int64](t, key, "a whole number", asCount)
 	if !ok {
 		return 0, false
 	}
@@ -174,7 +224,7 @@ func (t Table) bytes(key string) (int64, bool) {
 	case string:
 		n, err := limit.ParseSize(v)
 		if err != nil {
-			t.Fail(key, "%v", err)
+			t.Fail(key, "%v%s", err, t.write(key, asSize(v)))
 		}
 		return n, err == nil
 	default:
@@ -187,14 +237,14 @@ func (t Table) bytes(key string) (int64, bool) {
 
 // Duration reads a time above zero and up to most: "5s", "1m30s".
 func (t Table) Duration(key string, most time.Duration) (time.Duration, bool) {
-	s, ok := typed[string](t, key, `a duration like "5s"`)
+	s, ok := typed[string](t, key, `a duration like "5s"`, asDuration)
 	if !ok {
 		return 0, false
 	}
 	d, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		t.Fail(key, `%q is not a duration: write e.g. "500ms", "5s" or "1m30s"`, s)
+		t.Fail(key, "%q is not a duration%s", shorten(s), cmp.Or(t.write(key, asDuration(s)), `; write e.g. "500ms", "5s" or "1m30s"`))
 		return 0, false
 	case d < time.Millisecond:
 		t.Fail(key, "it must be at least 1ms, not %s", d)
@@ -204,6 +254,21 @@ func (t Table) Duration(key string, most time.Duration) (time.Duration, bool) {
 		return 0, false
 	}
 	return d, true
+}
+
+// Days is Duration, and reads whole days too: "7d".
+func (t Table) Days(key string, most time.Duration) (time.Duration, bool) {
+	text, _ := t.values[key].(string)
+	n, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16)
+	if !strings.HasSuffix(text, "d") || err != nil {
+		return t.Duration(key, most)
+	}
+	const day = 24 * time.Hour
+	if d := time.Duration(n) * day; n > 0 && d <= most {
+		return d, true
+	}
+	t.Fail(key, "%s is not from 1d to %dd", shorten(text), most/day)
+	return 0, false
 }
 
 // kindOf names a value's type for a person.

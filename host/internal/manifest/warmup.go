@@ -5,7 +5,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
-	"github.com/wasmoor/wasmoor/abi/pattern"
 )
 
 // Bounds of warm-up requests. They run one after another before a version
@@ -24,17 +23,11 @@ type Warmup struct {
 
 // warmups reads [[warmup]]. A request must be one that the routes let through:
 // what never reaches the guest warms nothing.
-func (r *reader) warmups(root Table, routes []Route) []Warmup {
-	tables := root.tables("warmup")
+func (r *reader) warmups(root Table) []Warmup {
+	tables := root.tables("warmup", "request")
 	if len(tables) > MaxWarmups {
 		root.Fail("warmup", "%d requests are above the maximum of %d", len(tables), MaxWarmups)
 		return nil
-	}
-	var patterns pattern.Set[string]
-	for _, route := range routes {
-		if p, err := pattern.Parse(route.Pattern); err == nil {
-			_ = patterns.Add(p, route.Pattern) // a conflict has been noted with the routes
-		}
 	}
 	var list []Warmup
 	for _, t := range tables {
@@ -47,39 +40,13 @@ func (r *reader) warmups(root Table, routes []Route) []Warmup {
 		w.Head.BodySize = uint64(len(w.Body))
 		w.Head.Headers = t.headers("headers")
 		w.Head.Scheme, w.Head.Host, w.Head.Remote = "http", "localhost", "127.0.0.1"
-		t.request(&w.Head, routes, &patterns)
+		if to, ok := t.request("request", "GET /items/1?full=yes"); ok {
+			w.Head.Trigger = abi.TriggerHTTP
+			w.Head.Method, w.Head.Path, w.Head.Query, w.Head.Pattern, w.Head.Params = to.Method, to.Path, to.Query, to.Pattern, to.Params
+		}
 		list = append(list, w)
 	}
 	return list
-}
-
-// request reads the key "request", like "GET /items/1?full=yes", and finds the
-// route it takes.
-func (t Table) request(h *abi.RequestHead, routes []Route, patterns *pattern.Set[string]) {
-	const key = "request"
-	text, ok := t.String(key)
-	if !t.Has(key) {
-		t.Fail(key, `it is missing; write e.g. request = "GET /items/1"`)
-	}
-	if !ok {
-		return
-	}
-	method, target, found := strings.Cut(text, " ")
-	if !found || !field.IsToken(method) || !strings.HasPrefix(target, "/") || strings.ContainsFunc(target, notVisible) {
-		t.Fail(key, `%q is not a request; write a method and a path below the mount, like "GET /items/1?full=yes"`, shorten(text))
-		return
-	}
-	h.Method, h.Trigger = method, abi.TriggerHTTP
-	h.Path, h.Query, _ = strings.Cut(target, "?")
-	if len(routes) == 0 {
-		return
-	}
-	m, ok := patterns.Match(h.Method, "", h.Path, nil)
-	if !ok {
-		t.Fail(key, "no route of the manifest answers %s %s", h.Method, shorten(h.Path))
-		return
-	}
-	h.Pattern, h.Params = m.Value, m.Params
 }
 
 func (t Table) headers(key string) []abi.Pair {
@@ -102,6 +69,3 @@ func (t Table) headers(key string) []abi.Pair {
 	}
 	return list
 }
-
-// notVisible reports whether c is none of the visible characters of ASCII.
-func notVisible(c rune) bool { return c <= ' ' || c >= 0x7f }

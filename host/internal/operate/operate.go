@@ -8,7 +8,10 @@ package operate
 import (
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/logs/ring"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
@@ -19,6 +22,9 @@ import (
 type Deployer interface {
 	// Serving returns how the deployment of a plugin does; false = none serves.
 	Serving(name string) (deploy.Serving, bool)
+	// Rollout returns how the last roll-out of a plugin does or did; false = there was
+	// none.
+	Rollout(plugin.Plugin) (deploy.RolloutStatus, bool)
 	// Requests returns the recent requests with an id, the oldest first.
 	Requests(id string) []trace.Record
 }
@@ -30,11 +36,14 @@ type Operator struct {
 	store    store.Store
 	registry *registry.Registry
 	deployer Deployer
+	rings    *ring.Folder
 	clock    func() time.Time
+
+	capabilities capability.List
 }
 
-// New returns an Operator of what is recorded and what serves. It has nothing to
-// close, and is of no use after st is closed.
-func New(st store.Store, r *registry.Registry, d Deployer, clock func() time.Time) *Operator {
-	return &Operator{st, r, d, clock}
+// New returns an Operator of what is recorded, what serves and what was logged. It
+// has nothing to close, and is of no use after st is closed.
+func New(st store.Store, r *registry.Registry, d Deployer, rings *ring.Folder, clock func() time.Time, capabilities capability.List) *Operator {
+	return &Operator{st, r, d, rings, clock, capabilities}
 }

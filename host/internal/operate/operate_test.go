@@ -24,6 +24,8 @@ import (
 // serving is what serves, by name.
 type serving map[string]deploy.Serving
 
+func (s serving) Rollout(plugin.Plugin) (r deploy.RolloutStatus, ok bool) { return r, false }
+
 func (s serving) Serving(name string) (deploy.Serving, bool) {
 	d, ok := s[name]
 	return d, ok
@@ -78,7 +80,7 @@ func operatorOf(t *testing.T, s serving) (*operate.Operator, *counting, *registr
 	if _, _, err := reg.AddVersion(t.Context(), registry.AddVersion{Name: "demo", Module: []byte("module"), Manifest: []byte(manifest)}); err != nil {
 		t.Fatal(err)
 	}
-	return operate.New(st, reg, s, time.Now), st, reg
+	return operate.New(st, reg, s, nil, time.Now, capabilities.All(capabilities.Config{})), st, reg
 }
 
 func TestStates(t *testing.T) {
@@ -159,7 +161,7 @@ func TestKV(t *testing.T) {
 func TestKeysAreAudited(t *testing.T) {
 	o, st := operator(t)
 	ctx := t.Context()
-	before, err := o.Audit(ctx, 0, 0)
+	before, err := o.Audit(ctx, adminapi.EventsQuery{}, everyPlugin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +189,7 @@ func TestKeysAreAudited(t *testing.T) {
 	if _, err := o.KVGet(ctx, "demo", []byte("b")); err != nil {
 		t.Error(err)
 	}
-	events, err := o.Audit(ctx, before[len(before)-1].Number, 0)
+	events, err := o.Audit(ctx, adminapi.EventsQuery{After: before[len(before)-1].Number}, everyPlugin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +223,7 @@ func TestKeysOfManyOperators(t *testing.T) {
 		})
 	}
 	all.Wait()
-	events, err := o.Audit(t.Context(), 1, 0)
+	events, err := o.Audit(t.Context(), adminapi.EventsQuery{After: 1}, everyPlugin)
 	if err != nil || len(events) != writers*rounds {
 		t.Errorf("%d events, %v; want %d", len(events), err, writers*rounds)
 	}
@@ -240,3 +242,5 @@ func TestRequests(t *testing.T) {
 		t.Errorf("conflict %+v", c)
 	}
 }
+
+func everyPlugin(string) bool { return true }

@@ -18,9 +18,14 @@ func (o *Operator) Plugins(ctx context.Context) ([]adminapi.Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
+	holds, all, err := o.registry.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list := make([]adminapi.Plugin, 0, len(plugins))
 	for _, p := range plugins {
 		s, err := o.status(p)
+		addHolds(&s, holds[p.Space], all)
 		if fault.CodeOf(err) == fault.NotFound {
 			continue // purged since
 		}
@@ -38,7 +43,25 @@ func (o *Operator) Plugin(ctx context.Context, name string) (adminapi.Plugin, er
 	if err != nil {
 		return adminapi.Plugin{}, err
 	}
-	return o.status(p)
+	holds, all, err := o.registry.Holds(ctx)
+	if err != nil {
+		return adminapi.Plugin{}, err
+	}
+	s, err := o.status(p)
+	addHolds(&s, holds[p.Space], all)
+	return s, err
+}
+
+// addHolds adds what an operator has stopped.
+func addHolds(s *adminapi.Plugin, own, all plugin.Hold) {
+	if p := own.Pause; p != nil {
+		s.Paused = &adminapi.Paused{Writes: p.Writes, RetryAfter: int(p.RetryAfter / time.Second), Page: p.Page != "", By: p.By, Since: p.Since}
+	}
+	for _, h := range []plugin.Hold{own, all} { // the last one is the wider
+		if off := h.EgressOff; off != nil {
+			s.EgressOff = &adminapi.Stopped{By: off.By, Since: off.Since, All: h == all, Own: own.EgressOff != nil}
+		}
+	}
 }
 
 func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
@@ -59,6 +82,9 @@ func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
 		s.State = adminapi.StateDeleted
 	case ok:
 		addServing(&s, serving)
+	}
+	if r, ok := o.deployer.Rollout(p); ok && r.Runs() {
+		s.Rollout = inOneLine(shownRollout(p.Name, &r))
 	}
 	return s, nil
 }

@@ -20,17 +20,17 @@ type Grant struct {
 // Terms are how far a plugin may use one capability, or asks to: a value that ==
 // compares. The other terms that methods take are of the same capability.
 type Terms interface {
-	// Beyond says for a person what these terms ask for beyond granted, each in a
-	// few words; none = granted covers them. granted is nil when nothing is.
-	Beyond(granted Terms) []string
+	// Beyond says what these terms have and other, nil = nothing, has not; none = other
+	// covers them.
+	Beyond(other Terms) []Excess
 	// Union returns terms that cover these and other, and no more.
 	Union(other Terms) Terms
+	// Both returns terms that these and other cover, and no less; nil = nothing.
+	Both(other Terms) Terms
 	// Members returns how the terms are written down: members of one object with
 	// those of other capabilities, so that each has the capability's name, or
 	// begins with it and _. Values are numbers, strings and true.
 	Members() []Member
-	// String returns the terms for the audit, like members.
-	String() string
 }
 
 // Member is a part of a Grant as it is written down.
@@ -39,16 +39,46 @@ type Member struct {
 	Value any
 }
 
+// Excess is a part of what one grant has and another has not.
+type Excess struct {
+	Unit string // the capability, or Isolation
+	What string // for a person
+	Over string // how much of it the other has; "" = nothing
+}
+
+// Isolation is the Unit of memory that is kept from one request to the next.
+const Isolation = "isolation"
+
+// Beyond lists what g has and other has not; empty when other covers g.
+func (g Grant) Beyond(other Grant) []Excess {
+	var list []Excess
+	for _, name := range g.names() {
+		for _, e := range g.Terms[name].Beyond(other.Terms[name]) {
+			e.Unit = name
+			list = append(list, e)
+		}
+	}
+	if g.Stateful && !other.Stateful {
+		list = append(list, Excess{Unit: Isolation, What: `isolation = "instance" (memory kept from one request to the next)`})
+	}
+	return list
+}
+
 // Missing lists, for a person, what ask wants beyond g; empty when g covers it.
 func (g Grant) Missing(ask Grant) []string {
 	var missing []string
-	for _, name := range ask.names() {
-		missing = append(missing, ask.Terms[name].Beyond(g.Terms[name])...)
-	}
-	if ask.Stateful && !g.Stateful {
-		missing = append(missing, `isolation = "instance" (memory kept from one request to the next)`)
+	for _, e := range ask.Beyond(g) {
+		missing = append(missing, e.Than("granted"))
 	}
 	return missing
+}
+
+// Than says what e is, and behind said, such as "granted", how much of it the other has.
+func (e Excess) Than(said string) string {
+	if e.Over == "" {
+		return e.What
+	}
+	return fmt.Sprintf("%s (%s %s)", e.What, said, e.Over)
 }
 
 // Union returns what g and o grant together: never less than either.
@@ -59,6 +89,19 @@ func (g Grant) Union(o Grant) Grant {
 			terms = have.Union(terms)
 		}
 		both = both.With(name, terms)
+	}
+	return both
+}
+
+// Both returns what g and o grant each: never more than either.
+func (g Grant) Both(o Grant) Grant {
+	both := Grant{Stateful: g.Stateful && o.Stateful}
+	for name, terms := range g.Terms {
+		if other := o.Terms[name]; other != nil {
+			if terms = terms.Both(other); terms != nil {
+				both = both.With(name, terms)
+			}
+		}
 	}
 	return both
 }
@@ -85,24 +128,6 @@ func (g Grant) Members() []Member {
 	}
 	if g.Stateful {
 		list = append(list, Member{"stateful", true})
-	}
-	return list
-}
-
-// Changes says for the audit what o grants and g does not, or otherwise.
-func (g Grant) Changes(o Grant) []string {
-	var list []string
-	for _, name := range g.Union(o).names() {
-		switch terms := o.Terms[name]; {
-		case terms == g.Terms[name]:
-		case terms == nil:
-			list = append(list, "grant "+name+"=false")
-		default:
-			list = append(list, "grant "+terms.String())
-		}
-	}
-	if g.Stateful != o.Stateful {
-		list = append(list, fmt.Sprintf("grant stateful=%t", o.Stateful))
 	}
 	return list
 }

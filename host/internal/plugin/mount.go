@@ -16,7 +16,7 @@ type Mount string
 const MaxMount = 512
 
 // DefaultMount is the mount of a plugin deployed without one: "/NAME".
-func DefaultMount(name string) Mount { return Mount("/" + name) }
+func DefaultMount(name string) Mounts { return Mounts("/" + name) }
 
 var (
 	hostForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
@@ -52,6 +52,13 @@ func ParseMount(s string) (Mount, error) {
 func badMount(s, why string) error {
 	return fault.New(fault.Invalid, "", fmt.Sprintf(
 		"mount %q is not allowed: %s; write [host]/prefix, e.g. /shop or example.org/shop", s, why))
+}
+
+// ownMount reports whether a mount is /NAME of a plugin or below it, which it has
+// without asking.
+func ownMount(name string, m Mount) bool {
+	own := string(DefaultMount(name))
+	return string(m) == own || strings.HasPrefix(string(m), own+"/")
 }
 
 // Host returns the host of the mount; "" = every host.

@@ -24,13 +24,45 @@ type Origin struct {
 func ParseOrigin(s string) (Origin, error) {
 	o, why := parseOrigin(s)
 	if why != "" {
-		return Origin{}, fault.New(fault.Invalid, "", fmt.Sprintf(
-			"%.80q is no origin: %s; write e.g. \"https://api.example.com\", with :port where it is not the usual one", s, why))
+		return Origin{}, fault.New(fault.Invalid, "", fmt.Sprintf("%.80q is no origin: %s; write %s", s, why, originMeant(s)))
 	}
 	return o, nil
 }
 
+// originMeant returns the origin that s was most likely meant as, quoted.
+func originMeant(s string) string {
+	scheme, rest, found := strings.Cut(strings.ToLower(strings.TrimSpace(s)), ":/")
+	if !found {
+		scheme, rest = "", scheme
+	}
+	rest = strings.TrimLeft(rest, "/")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	host, _, _ := SplitHost("http", rest)
+	if _, err := netip.ParseAddr(host); scheme != "https" && (err == nil || host == "localhost" || scheme == "http") {
+		scheme = "http"
+	} else {
+		scheme = "https"
+	}
+	o, why := parseOrigin(scheme + "://" + rest)
+	if why != "" || o.Host != "localhost" && !strings.ContainsAny(o.Host, ".:") {
+		return `e.g. "https://api.example.com", with :port where it is not the usual one`
+	}
+	return strconv.Quote(o.String())
+}
+
+// everyHost reports whether somebody who wrote s meant all there are.
+func everyHost(s string) bool {
+	rest := strings.Trim(s, "*:/ ")
+	return strings.Contains(s, "*") && (rest == "" || rest == "http" || rest == "https") || s == "any" || s == "all" || s == "public"
+}
+
 func parseOrigin(s string) (o Origin, why string) {
+	if everyHost(s) {
+		return o, "no plugin may call every host, so name each; * stands for one label in front of a name, as in https://*.example.com"
+	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
 		return o, "it has no scheme"

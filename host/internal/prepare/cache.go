@@ -20,12 +20,11 @@ import (
 
 // cache is a directory of sealed artefacts, KEY/, and of builds under way,
 // build-*/. Nothing in it is synced: what a crash of the machine left half
-// written has no valid seal, and is built again. Two processes may share it:
-// the one that serves, and one that precompiles.
+// written has no valid seal, and is built again. Processes may share it: one that
+// serves and one that precompiles, or all that try plugins of a user.
 type cache struct {
 	dir     string
 	secret  []byte
-	max     int64 // bytes of all artefacts, 0 = no bound
 	maxSize int64 // bytes of one
 	log     *slog.Logger
 
@@ -52,9 +51,22 @@ func openCache(cfg Config) (*cache, error) {
 		return nil, err
 	}
 	return &cache{
-		dir: cfg.Dir, secret: secret, max: cfg.MaxSize, maxSize: cfg.Limits.Size, log: cfg.Log,
+		dir: cfg.Dir, secret: secret, maxSize: cfg.Limits.Size, log: cfg.Log,
 		busy: map[string]chan struct{}{},
 	}, nil
+}
+
+// Shareable makes dir, if need be, for Config.Dir and Config.Secret, and returns an
+// error unless processes of this user may share it: nobody else reaches it, and the
+// system tells which builds are under way.
+func Shareable(dir string) error {
+	if !claims {
+		return broken("share artefacts", errors.ErrUnsupported)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return broken("make the directory of artefacts", err)
+	}
+	return privateDir(dir)
 }
 
 func (c *cache) path(key string) string { return filepath.Join(c.dir, key) }
@@ -125,20 +137,37 @@ type work struct {
 	release            func() error
 }
 
-// begin makes the directory of a build. Close it.
+// begin makes the directory of a build. Close it. Between making and claiming it,
+// a process that opens the cache may take it for a leftover; then another is made.
 func (c *cache) begin() (*work, error) {
+	for {
+		w, err := c.claimWork()
+		if err == nil {
+			return w, nil
+		}
+		if _, gone := os.Lstat(c.dir); gone != nil || !errors.Is(err, fs.ErrNotExist) {
+			return nil, broken("make the directory of a build", err)
+		}
+	}
+}
+
+// claimWork is one attempt of begin. The error is fs.ErrNotExist when the directory
+// was swept away.
+func (c *cache) claimWork() (*work, error) {
 	dir, err := os.MkdirTemp(c.dir, workPrefix)
 	if err != nil {
-		return nil, broken("make the directory of a build", err)
+		return nil, err
 	}
-	w := &work{dir: dir, artefact: filepath.Join(dir, "artefact"), tmp: filepath.Join(dir, "tmp")}
-	release, _, err := claim(dir)
-	if err == nil {
-		w.release = release
-		err = errors.Join(os.Mkdir(w.artefact, 0o700), os.Mkdir(w.tmp, 0o700))
-	}
+	release, free, err := claim(dir)
 	if err != nil {
-		return nil, errors.Join(broken("make the directory of a build", err), w.close())
+		return nil, err
+	}
+	if !free {
+		return nil, fs.ErrNotExist // whoever has it removes it
+	}
+	w := &work{dir: dir, artefact: filepath.Join(dir, "artefact"), tmp: filepath.Join(dir, "tmp"), release: release}
+	if err := errors.Join(os.Mkdir(w.artefact, 0o700), os.Mkdir(w.tmp, 0o700)); err != nil {
+		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
 }
@@ -164,7 +193,11 @@ func (c *cache) put(w *work, key string, digest plugin.Digest) error {
 	case err != nil:
 		return fault.Wrap(fault.Internal, "prepare", "the build did not leave what it should", err)
 	}
-	if err := c.remove(key); err != nil { // another process may have been first
+	if err := os.Rename(w.artefact, c.path(key)); err == nil {
+		return nil
+	}
+	// Another process was first. What it left may be in use there, and stays if it is sound.
+	if ok, err := c.check(key); ok || err != nil {
 		return err
 	}
 	if err := os.Rename(w.artefact, c.path(key)); err != nil {
@@ -218,13 +251,13 @@ type stored struct {
 
 // trim removes artefacts, those used longest ago first, until the rest is within
 // the bound. The one under key, which the caller holds, stays.
-func (c *cache) trim(key string) {
-	if c.max == 0 {
+func (c *cache) trim(key string, most int64) {
+	if most == 0 {
 		return
 	}
 	all, total, err := c.stored()
 	for _, a := range all {
-		if err != nil || total <= c.max {
+		if err != nil || total <= most {
 			break
 		}
 		if a.key == key {

@@ -17,6 +17,9 @@ type Limits struct {
 	Idle   time.Duration // that a build may wait for anything but a processor
 	Size   int64         // bytes of an artefact
 	Places int           // builds at a time; the last one is for those that requests wait for
+
+	Function int64 // engine.Options.Function of all modules
+	Disk     int64 // bytes that all artefacts may take: those used longest ago go first; 0 = no bound
 }
 
 // What a build takes was measured (see BENCHMARKS.md): up to 63 times the size of

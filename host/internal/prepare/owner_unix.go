@@ -24,6 +24,9 @@ func ownedAlone(info fs.FileInfo) error {
 	return nil
 }
 
+// claims says that claim can mark a directory.
+const claims = true
+
 // claim marks a directory as one in use until release is called or the process
 // ends, and reports whether it was free.
 func claim(dir string) (release func() error, ok bool, err error) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -170,7 +171,7 @@ func (c *child) judge(ctx context.Context, cause error, err error) (use usage, _
 func (c *child) broken(use usage, err error) error {
 	killed := wasKilled(c.cmd.ProcessState)
 	switch {
-	case saysOutOfMemory(c.stderr.kept.String()):
+	case c.endedByMemory(killed):
 		return c.allowed.outOfMemory()
 	case killed && use.cpu >= c.allowed.CPU/4*3:
 		return c.allowed.outOfTime()
@@ -195,16 +196,27 @@ func asFault(err error) error {
 	return fault.Wrap(fault.Internal, "prepare", "the process that builds broke down on this module", err)
 }
 
-// saysOutOfMemory reports whether a process of Go ended for want of memory. A
-// new thread's stack is memory too, and under the race detector the heap's
+// memoryEnds are words of Go's runtime when it finds no memory, of which a thread, its
+// stack and the books of the heap take some too (runtime/malloc.go, mem_linux.go,
+// mheap.go, mpagealloc.go, stack.go; runtime/cgo). Under the race detector the heap's
 // address space ends in words of its own.
-func saysOutOfMemory(stderr string) bool {
-	for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot allocate heap metadata", "failed to create new OS thread", "pthread_create failed", "address space collisions"} {
-		if strings.Contains(stderr, sign) {
-			return true
-		}
+var memoryEnds = []string{
+	"out of memory", "cannot allocate", "failed to reserve page summary memory", "failed to allocate aligned heap memory",
+	"cannot map pages in arena address space", "cannot remap pages in address space", "cannot disable permissions in address space",
+	"failed to create new OS thread", "pthread_create failed", "address space collisions", "grew heap, but no adequate free space found",
+}
+
+// leastMemory is how much Go itself may need to build the smallest module. With less
+// it may break down anywhere, in a signal on a stack that could not grow too.
+const leastMemory = 32 << 20
+
+// endedByMemory reports whether a process that broke down did so for want of memory.
+func (c *child) endedByMemory(killed bool) bool {
+	if c.allowed.Memory < leastMemory && !killed {
+		return true
 	}
-	return false
+	stderr := c.stderr.kept.String()
+	return slices.ContainsFunc(memoryEnds, func(words string) bool { return strings.Contains(stderr, words) })
 }
 
 // bounded keeps the first bytes written to it and drops the rest.

@@ -31,14 +31,9 @@ type Config struct {
 	// Secret is the file of the key that artefacts are sealed with, outside Dir.
 	// It is made if need be, mode 0600.
 	Secret string
-	// MaxSize is how many bytes all artefacts may take: those used longest ago
-	// go first. 0 = no bound.
-	MaxSize int64
 	// Command starts the process that builds: one that calls Serve. Empty
 	// builds in this process, where Limits do not hold: for trusted modules only.
 	Command []string
-	// Function is engine.Options.Function of all modules.
-	Function int64
 	// Limits are those of all builds.
 	Limits Limits
 	// Log gets a record of each build, and of each artefact that is refused.
@@ -55,6 +50,7 @@ type Pipeline struct {
 	self     bool // Command runs the program that this process is
 	machine  string
 	builds   *queue
+	counts   counts
 }
 
 // New returns a pipeline and removes what killed ones left in cfg.Dir. Closing it
@@ -74,6 +70,9 @@ func New(cfg Config, engines Engines) (*Pipeline, error) {
 	}
 	return p, cache.sweepLeftovers()
 }
+
+// Limit gives the builds that come other limits. The size of one artefact stays.
+func (p *Pipeline) Limit(limits Limits) { p.builds.limit(limits) }
 
 // Sweep removes the artefacts of modules that keep does not name.
 func (p *Pipeline) Sweep(keep func(plugin.Digest) bool) error { return p.cache.sweep(keep) }
@@ -107,7 +106,7 @@ func (p *Pipeline) Prepare(ctx context.Context, module []byte, o engine.Options)
 		return nil, err
 	}
 	o.Tell(fmt.Sprintf("built in %d ms", took.Milliseconds()))
-	p.cache.trim(j.key)
+	p.cache.trim(j.key, p.builds.now().Disk)
 	return program, nil
 }
 
@@ -125,7 +124,7 @@ func (p *Pipeline) job(module []byte, o engine.Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Function = p.cfg.Function
+	o.Function = p.builds.now().Function
 	if err := e.Check(module, o); err != nil {
 		return nil, err
 	}
@@ -159,6 +158,7 @@ func (p *Pipeline) cached(ctx context.Context, j *job) (engine.Program, error) {
 	program, err := p.load(ctx, j)
 	switch fault.CodeOf(err) {
 	case "":
+		p.counts.cached.Add(1)
 		j.options.Tell(FromCache)
 		return program, nil
 	case fault.Invalid:
@@ -169,7 +169,7 @@ func (p *Pipeline) cached(ctx context.Context, j *job) (engine.Program, error) {
 
 // build leaves a sealed artefact under the key. The caller holds the key.
 func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err error) {
-	allowed := p.cfg.Limits.allow(len(j.module), j.options.Memory, j.options.Awaited)
+	allowed := p.builds.now().allow(len(j.module), j.options.Memory, j.options.Awaited)
 	leave, err := p.builds.enter(ctx, j.options.Owner, j.options.Awaited, allowed.Memory)
 	if err != nil {
 		return 0, gaveUp(ctx, "other modules are still being built; try again when they have ended")
@@ -183,8 +183,9 @@ func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err e
 	defer func() { err = errors.Join(err, work.close()) }()
 	use, err := p.produce(ctx, work, j, allowed)
 	took = time.Since(start)
+	p.counts.build(took, err)
 	if err != nil {
-		p.cfg.Log.Warn("a module was not built", "digest", j.digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "error", err)
+		p.cfg.Log.Info("a module was not built", "digest", j.digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "error", err)
 		return took, err
 	}
 	p.cfg.Log.Info("module built", "digest", j.digest, "bytes", len(j.module), "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)

@@ -367,6 +367,31 @@ func TestOneBuildForAllThatWait(t *testing.T) {
 	}
 }
 
+// TestProcessesShareACache builds one module in several pipelines at once, which stand
+// for processes: none removes what another loads.
+func TestProcessesShareACache(t *testing.T) {
+	dir := t.TempDir()
+	for _, want := range []error{prepare.Shareable(filepath.Join(dir, "ours")), os.Chmod(dir, 0o750)} {
+		if want != nil {
+			t.Fatal(want)
+		}
+	}
+	if err := prepare.Shareable(dir); err == nil {
+		t.Error("a folder that others can read is shared")
+	}
+	cfg := config(filepath.Join(dir, "ours"), nil, "build")
+	var all sync.WaitGroup
+	for range 6 {
+		p, _ := open(t, cfg)
+		all.Go(func() {
+			if _, err := p.Prepare(t.Context(), []byte("shared"), engine.Options{ABI: abi.Module}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestArtefactThatTheEngineRefuses(t *testing.T) {
 	var log bytes.Buffer
 	p, b := open(t, config(t.TempDir(), &log, "build"))
@@ -398,7 +423,7 @@ func TestSweepKeepsWhatIsNamed(t *testing.T) {
 func TestSizeOfTheCache(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config(dir, nil, "build")
-	cfg.MaxSize = 2500 + 10000 // two artefacts with their seals
+	cfg.Limits.Disk = 2500 + 10000 // two artefacts with their seals
 	p, _ := open(t, cfg)
 	pad := strings.Repeat("x", 5000)
 	mustPrepare(t, p, "one"+pad, engine.Options{})

@@ -12,9 +12,8 @@ import (
 // order they came. Nothing overtakes what is next, so that a large build gets its
 // turn. Safe for concurrent use.
 type queue struct {
-	limits Limits
-
 	mu      sync.Mutex
+	limits  Limits
 	turns   []*turn // of builds that wait and that run, in the order they came
 	running int
 	memory  int64 // that those that run may take
@@ -29,6 +28,22 @@ type turn struct {
 	round   int           // it comes after those of lower rounds
 	begun   chan struct{} // closed when it may run
 	runs    bool
+}
+
+// now returns the limits of a build that comes now.
+func (q *queue) now() Limits {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.limits
+}
+
+// limit changes the limits. What no longer fits into the memory of all still runs,
+// alone.
+func (q *queue) limit(limits Limits) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limits = limits
+	q.begin()
 }
 
 // enter waits until a build may run, and returns what ends it. The error is that
@@ -108,5 +123,5 @@ func (q *queue) fits(t *turn) bool {
 	if !t.awaited {
 		places, memory = max(places-1, 1), memory-q.limits.reserve()
 	}
-	return q.running < places && q.memory+t.memory <= memory
+	return q.running == 0 || q.running < places && q.memory+t.memory <= memory
 }

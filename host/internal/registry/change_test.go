@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestAddVersion(t *testing.T) {
 func TestAddVersionWithoutManifest(t *testing.T) {
 	f := open(t)
 	p, v := f.upload("shop", "m")
-	same(t, "mount", plugin.Mount("/shop"), p.Mount)
+	same(t, "mount", plugin.Mounts("/shop"), p.Mount)
 	same(t, "ask", plugin.Grant{}, v.Ask)
 	m, err := f.Manifest(t.Context(), "shop", 1)
 	wantCode(t, err, "")
@@ -116,10 +117,10 @@ func TestGrants(t *testing.T) {
 	same(t, "unless it is said so", keys(20), upload(AddVersion{Manifest: manifest("20"), Grant: true, By: "bob"}))
 	same(t, "also with the version", keys(30), upload(AddVersion{Manifest: manifest("30"), Grant: true}))
 	same(t, "less is granted already", keys(30), upload(AddVersion{Manifest: manifest("5"), Grant: true}))
-	p, err := f.Grant(ctx, "shop", keys(40), "ann")
+	p, err := f.Grant(ctx, "shop", 1, keys(40), "ann")
 	wantCode(t, err, "")
 	same(t, "Grant", keys(40), p.Grant)
-	p, err = f.Grant(ctx, "shop", keys(1), "ann")
+	p, err = f.Grant(ctx, "shop", 1, keys(1), "ann")
 	wantCode(t, err, "")
 	same(t, "Grant of less", keys(40), p.Grant)
 
@@ -131,15 +132,15 @@ func TestGrants(t *testing.T) {
 	wantCode(t, err, "")
 	var grants []plugin.Event
 	for _, e := range events {
-		if e.Action == plugin.ActionGrant {
+		if e.Prev = ""; e.Action == plugin.ActionGrant {
 			grants = append(grants, e)
 		}
 	}
 	same(t, "events", []plugin.Event{
-		{Number: 3, Time: noon, By: "bob", Action: plugin.ActionGrant, Plugin: "shop", Detail: "grant kv=true keys=20 bytes=1073741824"},
-		{Number: 6, Time: noon, By: "ann", Action: plugin.ActionGrant, Plugin: "shop", Detail: "grant kv=true keys=40 bytes=1073741824"},
+		{Number: 3, Time: noon, By: "bob", Action: plugin.ActionGrant, Plugin: "shop", Version: 2, Changes: []plugin.Difference{{What: "grant.kv_keys", Before: "10", After: "20"}}},
+		{Number: 6, Time: noon, By: "ann", Action: plugin.ActionGrant, Plugin: "shop", Version: 1, Changes: []plugin.Difference{{What: "grant.kv_keys", Before: "30", After: "40"}}},
 	}, grants)
-	if detail := events[3].Detail; !strings.Contains(detail, "keys=30") {
+	if detail := fmt.Sprint(events[3].Changes); !strings.Contains(detail, "grant.kv_keys: 20 -> 30") {
 		t.Errorf("the upload that granted more is told as %q", detail)
 	}
 }
@@ -299,7 +300,7 @@ func TestRestoreElsewhere(t *testing.T) {
 	wantCode(t, f.Delete(t.Context(), "shop", false, ""), "")
 	p, _, err := f.AddVersion(t.Context(), AddVersion{Name: "shop", Mount: "/new", Module: []byte("m")})
 	wantCode(t, err, "")
-	same(t, "mount", plugin.Mount("/new"), p.Mount)
+	same(t, "mount", plugin.Mounts("/new"), p.Mount)
 }
 
 func TestPurge(t *testing.T) {

@@ -211,14 +211,14 @@ func TestAFailedUploadKeepsAModuleOthersName(t *testing.T) {
 func TestANameThatMayNotBeDurable(t *testing.T) {
 	f := open(t)
 	broken := errors.New("the disk does not answer")
-	f.Registry.modules.syncDir = func(string) error { return broken }
+	f.Registry.modules.SyncDir = func(string) error { return broken }
 	for _, try := range []string{"the first upload", "the same again"} {
 		_, _, err := f.AddVersion(t.Context(), AddVersion{Name: "shop", Module: []byte("m")})
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: %v, want the failed sync", try, err)
 		}
 	}
-	f.Registry.modules.syncDir = durable.SyncDir
+	f.Registry.modules.SyncDir = durable.SyncDir
 	f.upload("shop", "m")
 }
 

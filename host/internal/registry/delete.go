@@ -47,6 +47,11 @@ func (tx *records) retire(name, by string) error {
 		return err
 	}
 	p.Deleted, p.Deployment, p.Active, p.Previous = true, 0, 0, p.Active
+	if p.Rollout.Runs() {
+		ended := *p.Rollout
+		ended.Outcome, ended.Reason, ended.Ended = plugin.RollAbort, "the plugin was deleted", tx.now()
+		p.Rollout = &ended
+	}
 	if err := tx.putPlugin(p); err != nil {
 		return err
 	}
@@ -91,7 +96,7 @@ func (r *Registry) finishPurge(ctx context.Context, space uint64) error {
 	if err := r.store.Drop(ctx, store.Space(space)); err != nil {
 		return err
 	}
-	for _, prefix := range []string{below(prefixVersion, space), below(prefixManifest, space), below(prefixDeployment, space)} {
+	for _, prefix := range []string{below(prefixHold, space), below(prefixKey, space), below(prefixSecret, space), below(prefixVersion, space), below(prefixManifest, space), below(prefixDeployment, space)} {
 		if err := r.removeBelow(ctx, prefix); err != nil {
 			return err
 		}
@@ -138,7 +143,7 @@ func (r *Registry) removeOrphans() error {
 		// to another's modules: they are not its to remove.
 		return err
 	}
-	return r.modules.keep(named)
+	return r.modules.Keep(named)
 }
 
 // Digests returns the digests of all versions; nil if there never was one.
@@ -150,17 +155,37 @@ func (r *Registry) Digests() (map[plugin.Digest]bool, error) {
 	return named, err
 }
 
+// DigestsAt is Digests as of a snapshot, which it does not release.
+func (r *Registry) DigestsAt(snap store.Snapshot) (map[plugin.Digest]bool, error) {
+	named, _, err := (&records{
+		Tx: store.Begin(kept{snap}, hostSpace, store.Quota{}, r.clock()), snap: snap, capabilities: r.capabilities,
+	}).named()
+	return named, err
+}
+
+// kept is a snapshot whose owner releases it.
+type kept struct{ store.Snapshot }
+
+// Release does nothing.
+func (kept) Release() {}
+
 // named returns the digests of every version, and whether there ever was one.
 func (r *Registry) named() (named map[plugin.Digest]bool, used bool, err error) {
-	named = map[plugin.Digest]bool{}
 	err = r.view(func(tx *records) error {
-		if _, used, err = get[spaceRecord](tx, keySpaces); err != nil {
-			return err
-		}
-		return list[versionRecord](tx, prefixVersion, func(v plugin.Version) bool {
-			named[v.Digest] = true
-			return true
-		})
+		named, used, err = tx.named()
+		return err
+	})
+	return named, used, err
+}
+
+func (tx *records) named() (named map[plugin.Digest]bool, used bool, err error) {
+	named = map[plugin.Digest]bool{}
+	if _, used, err = get[spaceRecord](tx, keySpaces); err != nil {
+		return nil, used, err
+	}
+	err = list[versionRecord](tx, prefixVersion, func(v plugin.Version) bool {
+		named[v.Digest] = true
+		return true
 	})
 	return named, used, err
 }

@@ -1,13 +1,8 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -17,13 +12,16 @@ import (
 // Change says what an activation changes; zero fields leave things as they are.
 type Change struct {
 	Version int               // the version that is to serve; 0 = the one that serves
-	Mount   plugin.Mount      // "" = as it is
+	Mount   plugin.Mounts     // "" = as it is
 	Grant   *plugin.Grant     // nil = as it is
 	Set     map[string]string // vars to set
-	Unset   []string          // vars to remove; one that is not set is fine
+	Secret  map[string]bool   // those of Set that are sealed; what is sealed already stays so
+	Blind   map[string]bool   // those of Secret that no guest may read; what was set so stays so
+	Unset   []string          // vars and secrets to remove; one that is not set is fine
 	CORS    *plugin.CORS      // the policy to set; nil = as it is
 	Limits  *limit.Override   // the operator's; nil = as they are
 	NoCORS  bool              // remove the policy
+	Rollout *plugin.Rollout   // what becomes of the roll-out; nil = as it is
 	By      string            // who changes it
 }
 
@@ -55,9 +53,10 @@ func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 	if c.NoCORS {
 		p.CORS = nil
 	}
-	var err error
-	p.Vars, err = c.vars(p.Vars)
-	return p, err
+	if c.Rollout != nil {
+		p.Rollout = c.Rollout
+	}
+	return c.vars(p)
 }
 
 // Activate records a deployment of a plugin and makes it the one that serves, in
@@ -102,37 +101,37 @@ func (r *Registry) Change(ctx context.Context, name string, c Change) (p plugin.
 		if err := tx.putPlugin(p); err != nil {
 			return err
 		}
-		return tx.audit(plugin.Event{By: c.By, Action: c.action(), Plugin: name, Detail: differences(before, p)})
+		return tx.audit(plugin.Event{By: c.By, Action: c.action(), Plugin: name, Changes: plugin.Differences(before, p)})
 	})
 	return p, d, err
 }
 
-// Grant extends what a plugin may use to ask, without a deployment: what serves
-// gets no more by it. Errors: NotFound.
-func (r *Registry) Grant(ctx context.Context, name string, ask plugin.Grant, by string) (p plugin.Plugin, err error) {
+// Grant extends what a plugin may use to what a version asks for, without a deployment:
+// what serves gets no more by it. Errors: NotFound, Conflict (it was rejected).
+func (r *Registry) Grant(ctx context.Context, name string, version int, ask plugin.Grant, by string) (p plugin.Plugin, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
 	defer r.retained(ctx, name)
 	err = r.change(ctx, func(tx *records) (err error) {
 		if p, err = tx.live(name); err == nil {
-			p, err = tx.grant(p, ask, by)
+			p, err = tx.grant(p, version, ask, by, "")
 		}
 		return err
 	})
 	return p, err
 }
 
-// grant extends a plugin's grant to ask, and records it if that is more.
-func (tx *records) grant(p plugin.Plugin, ask plugin.Grant, by string) (plugin.Plugin, error) {
+// grant extends a plugin's grant to what a version asks for, and records it if that is more.
+func (tx *records) grant(p plugin.Plugin, version int, ask plugin.Grant, by, why string) (plugin.Plugin, error) {
 	next := p
 	next.Grant = p.Grant.Union(ask)
-	if next.Grant.Equal(p.Grant) {
-		return p, nil
+	if err := tx.approve(p, version); err != nil || next.Grant.Equal(p.Grant) {
+		return p, err
 	}
 	if err := tx.putPlugin(next); err != nil {
 		return p, err
 	}
-	return next, tx.audit(plugin.Event{By: by, Action: plugin.ActionGrant, Plugin: p.Name, Detail: differences(p, next)})
+	return next, tx.audit(plugin.Event{By: by, Action: plugin.ActionGrant, Plugin: p.Name, Version: version, Detail: why, Changes: plugin.Differences(p, next)})
 }
 
 // action names a change that is no deployment.
@@ -151,6 +150,9 @@ func (tx *records) next(name string, c Change) (before, next plugin.Plugin, err 
 	if before, err = tx.live(name); err == nil {
 		next, err = c.Next(before)
 	}
+	if err == nil {
+		err = tx.seal(before, next, c.By)
+	}
 	return before, next, err
 }
 
@@ -160,8 +162,10 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 		return next, d, fault.New(fault.NotFound, "", fmt.Sprintf(
 			"no version of plugin %q serves; name one, e.g.: wasmoor activate %s %d", next.Name, next.Name, next.Versions))
 	}
-	if _, err := tx.version(next, next.Active); err != nil {
-		return next, d, err
+	for _, serves := range []int{before.Active, next.Active} { // the one before: programs of old have not approved it
+		if err := tx.approve(next, serves); err != nil {
+			return next, d, err
+		}
 	}
 	last, _, err := newest[deploymentRecord](tx, below(prefixDeployment, next.Space))
 	if err != nil {
@@ -186,49 +190,8 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	}
 	return next, d, tx.audit(plugin.Event{
 		By: by, Action: plugin.ActionActivate, Plugin: next.Name, Version: d.Version, Deployment: d.Number,
-		Detail: differences(before, next),
+		Changes: plugin.Differences(before, next),
 	})
-}
-
-// differences says what changed besides the version, without values of vars.
-func differences(before, after plugin.Plugin) string {
-	var what []string
-	if before.Mount != after.Mount {
-		what = append(what, "mount "+string(after.Mount))
-	}
-	what = append(what, before.Grant.Changes(after.Grant)...)
-	if !reflect.DeepEqual(before.CORS, after.CORS) {
-		what = append(what, "cors "+describeCORS(after.CORS))
-	}
-	if before.Limits != after.Limits {
-		what = append(what, "limits "+cmp.Or(after.Limits.String(), "of the manifest"))
-	}
-	if names := changedVars(before.Vars, after.Vars); len(names) > 0 {
-		what = append(what, "vars "+strings.Join(names, " "))
-	}
-	return strings.Join(what, ", ")
-}
-
-func describeCORS(c *plugin.CORS) string {
-	if c == nil {
-		return "none"
-	}
-	return strings.Join(c.Origins, " ")
-}
-
-func changedVars(before, after map[string]string) []string {
-	changed := map[string]bool{}
-	for name, value := range after {
-		if old, ok := before[name]; !ok || old != value {
-			changed[name] = true
-		}
-	}
-	for name := range before {
-		if _, ok := after[name]; !ok {
-			changed[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(changed))
 }
 
 // Deployments returns the deployments of a plugin before a number, 0 = the

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/audit"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry/part"
 )
 
 // Format is the version of the records: the one this program writes, and the
@@ -21,7 +23,12 @@ import (
 //	0  the types of the domain as JSON, without a format; a space was a number
 //	1  the types of this file, without what is of a later format
 //	2  an operator's limits, and the version that served before
-const Format = 2
+//	3  teams, tokens and rules of trust; the roll-out and the pins of a plugin; secrets
+//	   in records of their own, sealed, and in no other; events are a chain (package
+//	   audit), and say who, for which request, and what was before and after; what an
+//	   operator has stopped; what was decided of a version; several
+//	   mounts of a plugin, with spaces between
+const Format = 3
 
 // header is in every record but a manifest, which is the author's text.
 type header struct {
@@ -39,32 +46,35 @@ type record[T any] interface {
 type pluginRecord struct {
 	header
 	Name       string            `json:"name"`
-	Mount      plugin.Mount      `json:"mount"`
+	Mount      plugin.Mounts     `json:"mount"`
 	Space      uint64            `json:"space"`
 	Vars       map[string]string `json:"vars,omitempty"`
 	Grant      json.RawMessage   `json:"grant"`
-	CORS       *corsRecord       `json:"cors,omitempty"`
-	Limits     limitsRecord      `json:"limits,omitzero"`
+	CORS       *part.CORS        `json:"cors,omitempty"`
+	Limits     part.Limits       `json:"limits,omitzero"`
 	Deployment int               `json:"deployment"`
 	Active     int               `json:"active"`
 	Previous   int               `json:"previous,omitempty"`
 	Versions   int               `json:"versions"`
+	Rollout    *part.Rollout     `json:"rollout,omitempty"`
+	Pins       []int             `json:"pins,omitempty"`
 	Created    time.Time         `json:"created"`
 	Deleted    bool              `json:"deleted,omitempty"`
 }
 
 func newPluginRecord(p plugin.Plugin) pluginRecord {
 	return pluginRecord{
-		present, p.Name, p.Mount, p.Space, p.Vars, newGrant(p.Grant), (*corsRecord)(p.CORS), limitsRecord(p.Limits),
-		p.Deployment, p.Active, p.Previous, p.Versions, p.Created, p.Deleted,
+		present, p.Name, p.Mount, p.Space, p.Vars, capability.WriteGrant(p.Grant), (*part.CORS)(p.CORS), part.Limits(p.Limits),
+		p.Deployment, p.Active, p.Previous, p.Versions, part.NewRollout(p.Rollout), p.Pins, p.Created, p.Deleted,
 	}
 }
 
 func (r pluginRecord) value(all capability.List) (plugin.Plugin, error) {
-	grant, err := readGrant(all, r.Grant)
+	grant, err := all.ReadGrant(r.Grant)
 	return plugin.Plugin{
 		Name: r.Name, Mount: r.Mount, Space: r.Space, Vars: r.Vars, Grant: grant, CORS: (*plugin.CORS)(r.CORS), Limits: limit.Override(r.Limits),
-		Deployment: r.Deployment, Active: r.Active, Previous: r.Previous, Versions: r.Versions, Created: r.Created, Deleted: r.Deleted,
+		Deployment: r.Deployment, Active: r.Active, Previous: r.Previous, Versions: r.Versions,
+		Rollout: r.Rollout.Value(), Pins: r.Pins, Created: r.Created, Deleted: r.Deleted,
 	}, err
 }
 
@@ -77,18 +87,23 @@ type versionRecord struct {
 	By      string          `json:"by,omitempty"`
 	Created time.Time       `json:"created"`
 	Ask     json.RawMessage `json:"ask"`
-	Mount   plugin.Mount    `json:"mount,omitempty"`
+	Mount   plugin.Mounts   `json:"mount,omitempty"`
+
+	Approved bool            `json:"approved,omitempty"`
+	Rejected *part.Rejection `json:"rejected,omitempty"`
 }
 
 func newVersionRecord(v plugin.Version) versionRecord {
-	return versionRecord{present, v.Number, v.Digest, v.Size, v.Label, v.By, v.Created, newGrant(v.Ask), v.Mount}
+	return versionRecord{
+		present, v.Number, v.Digest, v.Size, v.Label, v.By, v.Created, capability.WriteGrant(v.Ask), v.Mount, v.Approved, (*part.Rejection)(v.Rejected),
+	}
 }
 
 func (r versionRecord) value(all capability.List) (plugin.Version, error) {
-	ask, err := readGrant(all, r.Ask)
+	ask, err := all.ReadGrant(r.Ask)
 	return plugin.Version{
 		Number: r.Number, Digest: r.Digest, Size: r.Size, Label: r.Label, By: r.By, Created: r.Created,
-		Ask: ask, Mount: r.Mount,
+		Ask: ask, Mount: r.Mount, Approved: r.Approved, Rejected: (*plugin.Rejection)(r.Rejected),
 	}, err
 }
 
@@ -96,98 +111,53 @@ type deploymentRecord struct {
 	header
 	Number  int               `json:"number"`
 	Version int               `json:"version"`
-	Mount   plugin.Mount      `json:"mount"`
+	Mount   plugin.Mounts     `json:"mount"`
 	Grant   json.RawMessage   `json:"grant"`
 	Vars    map[string]string `json:"vars,omitempty"`
-	CORS    *corsRecord       `json:"cors,omitempty"`
-	Limits  limitsRecord      `json:"limits,omitzero"`
+	CORS    *part.CORS        `json:"cors,omitempty"`
+	Limits  part.Limits       `json:"limits,omitzero"`
 	By      string            `json:"by,omitempty"`
 	Created time.Time         `json:"created"`
 }
 
 func newDeploymentRecord(d plugin.Deployment) deploymentRecord {
-	return deploymentRecord{present, d.Number, d.Version, d.Mount, newGrant(d.Grant), d.Vars, (*corsRecord)(d.CORS), limitsRecord(d.Limits), d.By, d.Created}
+	return deploymentRecord{present, d.Number, d.Version, d.Mount, capability.WriteGrant(d.Grant), d.Vars, (*part.CORS)(d.CORS), part.Limits(d.Limits), d.By, d.Created}
 }
 
 func (r deploymentRecord) value(all capability.List) (plugin.Deployment, error) {
-	grant, err := readGrant(all, r.Grant)
+	grant, err := all.ReadGrant(r.Grant)
 	return plugin.Deployment{
 		Number: r.Number, Version: r.Version, Mount: r.Mount, Grant: grant, Vars: r.Vars,
 		CORS: (*plugin.CORS)(r.CORS), Limits: limit.Override(r.Limits), By: r.By, Created: r.Created,
 	}, err
 }
 
-// newGrant returns a grant as a part of records: an object of its members.
-func newGrant(g plugin.Grant) json.RawMessage {
-	object := []byte{'{'}
-	for i, m := range g.Members() {
-		if i > 0 {
-			object = append(object, ',')
-		}
-		name, _ := json.Marshal(m.Name)
-		value, _ := json.Marshal(m.Value) // a number, a string or true: it cannot fail
-		object = append(append(append(object, name...), ':'), value...)
-	}
-	return append(object, '}')
-}
-
-// readGrant reads what newGrant wrote. Members that no capability knows grant
-// nothing.
-func readGrant(all capability.List, object json.RawMessage) (g plugin.Grant, err error) {
-	if len(object) == 0 {
-		return g, nil
-	}
-	var own struct {
-		Stateful bool `json:"stateful"`
-	}
-	if err := json.Unmarshal(object, &own); err != nil {
-		return g, err
-	}
-	g.Stateful = own.Stateful
-	g.Terms, err = all.ReadTerms(object)
-	return g, err
-}
-
-// corsRecord is a part of records.
-type corsRecord struct {
-	Origins     []string `json:"origins"`
-	Methods     []string `json:"methods,omitempty"`
-	Headers     []string `json:"headers,omitempty"`
-	Expose      []string `json:"expose,omitempty"`
-	Credentials bool     `json:"credentials,omitempty"`
-	MaxAge      int      `json:"max_age,omitempty"`
-}
-
-// limitsRecord is a part of records; 0 = the manifest's.
-type limitsRecord struct {
-	Memory       int64         `json:"memory,omitempty"`
-	Deadline     time.Duration `json:"deadline,omitempty"` // nanoseconds
-	RequestBody  int64         `json:"request_body,omitempty"`
-	ResponseBody int64         `json:"response_body,omitempty"`
-	Concurrency  int           `json:"concurrency,omitempty"`
-}
-
+// eventRecord as it is stored is a line of the audit's export, but for the line end.
 type eventRecord struct {
 	header
-	Number     uint64        `json:"number"`
-	Time       time.Time     `json:"time"`
-	By         string        `json:"by,omitempty"`
-	Action     plugin.Action `json:"action"`
-	Plugin     string        `json:"plugin"`
-	Version    int           `json:"version,omitempty"`
-	Deployment int           `json:"deployment,omitempty"`
-	Detail     string        `json:"detail,omitempty"`
+	part.Event
 }
 
-func newEventRecord(e plugin.Event) eventRecord {
-	return eventRecord{present, e.Number, e.Time, e.By, e.Action, e.Plugin, e.Version, e.Deployment, e.Detail}
+func newEventRecord(e plugin.Event) eventRecord { return eventRecord{present, part.NewEvent(e)} }
+
+func (r eventRecord) value(capability.List) (plugin.Event, error) { return r.Value(), nil }
+
+// chainRecord says where the chain of events begins and ends.
+type chainRecord struct {
+	header
+	Begin part.Point `json:"begin"` // after the last event that was pruned
+	End   part.Point `json:"end"`
 }
 
-func (r eventRecord) value(capability.List) (plugin.Event, error) {
-	return plugin.Event{
-		Number: r.Number, Time: r.Time, By: r.By, Action: r.Action, Plugin: r.Plugin,
-		Version: r.Version, Deployment: r.Deployment, Detail: r.Detail,
-	}, nil
+// chain is where the events of the audit begin and end.
+type chain struct{ begin, end audit.Point }
+
+func newChainRecord(c chain) chainRecord {
+	return chainRecord{present, part.Point(c.begin), part.Point(c.end)}
+}
+
+func (r chainRecord) value(capability.List) (chain, error) {
+	return chain{audit.Point(r.Begin), audit.Point(r.End)}, nil
 }
 
 // spaceRecord is the id of a key space.

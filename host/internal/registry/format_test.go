@@ -65,34 +65,51 @@ func TestStoredRecordsAreReadForEver(t *testing.T) {
 	for format := range Format + 1 {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			f := openWith(t, storedIn(t, format))
+			f.unlock(sampleRing(t))
 			grant := granted(kv.Terms{Keys: 1_000_000, Bytes: 512 << 20})
 			call := plugin.Grant{}.With(outbound.Name, outbound.Terms("https://example.com https://go.dev https://www.iana.org"))
-			vars := map[string]string{"api_key": "secret-1", "home": "https://example.org/"}
+			vars := map[string]string{"home": "https://example.org/"}
+			secrets := map[string]plugin.Secret{"api_key": {Value: "secret-1", Set: noon}}
 			cors := &plugin.CORS{
 				Origins: []string{"https://app.example.org"}, Methods: []string{"GET", "PUT"}, Headers: []string{"content-type"},
 				Expose: []string{"etag"}, Credentials: true, MaxAge: 600,
 			}
 
+			var links struct { // of format 3
+				rollout  *plugin.Rollout
+				pins     []int
+				rejected *plugin.Rejection
+			}
+			if format >= 3 {
+				links.rollout, links.pins = &plugin.Rollout{
+					From: 1, To: 2, Plan: plugin.Plan{{Weight: 500, Bake: 2 * time.Minute}, {Weight: 2500, Bake: 5 * time.Minute}}, Key: "header:x-user", Step: 1, By: "admin",
+					Started: at(t, "31.2"), Stepped: at(t, "31.3"), Outcome: plugin.RolledBack, Reason: "it traps more often", Ended: at(t, "31.4"),
+				}, []int{1}
+				links.rejected = &plugin.Rejection{By: "ann", Reason: "too much", At: at(t, "31.5")}
+			}
 			plugins, err := f.Plugins(t.Context())
 			check(t, "plugins", err, plugins, []plugin.Plugin{
 				{Name: "fetch", Mount: "/fetch", Space: 17, Grant: call, Deployment: 1, Active: 1, Versions: 1, Created: at(t, "12.334458322")},
 				{Name: "hello", Mount: "/hello", Space: 16, Versions: 1, Created: at(t, "11.350252655"), Deleted: true},
 				{
-					Name: "links", Mount: "links.example/l", Space: 18, Vars: vars, Grant: grant, CORS: cors,
-					Deployment: 6, Active: 1, Versions: 2, Created: at(t, "14.395067989"),
+					Name: "links", Mount: "links.example/l", Space: 18, Vars: vars, Secrets: secrets, Grant: grant, CORS: cors,
+					Deployment: 6, Active: 1, Versions: 2, Created: at(t, "14.395067989"), Rollout: links.rollout, Pins: links.pins,
 				},
 			})
 			const digest = "sha256:9e2f4a86bc13e9fb495c3922b55dd9f46277fdc229f233ee163149b5dacae158"
 			versions, err := f.Versions(t.Context(), "links")
 			check(t, "versions", err, versions, []plugin.Version{
-				{Number: 2, Digest: digest, Size: 3985020, Label: "second", By: "admin", Created: at(t, "31.41502058"), Ask: grant},
-				{Number: 1, Digest: digest, Size: 3985020, By: "admin", Created: at(t, "14.395067989"), Ask: grant, Mount: "links.example/l"},
+				{Number: 2, Digest: digest, Size: 3985020, Label: "second", By: "admin", Created: at(t, "31.41502058"), Ask: grant, Rejected: links.rejected},
+				{Number: 1, Digest: digest, Size: 3985020, By: "admin", Created: at(t, "14.395067989"), Ask: grant, Mount: "links.example/l", Approved: format >= 3},
 			})
 			deployments, err := f.Deployments(t.Context(), "links", 0, 1)
 			check(t, "deployments", err, deployments, []plugin.Deployment{{
 				Number: 6, Version: 1, Mount: "links.example/l", Grant: grant, Vars: vars, CORS: cors, By: "admin", Created: at(t, "31.46396337"),
 			}})
 			events, err := f.Audit(t.Context(), 9, 2)
+			for i := range events {
+				events[i].Prev = "" // from format 3 on
+			}
 			check(t, "events", err, events, []plugin.Event{
 				{Number: 10, Time: at(t, "31.41502058"), By: "admin", Action: plugin.ActionUpload, Plugin: "links", Version: 2, Detail: digest},
 				{Number: 11, Time: at(t, "31.415623179"), By: "admin", Action: plugin.ActionActivate, Plugin: "links", Version: 2, Deployment: 5},
@@ -142,9 +159,36 @@ func rewritten(t *testing.T, r stored) string {
 	case "audit":
 		v, err := decode[eventRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newEventRecord(v), err)
+	case "token":
+		v, err := decode[passRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(newPassRecord(v), err)
+	case "owner":
+		v, err := decode[ownerRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(newOwnerRecord(v), err)
+	case "team":
+		v, err := decode[teamRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(newTeamRecord(v), err)
+	case "trust":
+		v, err := decode[ruleRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(newRuleRecord(v), err)
+	case "secret":
+		v, err := decode[secretRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(v, err)
+	case "key":
+		v, err := decode[keyRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(v, err)
+	case "hold":
+		v, err := decode[holdRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(newHoldRecord(v), err)
+	case "sealed":
+		v, err := decode[sealedRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(v, err)
 	case "purge", "spaces":
 		v, err := decode[spaceRecord](capabilities.All(capabilities.Config{}), r.Key, data)
 		return encode(newSpaceRecord(v), err)
+	case "chain":
+		v, err := decode[chainRecord](capabilities.All(capabilities.Config{}), r.Key, data)
+		return encode(newChainRecord(v), err)
 	case "manifest":
 		return r.Value
 	}
@@ -168,6 +212,7 @@ func TestANewerRecordIsRefusedByName(t *testing.T) {
 		"registry/version/0000000000000012/0000000002":    func(f *fixture) error { _, err := f.Versions(t.Context(), "links"); return err },
 		"registry/deployment/0000000000000012/0000000006": func(f *fixture) error { _, err := f.Deployments(t.Context(), "links", 0, 0); return err },
 		"registry/audit/00000000000000000016":             func(f *fixture) error { _, err := f.Audit(t.Context(), 0, 0); return err },
+		"registry/chain":                                  func(f *fixture) error { _, err := f.AuditLines(t.Context(), 0, 0); return err },
 		"registry/spaces": func(f *fixture) error {
 			_, _, err := f.AddVersion(t.Context(), AddVersion{Name: "new", Module: []byte("m")})
 			return err

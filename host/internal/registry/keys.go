@@ -8,10 +8,14 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
+// ShareKeys has f say what the key space of a plugin shares with others. Call it before
+// the first change.
+func (r *Registry) ShareKeys(f func(plugin string) *store.Shared) { r.shared = f }
+
 // ChangeKeys runs act on the key space of a plugin, the kept one of a deleted
 // plugin included, and commits what it writes together with the event it
 // returns; after a conflict again, on a new snapshot. Errors: NotFound (plugin),
-// those of act, Exhausted (the plugin's quota).
+// those of act, Exhausted (the quota of the plugin or its team).
 func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.Tx) (plugin.Event, error)) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
@@ -21,13 +25,17 @@ func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.
 		if err != nil {
 			return err
 		}
-		keys := store.Begin(lent{tx.snap}, store.Space(p.Space), kv.Quota(p.Grant), tx.Now())
+		quota := kv.Quota(p.Grant)
+		if r.shared != nil {
+			quota.Shared = r.shared(name)
+		}
+		keys := store.Begin(lent{tx.snap}, store.Space(p.Space), quota, tx.Now())
 		defer keys.Close()
 		e, err := act(keys)
-		if err != nil {
+		if err != nil || e.Action == "" { // nothing changes
 			return err
 		}
-		tx.keys = &keys.Effects().Parts[0]
+		tx.keys = keys.Effects().Parts
 		return tx.audit(e)
 	})
 }

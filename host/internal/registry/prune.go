@@ -3,16 +3,18 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
-	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // Retention is how many of the newest records are kept; 0 = all.
 type Retention struct {
-	Versions    int // of each plugin; the one that serves and the one before stay too
-	Deployments int // of each plugin
-	Events      int // of the audit
+	Versions    int           // of each plugin; the one that serves, the one before, those of a roll-out and pinned ones stay too
+	VersionsAge time.Duration // how old the others may be; the newest stays
+	Deployments int           // of each plugin
+	Events      int           // of the audit
 }
 
 // Pruned is how many records were removed, or would be.
@@ -31,26 +33,38 @@ func (r *Registry) Prune(ctx context.Context, name string, keep Retention, dry b
 	if name != "" {
 		keep.Events = 0
 	}
-	keys, pruned, err := r.outdated(name, keep)
-	if err != nil || dry || pruned.none() {
-		return pruned, err
+	old, err := r.outdated(name, keep)
+	if err != nil || dry || old.none() {
+		return old.Pruned, err
 	}
-	if err := r.remove(ctx, keys); err != nil {
-		return pruned, err
-	}
+	// The event comes first: nothing is removed that the audit does not tell of.
 	err = r.change(ctx, func(tx *records) error {
 		return tx.audit(plugin.Event{By: by, Action: plugin.ActionPrune, Plugin: name, Detail: fmt.Sprintf(
-			"%d versions, %d deployments, %d events", pruned.Versions, pruned.Deployments, pruned.Events)})
+			"%d versions, %d deployments, %d events", old.Versions, old.Deployments, old.Events)})
 	})
-	if err != nil {
-		return pruned, err
+	if err == nil {
+		err = r.remove(ctx, old)
 	}
-	return pruned, r.removeOrphans()
+	if err != nil {
+		return old.Pruned, err
+	}
+	return old.Pruned, r.removeOrphans()
+}
+
+// outdated is what is beyond a Retention.
+type outdated struct {
+	Pruned
+	keys   []string // of all but events
+	events uint64   // the number of the last event of it
 }
 
 // Retain has every change of a plugin remove what is then beyond keep, of the plugin
-// and of the audit. Call it before the first change.
-func (r *Registry) Retain(keep Retention) { r.keep = keep }
+// and of the audit.
+func (r *Registry) Retain(keep Retention) {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	r.keep = keep
+}
 
 // retained does so after a change. What it cannot remove is for the next change. The
 // caller holds r.changes.
@@ -58,21 +72,30 @@ func (r *Registry) retained(ctx context.Context, name string) {
 	if r.keep == (Retention{}) {
 		return
 	}
-	keys, pruned, err := r.outdated(name, r.keep)
-	if err == nil && len(keys) > 0 {
-		err = r.remove(ctx, keys)
+	old, err := r.outdated(name, r.keep)
+	if err == nil && !old.none() {
+		err = r.remove(ctx, old)
 	}
-	if err == nil && pruned.Versions > 0 {
+	if err == nil && old.Versions > 0 {
 		_ = r.removeOrphans()
 	}
 }
 
 // remove removes records, some per commit.
-func (r *Registry) remove(ctx context.Context, keys []string) error {
-	for len(keys) > 0 {
+func (r *Registry) remove(ctx context.Context, old outdated) error {
+	for keys := old.keys; len(keys) > 0; {
 		some := keys[:min(len(keys), removeStep)]
 		keys = keys[len(some):]
 		if err := r.change(ctx, func(tx *records) error { return tx.remove(some) }); err != nil {
+			return err
+		}
+	}
+	for more := old.Events > 0; more; {
+		err := r.change(ctx, func(tx *records) (err error) {
+			more, err = tx.forget(old.events)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -88,8 +111,8 @@ func (tx *records) remove(keys []string) error {
 	return nil
 }
 
-// outdated returns the keys of what is beyond keep.
-func (r *Registry) outdated(name string, keep Retention) (keys []string, pruned Pruned, err error) {
+// outdated finds what is beyond keep.
+func (r *Registry) outdated(name string, keep Retention) (old outdated, err error) {
 	err = r.view(func(tx *records) error {
 		var plugins []plugin.Plugin
 		if name != "" {
@@ -105,24 +128,23 @@ func (r *Registry) outdated(name string, keep Retention) (keys []string, pruned 
 			}
 		}
 		for _, p := range plugins {
-			if keys, err = tx.outdatedOf(p, keep, keys, &pruned); err != nil {
+			if old.keys, err = tx.outdatedOf(p, keep, old.keys, &old.Pruned); err != nil {
 				return err
 			}
 		}
-		keys, err = tx.outdatedEvents(keep, keys, &pruned)
-		return err
+		return tx.outdatedEvents(keep, &old)
 	})
-	return keys, pruned, err
+	return old, err
 }
 
 // outdatedOf appends the keys of what is beyond keep of a plugin, and counts.
 func (tx *records) outdatedOf(p plugin.Plugin, keep Retention, keys []string, pruned *Pruned) ([]string, error) {
-	if keep.Versions > 0 {
+	if keep.Versions > 0 || keep.VersionsAge > 0 {
 		err := list[versionRecord](tx, below(prefixVersion, p.Space), func(v plugin.Version) bool {
-			if v.Number > p.Versions-keep.Versions {
-				return false
+			if !keep.drops(p, v, tx.now()) {
+				return v.Number < p.Versions
 			}
-			if v.Number != p.Active && v.Number != p.Previous {
+			if !protected(p, v.Number) {
 				keys = append(keys, numbered(prefixVersion, p.Space, v.Number), numbered(prefixManifest, p.Space, v.Number))
 				pruned.Versions++
 			}
@@ -147,20 +169,28 @@ func (tx *records) outdatedOf(p plugin.Plugin, keep Retention, keys []string, pr
 	return keys, err
 }
 
-// outdatedEvents does the same for the audit.
-func (tx *records) outdatedEvents(keep Retention, keys []string, pruned *Pruned) ([]string, error) {
-	last, _, err := newest[eventRecord](tx, prefixAudit)
-	if err != nil || keep.Events == 0 || last.Number <= uint64(keep.Events) {
-		return keys, err
-	}
-	end := string(auditKey(last.Number - uint64(keep.Events) + 1))
-	err = tx.List(store.Query{Prefix: []byte(prefixAudit)}, func(key, _ []byte) bool {
-		if string(key) >= end {
-			return false
-		}
-		keys = append(keys, string(key))
-		pruned.Events++
+// drops reports whether a version is beyond keep.
+func (keep Retention) drops(p plugin.Plugin, v plugin.Version, now time.Time) bool {
+	many := keep.Versions > 0 && v.Number <= p.Versions-keep.Versions
+	old := keep.VersionsAge > 0 && v.Number < p.Versions && now.Sub(v.Created) > keep.VersionsAge
+	return many || old
+}
+
+// protected reports whether a version is kept whatever the rules say.
+func protected(p plugin.Plugin, version int) bool {
+	if version == p.Active || version == p.Previous || slices.Contains(p.Pins, version) {
 		return true
-	})
-	return keys, err
+	}
+	return p.Rollout.Runs() && (version == p.Rollout.From || version == p.Rollout.To)
+}
+
+// outdatedEvents does the same for the audit.
+func (tx *records) outdatedEvents(keep Retention, old *outdated) error {
+	c, err := tx.chain()
+	if err != nil || keep.Events == 0 || c.end.Number <= uint64(keep.Events) {
+		return err
+	}
+	old.events = c.end.Number - uint64(keep.Events)
+	old.Events = int(max(old.events, c.begin.Number) - c.begin.Number)
+	return nil
 }

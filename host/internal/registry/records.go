@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/audit"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/secret"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -24,7 +26,12 @@ const (
 	prefixManifest   = "registry/manifest/"   // SPACE/NUMBER: the text
 	prefixDeployment = "registry/deployment/" // SPACE/NUMBER: deploymentRecord
 	prefixAudit      = "registry/audit/"      // NUMBER: eventRecord
+	keyChain         = "registry/chain"       // chainRecord
 	prefixPurge      = "registry/purge/"      // SPACE: spaceRecord, of a purge not finished
+	prefixSecret     = "registry/secret/"     // SPACE/NAME: secretRecord
+	prefixKey        = "registry/key/"        // SPACE/NUMBER: keyRecord
+	prefixHold       = "registry/hold/"       // SPACE/: holdRecord; of all plugins below space 0
+	keySealed        = "registry/sealed"      // sealedRecord
 	keySpaces        = "registry/spaces"      // spaceRecord, the newest
 )
 
@@ -42,15 +49,16 @@ type records struct {
 	*store.Tx
 	snap         store.Snapshot
 	capabilities capability.List
-	keys         *store.Part // what the transaction does to the keys of a plugin; nil = nothing
+	ring         *secret.Ring
+	keys         []store.Part // what the transaction does to a plugin's keys
+	actor        audit.Actor  // who causes the change
+	audited      []Audited    // the events of the change
 }
 
 // effects returns those of the records and of the plugin's keys.
 func (tx *records) effects() *store.Effects {
 	e := tx.Effects()
-	if tx.keys != nil {
-		e.Parts = append(e.Parts, *tx.keys) // no space is before the host's
-	}
+	e.Parts = append(e.Parts, tx.keys...) // no space is before the host's
 	return e
 }
 
@@ -125,11 +133,20 @@ func history[R record[T], T any](r *Registry, name, prefix string, before, limit
 func (tx *records) now() time.Time { return tx.Now().UTC() }
 
 func (tx *records) plugin(name string) (plugin.Plugin, error) {
-	p, ok, err := get[pluginRecord](tx, prefixPlugin+name)
+	p, ok, err := tx.known(name)
 	if err == nil && !ok {
 		err = noPlugin(name)
 	}
 	return p, err
+}
+
+// known returns a plugin, and whether there is one of that name.
+func (tx *records) known(name string) (plugin.Plugin, bool, error) {
+	p, ok, err := get[pluginRecord](tx, prefixPlugin+name)
+	if ok {
+		err = tx.unseal(&p)
+	}
+	return p, ok, err
 }
 
 // live returns a plugin that is not deleted.

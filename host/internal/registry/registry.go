@@ -14,9 +14,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/audit"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/module"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/secret"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -25,10 +28,13 @@ import (
 // store (Unavailable, Exhausted, Unknown) and Internal for a damaged record.
 type Registry struct {
 	store        store.Store
-	modules      *modules
+	modules      *module.Folder
 	clock        func() time.Time
 	capabilities capability.List
 	keep         Retention
+	ring         *secret.Ring
+	audited      func(Audited)
+	shared       func(plugin string) *store.Shared
 
 	// changes serialises changes of this process: a module is written, named by
 	// a commit and removed under it. Commits are certified all the same, against
@@ -42,11 +48,11 @@ type Registry struct {
 // may ask for and grants may hold. Errors: Internal when dir cannot
 // be used.
 func Open(ctx context.Context, st store.Store, dir string, clock func() time.Time, capabilities capability.List) (*Registry, error) {
-	m, err := openModules(dir)
+	m, err := module.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{store: st, modules: m, clock: clock, capabilities: capabilities}
+	r := &Registry{store: st, modules: m, clock: clock, capabilities: capabilities, ring: secret.Ephemeral()}
 	if err := r.recover(ctx); err != nil {
 		return nil, err
 	}
@@ -71,10 +77,16 @@ func (r *Registry) recover(ctx context.Context) error {
 func (r *Registry) Plugins(context.Context) ([]plugin.Plugin, error) {
 	var all []plugin.Plugin
 	err := r.view(func(tx *records) error {
-		return list[pluginRecord](tx, prefixPlugin, func(p plugin.Plugin) bool {
+		err := list[pluginRecord](tx, prefixPlugin, func(p plugin.Plugin) bool {
 			all = append(all, p)
 			return true
 		})
+		for i := range all {
+			if err == nil {
+				err = tx.unseal(&all[i])
+			}
+		}
+		return err
 	})
 	return all, err
 }
@@ -133,6 +145,7 @@ func (r *Registry) attempt(ctx context.Context, write func(tx *records) error) (
 		return false, err
 	}
 	defer tx.Close()
+	tx.actor = audit.ActorOf(ctx)
 	if err := write(tx); err != nil {
 		return false, err
 	}
@@ -140,6 +153,11 @@ func (r *Registry) attempt(ctx context.Context, write func(tx *records) error) (
 		return false, nil
 	}
 	_, err = r.store.Commit(ctx, tx.effects())
+	if err == nil && r.audited != nil {
+		for _, e := range tx.audited {
+			r.audited(e)
+		}
+	}
 	return fault.CodeOf(err) == fault.Conflict, err
 }
 
@@ -148,7 +166,7 @@ func (r *Registry) begin() (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap, capabilities: r.capabilities}, nil
+	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap, capabilities: r.capabilities, ring: r.ring}, nil
 }
 
 func noPlugin(name string) error {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,7 +187,7 @@ func TestNotFound(t *testing.T) {
 		"Version -1":   func() error { _, err := f.Version(ctx, "shop", -1); return err },
 		"Manifest":     func() error { _, err := f.Manifest(ctx, "shop", 2); return err },
 		"ManifestText": func() error { _, err := f.ManifestText(ctx, "x", 1); return err },
-		"Grant":        func() error { _, err := f.Grant(ctx, "x", granted(kv.Terms{}), ""); return err },
+		"Grant":        func() error { _, err := f.Grant(ctx, "x", 1, granted(kv.Terms{}), ""); return err },
 		"Activate of":  func() error { _, _, err := f.Activate(ctx, "x", Change{Version: 1}); return err },
 		"Activate":     func() error { _, _, err := f.Activate(ctx, "shop", Change{Version: 2}); return err },
 		"Activate 0":   func() error { _, _, err := f.Activate(ctx, "shop", Change{}); return err },
@@ -221,19 +222,21 @@ func TestAudit(t *testing.T) {
 	want := []plugin.Event{
 		{Action: plugin.ActionInstall, By: "ann", Version: 1, Detail: string(v.Digest)},
 		{Action: plugin.ActionUpload, By: "ann", Version: 2, Detail: string(w.Digest)},
-		{Action: plugin.ActionVars, By: "bob", Detail: "vars key"},
-		{Action: plugin.ActionActivate, By: "bob", Version: 1, Deployment: 1, Detail: "mount /new, grant kv=true keys=1000000 bytes=1073741824, vars key"},
+		{Action: plugin.ActionVars, By: "bob", Changes: []plugin.Difference{{What: "var key", After: "set"}}},
+		{Action: plugin.ActionActivate, By: "bob", Version: 1, Deployment: 1, Changes: []plugin.Difference{
+			{What: "grant.kv", After: "true"}, {What: "mount", Before: "/shop", After: "/new"}, {What: "var key", Before: "set", After: "set anew"},
+		}},
 		{Action: plugin.ActionDelete, By: "ann"},
 		{Action: plugin.ActionRestore, By: "ann", Version: 3, Detail: string(w.Digest)},
 		{Action: plugin.ActionPurge, By: "ann"},
 	}
 	for i := range want {
-		want[i].Number, want[i].Plugin, want[i].Time = uint64(i+1), "shop", noon
+		want[i].Number, want[i].Plugin, want[i].Time, want[i].Prev = uint64(i+1), "shop", noon, events[i].Prev
 	}
 	same(t, "events", want, events)
 	for _, e := range events {
-		if strings.Contains(e.Detail, secret) {
-			t.Errorf("event %d shows the value of a var: %q", e.Number, e.Detail)
+		if strings.Contains(fmt.Sprintf("%+v", e), secret) {
+			t.Errorf("event %d shows the value of a var: %+v", e.Number, e)
 		}
 	}
 	page, err := f.Audit(ctx, 2, 3)

@@ -8,24 +8,43 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 // MaxVars bounds the names and values of a plugin's vars together, in bytes. A
 // record holds them once, and escaped they stay below store.MaxValue.
 const MaxVars = 128 << 10
 
-// vars returns vars with c's changes, leaving those given as they are.
-func (c Change) vars(vars map[string]string) (map[string]string, error) {
+// vars returns p with c's changes of vars and secrets.
+func (c Change) vars(p plugin.Plugin) (plugin.Plugin, error) {
 	if len(c.Set) == 0 && len(c.Unset) == 0 {
-		return vars, nil
+		return p, nil
 	}
-	next := make(map[string]string, len(vars)+len(c.Set))
-	maps.Copy(next, vars)
+	vars, secrets := make(map[string]string, len(p.Vars)+len(c.Set)), make(map[string]plugin.Secret, len(p.Secrets)+len(c.Set))
+	maps.Copy(vars, p.Vars)
+	maps.Copy(secrets, p.Secrets)
 	for _, name := range c.Unset {
-		delete(next, name)
+		delete(vars, name)
+		delete(secrets, name)
 	}
-	maps.Copy(next, c.Set)
-	return next, checkVars(next)
+	for name, value := range c.Set {
+		if before, sealed := secrets[name]; sealed || c.Secret[name] {
+			delete(vars, name)
+			secrets[name] = plugin.Secret{Value: plugin.Hidden(value), Blind: before.Blind || c.Blind[name]}
+		} else {
+			vars[name] = value
+		}
+	}
+	p.Vars, p.Secrets = unlessEmpty(vars), unlessEmpty(secrets)
+	return p, checkVars(p.Values())
+}
+
+// unlessEmpty returns nil for an empty map, as records are read.
+func unlessEmpty[T any](m map[string]T) map[string]T {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }
 
 // checkVars refuses what a manifest cannot name, what JSON cannot hold, and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -13,13 +14,15 @@ import (
 
 // AddVersion is an upload.
 type AddVersion struct {
-	Name     string       // of the plugin; the manifest's does not count here
-	Mount    plugin.Mount // where the version is to serve; "" = where the plugin is, or plugin.DefaultMount
-	Module   []byte       // at most limit.Module bytes
-	Manifest []byte       // TOML or JSON; empty = manifest.Default(Name)
-	Label    string       // "" = the manifest's version
-	By       string       // who uploads
-	Grant    bool         // also grant what the manifest asks for
+	Name     string        // of the plugin; the manifest's does not count here
+	Mount    plugin.Mounts // where the version is to serve; "" = where the plugin is, or plugin.DefaultMount
+	Module   []byte        // at most limit.Module bytes
+	Manifest []byte        // TOML or JSON; empty = manifest.Default(Name)
+	Label    string        // "" = the manifest's version
+	By       string        // who uploads
+	Grant    bool          // also grant what the manifest asks for
+	Why      string        // for the audit: by which rule it is granted; "" = by a person
+	Withhold bool          // grant what any plugin has that asks, and no mount but its own
 }
 
 // AddVersion records a version of a plugin, and the plugin itself with a key
@@ -44,14 +47,29 @@ func (r *Registry) add(ctx context.Context, u *upload) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
 	defer r.retained(ctx, u.Name)
-	written, err := r.modules.write(u.digest, u.Module)
+	written, err := r.modules.Write(u.digest, u.Module)
 	if err != nil {
 		return err
 	}
-	err = r.change(ctx, u.record)
+	if err = r.stripNew(ctx, u); err == nil {
+		err = r.change(ctx, u.record)
+	}
 	// An outcome nobody knows may have named the module: Open finds out.
 	if err != nil && written && fault.CodeOf(err) != fault.Unknown {
 		r.discard(u.digest)
+	}
+	return err
+}
+
+// stripNew takes out of earlier deployments what an upload is the first to call a
+// secret. It goes before the record of the upload, so that no crash leaves any of it.
+func (r *Registry) stripNew(ctx context.Context, u *upload) error {
+	p, err := r.Plugin(ctx, u.Name)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil
+	}
+	if err == nil && len(u.secret) > 0 {
+		_, err = r.strip(ctx, p.Space, func(name string) bool { return u.secret[name] })
 	}
 	return err
 }
@@ -60,7 +78,7 @@ func (r *Registry) add(ctx context.Context, u *upload) error {
 // it: the upload may have healed a damaged file.
 func (r *Registry) discard(d plugin.Digest) {
 	if named, _, err := r.named(); err == nil && !named[d] {
-		r.modules.remove(d)
+		r.modules.Remove(d)
 	}
 }
 
@@ -69,6 +87,7 @@ type upload struct {
 	AddVersion
 	ask    plugin.Grant
 	digest plugin.Digest
+	secret map[string]bool // what the manifest calls so
 
 	plugin  plugin.Plugin
 	version plugin.Version
@@ -93,7 +112,12 @@ func (u *upload) check(sections []manifest.Section) error {
 	if err := manifest.CheckLabel(u.Label); err != nil {
 		return err
 	}
-	u.ask, u.digest = m.Ask(), plugin.DigestOf(u.Module)
+	u.ask, u.digest, u.secret = m.Ask(), plugin.DigestOf(u.Module), map[string]bool{}
+	for _, v := range m.Vars {
+		if v.Secret {
+			u.secret[v.Name] = true
+		}
+	}
 	return nil
 }
 
@@ -101,17 +125,19 @@ func parse(name string, text []byte, sections []manifest.Section) (*manifest.Man
 	if len(text) == 0 {
 		return manifest.Default(name), nil
 	}
-	return manifest.Parse(text, manifest.FileName, sections)
+	return manifest.ParseStored(text, manifest.FileName, sections)
 }
 
 func (u *upload) record(tx *records) error {
-	p, known, err := get[pluginRecord](tx, prefixPlugin+u.Name)
+	p, known, err := tx.known(u.Name)
 	switch {
 	case err != nil:
 		return err
 	case !known:
-		grant := u.ask         // who uploads it is who would be asked
-		grant.Stateful = false // but what weakens the sandbox is said aloud
+		grant := plugin.Grant{}
+		if !u.Withhold { // who uploads it is who would be asked; what weakens the sandbox is said aloud
+			grant.Terms = u.ask.Terms
+		}
 		if p, err = u.create(tx, grant); err != nil {
 			return err
 		}
@@ -126,7 +152,8 @@ func (u *upload) record(tx *records) error {
 	case !same:
 		return u.append(tx, p, plugin.ActionUpload)
 	case u.Grant:
-		u.plugin, err = tx.grant(p, u.ask, u.By)
+		u.version.Approved = true
+		u.plugin, err = tx.grant(p, u.version.Number, u.ask, u.By, u.Why)
 	}
 	return err
 }
@@ -134,7 +161,7 @@ func (u *upload) record(tx *records) error {
 // repeats reports whether the upload equals the newest version, and takes it.
 func (u *upload) repeats(tx *records, p plugin.Plugin) (bool, error) {
 	v, err := tx.version(p, p.Versions)
-	if err != nil || v.Digest != u.digest || v.Label != u.Label || u.Mount != "" && u.Mount != v.Mount {
+	if err != nil || v.Rejected != nil || v.Digest != u.digest || v.Label != u.Label || u.Mount != "" && u.Mount != v.Mount {
 		return false, err
 	}
 	text, _, err := tx.Get([]byte(numbered(prefixManifest, p.Space, v.Number)))
@@ -147,7 +174,7 @@ func (u *upload) repeats(tx *records, p plugin.Plugin) (bool, error) {
 
 func (u *upload) create(tx *records, grant plugin.Grant) (plugin.Plugin, error) {
 	mount := u.Mount
-	if mount == "" {
+	if mount == "" || u.withholds(mount) {
 		mount = plugin.DefaultMount(u.Name)
 	}
 	space, err := tx.newSpace()
@@ -156,21 +183,31 @@ func (u *upload) create(tx *records, grant plugin.Grant) (plugin.Plugin, error) 
 
 func (u *upload) restore(p plugin.Plugin) plugin.Plugin {
 	p.Deleted = false
-	if u.Mount != "" {
+	if u.Mount != "" && !u.withholds(u.Mount) {
 		p.Mount = u.Mount
 	}
 	return p
 }
 
+// withholds reports whether a mount waits for an approval.
+func (u *upload) withholds(m plugin.Mounts) bool { return u.Withhold && len(m.Foreign(u.Name, "")) > 0 }
+
 func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) error {
 	before := p
+	p, _ = sealing(p, func(name string) bool { return u.secret[name] })
+	if err := tx.seal(before, p, u.By); err != nil {
+		return err
+	}
 	p.Versions++
-	if u.Grant {
+	switch {
+	case u.Grant:
 		p.Grant = p.Grant.Union(u.ask)
+	case u.Withhold:
+		p.Grant = p.Grant.Union(tx.capabilities.Free(u.ask))
 	}
 	v := plugin.Version{
 		Number: p.Versions, Digest: u.digest, Size: int64(len(u.Module)),
-		Label: u.Label, By: u.By, Created: tx.now(), Ask: u.ask, Mount: u.Mount,
+		Label: u.Label, By: u.By, Created: tx.now(), Ask: u.ask, Mount: u.Mount, Approved: u.Grant,
 	}
 	u.plugin, u.version = p, v
 	if err := tx.putPlugin(p); err != nil {
@@ -183,10 +220,10 @@ func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) erro
 		return err
 	}
 	detail := string(v.Digest)
-	if changed := differences(before, p); changed != "" {
-		detail += ", " + changed
+	if u.Why != "" {
+		detail += ", " + u.Why
 	}
-	return tx.audit(plugin.Event{By: u.By, Action: action, Plugin: p.Name, Version: v.Number, Detail: detail})
+	return tx.audit(plugin.Event{By: u.By, Action: action, Plugin: p.Name, Version: v.Number, Detail: detail, Changes: plugin.Differences(before, p)})
 }
 
 // Versions returns the versions of a plugin, the newest first. Errors: NotFound.
@@ -215,6 +252,52 @@ func (tx *records) version(p plugin.Plugin, number int) (plugin.Version, error) 
 			"plugin %q has no version %d; list them with: wasmoor versions %s", p.Name, number, p.Name))
 	}
 	return v, err
+}
+
+// approve records that a version has what it asks for; 0 = none. Conflict where it was
+// rejected.
+func (tx *records) approve(p plugin.Plugin, version int) error {
+	if version == 0 {
+		return nil
+	}
+	v, err := tx.version(p, version)
+	if err == nil {
+		err = v.Refusal(p.Name)
+	}
+	if err != nil || v.Approved {
+		return err
+	}
+	v.Approved = true
+	return put(tx, numbered(prefixVersion, p.Space, version), newVersionRecord(v))
+}
+
+// Reject decides that a version does not get what it asks for, also one that had it once.
+// Errors: NotFound (plugin, version), Conflict (it serves, is being rolled out, or was
+// rejected).
+func (r *Registry) Reject(ctx context.Context, name string, version int, reason, by string) error {
+	r.changes.Lock()
+	defer r.changes.Unlock()
+	return r.change(ctx, func(tx *records) error {
+		p, err := tx.live(name)
+		if err != nil {
+			return err
+		}
+		v, err := tx.version(p, version)
+		if err == nil {
+			err = v.Refusal(name)
+		}
+		switch {
+		case err != nil:
+			return err
+		case version == p.Active || p.Rollout.Runs() && version == p.Rollout.To:
+			return fault.New(fault.Conflict, "", fmt.Sprintf("version %d of plugin %q serves; let another one serve first: wasmoor rollback %s", version, name, name))
+		}
+		v.Approved, v.Rejected = false, &plugin.Rejection{By: by, Reason: reason, At: tx.now()}
+		if err := put(tx, numbered(prefixVersion, p.Space, version), newVersionRecord(v)); err != nil {
+			return err
+		}
+		return tx.audit(plugin.Event{By: by, Action: plugin.ActionReject, Plugin: name, Version: version, Detail: reason})
+	})
 }
 
 // Manifest returns the manifest of a version; manifest.Default if it came
@@ -249,5 +332,8 @@ func (r *Registry) ManifestText(_ context.Context, name string, number int) ([]b
 // Module returns a module that a version names, checked against its digest.
 // Errors: Invalid (not a digest), NotFound, Internal (the file is damaged).
 func (r *Registry) Module(digest plugin.Digest) ([]byte, error) {
-	return r.modules.read(digest)
+	return r.modules.Read(digest)
 }
+
+// OpenModule is module.Folder.Open: who reads it compares the digest.
+func (r *Registry) OpenModule(d plugin.Digest) (*os.File, int64, error) { return r.modules.Open(d) }

@@ -55,11 +55,29 @@ func (b *builder) add(e *Entry) error {
 	a.plugins = append(a.plugins, e.Plugin)
 	if len(e.Routes) == 0 {
 		a.whole = e
-	}
-	for i := range e.Routes {
-		if err := a.add(route{e, i}); err != nil {
+		if err := a.close(e.Closed); err != nil {
 			return err
 		}
+	}
+	for i := range e.Routes {
+		if err := a.add(route{e, i, slices.Contains(e.Closed, e.Routes[i])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close keeps requests from the plugin that has the whole mount.
+func (a *area) close(requests []string) error {
+	for _, text := range requests {
+		p, err := pattern.ParseStored(text)
+		if err != nil {
+			return fault.Wrap(fault.Invalid, op, fmt.Sprintf("request %q", text), err)
+		}
+		if a.closed == nil {
+			a.closed = new(pattern.Set[struct{}])
+		}
+		_ = a.closed.Add(p, struct{}{}) // two that are alike close the same
 	}
 	return nil
 }
@@ -76,7 +94,7 @@ func (b *builder) area(mount plugin.Mount) (*area, error) {
 	prefix := mount.Prefix()
 	a := &area{mount: mount, prefix: prefix, segments: strings.Count(prefix, "/")}
 	for _, text := range territory(mount) {
-		p, err := pattern.Parse(text)
+		p, err := pattern.ParseStored(text)
 		if err == nil {
 			err = b.table.mounts.Add(p, a)
 		}
@@ -120,7 +138,7 @@ func describe(e *Entry) string {
 
 func (a *area) add(r route) error {
 	text := r.entry.Routes[r.index]
-	p, err := pattern.Parse(text)
+	p, err := pattern.ParseStored(text)
 	if err == nil && p.Host() != "" {
 		err = errors.New("a route is relative to the mount, which has the host")
 	}
@@ -183,12 +201,12 @@ func (a *area) checkHidden(inner *area) error {
 // within reports whether every path that a pattern matches is at or below a
 // mount. The pattern was parsed before.
 func within(text string, mount plugin.Mount) bool {
-	route, err := pattern.Parse(text[strings.IndexByte(text, '/'):]) // any method
+	route, err := pattern.ParseStored(text[strings.IndexByte(text, '/'):]) // any method
 	if err != nil {
 		return false
 	}
 	for _, t := range territory(mount) {
-		owned, err := pattern.Parse(t)
+		owned, err := pattern.ParseStored(t)
 		if err != nil {
 			return false
 		}

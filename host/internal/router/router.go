@@ -22,6 +22,9 @@ type Entry struct {
 	Plugin string
 	Mount  plugin.Mount
 	Routes []string // patterns relative to the mount; none = the whole mount, any method
+	// Closed are patterns of Routes that nothing leads to, or without Routes requests
+	// below the mount.
+	Closed []string
 }
 
 // WholeMount is the Route of a match with a plugin that has no routes.
@@ -35,7 +38,7 @@ type Match struct {
 	Params  []abi.Pair // the pattern's path values, decoded, after those of the buffer
 	Mount   string     // the mount's prefix without a trailing slash; "" = the root
 	Path    string     // relative to the mount, undecoded, starts with "/"
-	Mounted []string   // the plugins mounted there, unless Found; not to be changed
+	Mounted []string   // the plugins mounted there; not to be changed
 	Allow   []string   // the methods that would match, for MethodNotAllowed
 }
 
@@ -62,6 +65,7 @@ type area struct {
 	prefix   string
 	segments int // of the prefix
 	whole    *Entry
+	closed   *pattern.Set[struct{}] // of whole; nil = nothing
 	routes   pattern.Set[route]
 	entries  []*Entry
 	plugins  []string // of the entries
@@ -69,8 +73,9 @@ type area struct {
 
 // route is one pattern of an entry.
 type route struct {
-	entry *Entry
-	index int
+	entry  *Entry
+	index  int
+	closed bool // it takes its requests from others, and nothing leads to it
 }
 
 // Lookup finds who answers. The host may carry a port and capital letters. The
@@ -79,8 +84,8 @@ type route struct {
 // path "/" below it, as does the one with a slash; other paths with and without
 // a slash at the end are two.
 //
-// Unless Found, Plugin, Pattern and Params are zero; Mount and Path are set if
-// the path lies below a mount. Params is appended to params, whose room it uses:
+// Unless Found, Plugin, Pattern and Params are zero; Mount, Path and Mounted are set
+// if the path lies below a mount. Params is appended to params, whose room it uses:
 // a hit allocates only if that is too small, a path value holds an escape, or
 // the host has capital letters.
 func (t *Table) Lookup(method, host, path string, params []abi.Pair) (Match, Result) {
@@ -89,22 +94,39 @@ func (t *Table) Lookup(method, host, path string, params []abi.Pair) (Match, Res
 		return Match{}, NotFound
 	}
 	a := at.Value
-	m := Match{Mount: a.prefix, Path: a.relative(path)}
+	m := Match{Mount: a.prefix, Path: a.relative(path), Mounted: a.plugins}
 	if a.whole != nil {
+		if a.closed != nil {
+			if _, is := a.closed.Match(method, "", m.Path, nil); is {
+				return m, NotFound
+			}
+		}
 		m.Plugin, m.Route, m.Params = a.whole.Plugin, WholeMount, params
 		return m, Found
 	}
 	found, ok := a.routes.Match(method, "", m.Path, params)
 	if !ok {
-		m.Mounted = a.plugins
-		if m.Allow = a.routes.Allowed("", m.Path); m.Allow == nil {
+		if m.Allow = a.allowed(m.Path); m.Allow == nil {
 			return m, NotFound
 		}
 		return m, MethodNotAllowed
 	}
 	r := found.Value
+	if r.closed { // a guest that routes itself would take it by a wider pattern
+		return m, NotFound
+	}
 	m.Plugin, m.Route, m.Pattern, m.Params = r.entry.Plugin, r.index, r.entry.Routes[r.index], found.Params
 	return m, Found
+}
+
+// allowed returns the methods that lead somewhere at a path, nil for none.
+func (a *area) allowed(path string) (methods []string) {
+	for _, method := range a.routes.Allowed("", path) {
+		if found, ok := a.routes.Match(method, "", path, nil); !ok || !found.Value.closed {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }
 
 // relative cuts the prefix off a path below the mount. It counts segments, for

@@ -1,7 +1,7 @@
 // Package runq is the run queue of guests: it lets about as many of them compute
 // at a time as there are processors, so that the rest of the host has some too.
 // Places are shared fairly among plugins by the time that their guests have run,
-// and are first come, first served within one. Packages dispatch, engine and
+// over the weight of each, and are first come, first served within one. Packages dispatch, engine and
 // capability import it.
 package runq
 
@@ -30,8 +30,8 @@ type Queue struct {
 	mu     sync.Mutex
 	free   int           // places; only while nobody waits
 	lines  lineHeap      // in which somebody waits
-	active int           // lines with somebody who has a place or waits for one
-	fair   time.Duration // what a line has run that always was active and had its share
+	active int           // weights of the lines with somebody who has a place or waits for one
+	fair   time.Duration // what a line of weight 1 has run that always was active and had its share
 	at     time.Duration // when fair was computed
 }
 
@@ -52,7 +52,8 @@ type Line struct {
 	queue *Queue
 
 	// The queue's lock guards the rest.
-	ran    time.Duration // by its guests, kept near the queue's fair
+	ran    time.Duration // by its guests, over its weight; kept near the queue's fair
+	weight int           // shares that it has where another has 1
 	active int           // turns that have a place or wait for one
 	back   list          // those who have run already
 	fresh  list          // and the others
@@ -66,7 +67,24 @@ func (q *Queue) NewLine() *Line {
 	if q == nil {
 		return nil
 	}
-	return &Line{queue: q}
+	return &Line{queue: q, weight: 1}
+}
+
+// SetWeight gives the line so many shares of the places, at least 1, where another has
+// one. Turns go on.
+func (l *Line) SetWeight(weight int) {
+	if l == nil {
+		return
+	}
+	q := l.queue
+	now := q.clock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.tick(now)
+	if l.active > 0 {
+		q.active += weight - l.weight
+	}
+	l.weight = weight
 }
 
 func (l *Line) waiting() int { return l.back.size + l.fresh.size }
@@ -84,7 +102,7 @@ func (q *Queue) tick(now time.Duration) {
 func (q *Queue) join(l *Line) {
 	credit := spread
 	if l.active++; l.active == 1 {
-		q.active++
+		q.active += l.weight
 		credit = slice
 	}
 	if l.waiting() == 0 { // else it has its place in the heap
@@ -95,13 +113,13 @@ func (q *Queue) join(l *Line) {
 // leave ends what join began. The caller holds mu.
 func (q *Queue) leave(l *Line) {
 	if l.active--; l.active == 0 {
-		q.active--
+		q.active -= l.weight
 	}
 }
 
 // charge counts what a guest of the line has run. The caller holds mu.
 func (q *Queue) charge(l *Line, ran time.Duration) {
-	l.ran += ran
+	l.ran += ran / time.Duration(l.weight)
 	if l.waiting() > 0 {
 		heap.Fix(&q.lines, l.place)
 	}

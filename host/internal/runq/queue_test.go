@@ -175,6 +175,33 @@ func TestSharesAreOfTheTimeThatGuestsRun(t *testing.T) {
 	}
 }
 
+// TestALineHasItsWeight: of two plugins that could use all, one has three times as much
+// once its line has three shares, and as much again once it has one.
+func TestALineHasItsWeight(t *testing.T) {
+	const length = 10 * time.Second
+	for _, places := range []int{1, 4} {
+		b := newBench(t, places)
+		heavy, light := &plugin{guests: 9, run: time.Second}, &plugin{guests: 9, run: 5 * time.Millisecond}
+		b.simulate([]*plugin{heavy, light}, step)
+		for _, weight := range []int{3, 1, 100} {
+			heavy.line.SetWeight(weight) // while it has places and waits for some
+			before := heavy.ran
+			b.simulate([]*plugin{heavy, light}, length)
+			want := length * time.Duration(places) * time.Duration(weight) / time.Duration(weight+1)
+			if got := heavy.ran - before; got < want-4*runq.Spread || got > want+4*runq.Spread {
+				t.Errorf("of %d places, weight %d: it ran %v, want %v", places, weight, got, want)
+			}
+		}
+	}
+
+	b := newBench(t, 1)
+	l := b.NewLine()
+	seat := b.seat(l)
+	l.SetWeight(7)
+	seat.End()
+	b.wantIdle()
+}
+
 // TestTheIdleSaveNothing: who comes has its share from then on, and neither what it
 // has not run before nor what the others ran while nobody waited counts.
 func TestTheIdleSaveNothing(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/redact"
 	"github.com/wasmoor/wasmoor/host/internal/requestid"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -41,15 +42,26 @@ type Target struct {
 // values but not its address.
 type Observer func(*dispatch.Plugin, *trace.Record)
 
-// Count is the Observer that counts a plugin's requests.
-func Count(p *dispatch.Plugin, r *trace.Record) { p.Counts.Add(r) }
+// Count is the Observer that counts a plugin's requests, and for a roll-out those of
+// each version.
+func Count(p *dispatch.Plugin, r *trace.Record) {
+	p.Counts.Add(r)
+	p.Tally.Load().Add(r)
+}
 
 // Remember is the Observer that keeps a record with the plugin's recent ones.
 func Remember(p *dispatch.Plugin, r *trace.Record) { p.Recent.Add(r) }
 
+// Tracer places a request in a trace before it is handled. An Observer of the same
+// tracer tells of it afterwards.
+type Tracer interface {
+	Begin(r *invoke.Request) *trace.Timeline
+}
+
 // Handler handles requests. Safe for concurrent use.
 type Handler struct {
 	log       *slog.Logger
+	tracer    Tracer // nil = requests are not traced
 	observers []Observer
 }
 
@@ -57,6 +69,9 @@ type Handler struct {
 func New(log *slog.Logger, observers ...Observer) *Handler {
 	return &Handler{log: log, observers: observers}
 }
+
+// Trace has all requests traced. Call it before the first.
+func (h *Handler) Trace(t Tracer) { h.tracer = t }
 
 // Handle runs inv's handler on t, releases t, fills rec and tells the observers,
 // whatever happens. The request is in inv.Request, where one without an id gets a
@@ -67,11 +82,19 @@ func New(log *slog.Logger, observers ...Observer) *Handler {
 func (h *Handler) Handle(ctx context.Context, t Target, inv *invoke.Invocation, rec *trace.Record) (err error) {
 	plugin := t.Deployment.Plugin() // outlives the hold
 	inv.Pattern = ""                // the last request's, where no attempt begins
-	begin(rec, t.Deployment.Env(), inv.Request)
+	inv.Out = 0
+	env := t.Deployment.Env()
+	begin(rec, env, inv.Request)
+	if h.tracer != nil {
+		rec.Timeline = h.tracer.Begin(inv.Request)
+		rec.Trace, inv.Request.Timeline = rec.Timeline.Trace, rec.Timeline
+	}
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = h.panicked(rec, reason)
 		}
+		rec.Stopped = dispatch.Stopped(err)
+		err = hide(rec, inv, env.Redact, err)
 		t.Deployment.Release()
 		finish(rec, inv, err)
 		for _, observe := range h.observers {
@@ -90,10 +113,21 @@ func begin(rec *trace.Record, env *invoke.Env, r *invoke.Request) {
 		head.RequestID = requestid.New(time.Now())
 	}
 	*rec = trace.Record{
-		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Trigger: head.Trigger,
+		ID: head.RequestID, Plugin: env.Plugin, Version: env.Version, Preview: env.Preview, Trigger: head.Trigger,
 		Method: head.Method, Path: head.Path, Pattern: head.Pattern,
 		BytesIn: r.Body.Size(), Outcome: trace.Unknown,
 	}
+}
+
+// hide takes the secrets of the plugin out of what its code has said: an error, which
+// goes to logs and to operators, a pattern, the places of calls.
+func hide(rec *trace.Record, inv *invoke.Invocation, redactor *redact.Redactor, err error) error {
+	if redactor == nil {
+		return err
+	}
+	inv.Pattern = redactor.Text(inv.Pattern)
+	rec.Timeline.Hide(redactor.Text)
+	return redactor.Error(err)
 }
 
 // result notes what dispatch says.
@@ -110,6 +144,7 @@ func finish(rec *trace.Record, inv *invoke.Invocation, err error) {
 	if inv.Pattern != "" {
 		rec.Pattern = inv.Pattern
 	}
+	rec.Out = inv.Out
 	if err != nil {
 		rec.Code, rec.Error = string(fault.CodeOf(err)), err.Error()
 	} else {

@@ -14,6 +14,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/redact"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
@@ -74,6 +76,12 @@ func TestHandle(t *testing.T) {
 			return dispatch.Result{Attempts: 1, Outcome: trace.Aborted}, fault.New(fault.Trap, "", "why")
 		}, fault.Trap, func(r *trace.Record) {
 			r.Attempts, r.Outcome, r.Code, r.Error = 1, "aborted", "trap", "why"
+		}},
+		{"a pause", func(*invoke.Invocation) (dispatch.Result, error) {
+			return dispatch.Result{Outcome: trace.None}, fault.Wrap(fault.Unavailable, "", "no", dispatch.Paused{Pause: &plugin.Pause{}})
+		}, fault.Unavailable, func(r *trace.Record) {
+			r.Outcome, r.Code, r.Stopped = "none", "unavailable", trace.Paused
+			r.Error = "no: by  since 0001-01-01T00:00:00Z"
 		}},
 		{"a panic", func(*invoke.Invocation) (dispatch.Result, error) { panic("s3cret") }, fault.Internal, func(r *trace.Record) {
 			r.Outcome, r.Code, r.Error = "unknown", "internal", "serve: panic: s3cret"
@@ -155,5 +163,62 @@ func TestHandleAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, handle); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// tracer gives every request the same timeline.
+type tracer struct{ line *trace.Timeline }
+
+func (t tracer) Begin(*invoke.Request) *trace.Timeline { return t.line }
+
+// TestTrace: whoever observes a traced request has its timeline, and what keeps its
+// record the id of its trace alone.
+func TestTrace(t *testing.T) {
+	line := &trace.Timeline{Context: trace.Context{Trace: [16]byte{1}}}
+	d := stub(func(inv *invoke.Invocation) (dispatch.Result, error) {
+		if inv.Request.Timeline != line || inv.Request.TraceID() != line.ID() {
+			t.Error("the request does not know its trace")
+		}
+		inv.Out += 5
+		return dispatch.Result{Attempts: 1}, nil
+	})
+	seen := 0
+	h := serve.New(slog.New(slog.DiscardHandler), serve.Remember, func(_ *dispatch.Plugin, r *trace.Record) {
+		if seen++; r.Timeline != line || r.Trace != line.Trace || r.Out != 5 {
+			t.Errorf("observed %+v", r)
+		}
+	})
+	h.Trace(tracer{line})
+	var rec trace.Record
+	if err := h.Handle(t.Context(), serve.Target{Deployment: d}, request(), &rec); err != nil || seen != 1 {
+		t.Error(err, seen)
+	}
+	if found := d.plugin.Recent.Find("id"); len(found) != 1 || found[0].Timeline != nil || found[0].Trace != line.Trace {
+		t.Errorf("remembered %+v", found)
+	}
+}
+
+// TestSecrets: what a plugin's code says of a secret reaches nobody: not the record, nor
+// whoever the error is for.
+func TestSecrets(t *testing.T) {
+	line := &trace.Timeline{Context: trace.Context{Sampled: true}}
+	d := stub(func(inv *invoke.Invocation) (dispatch.Result, error) {
+		inv.Pattern = "GET /s3cret-s3cret"
+		line.Call(trace.Call{URL: "https://api/bot-s3cret-s3cret/send", Failure: "s3cret-s3cret"})
+		return dispatch.Result{Attempts: 1, Outcome: trace.Aborted}, fault.New(fault.Trap, "handle", "panic: s3cret-s3cret")
+	})
+	d.env.Redact = redact.New(map[string]string{"KEY": "s3cret-s3cret"})
+	h := serve.New(slog.New(slog.DiscardHandler), serve.Remember)
+	h.Trace(tracer{line})
+	var rec trace.Record
+	err := h.Handle(t.Context(), serve.Target{Deployment: d}, request(), &rec)
+	if fault.CodeOf(err) != fault.Trap || err.Error() != "handle: panic: [redacted KEY]" || rec.Error != err.Error() || rec.Pattern != "GET /[redacted KEY]" {
+		t.Errorf("%v, %+v", err, rec)
+	}
+	if _, calls, _ := line.Steps(); calls[0].URL != "https://api/bot-[redacted KEY]/send" || calls[0].Failure != "[redacted KEY]" {
+		t.Errorf("%+v", calls)
+	}
+	if found := d.plugin.Recent.Find("id"); len(found) != 1 || found[0].Error != rec.Error {
+		t.Errorf("remembered %+v", found)
 	}
 }

@@ -83,7 +83,7 @@ type Effects struct {
 // than AreaRecords.
 type Part struct {
 	Space  Space
-	Quota  Quota    // of the key space, for all its areas together
+	Quota  Quota    // of Space.Account
 	Keys   [][]byte // point reads, absent keys included
 	Ranges []Range  // intervals actually scanned
 	Ops    []Op     // in ascending order of key, one per key

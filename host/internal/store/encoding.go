@@ -10,7 +10,7 @@ import (
 )
 
 // EncodingVersion is the first byte of an encoded commit.
-const EncodingVersion = 2
+const EncodingVersion = 3
 
 // MaxCommit bounds the encoding of a commit, in bytes: what MaxEffectBytes,
 // MaxRecordBytes and the bounds of a read set add up to, with what surrounds it.
@@ -25,6 +25,8 @@ const MaxCommit = 256 << 20
 //	i64      now, Unix nanoseconds, little-endian
 //	list     of parts:
 //	  uvarint  space with its area, quota in keys, in bytes
+//	  list     of key spaces that share a bound: uvarint; and if there is one, bytes
+//	           name of the bound, uvarint in bytes
 //	  list     of keys read: bytes
 //	  list     of intervals read: bytes from, u8 1 and bytes to, or u8 0
 //	  list     of ops, of those with a stamp in the key, and of records:
@@ -51,6 +53,7 @@ func (p *Part) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(p.Space))
 	b = binary.AppendUvarint(b, uint64(p.Quota.Keys))
 	b = binary.AppendUvarint(b, uint64(p.Quota.Bytes))
+	b = p.Quota.Shared.append(b)
 	b = binary.AppendUvarint(b, uint64(len(p.Keys)))
 	for _, key := range p.Keys {
 		b = appendBytes(b, key)
@@ -65,6 +68,17 @@ func (p *Part) append(b []byte) []byte {
 		}
 	}
 	return appendOps(appendOps(appendOps(b, p.Ops, false), p.Stamped, true), p.Records, false)
+}
+
+func (s *Shared) append(b []byte) []byte {
+	if s == nil {
+		return append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.Spaces)))
+	for _, space := range s.Spaces {
+		b = binary.AppendUvarint(b, uint64(space))
+	}
+	return binary.AppendUvarint(appendBytes(b, []byte(s.Name)), uint64(s.Bytes))
 }
 
 func appendOps(b []byte, ops []Op, stamped bool) []byte {
@@ -123,7 +137,7 @@ type decoder struct {
 
 func (d *decoder) part(p *Part) {
 	p.Space = Space(d.uvarint())
-	p.Quota = Quota{Keys: d.size(), Bytes: d.size()}
+	p.Quota = Quota{Keys: d.size(), Bytes: d.size(), Shared: d.shared()}
 	if n := d.count(maxReadKeys); n > 0 {
 		p.Keys = make([][]byte, n)
 	}
@@ -141,6 +155,19 @@ func (d *decoder) part(p *Part) {
 		}
 	}
 	p.Ops, p.Stamped, p.Records = d.ops(MaxEffectOps, false), d.ops(MaxStamped, true), d.ops(MaxRecords, false)
+}
+
+func (d *decoder) shared() *Shared {
+	n := d.count(MaxShared)
+	if n == 0 {
+		return nil
+	}
+	s := &Shared{Spaces: make([]Space, n)}
+	for i := range s.Spaces {
+		s.Spaces[i] = Space(d.uvarint())
+	}
+	s.Name, s.Bytes = string(d.bytes(MaxKey)), d.size()
+	return s
 }
 
 func (d *decoder) ops(most int, stamped bool) (ops []Op) {

@@ -25,7 +25,7 @@ var golden = struct {
 	Read: 300, Now: time.Date(2026, 11, 28, 12, 0, 0, 123456789, time.UTC),
 	Parts: []Part{
 		{
-			Space: 17, Quota: Quota{Keys: 1_000_000, Bytes: 1 << 30},
+			Space: 17, Quota: Quota{Keys: 1_000_000, Bytes: 1 << 30, Shared: &Shared{Name: "shop", Bytes: 1 << 31, Spaces: []Space{17, 300}}},
 			Keys:   [][]byte{[]byte("a"), []byte("b\x00")},
 			Ranges: []Range{{From: []byte("c"), To: []byte("d")}, {From: []byte("x")}, {From: []byte{}, To: []byte{}}},
 			Ops: []Op{
@@ -50,7 +50,7 @@ var golden = struct {
 }}
 
 func TestGoldenCommit(t *testing.T) {
-	file := filepath.Join("testdata", "commit-v2.hex")
+	file := filepath.Join("testdata", "commit-v3.hex")
 	got := AppendCommit(nil, golden.revision, golden.effects)
 	if *update {
 		if err := os.WriteFile(file, []byte(hex.EncodeToString(got)+"\n"), 0o600); err != nil {
@@ -106,7 +106,7 @@ func TestDecodeCommitRefuses(t *testing.T) {
 func FuzzDecodeCommit(f *testing.F) {
 	f.Add(AppendCommit(nil, golden.revision, golden.effects))
 	f.Add(AppendCommit(nil, 0, &Effects{}))
-	f.Add([]byte{EncodingVersion, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 17, 0, 0, 1, 5, 'k'})
+	f.Add([]byte{EncodingVersion, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 17, 0, 0, 0, 1, 5, 'k'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		revision, e, err := DecodeCommit(b)
 		if err != nil {

@@ -12,7 +12,7 @@ const MaxSpace Space = 1<<areaShift - 1
 const areaShift = 56
 
 // Area is a part of a key space that has keys of its own. All areas of a space
-// are counted, dropped, swept and copied with it.
+// are dropped, swept and copied with it, and counted as Account says.
 type Area uint8
 
 // The areas. Their numbers are on disk: one that was given away stays so.
@@ -36,6 +36,16 @@ func (a Area) Known() bool { return a == AreaKV || a >= AreaRecords && a <= Area
 
 // In returns an area of the space that s belongs to.
 func (s Space) In(a Area) Space { return s.Owner() | Space(a)<<areaShift }
+
+// Account returns what the keys of s are counted with, and held to a quota with: all
+// areas of a space but AreaQueue, which is counted apart, so that waiting messages
+// leave a plugin room to handle them.
+func (s Space) Account() Space {
+	if s.Area() == AreaQueue {
+		return s
+	}
+	return s.Owner()
+}
 
 // Area returns which area s is.
 func (s Space) Area() Area { return Area(s >> areaShift) }

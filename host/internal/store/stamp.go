@@ -70,11 +70,11 @@ func (tx *Tx) SetStamped(key, data []byte, keyOffset, dataOffset int64, ttl time
 // would have the same key.
 func (tx *Tx) putStamped(op Op) error {
 	i := slices.IndexFunc(tx.stamped, func(o Op) bool { return o.KeyStamp == op.KeyStamp && bytes.Equal(o.Key, op.Key) })
-	before := 0
+	more, another := op.Size(), 1
 	if i >= 0 {
-		before = tx.stamped[i].Size()
+		more, another = more-tx.stamped[i].Size(), 0
 	}
-	if i < 0 && len(tx.stamped) == MaxStamped || !tx.writes.grow(op.Size()-before, i < 0) {
+	if !tx.writes.total.add(more, another, another) {
 		return errTooMuch
 	}
 	if i >= 0 {

@@ -58,8 +58,8 @@ type Store interface {
 	// durable, only Latest is sure to show it, and the refusal may not leave the
 	// process.
 	Seal(ctx context.Context, e *Effects) (Revision, *Settling, error)
-	// Usage returns what a key space holds in all its areas, as counted by
-	// commits; NotFound for a dropped one. Expired values count until they are swept.
+	// Usage returns what a key space holds in all its areas but AreaQueue, or what
+	// that area holds, as counted by commits; NotFound for a dropped one. Expired values count until they are swept.
 	Usage(space Space) (Usage, error)
 	// Drop tombstones a key space, all its areas, at once and sweeps its keys later. Snapshots
 	// opened afterwards find it empty, commits to it fail with NotFound, for
@@ -105,6 +105,18 @@ type Usage struct {
 
 // Quota bounds a key space; 0 = no bound.
 type Quota struct {
-	Keys  int64
-	Bytes int64
+	Keys   int64
+	Bytes  int64
+	Shared *Shared // what it shares with other key spaces; nil = nothing
 }
+
+// Shared bounds several key spaces together, with all their areas. It is not changed
+// once it is made.
+type Shared struct {
+	Name   string  // of the team whose they are
+	Bytes  int64   // more than 0
+	Spaces []Space // at most MaxShared; the one with the quota is among them
+}
+
+// MaxShared is how many key spaces may share a bound.
+const MaxShared = 1 << 16

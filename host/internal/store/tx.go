@@ -12,9 +12,9 @@ import (
 
 const counterSize = abi.CounterSize
 
-// Tx is one transaction in one key space: it reads a snapshot and its own
-// writes, buffers the writes and remembers what it read. Nothing reaches the
-// store; Effects is what Store.Commit takes.
+// Tx is one transaction in a key space, and by Part in other areas and spaces: it
+// reads a snapshot and its own writes, buffers the writes and remembers what it read.
+// Nothing reaches the store; Effects is what Store.Commit takes.
 //
 // Not safe for concurrent use. Keys and values passed in are copied, so the
 // caller may give guest memory. Errors by fault code: Invalid (empty key,
@@ -35,6 +35,9 @@ type Tx struct {
 	failure error
 	stamped []Op // writes whose key is not known yet
 	records []Op // in order of key
+	total   total
+	parts   []*Tx // of other areas and spaces
+	whole   *Tx   // what this is a part of, nil = it is the whole
 }
 
 // Source opens snapshots. A Store is one.
@@ -47,6 +50,7 @@ type Source interface {
 func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 	tx := &Tx{snap: snap, read: snap.Revision()}
 	tx.space, tx.quota, tx.now = space, quota, now
+	tx.writes.reset(&tx.total)
 	return tx
 }
 
@@ -60,12 +64,15 @@ func (tx *Tx) Reset(source Source, space Space, quota Quota, now time.Time) {
 	clear(tx.records)
 	clear(tx.stamped)
 	tx.records, tx.stamped = tx.records[:0], tx.stamped[:0]
-	tx.writes.reset()
+	tx.total = total{}
+	tx.writes.reset(&tx.total)
 	tx.reads.reset()
 }
 
-// Close releases the snapshot. Effects stay valid. Closing twice is fine.
+// Close releases the snapshot, and ends all parts. Effects stay valid. Closing twice
+// is fine. Whoever began the whole closes it.
 func (tx *Tx) Close() {
+	tx.leaveParts()
 	if tx.snap != nil {
 		tx.snap.Release()
 	}
@@ -77,6 +84,11 @@ func (tx *Tx) open() error {
 	if tx.snap != nil {
 		return nil
 	}
+	if tx.whole != nil {
+		err := tx.whole.open()
+		tx.snap = tx.whole.snap
+		return err
+	}
 	snap, err := tx.source.Snapshot()
 	if err != nil {
 		return tx.failed(err)
@@ -86,20 +98,29 @@ func (tx *Tx) open() error {
 }
 
 // closed reports whether tx is of no use any more.
-func (tx *Tx) closed() bool { return tx.snap == nil && tx.source == nil }
+func (tx *Tx) closed() bool {
+	whole := tx.top()
+	return whole.snap == nil && whole.source == nil
+}
 
 // Now returns the time that judges expiry.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// ReadOnly reports whether there is nothing to write.
+// ReadOnly reports whether there is nothing to write, in no part.
 func (tx *Tx) ReadOnly() bool {
+	for _, p := range tx.parts {
+		if !p.ReadOnly() {
+			return false
+		}
+	}
 	return len(tx.writes.ops) == 0 && len(tx.stamped) == 0 && len(tx.records) == 0
 }
 
-// Taken returns the most bytes of keys and values that there have been to write,
-// without records, and in how many writes.
+// Taken returns the most bytes of keys and values that there have been to write in
+// all parts, without records, and in how many writes.
 func (tx *Tx) Taken() (bytes, writes int) {
-	return tx.writes.most, len(tx.writes.ops) + tx.writes.more
+	whole := tx.top()
+	return whole.total.most, int(whole.total.writes)
 }
 
 // Get returns the value of key as the transaction sees it. ok is false when it
@@ -140,18 +161,18 @@ func (tx *Tx) get(key []byte, tracked bool) (data []byte, ok bool, err error) {
 
 // failed remembers that the snapshot could not be opened or read.
 func (tx *Tx) failed(err error) error {
-	if tx.failure == nil {
-		tx.failure = err
+	if whole := tx.top(); whole.failure == nil {
+		whole.failure = err
 	}
 	return err
 }
 
-// Failure returns the first error of a read of the snapshot, or nil: a Conflict
+// Failure returns the first error of a read of the snapshot in any part, or nil: a Conflict
 // when it became too old meanwhile, Internal when the data is damaged, Unavailable
 // when none could be opened. What the
 // transaction has read is not enough to go on, whatever its user made of the
 // error.
-func (tx *Tx) Failure() error { return tx.failure }
+func (tx *Tx) Failure() error { return tx.top().failure }
 
 // visible is the stored value v as the transaction sees it, with its own add
 // (nil if none) on top.
@@ -193,7 +214,7 @@ func (tx *Tx) Set(key, data []byte, ttl time.Duration) error {
 // set returns the write of a copy of data.
 func (tx *Tx) set(key, data []byte, ttl time.Duration) (Op, error) {
 	if len(data) > MaxValue {
-		return Op{}, fault.New(fault.TooLarge, "set", "the value is over 1 MiB; split it over several keys")
+		return Op{}, fault.New(fault.TooLarge, "set", fmt.Sprintf("the value has %d bytes, over the limit of %d; split it over several keys", len(data), MaxValue))
 	}
 	if ttl < 0 {
 		return Op{}, fault.New(fault.Invalid, "set", "the time to live is negative; 0 means for ever")
@@ -321,32 +342,6 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 	return nil
 }
 
-// Effects returns what the transaction read and wants to write, as one part, in
-// key order. It shares the transaction's memory: valid until Reset, and further
-// writes make it stale.
-func (tx *Tx) Effects() *Effects {
-	tx.reads.sort()
-	e := &struct {
-		Effects
-		parts [1]Part // one allocation for both
-	}{
-		Effects: Effects{Read: tx.read, Now: tx.now},
-		parts: [1]Part{{
-			Space: tx.space, Quota: tx.quota, Keys: tx.reads.sortedKeys(), Ranges: tx.reads.ranges, Stamped: tx.stamped, Records: tx.records,
-		}},
-	}
-	e.Parts = e.parts[:]
-	if len(tx.writes.ops) > 0 {
-		ops := make([]Op, len(tx.writes.ops))
-		for i, op := range tx.writes.ops {
-			ops[i] = *op
-			ops[i].Found = tx.reads.found(op.Key)
-		}
-		e.Parts[0].Ops = ops
-	}
-	return &e.Effects
-}
-
 func (tx *Tx) put(op Op) error {
 	if !tx.writes.put(op) {
 		return errTooMuch
@@ -365,7 +360,7 @@ func (tx *Tx) check(op string, key []byte) error {
 	case len(key) == 0:
 		return fault.New(fault.Invalid, op, "the key is empty; a key has 1 to 1024 bytes")
 	case len(key) > MaxKey:
-		return fault.New(fault.TooLarge, op, "the key is over 1024 bytes")
+		return fault.New(fault.TooLarge, op, fmt.Sprintf("the key has %d bytes, over the limit of %d", len(key), MaxKey))
 	}
 	return nil
 }

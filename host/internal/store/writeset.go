@@ -11,33 +11,12 @@ import (
 // write a handful of keys.
 type writeSet struct {
 	ops   []*Op
-	bytes int
-	most  int // that bytes has been
-	more  int // writes that are kept elsewhere and count too
+	total *total // in which they count
 }
 
-func (w *writeSet) reset() {
+func (w *writeSet) reset(total *total) {
 	clear(w.ops)
-	w.ops = w.ops[:0]
-	w.bytes, w.most, w.more = 0, 0, 0
-}
-
-// grow counts a write that is kept elsewhere, bytes more of it, or reports that it
-// would break a bound and changes nothing.
-func (w *writeSet) grow(bytes int, another bool) (ok bool) {
-	if w.bytes+bytes > MaxEffectBytes || another && len(w.ops)+w.more >= MaxEffectOps {
-		return false
-	}
-	w.resize(w.bytes + bytes)
-	if another {
-		w.more++
-	}
-	return true
-}
-
-func (w *writeSet) resize(bytes int) {
-	w.bytes = bytes
-	w.most = max(w.most, bytes)
+	w.ops, w.total = w.ops[:0], total
 }
 
 // search returns where key is, or belongs.
@@ -58,14 +37,13 @@ func (w *writeSet) get(key []byte) *Op {
 // and changes nothing.
 func (w *writeSet) put(op Op) (ok bool) {
 	i, found := w.search(op.Key)
-	size := w.bytes + op.Size()
+	more, another := op.Size(), 1
 	if found {
-		size -= w.ops[i].Size()
+		more, another = more-w.ops[i].Size(), 0
 	}
-	if size > MaxEffectBytes || (!found && len(w.ops)+w.more >= MaxEffectOps) {
+	if !w.total.add(more, another, 0) {
 		return false
 	}
-	w.resize(size)
 	if found {
 		op.Key = w.ops[i].Key
 		*w.ops[i] = op

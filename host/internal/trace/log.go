@@ -13,7 +13,7 @@ const (
 )
 
 // Log keeps the last records of one plugin, in bounded memory: at most about
-// 140 KB. The zero Log is empty. Safe for concurrent use; Add waits for nobody but
+// 150 KB. The zero Log is empty. Safe for concurrent use; Add waits for nobody but
 // who reads or writes the same slot.
 type Log struct {
 	slots           [Recent + Notable]slot // the notable ones come last
@@ -89,6 +89,7 @@ func (r *Record) fields() [texts]*string {
 
 func (e *entry) set(r *Record) {
 	e.fixed = *r
+	e.fixed.Timeline = nil
 	at := 0
 	for i, field := range e.fixed.fields() {
 		n := copy(e.text[at:], (*field)[:min(len(*field), maxField)])

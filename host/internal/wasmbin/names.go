@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
@@ -9,24 +10,24 @@ import (
 
 // Subsections of the name section.
 const (
-	NamesOfModule = iota
-	NamesOfFunctions
-	NamesOfLocals
+	namesOfModule = iota
+	namesOfFunctions
+	namesOfLocals
 )
 
-// NameSection is the name of the custom section of names.
-const NameSection = "name"
+// nameSection is the name of the custom section of names.
+const nameSection = "name"
 
 // checkNameSections refuses name sections whose counts and sizes lie: engines
 // trust those too.
 func (m *Scan) checkNameSections(b []byte) error {
 	for _, s := range m.Sections {
-		if !s.Custom() || s.Name != NameSection {
+		if !s.Custom() || s.Name != nameSection {
 			continue
 		}
 		r := &format.Reader{B: b, At: s.Start, End: s.End, Where: s.Name}
 		for r.Left() > 0 {
-			m.NameSubsection(r)
+			checkNames(r)
 		}
 		if r.Err != nil {
 			return r.Err
@@ -35,25 +36,32 @@ func (m *Scan) checkNameSections(b []byte) error {
 	return nil
 }
 
-// NameSubsection reads a subsection of the name section and returns what it holds,
-// with indexes that leave room for one more imported function.
-func (m *Scan) NameSubsection(r *format.Reader) (id byte, data []byte) {
-	id = r.Byte("a subsection")
+// checkNames reads a subsection of the name section.
+func checkNames(r *format.Reader) {
+	id := r.Byte("a subsection")
 	size := r.U32("a subsection's size")
 	inner := &format.Reader{B: r.B, At: r.At, Where: r.Where}
 	if r.Skip(size, "a subsection"); r.Err != nil {
-		return id, nil
+		return
 	}
 	inner.End = r.At
-	data = r.B[inner.At:inner.End]
+	functions := func(item func()) {
+		for range inner.Count("names", 2, format.MaxImports+format.MaxFunctions) {
+			inner.U32("a function")
+			if item(); inner.Err != nil {
+				return
+			}
+		}
+		inner.Done()
+	}
 	switch id {
-	case NamesOfModule:
+	case namesOfModule:
 		inner.Pass("a name")
 		inner.Done()
-	case NamesOfFunctions:
-		data = shiftedNames(inner, m, func() { inner.Pass("a name") })
-	case NamesOfLocals:
-		data = shiftedNames(inner, m, func() {
+	case namesOfFunctions:
+		functions(func() { inner.Pass("a name") })
+	case namesOfLocals:
+		functions(func() {
 			for range inner.Count("names", 2, format.MaxLocals+format.MaxParams) {
 				inner.U32("an index")
 				inner.Pass("a name")
@@ -63,67 +71,57 @@ func (m *Scan) NameSubsection(r *format.Reader) (id byte, data []byte) {
 	if r.Err = inner.Err; r.Err != nil {
 		r.At = r.End
 	}
-	return id, data
 }
 
-// shiftedNames returns a map from functions to what item passes.
-func shiftedNames(r *format.Reader, m *Scan, item func()) []byte {
-	n := r.Count("names", 2, format.MaxImports+format.MaxFunctions)
-	out := format.AppendU32(make([]byte, 0, r.Left()+n/8), uint32(n))
-	for range n {
-		index := r.U32("a function")
-		start := r.At
-		if item(); r.Err != nil {
-			return nil
+// FunctionNames yields what the name sections of a module b call its functions, by
+// index, until they cannot be read any more. An index may be one of no function, and
+// may come more than once. Names are UTF-8, and otherwise what the module likes.
+func (m *Module) FunctionNames(b []byte) iter.Seq2[uint32, string] {
+	return func(yield func(uint32, string) bool) {
+		for _, s := range m.Sections {
+			if !s.Custom() || s.Name != nameSection {
+				continue
+			}
+			r := &format.Reader{B: b, At: s.Start, End: s.End, Where: s.Name}
+			for r.Left() > 0 {
+				if !yieldNames(r, yield) {
+					return
+				}
+			}
 		}
-		if int64(index) >= int64(m.ImportedFunctions) {
-			index++
-		}
-		out = append(format.AppendU32(out, index), r.B[start:r.At]...)
 	}
-	r.Done()
-	return out
+}
+
+// yieldNames reads a subsection of names, and reports whether to read on.
+func yieldNames(r *format.Reader, yield func(uint32, string) bool) bool {
+	id, size := r.Byte("a subsection"), r.U32("a subsection's size")
+	inner := &format.Reader{B: r.B, At: r.At, Where: r.Where}
+	r.Skip(size, "a subsection")
+	inner.End = r.At
+	if r.Err != nil || id != namesOfFunctions {
+		return r.Err == nil
+	}
+	for range inner.U32("names") {
+		index, name := inner.U32("a function"), inner.Name("a name")
+		if inner.Err != nil {
+			break
+		}
+		if !yield(index, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // FunctionName names a function of a module b for a person: by its name section, or
 // by its index.
 func (m *Module) FunctionName(b []byte, index int) string {
-	name := ""
-	for _, s := range m.Sections {
-		if !s.Custom() || s.Name != NameSection {
-			continue
-		}
-		r := &format.Reader{B: b, At: s.Start, End: s.End, Where: s.Name}
-		for name == "" && r.Left() > 0 {
-			name = functionIn(r, uint32(index))
+	for i, name := range m.FunctionNames(b) {
+		if i == uint32(index) && name != "" {
+			return fmt.Sprintf("function %d %.200q", index, name)
 		}
 	}
-	if name == "" {
-		return fmt.Sprintf("function %d without a name", index)
-	}
-	return fmt.Sprintf("function %d %.200q", index, name)
-}
-
-// functionIn reads a subsection of names and returns the function's, "" if it is
-// not there.
-func functionIn(r *format.Reader, index uint32) string {
-	id, size := r.Byte("a subsection"), r.U32("a subsection's size")
-	inner := &format.Reader{B: r.B, At: r.At, Where: r.Where}
-	r.Skip(size, "a subsection")
-	inner.End = r.At
-	if r.Err != nil || id != NamesOfFunctions {
-		return ""
-	}
-	for range inner.U32("names") {
-		if inner.Err != nil {
-			break
-		}
-		i, name := inner.U32("a function"), inner.Name("a name")
-		if i == index {
-			return name
-		}
-	}
-	return ""
+	return fmt.Sprintf("function %d without a name", index)
 }
 
 // within says of what is wrong with the code of which function.

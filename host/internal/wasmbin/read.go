@@ -46,6 +46,25 @@ func Walk(b []byte, v Visitor) (*Scan, error) {
 	return m, m.checkNameSections(b)
 }
 
+// Imports returns what a module imports, and reads no more of it than that. Errors are
+// those of Read.
+func Imports(b []byte) ([]Import, error) {
+	list, err := format.Sections(b)
+	if err != nil {
+		return nil, err
+	}
+	m := &Scan{visitor: nobody{}}
+	for _, s := range list {
+		if s.ID != format.IDType && s.ID != format.IDImport {
+			continue
+		}
+		if err := m.section(b, s); err != nil {
+			return nil, err
+		}
+	}
+	return m.Imports, nil
+}
+
 func (m *Scan) section(b []byte, s format.Section) error {
 	r := &format.Reader{B: b, At: s.Start, End: s.End, Where: s.Name}
 	m.read(r, s.ID)

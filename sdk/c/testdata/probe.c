@@ -1,7 +1,7 @@
 /* probe: makes the host calls that the body lists, with any arguments, and answers their results.
  *
  * The body: u32 count of calls, u32 flags, u32 from and u32 size of the part of `bytes` that is answered; per call u8
- * function, then eight arguments, each u8 kind and i64 value; the rest is copied to `bytes`. Functions are numbered in
+ * function, then nine arguments, each u8 kind and i64 value; the rest is copied to `bytes`. Functions are numbered in
  * the order of SPEC 6; 253 stores argument 1, a u32, at address 0; 254: what clock_now and random_fill gave during
  * initialisation; 255: memory.grow. Kind 0: the value as it is; 1: the address of the byte of that index in `bytes`;
  * 2: the size of memory plus the value; 3: the result of the call of that number. The answer, after what the calls
@@ -13,7 +13,7 @@
 
 #define BYTES (64u * 1024u)
 #define MAX_CALLS 256u
-#define CALL_SIZE 73u
+#define CALL_SIZE 82u
 
 enum { QUIET = 1, FAIL = 2, TRAP = 4 };
 
@@ -63,9 +63,9 @@ WM_HANDLER {
     if (r.left > BYTES) return WM_MALFORMED;
     memcpy(bytes, r.ptr, r.left);
     for (uint32_t i = 0; i < count; i++) {
-        int64_t a[8];
+        int64_t a[9];
         uint8_t function = wm_read_u8(&calls);
-        for (uint32_t j = 0; j < 8; j++) a[j] = argument(&calls);
+        for (uint32_t j = 0; j < 9; j++) a[j] = argument(&calls);
         results[i] = make(function, a);
     }
     if (flags & FAIL) return 1;

@@ -33,6 +33,7 @@ static bool request_head(wm_str in, wm_writer *w) {
     wm_put_u64(w, h.body_size);
     wm_put_str(w, h.trigger);
     put_pairs(w, h.attributes);
+    wm_put_u64(w, (uint64_t)h.deadline);
     return true;
 }
 

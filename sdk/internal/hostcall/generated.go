@@ -83,4 +83,17 @@ type Host interface {
 	// HTTPClose ends a call. Its handle is void. It returns: ok. Errors:
 	// abi.NotFound, abi.Denied.
 	HTTPClose(handle uint32) int64
+	// QueueSend sends a message to a queue of the plugin, with the commit. It is
+	// handled delay_ms milliseconds after the invocation started, and after those
+	// before it that have its key. key empty: in no order. id empty: none; else it
+	// drops the message if one with that id was sent before. It returns: a result
+	// of queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	QueueSend(queue string, body []byte, key string, delayMS int64, id string) int64
+	// PasswordHash hashes a password with argon2id and a random salt, in PHC string
+	// format. It returns: size of the hash. Errors: abi.Invalid, abi.Limit.
+	PasswordHash(password string, buf []byte) int64
+	// PasswordVerify compares a password with an argon2id hash in PHC string
+	// format. hash empty: takes the time of one, and is no match. It returns: a
+	// result of password_verify. Errors: abi.Invalid, abi.Limit.
+	PasswordVerify(password string, hash string) int64
 }

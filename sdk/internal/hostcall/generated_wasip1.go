@@ -258,3 +258,39 @@ func httpClose(handle uint32) int64
 func HTTPClose(handle uint32) int64 {
 	return httpClose(handle)
 }
+
+//go:wasmimport wasmoor_v1 queue_send
+//go:noescape
+func queueSend(queue string, body unsafe.Pointer, bodyLen uint32, key string, delayMS int64, id string) int64
+
+// QueueSend sends a message to a queue of the plugin, with the commit. It is
+// handled delay_ms milliseconds after the invocation started, and after those
+// before it that have its key. key empty: in no order. id empty: none; else it
+// drops the message if one with that id was sent before. It returns: a result
+// of queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func QueueSend(queue string, body []byte, key string, delayMS int64, id string) int64 {
+	bodyPtr, bodyLen := pointer(body)
+	return queueSend(queue, bodyPtr, bodyLen, key, delayMS, id)
+}
+
+//go:wasmimport wasmoor_v1 password_hash
+//go:noescape
+func passwordHash(password string, buf unsafe.Pointer, bufLen uint32) int64
+
+// PasswordHash hashes a password with argon2id and a random salt, in PHC string
+// format. It returns: size of the hash. Errors: abi.Invalid, abi.Limit.
+func PasswordHash(password string, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return passwordHash(password, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 password_verify
+//go:noescape
+func passwordVerify(password string, hash string) int64
+
+// PasswordVerify compares a password with an argon2id hash in PHC string
+// format. hash empty: takes the time of one, and is no match. It returns: a
+// result of password_verify. Errors: abi.Invalid, abi.Limit.
+func PasswordVerify(password string, hash string) int64 {
+	return passwordVerify(password, hash)
+}

@@ -35,3 +35,6 @@ func ask(call func(Host) int64) int64 {
 	}
 	return call(*h)
 }
+
+// Serving reports whether Run is under way, so that calls have somebody to answer.
+func Serving() bool { return current.Load() != nil }

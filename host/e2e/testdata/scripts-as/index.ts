@@ -4,7 +4,7 @@ import { call } from "./calls";
 
 const BYTES: u32 = 64 * 1024;
 const MAX_CALLS: u32 = 256;
-const CALL_SIZE: u32 = 73;
+const CALL_SIZE: u32 = 82;
 const SCRIPT: u32 = 96 * 1024;
 
 const FAIL: u32 = 2;
@@ -52,10 +52,10 @@ export function wasmoor_handle(): i32 {
   const texts = at + count * CALL_SIZE;
   if (count > MAX_CALLS || texts > script + size || script + size - texts > BYTES || from + room > BYTES) return 1;
   memory.copy(bytes, texts, script + size - texts);
-  const a = new StaticArray<i64>(8);
+  const a = new StaticArray<i64>(9);
   for (let i: u32 = 0; i < count; i++) {
     const n: u32 = load<u8>(at++);
-    for (let j = 0; j < 8; j++, at += 9) a[j] = argument(at);
+    for (let j = 0; j < 9; j++, at += 9) a[j] = argument(at);
     store<i64>(results + i * 8, make(n, a));
   }
   if (flags & FAIL) return 1;

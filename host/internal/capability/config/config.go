@@ -4,6 +4,8 @@ package config
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
@@ -34,9 +36,17 @@ func get(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	}
 	value, ok := inv.Env.Config[string(name)]
 	if !ok {
+		missing(inv, string(name))
 		return int64(abi.NotFound)
 	}
 	return capability.Fill(buf, value)
+}
+
+// missing tells the log of a var that nobody can set.
+func missing(inv *invoke.Invocation, name string) {
+	if _, declared := slices.BinarySearch(inv.Env.Vars, name); !declared {
+		inv.Notice(invoke.NoVar, fmt.Sprintf("the guest asked for the config %.100q, which the manifest does not declare; add it under [config] in wasmoor.toml, as %.100s = {}", name, name))
+	}
 }
 
 // getBlock returns a block with the value of an entry; 0 when there is none.
@@ -44,8 +54,10 @@ func getBlock(_ context.Context, g *capability.Guest, args []uint64) (uint64, er
 	if err := g.Serving(); err != nil {
 		return 0, err
 	}
-	value, ok := g.Inv.Env.Config[g.Text(args[0])]
+	name := g.Text(args[0])
+	value, ok := g.Inv.Env.Config[name]
 	if !ok {
+		missing(g.Inv, name)
 		return 0, nil
 	}
 	return g.PutBlock([]byte(value))

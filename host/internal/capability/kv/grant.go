@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -33,29 +34,29 @@ func (t Terms) quota() store.Quota {
 }
 
 // Beyond implements plugin.Terms.
-func (t Terms) Beyond(granted plugin.Terms) (list []string) {
-	have, ok := granted.(Terms)
+func (t Terms) Beyond(other plugin.Terms) (list []plugin.Excess) {
+	have, ok := other.(Terms)
 	if !ok {
 		return t.wishes()
 	}
 	asked, quota := t.quota(), have.quota()
 	if asked.Keys > quota.Keys {
-		list = append(list, fmt.Sprintf("kv.keys = %d (granted %d)", asked.Keys, quota.Keys))
+		list = append(list, plugin.Excess{What: fmt.Sprintf("kv.keys = %d", asked.Keys), Over: strconv.FormatInt(quota.Keys, 10)})
 	}
 	if asked.Bytes > quota.Bytes {
-		list = append(list, fmt.Sprintf("kv.bytes = %d (granted %d)", asked.Bytes, quota.Bytes))
+		list = append(list, plugin.Excess{What: fmt.Sprintf("kv.bytes = %d", asked.Bytes), Over: strconv.FormatInt(quota.Bytes, 10)})
 	}
 	return list
 }
 
 // wishes lists what t asks of a plugin that was granted nothing.
-func (t Terms) wishes() []string {
-	wishes := []string{Name}
+func (t Terms) wishes() []plugin.Excess {
+	wishes := []plugin.Excess{{What: Name}}
 	if t.Keys != 0 {
-		wishes = append(wishes, fmt.Sprintf("kv.keys = %d", t.Keys))
+		wishes = append(wishes, plugin.Excess{What: fmt.Sprintf("kv.keys = %d", t.Keys)})
 	}
 	if t.Bytes != 0 {
-		wishes = append(wishes, fmt.Sprintf("kv.bytes = %d", t.Bytes))
+		wishes = append(wishes, plugin.Excess{What: fmt.Sprintf("kv.bytes = %d", t.Bytes)})
 	}
 	return wishes
 }
@@ -74,6 +75,19 @@ func larger(a, b, usual int64) int64 {
 	return b
 }
 
+// Both implements plugin.Terms.
+func (t Terms) Both(other plugin.Terms) plugin.Terms {
+	o, _ := other.(Terms)
+	both := t
+	if larger(t.Keys, o.Keys, DefaultKeys) == t.Keys {
+		both.Keys = o.Keys
+	}
+	if larger(t.Bytes, o.Bytes, DefaultBytes) == t.Bytes {
+		both.Bytes = o.Bytes
+	}
+	return both
+}
+
 // Members implements plugin.Terms.
 func (t Terms) Members() []plugin.Member {
 	list := []plugin.Member{{Name: Name, Value: true}}
@@ -84,12 +98,6 @@ func (t Terms) Members() []plugin.Member {
 		list = append(list, plugin.Member{Name: "kv_bytes", Value: t.Bytes})
 	}
 	return list
-}
-
-// String implements plugin.Terms.
-func (t Terms) String() string {
-	q := t.quota()
-	return fmt.Sprintf("kv=true keys=%d bytes=%d", q.Keys, q.Bytes)
 }
 
 // readTerms reads what Members wrote.

@@ -48,7 +48,26 @@ func TestGrant(t *testing.T) {
 					t.Errorf("the union misses %q", missing)
 				}
 			}
+			both := c.grant.Both(c.ask)
+			for _, whole := range []plugin.Grant{c.grant, c.ask} {
+				if missing := whole.Missing(both); missing != nil {
+					t.Errorf("both have %q, which one has not", missing)
+				}
+			}
+			if c.want == nil && len(both.Missing(c.ask)) > 0 {
+				t.Errorf("both have %v of %v, which is granted", both, c.ask)
+			}
 		})
+	}
+}
+
+func TestLessIsSaid(t *testing.T) {
+	var said []string
+	for _, e := range granted(kv.Terms{Keys: 3_000_000}).Beyond(granted(kv.Terms{})) {
+		said = append(said, e.Unit+": "+e.Than("from then on"))
+	}
+	if diff := cmp.Diff([]string{"kv: kv.keys = 3000000 (from then on 1000000)"}, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

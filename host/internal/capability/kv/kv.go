@@ -3,7 +3,6 @@
 package kv
 
 import (
-	"log/slog"
 	"math"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -22,7 +22,7 @@ const Name = "kv"
 func Unit() capability.Unit {
 	funcs := functions()
 	return capability.Unit{
-		Name: Name, Keys: []string{"keys", "bytes"}, Read: ask, Terms: readTerms,
+		Name: Name, Keys: []string{"keys", "bytes", manifest.ReasonKey}, Read: ask, Terms: readTerms, Free: Terms{},
 		Native: funcs,
 		Extism: capability.InBlocks(funcs, map[string]uint64{abi.FnKVList: firstPage}),
 	}
@@ -155,7 +155,7 @@ func taken(tx *store.Tx) int {
 // transaction, so that what that finds invalid is about the stored value.
 func check(inv *invoke.Invocation, key []byte) abi.Status {
 	switch {
-	case inv.Tx == nil:
+	case !inv.Env.KV || inv.Tx == nil:
 		return denied(inv)
 	case len(key) == 0:
 		return abi.Invalid
@@ -166,7 +166,7 @@ func check(inv *invoke.Invocation, key []byte) abi.Status {
 
 // denied tells the plugin's log what the guest has for a number.
 func denied(inv *invoke.Invocation) abi.Status {
-	inv.Log(slog.LevelWarn, "the key-value store is refused: it is not granted; the manifest asks for it with [kv]")
+	inv.Notice(invoke.NoKV, "the key-value store is refused: the manifest has no [kv]; add the line [kv] to wasmoor.toml")
 	return abi.Denied
 }
 
@@ -183,6 +183,7 @@ func refused(inv *invoke.Invocation, err error) int64 {
 	case "":
 		return int64(abi.OK)
 	case fault.TooLarge:
+		inv.Notice(invoke.KVLimit, "the key-value store refuses a call: "+fault.MessageOf(err)) // the guest has a number
 		return int64(abi.Limit)
 	case fault.Invalid:
 		return int64(abi.WrongType)

@@ -36,7 +36,7 @@ type guest struct {
 func with(t *testing.T, s store.Snapshot) guest {
 	inv := enginetest.Invocation("", nil, nil)
 	if s != nil {
-		inv.Tx = store.Begin(s, 1, store.Quota{}, inv.Start)
+		inv.Env.KV, inv.Tx = true, store.Begin(s, 1, store.Quota{}, inv.Start)
 	}
 	return guest{&capability.Guest{Inv: inv, Mem: make(capability.Memory, size)}, t}
 }
@@ -300,14 +300,37 @@ func TestDenied(t *testing.T) {
 	for _, f := range kv.Unit().Native {
 		var log strings.Builder
 		g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
+		g.Inv.Begin(1, g.Inv.Limits, nil)
 		args := make([]uint64, len(f.Params))
 		args[1] = 1 // a key of one byte
 		if got := abi.Status(g.call(f.Name, args...)); got != abi.Denied {
 			t.Errorf("%s: got %v, want %v", f.Name, got, abi.Denied)
 		}
-		if !strings.Contains(log.String(), "the manifest asks for it with [kv]") {
+		if !strings.Contains(log.String(), "add the line [kv] to wasmoor.toml") {
 			t.Errorf("%s: the log says %q", f.Name, &log)
 		}
+	}
+}
+
+// TestLimitsAreNamed: the guest has a number, and its log which limit it is.
+func TestLimitsAreNamed(t *testing.T) {
+	for _, test := range []struct {
+		name, says string
+		call       func(guest)
+	}{
+		{"key", "the key has 1025 bytes, over the limit of 1024", func(g guest) { g.get(strings.Repeat("k", store.MaxKey+1), 1) }},
+		{"value", "the value has 1048577 bytes, over the limit of 1048576", func(g guest) { g.set("k", strings.Repeat("v", store.MaxValue+1), 0) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := with(t, enginetest.Snapshot{})
+			var log strings.Builder
+			g.Inv.Env.Log = slog.New(slog.NewTextHandler(&log, nil))
+			test.call(g)
+			test.call(g)
+			if !strings.Contains(log.String(), test.says) || strings.Count(log.String(), "\n") != 1 {
+				t.Errorf("the log says %q, want %q once", &log, test.says)
+			}
+		})
 	}
 }
 

@@ -15,7 +15,7 @@ func list(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	switch {
 	case !okPrefix || !okAfter || !okBuf:
 		return int64(abi.BadPointer)
-	case inv.Tx == nil:
+	case !inv.Env.KV || inv.Tx == nil:
 		return int64(denied(inv))
 	case flags&^(abi.ListReverse|abi.ListKeysOnly|abi.ListSnapshot) != 0:
 		return int64(abi.Invalid)

@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -22,7 +21,7 @@ type Settings struct {
 }
 
 // keys are those of [outbound].
-var keys = []string{"allow", "idempotent", "cache", "timeout", "response_body", "calls", "concurrent"}
+var keys = []string{"allow", "idempotent", "cache", "timeout", "response_body", "calls", "concurrent", manifest.ReasonKey}
 
 // ask reads [outbound].
 func ask(t manifest.Table) (any, plugin.Terms) {
@@ -69,10 +68,10 @@ func origins(t manifest.Table) plugin.Origins {
 type Terms plugin.Origins
 
 // Beyond implements plugin.Terms.
-func (t Terms) Beyond(granted plugin.Terms) (list []string) {
-	have, _ := granted.(Terms)
+func (t Terms) Beyond(other plugin.Terms) (list []plugin.Excess) {
+	have, _ := other.(Terms)
 	for _, origin := range plugin.Origins(t).Without(plugin.Origins(have)) {
-		list = append(list, "outbound to "+origin)
+		list = append(list, plugin.Excess{What: "outbound to " + origin})
 	}
 	return list
 }
@@ -83,11 +82,17 @@ func (t Terms) Union(other plugin.Terms) plugin.Terms {
 	return Terms(plugin.Origins(t).Union(plugin.Origins(o)))
 }
 
+// Both implements plugin.Terms.
+func (t Terms) Both(other plugin.Terms) plugin.Terms {
+	o, _ := other.(Terms)
+	if both := plugin.Origins(t).Both(plugin.Origins(o)); both != "" {
+		return Terms(both)
+	}
+	return nil
+}
+
 // Members implements plugin.Terms.
 func (t Terms) Members() []plugin.Member { return []plugin.Member{{Name: Name, Value: string(t)}} }
-
-// String implements plugin.Terms.
-func (t Terms) String() string { return fmt.Sprintf("outbound=%q", string(t)) }
 
 // readTerms reads what Members wrote.
 func readTerms(object []byte) (plugin.Terms, error) {

@@ -22,4 +22,10 @@ func TestGrant(t *testing.T) {
 	if got := g.Union(to(other)); !got.Equal(to(both)) || len(got.Missing(to(both))) != 0 {
 		t.Errorf("union %+v", got)
 	}
+	if got := to(both).Both(to(one)); !got.Equal(to(one)) {
+		t.Errorf("both have %+v", got)
+	}
+	if got := to(one).Both(to(other)); !got.Equal(plugin.Grant{}) {
+		t.Errorf("two that share nothing share %+v", got)
+	}
 }

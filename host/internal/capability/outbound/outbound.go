@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -69,6 +70,10 @@ func functions() []capability.Func {
 // client with the deployment, calls with the attempt.
 const Name = "outbound"
 
+// blindSecrets is the name under which a deployment keeps the secrets that the host
+// puts into calls: that of package blind.
+const blindSecrets = "secrets"
+
 // attempt is what an attempt that has called out has under Name.
 type attempt struct {
 	Session
@@ -76,6 +81,7 @@ type attempt struct {
 	inv     *invoke.Invocation
 	patient context.Context    // of its calls, which end when their client leaves; nil = of the handler
 	release context.CancelFunc // frees patient
+	to      string             // host of the call that was opened last
 	head    []byte             // where heads are encoded
 	answer  answer             // to the last http_request of a plugin of Extism
 }
@@ -114,7 +120,9 @@ func of(inv *invoke.Invocation) *attempt {
 			Traceparent: field.Single(header, "traceparent"),
 			Tracestate:  field.Single(header, "tracestate"),
 			Host:        inv.Request.Head.Host,
+			Timeline:    inv.Request.Timeline,
 		}, answers(inv))
+		made.live.Blinds, _ = inv.Env.States.Of(blindSecrets).(*egress.Blinds)
 		made.Session = &made.live
 	}
 	made.Session = invoke.Through(inv, Name, made.Session)
@@ -139,6 +147,27 @@ func answers(inv *invoke.Invocation) *egress.Answers {
 	return made
 }
 
+// Open notes where the call goes.
+func (a *attempt) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why string) {
+	handle, status, why = a.Session.Open(r)
+	if status == abi.OK {
+		a.to = hostOf(r.URL)
+	}
+	return handle, status, why
+}
+
+// maxHost bounds the name of a host that is shown, in bytes.
+const maxHost = 255
+
+// hostOf returns the host of a URL that was taken, with its port.
+func hostOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return strings.Clone(rest[:min(len(rest), maxHost)])
+}
+
 // send sends calls. Those of a request that is safe (RFC 9110 §9.2.1) end when its
 // client leaves, and the attempt with them: nobody waits for what they answer.
 // Their bodies are read later and end with the same context.
@@ -159,7 +188,11 @@ func (a *attempt) send(ctx context.Context, handles []uint32) (int, abi.Status, 
 // wait does what waits for a service, and leaves the processor to others
 // meanwhile.
 func (a *attempt) wait(ctx context.Context, do func() (int, abi.Status, error)) (n int, status abi.Status, err error) {
+	a.inv.Waits(a.to)
+	defer a.inv.Waits("")
+	start := time.Now()
 	late := runq.Of(ctx).Wait(ctx, func() { n, status, err = do() })
+	a.inv.Out += time.Since(start)
 	return n, status, cmp.Or(err, late)
 }
 
@@ -215,7 +248,7 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	decoded := len(layout) <= egress.MaxHead && abi.DecodeHTTPRequest(string(layout), &request)
 	switch {
 	case status == abi.Denied:
-		refused(inv, request.URL, "no origin is granted; the manifest asks for it with outbound.allow")
+		refused(inv, request.URL, noOrigin)
 		return int64(status)
 	case status != abi.OK:
 		return int64(status)
@@ -232,6 +265,9 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	}
 	return int64(handle)
 }
+
+// noOrigin is why a plugin calls nobody whose manifest asks for nothing.
+const noOrigin = "no origin is granted; list it under [outbound] in wasmoor.toml, as allow = [\"https://api.example.com\"]"
 
 func refused(inv *invoke.Invocation, url, why string) {
 	inv.Log(slog.LevelWarn, "call refused: "+why, slog.String("url", shown(url)))
@@ -254,6 +290,10 @@ func write(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 		return int64(status)
 	}
 	status = calls.Write(uint32(args[0]), data)
+	if status == abi.Limit {
+		inv.Notice(invoke.CallLimit, "call refused: a body that is sent has up to "+limit.FormatSize(egress.MaxBody)+
+			", and those of all calls of a run "+limit.FormatSize(egress.MaxBodies))
+	}
 	if status == abi.OK && !inv.Hold(len(data)) {
 		return int64(abi.Internal)
 	}
@@ -311,6 +351,9 @@ func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return int64(status), nil
 	}
 	n, status, err := calls.read(ctx, uint32(args[0]), buf)
+	if status == abi.Limit {
+		inv.Notice(invoke.CallLimit, "call cut off: "+calls.Reason(uint32(args[0])))
+	}
 	if err != nil || status != abi.OK {
 		return int64(status), err
 	}

@@ -152,7 +152,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		origin, header string
 		want           string
 	}{
-		"without any grant":   {"", "", "no origin is granted; the manifest asks for it with outbound.allow\" request_id=request-1 guest.url=http://a.example/"},
+		"without any grant":   {"", "", "no origin is granted; list it under [outbound] in wasmoor.toml, as allow = [\\\"https://api.example.com\\\"]\" request_id=request-1 guest.url=http://a.example/"},
 		"of another origin":   {"http://b.example", "", "http://a.example is not granted"},
 		"with a large header": {"http://a.example", strings.Repeat("y", egress.MaxHead), "its head is larger than 32KiB"},
 	} {

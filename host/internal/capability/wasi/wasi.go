@@ -97,22 +97,22 @@ func plain() []capability.Func {
 		{"fd_tell", "ii", stdio(spipe)},
 		{"fd_write", "iiii", fdWrite},
 
-		{"path_create_directory", "iii", path(0, rofs)},
-		{"path_filestat_get", "iiiii", path(0, noent)},
-		{"path_filestat_set_times", "iiiilli", path(0, noent)},
-		{"path_link", "iiiiiii", path(0, noent)},
+		{"path_create_directory", "iii", path(0, 1, rofs)},
+		{"path_filestat_get", "iiiii", path(0, 2, noent)},
+		{"path_filestat_set_times", "iiiilli", path(0, 2, noent)},
+		{"path_link", "iiiiiii", path(0, 2, noent)},
 		{"path_open", "iiiiillii", pathOpen},
-		{"path_readlink", "iiiiii", path(0, noent)},
-		{"path_remove_directory", "iii", path(0, noent)},
-		{"path_rename", "iiiiii", path(0, noent)},
-		{"path_symlink", "iiiii", path(2, rofs)},
-		{"path_unlink_file", "iii", path(0, noent)},
+		{"path_readlink", "iiiiii", path(0, 1, noent)},
+		{"path_remove_directory", "iii", path(0, 1, noent)},
+		{"path_rename", "iiiiii", path(0, 1, noent)},
+		{"path_symlink", "iiiii", path(2, 3, rofs)},
+		{"path_unlink_file", "iii", path(0, 1, noent)},
 
 		{"proc_raise", "i", notBuilt},
-		{"sock_accept", "iii", stdio(notsock)},
-		{"sock_recv", "iiiiii", stdio(notsock)},
-		{"sock_send", "iiiii", stdio(notsock)},
-		{"sock_shutdown", "ii", stdio(notsock)},
+		{"sock_accept", "iii", socket},
+		{"sock_recv", "iiiiii", socket},
+		{"sock_send", "iiiii", socket},
+		{"sock_shutdown", "ii", socket},
 	} {
 		h := f.h
 		funcs = append(funcs, function(f.name, f.params,
@@ -155,28 +155,6 @@ func stdio(e errno) handler {
 		}
 		return e
 	}
-}
-
-// path answers e for a name in a directory, whose descriptor is that argument. No
-// directory is open, but languages ask all the same, with a descriptor of none: for
-// them there is an empty file system that takes no file. A standard stream is no
-// directory.
-func path(directory int, e errno) handler {
-	return func(_ *capability.Guest, args []uint64) errno {
-		if uint32(args[directory]) <= stderr {
-			return notdir
-		}
-		return e
-	}
-}
-
-// pathOpen finds no file, and makes none.
-func pathOpen(g *capability.Guest, args []uint64) errno {
-	const create = 1 // of the open flags
-	if args[4]&create != 0 {
-		return path(0, rofs)(g, args)
-	}
-	return path(0, noent)(g, args)
 }
 
 // argsSizesGet answers how long the one argument is, the name of the program.

@@ -161,6 +161,17 @@ func TestFdstat(t *testing.T) {
 	}
 }
 
+// A program that asks by stat whether standard output is a terminal, as chi's
+// loggers do, would colour what it logs.
+func TestFilestatIsNoTerminal(t *testing.T) {
+	for fd := range uint64(3) {
+		g := guest()
+		if got := call(t, g, "fd_filestat_get", fd, 8); got != 0 || g.Mem[8+16] != 0 {
+			t.Errorf("fd %d: errno %d, file type %d, want 0", fd, got, g.Mem[8+16])
+		}
+	}
+}
+
 // iovecs puts pairs of pointer and length at 0.
 func iovecs(g *capability.Guest, pairs ...uint32) {
 	for i, v := range pairs {

@@ -20,6 +20,16 @@ func Version(answer string) []byte {
 		Bytes()
 }
 
+// Fussy answers a fixed text, and traps when its request has a body.
+func Fussy(answer string) []byte {
+	b := NewBuilder(1)
+	read, write := b.Native(abi.FnRequestBody), b.Native(abi.FnResponseWrite)
+	code := new(Code).I64(0).I32(scratch).I32(8).Call(read).I64(1).Op(opLtS).Op(opEqz32).If(func(c *Code) { c.Unreachable() })
+	return b.Data(text, answer).
+		Handle(code.I32(text).I32(uint32(len(answer))).Call(write).Drop().I32(0)).
+		Bytes()
+}
+
 // Echo answers its request's body, in pieces of 4 KiB.
 func Echo() []byte {
 	const size = 4096
@@ -160,6 +170,23 @@ func Large(kib uint32) []byte {
 		c.Get(0).I64(uint64(kib)).Op(opLtU).BrIf(0)
 	})
 	return b.Handle(code.I32(0)).Bytes()
+}
+
+// Chatty logs a fixed text as many times as its body says in decimal, at level info.
+func Chatty(line string) []byte {
+	b := NewBuilder(1)
+	read, log := b.Native(abi.FnRequestBody), b.Native(abi.FnLogWrite)
+	code := new(Code)
+	readDecimal(code, read)
+	code.Block(func(c *Code) {
+		c.Loop(func(c *Code) {
+			c.Get(0).I64(1).Op(opLtS).BrIf(1)
+			c.I32(abi.LogInfo).I32(text).I32(uint32(len(line))).I32(0).I32(0).Call(log).Drop()
+			c.Get(0).I64(^uint64(0)).Op(opAdd).Set(0)
+			c.Br(0)
+		})
+	})
+	return b.Data(text, line).Handle(code.I32(0)).Bytes()
 }
 
 // Spin keeps the processor busy for the milliseconds its body names in decimal

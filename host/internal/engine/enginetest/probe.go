@@ -45,7 +45,7 @@ func never() map[string]struct {
 		"exit":      {handler(exit, func(c *Code, f uint32) { c.I32(0).Call(f) }), fault.Trap, "exited with code 0"},
 		"words before a trap": {
 			handler(print, func(c *Code, f uint32) { c.I32(2).I32(64).I32(1).I32(72).Call(f).Drop().Unreachable() }),
-			fault.Trap, `unreachable; the guest wrote "no main"`,
+			fault.Trap, `unreachable, in function 1; the guest wrote "no main"`,
 		},
 		"head that is none":         {handler(head, func(c *Code, f uint32) { c.I32(text).I32(3).Call(f).Drop() }), fault.BadReply, "cut short"},
 		"body from outside":         {handler(body, func(c *Code, f uint32) { c.I32(1 << 31).I32(1).Call(f).Drop() }), fault.BadReply, "does not lie within"},

@@ -24,6 +24,7 @@ func Run(t *testing.T, open func() Direct, others ...capability.Func) {
 		"handle":            testHandle,
 		"handle ends badly": testHandleEndsBadly,
 		"deadline":          testDeadline,
+		"stacks":            testStacks,
 		"turns":             testTurns,
 		"prepare refuses":   testPrepareRefuses,
 		"initialise":        testInitialise,

@@ -216,7 +216,7 @@ func TestHTTPFailures(t *testing.T) {
 		{"header that splits", asking("GET", origin, map[string]string{"x": "a\r\nb: c"}), nil, "control character"},
 		{"large head", asking("GET", origin, map[string]string{"x": strings.Repeat("y", egress.MaxHead)}), nil, "over the limit of 32768 bytes"},
 		{"private network", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Network.Allow = nil }, "outbound_allow_networks"},
-		{"no call left", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Limits.Calls = 0 }, "all the calls it may"},
+		{"no call left", asking("GET", origin, nil), func(cfg *egress.Config) { cfg.Limits.Calls = 0 }, "has made all of its 0 calls (outbound.calls)"},
 		{"large body", asking("GET", origin+"/large", nil), func(cfg *egress.Config) { cfg.Limits.ResponseBody = 1 << 20 }, "over the limit"},
 		{"slow", asking("GET", origin+"/slow", nil), func(cfg *egress.Config) { cfg.Limits.Timeout = 50 * time.Millisecond }, "took too long"},
 	} {

@@ -56,9 +56,9 @@ func (in instance) call(ctx context.Context, inv *invoke.Invocation, index int) 
 	message := s.text(s.errorAt)
 	switch {
 	case message != "":
-		return fault.New(fault.Trap, "handle", fmt.Sprintf("the plugin failed: %q", invoke.Cut(message, maxReason)))
+		return in.Reported(fmt.Sprintf("the plugin failed: %q", invoke.Cut(message, maxReason)))
 	case uint32(code) != 0:
-		return fault.New(fault.Trap, "handle", fmt.Sprintf("the plugin reported failure %d", int32(code)))
+		return in.Reported(fmt.Sprintf("the plugin reported failure %d", int32(code)))
 	}
 	return nil
 }

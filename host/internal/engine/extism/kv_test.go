@@ -25,7 +25,7 @@ func newCaller(t *testing.T, snapshot enginetest.Snapshot) caller {
 	s := &state{arena: arena{limit: 4 << 20, budget: linear.NewBudget(0)}}
 	g := &capability.Guest{Inv: enginetest.Invocation("", nil, nil), Blocks: &s.arena, State: s}
 	if snapshot != nil {
-		g.Inv.Tx = enginetest.Begin(snapshot)
+		g.Inv.Env.KV, g.Inv.Tx = true, enginetest.Begin(snapshot)
 	}
 	return caller{t, s, g}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // TestProbe: a plugin of which a route can serve no request is refused, and no
@@ -29,6 +30,12 @@ func TestProbe(t *testing.T) {
 	both := newBuilder()
 	both.Func("fine", nil, nil, 0, code())
 	second := both.run(code().Unreachable().I32(0))
+	calls := newBuilder()
+	fails := calls.Func("", nil, nil, 0, code().Unreachable())
+	named, err := wasmbin.WithCustomSection(calls.run(code().Call(fails).I32(0)), "name", enginetest.Names(map[uint32]string{fails: "fails", fails + 1: "handles"}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	as := func(export string) manifest.Route { return manifest.Route{Pattern: "POST /" + export, Export: export} }
 
 	for _, c := range []struct {
@@ -39,6 +46,7 @@ func TestProbe(t *testing.T) {
 		says   string
 	}{
 		{"trap", newBuilder().run(code().Unreachable().I32(0)), []manifest.Route{as("run")}, fault.Trap, `every request to "POST /run" would fail`},
+		{"trap with names", named, []manifest.Route{as("run")}, fault.Trap, "unreachable, in fails < handles"},
 		{"failure", newBuilder().run(code().I32(2)), []manifest.Route{as("run")}, fault.Trap, "reported failure 2"},
 		{"exit", exit(3), []manifest.Route{as("run")}, fault.Trap, "exited with code 3"},
 		{"loop", spin(), []manifest.Route{as("run")}, fault.Deadline, "asked the host for nothing"},

@@ -21,6 +21,7 @@ type Memory struct {
 	resets    uint
 	shrinking bool // the next Reallocate is Reset's
 	starved   bool // the budget has refused it something
+	refused   refused
 }
 
 // Allocate implements experimental.MemoryAllocator.
@@ -33,7 +34,12 @@ func (m *Memory) Reallocate(size uint64) []byte {
 	if m.shrinking {
 		return m.shrink()
 	}
-	if size > uint64(m.pool.limit) || !m.fit(int(size)) {
+	switch {
+	case size > uint64(m.pool.limit):
+		m.refused = refused{asked: int64(size)}
+		return nil
+	case !m.fit(int(size)):
+		m.refused = refused{asked: int64(size), budget: m.pool.budget.Size()}
 		return nil
 	}
 	m.resize(int(size))

@@ -25,6 +25,11 @@ const (
 	// dropped.
 	sweepEvery = 16
 
+	// fewUnused is how many pages are put back for nothing, and a third of all
+	// are: a call may write to a page and leave it as it was, and to drop that
+	// costs a fault in the next call, for which other processors are interrupted.
+	fewUnused = 8
+
 	// maxCompared is the largest memory that is compared with its image where
 	// the kernel does not tell what was written.
 	maxCompared = 1 << 20
@@ -139,10 +144,11 @@ func (m *Memory) restoreRuns(end int) bool {
 		if !ok {
 			return m.drop(0, end)
 		}
+		sweep := m.sweeps() && m.unused(runs)
 		for _, r := range runs {
 			from, to := int(r.from), min(int(r.to), int(r.from)+room)
 			room -= to - from
-			if !m.restoreRun(from, to) {
+			if !m.restoreRun(from, to, sweep) {
 				return false
 			}
 			if to < int(r.to) {
@@ -162,8 +168,22 @@ func (m *Memory) restoreUntracked(end int) bool {
 	return true
 }
 
-func (m *Memory) restoreRun(from, to int) bool {
-	if m.sweeps() {
+// unused reports whether many pages of runs are as they were already.
+func (m *Memory) unused(runs []run) bool {
+	pages, same := 0, 0
+	for _, r := range runs {
+		for at := int(r.from); at < int(r.to); at += systemPage {
+			pages++
+			if m.unchanged(at) {
+				same++
+			}
+		}
+	}
+	return same > max(fewUnused, pages/3)
+}
+
+func (m *Memory) restoreRun(from, to int, sweep bool) bool {
+	if sweep {
 		return m.sweep(from, to)
 	}
 	m.putBack(from, to)

@@ -146,6 +146,47 @@ func TestResetAllocatesNothing(t *testing.T) {
 	}
 }
 
+// dropped counts the ranges that a memory drops.
+type dropped struct {
+	tracker
+	n *int
+}
+
+func (d dropped) restored(part []byte) {
+	*d.n++
+	d.tracker.restored(part)
+}
+
+// TestUsedPagesStay: pages that every call writes to and leaves as they were are
+// not dropped, as that would cost faults for nothing.
+func TestUsedPagesStay(t *testing.T) {
+	n := 0
+	m := opened(t, imaged(t, noise(8*page)), 8*page, func(image []byte) tracker {
+		tracker := newTracker(image)
+		if tracker == nil {
+			t.Skip("nothing tells here what was written")
+		}
+		return dropped{tracker, &n}
+	})
+	for call := range 10 * sweepEvery {
+		scatter(m.bytes, 20)
+		for range 2 {
+			for i := range fewUnused {
+				m.bytes[(i+1)*page-1] ^= 1
+			}
+		}
+		if !m.Reset(nil) {
+			t.Fatal("not put back")
+		}
+		if call == 0 {
+			n = 0 // the first reset makes them known
+		}
+	}
+	if n > 0 {
+		t.Errorf("%d ranges were dropped", n)
+	}
+}
+
 // TestBudgetTight keeps no growth when the budget runs low.
 func TestBudgetTight(t *testing.T) {
 	b := NewBudget(10 * page)

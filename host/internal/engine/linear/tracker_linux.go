@@ -199,3 +199,18 @@ func (r *reader) next(space []byte, at int) ([]run, int, bool) {
 	}
 	return runs, at, true
 }
+
+// Means says how memories are put back on this machine: by what the kernel tells of
+// written pages at once ("PAGEMAP_SCAN and userfaultfd", "PAGEMAP_SCAN"), page by page
+// ("pagemap"), or not at all (""): then each request copies its memory.
+func Means() string {
+	switch t := tracking(); {
+	case t.watches:
+		return "PAGEMAP_SCAN and userfaultfd"
+	case t.scans:
+		return "PAGEMAP_SCAN"
+	case t.reads:
+		return "pagemap"
+	}
+	return ""
+}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/engine/callstack"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
@@ -21,15 +22,17 @@ const (
 	moduleFile = "module.wasm" // what instances are made of
 	imageFile  = "image"       // the memory they start with
 	metaFile   = "meta.json"
-	codeDir    = "code" // machine code, as wazero's cache keeps it
+	namesFile  = "names" // of functions, packed
+	codeDir    = "code"  // machine code, as wazero's cache keeps it
 )
 
 // Format is that of the files. Another one is built again.
-const Format = 2
+const Format = 3
 
 // Bounds of the files, far above what is built.
 const (
 	maxModule = 1 << 30
+	maxNames  = 4 << 20
 	maxMeta   = 1 << 20
 )
 
@@ -44,6 +47,9 @@ type meta struct {
 	Seeds   []uint32 `json:"seeds,omitempty"`   // where its memory holds the state of a generator
 	Cheap   []uint32 `json:"cheap,omitempty"`   // where its memory holds a generator of one number
 	Cold    string   `json:"cold,omitempty"`    // why its warm-up requests were left out
+	// How many functions the module as it was given imports, and has of its own.
+	Imported int `json:"imported,omitempty"`
+	Own      int `json:"own,omitempty"`
 	// Uptime is what its monotonic clock showed in the end.
 	Uptime time.Duration `json:"uptime,omitempty"`
 }
@@ -53,8 +59,11 @@ type artefact struct {
 	meta
 	module []byte
 	image  []byte
+	names  []byte // see callstack.Pack
 
-	globals int // mutable globals to put back
+	declared  bool
+	globals   int // mutable globals to put back
+	functions functions
 }
 
 // newArtefact returns the artefact of a module that each instance initialises.
@@ -74,6 +83,11 @@ func newArtefact(s Source, i *rewrite.Instrumented) (*artefact, error) {
 	if len(m.Memories) > 0 {
 		a.Memory = int(m.Memories[0].Min) * linear.PageSize
 	}
+	a.declared = a.Limit < limit
+	a.Imported, a.Own = i.Imported, m.Functions
+	a.functions = functionsOf(a.module, a.Memory, callstack.Functions{Imported: a.Imported, Own: a.Own})
+	a.functions.section = callstack.OfModule(m, s.Module)
+	a.names = a.functions.packed()
 	if i.Start {
 		a.Start = append(a.Start, rewrite.StartExport)
 	}
@@ -94,7 +108,7 @@ func (a *artefact) write(dir string) error {
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{moduleFile, a.module}, {imageFile, a.image}, {metaFile, text}} {
+	}{{moduleFile, a.module}, {imageFile, a.image}, {namesFile, a.names}, {metaFile, text}} {
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o600); err != nil {
 			return fault.Wrap(fault.Internal, "prepare", "the built module cannot be stored", err)
 		}
@@ -114,6 +128,9 @@ func readArtefact(dir string, limit int) (*artefact, error) {
 	}
 	if err == nil {
 		a.image, err = readFile(filepath.Join(dir, imageFile), limit)
+	}
+	if err == nil {
+		a.names, err = readFile(filepath.Join(dir, namesFile), maxNames)
 	}
 	if err == nil {
 		err = a.check(limit)

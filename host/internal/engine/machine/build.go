@@ -96,10 +96,11 @@ func (m *Machine) initialised(ctx context.Context, s Source, i *rewrite.Instrume
 const interpreted = time.Second
 
 // start initialises an instance, with the interpreter if that will do: it has
-// neither the time nor the depth of stack that a guest has in machine code.
+// neither the time nor the depth of stack that a guest has in machine code. A guest
+// that fails for another reason fails there too.
 func (m *Machine) start(ctx context.Context, s Source, a *artefact) (*started, error) {
 	t, err := m.tryWithin(ctx, s, a)
-	if err != nil && ctx.Err() == nil {
+	if code := fault.CodeOf(err); err != nil && ctx.Err() == nil && code != fault.BadReply && (code != fault.Trap || isOverflow(err)) {
 		t, err = m.try(ctx, ctx, compiling(), s, a, s.Options.Start)
 	}
 	if err != nil {

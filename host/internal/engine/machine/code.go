@@ -95,12 +95,10 @@ func (m *Machine) code(ctx context.Context, module []byte, dir string) (c *code,
 	return c, leave, nil
 }
 
-// smallCode is for how many bytes of a module and its machine code nobody counts:
-// a plugin of a few instructions has some kilobytes.
+// smallCode is up to how many bytes nobody counts a module and its machine code.
 const smallCode = 1 << 20
 
-// hold counts a module and its machine code, which lies in dir, among what plugins
-// may have together.
+// hold counts a module and its machine code in dir among what plugins may have together.
 func (m *Machine) hold(module []byte, dir string) (release func(), err error) {
 	size := int64(len(module))
 	files, _ := os.ReadDir(dir) // what is missing is found out when it is read
@@ -120,7 +118,10 @@ func (m *Machine) load(ctx context.Context, c *code, module []byte, dir string) 
 	if c.release, err = m.hold(module, filepath.Join(dir, codeDir)); err != nil {
 		return err
 	}
-	if c.cache, err = wazero.NewCompilationCacheWithDir(filepath.Join(dir, codeDir)); err != nil {
+	m.loaded.mu.Lock() // the first cache has wazero note its version, without a lock
+	c.cache, err = wazero.NewCompilationCacheWithDir(filepath.Join(dir, codeDir))
+	m.loaded.mu.Unlock()
+	if err != nil {
 		return stale(err)
 	}
 	c.runtime = wazero.NewRuntimeWithConfig(ctx, compiling().WithCompilationCache(c.cache))

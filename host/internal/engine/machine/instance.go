@@ -94,18 +94,18 @@ func (in *Instance) Call(ctx context.Context, inv *invoke.Invocation, index int)
 	c.begin(ctx)
 	in.Guest.Inv = inv
 	in.result[0] = 0
+	in.memory.Forgive()
 	if c.err = c.overdue(); c.err != nil {
 		err = errEnd
 	} else {
 		in.reseed(inv.World())
 		err = in.run(&in.functions[index])
 	}
-	in.Guest.Out.Flush(inv)
-	in.Guest.Inv, in.Guest.Mem = nil, nil
 	if err != nil {
-		err = failure(c, opHandle, err)
+		err = in.failure(opHandle, err)
 	}
-	c.Context = nil
+	in.Guest.Out.Flush(inv)
+	in.Guest.Inv, in.Guest.Mem, c.Context = nil, nil, nil
 	return in.result[0], err
 }
 

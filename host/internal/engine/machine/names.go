@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"debug/gosym"
 	"encoding/binary"
 	"slices"
@@ -9,13 +10,17 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/wasmoor/wasmoor/host/internal/engine/callstack"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
-// functions is what Go's linker says of the functions of a module. Of one in
-// another language it is empty; the name section is wazero's.
+// functions names the functions of a module that is built, by the index that they have
+// in it as it was given.
 type functions struct {
-	names map[uint32]string // by index
+	index   callstack.Functions
+	section map[uint32]string // what the name section says
+	// The rest is what Go's linker says. Of another language's module it is empty.
+	names map[uint32]string
 	// draws: functions are there, or were inlined, of packages besides Go's own
 	// that give random numbers, and of Go's one of hashes.
 	draws bool
@@ -40,7 +45,8 @@ const maxTables = 4
 
 // functionsOf reads the table in a module, of whose memory it looks at most at
 // so many bytes. Of a module that lies it has wrong names.
-func functionsOf(module []byte, most int) (f functions) {
+func functionsOf(module []byte, most int, index callstack.Functions) (f functions) {
+	f.index = index
 	memory, table, err := wasmbin.Initial(module, most)
 	if err != nil {
 		return f
@@ -52,7 +58,7 @@ func functionsOf(module []byte, most int) (f functions) {
 			break
 		}
 		if from += i; len(memory)-from >= headerEnd {
-			f = readFunctions(memory[from:], table)
+			f.read(memory[from:], table)
 		}
 		if from++; len(f.names) > 0 {
 			break
@@ -61,18 +67,18 @@ func functionsOf(module []byte, most int) (f functions) {
 	return f
 }
 
-// readFunctions reads a table. What it calls the address of a function is, since
+// read reads a table. What it calls the address of a function is, since
 // Go 1.25, a slot of the module's table, and was before that slot above 16 bits
 // of a position within the function (cmd/link/internal/wasm). Slots start at
 // 0x1000.
-func readFunctions(lines []byte, table []uint32) (f functions) {
+func (f *functions) read(lines []byte, table []uint32) {
 	defer func() { _ = recover() }() // of gosym, on a table that it cannot read
 	if binary.LittleEndian.Uint64(lines[headerCount:]) > uint64(len(table)) {
-		return f // gosym would make room for all that it claims
+		return // gosym would make room for all that it claims
 	}
 	symbols, err := gosym.NewTable(nil, gosym.NewLineTable(lines, 0))
 	if err != nil {
-		return f
+		return
 	}
 	f.names = make(map[uint32]string, len(symbols.Funcs))
 	for _, symbol := range symbols.Funcs {
@@ -80,8 +86,11 @@ func readFunctions(lines []byte, table []uint32) (f functions) {
 		if slot >= 0x1000<<16 {
 			slot >>= 16
 		}
-		if symbol.Sym != nil && slot < uint64(len(table)) {
-			f.names[table[slot]] = symbol.Name
+		if symbol.Sym == nil || slot >= uint64(len(table)) {
+			continue
+		}
+		if index, ok := f.index.Original(table[slot]); ok {
+			f.names[index] = symbol.Name
 		}
 	}
 	at := func(field int) uint64 { return binary.LittleEndian.Uint64(lines[field:]) }
@@ -89,7 +98,6 @@ func readFunctions(lines []byte, table []uint32) (f functions) {
 		path := packageOf(string(name))
 		f.draws = f.draws || path == hashes || !ofGo(path) && isRandom(path)
 	}
-	return f
 }
 
 // hashes is the package of Go whose seeds are random numbers.
@@ -97,11 +105,27 @@ const hashes = "hash/maphash"
 
 // name returns the name of a function, "" if it has none.
 func (f functions) name(def api.FunctionDefinition) string {
-	if name, ok := f.names[def.Index()]; ok && def.GoFunction() == nil {
-		return name
+	if def.GoFunction() != nil {
+		return def.Name()
 	}
-	return def.Name()
+	index, _ := f.index.Original(def.Index())
+	return cmp.Or(f.names[index], f.section[index])
 }
+
+// packed returns the names for a program to keep.
+func (f functions) packed() []byte {
+	if len(f.names) == 0 {
+		return callstack.Pack(f.section)
+	}
+	names := make(map[uint32]string, len(f.names))
+	for index, name := range f.names {
+		names[index] = readable(name)
+	}
+	return callstack.Pack(names)
+}
+
+// readable undoes what Go's linker escapes in the end of a package's path.
+func readable(name string) string { return strings.ReplaceAll(name, "%2e", ".") }
 
 // packageOf returns the path of the package in a name of Go's linker.
 func packageOf(name string) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/engine/callstack"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 )
 
@@ -69,11 +70,11 @@ func TestLyingTables(t *testing.T) {
 		"many tables":          strings.Repeat(header(1<<62, 1, 2), maxTables+2),
 	} {
 		b := enginetest.NewBuilder(1).Data(1024, data)
-		if f := functionsOf(b.Handle(newCode().I32(0)).Bytes(), 1<<16); len(f.names) > 0 || f.draws {
+		if f := functionsOf(b.Handle(newCode().I32(0)).Bytes(), 1<<16, callstack.Functions{}); len(f.names) > 0 || f.draws {
 			t.Errorf("%s: got %+v", name, f)
 		}
 	}
-	if f := functionsOf([]byte("no module"), 1<<16); len(f.names) > 0 {
+	if f := functionsOf([]byte("no module"), 1<<16, callstack.Functions{}); len(f.names) > 0 {
 		t.Errorf("got %+v", f)
 	}
 }

@@ -142,7 +142,7 @@ func (o *observer) who(callers []string) string {
 	if o.ofGo() {
 		for _, name := range callers {
 			if strings.Contains(name, ".") && !ofGo(packageOf(name)) {
-				return strings.ReplaceAll(name, "%2e", ".") // as Go's linker escapes them in a path's end
+				return readable(name)
 			}
 		}
 	}

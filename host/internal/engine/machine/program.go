@@ -17,8 +17,10 @@ type Program struct {
 	code     *code
 	leave    func() error // gives the code up
 	meta     meta
+	names    []byte // of its functions, packed
 	calls    []string
 	name     string // see engine.Options
+	declared bool   // the most memory that instances may have is what the module says
 	state    func(*Instance) any
 	image    *linear.Image // nil = instances are not put back
 	memories *linear.Pool
@@ -42,7 +44,7 @@ func (m *Machine) Load(ctx context.Context, s Source, dir string) (*Program, err
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{code: code, leave: leave, meta: a.meta, calls: s.Calls, name: s.Options.Name, state: s.State}
+	p := &Program{code: code, leave: leave, declared: a.Limit < limit, meta: a.meta, names: a.names, calls: s.Calls, name: s.Options.Name, state: s.State}
 	if a.Fresh == "" && a.Memory > 0 {
 		if p.image, err = linear.NewImage(a.image); err != nil {
 			return nil, errors.Join(err, leave())
@@ -90,7 +92,7 @@ func (p *Program) instance(ctx context.Context, initial invoke.World) (*Instance
 	}
 	in.call.begin(experimental.WithMemoryAllocator(ctx, memory))
 	if err := in.start(&in.call); err != nil {
-		failed := initFailure(&in.call, err)
+		failed := in.initFailure(err)
 		if in.module != nil {
 			_ = in.module.Close(ctx) // the reason it is closed is err
 		}

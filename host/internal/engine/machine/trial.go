@@ -54,14 +54,14 @@ type started struct {
 // try initialises the module, in a runtime that config describes, within a
 // context within ctx.
 func (m *Machine) try(ctx, within context.Context, config wazero.RuntimeConfig, s Source, a *artefact, limit time.Duration) (_ *trial, err error) {
-	watch := newObserver(functionsOf(a.module, a.Memory))
+	watch := newObserver(a.functions)
 	listening := experimental.WithFunctionListenerFactory(ctx, watch)
 	r := wazero.NewRuntimeWithConfig(ctx, config)
 	t := &trial{
 		source: s, artefact: a, limit: limit, observer: watch, origin: newOrigin(patience(s.Options)),
 		program: &Program{
 			code: &code{runtime: r}, leave: func() error { return r.Close(context.WithoutCancel(ctx)) },
-			meta: a.meta, calls: s.Calls, name: s.Options.Name, state: s.State,
+			meta: a.meta, names: a.names, declared: a.declared, calls: s.Calls, name: s.Options.Name, state: s.State,
 			memories: linear.NewPool(linear.NewBudget(0), a.Limit, nil),
 		},
 	}

@@ -86,6 +86,15 @@ func BenchmarkGoJSON(b *testing.B) {
 	b.Run("warm", func(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, jsons, warmup), inv) })
 }
 
+// BenchmarkGoJSONText is the same with the SDK's jsontext.
+func BenchmarkGoJSONText(b *testing.B) {
+	inv := enginetest.Invocation(jsonBody, nil, nil)
+	inv.Request.Head.Headers = []abi.Pair{{Name: "content-type", Value: "application/json"}}
+	warmup := manifest.Warmup{Head: inv.Request.Head, Body: jsonBody}
+	b.Run("cold", func(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, texts), inv) })
+	b.Run("warm", func(b *testing.B) { benchmarkWays(b, prepareGoGuest(b, texts, warmup), inv) })
+}
+
 // BenchmarkMegabyte hands guests a body of 1 MiB: one echoes it through 4 KiB,
 // one takes it apart as JSON.
 func BenchmarkMegabyte(b *testing.B) {

@@ -32,6 +32,7 @@ const (
 	maps  = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/mapguest"
 	kvs   = "github.com/wasmoor/wasmoor/host/e2e/testdata/kvguest"
 	jsons = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsonguest"
+	texts = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/jsontextguest"
 	float = "github.com/wasmoor/wasmoor/host/internal/engine/native/testdata/floatguest"
 )
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/engine/machine"
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -37,7 +36,7 @@ func (in instance) Handle(ctx context.Context, inv *invoke.Invocation) error {
 	case err != nil:
 		return err
 	case uint32(result) != 0:
-		return fault.New(fault.Trap, "handle", fmt.Sprintf("the handler reported failure %d", int32(result)))
+		return in.Reported(fmt.Sprintf("the handler reported failure %d", int32(result)))
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
-// TestOldGuest runs a guest that was built before request heads had a trigger and
-// attributes: sdk/c/testdata/vectors.c of then, which reads the head of its
+// TestOldGuest runs a guest that was built before request heads had a trigger,
+// attributes and a deadline: sdk/c/testdata/vectors.c of then, which reads the head of its
 // request, and answers what it makes of the head in the body. It is never built
 // again.
 func TestOldGuest(t *testing.T) {
@@ -35,7 +35,7 @@ func TestOldGuest(t *testing.T) {
 	if err := enginetest.Handle(t.Context(), p, inv); err != nil {
 		t.Fatal(err)
 	}
-	later := abi.AppendPairs(abi.AppendString(nil, head.Trigger), head.Attributes)
+	later := abi.AppendUint64(abi.AppendPairs(abi.AppendString(nil, head.Trigger), head.Attributes), uint64(head.Deadline))
 	if want := string(layout[:len(layout)-len(later)]); inv.Reply.Status != 200 || string(inv.Reply.Body) != want {
 		t.Errorf("got %d %q, want the fields up to body_size", inv.Reply.Status, inv.Reply.Body)
 	}

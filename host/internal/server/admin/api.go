@@ -19,9 +19,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
-// by is who the audit names: there is one token.
-const by = "admin"
-
 // apiConfig is huma's without its documentation pages, which load scripts from
 // elsewhere, and without its lazily made OpenAPI routes, which race.
 func apiConfig(version string) huma.Config {
@@ -39,7 +36,7 @@ func apiConfig(version string) huma.Config {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"token": {Type: "http", Scheme: "bearer", Description: "The admin token, which the server writes into its data directory at its first start"},
+					"token": {Type: "http", Scheme: "bearer", Description: "A token. That of the owner is in the data directory of the server. x-role is the role that an operation takes, and x-plugins says for which plugins: the one of its path (named), any, of which it shows and changes those alone (some), or all"},
 				},
 			},
 		},
@@ -101,8 +98,9 @@ func get(id, path, summary string) huma.Operation {
 	return operation(id, http.MethodGet, path, summary, http.StatusOK)
 }
 
-// route binds a handler whose errors are faults. HEAD is answered as GET is.
-func route[I, O any](api huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+// route binds a handler whose errors are faults, for those who have what it takes.
+// HEAD is answered as GET is.
+func route[I, O any](api huma.API, takes need, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
@@ -112,7 +110,8 @@ func route[I, O any](api huma.API, op huma.Operation, handle func(context.Contex
 			Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[adminapi.Problem](), true, "Problem"),
 		}},
 	}
-	op.Middlewares = huma.Middlewares{strict[I](api, op)}
+	op.Extensions = map[string]any{"x-role": takes.role.String(), "x-plugins": takes.scope(op.Path)}
+	op.Middlewares = huma.Middlewares{permit(takes), strict[I](api, op)}
 	answer := func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {

@@ -151,6 +151,7 @@ func samples(n int) []string {
 	repeat := func(s string, n int) string { return strings.Repeat(s, max(n, 0)) }
 	all := []string{
 		repeat("a", n), "/" + repeat("a", n-1), repeat("A", n-2) + "==", repeat("1", n-1) + "h", "a://" + repeat("a", n-4),
+		"debug", "owner", "abort", repeat("1", n/2) + "-" + repeat("1", n-n/2-1), "2026-11-29T05:00:00." + repeat("1", n-26) + "+01:00",
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return len(s) != n })
 }
@@ -181,6 +182,9 @@ func least(t *testing.T, s *schema) any {
 		return *s.Minimum
 	case "boolean":
 		return false
+	}
+	if s.MinLength == nil && s.Pattern != "" && s.allows("") {
+		return ""
 	}
 	return sample(t, s, 5)
 }
@@ -244,6 +248,18 @@ func TestBounds(t *testing.T) {
 						}
 						a.query.Set(name, value)
 					})
+				}
+				if kind(s) == "array" { // its items, one at a time, and how many there may be
+					times := func(n int) attempt {
+						return good.with(func(a *attempt) {
+							for range n {
+								a.query.Add(name, sample(t, s.Items, 1))
+							}
+						})
+					}
+					taken("the most of "+name, times(*s.MaxItems))
+					refused("more of "+name, times(*s.MaxItems+1))
+					s = s.Items
 				}
 				if len(s.OneOf) == 0 {
 					checkParameter(t, s, name, set, taken, refused)

@@ -64,9 +64,9 @@ func (a *Admin) cors(ctx context.Context, in *adminapi.PluginRef) (*output[admin
 }
 
 func (a *Admin) setCORS(ctx context.Context, in *setCORSInput) (*output[adminapi.Changed], error) {
-	return changed(a.cfg.Deployer.SetCORS(ctx, in.Name, plugin.CORS(in.Body), by))
+	return changed(a.cfg.Deployer.SetCORS(ctx, in.Name, plugin.CORS(in.Body), by(ctx)))
 }
 
 func (a *Admin) unsetCORS(ctx context.Context, in *adminapi.PluginRef) (*output[adminapi.Changed], error) {
-	return changed(a.cfg.Deployer.UnsetCORS(ctx, in.Name, by))
+	return changed(a.cfg.Deployer.UnsetCORS(ctx, in.Name, by(ctx)))
 }

@@ -30,11 +30,16 @@ func describe(api huma.API) []byte {
 	return document
 }
 
-// exclude says that a parameter is not what matches a pattern. huma checks it too.
+// exclude says that neither a parameter nor an item of it is what matches a pattern. huma
+// checks it too.
 func exclude(op *huma.Operation, name, pattern string) {
 	for _, p := range op.Parameters {
 		if p.Name == name {
-			p.Schema.Not = &huma.Schema{Type: huma.TypeString, Pattern: pattern}
+			s := p.Schema
+			if s.Items != nil {
+				s = s.Items
+			}
+			s.Not = &huma.Schema{Type: huma.TypeString, Pattern: pattern}
 			p.Schema.PrecomputeMessages()
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
@@ -17,8 +18,6 @@ var (
 	refuseUpload = wire.Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the upload is over the limit of "+limit.FormatSize(limit.Module))
 	refuseSlash  = wire.Bad("the path has an encoded slash")
 	refuseTokens = wire.Bad("there is more than one Authorization")
-	refuseToken  = wire.Refusing(http.StatusUnauthorized, fault.Unauthenticated,
-		"an admin token is needed: send the header Authorization: Bearer TOKEN")
 )
 
 // isLocal reports whether only this machine reaches a listener at addr. A
@@ -40,5 +39,5 @@ func isLocalName(host []byte) bool {
 
 // needsToken reports whether a path shows or changes anything.
 func needsToken(path string) bool {
-	return path != wire.PathLive && path != wire.PathReady && path != pathOpenAPI
+	return path != wire.PathLive && path != wire.PathReady && path != pathOpenAPI && path != adminapi.PathLogin
 }

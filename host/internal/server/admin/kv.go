@@ -49,7 +49,7 @@ func (a *Admin) kvPut(ctx context.Context, in *kvPutInput) (*struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.cfg.Operator.KVPut(ctx, in.Name, key, value, ttl, by)
+	return nil, a.cfg.Operator.KVPut(ctx, in.Name, key, value, ttl, by(ctx))
 }
 
 func (a *Admin) kvDelete(ctx context.Context, in *adminapi.ValueRef) (*struct{}, error) {
@@ -57,7 +57,7 @@ func (a *Admin) kvDelete(ctx context.Context, in *adminapi.ValueRef) (*struct{},
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.cfg.Operator.KVDelete(ctx, in.Name, key, by)
+	return nil, a.cfg.Operator.KVDelete(ctx, in.Name, key, by(ctx))
 }
 
 // keyOf returns the key that was named.

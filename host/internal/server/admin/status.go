@@ -18,9 +18,12 @@ func (a *Admin) status(ctx context.Context, _ *struct{}) (*output[adminapi.Statu
 		Version:       a.cfg.Version,
 		Go:            runtime.Version(),
 		UptimeSeconds: int64(time.Since(a.cfg.Started).Seconds()),
-		Plugins:       len(plugins),
+		Plugins:       len(visible(ctx, plugins, nameOf)),
 		Store:         adminapi.Component{Healthy: true},
 		Public:        adminapi.Listener{URL: a.cfg.PublicURL},
+	}
+	if a.cfg.Shipping != nil {
+		s.Shipping = a.cfg.Shipping()
 	}
 	if u, err := url.Parse(a.cfg.PublicURL); err == nil {
 		s.Public.Address = u.Host

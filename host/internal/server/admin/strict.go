@@ -6,17 +6,19 @@ import (
 	"net/url"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
 
 // strict refuses what huma would take although the document does not: a query
-// that cannot be read, a parameter twice, numbers and booleans without a value or
-// in a spelling of Go's, and bodies of another media type.
+// that cannot be read, a parameter twice that is no list, numbers and booleans without
+// a value or in a spelling of Go's, and bodies of another media type.
 func strict[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma.Context)) {
 	kinds := map[string]reflect.Kind{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[I]()) {
 		if name, ok := f.Tag.Lookup("query"); ok {
+			name, _, _ = strings.Cut(name, ",")
 			kinds[name] = f.Type.Kind()
 		}
 	}
@@ -47,6 +49,9 @@ func strict[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma
 
 // misspelt says why the values of a parameter are not one in its usual spelling.
 func misspelt(kind reflect.Kind, values []string) string {
+	if kind == reflect.Slice {
+		return ""
+	}
 	if len(values) != 1 {
 		return "expected one value"
 	}

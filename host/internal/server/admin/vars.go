@@ -21,18 +21,24 @@ func (a *Admin) vars(ctx context.Context, in *adminapi.PluginRef) (*output[[]adm
 }
 
 func (a *Admin) setVar(ctx context.Context, in *setVarInput) (*output[adminapi.Changed], error) {
-	value, err := in.read(nil, adminapi.MaxVar)
+	value, err := in.value()
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.Valid(value) {
-		return nil, fault.New(fault.Invalid, "", "the value of a var must be UTF-8 text")
+	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, map[string]string{in.Var: value}, nil, by(ctx)))
+}
+
+// value reads the body.
+func (in *setVarInput) value() (string, error) {
+	value, err := in.read(nil, adminapi.MaxVar)
+	if err == nil && !utf8.Valid(value) {
+		err = fault.New(fault.Invalid, "", "the value must be UTF-8 text; encode it, e.g. as base64")
 	}
-	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, map[string]string{in.Var: string(value)}, nil, by))
+	return string(value), err
 }
 
 func (a *Admin) unsetVar(ctx context.Context, in *adminapi.VarRef) (*output[adminapi.Changed], error) {
-	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, nil, []string{in.Var}, by))
+	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, nil, []string{in.Var}, by(ctx)))
 }
 
 type changeVarsInput struct {
@@ -46,7 +52,7 @@ func (a *Admin) changeVars(ctx context.Context, in *changeVarsInput) (*output[ad
 			return nil, fault.New(fault.Invalid, "", fmt.Sprintf("the value of %.64q has %d bytes; a var has at most %d", name, len(value), adminapi.MaxVar))
 		}
 	}
-	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, in.Body.Set, in.Body.Unset, by))
+	return changed(a.cfg.Deployer.SetVars(ctx, in.Name, in.Body.Set, in.Body.Unset, by(ctx)))
 }
 
 type setLimitsInput struct {
@@ -63,5 +69,5 @@ func (a *Admin) setLimits(ctx context.Context, in *setLimitsInput) (*output[admi
 	return changed(a.cfg.Deployer.SetLimits(ctx, in.Name, limit.Override{
 		Memory: l.Memory, Deadline: time.Duration(l.DeadlineMillis) * time.Millisecond,
 		RequestBody: l.RequestBody, ResponseBody: l.ResponseBody, Concurrency: int(l.Concurrency),
-	}, by))
+	}, by(ctx)))
 }

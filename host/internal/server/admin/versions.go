@@ -3,11 +3,13 @@ package admin
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
@@ -22,9 +24,18 @@ func changed(o deploy.Changed, err error) (*output[adminapi.Changed], error) {
 	for i, s := range o.Steps {
 		steps[i] = adminapi.Step{Name: s.Name, Millis: float64(s.Took.Microseconds()) / 1000, Detail: s.Detail}
 	}
+	asks := make([]adminapi.Ask, len(o.Asks))
+	for i, a := range o.Asks {
+		asks[i] = adminapi.Ask(a)
+	}
+	plan := ""
+	if o.Rollout != nil {
+		plan = o.Rollout.Plan.String()
+	}
 	return show(adminapi.Changed{
-		Plugin: o.Plugin, Mount: o.Mount, Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
-		Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
+		Rollout: plan,
+		Plugin:  o.Plugin, Mount: o.Mount, Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
+		Asks: asks, Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
 	}, err)
 }
 
@@ -33,14 +44,18 @@ func (a *Admin) versions(ctx context.Context, in *adminapi.PluginRef) (*output[[
 }
 
 func (a *Admin) upload(ctx context.Context, in *uploadInput) (*output[adminapi.Changed], error) {
+	canary, err := plugin.ParseCanary(in.Canary, in.Key)
+	if err != nil {
+		return nil, err
+	}
 	module, err := in.read(a.cfg.Bodies, limit.Module)
 	if err != nil {
 		return nil, err
 	}
 	defer in.done()
 	o, err := a.cfg.Deployer.Deploy(ctx, deploy.Upload{
-		Name: in.Name, Mount: in.Mount, Module: module, Label: in.Label, By: by,
-		Grant: in.Grant, NoActivate: !in.Activate,
+		Name: in.Name, Mount: strings.Join(in.Mount, " "), Module: module, Label: in.Label, By: by(ctx),
+		Grant: in.Grant, NoActivate: !in.Activate, Canary: canary,
 	})
 	switch code := fault.CodeOf(err); code {
 	case fault.Invalid, fault.Trap, fault.BadReply, fault.Deadline: // the module's fault, not the request's and not the server's

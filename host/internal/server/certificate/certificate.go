@@ -57,6 +57,19 @@ func Load(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
 	return c, nil
 }
 
+// Use takes the certificate from other files from now on. The error is Invalid; then
+// the one before stays.
+func (c *Certificate) Use(certFile, keyFile string) error {
+	next, err := Load(certFile, keyFile, c.log)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.certFile, c.keyFile, c.current, c.files = next.certFile, next.keyFile, next.current, next.files
+	return nil
+}
+
 // Listen returns a listener that speaks TLS with the certificate on ln. Only
 // HTTP/1.1 is spoken.
 func (c *Certificate) Listen(ln net.Listener) net.Listener {

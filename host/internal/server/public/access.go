@@ -4,18 +4,25 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// report logs a finished request: where it failed, to the host's log, and to the
-// access log. It costs nothing where nobody reads it.
+// report counts a finished request that was for a plugin, and logs it: where it
+// failed, to the host's log, and to the access log. A log costs nothing where nobody
+// reads it.
 func (p *Public) report(ctx *fasthttp.RequestCtx, c *exchange) {
-	status := ctx.Response.StatusCode()
+	status, took := ctx.Response.StatusCode(), time.Since(c.start)
+	if d := c.match.Deployment; d != nil {
+		d.Plugin().Meter.Observe(d.Env().Version, cmp.Or(c.record.Pattern, c.match.Pattern), c.method, status, took)
+	}
 	failed := wire.LevelOf(status) > slog.LevelInfo
 	if failed && p.log.Enabled(context.Background(), slog.LevelError) && c.mayTell() {
 		c.logged(ctx).Log(p.log, "request", c.answered()...)
@@ -23,9 +30,19 @@ func (p *Public) report(ctx *fasthttp.RequestCtx, c *exchange) {
 	if failed && !p.cfg.Access.Apart {
 		return
 	}
-	if p.cfg.Access.Wants(status, time.Since(c.start)) {
-		c.logged(ctx).Log(p.cfg.Access.Log, "request", c.answered()...)
+	if p.cfg.Access.Wants(status, took) {
+		c.logged(ctx).Log(p.cfg.Access.Log, "request", append(c.answered(), p.agent(c)...)...)
 	}
+}
+
+// agent is what a client says of itself, if the access log wants to know. Of a referer
+// the query is left out, as of the path.
+func (p *Public) agent(c *exchange) []slog.Attr {
+	if !p.cfg.Access.Agents {
+		return nil
+	}
+	referer, _, _ := strings.Cut(field.Single(c.headers, "referer"), "?")
+	return []slog.Attr{slog.String("referer", referer), slog.String("user_agent", field.Single(c.headers, "user-agent"))}
 }
 
 // mayTell reports whether the log has room for one more failure of the plugin.
@@ -52,7 +69,7 @@ func (c *exchange) answered() []slog.Attr {
 		return nil
 	}
 	env := c.match.Deployment.Env()
-	return []slog.Attr{
+	attrs := []slog.Attr{
 		slog.String("plugin", env.Plugin),
 		slog.Int("version", env.Version),
 		slog.String("pattern", cmp.Or(c.record.Pattern, c.match.Pattern)),
@@ -60,4 +77,12 @@ func (c *exchange) answered() []slog.Attr {
 		slog.Int("attempts", c.record.Attempts),
 		slog.String("outcome", string(cmp.Or(c.record.Outcome, trace.None))),
 	}
+	id := c.record.Timeline.TraceID()
+	if id == "" {
+		id = invoke.TraceOf(c.headers).ID()
+	}
+	if id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
+	}
+	return attrs
 }

@@ -69,11 +69,13 @@ func TestAccessLog(t *testing.T) {
 			var host, access lines
 			cfg := Config{Log: slog.New(slog.NewTextHandler(&host, nil))}
 			// A logger of its own even where it writes to the same place, as the server's.
-			cfg.Access = wire.AccessLog{Log: slog.New(slog.NewTextHandler(&host, nil)), Every: tc.every, Apart: tc.apart}
+			sample := new(wire.Sample)
+			sample.Set(tc.every)
+			cfg.Access = wire.AccessLog{Log: slog.New(slog.NewTextHandler(&host, nil)), Sample: sample, Apart: tc.apart}
 			if tc.apart {
 				cfg.Access.Log = slog.New(slog.NewTextHandler(&access, nil))
 			}
-			floods := logs.NewFloods(slog.New(slog.DiscardHandler))
+			floods := logs.NewFloods(slog.New(slog.DiscardHandler), nil)
 			defer floods.Close()
 			g := &guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 				if inv.Request.Head.Path == "/fails" {

@@ -60,7 +60,9 @@ func BenchmarkAccessLog(b *testing.B) {
 	}{{"off", share, 0}, {"one in 100", share, 100}, {"all", share, 1}, {"all, at once", file, 1}} {
 		b.Run(s.name, func(b *testing.B) {
 			log := slog.New(slog.NewJSONHandler(s.out, nil))
-			p := newPublic(Config{Routes: mounted{&guest{handle: reply(200, "hello")}}, Log: log, Access: wire.AccessLog{Log: log, Every: s.every}})
+			sample := new(wire.Sample)
+			sample.Set(s.every)
+			p := newPublic(Config{Routes: mounted{&guest{handle: reply(200, "hello")}}, Log: log, Access: wire.AccessLog{Log: log, Sample: sample}})
 			p.edge.App.Handler()
 			var ctx fasthttp.RequestCtx
 			ctx.Init2(nowhere{}, nil, false)

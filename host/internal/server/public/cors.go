@@ -26,7 +26,7 @@ func (p *Public) preflight(ctx *fasthttp.RequestCtx, c *exchange) bool {
 	if c.method != http.MethodOptions || origin == "" || method == "" {
 		return false
 	}
-	m := p.cfg.Routes.Route(method, c.routeHost, c.path, c.params[:0])
+	m := p.cfg.Routes.Route(method, c.routeHost, c.path, c.params[:0], c)
 	if m.Deployment != nil {
 		m.Deployment.Release()
 	}

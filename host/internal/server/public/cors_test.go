@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -22,8 +23,8 @@ type policed struct {
 	policy *plugin.CORS
 }
 
-func (p policed) Route(method, host, path string, params []abi.Pair) Match {
-	m := p.Routes.Route(method, host, path, params)
+func (p policed) Route(method, host, path string, params []abi.Pair, c deploy.Client) Match {
+	m := p.Routes.Route(method, host, path, params, c)
 	if path != "/nothing" {
 		m.CORS = p.policy
 	}

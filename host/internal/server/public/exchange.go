@@ -30,7 +30,8 @@ type exchange struct {
 
 	continues bool // this was about the head only; the request comes again with its body
 
-	scheme string
+	scheme    string
+	newCookie string // that the answer sets; "" = none
 
 	// The strings below are parts of one copy of the request's head.
 	id, method, path, query, host, routeHost, remote string
@@ -57,7 +58,7 @@ func (c *exchange) reset() {
 	clear(c.params)
 	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
 	c.once, c.client = invoke.Once{}, wire.Client{}
-	c.scheme = ""
+	c.scheme, c.newCookie = "", ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
 
@@ -176,7 +177,7 @@ func (c *exchange) fillRequest() error {
 		Trigger:   abi.TriggerHTTP,
 		BodySize:  uint64(c.request.Body.Size()),
 	}
-	c.request.DropEffects = c.method == "HEAD"
+	c.request.DropEffects = c.method == "HEAD" || c.match.Dropped
 	if c.once.Key != "" {
 		digest, err := c.digest()
 		if err != nil {
@@ -185,6 +186,7 @@ func (c *exchange) fillRequest() error {
 		c.once.Digest = digest
 		c.request.Once = &c.once
 	}
+	c.request.Arrived = c.start
 	c.inv.Request = &c.request
 	return nil
 }

@@ -12,7 +12,7 @@ func (p *Public) readForwarded(ctx *fasthttp.RequestCtx, c *exchange) {
 	c.scheme = p.scheme
 	headers, f := wire.TakeForwarded(c.headers)
 	c.headers = headers
-	origin := p.trusted.Origin(ctx.RemoteAddr(), f)
+	origin := p.trusted.Load().Origin(ctx.RemoteAddr(), f)
 	if origin.Client.IsValid() {
 		c.remote = origin.Client.String()
 	}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -52,7 +53,7 @@ var stub = &invoke.Env{Plugin: "stub", Version: 7}
 // it has a log.
 func newPublic(cfg Config) *Public {
 	if cfg.Access == (wire.AccessLog{}) {
-		cfg.Access = wire.AccessLog{Log: cfg.Log, Every: 1}
+		cfg.Access = wire.AccessLog{Log: cfg.Log, Sample: wire.Each()}
 	}
 	cfg.Handler = serve.New(wire.OrDiscard(cfg.Log))
 	return New(cfg)
@@ -62,7 +63,7 @@ func newPublic(cfg Config) *Public {
 // GET and POST only at /fixed.
 type mounted struct{ *guest }
 
-func (m mounted) Route(method, _, path string, params []abi.Pair) Match {
+func (m mounted) Route(method, _, path string, params []abi.Pair, _ deploy.Client) Match {
 	limits := limit.Default()
 	switch {
 	case path == "/nothing":

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -19,8 +20,8 @@ import (
 // keeping has every route but /plain keep its answers for an hour.
 type keeping struct{ Routes }
 
-func (k keeping) Route(method, host, path string, params []abi.Pair) Match {
-	m := k.Routes.Route(method, host, path, params)
+func (k keeping) Route(method, host, path string, params []abi.Pair, c deploy.Client) Match {
+	m := k.Routes.Route(method, host, path, params, c)
 	if path != "/plain" {
 		m.Keep = time.Hour
 	}

@@ -14,8 +14,8 @@ const (
 	effectsUnknown   = "unknown"
 )
 
-// statusOf maps a fault to the status a plugin's client gets.
-func statusOf(code fault.Code) int {
+// StatusOf maps a fault to the status a plugin's client gets.
+func StatusOf(code fault.Code) int {
 	switch code {
 	case fault.Conflict, fault.Diverged, fault.Unavailable, fault.Unknown:
 		return http.StatusServiceUnavailable

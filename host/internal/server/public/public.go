@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -20,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
+	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
@@ -43,14 +45,15 @@ type Config struct {
 	// Bodies is the memory that the bodies of all requests may take at a time; a
 	// request whose body does not fit is answered 503. Default 256 MiB.
 	Bodies *limit.Budget
-	// ReplyMemory is how many bytes the replies over 64 KiB may take until clients
+	// Replies is the memory that the replies over 64 KiB may take until clients
 	// have read them; one that does not fit is answered 503. Default 256 MiB.
-	ReplyMemory int64
+	Replies *limit.Budget
 	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
 	Spool *wire.Spool
-	// ShowErrors puts the plugin's own failure into the detail of a problem. It
-	// is for an author's own machine: the text may quote the guest.
-	ShowErrors bool
+	// ServerTiming has answers say where the time of their requests went.
+	ServerTiming bool
+	// Author, if not nil, tells clients what is for an author's eyes only.
+	Author *Author
 }
 
 // Public is the listener plugins are reached through. Methods are safe for
@@ -66,20 +69,21 @@ type Public struct {
 	processors int64 // that run Go's code
 
 	scheme  string // of requests, as they arrive
-	trusted wire.Networks
+	trusted atomic.Pointer[wire.Networks]
 }
 
 // New returns a Public that does not listen yet. Serve and Close it.
 func New(cfg Config) *Public {
 	p := &Public{
 		cfg: cfg, log: wire.OrDiscard(cfg.Log), processors: int64(runtime.GOMAXPROCS(0)),
-		scheme: "http", trusted: cfg.TrustedProxies,
+		scheme: "http",
 	}
+	p.trusted.Store((*wire.Networks)(&cfg.TrustedProxies))
 	if cfg.Certificate != nil {
 		p.scheme = "https"
 	}
 	p.room = cmp.Or(cfg.Bodies, limit.NewBudget(256<<20))
-	p.sends = limit.NewBudget(cmp.Or(cfg.ReplyMemory, 256<<20))
+	p.sends = cmp.Or(cfg.Replies, limit.NewBudget(256<<20))
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, cfg.Access, false, p.unreadable)
 	p.bind()
@@ -94,6 +98,16 @@ func (p *Public) Serve(ln net.Listener) error {
 	}
 	return p.edge.Serve(ln)
 }
+
+// Limit changes how many connections are taken from now on, and which proxies are
+// believed.
+func (p *Public) Limit(most, perAddress int, proxies wire.Networks) {
+	p.trusted.Store(&proxies)
+	p.edge.Limit(most, perAddress, proxies)
+}
+
+// Open is the number of connections that are open.
+func (p *Public) Open() int64 { return p.edge.Open() }
 
 // Drain makes /readyz fail while everything else goes on.
 func (p *Public) Drain() { p.edge.Drain() }
@@ -159,12 +173,12 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	if p.preflight(ctx, c) {
 		return nil
 	}
-	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0])
+	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0], c)
 	if slashes && !c.match.EncodedSlashes {
 		return wire.RefuseSlash
 	}
 	if c.match.Deployment == nil {
-		return c.unrouted(ctx)
+		return p.unrouted(ctx, c)
 	}
 	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
 		return wire.BodyTooLarge(max)
@@ -191,6 +205,18 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 	p.writeReply(ctx, c)
 }
 
+// Vitals tells how the listener does.
+func (p *Public) Vitals() vitals.Listener { return p.edge.Vitals() }
+
+// Budgets calls yield with each kind of memory and disk that requests share.
+func (p *Public) Budgets(yield func(name string, of *limit.Budget)) {
+	yield("body", p.room)
+	yield("reply", p.sends)
+	if p.cfg.Spool != nil {
+		yield("body_disk", p.cfg.Spool.Room())
+	}
+}
+
 // yield lets other connections have their turn (BenchmarkTurns). A client that
 // asks again as soon as it has an answer would otherwise be served again and
 // again while others wait. Where there is a processor for each connection nobody
@@ -215,7 +241,11 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 		p.panicked(ctx, c, reason)
 	}
 	if !c.continues {
+		p.cfg.Author.explain(ctx, c)
+		p.tellTimes(ctx, c)
 		c.addCORS(ctx)
+		c.setCookie(ctx)
+		c.hidePreview(ctx)
 		p.report(ctx, c)
 	}
 	if c.match.Deployment != nil && !c.handled {

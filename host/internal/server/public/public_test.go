@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -411,8 +412,12 @@ func TestFailures(t *testing.T) {
 		if strings.Contains(got.Text, "s3cret") {
 			t.Errorf("%s: internals leak: %s", code, got.Text)
 		}
-		shown := publicFor(t, failing(tc.outcome, err), func(c *Config) { c.ShowErrors = true })
-		if p := servertest.CheckProblem(t, servertest.RoundTrip(t, shown, servertest.Get("/"))); p.Detail != secret {
+		shown := publicFor(t, failing(tc.outcome, err), func(c *Config) { c.Author = author })
+		want := secret
+		if tc.status >= 500 {
+			want = "panic: boom\n" + want
+		}
+		if p := servertest.CheckProblem(t, servertest.RoundTrip(t, shown, servertest.Get("/"))); p.Detail != want {
 			t.Errorf("%s: the author sees %q", code, p.Detail)
 		}
 	}
@@ -452,7 +457,7 @@ func TestPanicIsContained(t *testing.T) {
 // brokenRoutes fails before there is a handler.
 type brokenRoutes struct{}
 
-func (brokenRoutes) Route(string, string, string, []abi.Pair) Match { panic(secret) }
+func (brokenRoutes) Route(string, string, string, []abi.Pair, deploy.Client) Match { panic(secret) }
 
 func TestPanicInRoutingIsContained(t *testing.T) {
 	addr := publicFor(t, echo, func(c *Config) { c.Routes = brokenRoutes{} })

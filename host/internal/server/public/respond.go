@@ -7,12 +7,15 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -117,8 +120,11 @@ func (c *exchange) answerOptions(ctx *fasthttp.RequestCtx, allow string) {
 
 // unrouted answers a request no handler wants: 204 to OPTIONS, 405 where other
 // methods are served, 404 where nothing is.
-func (c *exchange) unrouted(ctx *fasthttp.RequestCtx) *wire.Refusal {
+func (p *Public) unrouted(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	if len(c.match.Allow) == 0 {
+		if r := p.cfg.Author.unserved(c.path); r != nil {
+			return r
+		}
 		return &wire.Refusal{Status: http.StatusNotFound, Code: fault.NotFound, Detail: "nothing is served at this path"}
 	}
 	allow := strings.Join(c.match.Allow, ", ")
@@ -149,6 +155,9 @@ func notAllowed(method, allow string) *wire.Refusal {
 
 // refuse answers a request that reached no handler.
 func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *exchange, r *wire.Refusal) {
+	if c.match.Deployment == nil {
+		p.edge.Refusals.Count(r.Status)
+	}
 	problem := r.Problem(c.id)
 	problem.Effects = effectsNone
 	writeProblem(ctx, problem, r.Code)
@@ -159,17 +168,39 @@ func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *exchange, r *wire.Refusal) 
 // is for the author and the operator to know.
 func (p *Public) fail(ctx *fasthttp.RequestCtx, c *exchange) {
 	code := fault.CodeOf(c.err)
+	pause := dispatch.PausedBy(c.err)
+	if pause != nil && !c.record.Called {
+		p.failPaused(ctx, c, pause)
+		return
+	}
 	detail := detailOf(code, c.record.Called)
-	if p.cfg.ShowErrors {
+	if p.cfg.Author != nil {
 		detail = fault.MessageOf(c.err)
 	}
-	problem := wire.NewProblem(statusOf(code), code, detail, c.id)
+	problem := wire.NewProblem(StatusOf(code), code, detail, c.id)
 	problem.Effects = effectsOf(c.record.Outcome, code)
 	if c.record.Called {
 		problem.Write(ctx) // to try again may repeat the call
 		return
 	}
 	writeProblem(ctx, problem, code)
+}
+
+// failPaused answers for a plugin that an operator has paused: with a page, if there
+// is one.
+func (p *Public) failPaused(ctx *fasthttp.RequestCtx, c *exchange, pause *plugin.Pause) {
+	detail := "the service is paused by its operator; nothing was changed, try again later"
+	if pause.Writes {
+		detail = "the service takes no changes at the moment; nothing was changed, reading goes on"
+	}
+	problem := wire.NewProblem(http.StatusServiceUnavailable, fault.Unavailable, detail, c.id)
+	problem.Effects = effectsNone
+	problem.Write(ctx)
+	if pause.Page != "" {
+		ctx.Response.Header.SetContentType(pause.PageType)
+		ctx.Response.SetBodyString(pause.Page)
+	}
+	ctx.Response.Header.Set("Retry-After", strconv.Itoa(int(pause.RetryAfter/time.Second)))
 }
 
 // writeProblem says next to the problem when to try again, where that helps.
@@ -202,6 +233,7 @@ func (p *Public) panicked(ctx *fasthttp.RequestCtx, c *exchange, reason any) {
 // through: a body that stopped within its first bytes.
 func (p *Public) unreadable(c *fiber.Ctx, _ error) error {
 	r := wire.Unreadable(c.Context())
+	p.edge.Refusals.Count(r.Status)
 	problem := r.Problem(wire.NewRequestID())
 	problem.Effects = effectsNone
 	problem.Write(c.Context())

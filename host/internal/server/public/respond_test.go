@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -23,7 +24,7 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 	results := map[string]dispatch.Result{
 		"/": {Outcome: trace.Committed}, "/again": {Outcome: trace.None, Replayed: true}, "/read": {Outcome: trace.None},
 	}
-	p := newPublic(Config{ReplyMemory: fit*size + size/2, Routes: mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
+	p := newPublic(Config{Replies: limit.NewBudget(fit*size + size/2), Routes: mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if inv.Request.Head.Path == "/small" {
 			return reply(200, "small")(inv)
 		}
@@ -33,7 +34,7 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 	addr := servertest.Listen(t, p)
 	room := func() {
 		t.Helper()
-		for end := time.Now().Add(10 * time.Second); !isFree(p.sends, p.cfg.ReplyMemory); runtime.Gosched() {
+		for end := time.Now().Add(10 * time.Second); !isFree(p.sends, p.sends.Size()); runtime.Gosched() {
 			if time.Now().After(end) {
 				t.Fatal("some of the memory for replies is still held")
 			}

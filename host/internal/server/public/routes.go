@@ -30,7 +30,8 @@ type Routes interface {
 	// Route looks a request up: host in lower case without a port, path as
 	// received. Where it finds a Target it holds it for the caller, who
 	// releases it or hands it to serve.Handler. params is a buffer for Match.Params.
-	Route(method, host, path string, params []abi.Pair) Match
+	// The client decides where two versions of a plugin serve.
+	Route(method, host, path string, params []abi.Pair, c deploy.Client) Match
 }
 
 // Match is what a lookup found. Without a deployment, Allow lists the methods that
@@ -46,6 +47,8 @@ type Match struct {
 	Pattern        string        // of the manifest's route; "" without routes
 	Params         []abi.Pair
 	Allow          []string
+	Preview        bool         // it is a version at an address of its own
+	Dropped        bool         // nothing of what the request writes is kept
 	CORS           *plugin.CORS // of the plugin, or of one mounted there; nil = none
 }
 
@@ -54,8 +57,8 @@ func DeployedRoutes(d *deploy.Deployer) Routes { return deployed{d} }
 
 type deployed struct{ *deploy.Deployer }
 
-func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
-	m, result := d.Deployer.Route(method, host, path, params)
+func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.Client) Match {
+	m, result := d.Deployer.Route(method, host, path, params, c)
 	if result != router.Found {
 		return Match{Allow: m.Allow, CORS: m.CORS}
 	}
@@ -68,5 +71,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair) Match {
 		Pattern:        m.Pattern,
 		Params:         m.Params,
 		CORS:           m.CORS,
+		Preview:        m.Preview,
+		Dropped:        m.Dropped,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -31,8 +32,8 @@ func openSpool(t *testing.T, cfg wire.SpoolConfig) *wire.Spool {
 // roomy has every route take bodies of the largest size.
 type roomy struct{ mounted }
 
-func (r roomy) Route(method, host, path string, params []abi.Pair) Match {
-	m := r.mounted.Route(method, host, path, params)
+func (r roomy) Route(method, host, path string, params []abi.Pair, c deploy.Client) Match {
+	m := r.mounted.Route(method, host, path, params, c)
 	if path != "/small" {
 		m.Limits.RequestBody = limit.Maximum().RequestBody
 	}

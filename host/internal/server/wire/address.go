@@ -7,10 +7,8 @@ import (
 
 // AppendIP appends the client's address without its port.
 func AppendIP(b []byte, addr net.Addr) []byte {
-	if ip, ok := addrOf(addr); ok {
-		return ip.AppendTo(b)
-	}
-	return b
+	ip, _ := addrOf(addr)
+	return ip.AppendTo(b) // nothing of no address
 }
 
 // AppendRouteHost appends the host without its port, in lower case and without

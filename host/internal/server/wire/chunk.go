@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/wasmoor/wasmoor/abi/field"
@@ -13,7 +14,7 @@ var (
 	refuseExtension  = Bad("a chunk of the body has a malformed size or extension")
 	refuseExtensions = Bad("the chunk extensions are longer than the body")
 	refuseTrailer    = Bad("the trailer section of the chunked body is malformed")
-	refuseTrailers   = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, "the trailer section of the chunked body is too long")
+	refuseTrailers   = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, fmt.Sprintf("the trailer section of the chunked body is over the limit of %s or %d fields", limit.FormatSize(maxTrailer), limit.Headers))
 )
 
 // chunkState is where a chunked body stands.

@@ -97,11 +97,15 @@ func TestDrainResetsNobody(t *testing.T) {
 func TestDrainTellsWhoWaits(t *testing.T) {
 	for _, name := range []string{"idle", "new"} {
 		t.Run(name, func(t *testing.T) {
-			addr, end := draining(t, newTestEdge(Conns{}))
+			e := newTestEdge(Conns{})
+			addr, end := draining(t, e)
 			c := servertest.Dial(t, addr)
 			r := bufio.NewReader(c)
 			if name == "idle" {
 				c, r = kept(t, addr)
+			}
+			for e.Open() == 0 { // the kernel resets what nobody has accepted yet
+				time.Sleep(time.Millisecond)
 			}
 			done := make(chan struct{})
 			go func() { end(); close(done) }()

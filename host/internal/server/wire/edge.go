@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -21,7 +22,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/accept"
+	"github.com/wasmoor/wasmoor/host/internal/server/crowd"
 	"github.com/wasmoor/wasmoor/host/internal/server/presence"
+	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 )
 
 // Conns bounds the connections of a listener. A zero field takes its default.
@@ -68,6 +71,8 @@ func OrDiscard(log *slog.Logger) *slog.Logger {
 // concurrent use.
 type Edge struct {
 	App *fiber.App
+	// Refusals counts what the gate refuses, and what the owner of the edge adds.
+	Refusals vitals.Refusals
 
 	name   string // for messages
 	conns  Conns
@@ -75,6 +80,8 @@ type Edge struct {
 	access AccessLog
 	ctx    context.Context
 	cancel context.CancelFunc
+	ends   context.Context // when Close begins
+	end    context.CancelFunc
 
 	clients  presence.Watcher
 	draining atomic.Bool  // /readyz fails
@@ -92,6 +99,7 @@ func NewEdge(name string, conns Conns, log *slog.Logger, access AccessLog, immut
 	conns = conns.withDefaults()
 	e := &Edge{name: name, conns: conns, log: log, access: access, done: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.ends, e.end = context.WithCancel(e.ctx)
 	e.App = fiber.New(fiber.Config{
 		CaseSensitive:         true,
 		StrictRouting:         true,
@@ -101,7 +109,7 @@ func NewEdge(name string, conns Conns, log *slog.Logger, access AccessLog, immut
 		ReadTimeout:           conns.HeaderTimeout, // HeaderReceived extends it for a body
 		WriteTimeout:          conns.WriteTimeout,
 		IdleTimeout:           conns.IdleTimeout,
-		Concurrency:           conns.Max + 1, // the gate counts
+		Concurrency:           math.MaxInt32, // the gate counts
 		ReadBufferSize:        limit.RequestHead,
 		// The body is streamed so that a route's limit is known before it is
 		// read. fasthttp reads the first bytes of a body before the handler
@@ -155,8 +163,40 @@ const chunkedLength = -1
 // Context spans every request. It ends when Close has waited long enough.
 func (e *Edge) Context() context.Context { return e.ctx }
 
+// Ending ends when Close begins: an answer that has no end of its own ends then.
+func (e *Edge) Ending() context.Context { return e.ends }
+
+// WriteTimeout is how long a client may take to accept a response, or a part of one
+// that has no end.
+func (e *Edge) WriteTimeout() time.Duration { return e.conns.WriteTimeout }
+
 // Open is the number of connections that are open.
 func (e *Edge) Open() int64 { return e.open.Load() }
+
+// Vitals tells how the listener does.
+func (e *Edge) Vitals() vitals.Listener {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return vitals.Listener{Open: e.open.Load(), Max: int64(e.conns.Max), Refusals: &e.Refusals}
+}
+
+func (e *Edge) refused(remote net.Addr, r *Refusal, id string) {
+	e.Refusals.Count(r.Status)
+	e.access.refused(remote, r, id)
+}
+
+// Limit changes how many connections are taken from now on. Those that are open stay,
+// and count: for their address, if they did when they came.
+func (e *Edge) Limit(most, perAddress int, exempt Networks) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.conns.Max, e.conns.PerAddress, e.conns.Exempt = most, perAddress, exempt
+	if g := e.gate; g != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.max, g.crowd.Max, g.crowd.Exempt = int64(most), perAddress, exempt.Contain
+	}
+}
 
 // Drain makes /readyz fail while everything else goes on.
 func (e *Edge) Drain() { e.draining.Store(true) }
@@ -167,17 +207,17 @@ func (e *Edge) Draining() bool { return e.draining.Load() }
 // Serve serves ln until Close, and closes it. Call it once. It returns nil after
 // Close; an error has the code Unavailable: ln failed.
 func (e *Edge) Serve(ln net.Listener) error {
+	e.mu.Lock()
 	g := &gate{
 		Listener:     accept.On(ln, logAccept(e.log, e.name)),
 		headTimeout:  e.conns.HeaderTimeout,
 		writeTimeout: e.conns.WriteTimeout,
 		max:          int64(e.conns.Max),
-		crowd:        crowd{max: e.conns.PerAddress, exempt: e.conns.Exempt},
-		refused:      e.access.refused,
+		crowd:        crowd.Crowd{Max: e.conns.PerAddress, Exempt: e.conns.Exempt.Contain},
+		refused:      e.refused,
 		open:         &e.open,
 		conns:        map[*gateConn]struct{}{},
 	}
-	e.mu.Lock()
 	if e.gate != nil {
 		e.mu.Unlock()
 		return fault.New(fault.Internal, "serve", e.name+" listener: Serve was called twice")
@@ -204,6 +244,7 @@ func (e *Edge) Serve(ln net.Listener) error {
 // be called again, with less patience.
 func (e *Edge) Close(ctx context.Context) error {
 	e.ending.Store(true)
+	e.end()
 	e.mu.Lock()
 	g := e.gate
 	e.mu.Unlock()

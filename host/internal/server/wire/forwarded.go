@@ -12,7 +12,8 @@ import (
 // Networks are those whose word about a request is taken.
 type Networks []netip.Prefix
 
-func (n Networks) contain(addr netip.Addr) bool {
+// Contain reports whether an address is of one of the networks.
+func (n Networks) Contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
@@ -64,7 +65,7 @@ func lastOf(list string) string {
 // far as peer, who sent it, is one of the networks, and those in the chain.
 func (n Networks) Origin(peer net.Addr, f Forwarded) (o Origin) {
 	addr, ok := addrOf(peer)
-	if !ok || !n.contain(addr) {
+	if !ok || !n.Contain(addr) {
 		return o
 	}
 	if client := n.client(addr, f.chain); client != addr {
@@ -82,7 +83,7 @@ func (n Networks) Origin(peer net.Addr, f Forwarded) (o Origin) {
 // client walks the chain from the nearest proxy on, as far as each tells of the
 // one before and is trusted to.
 func (n Networks) client(peer netip.Addr, chain []string) netip.Addr {
-	for n.contain(peer) && len(chain) > 0 {
+	for n.Contain(peer) && len(chain) > 0 {
 		before, ok := parseHop(strings.Trim(chain[len(chain)-1], " \t"))
 		if !ok {
 			return peer
@@ -106,8 +107,12 @@ func parseHop(s string) (netip.Addr, bool) {
 }
 
 // addrOf returns the one form of a peer's address: no IPv4 within IPv6, and no
-// zone, which only this machine could use.
+// zone, which only this machine could use. Who connects to a unix socket is on this
+// machine.
 func addrOf(addr net.Addr) (netip.Addr, bool) {
+	if _, unix := addr.(*net.UnixAddr); unix {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
+	}
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}, false

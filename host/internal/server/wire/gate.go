@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+
+	"github.com/wasmoor/wasmoor/host/internal/server/crowd"
 )
 
 // gate is a listener whose connections let only well-formed messages through to
@@ -23,13 +25,13 @@ type gate struct {
 	net.Listener
 	headTimeout  time.Duration // from the first byte of a head to its last
 	writeTimeout time.Duration // of a refusal
-	max          int64         // connections open at a time
 	refused      func(remote net.Addr, r *Refusal, id string)
 
 	open  *atomic.Int64 // how many are
 	mu    sync.Mutex
+	max   int64 // connections open at a time; guarded by mu, as all below
 	conns map[*gateConn]struct{}
-	crowd crowd // guarded by mu
+	crowd crowd.Crowd
 
 	drain drain
 }
@@ -59,13 +61,14 @@ func (g *gate) Accept() (net.Conn, error) {
 
 // admit counts a connection, or says why there may not be another.
 func (g *gate) admit(c *gateConn) *Refusal {
-	c.place = g.crowd.place(c.RemoteAddr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	ip, _ := addrOf(c.RemoteAddr())
+	c.place = g.crowd.Place(ip)
 	if int64(len(g.conns)) >= g.max {
 		return refuseCrowd
 	}
-	if !g.crowd.enter(c.place) {
+	if !g.crowd.Enter(c.place) {
 		return refuseAddress
 	}
 	g.conns[c] = struct{}{}
@@ -78,7 +81,7 @@ func (g *gate) leave(c *gateConn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c)
-	g.crowd.leave(c.place)
+	g.crowd.Leave(c.place)
 	g.open.Add(-1)
 }
 

@@ -256,3 +256,25 @@ func checkCuts(t *testing.T, cuts []string, size int, ends map[int]bool) {
 		t.Fatalf("cuts %q: passed on %q, refusal %v", cuts, got.String(), c.refusal)
 	}
 }
+
+// TestRefusalsSayWhich: which field, which limit, and never a value.
+func TestRefusalsSayWhich(t *testing.T) {
+	get := func(fields string) string { return "GET / HTTP/1.1\r\nHost: test\r\n" + fields + "\r\n" }
+	for name, c := range map[string]struct{ raw, says string }{
+		"control in a value":   {get("A: b\r\nX-Note: secret\x01\r\n"), `line 3 of the header: the value of "X-Note" has a control character`},
+		"blank after the name": {get("X Note: secret\r\n"), `line 2 of the header: the name "X Note" is not a token directly followed by a colon`},
+		"no colon":             {get("A: b\r\nsecret\r\n"), `line 3 of the header: the name "" is not a token`},
+		"folded":               {get("X-Note: a\r\n secret\r\n"), `line 3 of the header: the field before, "X-Note", must not be folded`},
+		"long target":          {"GET /" + strings.Repeat("a", 8<<10) + " HTTP/1.1\r\nHost: test\r\n\r\n", "the request target is over the limit of 8KiB"},
+		"long cookie":          {get("A: b\r\nCookie: " + strings.Repeat("secret", 6<<10) + "\r\n"), `over the limit of 32KiB; the longest field, "Cookie", has `},
+		"many fields":          {get(strings.Repeat("A: b\r\n", 100)), "more than 100 header fields"},
+		"coding":               {get("Transfer-Encoding: gzip\r\n"), "Transfer-Encoding: "},
+		"expectation":          {get("Expect: secret\r\n"), "Expect: "},
+		"trailers":             {chunkedRequest("0\r\n" + strings.Repeat("A: b\r\n", 101) + "\r\n"), "over the limit of 16KiB or 100 fields"},
+	} {
+		_, r := passedOn([]byte(c.raw))
+		if r == nil || !strings.Contains(r.Detail, c.says) || strings.Contains(r.Detail, "secret") {
+			t.Errorf("%s: refused with %v, want it to say %q", name, r, c.says)
+		}
+	}
+}

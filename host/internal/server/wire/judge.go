@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 
 	"github.com/wasmoor/wasmoor/abi/field"
@@ -13,32 +14,29 @@ import (
 var (
 	refuseLine       = Bad("the request line must be METHOD TARGET HTTP/1.1, each separated by one space")
 	refusePlain      = Bad("this port speaks TLS; write https:// in the URL")
-	refuseMethod     = Bad("the method is not a token")
+	refuseMethod     = Bad("the method is not a token of up to 32 bytes, such as GET")
 	refuseTarget     = Bad("the request target must be a path, an http URL, or * for OPTIONS; spaces, controls and # are not allowed")
 	refuseVersion    = Bad("only HTTP/1.1 and HTTP/1.0 are spoken here")
 	refuseBareLF     = Bad("a line of the header ends without CR LF")
-	refuseFold       = Bad("header fields must not be folded over lines")
-	refuseName       = Bad("a header name is not a token directly followed by a colon")
-	refuseValue      = Bad("a header value has a control character")
 	refuseLengths    = Bad("there is more than one Content-Length")
 	refuseLength     = Bad("Content-Length is not a number of bytes")
-	refuseCoding     = Bad("the only transfer coding understood is chunked, once, in HTTP/1.1")
+	refuseCoding     = Bad("Transfer-Encoding: the only transfer coding understood is chunked, once, in HTTP/1.1")
 	refuseBoth       = Bad("Content-Length and Transfer-Encoding exclude each other")
 	refuseHosts      = Bad("there is more than one Host")
 	refuseNoHost     = Bad("Host is missing or empty")
 	refuseHost       = Bad("Host is not a name or address with an optional port")
 	refuseAuthority  = Bad("the authority of the request target is not that of Host")
 	refuseTruncated  = Bad("the request ended before its body did")
-	refuseURL        = Refusing(http.StatusRequestURITooLong, fault.TooLarge, "the request target is too long")
-	refuseHead       = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, "the request line and header are too long")
-	refuseFields     = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, "the request has too many header fields")
-	refuseExpect     = Refusing(http.StatusExpectationFailed, fault.Invalid, "the only expectation understood is 100-continue")
+	refuseURL        = Refusing(http.StatusRequestURITooLong, fault.TooLarge, "the request target is over the limit of "+limit.FormatSize(limit.RequestURL))
+	refuseFields     = Refusing(http.StatusRequestHeaderFieldsTooLarge, fault.TooLarge, fmt.Sprintf("the request has more than %d header fields", limit.Headers))
+	refuseExpect     = Refusing(http.StatusExpectationFailed, fault.Invalid, "Expect: the only expectation understood is 100-continue")
 	refuseTunnel     = Refusing(http.StatusNotImplemented, fault.Invalid, "CONNECT is not offered")
-	refuseSlowHead   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the header took too long to arrive")
-	refuseSlowBody   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the body took too long to arrive")
-	refuseBodies     = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the memory there is for them; try again")
+	refuseSlowHead   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the header took too long to arrive (header_timeout)")
+	refuseSlowBody   = Refusing(http.StatusRequestTimeout, fault.Deadline, "the body took too long to arrive (body_timeout)")
+	refuseBodies     = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the memory there is for them (max_body_memory); try again")
 	refuseOverMemory = Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the body is larger than all the memory that the server has for bodies (max_body_memory); nothing was done")
-	refuseCrowd      = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "too many connections are open; try again")
+	refuseCrowd      = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "too many connections are open (max_conns); try again")
+	refuseAddress    = Refusing(http.StatusTooManyRequests, fault.Unavailable, "too many connections are open from this address (max_conns_per_ip); try again")
 	refuseUnreadable = Bad("the request cannot be read")
 )
 
@@ -66,7 +64,7 @@ func findHead(b []byte, from int) (int, *Refusal) {
 		}
 		if i >= 3 && b[i-2] == '\n' && b[i-3] == '\r' {
 			if i >= limit.RequestHead {
-				return 0, refuseHead
+				return 0, longHead(b[:i+1])
 			}
 			return i + 1, nil
 		}
@@ -80,7 +78,7 @@ func overlong(b []byte) *Refusal {
 	case len(b) > limit.RequestURL+longestMethodAndVersion && bytes.IndexByte(b, '\n') < 0:
 		return refuseURL
 	case len(b) >= limit.RequestHead:
-		return refuseHead
+		return longHead(b)
 	}
 	return nil
 }
@@ -103,7 +101,7 @@ func judge(head []byte) (framing, *Refusal) {
 			return framing{}, refuseFields
 		}
 		end := bytes.IndexByte(rest, '\n')
-		if r := f.judge(rest[:end-1]); r != nil {
+		if r := f.judge(rest[:end-1], n+1); r != nil {
 			return framing{}, r
 		}
 		rest = rest[end+1:]
@@ -174,20 +172,22 @@ type fields struct {
 	http10, lengthSeen, chunked bool
 	length                      int64
 	host                        []byte // nil until seen
+	last                        []byte // name of the field before
 }
 
-// judge takes one line of the header, without its line end.
-func (f *fields) judge(line []byte) *Refusal {
+// judge takes line number n of the header, without its line end.
+func (f *fields) judge(line []byte, n int) *Refusal {
 	if line[0] == ' ' || line[0] == '\t' {
-		return refuseFold
+		return blame(n, "the field before, %.64q, must not be folded over lines", f.last)
 	}
 	colon := bytes.IndexByte(line, ':')
 	if colon < 0 || !field.IsToken(line[:colon]) {
-		return refuseName
+		return blame(n, "the name %.64q is not a token directly followed by a colon", line[:max(colon, 0)])
 	}
+	f.last = line[:colon]
 	value := trimOWS(line[colon+1:])
 	if !field.IsValue(value) {
-		return refuseValue
+		return blame(n, "the value of %.64q has a control character", f.last)
 	}
 	return f.take(line[:colon], value)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -36,25 +37,41 @@ func LevelOf(status int) slog.Level {
 type AccessLog struct {
 	// Log receives the records; nil drops them.
 	Log *slog.Logger
-	// Every is how many requests one record stands for: 1 = each has one, 0 = none
-	// has. What took SlowRequest or longer, and what failed, has one even so,
-	// unless Every is 0.
-	Every int
+	// Sample says which requests have one; not nil where Log is not.
+	Sample *Sample
 	// Apart says that Log goes elsewhere than the host's log. Requests that failed
 	// then have a record in both.
 	Apart bool
+	// Agents adds what clients say of themselves, and where they say they come from.
+	Agents bool
 }
+
+// Sample is how many requests one record stands for: 1 = each has one, 0 = none has.
+// What took SlowRequest or longer, and what failed, has one even so, unless it is 0. The
+// zero Sample is 0. Safe for concurrent use.
+type Sample struct{ every atomic.Int64 }
+
+// Each is the Sample of which each request has a record.
+func Each() *Sample {
+	s := new(Sample)
+	s.Set(1)
+	return s
+}
+
+// Set changes it.
+func (s *Sample) Set(every int) { s.every.Store(int64(every)) }
 
 // SlowRequest is how long a request takes that is always logged.
 const SlowRequest = time.Second
 
 // Wants reports whether a request has a record. It costs little where it has none.
 func (a *AccessLog) Wants(status int, took time.Duration) bool {
-	if a.Log == nil || a.Every == 0 {
+	if a.Log == nil {
 		return false
 	}
+	every := a.Sample.every.Load()
 	notable := took >= SlowRequest || LevelOf(status) > slog.LevelInfo
-	if !notable && a.Every > 1 && rand.IntN(a.Every) > 0 {
+	if every == 0 || !notable && every > 1 && rand.Int64N(every) > 0 {
 		return false
 	}
 	return a.Log.Enabled(context.Background(), LevelOf(status))

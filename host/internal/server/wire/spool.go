@@ -42,6 +42,9 @@ type Spool struct {
 	room *limit.Budget
 }
 
+// Room is the disk that all bodies share.
+func (s *Spool) Room() *limit.Budget { return s.room }
+
 // OpenSpool makes the directory or empties it. Errors are Invalid: it cannot be
 // used.
 func OpenSpool(cfg SpoolConfig) (*Spool, error) {
@@ -84,7 +87,7 @@ func (f *spooled) write(s *Spool, b []byte) *Refusal {
 		f.share = s.room.Share()
 	}
 	switch {
-	case f.share.Held()+int64(len(b)) > s.cfg.Max:
+	case f.share.Held()+int64(len(b)) > s.room.Size():
 		return refuseLarge
 	case !f.share.Take(len(b)):
 		return refuseFiles
@@ -150,7 +153,7 @@ func (f *spooled) readFrom(ctx *fasthttp.RequestCtx, s *Spool, buf []byte, max i
 
 var (
 	refuseLarge    = Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the body is larger than all that the server keeps of large bodies (max_body_disk); nothing was done")
-	refuseFiles    = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the disk there is for them; try again")
+	refuseFiles    = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the bodies of other requests take all the disk there is for them (max_body_disk); try again")
 	refuseFullDisk = Refusing(http.StatusInsufficientStorage, fault.Exhausted, "the disk is too full to take a body of this size; nothing was done")
 	refuseSpool    = Refusing(http.StatusServiceUnavailable, fault.Unavailable, "the server cannot keep a body of this size at the moment; nothing was done")
 )

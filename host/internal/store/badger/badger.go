@@ -7,6 +7,7 @@ package badger
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,26 +20,31 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/database"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/disk"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/epochs"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
 // Store implements store.Store.
 type Store struct {
+	*meter.Writes
 	db        *badger.DB
 	dir       string
 	log       *slog.Logger
 	clock     func() time.Time
-	epochs    epochs
+	epochs    *epochs.Epochs
 	committer *committer
 	// requests are used again: a commit allocates little but its entries.
 	requests sync.Pool
 	guard    *disk.Guard
 	janitor
+	kept      *epochs.Hold // for the first Tap, nil = nothing
 	scrub     *scrub
 	halt      *halt
-	buffers   buffers
+	buffers   database.Buffers
 	watermark *folder.Watermark
 	watches   store.Watches
 	id        []byte
@@ -47,7 +53,6 @@ type Store struct {
 	persist              func(revision store.Revision, write func() error) error
 
 	failed    atomic.Pointer[fault.Error]
-	writing   atomic.Int64  // since when a group is, in nanoseconds of time; 0 = none
 	life      sync.RWMutex  // read-held while Badger is read outside a snapshot
 	closed    bool          // guarded by life
 	committed chan struct{} // closed when the committer has stopped
@@ -65,9 +70,12 @@ func (s *Store) Snapshot() (store.Snapshot, error) {
 		return nil, fault.New(fault.Unavailable, "snapshot", "the store is closed")
 	}
 	defer s.leave()
-	ep := s.epochs.enter()
-	return &snapshot{store: s, epoch: ep, revision: ep.rev, txn: s.db.NewTransactionAt(uint64(ep.rev), false)}, nil
+	ep := s.epochs.Enter()
+	return &snapshot{store: s, epoch: ep, revision: ep.Revision, txn: s.db.NewTransactionAt(uint64(ep.Revision), false)}, nil
 }
+
+// ID returns the id of the store, which a copy of it has too.
+func (s *Store) ID() string { return hex.EncodeToString(s.id) }
 
 // Watch implements store.Store.
 func (s *Store) Watch(space store.Space, prefix []byte) *store.Watch {
@@ -77,7 +85,7 @@ func (s *Store) Watch(space store.Space, prefix []byte) *store.Watch {
 // Usage implements store.Store. An unused space holds nothing; a dropped one
 // is NotFound. Expired values count until they are layout.Swept.
 func (s *Store) Usage(space store.Space) (store.Usage, error) {
-	if _, gone := (*s.dropped.Load())[space]; gone {
+	if _, gone := (*s.dropped.Load())[space.Owner()]; gone {
 		return store.Usage{}, fault.New(fault.NotFound, "usage", "the key space has been deleted")
 	}
 	s.mu.Lock()
@@ -102,6 +110,8 @@ func (s *Store) Drop(ctx context.Context, space store.Space) error {
 	r := s.newRequest(certify.Drop, space)
 	defer s.freeRequest(r)
 	r.shrinks = true
+	r.entries++ // the usage of its queues
+	r.bytes += bytesPerSpace
 	if err := s.submit(r); err != nil {
 		return err
 	}
@@ -164,14 +174,9 @@ func (s *Store) Readable() error {
 	return nil
 }
 
-// Writing returns for how long the group that is being written has been, 0 without
-// one.
-func (s *Store) Writing() time.Duration {
-	if begun := s.writing.Load(); begun != 0 {
-		return time.Since(time.Unix(0, begun))
-	}
-	return 0
-}
+// Size returns how many bytes Badger has on disk, as of the last minute: of keys with
+// short values, and of long values and what is not compacted yet.
+func (s *Store) Size() (lsm, values int64) { return s.db.Size() }
 
 // failure returns why nothing is accepted any more, nil while all is well.
 func (s *Store) failure() error {
@@ -201,7 +206,7 @@ func (s *Store) Close() error {
 	s.committer.close()
 	<-s.committed
 	s.guard.Close()
-	open := s.epochs.readers()
+	open := s.epochs.Readers()
 	if err := errors.Join(s.watermark.Close(), s.closeBadger()); err != nil {
 		return fault.Wrap(fault.Internal, "close store", "cannot close the data directory", err)
 	}

@@ -47,7 +47,7 @@ const (
 )
 
 // Owner implements fair.Request.
-func (r *request) Owner() store.Space { return r.entry.Space }
+func (r *request) Owner() store.Space { return r.entry.Space.Owner() }
 
 // Weight implements fair.Request.
 func (r *request) Weight() int64 { return r.bytes }
@@ -122,7 +122,7 @@ func (s *Store) prepare(r *request) error {
 		return errClosed
 	}
 	defer s.leave()
-	r.entry.Seen = s.epochs.newest()
+	r.entry.Seen = s.epochs.Newest()
 	txn := s.db.NewTransactionAt(uint64(r.entry.Seen), false)
 	defer txn.Discard()
 	r.shrinks = true

@@ -31,7 +31,8 @@ type committer struct {
 	backlog   fair.Backlog[*request] // what waits for a later group
 	lately    map[store.Space]int64  // the shares of the last group
 	closed    bool
-	decided   int // how many requests were, for tests
+	tap       *Tap // what takes each group that is published, nil = nothing
+	decided   int  // how many requests were, for tests
 }
 
 // newCommitter continues a log.
@@ -84,6 +85,7 @@ func (c *committer) admit(r *request) {
 	c.decided++
 	if r.err = c.decide(r); r.err != nil {
 		r.settling = c.newest()
+		c.store.Refused(fault.CodeOf(r.err) == fault.Conflict)
 		return
 	}
 	c.open.take(r)
@@ -161,9 +163,9 @@ func (c *committer) refresh(r *request) error {
 func (c *committer) run() {
 	defer close(c.store.committed)
 	for g := c.next(); g != nil; g = c.next() {
-		c.store.writing.Store(time.Now().UnixNano())
+		c.store.Begin()
 		err := c.persist(g)
-		c.store.writing.Store(0)
+		c.store.End(g.taken, err)
 		if err != nil {
 			c.fail(g, err)
 		} else {
@@ -237,7 +239,7 @@ func (c *committer) others() bool {
 func (c *committer) persist(g *group) error {
 	txn := c.store.db.NewTransactionAt(uint64(c.published), true)
 	defer txn.Discard()
-	if err := g.fill(txn, c.published); err != nil {
+	if err := g.each(c.published, func(key, value []byte) error { return put(txn, key, value) }); err != nil {
 		return err
 	}
 	write := func() error { return txn.CommitAt(uint64(g.revision), nil) }
@@ -256,10 +258,12 @@ func (c *committer) publish(g *group) {
 	s.noteUsage(g.usage)
 	s.hide(g.drops, g.revision)
 	c.mu.Lock()
-	oldest := s.epochs.publish(g.revision)
+	oldest := s.epochs.Publish(g.revision)
+	before, tap := c.published, c.tap
 	c.published, c.flight = g.revision, nil
 	c.log.Release(g.revision)
 	c.mu.Unlock()
+	tap.take(g, before)
 	s.db.SetDiscardTs(uint64(oldest))
 	if s.watches.Any() {
 		s.watches.Publish(g.revision, g.changed, g.drops)

@@ -57,6 +57,9 @@ type Config struct {
 	// ScrubEvery is how long the scrub takes to verify all tables once, in the
 	// background. Default 24 h; below 0 no scrub.
 	ScrubEvery time.Duration
+	// Keep, unless 0, is a revision after which all changes are kept on disk until a
+	// Tap lets go of them, if they still are: Changes can read them then.
+	Keep store.Revision
 	// SweepEvery is the pause between two sweeps of expired values. Default
 	// 30 s.
 	SweepEvery time.Duration

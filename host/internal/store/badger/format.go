@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/damage"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
@@ -114,11 +115,11 @@ func (s *Store) checkAreas() error {
 
 // get reads a record of the store's own.
 func (s *Store) get(key []byte, read func([]byte) error) error {
-	begun := beginRead()
+	begun := damage.BeginRead()
 	txn := s.latest()
 	defer txn.Discard()
 	item, err := txn.Get(key)
-	if err = begun.failed(err); err != nil {
+	if err = begun.Failed(err); err != nil {
 		return fault.Wrap(fault.Invalid, "open store", "the data directory is damaged, or holds a Badger database that is not a store of this program", err)
 	}
 	return item.Value(read)

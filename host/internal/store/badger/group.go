@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 
 	"github.com/dgraph-io/badger/v4"
@@ -75,6 +76,8 @@ func (g *group) drop(space store.Space) {
 	g.note(layout.Key(layout.KindDropped, space, nil), []byte{layout.StillSweeping})
 	g.note(layout.Key(layout.KindUsage, space, nil), nil)
 	delete(g.usage, space)
+	g.note(layout.Key(layout.KindUsage, space.In(store.AreaQueue), nil), nil)
+	delete(g.usage, space.In(store.AreaQueue))
 	g.drops = append(g.drops, space)
 }
 
@@ -83,8 +86,8 @@ func (g *group) drop(space store.Space) {
 func (g *group) write(r *request, log *certify.Log) {
 	for i := range r.entry.Writes {
 		w, enc := &r.entry.Writes[i], &r.encoded[i]
-		if space := w.Space.Owner(); !log.Dropped(space) {
-			g.usage[space] = store.Usage{} // known once the group is closed
+		if !log.Dropped(w.Space.Owner()) {
+			g.usage[w.Space.Account()] = store.Usage{} // known once the group is closed
 		}
 		if r.entry.Kind == certify.SweepExpired && w.Prior.Expires != w.Expires {
 			g.note(layout.ExpiryKey(w.Expires, w.Space, w.Key), nil) // it was set meanwhile
@@ -137,39 +140,33 @@ func (g *group) changed(yield func(store.Space, []byte) bool) {
 	})
 }
 
-// fill puts the group into a Badger transaction; published is the revision of
-// the group before.
-func (g *group) fill(txn *badger.Txn, published store.Revision) (err error) {
+// each passes what the group writes to Badger; published is the revision of the
+// group before. A nil value deletes.
+func (g *group) each(published store.Revision, yield func(key, value []byte) error) (err error) {
 	g.pending.Scan(func(p *pending) bool {
-		err = p.fill(txn)
+		if p.tail != nil || p.dropTail {
+			err = yield(layout.TailKey(p.dataKey), p.tail)
+		}
+		err = cmp.Or(err, yield(p.dataKey, p.record))
 		return err == nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := txn.Set(layout.RevisionKey, binary.LittleEndian.AppendUint64(nil, uint64(published))); err != nil {
+	if err := yield(layout.RevisionKey, binary.LittleEndian.AppendUint64(nil, uint64(published))); err != nil {
 		return err
 	}
 	for space, usage := range g.usage {
-		if err := txn.Set(layout.Key(layout.KindUsage, space, nil), layout.EncodeUsage(usage)); err != nil {
+		if err := yield(layout.Key(layout.KindUsage, space, nil), layout.EncodeUsage(usage)); err != nil {
 			return err
 		}
 	}
 	for key, value := range g.other {
-		if err := put(txn, []byte(key), value); err != nil {
+		if err := yield([]byte(key), value); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (p *pending) fill(txn *badger.Txn) error {
-	if p.tail != nil || p.dropTail {
-		if err := put(txn, layout.TailKey(p.dataKey), p.tail); err != nil {
-			return err
-		}
-	}
-	return put(txn, p.dataKey, p.record)
 }
 
 // put sets key to value, or deletes it when value is nil.

@@ -57,7 +57,7 @@ func decideInGroups(t *testing.T, slow time.Duration, size func() int, next func
 		var group []*request
 		for n := size(); n > 0 && i < groupedEffects; n-- {
 			r := s.newRequest(certify.Commit, 1)
-			r.entry.Effects = next(s.epochs.newest(), i)
+			r.entry.Effects = next(s.epochs.Newest(), i)
 			wantCode(t, "prepare", s.prepare(r), "")
 			group = append(group, r)
 			i++
@@ -80,7 +80,7 @@ func decideInGroups(t *testing.T, slow time.Duration, size func() int, next func
 func usageText(t *testing.T, s *Store) string {
 	u, err := s.Usage(1)
 	wantCode(t, "Usage", err, "")
-	return fmt.Sprintf("%+v at revision %d", u, s.epochs.newest())
+	return fmt.Sprintf("%+v at revision %d", u, s.epochs.Newest())
 }
 
 // randomEffects are those of a transaction that began a few revisions ago.

@@ -76,7 +76,7 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 			return
 		case <-watch.C:
 			j.store.guard.Relieve()
-			j.store.buffers.drop()
+			j.store.buffers.Drop()
 			j.watch()
 			continue
 		case <-tick.C:
@@ -131,7 +131,7 @@ func (j *janitor) findExpired(now int64) (map[store.Space][]certify.Write, error
 			if key, bad = item.ValueCopy(nil); bad != nil {
 				return false
 			}
-			found[space.Owner()] = append(found[space.Owner()], certify.Write{
+			found[space.Account()] = append(found[space.Account()], certify.Write{
 				Kind: store.OpDelete, Space: space, Key: key, Expires: expires,
 			})
 			n++
@@ -202,9 +202,9 @@ func (j *janitor) findKeys(space store.Space) (keys []certify.Write, err error) 
 
 // read calls f with a transaction on a registered snapshot.
 func (j *janitor) read(f func(*badger.Txn) error) error {
-	ep := j.store.epochs.enter()
-	defer j.store.epochs.leave(ep)
-	txn := j.store.db.NewTransactionAt(uint64(ep.rev), false)
+	ep := j.store.epochs.Enter()
+	defer j.store.epochs.Leave(ep)
+	txn := j.store.db.NewTransactionAt(uint64(ep.Revision), false)
 	defer txn.Discard()
 	return f(txn)
 }
@@ -214,7 +214,7 @@ func (j *janitor) submit(kind certify.Kind, space store.Space, writes []certify.
 	r := j.store.newRequest(kind, space)
 	defer j.store.freeRequest(r)
 	r.shrinks = true
-	r.entry.Seen = j.store.epochs.newest()
+	r.entry.Seen = j.store.epochs.Newest()
 	txn := j.store.db.NewTransactionAt(uint64(r.entry.Seen), false)
 	defer txn.Discard()
 	for _, w := range writes {

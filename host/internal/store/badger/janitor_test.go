@@ -62,8 +62,9 @@ func TestSweepExpired(t *testing.T) {
 	clock := newManual()
 	s := still(t, Config{Clock: clock.now})
 	large := make([]byte, store.MaxValue)
+	spaces := []store.Space{1, 2, store.Space(1).In(store.AreaQueue)}
 	for i := range 30 {
-		wantCode(t, "set", setTTL(s, clock, store.Space(1+i%3), fmt.Sprintf("k%d", i), []byte("value"), time.Duration(1+i%2)*time.Second), "")
+		wantCode(t, "set", setTTL(s, clock, spaces[i%3], fmt.Sprintf("k%d", i), []byte("value"), time.Duration(1+i%2)*time.Second), "")
 	}
 	wantCode(t, "set", setTTL(s, clock, 1, "large", large, time.Second), "")
 	wantCode(t, "set", setTTL(s, clock, 1, "ever", large, 0), "")
@@ -87,10 +88,10 @@ func TestSweepExpired(t *testing.T) {
 	clock.advance(time.Second)
 	sweep()
 	wantCounts(t, s, 3, 1, 1)
-	want := []store.Usage{{}, {Keys: 2, Bytes: int64(len("ever"+"k0"+"value")) + store.MaxValue}, {Keys: 1, Bytes: 7}, {}}
-	for space, want := range want {
-		if got, err := s.Usage(store.Space(space)); err != nil || got != want {
-			t.Errorf("space %d: %+v, %v; want %+v", space, got, err, want)
+	want := []store.Usage{{Keys: 2, Bytes: int64(len("ever"+"k0"+"value")) + store.MaxValue}, {Keys: 1, Bytes: 7}, {}}
+	for i, want := range want {
+		if got, err := s.Usage(spaces[i]); err != nil || got != want {
+			t.Errorf("space %#x: %+v, %v; want %+v", uint64(spaces[i]), got, err, want)
 		}
 	}
 }

@@ -4,19 +4,19 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
-	"strings"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/database"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/disk"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/epochs"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -40,9 +40,9 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	h := newHalt()
-	db, err := openBadger(badgerOptions(cfg, h))
+	db, err := database.Open(badgerOptions(cfg, h))
 	if err != nil {
-		return nil, cannotOpen(cfg.Dir, err)
+		return nil, database.CannotOpen(cfg.Dir, err)
 	}
 	s, err := start(cfg, db, g, h)
 	if err != nil {
@@ -52,65 +52,21 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// openBadger makes a panic of Badger's own an error. The folder was checked, and
-// what it found is whole; this is for what changed meanwhile.
-func openBadger(o badger.Options) (db *badger.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-	}()
-	return badger.OpenManaged(o)
-}
-
-// cannotOpen says what to do about an error of Badger's, which tells its kinds
-// apart by text.
-func cannotOpen(dir string, err error) error {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "Another process is using this Badger database"):
-		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("another process is using %q; stop it, or choose another data directory", dir), err)
-	case errors.Is(err, fs.ErrPermission), strings.Contains(text, "permission denied"), strings.Contains(text, "read-only file system"):
-		return fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("the directory %q cannot be written to", dir), err)
-	}
-	return fault.Wrap(fault.Invalid, "open store", fmt.Sprintf("the store in %q is damaged; restore a backup", dir), err)
-}
-
-// badgerOptions sets Badger up for an embedded server: durable, no conflict
-// detection and no metrics of its own, memory in proportion.
+// badgerOptions are those of a store, as cfg says.
 func badgerOptions(cfg Config, h *halt) badger.Options {
-	o := badger.DefaultOptions(cfg.Dir).
-		WithSyncWrites(true).
-		WithDetectConflicts(false).
-		WithMetricsEnabled(false).
-		WithChecksumVerificationMode(options.OnBlockRead).
-		WithMemTableSize(memTableSize).
-		WithBaseTableSize(tableSize(cfg.Dir)).
-		WithNumMemtables(1).
-		WithNumLevelZeroTables(2).
-		WithNumLevelZeroTablesStall(3). // with four it may merge them into one, in memory
-		WithBlockCacheSize(32 << 20).
-		WithValueThreshold(layout.ValueThreshold).
-		WithValueLogFileSize(4 << 20).
-		WithNumCompactors(3). // the third one compacts the last level, and no other number has it
-		WithLogger(badgerLog{cfg.Logger, h})
-	o.TableSizeMultiplier = 1 // of the level above: a large table takes as much memory to make
-	o.LmaxCompaction = true   // or what is deleted and not written again stays on disk
+	o := database.Options(cfg.Dir, badgerLog{cfg.Logger, h})
 	cfg.tune(&o)
 	return o
 }
 
-// memTableSize makes a batch, 15 % of it, large enough for any one commit. Not
-// more: under load several tables of that size and their copies are in memory.
-const memTableSize = 48 << 20
-
 // start reads what the store remembers and starts its goroutines.
 func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err error) {
 	s := &Store{
-		db: db, dir: cfg.Dir, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h,
+		Writes: meter.New(),
+		db:     db, dir: cfg.Dir, log: cfg.Logger, clock: cfg.Clock, guard: g, halt: h,
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
 		persist:   cfg.Persist,
-		buffers:   buffersOf(db),
+		buffers:   database.BuffersOf(db),
 		committed: make(chan struct{}),
 		usage:     make(map[store.Space]store.Usage),
 	}
@@ -124,8 +80,12 @@ func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err err
 		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot write to the directory %q", cfg.Dir), err)
 	}
 	revision := store.Revision(db.MaxVersion())
-	s.epochs = epochs{published: revision, maxAge: cfg.MaxSnapshotAge, now: cfg.Clock}
-	db.SetDiscardTs(uint64(revision))
+	s.epochs = epochs.New(revision, cfg.MaxSnapshotAge, cfg.Clock)
+	discard := revision
+	if cfg.Keep != 0 && cfg.Keep <= revision {
+		s.kept, discard = s.epochs.Hold(cfg.Keep), cfg.Keep
+	}
+	db.SetDiscardTs(uint64(discard))
 	unswept, err := s.load()
 	if err != nil {
 		return nil, errors.Join(err, s.watermark.Close())

@@ -28,7 +28,7 @@ func TestSlowPersist(t *testing.T) {
 		return write()
 	}})
 	wantCode(t, "set", set(s, "k", "before"), "")
-	read := s.epochs.newest()
+	read := s.epochs.Newest()
 	slow.Store(true)
 	answers := make(chan error, 3)
 	commit := func(key, value string, reads ...[]byte) {

@@ -19,7 +19,7 @@ func (s *Store) Latest() (store.Snapshot, error) {
 	}
 	defer s.leave()
 	snap := s.committer.latest()
-	snap.txn = s.db.NewTransactionAt(uint64(snap.epoch.rev), false)
+	snap.txn = s.db.NewTransactionAt(uint64(snap.epoch.Revision), false)
 	return snap, nil
 }
 
@@ -27,8 +27,8 @@ func (s *Store) Latest() (store.Snapshot, error) {
 func (c *committer) latest() *snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	snap := &snapshot{store: c.store, epoch: c.store.epochs.enter()}
-	snap.revision = snap.epoch.rev
+	snap := &snapshot{store: c.store, epoch: c.store.epochs.Enter()}
+	snap.revision = snap.epoch.Revision
 	if g := c.flight; g != nil {
 		snap.lay(g, g.pending) // it does not change any more
 	}
@@ -50,7 +50,7 @@ func (s *snapshot) Durable() error { return s.settling.WaitRead() }
 
 // gone reports whether space looks empty because it was dropped.
 func (s *snapshot) gone(space store.Space) bool {
-	return slices.Contains(s.drops, space.Owner()) || s.store.droppedBy(space, s.epoch.rev)
+	return slices.Contains(s.drops, space.Owner()) || s.store.droppedBy(space, s.epoch.Revision)
 }
 
 // pendingAt returns the newest content of the layers at a data key, nil if they

@@ -4,106 +4,23 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/tidwall/btree"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/damage"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/epochs"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 )
-
-// epochs tracks which revisions are being read. Versions of a value that no
-// open snapshot can see are discarded by Badger's compaction.
-type epochs struct {
-	mu        sync.Mutex
-	published store.Revision
-	open      int
-	queue     []*epoch // by revision, the oldest first
-	maxAge    time.Duration
-	now       func() time.Time
-}
-
-// epoch is a revision with its readers.
-type epoch struct {
-	rev   store.Revision
-	since time.Time
-	refs  int
-	stale atomic.Bool // over maxAge: its versions may be gone
-}
-
-// enter returns an epoch of the newest published revision. One that is old
-// already is not shared: its age counts for all its readers, and a new snapshot
-// has a right to maxAge of its own, or nearly.
-func (e *epochs) enter() *epoch {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.open++
-	now := e.now()
-	if n := len(e.queue); n > 0 && e.queue[n-1].rev == e.published && now.Sub(e.queue[n-1].since) < e.maxAge/2 {
-		e.queue[n-1].refs++
-		return e.queue[n-1]
-	}
-	ep := &epoch{rev: e.published, since: now, refs: 1}
-	e.queue = append(e.queue, ep)
-	return ep
-}
-
-func (e *epochs) leave(ep *epoch) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.open--
-	ep.refs--
-	e.trim()
-}
-
-func (e *epochs) trim() {
-	n := 0
-	for n < len(e.queue) && e.queue[n].refs == 0 {
-		e.queue[n] = nil
-		n++
-	}
-	e.queue = e.queue[n:]
-}
-
-// publish makes rev the newest revision to read and returns the one below
-// which nobody reads. Snapshots over the age bound go stale here, not by a
-// timer: without commits there is nothing to discard.
-func (e *epochs) publish(rev store.Revision) (oldest store.Revision) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.published = rev
-	e.trim()
-	for len(e.queue) > 0 && e.now().Sub(e.queue[0].since) > e.maxAge {
-		e.queue[0].stale.Store(true)
-		e.queue = e.queue[1:]
-	}
-	if len(e.queue) > 0 {
-		return e.queue[0].rev
-	}
-	return rev
-}
-
-func (e *epochs) newest() store.Revision {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.published
-}
-
-func (e *epochs) readers() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.open
-}
 
 // snapshot implements store.Snapshot on a read-only Badger transaction, which
 // is safe for concurrent reads, and the groups that were not published yet.
 type snapshot struct {
 	store    *Store
-	epoch    *epoch // of what is on disk
+	epoch    *epochs.Epoch // of what is on disk
 	txn      *badger.Txn
 	released atomic.Bool
 
@@ -118,7 +35,7 @@ func (s *snapshot) Revision() store.Revision { return s.revision }
 func (s *snapshot) Release() {
 	if s.released.CompareAndSwap(false, true) {
 		s.txn.Discard()
-		s.store.epochs.leave(s.epoch)
+		s.store.epochs.Leave(s.epoch)
 	}
 }
 
@@ -128,7 +45,7 @@ func (s *snapshot) usable(op string) error {
 	switch {
 	case s.released.Load():
 		return fault.New(fault.Internal, op, "the snapshot is released")
-	case s.epoch.stale.Load():
+	case s.epoch.Stale():
 		return fault.New(fault.Conflict, op, "the snapshot is too old; start again on a new one")
 	}
 	return nil
@@ -200,10 +117,10 @@ func (sc scan) run(reverse bool, yield func(*badger.Item) bool) (err error) {
 	if bytes.Compare(sc.low, sc.high) >= 0 {
 		return nil
 	}
-	begun, yielding := beginRead(), false
+	begun, yielding := damage.BeginRead(), false
 	defer func() {
 		if !yielding { // a panic of yield's is not for us
-			caught(&err)
+			damage.Caught(&err)
 		}
 	}()
 	// Without a prefix Badger looks into every table; without prefetching it
@@ -211,7 +128,7 @@ func (sc scan) run(reverse bool, yield func(*badger.Item) bool) (err error) {
 	it := sc.txn.NewIterator(badger.IteratorOptions{Prefix: layout.CommonPrefix(sc.low, sc.high), Reverse: reverse})
 	defer it.Close()
 	for sc.seek(it, reverse); sc.has(it, reverse); it.Next() {
-		if err := begun.failed(nil); err != nil {
+		if err := begun.Failed(nil); err != nil {
 			return err
 		}
 		yielding = true
@@ -221,7 +138,7 @@ func (sc scan) run(reverse bool, yield func(*badger.Item) bool) (err error) {
 			return nil
 		}
 	}
-	return begun.failed(nil)
+	return begun.Failed(nil)
 }
 
 func (sc scan) seek(it *badger.Iterator, reverse bool) {
@@ -247,17 +164,17 @@ func (sc scan) has(it *badger.Iterator, reverse bool) bool {
 
 // readValue reads the value under a data key.
 func readValue(txn *badger.Txn, dataKey []byte) (v store.Value, ok bool, err error) {
-	begun := beginRead()
-	defer caught(&err)
+	begun := damage.BeginRead()
+	defer damage.Caught(&err)
 	item, err := txn.Get(dataKey)
 	if errors.Is(err, badger.ErrKeyNotFound) {
-		return v, false, begun.failed(nil)
+		return v, false, begun.Failed(nil)
 	}
 	if err != nil {
 		return v, false, readError(err)
 	}
 	v, err = valueOf(txn, item)
-	err = begun.failed(err)
+	err = begun.Failed(err)
 	return v, err == nil, err
 }
 

@@ -39,7 +39,7 @@ const (
 // Entry is one entry of the log.
 type Entry struct {
 	Kind    Kind
-	Space   store.Space    // what a Drop or a sweep is about; of a Commit the first
+	Space   store.Space    // what a Drop is about, or a sweep, one of Account where keys expire; of a Commit the first
 	Effects *store.Effects // of a Commit
 	Writes  []Write        // those of all parts of Effects, or of a sweep
 	Seen    store.Revision // what Write.Prior was read at
@@ -110,6 +110,7 @@ func (l *Log) Decide(e *Entry) error {
 	case Drop:
 		l.dropped[e.Space] = true
 		delete(l.usage, e.Space)
+		delete(l.usage, e.Space.In(store.AreaQueue))
 	case SweepExpired:
 		l.sweepExpired(e)
 	case SweepDropped:
@@ -189,7 +190,7 @@ func (l *Log) sweepExpired(e *Entry) {
 		}
 		w.count(&usage)
 	}
-	if !l.dropped[e.Space] {
+	if !l.dropped[e.Space.Owner()] {
 		l.usage[e.Space] = usage
 	}
 }

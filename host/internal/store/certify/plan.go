@@ -9,7 +9,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// change is by what a commit changes the usage of a space, all areas together.
+// change is by what a commit changes the usage of a space (store.Space.Account).
 type change struct {
 	space store.Space
 	by    store.Usage
@@ -27,7 +27,7 @@ func (l *Log) plan(e *Entry) (err error) {
 				return err
 			}
 		}
-		w.count(l.changeOf(w.Space.Owner()))
+		w.count(l.changeOf(w.Space.Account()))
 	}
 	return nil
 }
@@ -74,13 +74,37 @@ func (l *Log) checkQuotas(e *store.Effects) error {
 	for i := range e.Parts {
 		p := &e.Parts[i]
 		for _, c := range l.changes {
-			if c.space != p.Space.Owner() {
+			if c.space != p.Space.Account() {
 				continue
 			}
-			if err := checkQuota(p.Quota, add(l.usage[c.space], c.by), c.by); err != nil {
+			if err := checkQuota(c.space, p.Quota, add(l.usage[c.space], c.by), c.by); err != nil {
+				return err
+			}
+			if err := l.checkShared(p.Quota.Shared, c.by); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkShared refuses growth over what several spaces may have together.
+func (l *Log) checkShared(s *store.Shared, by store.Usage) error {
+	if s == nil || by.Bytes <= 0 {
+		return nil
+	}
+	sum := int64(0)
+	for _, space := range s.Spaces {
+		sum += l.usage[space].Bytes + l.usage[space.In(store.AreaQueue)].Bytes
+	}
+	for _, c := range l.changes {
+		if slices.Contains(s.Spaces, c.space.Owner()) {
+			sum += c.by.Bytes
+		}
+	}
+	if sum > s.Bytes {
+		return fault.New(fault.Exhausted, "commit", fmt.Sprintf(
+			"the key spaces of team %q would hold %d bytes together, its quota is %d; delete keys of its plugins, or have an owner raise it: wasmoor team set %s --disk", s.Name, sum, s.Bytes, s.Name))
 	}
 	return nil
 }
@@ -120,12 +144,17 @@ func add(u, delta store.Usage) store.Usage {
 
 // checkQuota refuses growth over the quota. A space that is over it already,
 // because the quota was lowered, may still shrink.
-func checkQuota(q store.Quota, u, delta store.Usage) error {
-	if q.Keys > 0 && u.Keys > q.Keys && delta.Keys > 0 {
-		return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the key space would hold %d keys, its quota is %d; delete keys or ask the operator for more", u.Keys, q.Keys))
+func checkQuota(space store.Space, q store.Quota, u, delta store.Usage) error {
+	keys, bytes := q.Keys > 0 && u.Keys > q.Keys && delta.Keys > 0, q.Bytes > 0 && u.Bytes > q.Bytes && delta.Bytes > 0
+	if space.Area() == store.AreaQueue && (keys || bytes) {
+		return fault.New(fault.Exhausted, "commit", fmt.Sprintf(
+			"the queues of the plugin would hold %d messages, ids and dead letters of %d bytes, and may hold %d of %d; see what waits with: wasmoor queue list", u.Keys, u.Bytes, q.Keys, q.Bytes))
 	}
-	if q.Bytes > 0 && u.Bytes > q.Bytes && delta.Bytes > 0 {
-		return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the key space would hold %d bytes, its quota is %d; delete keys or ask the operator for more", u.Bytes, q.Bytes))
+	if keys {
+		return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the key space would hold %d keys, its quota is %d (kv.keys); delete keys, or raise it in the manifest, which the operator grants", u.Keys, q.Keys))
+	}
+	if bytes {
+		return fault.New(fault.Exhausted, "commit", fmt.Sprintf("the key space would hold %d bytes, its quota is %d (kv.bytes); delete keys, or raise it in the manifest, which the operator grants", u.Bytes, q.Bytes))
 	}
 	return nil
 }

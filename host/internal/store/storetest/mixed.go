@@ -53,6 +53,7 @@ type dropped struct{ after, by store.Revision }
 // txn is a transaction, and what its client saw of it.
 type txn struct {
 	rng   *rand.Rand
+	whole *store.Tx
 	parts []*txnPart
 
 	now      time.Time
@@ -169,13 +170,15 @@ func (h *mixed) begin(t *txn, snap store.Snapshot) {
 	spaces := []store.Space{h.space, h.space, h.space + 1, h.space.In(store.AreaSQL), doomed, doomed.In(store.AreaQueue)}
 	t.rng.Shuffle(len(spaces), func(i, j int) { spaces[i], spaces[j] = spaces[j], spaces[i] })
 	spaces = spaces[:1+t.rng.IntN(2)]
-	slices.Sort(spaces)
-	for _, space := range slices.Compact(spaces) {
+	for _, space := range spaces {
 		quota := store.Quota{}
 		if t.rng.IntN(4) == 0 {
 			quota.Keys = 25
 		}
-		t.parts = append(t.parts, &txnPart{store.Begin(kept{snap}, space, quota, t.now), space})
+		if t.whole == nil {
+			t.whole = store.Begin(kept{snap}, space, quota, t.now)
+		}
+		t.parts = append(t.parts, &txnPart{t.whole.Part(space, quota), space})
 	}
 }
 
@@ -195,10 +198,7 @@ func (t *txn) steps() error {
 
 // decide commits all parts of t as one.
 func (h *mixed) decide(t *txn) error {
-	t.effects = &store.Effects{Read: t.read, Now: t.now}
-	for _, p := range t.parts {
-		t.effects.Parts = append(t.effects.Parts, p.Effects().Parts...)
-	}
+	t.effects = t.whole.Effects()
 	t.readOnly = t.effects.ReadOnly()
 	var err error
 	t.revision, err = h.settle(t.effects, t.latest)

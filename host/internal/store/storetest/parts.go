@@ -73,8 +73,8 @@ func testParts(t *testing.T, open Opener) {
 	b.want("as many as there may be", b.parts(b.revision(), parts...), "")
 }
 
-// testAreas: an area has keys of its own; all of a space are counted, held to
-// one quota, and dropped together.
+// testAreas: an area has keys of its own; all of a space are dropped together, and
+// all but the queue are counted and held to one quota together.
 func testAreas(t *testing.T, open Opener) {
 	b := newBench(t, open, Options{})
 	var areas []store.Space
@@ -88,7 +88,11 @@ func testAreas(t *testing.T, open Opener) {
 	parts[0].Records = part(0, "k").Ops
 	b.want("commit", b.parts(b.revision(), parts...), "")
 	b.has("k", true, areas...)
-	b.uses(store.Usage{Keys: int64(len(areas)), Bytes: 2 * int64(len(areas))})
+	all := int64(len(areas)) - 1 // the queue is counted apart
+	b.uses(store.Usage{Keys: all, Bytes: 2 * all})
+	if u, err := b.Usage(b.space.In(store.AreaQueue)); err != nil || u != (store.Usage{Keys: 1, Bytes: 2}) {
+		t.Errorf("the queue holds %+v, %v", u, err)
+	}
 
 	b.want("in one area", b.parts(b.revision(), part(b.space.In(store.AreaSQL), "only")), "")
 	b.has("only", true, b.space.In(store.AreaSQL))
@@ -96,8 +100,14 @@ func testAreas(t *testing.T, open Opener) {
 
 	// The quota of a part bounds what the other parts of its space add.
 	quota := part(b.space, "k")
-	quota.Quota.Keys = int64(len(areas)) + 1
+	quota.Quota.Keys = all + 1
 	b.want("over the quota", b.parts(b.revision(), quota, part(b.space.In(store.AreaBlobs), "more")), fault.Exhausted)
+
+	queue := part(b.space.In(store.AreaQueue), "k2")
+	queue.Quota.Keys = 1
+	b.want("the queue over its own", b.parts(b.revision(), part(b.space, "k"), queue), fault.Exhausted)
+	quota.Quota.Keys, queue.Quota.Keys = all+1, 2
+	b.want("both within their own", b.parts(b.revision(), quota, queue), "")
 
 	// A range is read in its area alone.
 	read := b.revision()
@@ -110,6 +120,8 @@ func testAreas(t *testing.T, open Opener) {
 	b.want("drop an area", b.Drop(context.Background(), b.space.In(store.AreaSQL)), fault.Invalid)
 	b.want("Drop", b.Drop(context.Background(), b.space), "")
 	b.has("k", false, areas...)
+	_, err := b.Usage(b.space.In(store.AreaQueue))
+	b.want("Usage of the queue", err, fault.NotFound)
 	b.want("commit to an area", b.parts(b.revision(), part(b.space.In(store.AreaSQL), "k")), fault.NotFound)
 	b.reopen()
 	b.has("k", false, areas...)

@@ -68,10 +68,13 @@ func (w world) write(space store.Space, ops []store.Op, t *txn) {
 	}
 }
 
-// usage counts all areas of a space.
-func (w world) usage(space store.Space) (u store.Usage) {
+// usage counts what is counted with a space.
+func (w world) usage(account store.Space) (u store.Usage) {
 	for _, a := range store.Areas() {
-		for key, v := range w[space.In(a)] {
+		if account.In(a).Account() != account {
+			continue
+		}
+		for key, v := range w[account.In(a)] {
 			u.Keys++
 			u.Bytes += int64(len(key) + len(v.Data))
 		}
@@ -163,8 +166,8 @@ func (w world) matches(b *bench) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			b.Errorf("space %#x (-want +got):\n%s", uint64(space), diff)
 		}
-		if u, err := b.Usage(space.Owner()); err != nil || u != w.usage(space.Owner()) {
-			b.Errorf("space %d: usage %+v, %v, want %+v", space.Owner(), u, err, w.usage(space.Owner()))
+		if u, err := b.Usage(space.Account()); err != nil || u != w.usage(space.Account()) {
+			b.Errorf("space %#x: usage %+v, %v, want %+v", uint64(space.Account()), u, err, w.usage(space.Account()))
 		}
 	}
 }
@@ -194,8 +197,8 @@ func testReplica(t *testing.T, open Opener) {
 	}
 	w.matches(b)
 	for space := range w {
-		if got, want := log.Usage(space.Owner()), w.usage(space.Owner()); got != want {
-			t.Errorf("space %d: the replica counts %+v, want %+v", space.Owner(), got, want)
+		if got, want := log.Usage(space.Account()), w.usage(space.Account()); got != want {
+			t.Errorf("space %#x: the replica counts %+v, want %+v", uint64(space.Account()), got, want)
 		}
 	}
 }

@@ -212,6 +212,33 @@ func testQuota(t *testing.T, open Opener) {
 	b.uses(store.Usage{})
 }
 
+// testSharedQuota: several spaces are held to one bound together, messages that wait too.
+func testSharedQuota(t *testing.T, open Opener) {
+	b := newBench(t, open, Options{})
+	first, second, other := b.space, b.space+1, b.space+2
+	shared := &store.Shared{Name: "shop", Bytes: 10, Spaces: []store.Space{first, second}}
+	b.quota = store.Quota{Bytes: 100, Shared: shared}
+	set := func(space store.Space, key, value string) error {
+		b.space = space
+		return b.try(func(tx *store.Tx) error { return tx.Set([]byte(key), []byte(value), 0) })
+	}
+	b.want("the first", set(first, "a", "12345"), "")
+	b.want("one byte too many", set(second, "a", "1234"), fault.Exhausted)
+	b.want("exactly full", set(second, "a", "123"), "")
+	b.want("the first is full too", set(first, "a", "123456"), fault.Exhausted)
+	b.want("less", set(first, "a", "1234"), "")
+	b.want("which the second gets", set(second, "a", "1234"), "")
+	err := set(second, "b", "")
+	b.want("no more", err, fault.Exhausted)
+	if text := fault.MessageOf(err); !strings.Contains(text, `team "shop" would hold 11 bytes together, its quota is 10`) {
+		t.Errorf("the refusal says %q", text)
+	}
+	b.quota.Shared = &store.Shared{Name: "shop", Bytes: 11, Spaces: shared.Spaces}
+	b.want("it was raised", set(second, "b", ""), "")
+	b.quota.Shared = nil
+	b.want("of no team", set(other, "a", "1234567890"), "")
+}
+
 // testQuotaLastByte lets many race for room that one of them fills.
 func testQuotaLastByte(t *testing.T, open Opener) {
 	b := newBench(t, open, Options{})

@@ -48,6 +48,7 @@ func Run(t *testing.T, open Opener) {
 		{"AddKeepsTTL", testAddKeepsTTL},
 		{"Isolation", testIsolation},
 		{"Quota", testQuota},
+		{"SharedQuota", testSharedQuota},
 		{"QuotaLastByte", testQuotaLastByte},
 		{"UsageModel", testUsageModel},
 		{"Drop", testDrop},

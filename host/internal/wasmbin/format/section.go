@@ -71,6 +71,8 @@ func checkHeader(b []byte) error {
 	case bytes.HasPrefix(bytes.TrimSpace(b[:min(len(b), 64)]), []byte("{")):
 		return refuse("not a WebAssembly module but JSON; of an Extism manifest, which this host does not follow to " +
 			"files and URLs, pack the one module it is about: wasmoor pack MODULE.wasm --extism FILE --name NAME -o packed.wasm")
+	case isProgram(b):
+		return refuse("not a WebAssembly module but a program for an operating system; build it for WebAssembly, in Go with GOOS=wasip1 GOARCH=wasm")
 	case !bytes.HasPrefix(b, magic[:min(len(b), len(magic))]):
 		return refuse("not a WebAssembly module: starts with %q instead of %q", b[:min(len(b), HeaderSize)], magic)
 	case len(b) < HeaderSize:
@@ -133,4 +135,15 @@ func (r *Reader) Section() Section {
 	}
 	r.Where = ""
 	return s
+}
+
+// isProgram reports whether b begins as ELF, Mach-O or PE do, which a build for the
+// wrong target makes.
+func isProgram(b []byte) bool {
+	for _, start := range []string{"\x7fELF", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe", "MZ"} {
+		if bytes.HasPrefix(b, []byte(start)) {
+			return true
+		}
+	}
+	return false
 }

@@ -15,7 +15,8 @@ import (
 // a block and branches to the loop. Most jumps lead forwards, and a check at the
 // loop's head would cost more than what Go's code does between two of them. So
 // such a loop has no check, but each branch to it that is not seen to lead
-// forwards has: every way around it passes one of these.
+// forwards has: every way around it passes one of these. One that is seen to
+// becomes a branch to where it leads, which spares the processor an indirect jump.
 type dispatch struct {
 	local   uint32
 	loop    int   // the loop's frame
@@ -25,9 +26,13 @@ type dispatch struct {
 
 const blockSize = 2 // bytes of a block without a result
 
-// dispatchAt reads on from a loop's head that is so many frames in, and returns
-// nil if it is not such a loop.
-func dispatchAt(r *format.Reader, loop int) *dispatch {
+// dispatchAt reads on from the head of a loop that starts at an offset and is so many
+// frames in, and returns nil if it is not such a loop. One with parameters is none: a
+// jump to it brings new ones, which one to where it leads would lose.
+func dispatchAt(r *format.Reader, start, loop int) *dispatch {
+	if r.B[start+1] != format.BlockEmpty {
+		return nil
+	}
 	ahead := format.Reader{B: r.B, At: r.At, End: r.End}
 	innermost := loop
 	for ahead.Left() >= blockSize && ahead.B[ahead.At] == format.OpBlock && ahead.B[ahead.At+1] == format.BlockEmpty {

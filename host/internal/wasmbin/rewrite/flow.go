@@ -156,7 +156,7 @@ func (f *flow) open(block frame) {
 // loop puts a check at a loop's head, except where branches to it are checked
 // one by one.
 func (f *flow) loop(r *format.Reader, start int) {
-	if d := dispatchAt(r, len(f.frames)); d != nil {
+	if d := dispatchAt(r, start, len(f.frames)); d != nil {
 		f.straight = false
 		f.open(frame{op: format.OpLoop, start: start, check: -1, dispatch: d})
 		return
@@ -191,7 +191,7 @@ func (f *flow) end() {
 }
 
 // branch follows a branch, which gets a check of its own if it may lead back to
-// a loop without one.
+// a loop without one, and goes straight to where such a loop leads on to.
 func (f *flow) branch(op byte, operands format.Reader, start int) {
 	n := 1
 	if op == format.OpBrTable {
@@ -205,7 +205,12 @@ func (f *flow) branch(op byte, operands format.Reader, start int) {
 		}
 	}
 	for range n {
-		f.branchTo(f.target(targets.U32("a branch")))
+		depth := targets.U32("a branch")
+		to := f.target(depth)
+		if op != format.OpBrTable && to != int(depth) {
+			f.e.add(patch{start: start + 1, end: targets.At, kind: patchIndex, value: uint32(to)})
+		}
+		f.branchTo(to)
 	}
 	if f.straight = false; op != format.OpBrIf {
 		f.stop()

@@ -37,6 +37,7 @@ type Instrumented struct {
 	Module   []byte
 	MaxPages uint32     // of its memory: its declared maximum, or MaxPages; 0 without a memory
 	Start    bool       // StartExport is to be called before all else
+	Imported int        // functions; the one that is added follows them
 	Globals  []abi.Type // of the mutable globals that are exported, in order
 	Fresh    string     // why an instance cannot be put back as it was, or ""
 }
@@ -55,7 +56,7 @@ type rules struct {
 // pieces with a check between them. Its start function is an export, its memory
 // has no maximum, which is for the host to keep, and its tables grow to at most
 // MaxTable elements. When Fresh is "", its mutable globals are exported. Custom
-// sections are dropped but for names, so that traps name functions.
+// sections are dropped.
 //
 // Errors are Invalid. The result is at most 32 times as long as b and 64 KiB
 // more, 80 times where counts of zeros are written out; modules made by
@@ -73,7 +74,7 @@ func instrument(b []byte, rules rules) (*Instrumented, error) {
 	if err := checkAdded(m); err != nil {
 		return nil, err
 	}
-	out := &Instrumented{Start: m.Start, Fresh: m.Fresh}
+	out := &Instrumented{Start: m.Start, Imported: m.ImportedFunctions, Fresh: m.Fresh}
 	if len(m.Memories) > 0 {
 		out.MaxPages = format.MaxPages
 		if m.Memories[0].HasMax {
@@ -174,7 +175,7 @@ func (e *editor) module(m *wasmbin.Scan) []byte {
 			out = appendSection(out, id, s.count, s.data)
 		}
 	}
-	return e.appendNames(out, m)
+	return out
 }
 
 // appendSection appends a section that starts with a count.

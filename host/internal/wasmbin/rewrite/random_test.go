@@ -268,13 +268,15 @@ func (g *generator) dispatch(depth int) string {
 		loop := uint32(n - 1 - i)
 		s += "\x0b" + spend() + g.assignment(max(depth-1, 1))
 		next := constI32(int32(g.IntN(n + 2)))
-		switch g.IntN(4) {
+		switch g.IntN(5) {
 		case 0:
 			s += g.value(i32, 1) + "\x04\x40" + next + "\x21" + state + "\x0c" + u(loop+1) + "\x0b"
 		case 1:
 			s += next + "\x21" + state + "\x0c" + u(loop)
 		case 2:
 			s += g.value(i32, 1) + "\x21" + state + "\x0c" + u(loop)
+		case 3:
+			s += g.value(i32, 1) + next + "\x21" + state + "\x0d" + u(loop)
 		}
 	}
 	return s + "\x0b\x0b"

@@ -32,6 +32,7 @@ type answer struct {
 	Attempts   int64       `json:"attempts"`
 	Millis     float64     `json:"millis"`
 	Logs       []logLine   `json:"logs"`
+	Notices    []string    `json:"notices,omitempty"` // what requests pay for how the version initialises
 
 	body   []byte
 	routes []string // of the plugin; none = its whole mount
@@ -106,7 +107,7 @@ func (a *answer) addRecords(ctx context.Context, records <-chan *record) {
 			case r.isRequest():
 				a.Outcome, a.Attempts = cmp.Or(r.text("outcome"), "none"), r.number("attempts")
 				return
-			case r.isGuest():
+			case r.isGuest && r.requestID != "":
 				a.Logs = append(a.Logs, newLogLine(r))
 			}
 		}
@@ -138,6 +139,7 @@ func (p *Commands) showAnswer(a *answer) error {
 
 // tellAnswer writes the body as data, everything else as messages.
 func (p *Commands) tellAnswer(a *answer) error {
+	p.Notices(a.Notices)
 	p.Note("%s", p.Paint(p.Stderr, statusColour(int64(a.Status)), fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))))
 	for _, h := range a.Headers {
 		p.Note("%s: %s", h[0], term.Printable(h[1]))
@@ -167,14 +169,21 @@ func (a *answer) missed() string {
 	return "no route of the plugin; it has " + strings.Join(a.routes, ", ")
 }
 
-// logText formats a guest's line.
+// logText formats a guest's line, which may have several: those after the first are
+// below its start, and so are attributes of several lines.
 func (p *Commands) logText(line logLine) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "    %-5s %s", line.Level, term.Printable(line.Message))
+	const margin = "          "
+	var b, below strings.Builder
+	fmt.Fprintf(&b, "    %-5s %s", line.Level, term.Indented(line.Message, margin))
 	for _, a := range line.Attrs {
-		fmt.Fprintf(&b, " %s=%q", term.Printable(a[0]), a[1])
+		name := term.Printable(a[0])
+		if strings.Contains(a[1], "\n") {
+			fmt.Fprintf(&below, "\n%s%s:\n%[1]s  %[3]s", margin, name, term.Indented(a[1], margin+"  "))
+			continue
+		}
+		fmt.Fprintf(&b, " %s=%q", name, a[1])
 	}
-	return b.String()
+	return b.String() + below.String()
 }
 
 func attemptsText(n int64) string {

@@ -18,11 +18,13 @@ type Commands struct {
 	settings Settings
 }
 
-// Settings are those of a server that decide whether it takes a module. The
-// commands that try one have them too, so that they say what the server will say.
+// Settings are those of a server. The commands that try a module have those that
+// decide whether it is taken, so that they say what the server will say, and dev has
+// all that decide how it is served.
 type Settings interface {
 	AddBuild(flags *pflag.FlagSet)
-	Build(flags *pflag.FlagSet) (host.Config, error)
+	AddServing(flags *pflag.FlagSet)
+	Config(flags *pflag.FlagSet) (host.Config, error)
 }
 
 // New returns the commands.

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -49,8 +48,12 @@ error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
   wasmoor call --path /stats --kv hits=41 --var greeting=hi --json`,
 		Args: cli.MayTake("DIR or FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		cfg, err := p.scratchConfig(cmd.Flags(), "127.0.0.1:0", in.networks)
+		cfg, err := p.scratchConfig(cmd.Flags())
 		if err != nil {
+			return err
+		}
+		cfg.DataDir, cfg.MinFreeDisk, cfg.OutboundAllowNetworks = "", 0, in.networks
+		if err := checkConfig(cfg); err != nil {
 			return err
 		}
 		return p.call(cmd.Context(), cfg, cli.Argument(args, "."), in)
@@ -62,7 +65,9 @@ error. The exit code is 0 when the answer is below 500, and 1 from 500 on.`,
 	flags.StringVarP(&in.data, "data", "d", "", "body: the text, @FILE, or - for standard input")
 	flags.StringArrayVar(&in.kv, "kv", nil, "KEY=VALUE to put into the store before the request; may be repeated")
 	flags.StringArrayVar(&in.vars, "var", nil, "KEY=VALUE of a variable, for values that are no secrets; may be repeated")
-	p.scratchFlags(flags, &in.networks)
+	p.settings.AddBuild(flags)
+	flags.StringVar(&in.networks, "outbound-allow-networks", "",
+		"private networks that calls may reach, e.g. 127.0.0.1/32; the manifest lists the origins")
 	flags.DurationVar(&in.timeout, "timeout", time.Minute, "how long to wait for the answer")
 	return cmd
 }
@@ -125,12 +130,13 @@ func addHeader(header http.Header, fields []string) error {
 // callOnce serves the module on a scratch host and sends the request.
 func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loaded, in callFlags, request *http.Request) (got *answer, err error) {
 	records := make(chan *record, 4*limit.LogLines)
-	s, err := startScratch(ctx, cfg, slog.New(&recordHandler{level: slog.LevelDebug, take: func(r *record) {
+	takeRecords(&cfg, func(r *record) {
 		select {
 		case records <- r:
 		default: // nobody may wait for a reader of logs
 		}
-	}}))
+	})
+	s, err := startScratch(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +149,10 @@ func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loa
 	if err != nil {
 		return nil, err
 	}
-	if got, err = send(ctx, s.host.PublicURL(), plugin.Mount(installed.Mount), request); err != nil {
+	if got, err = send(ctx, s.host.PublicURL(), plugin.Mounts(installed.Mount).List()[0], request); err != nil {
 		return nil, err
 	}
-	got.routes = installed.Routes
+	got.routes, got.Notices = installed.Routes, installed.Notices
 	got.addRecords(ctx, records)
 	return got, nil
 }
@@ -161,7 +167,7 @@ func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) 
 	if err != nil {
 		return adminapi.Changed{}, err
 	}
-	changed, err := s.deploy(ctx, adminapi.Upload{PluginRef: adminapi.PluginRef{Name: l.Name}}, l.Module, vars)
+	changed, err := s.deploy(ctx, adminapi.Upload{PluginRef: adminapi.PluginRef{Name: l.Name}}, l.Module, vars, nil)
 	if err != nil {
 		return changed, err
 	}

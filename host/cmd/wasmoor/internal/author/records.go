@@ -4,11 +4,20 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host"
 )
 
 // requestRecord is the message of the record that the host writes for each
 // request.
 const requestRecord = "request"
+
+// takeRecords has a host of cfg tell take all that it and its guests log. take is
+// called concurrently.
+func takeRecords(cfg *host.Config, take func(*record)) {
+	cfg.Log = slog.New(&recordHandler{level: slog.LevelDebug, take: take})
+	cfg.GuestLog = slog.New(&recordHandler{level: slog.LevelDebug, take: take, guest: true})
+}
 
 // record is one record of a host's log, with its attributes laid flat.
 type record struct {
@@ -17,18 +26,12 @@ type record struct {
 	message   string
 	attrs     map[string]slog.Value // the host's, by name
 	guest     []slog.Attr           // what a guest added to its line
-	requestID string
+	isGuest   bool                  // a guest wrote it, or a host function on its behalf
+	requestID string                // "" = it is about none
 }
 
 // isRequest reports whether the record tells of a request that has ended.
 func (r *record) isRequest() bool { return r.message == requestRecord && r.requestID != "" }
-
-// isGuest reports whether a guest wrote the record, or a host function on its
-// behalf.
-func (r *record) isGuest() bool {
-	_, plugin := r.attrs["plugin"]
-	return plugin && r.requestID != "" && !r.isRequest()
-}
 
 // text returns an attribute as text, "" when there is none.
 func (r *record) text(name string) string {
@@ -53,6 +56,7 @@ func (r *record) number(name string) int64 {
 // recordHandler passes every record to take, which is called concurrently.
 type recordHandler struct {
 	level slog.Level
+	guest bool // guests write to it
 	attrs []slog.Attr
 	take  func(*record)
 }
@@ -60,7 +64,7 @@ type recordHandler struct {
 func (h *recordHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
 
 func (h *recordHandler) Handle(_ context.Context, r slog.Record) error {
-	out := &record{time: r.Time, level: r.Level, message: r.Message, attrs: map[string]slog.Value{}}
+	out := &record{time: r.Time, level: r.Level, message: r.Message, attrs: map[string]slog.Value{}, isGuest: h.guest}
 	for _, a := range h.attrs {
 		out.add(a)
 	}

@@ -3,7 +3,7 @@ package author
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"os"
 	"strings"
 
@@ -11,66 +11,83 @@ import (
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// scratch is a host with a temporary store on the loopback interface, for trying
-// a plugin. Close it.
+// scratch is a host on the loopback interface, for trying a plugin. Close it.
 type scratch struct {
 	host   *host.Host
 	client *client.Client
-	dir    string
+	dir    string          // of a store that is temporary; "" = it lasts
 	ctx    context.Context // ends when the host does
 	stop   context.CancelFunc
 	done   chan error // what Run returned
 }
 
-// scratchFlags adds the settings of a scratch host: what decides whether a server
-// takes a module, and what lets a plugin that is tried call a service that the author
-// runs.
-func (p *Commands) scratchFlags(flags *pflag.FlagSet, networks *string) {
-	p.settings.AddBuild(flags)
-	flags.StringVar(networks, "outbound-allow-networks", "",
-		"private networks that calls may reach, e.g. 127.0.0.1/32; the manifest lists the origins")
+// scratchConfig returns how a host is set up for trying a plugin with the settings
+// of flags: on free ports of the loopback interface. It has no store yet.
+func (p *Commands) scratchConfig(flags *pflag.FlagSet) (host.Config, error) {
+	cfg, err := p.buildConfig(flags)
+	cfg.PublicAddr, cfg.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.ArtefactDir, cfg.MaxArtefactDisk = artefactDir(cfg), maxArtefacts
+	cfg.Author = &host.Author{}
+	return cfg, err
 }
 
-// scratchConfig returns how a host is set up for trying a plugin: on public,
-// "127.0.0.1:0" for a free port, with its admin API on a free port of the
-// loopback interface. It has no store yet.
-func (p *Commands) scratchConfig(flags *pflag.FlagSet, public, networks string) (host.Config, error) {
-	cfg, err := p.buildConfig(flags)
-	if err != nil {
-		return cfg, err
+// checkConfig refuses a configuration whose parts came from several places.
+func checkConfig(cfg host.Config) error {
+	if cfg.DataDir == "" {
+		cfg.DataDir = "temporary"
 	}
-	cfg.PublicAddr, cfg.AdminAddr, cfg.OutboundAllowNetworks = public, "127.0.0.1:0", networks
-	cfg.MinFreeDisk = 0 // what is written here is not kept
-	cfg.ShowErrors = true
 	if err := cfg.Validate(); err != nil {
-		return cfg, cli.Usage("%s", fault.MessageOf(err))
+		return cli.Usage("%s", fault.MessageOf(err))
 	}
-	return cfg, nil
+	return nil
+}
+
+// maxArtefacts bounds what is kept of the modules that a user tries, in bytes.
+const maxArtefacts = 512 << 20
+
+// artefactDir returns the folder in which all scratch hosts of a user keep what they
+// built, so that a module that has not changed is not compiled again. "" is the
+// host's own: there is no folder that is this user's alone, or builds have other
+// limits, and a module that was built without them might not be within them.
+func artefactDir(cfg host.Config) string {
+	d := host.DefaultConfig()
+	if cfg.MaxBuildMemory != d.MaxBuildMemory || cfg.MaxBuildTime != d.MaxBuildTime || cfg.MaxFunction != d.MaxFunction {
+		return ""
+	}
+	dir, err := project.CacheDir()
+	if err != nil || host.ShareArtefacts(dir) != nil {
+		return ""
+	}
+	return dir
 }
 
 // buildConfig returns how a server with the settings of flags builds a module.
 func (p *Commands) buildConfig(flags *pflag.FlagSet) (host.Config, error) {
-	cfg, err := p.settings.Build(flags)
+	cfg, err := p.settings.Config(flags)
 	if err == nil {
 		cfg.Build, err = cli.BuildCommand()
 	}
 	return cfg, err
 }
 
-// startScratch serves with a configuration of scratchConfig.
-func startScratch(ctx context.Context, cfg host.Config, log *slog.Logger) (s *scratch, err error) {
+// startScratch serves with a configuration of scratchConfig, from a temporary store
+// unless it names one.
+func startScratch(ctx context.Context, cfg host.Config) (s *scratch, err error) {
 	s = &scratch{done: make(chan error, 1)}
-	if s.dir, err = os.MkdirTemp("", "wasmoor-"); err != nil {
-		return nil, cli.FileError("make a temporary store", err)
+	if cfg.DataDir == "" {
+		if s.dir, err = os.MkdirTemp("", "wasmoor-"); err != nil {
+			return nil, cli.FileError("make a temporary store", err)
+		}
+		cfg.DataDir = s.dir
 	}
-	cfg.DataDir, cfg.Log = s.dir, log
 	if s.host, err = host.New(ctx, cfg); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dir))
+		return nil, errors.Join(err, s.remove())
 	}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	go func() {
@@ -84,20 +101,31 @@ func startScratch(ctx context.Context, cfg host.Config, log *slog.Logger) (s *sc
 	return s, nil
 }
 
-// close stops the host, waits for it and removes its store.
+// close stops the host, waits for it and removes its store if that is temporary.
 func (s *scratch) close() error {
 	if s.client != nil {
 		s.client.Close()
 	}
 	s.stop()
-	return errors.Join(<-s.done, os.RemoveAll(s.dir))
+	return errors.Join(<-s.done, s.remove())
 }
 
-// deploy installs a module with vars and activates it. Vars that the module
-// needs and that are not given are an Invalid fault.
-func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte, vars [][2]string) (adminapi.Changed, error) {
-	up.Grant, up.Activate = true, true
+func (s *scratch) remove() error {
+	if s.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// deploy installs a module with vars and activates it. Before it serves, ready is
+// called, if it is not nil. Vars that the module needs and that are not given are an
+// Invalid fault.
+func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte, vars [][2]string, ready func() error) (adminapi.Changed, error) {
+	up.Grant, up.Activate = true, ready == nil
 	changed, err := s.client.Deploy(ctx, up, module)
+	if err == nil && ready != nil {
+		err = ready()
+	}
 	if err != nil {
 		return changed, err
 	}
@@ -119,9 +147,28 @@ func (s *scratch) deploy(ctx context.Context, up adminapi.Upload, module []byte,
 		steps = append(steps, changed.Steps...)
 	}
 	if !changed.Activated {
-		return changed, fault.New(fault.Invalid, "", "it does not serve yet; variables come from "+devEnvFile+" and --var KEY=VALUE:\n  "+
-			strings.Join(changed.Waiting, "\n  "))
+		return changed, s.waits(ctx, up.Name, changed.Waiting)
 	}
 	changed.Steps = steps
 	return changed, nil
+}
+
+// waits returns why a plugin does not serve yet: as a rule a variable has no value,
+// which an author gives in other ways than an operator.
+func (s *scratch) waits(ctx context.Context, name string, reasons []string) error {
+	vars, err := s.client.Vars(ctx, name)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, v := range vars {
+		if v.Required && !v.Set {
+			missing = append(missing, v.Name)
+		}
+	}
+	if len(missing) == 0 {
+		return fault.New(fault.Invalid, "", "it does not serve yet:\n  "+strings.Join(reasons, "\n  "))
+	}
+	return fault.New(fault.Invalid, "", fmt.Sprintf("it does not serve yet: it needs a value for %s: add the line %[2]s=VALUE to %s, or give --var %[2]s=VALUE",
+		strings.Join(missing, ", "), missing[0], devEnvFile))
 }

@@ -44,11 +44,8 @@ the SDK in vendor, as older versions made it, gets such a folder too.`,
 
 func (p *Commands) updateSDK(dir string, force bool) error {
 	u, err := scaffold.Refresh(dir, host.Version(), force)
-	if refusal, ok := errors.AsType[scaffold.Refusal](err); ok {
-		return fault.New(fault.Conflict, "", string(refusal)+"; nothing was changed")
-	}
 	if err != nil {
-		return cli.FileError("update the SDK", err)
+		return refusedOr("update the SDK", err)
 	}
 	switch {
 	case u.From == scaffold.Copy{}:
@@ -60,6 +57,14 @@ func (p *Commands) updateSDK(dir string, force bool) error {
 	}
 	p.noteFiles(u)
 	return nil
+}
+
+// refusedOr returns the error of a project that stayed as it was, or the system's.
+func refusedOr(op string, err error) error {
+	if refusal, ok := errors.AsType[scaffold.Refusal](err); ok {
+		return fault.New(fault.Conflict, "", string(refusal)+"; nothing was changed")
+	}
+	return cli.FileError(op, err)
 }
 
 // noteFiles says what was done in addition to the copy, and what is left to do.

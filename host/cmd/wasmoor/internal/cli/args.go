@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,16 +54,31 @@ func Argument(args []string, fallback string) string {
 	return args[0]
 }
 
-// CheckTarget refuses a plugin's name or mount, as flags give them, that cannot be:
-// before a build is spent on it. Empty ones are left to the manifest.
-func CheckTarget(name, mount string) error {
+// Version reads the VERSION behind the NAME in args.
+func Version(args []string) (int, error) {
+	version, err := strconv.Atoi(strings.TrimPrefix(args[1], "v"))
+	if err != nil || version < 1 {
+		return 0, Usage("VERSION %q is not a number of `wasmoor versions %s`", args[1], args[0])
+	}
+	return version, nil
+}
+
+// CheckTarget refuses a plugin's name or mounts, as flags give them, that cannot be,
+// before a build is spent on it. A name that is empty is left to the manifest. A flag has
+// one mount, without spaces.
+func CheckTarget(name string, mounts []string) error {
 	if name != "" {
 		if err := plugin.CheckName(name); err != nil {
 			return Usage("--name: %s", fault.MessageOf(err))
 		}
 	}
-	if mount != "" {
-		if _, err := plugin.ParseMount(mount); err != nil {
+	for _, m := range mounts {
+		if _, err := plugin.ParseMount(m); err != nil {
+			return Usage("--mount: %s", fault.MessageOf(err))
+		}
+	}
+	if len(mounts) > 0 {
+		if _, err := plugin.ParseMounts(strings.Join(mounts, " ")); err != nil {
 			return Usage("--mount: %s", fault.MessageOf(err))
 		}
 	}

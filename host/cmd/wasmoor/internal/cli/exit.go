@@ -20,6 +20,7 @@ const (
 	ExitDenied      = 4
 	ExitConflict    = 5
 	ExitWaiting     = 6
+	ExitDifference  = 7
 	ExitInterrupted = 130
 )
 
@@ -37,7 +38,9 @@ const exitCodesText = `wasmoor exits with
     5  it collides with something: a route of another plugin, a folder that
        exists, a change that another one overtook
     6  deployed, but it waits for something before it serves: the message says
-       for what, and which command comes next
+       for what, and which command comes next. "apply" when a secret has to be
+       set before anything is changed
+    7  "apply --plan" has found a difference
   130  interrupted`
 
 // ExitCodes is the help topic about exit codes.

@@ -4,14 +4,16 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wasmoor/wasmoor/host"
-
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/spelling"
 )
 
 // Program is one run of the command line.
@@ -37,6 +39,9 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 // Announce tells where a host serves.
 func (p *Program) Announce(who string, h *host.Host) {
 	p.Note("%s serves\n  public  %s\n  admin   %s\n  token   %s", who, h.PublicURL(), h.AdminURL(), h.TokenFile())
+	if url := h.MetricsURL(); url != "" {
+		p.Note("  metrics %s", url)
+	}
 }
 
 // Action runs a command once its arguments are known to be good.
@@ -62,18 +67,34 @@ func (p *Program) Does(cmd *cobra.Command, do Action) *cobra.Command {
 // and a name it does not know is an error with a suggestion.
 func (p *Program) Parent(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()
 		}
 		text := fmt.Sprintf("unknown command %q", args[0])
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			text += fmt.Sprintf("; did you mean %q?", near[0])
+		if near := nearest(cmd, args[0]); near != "" {
+			text += fmt.Sprintf("; did you mean %q?", near)
 		}
 		return &UsageError{command: cmd.CommandPath(), text: text}
 	}
 	return cmd
+}
+
+// nearest returns the sub-command that word is most likely meant to be: the first
+// that starts with it, else the one with the nearest name; "" = none.
+func nearest(cmd *cobra.Command, word string) string {
+	var names []string
+	start := ""
+	for _, sub := range cmd.Commands() {
+		if !sub.IsAvailableCommand() {
+			continue
+		}
+		names = append(names, sub.Name())
+		if start == "" && word != "" && strings.HasPrefix(sub.Name(), word) {
+			start = sub.Name()
+		}
+	}
+	return cmp.Or(start, spelling.Nearest(word, names))
 }
 
 // Reads gives a command that shows data its --json flag.

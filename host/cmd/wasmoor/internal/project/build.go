@@ -1,19 +1,19 @@
 package project
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 )
 
-// buildError is a build command that failed, with all it printed.
+// buildError is a build command that failed, with what it printed.
 type buildError struct {
 	command string
 	cause   error
@@ -23,7 +23,9 @@ type buildError struct {
 // Unwrap returns what ended the command.
 func (e *buildError) Unwrap() error { return e.cause }
 
-func (e *buildError) Error() string { return fmt.Sprintf("build: `%s`: %v", e.command, e.cause) }
+func (e *buildError) Error() string {
+	return fmt.Sprintf("build: `%s`: %v%s", e.command, e.cause, hint(e.output))
+}
 
 // build runs the manifest's build command in the project's folder, if there is
 // one.
@@ -32,10 +34,10 @@ func (j *Project) build(ctx context.Context) error {
 	if command == "" {
 		return nil
 	}
-	var output bytes.Buffer
+	var printed output
 	cmd := shell(ctx, command)
 	cmd.Dir = j.Dir
-	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.Stdout, cmd.Stderr = &printed, &printed
 	cmd.WaitDelay = 2 * time.Second // for children that keep the output open
 	ownGroup(cmd)
 	if err := cmd.Run(); err != nil {
@@ -43,7 +45,7 @@ func (j *Project) build(ctx context.Context) error {
 			endGroup(cmd)
 			err = context.Cause(ctx)
 		}
-		return &buildError{command: command, cause: err, output: output.Bytes()}
+		return &buildError{command: command, cause: err, output: printed.text()}
 	}
 	return nil
 }
@@ -55,14 +57,18 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "sh", "-c", command)
 }
 
-// ShowFailure writes what a failed build printed.
-func ShowFailure(t *term.Terminal, err error) {
+// FailureOutput returns what a failed build printed, "" for another failure.
+func FailureOutput(err error) string {
 	e, ok := errors.AsType[*buildError](err)
 	if !ok {
-		return
+		return ""
 	}
-	_, _ = t.Stderr.Write(e.output)
-	if n := len(e.output); n > 0 && e.output[n-1] != '\n' {
-		_, _ = io.WriteString(t.Stderr, "\n")
+	return string(e.output)
+}
+
+// ShowFailure writes what a failed build printed.
+func ShowFailure(t *term.Terminal, err error) {
+	if output := FailureOutput(err); output != "" {
+		_, _ = io.WriteString(t.Stderr, strings.TrimSuffix(output, "\n")+"\n")
 	}
 }

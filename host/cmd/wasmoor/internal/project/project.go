@@ -33,7 +33,7 @@ func Open(dir string) (*Project, error) {
 	text, err := cli.ReadFile(file, "read the manifest", manifest.MaxSize)
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, fault.New(fault.NotFound, "", fmt.Sprintf(
-			"%s has no %s, so it is not a project; make one with `wasmoor new NAME`", dir, manifest.FileName))
+			"%s has no %s, so it is not a project; %s", dir, manifest.FileName, makeOne(dir)))
 	}
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (j *Project) module() ([]byte, error) {
 
 func (j *Project) missingOutput() string {
 	if j.Manifest.Build.Command == "" {
-		return fmt.Sprintf("there is no %s; the manifest has no [build] command that would make it", j.Output())
+		return fmt.Sprintf("there is no %s; the manifest has no [build] command that would make it; for Go write there: command = \"GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o %s .\"", j.Output(), filepath.Base(j.Output()))
 	}
 	return fmt.Sprintf("the build made no %s; set output under [build] to the module that it makes", j.Output())
 }

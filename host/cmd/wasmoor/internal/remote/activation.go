@@ -48,6 +48,7 @@ func (p *Commands) tellActivation(o adminapi.Changed, urls []string) {
 		p.Step(s.Name, s.Took(), s.Detail)
 	}
 	p.Notices(o.Notices)
+	p.noteAsks(o)
 	what := fmt.Sprintf("%s version %d (%s)", o.Plugin, o.Version, plugin.Digest(o.Digest).Short())
 	if !o.Activated {
 		p.Note("%s %s is stored and does not serve yet:", p.Paint(p.Stderr, term.Yellow, "waiting"), what)
@@ -59,5 +60,19 @@ func (p *Commands) tellActivation(o adminapi.Changed, urls []string) {
 	p.Note("%s %s serves at", p.Paint(p.Stderr, term.Green, "ok"), what)
 	for _, u := range urls {
 		fmt.Fprintln(p.Stdout, u)
+	}
+}
+
+// noteAsks tells what a version was granted, and what its plugin gave back or would.
+func (p *Commands) noteAsks(o adminapi.Changed) {
+	for _, ask := range o.Asks {
+		switch what := term.Printable(ask.What + ask.Because()); {
+		case ask.Less && o.Activated:
+			p.Note("%s %s", p.Paint(p.Stderr, term.Yellow, "given back -"), what)
+		case ask.Less:
+			p.Note("%s %s", p.Paint(p.Stderr, term.Yellow, "would give back -"), what)
+		case o.Activated:
+			p.Note("%s %s", p.Paint(p.Stderr, term.Green, "granted +"), what)
+		}
 	}
 }

@@ -11,6 +11,9 @@ import (
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/logins"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
@@ -19,6 +22,7 @@ const defaultServer = "http://127.0.0.1:8081"
 
 // connect returns a client of the server that flags and environment name.
 func (p *Commands) connect() (*client.Client, error) {
+	p.findSession()
 	server := cmp.Or(p.server, p.Getenv("WASMOOR_SERVER"), defaultServer)
 	token, err := p.findToken(server)
 	if err != nil {
@@ -27,14 +31,46 @@ func (p *Commands) connect() (*client.Client, error) {
 	if err := checkToken(token); err != nil {
 		return nil, err
 	}
+	ca, err := p.readCA()
+	if err != nil {
+		return nil, err
+	}
 	c, err := client.New(client.Config{
-		Server: server, Token: token, Insecure: p.insecure,
+		Server: server, CA: ca, Token: token, Insecure: p.insecure,
 		UserAgent: "wasmoor/" + host.Version(), AnswerTime: p.answerTime,
 	})
 	if fault.CodeOf(err) == fault.Invalid {
 		return nil, cli.Usage("%s", fault.MessageOf(err))
 	}
 	return c, err
+}
+
+// readCA returns who may have signed the server's certificate; nil = those that the
+// system trusts.
+func (p *Commands) readCA() ([]byte, error) {
+	file := cmp.Or(p.ca, p.Getenv("WASMOOR_CA"))
+	if file == "" {
+		return nil, nil
+	}
+	return cli.ReadFile(file, "read the CA", 1<<20)
+}
+
+// findSession takes the `wasmoor dev` that runs in this folder or one above for the
+// server that is meant, where flags and environment name none and the command does
+// not want a real one.
+func (p *Commands) findSession() {
+	named := cmp.Or(p.server, p.token, p.tokenFile, p.Getenv("WASMOOR_SERVER"), p.Getenv("WASMOOR_TOKEN"), p.Getenv("WASMOOR_TOKEN_FILE"), p.Getenv("WASMOOR_DATA"))
+	if named != "" || p.serverOnly {
+		return
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return
+	}
+	if s, ok := project.NearestSession(dir); ok {
+		p.server, p.tokenFile = s.Server, s.TokenFile
+		p.Note("%s", p.Paint(p.Stderr, term.Grey, "asking the wasmoor dev of this folder, at "+s.Server))
+	}
 }
 
 // checkToken refuses what cannot stand in a request's header, without saying
@@ -59,8 +95,9 @@ func (p *Commands) findToken(server string) (string, error) {
 		return p.Getenv("WASMOOR_TOKEN"), nil
 	case file != "":
 		return readToken(file)
-	case !isLocal(server):
-		return "", nil
+	}
+	if token, err := logins.Token(p.Getenv, server); token != "" || err != nil || !isLocal(server) {
+		return token, err
 	}
 	if dir := p.Getenv("WASMOOR_DATA"); dir != "" {
 		return ifThere(readToken(host.TokenFile(dir)))
@@ -109,24 +146,34 @@ func isLocal(server string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return u.Scheme == "unix" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // OwnServer takes the server of a data folder for the one that is meant, where
-// flags and environment name no other: it listens at adminAddr, and its token is in
-// the folder.
-func (p *Commands) OwnServer(adminAddr, dataDir string) {
-	p.server = cmp.Or(p.server, p.Getenv("WASMOOR_SERVER"), localURL(adminAddr))
+// flags and environment name no other: its settings say where it listens, and its
+// token and the certificate that it shows are files.
+func (p *Commands) OwnServer(cfg host.Config) {
+	p.server = cmp.Or(p.server, p.Getenv("WASMOOR_SERVER"), localURL(cfg.AdminAddr, cfg.AdminTLSCert != ""))
+	p.ca = cmp.Or(p.ca, p.Getenv("WASMOOR_CA"), cfg.AdminTLSCert)
 	if p.token == "" && p.Getenv("WASMOOR_TOKEN") == "" && p.Getenv("WASMOOR_TOKEN_FILE") == "" {
-		p.tokenFile = cmp.Or(p.tokenFile, host.TokenFile(dataDir))
+		p.tokenFile = cmp.Or(p.tokenFile, host.TokenFile(cfg.DataDir))
 	}
 }
 
 // localURL returns the URL of a listener on this machine.
-func localURL(addr string) string {
+func localURL(addr string, tls bool) string {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		if absolute, err := filepath.Abs(path); err == nil {
+			path = absolute
+		}
+		return "unix://" + path
+	}
 	name, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(name); err == nil && (name == "" || ip != nil && ip.IsUnspecified()) {
 		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	if tls {
+		return "https://" + addr
 	}
 	return "http://" + addr
 }

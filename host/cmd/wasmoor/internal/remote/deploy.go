@@ -16,6 +16,7 @@ import (
 func (p *Commands) DeployCommand() *cobra.Command {
 	var up adminapi.Upload
 	var noActivate bool
+	var canary canary
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "deploy [DIR|FILE]",
 		Short: "Build a project and serve it, or serve a module",
@@ -23,25 +24,35 @@ func (p *Commands) DeployCommand() *cobra.Command {
 FILE, uploads it as a new version and activates it. Requests that run finish on
 the version they started with. The URLs that answer are written to standard
 output. A first deploy grants what the manifest asks for; a later version that
-asks for more waits until it is granted.`,
+asks for more waits until it is granted.
+
+With --canary the version gets a share of the clients first, and more step by step
+while it does as well as the one before. One that does worse goes back by itself,
+and then the command fails.`,
 		Example: `  wasmoor deploy
   wasmoor deploy shop --name shop-staging --mount /staging/shop
-  wasmoor deploy shop.wasm --mount shop.example/ --label "$(git describe)"`,
+  wasmoor deploy shop --canary 5%:2m,25%:5m
+  wasmoor deploy shop.wasm --mount shop.example/ --mount /shop --label "$(git describe)"`,
 		Args: cli.MayTake("DIR or FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		up.Activate = !noActivate
-		return p.deploy(cmd.Context(), cli.Argument(args, "."), up)
+		args = canary.without(args)
+		if err := canary.check(); err != nil {
+			return err
+		}
+		up.Activate, p.serverOnly, up.Canary, up.Key = !noActivate, true, canary.plan, canary.key
+		return p.deploy(cmd.Context(), cli.Argument(args, "."), up, !canary.noWait)
 	}))
 	flags := cmd.Flags()
 	flags.StringVar(&up.Name, "name", "", "install under this name (default: the manifest's)")
-	flags.StringVar(&up.Mount, "mount", "", "where its routes hang: [host]/prefix (default: as it is, or /NAME)")
+	flags.StringArrayVar(&up.Mount, "mount", nil, "where its routes hang: [host]/prefix; may be repeated (default: as it is, or /NAME)")
 	flags.StringVar(&up.Label, "label", "", "a note, which 'wasmoor versions' shows")
 	flags.BoolVar(&up.Grant, "grant", false, "grant what the manifest asks for")
 	flags.BoolVar(&noActivate, "no-activate", false, "store the version without serving it")
+	canary.flags(cmd)
 	return p.asks(cmd)
 }
 
-func (p *Commands) deploy(ctx context.Context, path string, up adminapi.Upload) error {
+func (p *Commands) deploy(ctx context.Context, path string, up adminapi.Upload, wait bool) error {
 	if err := cli.CheckTarget(up.Name, up.Mount); err != nil {
 		return err
 	}
@@ -63,6 +74,12 @@ func (p *Commands) deploy(ctx context.Context, path string, up adminapi.Upload) 
 			return err
 		}
 		p.Step("upload", time.Since(start)-serverTime(changed.Steps), "")
+		if changed.Rollout != "" {
+			for _, s := range changed.Steps {
+				p.Step(s.Name, s.Took(), s.Detail)
+			}
+			return p.rollsOut(ctx, c, changed, wait)
+		}
 		return p.showActivation(ctx, c, changed, up.Activate)
 	})
 }

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -35,7 +36,7 @@ func (p *Commands) listPlugins(cmd *cobra.Command, _ []string) error {
 		var rows [][]string
 		for _, it := range plugins {
 			rows = append(rows, []string{
-				it.Name, it.State, versionName(it.Version), it.Mount, plugin.Digest(it.Digest).Short(),
+				it.Name, it.Condition(), versionName(it.Version), it.Mount, plugin.Digest(it.Digest).Short(),
 				strconv.FormatInt(it.Usage.Keys, 10), term.Size(it.Usage.Bytes), instances(it), it.Error,
 			})
 		}
@@ -66,6 +67,9 @@ func (p *Commands) listVersions(cmd *cobra.Command, args []string) error {
 			if v.State == adminapi.VersionServing {
 				number += " *"
 			}
+			if v.Pinned {
+				v.Label = strings.TrimSpace(v.Label + " (pinned)")
+			}
 			rows = append(rows, []string{number, v.State, plugin.Digest(v.Digest).Short(), term.Size(v.Size), v.Label, term.Date(v.Created), v.By})
 		}
 		if err := p.Table("no versions", "VERSION STATE DIGEST SIZE LABEL CREATED BY", rows); err != nil {
@@ -81,6 +85,13 @@ func (p *Commands) listVersions(cmd *cobra.Command, args []string) error {
 func (p *Commands) noteWaiting(v adminapi.Version) {
 	for _, what := range v.Waiting {
 		p.Note("version %d waits: %s", v.Number, what)
+	}
+	if r := v.Rejected; r != nil {
+		text := fmt.Sprintf("version %d was rejected by %s on %s", v.Number, term.Printable(r.By), term.Date(r.At))
+		if r.Reason != "" {
+			text += ": " + term.Printable(r.Reason)
+		}
+		p.Note("%s", text)
 	}
 }
 
@@ -115,7 +126,8 @@ func (p *Commands) listDeployments(cmd *cobra.Command, args []string) error {
 // ActivateCommand returns `wasmoor activate`.
 func (p *Commands) ActivateCommand() *cobra.Command {
 	var grant bool
-	var mount string
+	var mount []string
+	var canary canary
 	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "activate NAME VERSION",
 		Short: "Make a version of a plugin the one that serves",
@@ -124,22 +136,28 @@ func (p *Commands) ActivateCommand() *cobra.Command {
 		Args:              cli.Takes("NAME", "VERSION"),
 		ValidArgsFunction: p.completeVersions,
 	}, func(cmd *cobra.Command, args []string) error {
-		version, err := strconv.Atoi(strings.TrimPrefix(args[1], "v"))
-		if err != nil || version < 1 {
-			return cli.Usage("VERSION %q is not a number of `wasmoor versions %s`", args[1], args[0])
+		args = canary.without(args)
+		version, err := cli.Version(args)
+		if err := cmp.Or(err, canary.check(), cli.CheckTarget("", mount)); err != nil {
+			return err
 		}
-		return p.activate(cmd.Context(), args[0], adminapi.Activation{Version: version, Grant: grant, Mount: mount})
+		a := adminapi.Activation{Version: version, Grant: grant, Mount: mount, Canary: canary.plan, Key: canary.key}
+		return p.activate(cmd.Context(), args[0], a, !canary.noWait)
 	}))
 	cmd.Flags().BoolVar(&grant, "grant", false, "grant what the version asks for")
-	cmd.Flags().StringVar(&mount, "mount", "", "serve there from now on, [host]/prefix, and not where the plugin is")
+	cmd.Flags().StringArrayVar(&mount, "mount", nil, "serve there from now on, [host]/prefix, and not where the plugin is; may be repeated")
+	canary.flags(cmd)
 	return p.asks(cmd)
 }
 
-func (p *Commands) activate(ctx context.Context, name string, a adminapi.Activation) error {
+func (p *Commands) activate(ctx context.Context, name string, a adminapi.Activation, wait bool) error {
 	return p.about(ctx, name, func(c *client.Client) error {
 		changed, err := c.Activate(ctx, name, a)
 		if err != nil {
 			return err
+		}
+		if changed.Rollout != "" {
+			return p.rollsOut(ctx, c, changed, wait)
 		}
 		return p.showActivation(ctx, c, changed, true)
 	})
@@ -151,8 +169,9 @@ func (p *Commands) RollbackCommand() *cobra.Command {
 		Use:   "rollback NAME",
 		Short: "Make the version serve that served before the present one",
 		Long: `Rollback activates the version that served before the present one. It is a new
-deployment with the vars of today. Data is not rolled back: the older version
-reads what the newer one wrote.`,
+deployment with the vars of today. While a version takes over step by step, the
+roll-out ends, and the version before serves everybody. Data is not rolled back:
+the older version reads what the newer one wrote.`,
 		Args:              cli.Takes("NAME"),
 		ValidArgsFunction: p.completePlugins,
 	}, p.rollback)))
@@ -162,6 +181,9 @@ func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
 	name := args[0]
 	return p.about(cmd.Context(), name, func(c *client.Client) error {
 		current, err := c.Plugin(cmd.Context(), name)
+		if err == nil && current.Rollout != "" {
+			return p.abort(cmd.Context(), c, name)
+		}
 		if err != nil {
 			return err
 		}
@@ -173,8 +195,20 @@ func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
 			return fault.New(fault.NotFound, "rollback", fmt.Sprintf(
 				"no other version of %q has served; see `wasmoor versions %s` and `wasmoor activate`", name, name))
 		}
-		return p.activate(cmd.Context(), name, adminapi.Activation{Version: version})
+		return p.activate(cmd.Context(), name, adminapi.Activation{Version: version}, false)
 	})
+}
+
+// abort ends a roll-out: the version before serves everybody.
+func (p *Commands) abort(ctx context.Context, c *client.Client, name string) error {
+	r, err := c.ChangeRollout(ctx, name, adminapi.RolloutAct{Act: "abort"})
+	if err == nil {
+		p.Note("version %d of %s takes over no more; version %d serves everybody", r.New.Version, name, r.Old.Version)
+	}
+	if err != nil || p.AsJSON {
+		return p.JSONUnless(err, r)
+	}
+	return nil
 }
 
 // previous returns the version that served before the present one, 0 = none is known.

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +15,15 @@ import (
 func (p *Commands) PruneCommand() *cobra.Command {
 	var in adminapi.Prune
 	var yes bool
+	var age time.Duration
 	cmd := p.asks(p.Reads(p.Does(&cobra.Command{
 		Use:   "prune [NAME]",
 		Short: "Remove old versions, deployments and events; without --yes it only counts them",
 		Long: `Prune keeps so many of the newest versions and deployments of each plugin, or of
 NAME, and of the newest events of the audit, and removes the rest. The version that
-serves stays, and the one before it. A server also does so by itself, by its settings
-keep_versions, keep_deployments and keep_events.`,
+serves stays, the one before it, those of a roll-out, and those that ` + "`wasmoor pin`" + `
+names. A server also does so by itself, by its settings keep_versions,
+keep_versions_age, keep_deployments and keep_events.`,
 		Example: `  wasmoor prune --versions 10 --deployments 100 --events 10000
   wasmoor prune shop --versions 2 --yes`,
 		Args:              cli.MayTake("NAME"),
@@ -28,6 +31,9 @@ keep_versions, keep_deployments and keep_events.`,
 	}, func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			in.Plugin = args[0]
+		}
+		if in.VersionsAge = int64(age / time.Second); age < 0 || age > 0 && in.VersionsAge == 0 {
+			return cli.Usage("--versions-age must be at least a second, not %v", age)
 		}
 		if err := checkPrune(cmd, in); err != nil {
 			return err
@@ -37,6 +43,7 @@ keep_versions, keep_deployments and keep_events.`,
 	})))
 	flags := cmd.Flags()
 	flags.IntVar(&in.Versions, "versions", 0, "keep so many versions of a plugin")
+	flags.DurationVar(&age, "versions-age", 0, "and none older than this, such as 720h")
 	flags.IntVar(&in.Deployments, "deployments", 0, "keep so many deployments of a plugin")
 	flags.IntVar(&in.Events, "events", 0, "keep so many events of the audit")
 	flags.BoolVarP(&yes, "yes", "y", false, "remove them, for good")
@@ -50,8 +57,8 @@ func checkPrune(cmd *cobra.Command, in adminapi.Prune) error {
 		}
 	}
 	switch {
-	case in.Versions == 0 && in.Deployments == 0 && in.Events == 0:
-		return cli.Usage("nothing to remove is named; add --versions, --deployments or --events with how many to keep")
+	case in.Versions == 0 && in.VersionsAge == 0 && in.Deployments == 0 && in.Events == 0:
+		return cli.Usage("nothing to remove is named; add --versions, --deployments or --events with how many to keep, or --versions-age")
 	case in.Plugin != "" && in.Events > 0:
 		return cli.Usage("the audit is that of all plugins; leave NAME out to remove events")
 	}

@@ -25,7 +25,10 @@ type Commands struct {
 	server    string
 	token     string
 	tokenFile string
+	ca        string
 	insecure  bool
+
+	serverOnly bool // a dev session is not meant
 
 	readTime   time.Duration // how long a command that only reads waits for an answer
 	answerTime time.Duration // how long this one does; 0 leaves it to the client
@@ -42,9 +45,10 @@ func (p *Commands) asks(cmd *cobra.Command) *cobra.Command {
 
 // Flags adds the flags that say which server is meant, and what opens it.
 func (p *Commands) Flags(flags *pflag.FlagSet) {
-	flags.StringVar(&p.server, "server", "", "URL of the admin API (env WASMOOR_SERVER, default "+defaultServer+")")
+	flags.StringVar(&p.server, "server", "", "URL of the admin API, or unix://PATH (env WASMOOR_SERVER, default "+defaultServer+")")
 	flags.StringVar(&p.token, "token", "", "admin token; other users of this machine can see it, prefer --token-file (env WASMOOR_TOKEN)")
 	flags.StringVar(&p.tokenFile, "token-file", "", "file with the admin token (env WASMOOR_TOKEN_FILE, default admin.token of the local server's data)")
+	flags.StringVar(&p.ca, "ca", "", "PEM file with who signed the server's certificate (env WASMOOR_CA, default those that the system trusts)")
 	flags.BoolVar(&p.insecure, "insecure", false, "send the token unencrypted to another machine")
 }
 

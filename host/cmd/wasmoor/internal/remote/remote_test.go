@@ -28,7 +28,7 @@ func mute(t *testing.T) (url string) {
 func TestReadsGiveUpOnAMuteServer(t *testing.T) {
 	server := mute(t)
 	for _, line := range []string{
-		"list", "versions shop", "deployments shop", "audit", "var list shop", "kv list shop", "kv get shop key",
+		"list", "versions shop", "deployments shop", "var list shop", "kv list shop", "kv get shop key",
 	} {
 		t.Run(line, func(t *testing.T) {
 			code, messages := ask(t, strings.Fields(line+" --server "+server+" --token t")...)
@@ -49,7 +49,7 @@ func ask(t *testing.T, args ...string) (code int, messages string) {
 	c := New(p)
 	c.readTime = 20 * time.Millisecond
 	root := &cobra.Command{Use: "wasmoor"}
-	root.AddCommand(c.ListCommand(), c.VersionsCommand(), c.DeploymentsCommand(), c.AuditCommand(), c.VarCommand(), c.KVCommand())
+	root.AddCommand(c.ListCommand(), c.VersionsCommand(), c.DeploymentsCommand(), c.VarCommand(), c.KVCommand())
 	return p.Run(t.Context(), root, args), stderr.String()
 }
 

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -13,6 +14,12 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 )
+
+// shownPlugin is a plugin as --json shows it.
+type shownPlugin struct {
+	adminapi.Plugin
+	Waiting []adminapi.Version `json:"waiting"` // those that wait, and those that were rejected
+}
 
 // ShowCommand returns `wasmoor show`.
 func (p *Commands) ShowCommand() *cobra.Command {
@@ -29,17 +36,21 @@ func (p *Commands) ShowCommand() *cobra.Command {
 func (p *Commands) show(ctx context.Context, name string) error {
 	return p.about(ctx, name, func(c *client.Client) error {
 		it, err := c.Plugin(ctx, name)
-		if err != nil || p.AsJSON {
-			return p.JSONUnless(err, it)
+		if err != nil {
+			return err
 		}
 		versions, err := c.Versions(ctx, name)
 		if err != nil {
 			return err
 		}
+		idle := slices.DeleteFunc(versions, func(v adminapi.Version) bool { return len(v.Waiting) == 0 && v.Rejected == nil })
+		if p.AsJSON {
+			return p.JSON(shownPlugin{it, term.List(idle)})
+		}
 		if err := p.showPlugin(it); err != nil {
 			return err
 		}
-		for _, v := range versions {
+		for _, v := range idle {
 			p.noteWaiting(v)
 		}
 		return nil
@@ -50,9 +61,10 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"name", it.Name},
-		{"state", it.State},
+		{"state", it.Condition()},
 		{"error", it.Error},
 		{"version", versionName(it.Version)},
+		{"roll-out", it.Rollout},
 		{"label", it.Label},
 		{"digest", it.Digest},
 		{"mount", it.Mount},
@@ -64,7 +76,7 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"clean by", cleanBy(it)},
 		{"data", fmt.Sprintf("%d keys, %s", it.Usage.Keys, term.Size(it.Usage.Bytes))},
 	} {
-		if row[1] == "" && (row[0] == "error" || row[0] == "encoded slashes") {
+		if row[1] == "" && (row[0] == "error" || row[0] == "encoded slashes" || row[0] == "roll-out") {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\n", row[0], term.Printable(row[1]))
@@ -92,7 +104,7 @@ func making(it adminapi.Plugin) string {
 	if it.Making == 0 {
 		return ""
 	}
-	return ", the last of which took " + term.Millis(time.Duration(it.Making*float64(time.Millisecond))) + " to make"
+	return ", the last of which took " + term.Millis(time.Duration(it.Making*float64(time.Millisecond))) + " to make where a reset takes microseconds"
 }
 
 // cleanBy says how each request comes to clean memory, "" where nothing has

@@ -60,6 +60,7 @@ func (p *Commands) showRequest(r adminapi.Request) error {
 		{"conflict", conflictOf(r.Conflict)},
 		{"body", fmt.Sprintf("%s in, %s out", term.Size(r.BytesIn), term.Size(r.BytesOut))},
 		{"time", timesOf(r.Times)},
+		{"log", "wasmoor logs " + r.Plugin + " --request " + r.ID},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(w, "%s\t%s\n", row[0], term.Printable(row[1]))

@@ -6,69 +6,102 @@
 package scaffold
 
 import (
-	_ "embed" // the project's files are part of the binary
-	"os"
-	"path/filepath"
+	"embed" // the project's files are part of the binary
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	modpath "golang.org/x/mod/module"
 )
 
 //go:generate go run ./gen
 
-// projectFiles are the author's files, with {{name}} and the like in them.
+// templates are the author's files, with {{name}} and the like in them:
+// common.txtar has those of every project, the others are one template each. The
+// comment of a template is what it makes, and on the next line how `wasmoor call`
+// tries it.
 //
-//go:embed project.txtar
-var projectFiles []byte
+//go:embed templates
+var templates embed.FS
 
-// Project holds the names of a new project.
-type Project struct {
-	Name    string // of the plugin
-	Module  string // of the Go module
-	Version string // of the program that makes it
+const (
+	templateFolder = "templates"
+	common         = "common"
+
+	// DefaultTemplate is that of a project whose author names none.
+	DefaultTemplate = "hello"
+)
+
+// Template is what a new project starts with.
+type Template struct {
+	Name  string
+	About string // what it makes
+
+	call  string // arguments of `wasmoor call` that try it
+	files []txtar.File
 }
 
-// Files returns the files of the project by their path.
-func (p Project) Files() map[string][]byte {
+// Templates returns all, sorted by name.
+func Templates() []Template {
+	entries, err := fs.ReadDir(templates, templateFolder)
+	if err != nil {
+		panic(err) // it is part of the binary
+	}
+	var list []Template
+	for _, entry := range entries {
+		if name := strings.TrimSuffix(entry.Name(), ".txtar"); name != common {
+			list = append(list, readTemplate(name))
+		}
+	}
+	return list
+}
+
+func readTemplate(name string) Template {
+	data, err := templates.ReadFile(path.Join(templateFolder, name+".txtar"))
+	if err != nil {
+		panic(err) // it is part of the binary
+	}
+	archive := txtar.Parse(data)
+	about, call, _ := strings.Cut(strings.TrimSpace(string(archive.Comment)), "\n")
+	return Template{Name: name, About: about, call: call, files: archive.Files}
+}
+
+// Project is a new project.
+type Project struct {
+	Name     string // of the plugin
+	Module   string // of the Go module; "" = that of the go.mod that is there, or example/NAME
+	Version  string // of the program that makes it
+	Template Template
+}
+
+// files returns the author's files and those of the SDK by their paths in the
+// project.
+func (p Project) files() map[string][]byte {
 	sdk := current(p.Version)
+	module := p.Module
+	if module == "" {
+		module = "example/" + p.Name // which Go keeps free: a plugin may be called like a package of its library
+		if modpath.CheckImportPath(module) != nil {
+			module += "-plugin" // Windows has no such file, e.g. con
+		}
+	}
 	values := strings.NewReplacer(
-		"{{name}}", p.Name, "{{module}}", p.Module, "{{go}}", sdk.goVersion,
+		"{{name}}", p.Name, "{{module}}", module, "{{go}}", sdk.goVersion,
 		"{{sdk}}", Module, "{{version}}", noVersion, "{{folder}}", Folder,
+		"{{about}}", p.Template.About, "{{call}}", p.Template.call,
 	)
 	files := map[string][]byte{}
-	for _, f := range txtar.Parse(projectFiles).Files {
+	for _, f := range slices.Concat(readTemplate(common).files, p.Template.files) {
 		files[f.Name] = []byte(values.Replace(string(f.Data)))
 	}
 	for name, data := range sdk.files {
-		files[Folder+"/"+name] = data
+		files[path.Join(Folder, name)] = data
 	}
 	return files
 }
 
-// Write makes the project in dir, which must not exist or be empty.
-func (p Project) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
-		if err == nil {
-			err = &os.PathError{Op: "new", Path: dir, Err: os.ErrExist}
-		}
-		return err
-	}
-	return writeFiles(dir, p.Files())
-}
-
-// writeFiles writes files by their slash-separated path in dir.
-func writeFiles(dir string, files map[string][]byte) error {
-	for name, data := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, data, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// names returns the paths of files, sorted.
+func names(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }

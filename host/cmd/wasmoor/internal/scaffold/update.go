@@ -130,8 +130,9 @@ func replaceFolder(target string, files map[string][]byte) error {
 
 // mod is the go.mod of a project.
 type mod struct {
-	path string
-	file *modfile.File
+	path   string
+	file   *modfile.File
+	edited bool
 }
 
 func openMod(dir string) (*mod, error) {
@@ -147,6 +148,12 @@ func openMod(dir string) (*mod, error) {
 		return nil, Refusal(err.Error())
 	}
 	return m, nil
+}
+
+// hasCopy reports whether the go.mod in dir names a copy of the SDK.
+func hasCopy(dir string) bool {
+	m, err := openMod(dir)
+	return err == nil && slices.ContainsFunc(m.file.Replace, func(r *modfile.Replace) bool { return r.Old.Path == Module })
 }
 
 // copyFolder returns where a project has its copy, relative to it.
@@ -184,7 +191,7 @@ func (u *Update) edit(m *mod, goVersion string) error {
 		}
 		u.Go = goVersion
 	}
-	if !u.Replaced && u.Go == "" {
+	if !u.Replaced && u.Go == "" && !m.edited {
 		return nil
 	}
 	data, err := m.file.Format()

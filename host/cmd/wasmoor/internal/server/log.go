@@ -32,7 +32,11 @@ type serverLog struct {
 
 // openLog sets the loggers of s. Close the log.
 func (p *Commands) openLog(s *settings) (*serverLog, error) {
-	loggerTo, err := p.logging(s.LogLevel, s.LogFormat)
+	loggerTo, err := p.logging(s)
+	if err != nil {
+		return nil, err
+	}
+	accessTo, err := accessLogger(s)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +47,7 @@ func (p *Commands) openLog(s *settings) (*serverLog, error) {
 		}
 	}
 	l.out = logs.NewSink(p.Stderr, logs.Tell(loggerTo(p.Stderr)))
+	s.Host.LogDropped = l.dropped
 	s.Host.Log = loggerTo(l.out.Share("host", hostLines))
 	s.Host.GuestLog = loggerTo(l.out.Share("plugins", guestLines))
 	if l.file == nil {
@@ -50,9 +55,38 @@ func (p *Commands) openLog(s *settings) (*serverLog, error) {
 		return l, nil
 	}
 	l.sink = logs.NewSink(l.file, logs.Tell(s.Host.Log))
-	s.Host.AccessLog, s.Host.AccessLogApart = jsonLogger(slog.LevelInfo)(l.sink.Share("requests", accessLines)), true
+	s.Host.AccessLog, s.Host.AccessLogApart = accessTo(l.sink.Share("requests", accessLines)), true
+	s.Host.AccessLogAgents = s.AccessLogFormat == formatCombined
 	l.followRotation(s.Host.Log)
 	return l, nil
+}
+
+// dropped returns how many lines had no room.
+func (l *serverLog) dropped() int64 {
+	n := l.out.Dropped()
+	if l.sink != nil {
+		n += l.sink.Dropped()
+	}
+	return n
+}
+
+// The formats of a file of the access log that others read.
+const formatCommon, formatCombined = "common", "combined"
+
+// accessLogger returns what makes the logger for a file of the access log.
+func accessLogger(s *settings) (func(io.Writer) *slog.Logger, error) {
+	if s.AccessLogFile == "" && s.AccessLogFormat != formatJSON {
+		return nil, cli.Usage("access_log_format is that of access_log_file, which is not set; without one the access log is a part of the log, in log_format")
+	}
+	switch s.AccessLogFormat {
+	case formatJSON:
+		return jsonLogger(slog.LevelInfo), nil
+	case formatText:
+		return func(w io.Writer) *slog.Logger { return slog.New(textHandler(w, slog.LevelInfo, false)) }, nil
+	case formatCommon, formatCombined:
+		return func(w io.Writer) *slog.Logger { return logs.Common(w, s.AccessLogFormat == formatCombined) }, nil
+	}
+	return nil, cli.Usage("access_log_format %q is unknown; use json, text, common or combined", s.AccessLogFormat)
 }
 
 // followRotation opens the access log anew at SIGHUP, after which the name may stand

@@ -108,3 +108,30 @@ func waitFor(t *testing.T, done func() bool) {
 		}
 	}
 }
+
+// A file of the access log has the form that its readers know.
+func TestAccessLogFormat(t *testing.T) {
+	for format, want := range map[string]string{
+		"json": `"path":"/a"`, "text": "path=/a", "common": `"GET /a HTTP/1.1" 200 -`, "combined": `"GET /a HTTP/1.1" 200 - "-" "curl"`,
+	} {
+		file := filepath.Join(t.TempDir(), "access.log")
+		s := defaultSettings()
+		s.AccessLogFile, s.AccessLogFormat = file, format
+		l, err := logsTo(io.Discard).openLog(&s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Host.AccessLog.Info("request", "method", "GET", "path", "/a", "status", 200, "user_agent", "curl")
+		l.close()
+		if got := read(file); !strings.Contains(got, want) || strings.Count(got, "\n") != 1 || s.Host.AccessLogAgents != (format == "combined") {
+			t.Errorf("%s: %s", format, got)
+		}
+	}
+	for format, file := range map[string]string{"xml": filepath.Join(t.TempDir(), "x"), "common": ""} {
+		s := defaultSettings()
+		s.AccessLogFile, s.AccessLogFormat = file, format
+		if _, err := logsTo(io.Discard).openLog(&s); err == nil || !strings.Contains(err.Error(), "access_log_format") {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+}

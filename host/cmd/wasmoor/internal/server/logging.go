@@ -23,8 +23,8 @@ const (
 )
 
 // logger returns a logger for the standard error that writes at once.
-func (p *Commands) logger(level, format string) (*slog.Logger, error) {
-	loggerTo, err := p.logging(level, format)
+func (p *Commands) logger(s *settings) (*slog.Logger, error) {
+	loggerTo, err := p.logging(s)
 	if err != nil {
 		return nil, err
 	}
@@ -33,11 +33,12 @@ func (p *Commands) logger(level, format string) (*slog.Logger, error) {
 
 // logging returns what makes loggers whose lines are for the standard error, perhaps
 // after some waiting elsewhere.
-func (p *Commands) logging(level, format string) (loggerTo func(io.Writer) *slog.Logger, err error) {
-	var minimum slog.Level
-	if err := minimum.UnmarshalText([]byte(level)); err != nil {
-		return nil, cli.Usage("log_level %q is unknown; use debug, info, warn or error", level)
+// Their level follows s.level.
+func (p *Commands) logging(s *settings) (loggerTo func(io.Writer) *slog.Logger, err error) {
+	if err := s.level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return nil, cli.Usage("log_level %q is unknown; use debug, info, warn or error", s.LogLevel)
 	}
+	minimum, format := s.level, s.LogFormat
 	switch {
 	case format == formatText, format == formatAuto && term.IsTerminal(p.Stderr):
 		colours := p.Colours(p.Stderr)
@@ -48,9 +49,9 @@ func (p *Commands) logging(level, format string) (loggerTo func(io.Writer) *slog
 	return nil, cli.Usage("log_format %q is unknown; use auto, text or json", format)
 }
 
-func jsonLogger(level slog.Level) func(io.Writer) *slog.Logger {
+func jsonLogger(level slog.Leveler) func(io.Writer) *slog.Logger {
 	return func(w io.Writer) *slog.Logger {
-		return slog.New(slog.NewJSONHandler(escaper{w}, &slog.HandlerOptions{Level: level}))
+		return slog.New(slog.NewJSONHandler(term.Escaper{Writer: w}, &slog.HandlerOptions{Level: level}))
 	}
 }
 
@@ -78,7 +79,7 @@ func (l libraries) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func textHandler(w io.Writer, level slog.Level, colours bool) slog.Handler {
+func textHandler(w io.Writer, level slog.Leveler, colours bool) slog.Handler {
 	return tameHandler{tint.NewTextHandler(w, &tint.Options{
 		Level: level, TimeFormat: "15:04:05.000", NoColor: !colours,
 	})}

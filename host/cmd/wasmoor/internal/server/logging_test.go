@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 )
 
 // coloured matches the sequences that tint itself writes.
@@ -56,7 +58,7 @@ func TestJSONLogShowsWhatIsThere(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		jsonLogger(slog.LevelInfo)(&out).Info(evil, evil, evil)
-		if strings.ContainsFunc(out.String(), obeyed) || strings.Count(out.String(), "\n") != 1 {
+		if strings.ContainsFunc(out.String(), term.Obeyed) || strings.Count(out.String(), "\n") != 1 {
 			t.Errorf("%+q: the line is %+q", evil, out.String())
 		}
 		var line map[string]any
@@ -69,7 +71,7 @@ func TestJSONLogShowsWhatIsThere(t *testing.T) {
 	if !strings.Contains(out.String(), "grüße, 世界 😀") {
 		t.Errorf("text is not left alone: %s", out.String())
 	}
-	if n, err := (escaper{&out}).Write([]byte("\u202e\n")); n != 4 || err != nil {
+	if n, err := (term.Escaper{Writer: &out}).Write([]byte("\u202e\n")); n != 4 || err != nil {
 		t.Errorf("Write = %d, %v", n, err)
 	}
 }

@@ -59,7 +59,8 @@ version that serves would be rejected.`,
 }
 
 func (p *Commands) precompile(ctx context.Context, s settings, serving bool) error {
-	log, err := p.logger("warn", s.LogFormat)
+	s.LogLevel = "warn"
+	log, err := p.logger(&s)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (p *Commands) storedVersions(ctx context.Context, cfg host.Config) ([]host.
 	if fault.CodeOf(err) != fault.Unavailable {
 		return versions, err
 	}
-	p.remote.OwnServer(cfg.AdminAddr, cfg.DataDir)
+	p.remote.OwnServer(cfg)
 	err = p.remote.Talk(func(c *client.Client) (err error) {
 		versions, err = askVersions(ctx, c)
 		return err

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
@@ -36,14 +37,15 @@ wins over the environment, that over the file, and that over the default.`,
 		if check {
 			return host.Check(settings.Host)
 		}
-		return p.serve(cmd.Context(), settings)
+		return p.serve(cmd.Context(), settings, cmd.Flags(), nil)
 	})
 	addSettings(cmd.Flags())
 	cmd.Flags().BoolVar(&check, "check", false, "only say whether serve would take the settings and the data folder")
 	return cmd
 }
 
-func (p *Commands) serve(ctx context.Context, s settings) error {
+// serve serves; before, unless nil, is what comes before that.
+func (p *Commands) serve(ctx context.Context, s settings, flags *pflag.FlagSet, before func(context.Context, host.Config) error) error {
 	svc, err := service.New() // before the log, which opens its file anew at a signal
 	if err != nil {
 		return err
@@ -59,13 +61,28 @@ func (p *Commands) serve(ctx context.Context, s settings) error {
 		return err
 	}
 	svc.Log, svc.Stderr = s.Host.Log, p.Stderr
-	svc.DrainDelay, svc.DrainTimeout = s.Host.DrainDelay, s.Host.DrainTimeout
-	s.Host.Listen = svc.Listen
+	s.Host.Listen, s.Host.Getenv = svc.Listen, p.Getenv
+	if before != nil {
+		if err := before(ctx, s.Host); ctx.Err() != nil || err != nil {
+			return unlessEnded(ctx, err)
+		}
+	}
+	now := &running{p: p, flags: flags, log: s.Host.Log, now: s}
+	s.Host.Settings, svc.Hangup = now, now.hangup
 	h, err := host.New(ctx, s.Host)
 	if err != nil {
 		return err
 	}
+	now.host = h
 	p.Announce("wasmoor "+host.Version(), h)
 	p.Note("  next    wasmoor deploy DIR")
 	return svc.Run(ctx, h)
+}
+
+// unlessEnded returns err, nil once the command was told to end.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,28 +38,26 @@ type settings struct {
 	LogLevel      string
 	LogFormat     string
 	AccessLogFile string
-}
+	// AccessLogFormat is that of the file.
+	AccessLogFormat string
 
-// renamed are the keys that are no field's name in small letters with _ between
-// the words.
-var renamed = map[string]string{"data": "DataDir", "public": "PublicAddr", "admin": "AdminAddr"}
+	level   *slog.LevelVar    // is LogLevel
+	sources map[string]string // where each key was set
+}
 
 // isKeyOf reports whether key is that of a field of the settings.
-func isKeyOf(key, field string) bool {
-	if name, ok := renamed[key]; ok {
-		return name == field
-	}
-	return strings.EqualFold(strings.ReplaceAll(key, "_", ""), field)
-}
+func isKeyOf(key, field string) bool { return host.Key(field) == key }
 
 func defaultSettings() settings {
-	return settings{Host: host.DefaultConfig(), LogLevel: "info", LogFormat: formatAuto}
+	return settings{Host: host.DefaultConfig(), LogLevel: "info", LogFormat: formatAuto, AccessLogFormat: formatJSON, level: new(slog.LevelVar), sources: map[string]string{}}
 }
+
+const configUsage = "config file in TOML (env WASMOOR_CONFIG, default " + settingsFile + " when it is there)"
 
 // addSettings adds --config and a flag for each key. A flag is named like its
 // key, with - for _.
 func addSettings(flags *pflag.FlagSet) {
-	flags.String("config", "", "config file in TOML (env WASMOOR_CONFIG, default "+settingsFile+" when it is there)")
+	flags.String("config", "", configUsage)
 	flags.AddFlagSet(settingFlags())
 }
 
@@ -74,10 +74,33 @@ func (p *Commands) AddBuild(flags *pflag.FlagSet) {
 	}
 }
 
-// Build returns what the flags of AddBuild, the environment and the config file say
-// of these keys. The other keys have their defaults.
-func (p *Commands) Build(flags *pflag.FlagSet) (host.Config, error) {
-	s, err := p.settings(flags)
+// apart are the keys of serve that say where a server is and where it logs.
+var apart = []string{"data", "secrets_key_file", "public", "admin", "admin_tls_cert", "admin_tls_key", "admin_allow", "metrics", "drain_delay", "policy", "log_level", "log_format", "access_log_sample", "access_log_file", "access_log_format"}
+
+// AddServing adds --config and a flag for each key that decides how plugins are
+// served. Those that AddBuild does not add are not in the help.
+func (p *Commands) AddServing(flags *pflag.FlagSet) {
+	flags.String("config", "", configUsage)
+	settingFlags().VisitAll(func(f *pflag.Flag) {
+		key := keyOf(f.Name)
+		f.Hidden = !slices.Contains(buildKeys, key) && key != "outbound_allow_networks"
+		if !slices.Contains(apart, key) {
+			flags.AddFlag(f)
+		}
+	})
+}
+
+// Config returns what the flags of AddBuild or AddServing, the environment and the
+// config file say of these keys. The other keys have their defaults, also where a
+// flag of another meaning has the name of one.
+func (p *Commands) Config(flags *pflag.FlagSet) (host.Config, error) {
+	serving := pflag.NewFlagSet("serving", pflag.ContinueOnError)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains(apart, keyOf(f.Name)) {
+			serving.AddFlag(f)
+		}
+	})
+	s, err := p.settings(serving)
 	return s.Host, err
 }
 
@@ -87,8 +110,13 @@ func settingFlags() *pflag.FlagSet {
 	d := defaultSettings()
 	flags := pflag.NewFlagSet("settings", pflag.ContinueOnError)
 	flags.String("data", d.Host.DataDir, "folder of the store, the modules and the admin token")
-	flags.String("public", d.Host.PublicAddr, "address where clients reach the plugins")
-	flags.String("admin", d.Host.AdminAddr, "address of the admin API")
+	flags.String("secrets-key-file", d.Host.SecretsKeyFile, "file of the key that secrets are sealed with, made if need be; default secrets.key in the data folder")
+	flags.String("public", d.Host.PublicAddr, "address where clients reach the plugins: host:port, or unix:PATH")
+	flags.String("admin", d.Host.AdminAddr, "address of the admin API: host:port, or unix:PATH")
+	flags.String("admin-tls-cert", d.Host.AdminTLSCert, "PEM file with the certificate of the admin API; replaced files are taken up")
+	flags.String("admin-tls-key", d.Host.AdminTLSKey, "PEM file with the key of that certificate")
+	flags.String("admin-allow", d.Host.AdminAllow, "networks that may reach the admin API, separated by commas (default any)")
+	flags.String("metrics", d.Host.MetricsAddr, "address that shows the metrics without a token, e.g. 127.0.0.1:9464; none = the admin API alone does, to who has one")
 	flags.Duration("drain-delay", d.Host.DrainDelay, "how long to go on as before when stopping, while /readyz fails")
 	flags.Duration("drain-timeout", d.Host.DrainTimeout, "how long to wait for running requests when stopping")
 	flags.Int("max-conns", d.Host.MaxConns, "public connections open at a time")
@@ -110,17 +138,33 @@ func settingFlags() *pflag.FlagSet {
 	flags.Duration("idle-timeout", d.Host.IdleTimeout, "how long an idle connection stays open")
 	flags.String("min-free-disk", limit.FormatSize(d.Host.MinFreeDisk), "free disk space below which writes are refused")
 	flags.Int("keep-versions", d.Host.KeepVersions, "newest versions of a plugin that are kept; 0 = all")
+	flags.Duration("keep-versions-age", d.Host.KeepVersionsAge, "how old versions may get that neither serve nor are pinned; 0 = as old as they like")
+	flags.String("canary", d.Host.Canary, "plan by which new versions take over, e.g. 1%:5m,5%:10m,25%:15m, or default; empty = at once")
+	flags.String("canary-key", d.Host.CanaryKey, "by what a roll-out knows a client: ip, cookie or header:NAME; empty = its Authorization, or else its address")
 	flags.Int("keep-deployments", d.Host.KeepDeployments, "newest deployments of a plugin that are kept; 0 = all")
 	flags.Int("keep-events", d.Host.KeepEvents, "newest events of the audit that are kept; 0 = all")
+	flags.String("policy", d.Host.Policy, "TOML file of what versions ask for that is approved by rule, and who may not approve")
+	flags.String("ship-to", d.Host.ShipTo, "where commits are shipped to while they are made: /folder or s3://bucket/prefix")
+	flags.Duration("ship-every", d.Host.ShipEvery, "how long after it a commit is there at most")
+	flags.Duration("ship-base-every", d.Host.ShipBaseEvery, "time between two bases, each a whole store, from which a restore begins")
+	flags.Duration("ship-keep", d.Host.ShipKeep, "for how long one can go back in what was shipped")
+	flags.String("ship-recipients", d.Host.ShipRecipients, "age recipients for whom what is shipped is encrypted, separated by commas")
+	flags.String("backup-to", d.Host.BackupTo, "place of the server's own backups: a folder, or s3://bucket/prefix; none = it makes no backups")
+	flags.Duration("backup-every", d.Host.BackupEvery, "how often it makes one")
+	flags.Int("backup-keep", d.Host.BackupKeep, "newest backups that are kept")
+	flags.Duration("backup-keep-for", d.Host.BackupKeepFor, "how long older ones are kept as well")
+	flags.String("backup-recipients", d.Host.BackupRecipients, "public keys of age that backups are encrypted for, separated by commas")
 	flags.String("tls-cert", d.Host.TLSCert, "PEM file with the certificate of the public listener; replaced files are taken up")
 	flags.String("tls-key", d.Host.TLSKey, "PEM file with the key of that certificate")
 	flags.String("trusted-proxies", d.Host.TrustedProxies, "networks of proxies to believe about the client, separated by commas")
-	flags.Bool("show-errors", d.Host.ShowErrors, "tell clients why a plugin failed; for an author's own machine")
 	flags.String("outbound-allow-networks", d.Host.OutboundAllowNetworks, "private networks plugins may call, separated by commas")
+	flags.Bool("server-timing", d.Host.ServerTiming, "tell clients in Server-Timing where the time of their requests went")
+	flags.String("watch", d.Host.Watch, "folder of modules to deploy: NAME.wasm is plugin NAME, a changed file a new version")
 	flags.String("log-level", d.LogLevel, "debug, info, warn or error")
 	flags.String("log-format", d.LogFormat, "text, json, or auto: text on a terminal")
 	flags.Int("access-log-sample", d.Host.AccessLogSample, "log one in so many requests: 1 = each, 0 = none")
 	flags.String("access-log-file", d.AccessLogFile, "file of the access log; else it is a part of the log")
+	flags.String("access-log-format", d.AccessLogFormat, "of that file: json, text, common, or combined, which has the user agent and the referer too")
 	return flags
 }
 
@@ -147,18 +191,31 @@ func (p *Commands) settings(flags *pflag.FlagSet) (settings, error) {
 		return settings{}, fault.Wrap(fault.Internal, "read the flags", "", err)
 	}
 	s := defaultSettings()
+	for _, key := range keys() {
+		s.sources[key] = p.settingSource(flags, k, key)
+	}
 	for _, key := range k.Keys() {
 		if flags.Lookup(strings.ReplaceAll(key, "_", "-")) == nil {
 			continue // it is a server's alone
 		}
 		if err := s.set(key, k.Get(key)); err != nil {
-			return settings{}, cli.Usage("%s: %v", p.settingSource(flags, key), err)
+			return settings{}, cli.Usage("%s: %v", s.sources[key], err)
 		}
 	}
+	s.Host.Told = text(k)
 	if err := s.Host.Validate(); err != nil {
 		return settings{}, cli.Usage("%s", fault.MessageOf(err))
 	}
-	return s, nil
+	return s, p.secretsKey(&s.Host)
+}
+
+// text returns what is told otherwise than by default, as a config file.
+func text(k *koanf.Koanf) []byte {
+	data, err := k.Marshal(toml.Parser())
+	if err != nil {
+		return nil // it is for a person
+	}
+	return data
 }
 
 // set gives the field of key its value, which may be written as text.
@@ -189,7 +246,7 @@ func (e *formError) Error() string { return e.text }
 // text that the other sources have.
 func commas(key string, value any) any {
 	list, ok := value.([]any)
-	if !ok || key != "trusted_proxies" && key != "outbound_allow_networks" {
+	if !ok || key != "trusted_proxies" && key != "outbound_allow_networks" && key != "admin_allow" {
 		return value
 	}
 	items := make([]string, len(list))
@@ -207,15 +264,17 @@ func example(key string) string {
 }
 
 // settingSource says where the value of a key comes from.
-func (p *Commands) settingSource(flags *pflag.FlagSet, key string) string {
+func (p *Commands) settingSource(flags *pflag.FlagSet, k *koanf.Koanf, key string) string {
 	flag, variable := strings.ReplaceAll(key, "_", "-"), envPrefix+strings.ToUpper(key)
 	switch {
 	case flags.Changed(flag):
 		return "--" + flag
 	case p.Getenv(variable) != "":
 		return variable
+	case k.Exists(key):
+		return "config file: " + key
 	}
-	return "config file: " + key
+	return "default"
 }
 
 // loadSettingsFile reads the file of --config or WASMOOR_CONFIG, which must be

@@ -24,9 +24,7 @@ type Service struct {
 	Log    *slog.Logger
 	Flush  func() // writes what Log keeps, and ends it
 	Stderr io.Writer
-	// DrainDelay and DrainTimeout are those of the host. A stop takes no more than
-	// both and closeTime.
-	DrainDelay, DrainTimeout time.Duration
+	Hangup func(context.Context) // at SIGHUP
 
 	signals <-chan os.Signal
 	sockets *sockets
@@ -86,7 +84,7 @@ const closeTime = 2 * time.Second
 // a disk or a log may take no more. What was acknowledged is on disk.
 func (s *Service) ending(ctx, serving context.Context) {
 	if restarts(ctx, serving) {
-		most := s.DrainTimeout + closeTime
+		most := s.host.Settings().DrainTimeout + closeTime
 		time.AfterFunc(most, func() {
 			if restarts(ctx, serving) {
 				s.say("wasmoor: the next process starts, after %v: this one still waited for %s", most, s.host.WaitsFor())
@@ -102,7 +100,8 @@ func (s *Service) ending(ctx, serving context.Context) {
 		return
 	}
 	s.sockets.close()
-	most := s.DrainDelay + s.DrainTimeout + closeTime
+	settings := s.host.Settings()
+	most := settings.DrainDelay + settings.DrainTimeout + closeTime // a stop takes no more
 	time.AfterFunc(most, func() { s.exit(most) })
 	s.tell(daemon.SdNotifyStopping)
 }

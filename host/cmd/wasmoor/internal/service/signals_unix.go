@@ -42,7 +42,7 @@ func (s *Service) obey(ctx context.Context) {
 			return
 		case sig := <-s.signals:
 			if sig == sigReload {
-				s.Log.Info("SIGHUP: access_log_file is opened anew, if there is one; certificates are read again without a signal, settings at a restart (SIGUSR2)")
+				s.Hangup(ctx)
 				continue
 			}
 			s.restart(ctx)
@@ -128,7 +128,7 @@ func handedOver() (files []*os.File) {
 
 // keep keeps the socket of a listener for a successor.
 func (s *sockets) keep(name string, ln net.Listener) {
-	if f, err := ln.(*net.TCPListener).File(); err == nil {
+	if f, err := ln.(interface{ File() (*os.File, error) }).File(); err == nil {
 		s.files[name] = f
 	}
 }

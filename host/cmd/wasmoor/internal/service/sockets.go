@@ -9,6 +9,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/server/socket"
 )
 
 // sockets are the listening sockets by the names of their listeners. They outlive
@@ -20,9 +21,9 @@ func inherit() (*sockets, error) {
 	s := &sockets{files: map[string]*os.File{}}
 	for _, f := range append(activation.Files(true), handedOver()...) {
 		name := f.Name()
-		if name != host.PublicListener && name != host.AdminListener {
-			return nil, cli.Usage("the process has inherited a socket named %q; the names are %q and %q (FileDescriptorName= in the socket's unit)",
-				name, host.PublicListener, host.AdminListener)
+		if name != host.PublicListener && name != host.AdminListener && name != host.MetricsListener {
+			return nil, cli.Usage("the process has inherited a socket named %q; the names are %q, %q and %q (FileDescriptorName= in the socket's unit)",
+				name, host.PublicListener, host.AdminListener, host.MetricsListener)
 		}
 		if s.files[name] != nil {
 			return nil, cli.Usage("the process has inherited two sockets named %q", name)
@@ -39,13 +40,17 @@ func (s *sockets) listen(name, addr string) (net.Listener, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the inherited socket %q: %w", name, err)
 		}
-		if _, ok := ln.(*net.TCPListener); !ok {
-			_ = ln.Close()
-			return nil, fmt.Errorf("the inherited socket %q is not one of TCP", name)
+		switch ln := ln.(type) {
+		case *net.TCPListener:
+			return ln, nil
+		case *net.UnixListener:
+			ln.SetUnlinkOnClose(false) // whoever made it may listen on it again
+			return ln, nil
 		}
-		return ln, nil
+		_ = ln.Close()
+		return nil, fmt.Errorf("the inherited socket %q is one of neither TCP nor the file system", name)
 	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := socket.Listen(addr)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,10 @@ const (
 	Green  = "32"
 	Yellow = "33"
 	Grey   = "90"
+
+	Blue    = "34"
+	Magenta = "35"
+	Cyan    = "36"
 )
 
 // Paint colours text for w when a person looks at it and has not asked for
@@ -33,11 +37,18 @@ func (t *Terminal) Colours(w io.Writer) bool {
 	return !t.NoColor && t.Getenv("NO_COLOR") == "" && t.Getenv("TERM") != "dumb" && IsTerminal(w)
 }
 
-// JSON writes v as the command's data.
+// JSON writes v as the command's data, of which a terminal obeys no character.
 func (t *Terminal) JSON(v any) error {
-	encoder := json.NewEncoder(t.Stdout)
+	encoder := json.NewEncoder(Escaper{t.Stdout})
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// JSONLine writes v as one line of JSON, of which a terminal obeys no character.
+func (t *Terminal) JSONLine(v any) error {
+	encoder := json.NewEncoder(Escaper{t.Stdout})
+	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
 }
 
@@ -68,14 +79,17 @@ func List[T any](items []T) []T {
 	return items
 }
 
-// Table writes rows in columns. Without rows it says so in a message.
+// Table writes rows in columns, below a header unless that is empty. Without rows it
+// says so in a message.
 func (t *Terminal) Table(empty, header string, rows [][]string) error {
 	if len(rows) == 0 {
 		t.Note("%s", empty)
 		return nil
 	}
 	w := tabwriter.NewWriter(t.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.ReplaceAll(header, " ", "\t"))
+	if header != "" {
+		fmt.Fprintln(w, strings.ReplaceAll(header, " ", "\t"))
+	}
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] = Printable(cell)
@@ -85,13 +99,14 @@ func (t *Terminal) Table(empty, header string, rows [][]string) error {
 	return w.Flush()
 }
 
-// Printable keeps what a plugin or its author chose from moving the cursor.
+// Printable keeps what a plugin or its author chose from moving the cursor, and from
+// turning the direction of text.
 func Printable(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if r < ' ' || r == 0x7f || Obeyed(r) {
 			return '\uFFFD'
 		}
 		return r

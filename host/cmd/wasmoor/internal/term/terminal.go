@@ -61,12 +61,13 @@ func (t *Terminal) Unwritten() error {
 
 // Complain writes the text of an error for a person.
 func (t *Terminal) Complain(text string) {
-	fmt.Fprintf(t.Stderr, "%s %s\n", t.Paint(t.Stderr, Red, "error:"), strings.TrimRight(text, "\n"))
+	fmt.Fprintf(t.Stderr, "%s %s\n", t.Paint(t.Stderr, Red, "error:"), shown(strings.TrimRight(text, "\n"), false))
 }
 
-// Note writes a line for a person.
+// Note writes a line for a person. Texts of others in it may hold what they like; colours
+// are those of Paint.
 func (t *Terminal) Note(format string, args ...any) {
-	fmt.Fprintf(t.Stderr, format+"\n", args...)
+	fmt.Fprintln(t.Stderr, shown(fmt.Sprintf(format, args...), t.Colours(t.Stderr)))
 }
 
 // Ask puts a question to a person, with no as the default.
@@ -75,6 +76,19 @@ func (t *Terminal) Ask(question string) bool {
 	answer, _ := bufio.NewReader(t.Stdin).ReadString('\n')
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes"
+}
+
+// AskHidden puts a question to a person at a terminal, who does not see the answer.
+// false = standard input is no terminal.
+func (t *Terminal) AskHidden(question string) (answer []byte, asked bool, err error) {
+	file, ok := t.Stdin.(*os.File)
+	if !ok || !IsTerminal(file) {
+		return nil, false, nil
+	}
+	fmt.Fprint(t.Stderr, question+" ")
+	answer, err = term.ReadPassword(int(file.Fd()))
+	fmt.Fprintln(t.Stderr)
+	return answer, true, err
 }
 
 // IsTerminal reports whether v, a reader or writer, is a terminal.

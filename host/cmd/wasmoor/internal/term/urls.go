@@ -8,14 +8,19 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// RouteURLs returns where a plugin answers: one URL for each route, without the
-// method, or that of the mount. Wildcards stay as they are written.
-func RouteURLs(public, mount string, routes []string) []string {
-	base := mountURL(public, plugin.Mount(mount))
+// RouteURLs returns where a plugin answers, at each of its mounts: one URL for each
+// route, without the method, or that of the mount. Wildcards stay as they are written.
+func RouteURLs(public, mounts string, routes []string) (urls []string) {
+	for _, mount := range plugin.Mounts(mounts).List() {
+		urls = append(urls, urlsAt(mountURL(public, mount), routes)...)
+	}
+	return urls
+}
+
+func urlsAt(base string, routes []string) (urls []string) {
 	if len(routes) == 0 {
 		return []string{base + "/"}
 	}
-	var urls []string
 	seen := map[string]bool{}
 	for _, route := range routes {
 		method, path, found := strings.Cut(route, " ")

@@ -107,6 +107,17 @@ func (s Snapshot) Changed(now Snapshot) string {
 	return ""
 }
 
+// Edited returns the first path, in order, whose content is another in now. What
+// builds make does not count, nor what is new: a build may have made it.
+func (s Snapshot) Edited(now Snapshot) string {
+	for _, path := range slices.Sorted(maps.Keys(now)) {
+		if before, was := s[path]; was && !before.made && !before.same(now[path]) {
+			return path
+		}
+	}
+	return ""
+}
+
 // Built compares what a build saw with what is there after it: the first path
 // whose content differs, so that the build is out of date already, or "". Unless
 // the sources are named, files that the build itself makes do not count: those

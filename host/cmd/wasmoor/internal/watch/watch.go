@@ -15,7 +15,7 @@ import (
 
 // Debounce is how long a project must be quiet before a change is reported:
 // editors and version control write many files at a time.
-const Debounce = 100 * time.Millisecond
+const Debounce = 50 * time.Millisecond
 
 // ignored are folders that hold what tools make or fetch.
 var ignored = []string{"node_modules", "target"}

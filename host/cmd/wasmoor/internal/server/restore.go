@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+)
+
+// RestoreShipped fills dir with what a server has shipped to a place: to a time, to a
+// revision, or all there is. It is what `wasmoor restore` does there.
+func (p *Commands) RestoreShipped(ctx context.Context, from, dir, to, identity string) error {
+	cfg := host.RestoreConfig{From: from, DataDir: dir, Identity: identity}
+	if err := parseTarget(to, &cfg); err != nil {
+		return err
+	}
+	return p.restore(ctx, cfg)
+}
+
+// parseTarget reads --to.
+func parseTarget(to string, cfg *host.RestoreConfig) (err error) {
+	if to == "latest" {
+		return nil
+	}
+	if cfg.Revision, err = strconv.ParseUint(to, 10, 64); err == nil && cfg.Revision > 0 {
+		return nil
+	}
+	if cfg.Time, err = time.Parse(time.RFC3339, to); err != nil {
+		return cli.Usage("--to: %q is neither a time like 2026-11-29T08:00:00Z, nor a revision, nor latest", to)
+	}
+	return nil
+}
+
+func (p *Commands) restore(ctx context.Context, cfg host.RestoreConfig) error {
+	r, err := host.Restore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if p.AsJSON {
+		return p.JSON(r)
+	}
+	lost := "nothing that was acknowledged until " + term.Date(r.Seen) + ", when the server was seen last; what it committed after that is not here"
+	switch {
+	case !cfg.Time.IsZero() || cfg.Revision != 0:
+		lost = "what was committed after that"
+	case r.Lost > 0:
+		lost = "at most " + r.Lost.Round(time.Millisecond).String() + ": what was committed from then until the server was seen last"
+	}
+	rows := [][]string{
+		{"restored", cfg.DataDir},
+		{"revision", strconv.FormatUint(r.Revision, 10)},
+		{"committed", term.Date(r.Time)},
+		{"shipped by", r.Server + ", seen last " + term.Date(r.Seen)},
+		{"lost", lost},
+	}
+	return p.Table("", "", rows)
+}

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package host
-
-import "math"
-
-func maxFiles() int64 { return math.MaxInt64 }

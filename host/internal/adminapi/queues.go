@@ -1,0 +1,75 @@
+package adminapi
+
+import "time"
+
+// The paths of queues.
+const (
+	PathQueues        = "/v1/plugins/{name}/queues"
+	PathQueueMessages = "/v1/plugins/{name}/queues/{queue}/messages"
+	PathQueueRetry    = "/v1/plugins/{name}/queues/{queue}/retry"
+	PathQueuePause    = "/v1/plugins/{name}/queues/{queue}/pause"
+)
+
+// Queue is how a queue of a plugin does.
+type Queue struct {
+	Name      string  `json:"name"`
+	Declared  bool    `json:"declared" doc:"The version that serves has it; else nobody handles its messages"`
+	Paused    bool    `json:"paused,omitempty" doc:"Or its plugin is"`
+	Waiting   int     `json:"waiting" doc:"Messages, those that are delayed too"`
+	Handling  int     `json:"handling" doc:"Messages that are being handled"`
+	Age       float64 `json:"age_seconds" doc:"Since the oldest message was sent that is not handled; 0 = there is none"`
+	Dead      int     `json:"dead" doc:"Dead letters that are kept"`
+	Handled   int64   `json:"handled" doc:"Messages, since the start of the server"`
+	Failed    int64   `json:"failed" doc:"Attempts, since the start of the server"`
+	Conflicts int64   `json:"conflicts" doc:"Runs that have lost to others again and again, since the start of the server"`
+	Refused   int64   `json:"refused" doc:"Runs that found no place, since the start of the server"`
+}
+
+// QueueRef names a queue.
+type QueueRef struct {
+	PluginRef
+	Queue string `path:"queue" minLength:"1" maxLength:"63" doc:"Name of the queue" example:"mail"`
+}
+
+// MessagesQuery asks for messages of a queue.
+type MessagesQuery struct {
+	QueueRef
+	Dead  bool   `query:"dead" doc:"Its dead letters"`
+	After string `query:"after" maxLength:"64" doc:"The id of the last message before" example:"0000000000001f2a0000-9f3c21aa"`
+	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"At most so many"`
+}
+
+// MessagesRef names the messages of a queue, or its dead letters.
+type MessagesRef struct {
+	QueueRef
+	Dead bool `query:"dead" doc:"Its dead letters"`
+}
+
+// MessagePage is a part of what is in a queue.
+type MessagePage struct {
+	Messages []Message `json:"messages"`
+	More     bool      `json:"more" doc:"There are others behind"`
+}
+
+// Message is a message of a queue.
+type Message struct {
+	ID       string     `json:"id"`
+	Key      string     `json:"key,omitempty"`
+	Sent     time.Time  `json:"sent"`
+	Due      *time.Time `json:"due,omitempty" doc:"It is not handled before; absent = at once"`
+	Attempts int        `json:"attempts" doc:"That have failed"`
+	Problem  string     `json:"problem,omitempty" doc:"With which the last one failed"`
+	Size     int        `json:"size" doc:"Bytes of the body"`
+	Body     string     `json:"body" doc:"Its first 4 KiB"`
+	Base64   bool       `json:"base64,omitempty" doc:"The body is no text, and in base64"`
+}
+
+// Retry is the body of a request that tries dead letters again.
+type Retry struct {
+	IDs []string `json:"ids,omitempty" nullable:"true" maxItems:"1000" maxLength:"64" doc:"Of the dead letters; absent = all of the queue"`
+}
+
+// Messages says how many messages a request was about.
+type Messages struct {
+	Messages int `json:"messages"`
+}

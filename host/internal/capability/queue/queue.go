@@ -1,0 +1,239 @@
+// Package queue is the capability to send messages to the plugin's own queues: the
+// tables [queue.NAME] of a manifest. A message is a part of the attempt's effects.
+// Package queue/delivery handles it. Package capabilities imports it.
+package queue
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/limits"
+	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/queue"
+)
+
+// Name is that of the capability.
+const Name = "queue"
+
+// Unit returns the capability. Whoever declares a queue has it: messages have a quota
+// of their own, and nothing outside the plugin is reached.
+func Unit() capability.Unit {
+	funcs := capability.OfPlugin(capability.Native(map[string]capability.Handler{abi.FnQueueSend: send}))
+	return capability.Unit{
+		Name: Name, Named: true, Read: read,
+		Deployment: func(d capability.Deployment) invoke.State {
+			s, _ := d.Settings.(Settings)
+			return s
+		},
+		Native: funcs,
+		Extism: capability.InBlocks(funcs, nil),
+	}
+}
+
+// Keys returns the keys of the table of a queue.
+func Keys() []string {
+	return []string{"request", "attempts", "backoff", "concurrency", "retention", "deadline", "external"}
+}
+
+// MaxQueues is how many queues a manifest may have.
+const MaxQueues = 32
+
+// Settings are the queues of a manifest, by name.
+type Settings []Declared
+
+// Declared is a queue, and the request that handles its messages.
+type Declared struct {
+	queue.Queue
+	Request manifest.Request
+}
+
+// Close implements invoke.State.
+func (Settings) Close() {}
+
+// Of returns the queues of a manifest.
+func Of(m *manifest.Manifest) Settings {
+	s, _ := m.Settings(Name).(Settings)
+	return s
+}
+
+// Find returns a queue by its name.
+func (s Settings) Find(name string) (Declared, bool) {
+	i := slices.IndexFunc(s, func(d Declared) bool { return d.Name == name })
+	if i < 0 {
+		return Declared{}, false
+	}
+	return s[i], true
+}
+
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+
+// Values of a queue whose table does not say.
+const (
+	defaultAttempts    = 5
+	defaultConcurrency = 8
+	defaultRetention   = 7 * 24 * time.Hour
+)
+
+var defaultBackoff = [2]time.Duration{time.Second, 5 * time.Minute}
+
+// Most of what a table may say.
+const (
+	maxAttempts    = 100
+	maxConcurrency = 256
+	maxBackoff     = 24 * time.Hour
+	maxRetention   = 30 * 24 * time.Hour
+)
+
+// read reads [queue.NAME].
+func read(t manifest.Table) (any, plugin.Terms) {
+	s := Settings{} // not nil: there is the table
+	names := t.Names()
+	if len(names) > MaxQueues {
+		t.Fail("", "%d queues are above the maximum of %d", len(names), MaxQueues)
+		return s, nil
+	}
+	for _, name := range names {
+		one, ok := t.Sub(name, Keys()...)
+		switch {
+		case !nameForm.MatchString(name):
+			t.Fail(name, "a queue's name has 1 to 63 characters of a-z, 0-9, _ and -, and begins with a letter")
+		case ok:
+			s = append(s, declared(one, name))
+		}
+	}
+	return s, nil
+}
+
+func declared(t manifest.Table, name string) Declared {
+	d := Declared{Queue: queue.Queue{
+		Name: name, Attempts: defaultAttempts, Backoff: defaultBackoff, Concurrency: defaultConcurrency, Retention: defaultRetention,
+	}}
+	d.Request = t.Request("request", "POST /queues/"+name)
+	if n, ok := t.Count("attempts", maxAttempts); ok {
+		d.Attempts = int(n)
+	}
+	if n, ok := t.Count("concurrency", maxConcurrency); ok {
+		d.Concurrency = int(n)
+	}
+	if text, ok := t.String("backoff"); ok {
+		if d.Backoff, ok = parseBackoff(text); !ok {
+			t.Fail("backoff", `%.40q is not two times of at most 24h, the first of them not above the second; write e.g. "1s..5m"`, text)
+		}
+	}
+	if r, ok := t.Days("retention", maxRetention); ok {
+		d.Retention = r
+	}
+	d.Deadline, _ = t.Duration("deadline", queue.MaxDeadline)
+	switch text, ok := t.String("external"); {
+	case !ok || text == "at-least-once":
+	case text == "at-most-once":
+		d.AtMostOnce = true
+	default:
+		t.Fail("external", `%.40q is unknown; write "at-least-once", or "at-most-once" to begin no message twice`, text)
+	}
+	return d
+}
+
+func parseBackoff(text string) (b [2]time.Duration, ok bool) {
+	least, most, found := strings.Cut(text, "..")
+	if !found {
+		most = least
+	}
+	for i, part := range []string{least, most} {
+		d, err := time.ParseDuration(part)
+		if err != nil || d < time.Millisecond || d > maxBackoff {
+			return b, false
+		}
+		b[i] = d
+	}
+	return b, b[0] <= b[1]
+}
+
+// sent counts the messages of an attempt.
+type sent struct{ n uint16 }
+
+// Close implements invoke.State.
+func (*sent) Close() {}
+
+// sendCost is about how many bytes a message takes in addition to its body, which is
+// there twice: in the transaction, and as it goes to disk.
+const sendCost = 1 << 10
+
+func send(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+	name, okName := mem.Range(args[0], args[1])
+	body, okBody := mem.Range(args[2], args[3])
+	key, okKey := mem.Range(args[4], args[5])
+	delay := int64(args[6])
+	id, okID := mem.Range(args[7], args[8])
+	if !okName || !okBody || !okKey || !okID {
+		return int64(abi.BadPointer)
+	}
+	settings, declared := inv.Env.States.Of(Name).(Settings)
+	if !declared || inv.Tx == nil || settings == nil {
+		inv.Notice(invoke.NoQueue, "queue_send is refused: the manifest has no queue; add a table like [queue.mail] to wasmoor.toml")
+		return int64(abi.Denied)
+	}
+	q, ok := settings.Find(string(name))
+	switch {
+	case !ok:
+		inv.Notice(invoke.NoQueue, fmt.Sprintf("queue_send is refused: the manifest has no [queue.%.63s]", name))
+		return int64(abi.NotFound)
+	case len(body) > limits.QueueBody || len(key) > limits.QueueKey || len(id) > limits.QueueKey:
+		return int64(abi.Limit)
+	case delay < 0 || !utf8.Valid(key) || !utf8.Valid(id):
+		return int64(abi.Invalid)
+	case delay > limits.QueueDelay:
+		return int64(abi.Limit)
+	}
+	count, _ := inv.State(Name).(*sent)
+	if count == nil {
+		count = &sent{}
+		inv.Keep(Name, count)
+	}
+	if count.n == limits.QueueSends {
+		return int64(abi.Limit)
+	}
+	if !inv.Hold(sendCost + 2*len(body)) {
+		return int64(abi.Internal)
+	}
+	var nonce [4]byte
+	inv.World().Random(nonce[:])
+	m := queue.Message{
+		Queue: q.Name, Key: string(key), Nonce: binary.BigEndian.Uint32(nonce[:]), Sent: inv.Start.UnixMilli(), Body: body,
+	}
+	if delay > 0 {
+		m.Due = m.Sent + min(delay, math.MaxInt64-m.Sent)
+	}
+	dropped, err := queue.Send(queue.Part(inv.Tx, inv.Env.Space), count.n, &m, string(id), q.Retention)
+	switch {
+	case err != nil:
+		return refused(inv, err)
+	case dropped:
+		return abi.QueueRepeated
+	}
+	count.n++
+	return int64(abi.OK)
+}
+
+// refused is the guest's status for an error of the transaction.
+func refused(inv *invoke.Invocation, err error) int64 {
+	switch fault.CodeOf(err) {
+	case fault.TooLarge:
+		return int64(abi.Limit)
+	case fault.Conflict: // dispatch runs the handler again
+		return int64(abi.Internal)
+	}
+	inv.Fail(err)
+	return int64(abi.Internal)
+}

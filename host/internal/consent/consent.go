@@ -1,0 +1,125 @@
+// Package consent says what a change of a plugin means for what its version asks for:
+// whoever makes it approves it, or it waits for somebody who may. Packages deploy and
+// operate import it.
+package consent
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/wasmoor/wasmoor/host/internal/auth"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/policy"
+)
+
+// Consent is what the change of whoever makes it means for what a version asks for. The
+// zero Consent is that of nobody known: what the caller says holds.
+type Consent struct {
+	approves, withholds bool
+	own                 bool // withheld because who makes the change deployed the version
+	rule                int  // of the policy, by which it approves; 0 = a person does
+}
+
+// Approves reports whether the change grants what the version asks for.
+func (c Consent) Approves() bool { return c.approves }
+
+// Withholds reports whether it waits for somebody who may grant it.
+func (c Consent) Withholds() bool { return c.withholds }
+
+// Why says for the audit what approves where no person does, with a comma before it.
+func (c Consent) Why() string {
+	if c.rule == 0 {
+		return ""
+	}
+	return fmt.Sprintf("by policy rule %d", c.rule)
+}
+
+// Notices tells who makes the change what approves where no person does.
+func (c Consent) Notices() []string {
+	if c.rule == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("what it asks for is approved by policy rule %d", c.rule)}
+}
+
+// Gate decides by the operator's policy. nil and the zero Gate have none. It is safe
+// for concurrent use.
+type Gate struct{ policy atomic.Pointer[policy.Policy] }
+
+// Use makes a policy hold from now on, and returns the one before.
+func (g *Gate) Use(p *policy.Policy) (before *policy.Policy) { return g.policy.Swap(p) }
+
+func (g *Gate) holds() *policy.Policy {
+	if g == nil {
+		return nil
+	}
+	return g.policy.Load()
+}
+
+// Upload returns what the upload of a version means that a request makes. p is the
+// plugin as it is, the zero Plugin where there is none. A rule approves it for a deployer;
+// not for somebody who may approve and has to leave that to another person, because they
+// may have written the rule. Denied when it grants and may not.
+func (g *Gate) Upload(ctx context.Context, name string, p plugin.Plugin, v plugin.Version, grant bool) (Consent, error) {
+	p.Name = name
+	c, err := g.of(ctx, name, auth.From(ctx).Name, grant)
+	if err != nil || !c.withholds || c.own || len(Wants(p, v)) == 0 {
+		return c, err
+	}
+	if n := g.holds().Rule(name, p.Grant, v.Ask, v.Mount.Foreign(name, p.Mount)); n > 0 {
+		return Consent{approves: true, rule: n}, nil
+	}
+	return c, nil
+}
+
+// Versions are those that are stored.
+type Versions interface {
+	Version(ctx context.Context, name string, number int) (plugin.Version, error)
+}
+
+// Activation returns what the activation of a stored version means that a request
+// makes. Denied when it grants and may not. The caller holds what keeps another version
+// from taking its number.
+func (g *Gate) Activation(ctx context.Context, all Versions, name string, number int, grant bool) (Consent, error) {
+	by := ""
+	if g.holds().Separate() {
+		v, err := all.Version(ctx, name, number)
+		if err != nil {
+			return Consent{}, err
+		}
+		by = v.By
+	}
+	return g.of(ctx, name, by, grant)
+}
+
+// of returns what a change means of a version that somebody deployed.
+func (g *Gate) of(ctx context.Context, name, by string, grant bool) (Consent, error) {
+	who := auth.From(ctx)
+	if who.Role == auth.Nobody {
+		return Consent{}, nil
+	}
+	own := g.holds().Separate() && by == who.Name
+	err := who.May(auth.Operator, name)
+	if err == nil && own {
+		err = fault.New(fault.Denied, "", fmt.Sprintf("the policy says separate_approver, and %q deployed the version; somebody else who may approve has to", who.Name))
+	}
+	switch {
+	case err == nil:
+		return Consent{approves: true}, nil
+	case grant:
+		return Consent{}, fault.Wrap(fault.Denied, "", "granting what a version asks for: "+fault.MessageOf(err), err)
+	}
+	return Consent{withholds: true, own: own && who.May(auth.Operator, name) == nil}, nil
+}
+
+// Wants lists what a version asks for beyond what its plugin has and a deployer may
+// take: terms of capabilities, isolation, and mounts that are not the plugin's own.
+func Wants(p plugin.Plugin, v plugin.Version) []string {
+	wants := Has(p, v).Missing(v.Ask)
+	for _, m := range v.Mount.Foreign(p.Name, p.Mount) {
+		wants = append(wants, "mount "+string(m))
+	}
+	return wants
+}

@@ -1,0 +1,299 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/queue"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// desk delivers the messages of one plugin. Claims are in its memory alone: in the
+// store a message waits until the commit that has handled it.
+type desk struct {
+	service *Service
+	plugin  string
+	space   store.Space
+	ctx     context.Context
+	end     context.CancelFunc
+	wake    chan struct{}
+
+	mu       sync.Mutex
+	held     bool // the plugin is paused
+	most     int  // messages that are handled at a time, of all queues
+	lines    map[string]*line
+	cursor   queue.ID // the last message that was read
+	reload   bool     // what is paused, and messages that wait again
+	handling int
+	handlers sync.WaitGroup
+}
+
+// line is one queue.
+type line struct {
+	queue.Line
+	declared capqueue.Declared
+	is       bool // declared: else its messages wait until it is
+	paused   bool
+	counts   Counts
+	tries    map[queue.ID]int  // runs in a row that were no attempts
+	begun    map[queue.ID]bool // of at-most-once: those that this process has begun
+}
+
+func hasQueues(p *deploy.Installed) bool { return len(capqueue.Of(p.Manifest)) > 0 }
+
+func newDesk(s *Service, p *deploy.Installed) *desk {
+	d := &desk{service: s, plugin: p.Name, space: p.Space, wake: make(chan struct{}, 1), lines: map[string]*line{}, reload: true}
+	d.ctx, d.end = context.WithCancel(s.Taking)
+	return d
+}
+
+// use takes over what a plugin is now.
+func (d *desk) use(p *deploy.Installed) {
+	d.mu.Lock()
+	d.held = p.Paused
+	d.most = max(1, p.Manifest.Limits().Concurrency/2) // the other half is for who waits
+	for _, l := range d.lines {
+		l.is = false
+	}
+	for _, q := range capqueue.Of(p.Manifest) {
+		l := d.line(q.Name)
+		l.declared, l.is = q, true
+	}
+	d.mu.Unlock()
+	d.poke()
+}
+
+// line returns a queue. The caller holds mu.
+func (d *desk) line(name string) *line {
+	l := d.lines[name]
+	if l == nil {
+		l = &line{tries: map[queue.ID]int{}, begun: map[queue.ID]bool{}}
+		l.declared.Name = name
+		d.lines[name] = l
+	}
+	return l
+}
+
+// poke has run look again.
+func (d *desk) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// retryLoad is how long run waits after messages could not be read.
+const retryLoad = time.Second
+
+// run starts handlers until the desk ends, and waits for them.
+func (d *desk) run() {
+	defer d.handlers.Wait()
+	watch := d.service.cfg.Store.Watch(d.space.In(store.AreaQueue), queue.Messages())
+	defer watch.Close()
+	behind := true // there are messages that were not read
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for d.ctx.Err() == nil {
+		wait := time.Hour
+		if behind || d.stale() {
+			if err := d.load(); err != nil {
+				d.service.cfg.Log.Warn("the messages of a plugin cannot be read: will try again", "plugin", d.plugin, "error", err)
+				behind, wait = true, retryLoad
+			} else {
+				behind = false
+			}
+		}
+		timer.Reset(min(wait, d.start()))
+		select {
+		case <-d.ctx.Done():
+		case <-timer.C:
+		case <-d.wake:
+		case <-watch.Changed():
+			behind = behind || d.isBehind(watch.Take())
+		}
+	}
+}
+
+func (d *desk) stale() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reload
+}
+
+// isBehind reports whether there may be a message behind the last that was read. Those
+// before it are changed by this package alone.
+func (d *desk) isBehind(c store.Changes) bool {
+	if c.Lost {
+		return true
+	}
+	if len(c.Keys) == 0 {
+		return false
+	}
+	last, ok := queue.IDOf(c.Keys[len(c.Keys)-1])
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return ok && bytes.Compare(last[:], d.cursor[:]) > 0
+}
+
+// load reads the messages behind the last one, and what is paused. It never passes
+// what lies before, where most messages have been and are gone.
+func (d *desk) load() error {
+	d.service.loading <- struct{}{}
+	defer func() { <-d.service.loading }()
+	snap, err := d.service.cfg.Store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Release()
+	d.mu.Lock()
+	after := d.cursor
+	d.mu.Unlock()
+	type found struct {
+		id        queue.ID
+		name, key string
+		sent, due int64
+	}
+	var list []found
+	err = queue.Scan(snap, d.space, after, func(id queue.ID, m *queue.Message) bool {
+		list = append(list, found{id, m.Queue, m.Key, m.Sent, m.Due})
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	paused, err := queue.Paused(snap, d.space)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range list {
+		d.line(f.name).Add(f.id, f.key, f.sent, f.due)
+		d.cursor = f.id
+	}
+	for name, l := range d.lines {
+		l.paused = paused[name]
+	}
+	d.reload = false
+	return nil
+}
+
+// start starts handlers for what may be handled, and returns when there may be more,
+// if nothing happens.
+func (d *desk) start() time.Duration {
+	now := d.service.cfg.Clock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	wait := time.Hour
+	if d.held {
+		return wait
+	}
+	// One of each queue in turn, so that none keeps the others waiting.
+	for more := true; more && d.handling < d.most; {
+		more = false
+		for _, l := range d.lines {
+			if d.handling < d.most && l.open() {
+				if id, ok := l.Take(now.UnixMilli()); ok {
+					more = true
+					d.handling++
+					declared := l.declared
+					d.handlers.Go(func() { d.handle(&declared, id) })
+				}
+			}
+		}
+	}
+	for _, l := range d.lines {
+		if due, ok := l.Next(); ok && l.open() {
+			wait = min(wait, max(0, time.UnixMilli(due).Sub(now)))
+		}
+	}
+	if d.handling >= d.most {
+		return time.Hour // whoever ends wakes
+	}
+	return wait
+}
+
+// forget forgets a message that is there no more.
+func (l *line) forget(id queue.ID) {
+	delete(l.tries, id)
+	delete(l.begun, id)
+	l.Remove(id)
+}
+
+// open reports whether another message of the queue may be handled.
+func (l *line) open() bool {
+	_, claimed := l.Len()
+	return l.is && !l.paused && claimed < l.declared.Concurrency
+}
+
+// settle notes what became of a message that was being handled.
+func (d *desk) settle(name string, id queue.ID, v verdict) {
+	now := d.service.cfg.Clock()
+	d.mu.Lock()
+	l := d.line(name)
+	switch v.kind {
+	case done:
+		l.counts.Handled++
+	case dead:
+		l.counts.Failed++
+		l.counts.Dead++
+	case again:
+		l.counts.Failed++
+	case conflicted:
+		l.counts.Conflicts++
+	case refused:
+		l.counts.Refused++
+	}
+	if v.stays() && l.Has(id) {
+		delay := v.delay
+		if v.kind == again {
+			delete(l.tries, id)
+		} else {
+			l.tries[id]++
+			delay = patience(l.tries[id])
+		}
+		l.Back(id, now.Add(delay).UnixMilli())
+	} else {
+		l.forget(id)
+	}
+	d.handling--
+	d.mu.Unlock()
+	d.poke()
+}
+
+// changed takes over what an operator has changed.
+func (d *desk) changed(gone []queue.ID, back []Back) {
+	d.mu.Lock()
+	for _, id := range gone {
+		for _, l := range d.lines {
+			l.forget(id)
+		}
+	}
+	d.reload = true
+	for i := range back {
+		m := &back[i]
+		d.line(m.Queue).Add(m.ID, m.Key, m.Sent, m.Due)
+	}
+	d.mu.Unlock()
+	d.poke()
+}
+
+func (d *desk) stats() (list []Stats) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, l := range d.lines {
+		all, handling := l.Len()
+		s := Stats{
+			Plugin: d.plugin, Queue: name, Declared: l.is, Paused: l.paused || d.held, Waiting: all - handling, Handling: handling, Counts: l.counts,
+		}
+		if sent, ok := l.Oldest(); ok {
+			s.Oldest = time.UnixMilli(sent)
+		}
+		list = append(list, s)
+	}
+	return list
+}
