@@ -20,6 +20,15 @@ import (
 type quotas struct {
 	store.Store
 	full atomic.Bool
+	late atomic.Pointer[func()] // called once, after the next snapshot is taken
+}
+
+func (q *quotas) Snapshot() (store.Snapshot, error) {
+	snap, err := q.Store.Snapshot()
+	if late := q.late.Swap(nil); late != nil {
+		(*late)()
+	}
+	return snap, err
 }
 
 // Commit has room for no byte more, where the commit is held to a quota.

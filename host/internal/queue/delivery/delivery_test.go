@@ -150,6 +150,24 @@ func (b *bench) sendTo(space store.Space, of string, texts ...string) {
 	}
 }
 
+// pause does what an operator does with the queue q.
+func (b *bench) pause(paused bool) {
+	b.Helper()
+	snap, err := b.store.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	tx := store.Begin(snap, space, store.Quota{}, time.Now())
+	defer tx.Close()
+	if _, err := queue.Pause(queue.Part(tx, space), "q", paused); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := b.store.Commit(context.Background(), tx.Effects()); err != nil {
+		b.Fatal(err)
+	}
+	b.service.Changed(space, nil, nil)
+}
+
 // until waits for something that is about to be so.
 func (b *bench) until(what string, is func() bool) {
 	b.Helper()
@@ -278,22 +296,7 @@ func TestNoAttempts(t *testing.T) {
 // and so does a restart; then they are handled once.
 func TestWaits(t *testing.T) {
 	b := newBench(t, table)
-	pause := func(paused bool) {
-		snap, err := b.store.Snapshot()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tx := store.Begin(snap, space, store.Quota{}, time.Now())
-		defer tx.Close()
-		if _, err := queue.Pause(queue.Part(tx, space), "q", paused); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := b.store.Commit(context.Background(), tx.Effects()); err != nil {
-			t.Fatal(err)
-		}
-		b.service.Changed(space, nil, nil)
-	}
-	pause(true)
+	b.pause(true)
 	b.until("it is paused", func() bool { return b.service.Of(space)[0].Paused })
 	b.send("q", " a")
 	b.until("it waits", func() bool { return b.service.Of(space)[0].Waiting == 1 })
@@ -307,7 +310,7 @@ func TestWaits(t *testing.T) {
 	b.serving.Paused = true
 	b.mu.Unlock()
 	b.service.Refresh()
-	pause(false)
+	b.pause(false)
 	b.declare("[queue.other]\nrequest = \"POST /q\"\n")
 	b.service.Refresh()
 	b.send("q", " b")
@@ -323,6 +326,17 @@ func TestWaits(t *testing.T) {
 	if got := b.done(); len(got) != 2 {
 		t.Errorf("handled %v", got)
 	}
+}
+
+// A pause that comes while the messages are read holds too.
+func TestPausedWhileRead(t *testing.T) {
+	b := newBench(t, table)
+	b.send("q", " a")
+	b.until("it is handled", b.empty)
+	pause := func() { b.pause(true) }
+	b.store.late.Store(&pause)
+	b.service.Changed(space, nil, nil)
+	b.until("it is paused", func() bool { return b.service.Of(space)[0].Paused })
 }
 
 // A message that is taken back while it is handled is not handled, and nothing of its

@@ -140,18 +140,20 @@ func (d *desk) isBehind(c store.Changes) bool {
 }
 
 // load reads the messages behind the last one, and what is paused. It never passes
-// what lies before, where most messages have been and are gone.
+// what lies before, where most messages have been and are gone. After an error it must
+// be called again.
 func (d *desk) load() error {
 	d.service.loading <- struct{}{}
 	defer func() { <-d.service.loading }()
+	d.mu.Lock()
+	after := d.cursor
+	d.reload = false // before the snapshot, which lacks what changes from now on
+	d.mu.Unlock()
 	snap, err := d.service.cfg.Store.Snapshot()
 	if err != nil {
 		return err
 	}
 	defer snap.Release()
-	d.mu.Lock()
-	after := d.cursor
-	d.mu.Unlock()
 	type found struct {
 		id        queue.ID
 		name, key string
@@ -178,7 +180,6 @@ func (d *desk) load() error {
 	for name, l := range d.lines {
 		l.paused = paused[name]
 	}
-	d.reload = false
 	return nil
 }
 
