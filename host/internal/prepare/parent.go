@@ -49,6 +49,9 @@ var (
 // runChild builds in a process of its own. What that answers, leaves behind or
 // ends with is not believed.
 func (p *Pipeline) runChild(ctx context.Context, w *work, j *job, allowed allowance) (usage, error) {
+	if allowed.Memory < leastMemory {
+		return usage{}, allowed.outOfMemory()
+	}
 	r := request{Allowed: allowed, Options: j.options, Module: len(j.module)}
 	if !p.self {
 		r.Identity = p.identity
@@ -171,7 +174,7 @@ func (c *child) judge(ctx context.Context, cause error, err error) (use usage, _
 func (c *child) broken(use usage, err error) error {
 	killed := wasKilled(c.cmd.ProcessState)
 	switch {
-	case c.endedByMemory(killed):
+	case c.endedByMemory():
 		return c.allowed.outOfMemory()
 	case killed && use.cpu >= c.allowed.CPU/4*3:
 		return c.allowed.outOfTime()
@@ -207,14 +210,11 @@ var memoryEnds = []string{
 }
 
 // leastMemory is how much Go itself may need to build the smallest module. With less
-// it may break down anywhere, in a signal on a stack that could not grow too.
+// one build ends and the next one does not, so none is begun.
 const leastMemory = 32 << 20
 
 // endedByMemory reports whether a process that broke down did so for want of memory.
-func (c *child) endedByMemory(killed bool) bool {
-	if c.allowed.Memory < leastMemory && !killed {
-		return true
-	}
+func (c *child) endedByMemory() bool {
 	stderr := c.stderr.kept.String()
 	return slices.ContainsFunc(memoryEnds, func(words string) bool { return strings.Contains(stderr, words) })
 }

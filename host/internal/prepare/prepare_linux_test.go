@@ -633,3 +633,17 @@ func TestSecretFile(t *testing.T) {
 		})
 	}
 }
+
+// With less memory than Go itself takes, one build would end and the next one would
+// not: none is begun.
+func TestTooLittleMemoryBeginsNothing(t *testing.T) {
+	cfg := config(t.TempDir(), nil, "build")
+	cfg.Limits.Memory = 16 << 20
+	p, _ := open(t, cfg)
+	for range 20 {
+		_, err := p.Prepare(t.Context(), []byte("module"), engine.Options{Memory: 1 << 20})
+		if fault.CodeOf(err) != fault.TooLarge {
+			t.Fatal(err)
+		}
+	}
+}
