@@ -122,6 +122,7 @@ server/certificate -> fault                     # files that are no certificate 
 server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate deploy serve # speaks HTTP with it; speaks TLS with it; asks who serves; handles requests through it
+server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
 telemetry/metrics -> queue/delivery cron/ticking prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and builds; and listeners; and the store; and what is shipped; and backups
 server/admin      -> server/wire server/certificate deploy access # speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
@@ -161,6 +162,7 @@ const owners = `
 github.com/gofiber/fiber             server # HTTP of both listeners
 github.com/valyala/fasthttp          server # below Fiber
 github.com/danielgtaylor/huma        server/admin # the admin API and its OpenAPI document
+github.com/gobwas/ws                 server/stream # frames of WebSockets
 github.com/oklog/ulid                requestid # request ids
 github.com/robfig/cron               cron # reads the fields of a crontab
 github.com/tetratelabs/wazero        engine # runs WebAssembly

@@ -1,5 +1,6 @@
 // Package crowd counts connections by where they come from, so that one client
-// cannot take all that there may be. Package server/wire imports it.
+// cannot take all that there may be. Packages server/wire and
+// server/stream import it.
 package crowd
 
 import "net/netip"

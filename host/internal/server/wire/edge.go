@@ -123,6 +123,7 @@ func NewEdge(name string, conns Conns, log *slog.Logger, access AccessLog, immut
 	// server has ended, so this is how long after Close it may still be there.
 	server.MaxIdleWorkerDuration = 200 * time.Millisecond
 	server.HeaderReceived = e.extendForBody
+	server.KeepHijackedConns = true // TakeOver closes them
 	return e
 }
 
