@@ -27,6 +27,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/logs/ring"
 	"github.com/wasmoor/wasmoor/host/internal/openfiles"
@@ -44,6 +45,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/public"
 	"github.com/wasmoor/wasmoor/host/internal/server/scrape"
 	"github.com/wasmoor/wasmoor/host/internal/server/socket"
+	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
@@ -68,6 +70,8 @@ type Host struct {
 	backups  backup.Service
 	public   *public.Public
 	queues   *delivery.Service
+	streams  *stream.Streams
+	live     *live.Service
 	crons    *ticking.Service
 	admin    *admin.Admin
 
@@ -174,7 +178,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: h.cfg.Clock, Log: h.cfg.Log, Capabilities: all,
 		SleepAfter: h.cfg.SleepAfter, HandlerMemory: h.handlers, Queue: runq.New(processors()),
 		Purged:  func(name string) { h.purged(reg, name) },
-		Changed: func() { h.queues.Refresh(); h.crons.Refresh() },
+		Changed: func() { h.queues.Refresh(); h.crons.Refresh(); h.live.Refresh() },
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, h.rings, h.cfg.Clock, all)
 	handler := h.handler()
@@ -185,6 +189,10 @@ func (h *Host) open(ctx context.Context) (err error) {
 	h.crons = ticking.New(ticking.Config{
 		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,
 	})
+	h.live = live.New(live.Config{
+		Store: h.store, Routes: h.deployer, Handle: handler.Handle, Clock: h.cfg.Clock, Log: h.cfg.Log,
+	})
+	h.streams = stream.New(stream.Config{Max: h.cfg.MaxConns})
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
 	}
@@ -253,6 +261,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: handler, Conns: conns, Health: health, Log: h.cfg.Log, Author: h.cfg.Author, ServerTiming: h.cfg.ServerTiming,
 		Access: wire.AccessLog{Log: h.cfg.AccessLog, Sample: &h.sampled, Apart: h.cfg.AccessLogApart, Agents: h.cfg.AccessLogAgents},
+		Live:   h.live, Streams: h.streams,
 		Bodies: h.bodies, Replies: h.replies, Spool: h.spool, Certificate: h.certificate, TrustedProxies: proxies,
 	})
 	exporter := h.exporter(health)

@@ -21,12 +21,12 @@ type Changed struct {
 	field string
 }
 
-// live has each field of Config that a host can change while it serves, with what
+// changeable has each field of Config that a host can change while it serves, with what
 // makes it hold. The others are where the host listens and keeps its data, what
 // connections and the store were made with (fasthttp reads the timeouts of a server
 // without a lock), and what plugins may reach: idle connections to services would
 // outlive a change of that.
-var live = map[string]func(*Host, *Config) error{
+var changeable = map[string]func(*Host, *Config) error{
 	"DrainDelay": later, "DrainTimeout": (*Host).limitPlugins,
 	"MaxConns": (*Host).limitConns, "MaxConnsPerIP": (*Host).limitConns, "TrustedProxies": (*Host).limitConns,
 	"MaxBodyMemory": (*Host).limitMemory, "MaxReplyMemory": (*Host).limitMemory, "MaxHandlerMemory": (*Host).limitMemory,
@@ -76,13 +76,13 @@ func (h *Host) Reload(ctx context.Context, cfg Config, by string) ([]Changed, er
 	}
 	done := map[uintptr]bool{} // what several fields share is done once
 	for _, c := range changes {
-		if !c.Live || done[reflect.ValueOf(live[c.field]).Pointer()] {
+		if !c.Live || done[reflect.ValueOf(changeable[c.field]).Pointer()] {
 			continue
 		}
-		if err := live[c.field](h, &now); err != nil {
+		if err := changeable[c.field](h, &now); err != nil {
 			return nil, err
 		}
-		done[reflect.ValueOf(live[c.field]).Pointer()] = true
+		done[reflect.ValueOf(changeable[c.field]).Pointer()] = true
 	}
 	h.settings.Store(&now)
 	return changes, h.tell(ctx, changes, by)
@@ -112,7 +112,7 @@ func differences(from, to *Config) (changes []Changed) {
 	for _, d := range setting.Differences(from, to, programs) {
 		changes = append(changes, Changed{
 			Key: Key(d.Field), From: d.From, To: d.To, field: d.Field,
-			Live: live[d.Field] != nil && (sameScheme || d.Field != "TLSCert" && d.Field != "TLSKey"),
+			Live: changeable[d.Field] != nil && (sameScheme || d.Field != "TLSCert" && d.Field != "TLSKey"),
 		})
 	}
 	return changes

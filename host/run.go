@@ -37,7 +37,7 @@ func (h *Host) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if errors.Is(context.Cause(ctx), ErrRestart) {
-		return errors.Join(h.drain(h.drainAdmin, h.drainPublic, h.drainQueues, h.drainCrons), h.Close(), <-failed)
+		return errors.Join(h.drain(h.drainAdmin, h.drainStreams, h.drainPublic, h.drainQueues, h.drainCrons), h.Close(), <-failed)
 	}
 	h.public.Drain()
 	h.admin.Drain()
@@ -46,7 +46,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.Join(err, h.Close())
 	case <-time.After(h.settings.Load().DrainDelay):
 	}
-	return errors.Join(h.drain(h.drainPublic, h.drainAdmin, h.drainQueues, h.drainCrons), h.Close(), <-failed)
+	return errors.Join(h.drain(h.drainStreams, h.drainPublic, h.drainAdmin, h.drainQueues, h.drainCrons), h.Close(), <-failed)
 }
 
 // drain ends the ways in in order, within Config.DrainTimeout. The public one comes
@@ -66,6 +66,13 @@ func (h *Host) drain(ways ...func(context.Context) error) (err error) {
 func (h *Host) drainPublic(ctx context.Context) error {
 	h.waitsFor("public requests")
 	return h.public.Close(ctx)
+}
+
+// drainStreams tells the clients of live answers that the server stops, so that they
+// come back to the next.
+func (h *Host) drainStreams(ctx context.Context) error {
+	h.waitsFor("clients of streams")
+	return ignoreDeadline(h.streams.Close(ctx))
 }
 
 func (h *Host) drainQueues(ctx context.Context) error {
@@ -113,6 +120,9 @@ func (h *Host) shutdown() error {
 	now, cut := context.WithCancel(ctx)
 	cut()
 	var errs []error
+	if h.streams != nil {
+		errs = append(errs, ignoreDeadline(h.streams.Close(now)))
+	}
 	if h.public != nil {
 		errs = append(errs, ignoreDeadline(h.public.Close(now)))
 	}
@@ -125,6 +135,8 @@ func (h *Host) shutdown() error {
 			_ = ln.Close() // usually closed by its server
 		}
 	}
+	h.waitsFor("live answers that are being computed")
+	errs = append(errs, ignoreDeadline(h.live.Close(ctx)))
 	h.waitsFor("messages of queues that are being handled")
 	errs = append(errs, ignoreDeadline(h.queues.Close(ctx)))
 	h.waitsFor("runs of schedules")

@@ -44,6 +44,7 @@ store/badger/fair -> store                      # a line for each key space
 store/badger/disk -> fault                      # a full disk has a code
 store/badger/meter -> telemetry/tally       # counts the sizes of groups
 store/badger/layout -> store                    # encodes the store's keys and values
+store/kept        -> store/certify              # knows what was written of late as a log does
 store/stream      -> store                      # groups have its revisions
 store/badger/follower -> store/badger/database store/badger/folder store/stream # opens Badger like a store; a folder that was looked at; applies its groups
 store/badger/database -> store/badger/layout    # the longest value of a table is the layout's
@@ -101,6 +102,7 @@ deploy/hiding     -> manifest redact           # a manifest says which; hides th
 deploy            -> deploy/hiding registry router dispatch consent ceiling capability/queue # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks whether there are queues
 trigger           -> deploy serve               # finds who handles a request; handles it
 queue/delivery    -> trigger                    # has messages handled
+live              -> trigger store/kept server/stream # has requests made, and handles them; is told what commits change; sends to clients
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
 telemetry/traces  -> dispatch                   # an observer of its plugins' requests
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
@@ -121,7 +123,7 @@ server/socket     ->
 server/certificate -> fault                     # files that are no certificate have a code
 server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
-server/public     -> server/wire server/certificate deploy serve # speaks HTTP with it; speaks TLS with it; asks who serves; handles requests through it
+server/public     -> server/wire server/certificate live # speaks HTTP with it; speaks TLS with it; hands on who asks for events
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
 telemetry/metrics -> queue/delivery cron/ticking prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and builds; and listeners; and the store; and what is shipped; and backups

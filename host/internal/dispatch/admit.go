@@ -129,3 +129,8 @@ func (s *slots) full(why string) error {
 	return fault.New(fault.Unavailable, "dispatch", fmt.Sprintf(
 		"plugin %q is at its limit of %d concurrent requests (limits.concurrency), %s", s.plugin, s.most, why))
 }
+
+func errNoPlace(plugin string, err error) error {
+	return fault.Wrap(fault.Unavailable, "dispatch", fmt.Sprintf(
+		"plugin %q has its share of the processors, and no more became free in time", plugin), err)
+}

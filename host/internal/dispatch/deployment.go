@@ -7,7 +7,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -157,7 +156,7 @@ func (d *Deployment) Drain() <-chan struct{} {
 // not kept).
 func (d *Deployment) Do(parent context.Context, inv *invoke.Invocation, limits limit.Limits) (Result, error) {
 	r := run{Deployment: d, inv: inv, limits: limits, last: d.cfg.Clock(), res: Result{Outcome: trace.None}}
-	r.bounds.begin(parent, limits.Deadline, inv.Request.Client, d.cfg.Plugin.line)
+	r.bounds.begin(parent, limits.Deadline, inv.Request.Client, d.cfg.Plugin.lineOf(inv.Request))
 	defer r.bounds.end()
 	r.res.Start, inv.Request.Head.Deadline = r.last, r.handling.at.UnixNano()
 	if err := inv.Request.CheckAttributes(); err != nil {
@@ -313,11 +312,6 @@ func (r *run) attempt() (trace.Outcome, error) {
 	return outcome, err
 }
 
-func errNoPlace(plugin string, err error) error {
-	return fault.Wrap(fault.Unavailable, "dispatch", fmt.Sprintf(
-		"plugin %q has its share of the processors, and no more became free in time", plugin), err)
-}
-
 // judge settles what the handler did that ended with err.
 func (r *run) judge(err error) (trace.Outcome, error) {
 	if tx := r.inv.Tx; tx != nil && tx.Failure() != nil {
@@ -363,6 +357,9 @@ func (r *run) begin() *store.Tx {
 
 // settle commits or drops the effects of a handler that returned normally.
 func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
+	if seen := inv.Request.Seen; seen != nil {
+		seen(inv.Tx)
+	}
 	switch {
 	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil && inv.Request.Claim == nil:
 		return trace.None, nil

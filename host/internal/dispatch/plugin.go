@@ -43,15 +43,24 @@ type Plugin struct {
 
 	slots slots
 	line  *runq.Line
-	keys  keys // of the requests that run once
-	lane  lane // for requests that conflict
-	told  told // of conflicts
+	low   *runq.Line // for requests that nobody waits for
+	keys  keys       // of the requests that run once
+	lane  lane       // for requests that conflict
+	told  told       // of conflicts
 }
 
 // NewPlugin returns a plugin that lets so many of its requests run at a time. Its
 // guests compute when it is their turn in line, nil = at once.
 func NewPlugin(name string, concurrency int, line *runq.Line, states invoke.States) *Plugin {
-	return &Plugin{States: states, line: line, slots: slots{plugin: name, most: concurrency}}
+	return &Plugin{States: states, line: line, low: line.Low(), slots: slots{plugin: name, most: concurrency}}
+}
+
+// lineOf returns the line of the run queue in which a request waits.
+func (p *Plugin) lineOf(r *invoke.Request) *runq.Line {
+	if r.Low {
+		return p.low
+	}
+	return p.line
 }
 
 // SetConcurrency changes how many requests run at a time, over all deployments.

@@ -55,6 +55,11 @@ type Request struct {
 	Body Body
 	// DropEffects never commits, whatever the handler says: HEAD is safe.
 	DropEffects bool
+	// Low has the handler run when others leave it room: no client waits for it.
+	Low bool
+	// Seen, if not nil, is called with the transaction of an attempt that has replied, nil
+	// where there is none, before its effects are settled. It may not keep it.
+	Seen func(tx *store.Tx)
 	// Client, if not nil, tells when the client leaves.
 	Client Client
 	// Once, if not nil, has the answer kept with the effects, so that a repeat

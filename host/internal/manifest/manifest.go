@@ -72,6 +72,10 @@ type Route struct {
 
 	ContentType string // of Export's output; "" = application/octet-stream
 
+	// Live has a client that asks for an event stream get the answer again whenever a
+	// commit changes what it rests on.
+	Live bool
+
 	// Private says that the public listener has no way to it.
 	Private bool
 }
@@ -164,6 +168,9 @@ func (m *Manifest) EncodedSlashes() (patterns []string) {
 	}
 	return patterns
 }
+
+// RouteLive returns Routes[i].Live, false for an index outside.
+func (m *Manifest) RouteLive(i int) bool { return i >= 0 && i < len(m.Routes) && m.Routes[i].Live }
 
 // RouteEncodedSlashes returns Routes[i].EncodedSlashes, false for an index outside.
 func (m *Manifest) RouteEncodedSlashes(i int) bool {

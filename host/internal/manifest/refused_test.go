@@ -422,6 +422,26 @@ var refused = []struct{ name, text, want string }{
 		`3:1: limits: it must be a table, not a list; write [limits]`,
 	},
 	{
+		"live of every method", head + "[[route]]\npattern = \"/a\"\nlive = true\n",
+		`5:1: route[0].live: it is for GET alone; write the pattern as "GET /path"`,
+	},
+	{
+		"live POST", head + "[[route]]\nlive = true\npattern = \"POST /a\"\n",
+		`4:1: route[0].live: it is for GET alone; write the pattern as "GET /path"`,
+	},
+	{
+		"live and private", head + "[[route]]\npattern = \"GET /a\"\nlive = true\nprivate = true\n",
+		`5:1: route[0].live: a private route has no clients that could ask for it`,
+	},
+	{
+		"live and stateful", head + "isolation = \"instance\"\n[[route]]\npattern = \"GET /a\"\nlive = true\n",
+		`6:1: route[0].live: with isolation = "instance" an answer may rest on the memory of an instance, and nothing tells when that changes`,
+	},
+	{
+		"live is no boolean", head + "[[route]]\npattern = \"GET /a\"\nlive = \"yes\"\n",
+		`5:1: route[0].live: it must be true or false, not the string "yes"; write live = true`,
+	},
+	{
 		"long key", head + "[" + strings.Repeat("k", 65) + "]\n" + strings.Repeat("a.b = 1\n", 10),
 		`3:2: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk..." is longer than 64 bytes`,
 	},
@@ -461,7 +481,6 @@ func TestParseRefusesReservedKeys(t *testing.T) {
 		{"route[0].rate", "[[route]]\nrate = \"100/m\"\npattern = \"/\"\n", "4:1"},
 		{"route[0].rate_key", "[[route]]\npattern = \"/\"\nrate_key = \"ip\"\n", "5:1"},
 		{"route[1].stream", "[[route]]\npattern = \"/a\"\n[[route]]\npattern = \"/\"\nstream = true\n", "7:1"},
-		{"route[0].live", "[[route]]\npattern = \"/\"\nlive = false\n", "5:1"},
 	} {
 		t.Run(c.key, func(t *testing.T) {
 			_, err := Parse([]byte(head+c.text), "f.toml", sections)

@@ -47,7 +47,7 @@ func (t Table) reserved() []string {
 	case t.path == "":
 		return []string{"socket", "sql", "blobs", "static", "auth", "services"}
 	case strings.HasPrefix(t.path, "route["):
-		return []string{"cache", "auth", "rate", "rate_key", "stream", "live"}
+		return []string{"cache", "auth", "rate", "rate_key", "stream"}
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ type Line struct {
 	// The queue's lock guards the rest.
 	ran    time.Duration // by its guests, over its weight; kept near the queue's fair
 	weight int           // shares that it has where another has 1
+	dear   int           // how many times what it runs counts
 	active int           // turns that have a place or wait for one
 	back   list          // those who have run already
 	fresh  list          // and the others
@@ -67,7 +68,20 @@ func (q *Queue) NewLine() *Line {
 	if q == nil {
 		return nil
 	}
-	return &Line{queue: q, weight: 1}
+	return &Line{queue: q, weight: 1, dear: 1}
+}
+
+// low is how many times what a low line runs counts.
+const low = 4
+
+// Low returns another line of the same queue, for what its plugin has to do and nobody
+// waits for: where places are scarce it has a quarter of a plugin's share. Low of nil is
+// nil.
+func (l *Line) Low() *Line {
+	if l == nil {
+		return nil
+	}
+	return &Line{queue: l.queue, weight: 1, dear: low}
 }
 
 // SetWeight gives the line so many shares of the places, at least 1, where another has
@@ -119,7 +133,7 @@ func (q *Queue) leave(l *Line) {
 
 // charge counts what a guest of the line has run. The caller holds mu.
 func (q *Queue) charge(l *Line, ran time.Duration) {
-	l.ran += ran / time.Duration(l.weight)
+	l.ran += ran * time.Duration(l.dear) / time.Duration(l.weight)
 	if l.waiting() > 0 {
 		heap.Fix(&q.lines, l.place)
 	}

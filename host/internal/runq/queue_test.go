@@ -125,7 +125,10 @@ func (b *bench) simulate(plugins []*plugin, length time.Duration) {
 }
 
 func (p *plugin) begin(b *bench) {
-	p.line, p.left = b.NewLine(), map[*runq.Seat]time.Duration{}
+	if p.line == nil {
+		p.line = b.NewLine()
+	}
+	p.left = map[*runq.Seat]time.Duration{}
 	for range p.guests {
 		s := b.seat(p.line)
 		p.seats, p.left[s] = append(p.seats, s), p.run
@@ -358,4 +361,26 @@ func TestTheEndOfTheContextEndsAWait(t *testing.T) {
 	}
 	running.End()
 	b.wantIdle()
+}
+
+// TestLowHasAQuarter: what nobody waits for leaves others most of the places, and has all
+// that are free.
+func TestLowHasAQuarter(t *testing.T) {
+	b := newBench(t, 1)
+	line := b.NewLine()
+	high := &plugin{guests: 4, run: time.Millisecond, line: line}
+	low := &plugin{guests: 4, run: time.Millisecond, line: line.Low()}
+	b.simulate([]*plugin{low}, time.Second)
+	if low.ran < 990*time.Millisecond {
+		t.Errorf("alone it ran %s of a second", low.ran)
+	}
+	low.ran = 0
+	b.simulate([]*plugin{high, low}, 10*time.Second)
+	if share := float64(low.ran) / float64(low.ran+high.ran); share < 0.1 || share > 0.25 {
+		t.Errorf("it ran %s, the other %s", low.ran, high.ran)
+	}
+	var none *runq.Line
+	if none.Low() != nil {
+		t.Error("no line has another")
+	}
 }

@@ -70,6 +70,9 @@ type Store interface {
 	// prefix, each after its commit is durable and readable. It holds up no
 	// commit. Close the watch; the store's end does not.
 	Watch(space Space, prefix []byte) *Watch
+	// Follow passes on what every commit changes, once it is durable and readable. It
+	// holds up no commit. Close it; the store's end does not.
+	Follow() *Follow
 	// Health returns nil while the store can read and write, else what Commit
 	// would answer: Unavailable or Exhausted.
 	Health() error

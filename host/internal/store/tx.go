@@ -38,6 +38,7 @@ type Tx struct {
 	total   total
 	parts   []*Tx // of other areas and spaces
 	whole   *Tx   // what this is a part of, nil = it is the whole
+	expires int64 // see Reads
 }
 
 // Source opens snapshots. A Store is one.
@@ -60,7 +61,7 @@ func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 // out must be decided by then.
 func (tx *Tx) Reset(source Source, space Space, quota Quota, now time.Time) {
 	tx.Close()
-	tx.source, tx.space, tx.quota, tx.read, tx.now, tx.failure = source, space, quota, 0, now, nil
+	tx.source, tx.space, tx.quota, tx.read, tx.now, tx.failure, tx.expires = source, space, quota, 0, now, nil, 0
 	clear(tx.records)
 	clear(tx.stamped)
 	tx.records, tx.stamped = tx.records[:0], tx.stamped[:0]
@@ -178,6 +179,9 @@ func (tx *Tx) Failure() error { return tx.top().failure }
 // (nil if none) on top.
 func (tx *Tx) visible(add *Op, v Value, ok bool) ([]byte, bool, error) {
 	ok = ok && !v.ExpiredAt(tx.now)
+	if ok && v.Expires != 0 {
+		tx.foundUntil(v.Expires)
+	}
 	if add == nil {
 		if !ok {
 			return nil, false, nil

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -93,9 +92,10 @@ func (w *Watch) add(key []byte) {
 // Watches are the open watches of an engine, which publishes to them. The zero
 // value has none. Safe for concurrent use.
 type Watches struct {
-	open atomic.Int64
-	mu   sync.RWMutex
-	by   map[Space][]*Watch
+	open    atomic.Int64
+	mu      sync.RWMutex
+	by      map[Space][]*Watch
+	follows map[*Follow]struct{}
 }
 
 // Add opens a watch of the keys of space that start with prefix.
@@ -123,25 +123,31 @@ func (ws *Watches) remove(w *Watch) {
 	}
 }
 
-// Any reports whether there is a watch, without waiting.
+// Any reports whether there is a watch or a Follow, without waiting.
 func (ws *Watches) Any() bool { return ws.open.Load() > 0 }
 
 // Publish tells the watches of changed keys of spaces, and of dropped spaces,
-// once a snapshot of revision shows them.
-func (ws *Watches) Publish(revision Revision, changed iter.Seq2[Space, []byte], dropped []Space) {
+// once a snapshot of the group's revision shows them, and passes the group on.
+func (ws *Watches) Publish(g Group) {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
-	for space, key := range changed {
+	for f := range ws.follows {
+		f.note(g)
+	}
+	if len(ws.by) == 0 {
+		return
+	}
+	for space, key := range g.Changed {
 		for _, w := range ws.by[space] {
 			if strings.HasPrefix(string(key), w.prefix) {
-				w.note(key, revision)
+				w.note(key, g.Revision)
 			}
 		}
 	}
-	for _, space := range dropped {
+	for _, space := range g.Dropped {
 		for _, a := range Areas() {
 			for _, w := range ws.by[space.In(a)] {
-				w.note(nil, revision)
+				w.note(nil, g.Revision)
 			}
 		}
 	}

@@ -12,10 +12,10 @@ func TestWatchLags(t *testing.T) {
 	w := ws.Add(1, nil)
 	defer w.Close()
 	publish := func(revision Revision, n int) {
-		ws.Publish(revision, func(yield func(Space, []byte) bool) {
+		ws.Publish(Group{Revision: revision, Changed: func(yield func(Space, []byte) bool) {
 			for i := 0; i < n && yield(1, fmt.Appendf(nil, "%d-%d", revision, i)); i++ {
 			}
-		}, nil)
+		}})
 	}
 	publish(1, 1000)
 	publish(2, 1000)

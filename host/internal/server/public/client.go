@@ -5,6 +5,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
@@ -28,7 +30,7 @@ func (c *exchange) Hash(k plugin.ClientKey) uint64 {
 
 // The cookie by which a roll-out knows a client, where its key is "cookie". It says
 // nothing but which draw the client has.
-const cookieName = "wasmoor-client"
+const cookieName = live.CookieName
 
 // cookieID returns the value of the client's cookie, or of a new one that the answer
 // sets. Whoever sends one of another form gets a new one too.
@@ -36,7 +38,16 @@ func (c *exchange) cookieID() string {
 	if c.newCookie != "" {
 		return c.newCookie
 	}
-	for _, h := range c.headers {
+	if value := cookieOf(c.headers); value != "" {
+		return value
+	}
+	c.newCookie = wire.NewRequestID()
+	return c.newCookie
+}
+
+// cookieOf returns the value of the cookie, "" = the client has none of its form.
+func cookieOf(headers []abi.Pair) string {
+	for _, h := range headers {
 		if h.Name != "cookie" {
 			continue
 		}
@@ -47,8 +58,7 @@ func (c *exchange) cookieID() string {
 			}
 		}
 	}
-	c.newCookie = wire.NewRequestID()
-	return c.newCookie
+	return ""
 }
 
 const cookieLength = 26

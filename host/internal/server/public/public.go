@@ -19,8 +19,10 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
+	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
@@ -50,6 +52,10 @@ type Config struct {
 	Replies *limit.Budget
 	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
 	Spool *wire.Spool
+	// Live has the answers of live routes, and Streams the connections of their clients;
+	// nil = no route is live.
+	Live    *live.Service
+	Streams *stream.Streams
 	// ServerTiming has answers say where the time of their requests went.
 	ServerTiming bool
 	// Author, if not nil, tells clients what is for an author's eyes only.
@@ -131,6 +137,10 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 	}
 	if r := c.readBody(ctx, p.cfg.Spool); r != nil {
 		p.refuse(ctx, c, r)
+		return
+	}
+	if p.asksLive(c) {
+		p.serveLive(ctx, c)
 		return
 	}
 	p.invoke(ctx, c)

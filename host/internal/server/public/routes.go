@@ -42,6 +42,7 @@ type Match struct {
 	// a part of their segment.
 	EncodedSlashes bool
 	Keep           time.Duration // how long answers are kept for an Idempotency-Key; 0 = not at all
+	Live           bool          // a client may ask for the answer again and again
 	Mount          string        // prefix, "" = the root
 	Path           string        // relative to the mount
 	Pattern        string        // of the manifest's route; "" without routes
@@ -66,6 +67,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 		Target:         serve.Target{Deployment: m.Deployment, Limits: m.Limits()},
 		Keep:           m.Idempotency(),
 		EncodedSlashes: m.EncodedSlashes(),
+		Live:           m.Live(),
 		Mount:          m.Mount,
 		Path:           m.Path,
 		Pattern:        m.Pattern,

@@ -82,6 +82,9 @@ func (s *Store) Watch(space store.Space, prefix []byte) *store.Watch {
 	return s.watches.Add(space, prefix)
 }
 
+// Follow implements store.Store.
+func (s *Store) Follow() *store.Follow { return s.watches.Follow() }
+
 // Usage implements store.Store. An unused space holds nothing; a dropped one
 // is NotFound. Expired values count until they are layout.Swept.
 func (s *Store) Usage(space store.Space) (store.Usage, error) {

@@ -266,7 +266,7 @@ func (c *committer) publish(g *group) {
 	tap.take(g, before)
 	s.db.SetDiscardTs(uint64(oldest))
 	if s.watches.Any() {
-		s.watches.Publish(g.revision, g.changed, g.drops)
+		s.watches.Publish(store.Group{Revision: g.revision, Changed: g.changed, Dropped: g.drops, Size: g.bytes})
 	}
 	g.settling.Settle(nil, nil)
 }

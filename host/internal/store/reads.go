@@ -1,0 +1,44 @@
+package store
+
+import "slices"
+
+// Reads are what a transaction has read at a revision: what it found holds for as long
+// as no later commit changes a key among them. It is not changed once it is made.
+type Reads struct {
+	Revision Revision // 0 = nothing was read
+	Parts    []ReadPart
+	// Expires is when the first of the values that were found is gone, which no commit
+	// tells of; Unix milliseconds, 0 = none expires.
+	Expires int64
+}
+
+// ReadPart is what was read in one key space or area.
+type ReadPart struct {
+	Space  Space
+	Keys   [][]byte // looked up, absent keys included; in order
+	Ranges []Range  // walked; in order, apart
+}
+
+// Reads returns what all parts of the transaction have read, without what was read
+// untracked. Like the read set that a commit is certified with, it may cover more, where
+// much was read.
+func (tx *Tx) Reads() Reads {
+	whole := tx.top()
+	r := Reads{Revision: whole.read, Expires: whole.expires}
+	for _, part := range append([]*Tx{whole}, whole.parts...) {
+		part.reads.sort()
+		keys, ranges := part.reads.sortedKeys(), slices.Clone(part.reads.ranges)
+		if len(keys)+len(ranges) > 0 {
+			r.Parts = append(r.Parts, ReadPart{Space: part.space, Keys: keys, Ranges: ranges})
+		}
+	}
+	return r
+}
+
+// foundUntil notes when a value is gone that the transaction has found.
+func (tx *Tx) foundUntil(expires int64) {
+	whole := tx.top()
+	if whole.expires == 0 || expires < whole.expires {
+		whole.expires = expires
+	}
+}
