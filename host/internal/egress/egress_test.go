@@ -663,7 +663,7 @@ func TestATimeoutBeforeTheDeadline(t *testing.T) {
 	s := client(t, nil, origin).Session(Trace{}, kept(t))
 	defer s.Close()
 	handle, _, _ := s.Open(&abi.HTTPRequest{URL: origin, TimeoutMS: 60_000})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	if n, status, err := s.Send(ctx, []uint32{handle}); n != 0 || status != abi.OK || err != nil {
 		t.Errorf("send: %d, %v, %v", n, status, err)

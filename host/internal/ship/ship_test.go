@@ -138,7 +138,7 @@ func (s *server) stop(flush bool) {
 	if s.store == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	if !flush {
 		cancel()
 	}

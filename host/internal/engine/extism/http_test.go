@@ -242,7 +242,7 @@ func TestHTTPDeadline(t *testing.T) {
 	defer inv.End()
 	p := prepare(t, plugin(t, "http_headers"), "http_get")
 	// The call ends before the handler, so that its author reads what took so long.
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	wantFault(t, enginetest.Handle(ctx, p, inv), fault.Trap, "took too long")
 	inv.End()

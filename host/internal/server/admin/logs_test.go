@@ -43,7 +43,7 @@ func (k *talker) wantStop(t *testing.T, when string) {
 	t.Helper()
 	select {
 	case <-k.stopped:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("%s lines are still waited for", when)
 	}
 }
@@ -83,7 +83,7 @@ func TestFollowing(t *testing.T) {
 			t.Fatalf("line %d is %q", n, text)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := a.Close(ctx); err != nil {
 		t.Errorf("Close: %v", err)

@@ -96,7 +96,7 @@ func TestAccessLog(t *testing.T) {
 				tolerance = 20 // of 400: one in 1000 is expected
 			}
 			for of, want := range map[*lines]count{&host: tc.host, &access: tc.access} {
-				for end := time.Now().Add(5 * time.Second); of.count("msg=refused") < want.refused && time.Now().Before(end); {
+				for end := time.Now().Add(time.Minute); of.count("msg=refused") < want.refused && time.Now().Before(end); {
 					time.Sleep(time.Millisecond) // the gate logs after it has answered
 				}
 				got := count{of.count("path=/works"), of.count("path=/fails"), of.count("msg=refused")}

@@ -80,7 +80,7 @@ func chunked(body string) string {
 func checkGivenBack(t *testing.T, e *onEdge, memory int64) {
 	t.Helper()
 	s := e.spool
-	for deadline := time.Now().Add(10 * time.Second); s.room.Left() != s.cfg.Max || e.room.Left() != memory; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); s.room.Left() != s.cfg.Max || e.room.Left() != memory; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("left of the disk: %d of %d, of the memory: %d of %d", s.room.Left(), s.cfg.Max, e.room.Left(), memory)
 		}
@@ -174,10 +174,9 @@ func TestSpoolRefuses(t *testing.T) {
 			if path == "" {
 				path = "/"
 			}
+			request := servertest.Request("POST", path, chunked(strings.Repeat("a", tc.size)), "Transfer-Encoding: chunked") // takes long where the machine is busy
 			c := servertest.Dial(t, addr)
-			go func() { // the server stops reading, so that this may fail
-				_, _ = io.WriteString(c, servertest.Request("POST", path, chunked(strings.Repeat("a", tc.size)), "Transfer-Encoding: chunked"))
-			}()
+			go func() { _, _ = io.WriteString(c, request) }() // the server stops reading, so that this may fail
 			got := servertest.Receive(t, bufio.NewReader(c), "POST")
 			if got.StatusCode != tc.status {
 				t.Errorf("status %d: %s", got.StatusCode, got.Text)
@@ -278,7 +277,7 @@ func TestBodiesShareMemory(t *testing.T) {
 	addr := servertest.Listen(t, e)
 	waiting := servertest.Dial(t, addr)
 	servertest.Send(t, waiting, servertest.Request("POST", "/echo", strings.Repeat("a", 2000), "Content-Length: 3000"))
-	for deadline := time.Now().Add(10 * time.Second); e.room.Left() == 4<<10; {
+	for deadline := time.Now().Add(time.Minute); e.room.Left() == 4<<10; {
 		if time.Now().After(deadline) {
 			t.Fatal("the first body takes no room")
 		}
