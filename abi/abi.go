@@ -86,6 +86,7 @@ const (
 	TriggerHTTP  = "http"  // from an HTTP client
 	TriggerQueue = "queue" // as a message of a queue
 	TriggerCron  = "cron"  // by a schedule
+	TriggerCall  = "call"  // from a handler of another plugin
 )
 
 // Log levels, the argument of log_write.

@@ -20,12 +20,14 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/backup"
 	"github.com/wasmoor/wasmoor/host/internal/buildinfo"
+	"github.com/wasmoor/wasmoor/host/internal/calls"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
@@ -47,6 +49,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/socket"
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/team"
@@ -147,7 +150,13 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	all := capabilities.All(capabilities.Config{Network: network, Places: processors()})
+	var between *calls.Caller // it serves before the first request comes
+	all := capabilities.All(capabilities.Config{
+		Network: network, Places: processors(),
+		Call: func(ctx context.Context, caller *invoke.Invocation, c *service.Call) (service.Answer, error) {
+			return between.Run(ctx, caller, c)
+		},
+	})
 	reg, err := h.openRegistry(ctx, all)
 	if err != nil {
 		return err
@@ -182,6 +191,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, h.rings, h.cfg.Clock, all)
 	handler := h.handler()
+	between = calls.New(h.deployer, handler)
 	runner := trigger.New(h.deployer, handler)
 	h.queues = delivery.New(delivery.Config{
 		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,

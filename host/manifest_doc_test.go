@@ -41,6 +41,12 @@ func TestManifestKeysAreTheCode(t *testing.T) {
 		}
 		delete(table, "secrets.NAME."+key)
 	}
+	for _, key := range []string{"services.NAME", "services.NAME.plugin", "services.NAME.reason"} { // capability/service's tests have them
+		if table[key] == nil {
+			t.Errorf("%s has no row for the key %s", manifestDoc, key)
+		}
+		delete(table, key)
+	}
 	delete(table, "queue.NAME")
 	for _, key := range capqueue.Keys() {
 		if table["queue.NAME."+key] == nil {

@@ -56,8 +56,9 @@ store/storetest   -> store/certify              # a replica decides the log of a
 egress            -> plugin trace redact        # origins are grants; calls are part of a trace; looks for secrets in the same forms
 egress/egresstest ->
 redact            -> fault                      # an error without secrets keeps its code
-invoke            -> store limit trace redact   # holds the transaction; holds the budget; notes what it does; its log hides secrets
+invoke            -> store trace redact plugin # holds the transaction; notes what it does; its log hides secrets; a roll-out knows who sends
 runq              ->
+service           -> invoke egress              # a call runs within an invocation; is judged as one to a service outside
 capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table
 capability/blind    -> capability egress        # is a unit; has calls take secrets along
 capability/config   -> capability               # is a unit
@@ -72,8 +73,9 @@ cron              -> fault                      # a record that is damaged has a
 capability/cron     -> capability cron          # is a unit; reads schedules
 capability/password -> capability runq          # is a unit; hashes wait in turn, and their guests without a place
 capability/wasi     -> capability runq          # output becomes log lines of the invocation; who sleeps needs no processor
-capability/outbound -> capability egress runq   # is a unit; calls out; who waits for a service needs no processor
-capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/outbound capability/password capability/queue capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capability/service  -> capability service      # is a unit; says whom a deployment may call
+capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
+capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/outbound capability/password capability/queue capability/service capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
 engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -93,14 +95,16 @@ logs/ring         -> durable                    # the number of a process lasts
 logs              -> logs/ring                  # a flood of lines shows where they are kept
 requestid         ->
 team              -> auth plugin runq store    # teams have patterns; plugins are of them; a weight in the run queue; and a quota of disk
-dispatch          -> engine rollout logs team telemetry/tally # makes instances; counts for a roll-out, and measures each attempt; a plugin's lines are bounded over its versions; an instance needs room in its team; and requests are counted
+dispatch/lane     ->
+dispatch          -> engine rollout logs team telemetry/tally dispatch/lane # makes instances; counts for a roll-out, and measures each attempt; a plugin's lines are bounded over its versions; an instance needs room in its team; requests are counted; and those that conflict take turns
 serve             -> dispatch requestid         # runs invocations; gives each its id
 policy            -> auth capability/kv capability/outbound # rules are for patterns of plugins; quotas; and origins
 consent           -> policy                     # asks the rules of the operator
 ceiling           -> manifest                   # what it asks for
-deploy/hiding     -> manifest redact           # a manifest says which; hides them
+deploy/hiding     -> manifest egress           # a manifest says which; says what can be a blind secret, and hides them
 deploy            -> deploy/hiding registry router dispatch consent ceiling capability/queue # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks whether there are queues
 trigger           -> deploy serve               # finds who handles a request; handles it
+calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled
 live              -> trigger store/kept server/stream # has requests made, and handles them; is told what commits change; sends to clients
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
@@ -131,7 +135,7 @@ server/admin      -> server/wire server/certificate deploy access # speaks HTTP 
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
 standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
-.                 -> buildinfo operate/queues operate/crons openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; delivers messages, and shows them; follows schedules, and shows them; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
+.                 -> buildinfo calls operate/queues operate/crons openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->

@@ -175,6 +175,7 @@ engine/machine      # a file of an artefact
 engine/extism       # the envelope
 capability/blind    # the terms of a grant in a record
 capability/kv       # the terms of a grant in a record
+capability/service  # the terms of a grant in a record
 capability/outbound # Extism's requests, and the terms of a grant in a record
 manifest            # Extism's manifests
 server/servertest   # error bodies, as a client reads them

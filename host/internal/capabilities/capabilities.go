@@ -14,11 +14,13 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/capability/password"
 	"github.com/wasmoor/wasmoor/host/internal/capability/queue"
+	capservice "github.com/wasmoor/wasmoor/host/internal/capability/service"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/service"
 )
 
 // Config is what the operator decides about capabilities, for all plugins. The
@@ -26,6 +28,7 @@ import (
 type Config struct {
 	Network egress.Network // what the plugins' calls reach; the zero value is the public network
 	Places  int            // guests that compute at a time; 0 = one
+	Call    service.Runner // runs calls of plugins to each other; nil = nobody does
 }
 
 // All returns every capability.
@@ -37,6 +40,7 @@ func All(cfg Config) capability.List {
 		cron.Unit(),
 		outbound.Unit(cfg.Network),
 		blind.Unit(),
+		capservice.Unit(cfg.Call),
 		config.Unit(),
 		log.Unit(),
 		system.Unit(),

@@ -5,14 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
-	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -270,56 +266,40 @@ func (d *Deployer) changeSettings(ctx context.Context, name string, c registry.C
 			}
 		}
 		var err error
-		if c.Secret, c.Blind, err = d.checkDeclared(ctx, p, c.Set); err != nil {
+		if c.Secret, c.Blind, err = hiding.Declared(ctx, d.cfg.Registry, p, c.Set); err != nil {
 			return Changed{}, err
 		}
-		if p.Active == 0 {
-			return d.keepSettings(ctx, name, c)
-		}
-		c.Version = p.Active
-		out, err := d.reactivate(ctx, p, consent.Consent{}, false, c)
-		if err == nil && !out.Activated && len(hiding.Lost(p)) > 0 {
-			return d.mend(ctx, name, out, c)
-		}
-		if err == nil && !out.Activated {
-			return Changed{}, fault.New(fault.Conflict, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
-		}
-		return out, err
+		return d.applySettings(ctx, p, c)
 	})
 }
 
-// checkDeclared refuses vars that neither the newest version nor the one that
-// serves would ever read: a name with a slip in it would otherwise be kept
-// without a word. It returns those that one of the two calls a secret, and a blind
-// one.
-func (d *Deployer) checkDeclared(ctx context.Context, p plugin.Plugin, set map[string]string) (secrets, blind map[string]bool, err error) {
-	declared, secrets, blind := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, version := range []int{p.Versions, p.Active} {
-		if version == 0 || len(set) == 0 {
-			continue
-		}
-		m, err := d.cfg.Registry.Manifest(ctx, p.Name, version)
+// applySettings has the version that serves do so as c says, or records c for the first
+// that will.
+func (d *Deployer) applySettings(ctx context.Context, p plugin.Plugin, c registry.Change) (Changed, error) {
+	if p.Active == 0 {
+		return d.keepSettings(ctx, p.Name, c)
+	}
+	c.Version = p.Active
+	out, err := d.reactivate(ctx, p, consent.Consent{}, false, c)
+	if err == nil && !out.Activated && len(hiding.Lost(p)) > 0 {
+		return d.mend(ctx, p.Name, out, c)
+	}
+	if err == nil && !out.Activated {
+		return Changed{}, fault.New(fault.Conflict, "", fmt.Sprintf("version %d, which serves, refuses the change: %s", p.Active, out.Waiting[0]))
+	}
+	return out, err
+}
+
+// Regrant replaces what a plugin was granted by what change makes of that. Errors are
+// those of change and of SetVars.
+func (d *Deployer) Regrant(ctx context.Context, name string, change func(plugin.Plugin) (plugin.Grant, error), by string) (Changed, error) {
+	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
+		grant, err := change(p)
 		if err != nil {
-			return nil, nil, err
+			return Changed{}, err
 		}
-		for _, v := range m.Vars {
-			declared[v.Name] = true
-			secrets[v.Name] = secrets[v.Name] || v.Secret
-			blind[v.Name] = blind[v.Name] || v.Blind != ""
-			if value, given := set[v.Name]; given && v.Blind != "" {
-				if why := egress.CheckBlind(value); why != "" {
-					return nil, nil, fault.New(fault.Invalid, "", fmt.Sprintf("the value of the blind secret %s is not taken: %s", v.Name, why))
-				}
-			}
-		}
-	}
-	for key := range set {
-		if !declared[key] {
-			return nil, nil, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q declares no variable %q in [config] of its manifest; it declares: %s",
-				p.Name, key, cmp.Or(strings.Join(slices.Sorted(maps.Keys(declared)), ", "), "none")))
-		}
-	}
-	return secrets, blind, nil
+		return d.applySettings(ctx, p, registry.Change{Grant: &grant, By: by})
+	})
 }
 
 // keepSettings records vars, the CORS policy or limits of a plugin that does not serve, and says what its

@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/router"
+	"github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -38,10 +39,7 @@ type share struct {
 func (s shares) main() *share { return &s[0] }
 
 // Client is whoever sends a request.
-type Client interface {
-	// Hash returns a number that stands for the client as the key knows it.
-	Hash(plugin.ClientKey) uint64
-}
+type Client = invoke.Sender
 
 // pick returns who serves a client. A way in that knows none, which none of HTTP
 // does, stays with the version that serves until the other one serves everybody.
@@ -97,6 +95,7 @@ func (d *Deployer) newShare(p plugin.Plugin, r recalled, config map[string]strin
 		Limits:  r.manifest.Limits(),
 		KV:      r.manifest.Ask().Terms[kv.Name] != nil && p.Grant.Terms[kv.Name] != nil,
 		Queues:  len(queue.Of(r.manifest)) > 0,
+		Calls:   p.Grant.Terms[service.Name] != nil,
 		Space:   store.Space(p.Space),
 		Quota:   kv.Quota(p.Grant),
 		Config:  config,

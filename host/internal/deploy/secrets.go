@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -28,7 +29,7 @@ func (d *Deployer) SetSecret(ctx context.Context, name, key, value, by string) (
 		return Changed{}, err
 	}
 	set := map[string]string{key: value}
-	secrets, _, err := d.checkDeclared(ctx, p, set)
+	secrets, _, err := hiding.Declared(ctx, d.cfg.Registry, p, set)
 	if err != nil {
 		return Changed{}, err
 	}

@@ -18,17 +18,17 @@ type Held struct {
 	Mount      string // the first: prefix without a trailing slash
 }
 
-// Hold returns the deployment that handles what comes from no client: during a
-// roll-out that of the version from before, which serves most of all clients. NotFound
-// when none serves.
-func (d *Deployer) Hold(name string) (Held, error) {
+// Hold returns the deployment that handles what a client has others send, nil = no client:
+// then it is, during a roll-out, that of the version from before, which serves most of all
+// clients. NotFound when none serves.
+func (d *Deployer) Hold(name string, c Client) (Held, error) {
 	for {
 		l := d.state.Load().live[name]
 		if l == nil || l.unrouted {
 			return Held{}, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q does not serve", name))
 		}
 		// A deployment that drains has already left the state: look again.
-		if it := l.pick(nil); it.deployment.Acquire() {
+		if it := l.pick(c); it.deployment.Acquire() {
 			return Held{it.deployment, it.manifest, l.plugin.Mount.List()[0].Prefix()}, nil
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // held returns the version that handles what comes from no client.
 func (p *platform) held() int {
 	p.t.Helper()
-	held, err := p.Hold("demo")
+	held, err := p.Hold("demo", nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func (p *platform) versionOf() int {
 // until the new one serves everybody.
 func TestHoldDuringARollout(t *testing.T) {
 	p := start(t)
-	if _, err := p.Hold("demo"); err == nil {
+	if _, err := p.Hold("demo", nil); err == nil {
 		t.Error("what does not serve is held")
 	}
 	p.rollOut("10%:0s,50%:0s")

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/dispatch/lane"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -17,46 +19,65 @@ import (
 // onTop is what a run knows of the order among requests of its plugin, and of what
 // it depends on that is not durable yet.
 type onTop struct {
-	inLane bool
-	shown  store.Snapshot  // that the attempt has opened, nil = none
-	rests  *store.Settling // on which the refusal of its effects may rest
+	in    *lane.Lane      // the lane that it has; nil = none, and never more than one
+	rival *lane.Lane      // that of the plugin whose keys it lost last; nil = its own
+	shown store.Snapshot  // that the attempt has opened, nil = none
+	rests *store.Settling // on which the refusal of its effects may rest
 }
 
 // enter takes the lane for an attempt that may otherwise conflict: a re-run, or one
 // of a hot route. The lane is taken before an instance and before a place in the run
 // queue, so that nobody who waits for it keeps either from who has it.
 func (r *run) enter() error {
-	if r.inLane || !r.cfg.Env.Stores() || r.inv.Request.DropEffects {
+	if !r.cfg.Env.Stores() || r.inv.Request.DropEffects {
 		return nil
 	}
-	if r.res.Attempts == 1 && !r.cfg.Plugin.lane.hot(r.route(), r.last) {
+	own := &r.cfg.Plugin.lane
+	switch {
+	case r.res.Attempts == 1 && !own.Hot(r.route(), r.last):
+		return nil
+	case r.in != nil && (r.in == r.rival || r.rival == nil):
 		return nil
 	}
-	return r.takeLane()
+	r.leaveLane() // who waits for one has none, or two could wait for each other
+	return r.takeLane(cmp.Or(r.rival, own))
 }
 
-func (r *run) route() route {
+func (r *run) route() lane.Route {
 	head := &r.inv.Request.Head
-	return route{head.Method, head.Pattern}
+	return lane.Route{Method: head.Method, Pattern: head.Pattern}
 }
 
-func (r *run) takeLane() error {
-	err := r.cfg.Plugin.lane.take(r.patience())
+func (r *run) takeLane(l *lane.Lane) error {
+	err := l.Take(r.patience())
 	r.lap(&r.res.Wait, trace.Lane)
 	if err != nil {
 		return r.gaveUp(fault.Wrap(fault.Unavailable, "dispatch", fmt.Sprintf(
 			"requests of plugin %q conflict and run one after the other, and the turn of this one did not come in time; nothing was done", r.cfg.Env.Plugin), err))
 	}
-	r.inLane = true
+	r.in = l
 	return nil
 }
 
 // leaveLane passes the lane on.
 func (r *run) leaveLane() {
-	if r.inLane {
-		r.inLane = false
-		r.cfg.Plugin.lane.pass()
+	if r.in != nil {
+		r.in.Pass()
+		r.in = nil
 	}
+}
+
+// closedLane returns one that a commit of the attempt needs, nil = none.
+func (r *run) closedLane() *lane.Lane {
+	if own := &r.cfg.Plugin.lane; own.IsClosed() {
+		return own
+	}
+	for _, j := range r.joined {
+		if l := &j.of.cfg.Plugin.lane; l.IsClosed() {
+			return l
+		}
+	}
+	return nil
 }
 
 // Depart implements invoke.Departure. Who waits for the answer of a service keeps
@@ -74,7 +95,7 @@ func (r *run) Depart() error {
 // memory does not wait for what this one has read.
 func (r *run) Snapshot() (store.Snapshot, error) {
 	open := r.cfg.Store.Snapshot
-	if r.inLane && !r.cfg.Stateful {
+	if r.in != nil && !r.cfg.Stateful {
 		open = r.cfg.Store.Latest
 	}
 	snap, err := open()
@@ -88,9 +109,11 @@ func (r *run) Snapshot() (store.Snapshot, error) {
 // commit commits the effects of the attempt. In the lane the next run begins once
 // they are sealed, and not only once they are durable.
 func (r *run) commit() error {
-	if !r.inLane && r.cfg.Plugin.lane.isClosed() {
-		if err := r.takeLane(); err != nil {
-			return err
+	if r.in == nil {
+		if l := r.closedLane(); l != nil {
+			if err := r.takeLane(l); err != nil {
+				return err
+			}
 		}
 	}
 	// The handler's time is over, the commit's is not: it ends durable or with
@@ -122,22 +145,36 @@ func (r *run) settled(err error) error {
 	return err
 }
 
-// fared notes whether an attempt conflicted that began in the lane or outside.
+// fared notes whether an attempt conflicted that began in a lane or outside.
 func (r *run) fared(beganInLane bool, err error) {
 	conflicted := fault.CodeOf(err) == fault.Conflict
+	c, named := errors.AsType[*store.Conflict](err)
+	if conflicted {
+		r.rival = r.laneOf(c)
+	}
 	switch {
-	case conflicted && r.inLane:
-		r.cfg.Plugin.lane.close()
+	case conflicted && r.in != nil:
+		if r.in == cmp.Or(r.rival, &r.cfg.Plugin.lane) {
+			r.in.Close()
+		}
 	case !beganInLane && (conflicted || err == nil):
-		r.cfg.Plugin.lane.ran(r.route(), conflicted, r.last)
+		r.cfg.Plugin.lane.Ran(r.route(), conflicted, r.last)
 	}
-	if !conflicted {
-		return
-	}
-	if c, ok := errors.AsType[*store.Conflict](err); ok {
+	if conflicted && named {
 		r.res.Conflict = c
 		r.cfg.Plugin.told.conflict(r.cfg.Env.Log, c, r.last)
 	}
+}
+
+// laneOf returns the lane of the called plugin whose keys a conflict is about, nil = of
+// none.
+func (r *run) laneOf(c *store.Conflict) *lane.Lane {
+	for _, j := range r.joined {
+		if c != nil && c.Space.Owner() == j.of.cfg.Env.Space {
+			return &j.of.cfg.Plugin.lane
+		}
+	}
+	return nil
 }
 
 // told bounds how often a plugin's log is told of its conflicts.

@@ -6,13 +6,11 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/engine"
-	"github.com/wasmoor/wasmoor/host/internal/engine/callstack"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -204,6 +202,7 @@ type run struct {
 	last   time.Time // when the last part ended
 	tx     store.Tx
 	res    Result
+	joined []*joined // of the attempt
 	onTop
 }
 
@@ -224,7 +223,7 @@ func (r *run) attempts() error {
 	for {
 		r.res.Attempts++
 		r.entry.is(Waiting, r.res.Attempts)
-		r.shown, r.rests = nil, nil
+		r.shown, r.rests, r.joined = nil, nil, nil
 		r.inv.Request.Timeline.Attempt(r.res.Attempts)
 		outcome, err := r.attempt()
 		if outcome == replayed {
@@ -302,7 +301,7 @@ func (r *run) attempt() (trace.Outcome, error) {
 			return trace.None, err
 		}
 	}
-	inLane := r.inLane
+	inLane := r.in != nil
 	r.entry.is(Running, r.res.Attempts)
 	err = lease.handle(ctx, inv)
 	r.turn.End()
@@ -323,24 +322,10 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	if calls := r.inv.Calls(); calls != nil {
 		err = calls.Counts(err)
 	}
-	if refused := r.inv.Reply.Refused(); refused != "" && fault.CodeOf(err) == fault.Trap {
-		err = fault.Wrap(fault.Trap, "dispatch", refused, err) // the guest has only a status to tell
-	}
-	if err != nil {
-		tell(r.inv, err)
+	if err := verdict(r.inv, err); err != nil {
 		return trace.Aborted, err
 	}
-	if reason := r.inv.Reply.Fault(); reason != "" {
-		return trace.Aborted, fault.New(fault.BadReply, "dispatch", reason)
-	}
 	return r.settle(r.inv)
-}
-
-// tell has the plugin's log say where the guest was when it failed.
-func tell(inv *invoke.Invocation, err error) {
-	if calls, ok := errors.AsType[*callstack.Calls](err); ok {
-		inv.Died(fault.MessageOf(err), calls.Stack)
-	}
 }
 
 // begin starts the attempt's transaction, nil where there is nothing to store.
@@ -377,7 +362,8 @@ func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 		}
 	}
 	r.entry.is(Committing, r.res.Attempts) // before it looks whether it may: see Quiet
-	if err := r.paused(true); err != nil {
+	defer r.committed()
+	if err := r.mayCommit(); err != nil {
 		return trace.Aborted, err
 	}
 	err := r.commit()

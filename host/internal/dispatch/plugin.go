@@ -3,6 +3,7 @@ package dispatch
 import (
 	"sync/atomic"
 
+	"github.com/wasmoor/wasmoor/host/internal/dispatch/lane"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -45,7 +46,7 @@ type Plugin struct {
 	line  *runq.Line
 	low   *runq.Line // for requests that nobody waits for
 	keys  keys       // of the requests that run once
-	lane  lane       // for requests that conflict
+	lane  lane.Lane  // for requests that conflict
 	told  told       // of conflicts
 }
 

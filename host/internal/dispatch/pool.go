@@ -58,6 +58,16 @@ type lease struct {
 // initialisation. Errors are those of engine.Program.Instance, and Unavailable
 // for a deployment that cannot be woken.
 func (p *pool) take(ctx context.Context) (lease, error) {
+	return p.lend(ctx, func(program engine.Program) (engine.Instance, error) { return p.pools.instance(ctx, program, p) })
+}
+
+// takeAtOnce is take, which does not wait for memory.
+func (p *pool) takeAtOnce(ctx context.Context) (lease, error) {
+	return p.lend(ctx, func(program engine.Program) (engine.Instance, error) { return p.pools.squeeze(ctx, program, p) })
+}
+
+// lend returns an idle instance, or one that make makes.
+func (p *pool) lend(ctx context.Context, make func(engine.Program) (engine.Instance, error)) (lease, error) {
 	for {
 		p.mu.Lock()
 		p.used = true
@@ -68,7 +78,7 @@ func (p *pool) take(ctx context.Context) (lease, error) {
 		if program := p.program; program != nil {
 			p.out++
 			p.mu.Unlock()
-			return p.grow(ctx, program)
+			return p.grow(program, make)
 		}
 		w, err := p.wake()
 		p.mu.Unlock()
@@ -99,9 +109,9 @@ func (p *pool) pop() engine.Instance {
 
 // grow makes an instance, which the caller has counted, or takes one that comes
 // back while there is no memory for another.
-func (p *pool) grow(ctx context.Context, program engine.Program) (lease, error) {
+func (p *pool) grow(program engine.Program, make func(engine.Program) (engine.Instance, error)) (lease, error) {
 	begun := time.Now()
-	instance, err := p.pools.instance(ctx, program, p)
+	instance, err := make(program)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {

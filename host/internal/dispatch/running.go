@@ -107,6 +107,9 @@ func (p *Plugin) Requests() (all []Request) {
 	defer p.slots.mu.Unlock()
 	for e := p.slots.first; e != nil; e = e.next {
 		r, at := e.of, e.at.Load()
+		if r.cfg.Plugin != p {
+			continue // it only commits with others, and is listed there
+		}
 		head := &r.inv.Request.Head
 		all = append(all, Request{ // the memory of the texts is used again
 			ID: strings.Clone(head.RequestID), Trigger: strings.Clone(head.Trigger), Method: strings.Clone(head.Method), Path: strings.Clone(head.Path),

@@ -82,8 +82,14 @@ func New(cfg Config) *Client {
 // Close closes the connections. Sessions must have been closed.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// covers reports whether a target was granted.
+// Calls returns how many calls an attempt may open.
+func (c *Client) Calls() int { return c.cfg.Limits.Calls }
+
+// covers reports whether a target was granted. No grant covers a plugin of this server.
 func (c *Client) covers(target plugin.Origin) bool {
+	if plugin.IsInternal(target.Host) {
+		return false
+	}
 	for _, o := range c.cfg.Origins {
 		if o.Covers(target) {
 			return true

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
 // Session holds the calls of one attempt of a handler. It belongs to one
@@ -39,6 +40,10 @@ type call struct {
 	read    int     // bytes of the answer's kept body that the guest has
 }
 
+// NoService is why a call to a plugin of this server is refused that the manifest does
+// not name.
+const NoService = "the host names a plugin of this server, and the manifest has no [services] that name it; write e.g. [services] and below it stock = \"stock\" in wasmoor.toml"
+
 // Open takes a call and returns its handle. Else it returns a status, Invalid,
 // Limit or Denied, and the reason for a person. r is only read.
 func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why string) {
@@ -50,6 +55,8 @@ func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, wh
 	switch {
 	case why != "":
 		return 0, abi.Invalid, why
+	case plugin.IsInternal(t.origin.Host):
+		return 0, abi.Denied, NoService
 	case !s.client.covers(t.origin):
 		s.client.cfg.State.calls.count(0, notGranted)
 		return 0, abi.Denied, t.origin.String() + " is not granted; the manifest asks for it with outbound.allow"

@@ -26,6 +26,7 @@ type Env struct {
 	Limits  limit.Limits
 	KV      bool        // the key-value capability is granted
 	Queues  bool        // the manifest has queues
+	Calls   bool        // it may call other plugins
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
 	Config  map[string]string
@@ -46,7 +47,7 @@ type Env struct {
 }
 
 // Stores reports whether invocations have a transaction.
-func (e *Env) Stores() bool { return e.KV || e.Queues }
+func (e *Env) Stores() bool { return e.KV || e.Queues || e.Calls }
 
 // Request is what the client sent. The host built it: it is already bounded and
 // normalised, and owns its memory.
@@ -62,6 +63,9 @@ type Request struct {
 	Seen func(tx *store.Tx)
 	// Client, if not nil, tells when the client leaves.
 	Client Client
+	// Sender, if not nil, decides for which side of a roll-out the request is, in every
+	// plugin that it reaches.
+	Sender Sender
 	// Once, if not nil, has the answer kept with the effects, so that a repeat
 	// gets the answer and does nothing. The invocation has a transaction then.
 	Once *Once
@@ -139,16 +143,19 @@ type Invocation struct {
 	notices  Notice // those that the log has of the attempt
 	memory   memory
 
-	departure Departure // nil = nothing has to happen
-	kept      States    // what capabilities keep of the attempt
-	calls     Calls     // what the request has asked of services, over its attempts; nil = nothing
-	own       perceived // the World of the request
+	departure Departure   // nil = nothing has to happen
+	kept      States      // what capabilities keep of the attempt
+	calls     Calls       // what the request has asked of services, over its attempts; nil = nothing
+	lasting   States      // what ways in keep of the request, over its attempts
+	caller    *Invocation // within which it runs; nil = it is a root
+	own       perceived   // the World of the request
 
 	calling atomic.Pointer[string] // host that the handler waits for; nil = none
 }
 
 // Waits notes which host the handler waits for from now on, "" = none any more.
 func (inv *Invocation) Waits(host string) {
+	inv = inv.Root()
 	if host == "" {
 		inv.calling.Store(nil)
 		return
@@ -170,6 +177,8 @@ func (inv *Invocation) World() World {
 	switch {
 	case inv.outside != nil:
 		return inv.outside
+	case inv.caller != nil:
+		return inv.caller.World()
 	case inv.Env.World != nil:
 		return inv.Env.World
 	}
@@ -210,14 +219,19 @@ func (inv *Invocation) End() {
 	inv.kept = inv.kept[:0]
 }
 
-// KeepCalls keeps what the request asks of services until Finish.
-func (inv *Invocation) KeepCalls(c Calls) { inv.calls = c }
+// KeepCalls keeps what the request asks of services until Finish of the root.
+func (inv *Invocation) KeepCalls(c Calls) { inv.Root().calls = c }
 
 // Calls returns what KeepCalls kept, nil if there is nothing.
-func (inv *Invocation) Calls() Calls { return inv.calls }
+func (inv *Invocation) Calls() Calls { return inv.Root().calls }
 
 // Finish closes what is kept of the request over its attempts.
 func (inv *Invocation) Finish() {
+	if len(inv.lasting) > 0 {
+		inv.lasting.Close()
+		clear(inv.lasting)
+		inv.lasting = inv.lasting[:0]
+	}
 	if inv.calls != nil {
 		inv.calls.Close()
 		inv.calls = nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi/pattern"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -54,6 +55,7 @@ type Manifest struct {
 	ask      plugin.Grant
 	settings map[string]any    // of capabilities, by the names of their tables
 	reasons  map[string]string // why it asks, by plugin.Excess.Unit; nil = nothing says it
+	patterns *pattern.Set[int] // of Routes, by their index
 }
 
 // Route is one pattern of the manifest, relative to the plugin's mount.

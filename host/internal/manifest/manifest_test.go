@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/pattern"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
@@ -148,7 +150,10 @@ func mustParse(t *testing.T, text string) *Manifest {
 	return m
 }
 
-func diff(want, got *Manifest) string { return cmp.Diff(want, got, cmp.AllowUnexported(Manifest{})) }
+func diff(want, got *Manifest) string {
+	derived := cmp.Comparer(func(_, _ *pattern.Set[int]) bool { return true }) // of Routes
+	return cmp.Diff(want, got, cmp.AllowUnexported(Manifest{}), derived)
+}
 
 func TestParse(t *testing.T) {
 	for _, c := range []struct {
@@ -355,5 +360,25 @@ func within(t *testing.T, l limit.Limits) {
 		l.ResponseBody < 1 || l.ResponseBody > most.ResponseBody ||
 		l.Concurrency < 1 || l.Concurrency > most.Concurrency {
 		t.Errorf("limits %+v are out of bounds", l)
+	}
+}
+
+// TestMatch: a request finds its route, private ones too.
+func TestMatch(t *testing.T) {
+	m, err := Parse([]byte("manifest_version = 1\nname = \"a\"\n[[route]]\npattern = \"GET /items/{id}\"\nprivate = true\n[[route]]\npattern = \"POST /items\"\n"), FileName, sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if to, _, ok := m.Match("HEAD", "/items/a%20b"); !ok || to.Route != 0 || to.Pattern != "GET /items/{id}" || len(to.Params) != 1 || to.Params[0].Value != "a b" {
+		t.Errorf("a private route: %+v, %v", to, ok)
+	}
+	if _, allow, ok := m.Match("DELETE", "/items"); ok || !slices.Equal(allow, []string{"POST"}) {
+		t.Errorf("another method: %v, %v", allow, ok)
+	}
+	if _, allow, ok := m.Match("GET", "/none"); ok || len(allow) > 0 {
+		t.Errorf("no route: %v, %v", allow, ok)
+	}
+	if to, _, ok := Default("a").Match("PATCH", "/any"); !ok || to.Route != -1 || to.Path != "/any" {
+		t.Errorf("without routes: %+v, %v", to, ok)
 	}
 }

@@ -105,6 +105,7 @@ func (r *reader) manifest() *Manifest {
 	r.limits(t, &m.limits)
 	m.Routes = r.routes(t, m.ABI)
 	r.route(m.Routes)
+	m.patterns = &r.patterns
 	m.Warmups = r.warmups(t)
 	for _, s := range r.sections {
 		r.section(t, s, m)

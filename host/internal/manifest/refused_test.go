@@ -152,7 +152,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, isolation_reason, frozen, route, limits, kv, queue, cron, outbound, secrets, config, warmup, build`,
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, isolation_reason, frozen, route, limits, kv, queue, cron, outbound, secrets, services, config, warmup, build`,
 	},
 	{
 		"a reason that a terminal obeys", head + "[kv]\nreason = \"\\u001b[2J\"\n",
@@ -475,7 +475,6 @@ func TestParseRefusesReservedKeys(t *testing.T) {
 		{"blobs", "blobs = true\n", "3:1"},
 		{"static", "[static]\ndir = \"public\"\n", "3:2"},
 		{"auth", "[auth.jwt]\n", "3:2"},
-		{"services", "services.stock = \"stock\"\n", "3:1"},
 		{"route[0].cache", "[[route]]\npattern = \"/\"\ncache = \"1h\"\n", "5:1"},
 		{"route[0].auth", "[[route]]\npattern = \"/\"\nauth = \"jwt\"\n", "5:1"},
 		{"route[0].rate", "[[route]]\nrate = \"100/m\"\npattern = \"/\"\n", "4:1"},

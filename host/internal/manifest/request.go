@@ -92,6 +92,22 @@ func (r *reader) close(m *Manifest) {
 	m.closed = r.closed
 }
 
+// Match returns what a request below the mount leads to, the private routes and those of
+// triggers among it. ok is false where nothing takes it; allow are the methods that
+// something would take at the path, nil = none.
+func (m *Manifest) Match(method, path string) (to Request, allow []string, ok bool) {
+	to = Request{Method: method, Path: path, Route: -1}
+	if len(m.Routes) == 0 {
+		return to, nil, true
+	}
+	found, ok := m.patterns.Match(method, "", path, nil)
+	if !ok {
+		return to, m.patterns.Allowed("", path), false
+	}
+	to.Route, to.Params, to.Pattern = found.Value, found.Params, m.Routes[found.Value].Pattern
+	return to, nil, true
+}
+
 // Closed returns what the public listener has no way to: patterns of the routes that
 // are private, or without routes requests below the mount.
 func (m *Manifest) Closed() []string {

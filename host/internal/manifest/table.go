@@ -45,7 +45,7 @@ func (t Table) only(known ...string) {
 func (t Table) reserved() []string {
 	switch {
 	case t.path == "":
-		return []string{"socket", "sql", "blobs", "static", "auth", "services"}
+		return []string{"socket", "sql", "blobs", "static", "auth"}
 	case strings.HasPrefix(t.path, "route["):
 		return []string{"cache", "auth", "rate", "rate_key", "stream"}
 	}
@@ -77,6 +77,12 @@ func (t Table) FailAt(key string, i int, format string, args ...any) {
 // Has reports whether the table has a key.
 func (t Table) Has(key string) bool {
 	_, ok := t.values[key]
+	return ok
+}
+
+// IsTable reports whether a key has a table.
+func (t Table) IsTable(key string) bool {
+	_, ok := t.values[key].(map[string]any)
 	return ok
 }
 

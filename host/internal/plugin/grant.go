@@ -44,6 +44,8 @@ type Excess struct {
 	Unit string // the capability, or Isolation
 	What string // for a person
 	Over string // how much of it the other has; "" = nothing
+	// Reaches is the plugin that may be called by it; "" = none is.
+	Reaches string
 }
 
 // Isolation is the Unit of memory that is kept from one request to the next.

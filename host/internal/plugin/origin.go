@@ -210,6 +210,16 @@ func isNumeric(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
+// Internal ends the hosts by which plugins of one server call each other. Nothing outside
+// has such a name.
+const Internal = ".wasmoor.internal"
+
+// IsInternal reports whether a host is below Internal, or is its end.
+func IsInternal(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(host, Internal) || host == Internal[1:]
+}
+
 // Covers reports whether target, which has no wildcard, is one of what o stands for.
 func (o Origin) Covers(target Origin) bool {
 	if o.Scheme != target.Scheme || o.Port != target.Port {

@@ -24,8 +24,9 @@ func (t *total) add(bytes, writes, stamped int) (ok bool) {
 }
 
 // Part returns the part of the transaction in another space, or another area of its
-// own, which has a quota where that area is counted apart (Space.Account). It is the
-// same for the same space. All parts read one snapshot, share the bounds of what a
+// own, which has a quota where that area is counted apart (Space.Account). What all
+// areas of a space share with other spaces, the first part of it says. It is the same for
+// the same space. All parts read one snapshot, share the bounds of what a
 // transaction writes, and are committed as one by the Effects of the whole, or
 // dropped. The part lives as long as the whole, and is not safe for use beside it.
 func (tx *Tx) Part(space Space, quota Quota) *Tx {
@@ -38,11 +39,25 @@ func (tx *Tx) Part(space Space, quota Quota) *Tx {
 			return p
 		}
 	}
-	quota.Shared = whole.quota.Shared
+	quota.Shared = whole.sharedWith(space, quota.Shared)
 	p := &Tx{whole: whole, space: space, quota: quota, now: whole.now}
 	p.writes.reset(&whole.total)
 	whole.parts = append(whole.parts, p)
 	return p
+}
+
+// sharedWith returns what the spaces of an owner share with others: what the first part
+// of the owner says, or is said now.
+func (tx *Tx) sharedWith(space Space, said *Shared) *Shared {
+	if space.Owner() == tx.space.Owner() {
+		return tx.quota.Shared
+	}
+	for _, p := range tx.parts {
+		if p.space.Owner() == space.Owner() {
+			return p.quota.Shared
+		}
+	}
+	return said
 }
 
 // top returns the whole of which tx is a part.

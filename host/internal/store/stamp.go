@@ -69,7 +69,7 @@ func (tx *Tx) SetStamped(key, data []byte, keyOffset, dataOffset int64, ttl time
 // putStamped takes a write with a stamp in its key in, over an earlier one that
 // would have the same key.
 func (tx *Tx) putStamped(op Op) error {
-	i := slices.IndexFunc(tx.stamped, func(o Op) bool { return o.KeyStamp == op.KeyStamp && bytes.Equal(o.Key, op.Key) })
+	i := tx.findStamped(&op)
 	more, another := op.Size(), 1
 	if i >= 0 {
 		more, another = more-tx.stamped[i].Size(), 0
@@ -78,9 +78,16 @@ func (tx *Tx) putStamped(op Op) error {
 		return errTooMuch
 	}
 	if i >= 0 {
+		tx.note(inStamped, &op, &tx.stamped[i])
 		tx.stamped[i] = op
 	} else {
+		tx.note(inStamped, &op, nil)
 		tx.stamped = append(tx.stamped, op)
 	}
 	return nil
+}
+
+// findStamped returns where a write is that would have the key of op, -1 = nowhere.
+func (tx *Tx) findStamped(op *Op) int {
+	return slices.IndexFunc(tx.stamped, func(o Op) bool { return o.KeyStamp == op.KeyStamp && bytes.Equal(o.Key, op.Key) })
 }

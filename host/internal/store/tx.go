@@ -39,6 +39,7 @@ type Tx struct {
 	parts   []*Tx // of other areas and spaces
 	whole   *Tx   // what this is a part of, nil = it is the whole
 	expires int64 // see Reads
+	journal journal
 }
 
 // Source opens snapshots. A Store is one.
@@ -66,6 +67,8 @@ func (tx *Tx) Reset(source Source, space Space, quota Quota, now time.Time) {
 	clear(tx.stamped)
 	tx.records, tx.stamped = tx.records[:0], tx.stamped[:0]
 	tx.total = total{}
+	tx.journal.open = 0
+	tx.journal.forget(0)
 	tx.writes.reset(&tx.total)
 	tx.reads.reset()
 }
@@ -123,6 +126,9 @@ func (tx *Tx) Taken() (bytes, writes int) {
 	whole := tx.top()
 	return whole.total.most, int(whole.total.writes)
 }
+
+// Stamps returns how many writes of this part have a versionstamp in their key.
+func (tx *Tx) Stamps() int { return len(tx.stamped) }
 
 // Get returns the value of key as the transaction sees it. ok is false when it
 // is absent, expired or deleted; an empty value is not absent. data is valid
@@ -276,7 +282,7 @@ func (tx *Tx) putRecord(op Op) error {
 	if err := tx.open(); err != nil { // its revision is the condition
 		return err
 	}
-	i, found := slices.BinarySearchFunc(tx.records, op.Key, func(r Op, key []byte) int { return bytes.Compare(r.Key, key) })
+	i, found := tx.findRecord(op.Key)
 	size, n := sizeOf(tx.records)+op.Size(), len(tx.records)+1
 	if found {
 		size, n = size-tx.records[i].Size(), n-1
@@ -285,11 +291,18 @@ func (tx *Tx) putRecord(op Op) error {
 		return fault.New(fault.TooLarge, "set record", fmt.Sprintf("an invocation has at most %d records of %d bytes", MaxRecords, MaxRecordBytes))
 	}
 	if found {
+		tx.note(inRecords, &op, &tx.records[i])
 		tx.records[i] = op
 	} else {
+		tx.note(inRecords, &op, nil)
 		tx.records = slices.Insert(tx.records, i, op)
 	}
 	return nil
+}
+
+// findRecord returns where a record is, or belongs.
+func (tx *Tx) findRecord(key []byte) (i int, found bool) {
+	return slices.BinarySearchFunc(tx.records, key, func(r Op, key []byte) int { return bytes.Compare(r.Key, key) })
 }
 
 // expiry is now+ttl in Unix milliseconds, never 0. It is rounded up, while
@@ -331,6 +344,7 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 		if !ok {
 			return Overflow(key)
 		}
+		tx.note(inWrites, own, own)
 		own.Delta = sum
 		return nil
 	}
@@ -342,14 +356,18 @@ func (tx *Tx) Add(key []byte, delta int64) error {
 	if !ok {
 		return Overflow(key)
 	}
+	tx.note(inWrites, own, own)
 	own.Value.Data = AppendCounter(nil, sum)
 	return nil
 }
 
 func (tx *Tx) put(op Op) error {
-	if !tx.writes.put(op) {
+	before := tx.writes.get(op.Key)
+	if !tx.writes.fits(&op, before) {
 		return errTooMuch
 	}
+	tx.note(inWrites, &op, before)
+	tx.writes.put(op)
 	return nil
 }
 

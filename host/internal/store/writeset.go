@@ -33,25 +33,26 @@ func (w *writeSet) get(key []byte) *Op {
 	return nil
 }
 
-// put replaces the op on op.Key by op, or reports that it would break a bound
-// and changes nothing.
-func (w *writeSet) put(op Op) (ok bool) {
-	i, found := w.search(op.Key)
+// fits counts op in place of before, nil = nothing, or reports that it would break a
+// bound.
+func (w *writeSet) fits(op, before *Op) (ok bool) {
 	more, another := op.Size(), 1
-	if found {
-		more, another = more-w.ops[i].Size(), 0
+	if before != nil {
+		more, another = more-before.Size(), 0
 	}
-	if !w.total.add(more, another, 0) {
-		return false
-	}
+	return w.total.add(more, another, 0)
+}
+
+// put replaces the op on op.Key by op.
+func (w *writeSet) put(op Op) {
+	i, found := w.search(op.Key)
 	if found {
 		op.Key = w.ops[i].Key
 		*w.ops[i] = op
-		return true
+		return
 	}
 	op.Key = bytes.Clone(op.Key)
 	w.ops = append(w.ops, nil)
 	copy(w.ops[i+1:], w.ops[i:])
 	w.ops[i] = &op
-	return true
 }

@@ -13,6 +13,7 @@ const (
 	None      Outcome = "none"      // there was nothing to commit
 	Committed Outcome = "committed" // durable before the reply was returned
 	Aborted   Outcome = "aborted"   // dropped, none is visible
+	Joined    Outcome = "joined"    // a part of those of the plugin that called
 	Unknown   Outcome = "unknown"   // the store could not say, or the host panicked
 )
 

@@ -17,6 +17,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -59,7 +60,7 @@ type Outcome struct {
 // before. It returns when the effects are durable or dropped. The end of ctx stops the
 // handler, but not a commit that has begun.
 func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
-	held, err := r.deployer.Hold(q.Plugin)
+	held, err := r.deployer.Hold(q.Plugin, nil)
 	if err != nil {
 		return Outcome{Err: err}
 	}
@@ -79,7 +80,7 @@ func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
 	inv := &invoke.Invocation{Request: &invoke.Request{
 		Head: abi.RequestHead{
 			Method: to.Method, Path: to.Path, Mount: held.Mount, Pattern: to.Pattern, Params: to.Params, Query: to.Query,
-			Scheme: "http", Host: q.Plugin + internal, Remote: "127.0.0.1",
+			Scheme: "http", Host: q.Plugin + plugin.Internal, Remote: "127.0.0.1",
 			Trigger: q.Trigger, Attributes: q.Attributes, BodySize: uint64(len(q.Body)),
 		},
 		Body: invoke.BodyOf(q.Body), Claim: q.Claim, Arrived: time.Now(),
@@ -94,6 +95,3 @@ func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
 	}
 	return out
 }
-
-// internal ends the hosts of requests that come from no client.
-const internal = ".wasmoor.internal"

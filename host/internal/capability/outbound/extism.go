@@ -148,7 +148,7 @@ func httpRequest(ctx context.Context, g *capability.Guest, args []uint64) (uint6
 	}
 	calls := of(g.Inv)
 	if calls == nil {
-		return 0, forbidden(r, noOrigin)
+		return 0, forbidden(r, noGrant(r.URL))
 	}
 	calls.answer = answer{}
 	if !g.Inv.Hold(len(r.Body)) {

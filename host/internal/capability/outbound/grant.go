@@ -59,6 +59,10 @@ func origins(t manifest.Table) plugin.Origins {
 			t.FailAt(key, i, "%s", fault.MessageOf(err))
 			continue
 		}
+		if plugin.IsInternal(origin.Host) {
+			t.FailAt(key, i, "plugins of this server are called by [services], not by outbound.allow; write e.g. stock = \"stock\" below [services]")
+			continue
+		}
 		list = append(list, origin)
 	}
 	return plugin.OriginsOf(list)

@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/runq"
+	"github.com/wasmoor/wasmoor/host/internal/service"
 )
 
 // Unit returns the capability. network is what the operator lets all plugins
@@ -76,14 +77,17 @@ const blindSecrets = "secrets"
 
 // attempt is what an attempt that has called out has under Name.
 type attempt struct {
-	Session
-	live    egress.Session
-	inv     *invoke.Invocation
-	patient context.Context    // of its calls, which end when their client leaves; nil = of the handler
-	release context.CancelFunc // frees patient
-	to      string             // host of the call that was opened last
-	head    []byte             // where heads are encoded
-	answer  answer             // to the last http_request of a plugin of Extism
+	Session                 // to services outside; nil = none is granted
+	services *service.Calls // to other plugins of this server; nil = none is granted
+	opened   int            // calls of either kind, of the plugins that were called among it
+	most     int            // of them
+	live     egress.Session
+	inv      *invoke.Invocation
+	patient  context.Context    // of its calls, which end when their client leaves; nil = of the handler
+	release  context.CancelFunc // frees patient
+	to       string             // host of the call that was opened last
+	head     []byte             // where heads are encoded
+	answer   answer             // to the last http_request of a plugin of Extism
 }
 
 // Session is the calls of one attempt: an egress.Session, or what an observer of
@@ -112,22 +116,27 @@ func of(inv *invoke.Invocation) *attempt {
 	if kept, ok := inv.State(Name).(*attempt); ok {
 		return kept
 	}
-	made := &attempt{inv: inv}
+	made := &attempt{inv: inv, most: egress.DefaultLimits().Calls}
+	header := inv.Request.Head.Headers
+	trace := egress.Trace{
+		RequestID:   inv.Request.Head.RequestID,
+		Traceparent: field.Single(header, "traceparent"),
+		Tracestate:  field.Single(header, "tracestate"),
+		Host:        inv.Request.Head.Host,
+		Timeline:    inv.Request.Timeline,
+	}
 	if client, ok := inv.Env.States.Of(Name).(*egress.Client); ok {
-		header := inv.Request.Head.Headers
-		made.live = client.Session(egress.Trace{
-			RequestID:   inv.Request.Head.RequestID,
-			Traceparent: field.Single(header, "traceparent"),
-			Tracestate:  field.Single(header, "tracestate"),
-			Host:        inv.Request.Head.Host,
-			Timeline:    inv.Request.Timeline,
-		}, answers(inv))
+		made.live, made.most = client.Session(trace, answers(inv)), client.Calls()
 		made.live.Blinds, _ = inv.Env.States.Of(blindSecrets).(*egress.Blinds)
 		made.Session = &made.live
 	}
 	made.Session = invoke.Through(inv, Name, made.Session)
-	if made.Session == nil {
+	made.services = service.Of(inv, trace)
+	switch {
+	case made.Session == nil && made.services == nil:
 		return nil
+	case made.Session == nil:
+		made.Session = nobody{}
 	}
 	inv.Keep(Name, made)
 	return made
@@ -142,18 +151,10 @@ func answers(inv *invoke.Invocation) *egress.Answers {
 	if inv.Env.Memory != nil {
 		share = inv.Env.Memory.Share()
 	}
-	made := egress.NewAnswers(inv.Tx != nil && !inv.Request.DropEffects, share, inv.Depart)
+	root := inv.Root() // its attempts call again
+	made := egress.NewAnswers(root.Tx != nil && !root.Request.DropEffects, share, root.Depart)
 	inv.KeepCalls(made)
 	return made
-}
-
-// Open notes where the call goes.
-func (a *attempt) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why string) {
-	handle, status, why = a.Session.Open(r)
-	if status == abi.OK {
-		a.to = hostOf(r.URL)
-	}
-	return handle, status, why
 }
 
 // maxHost bounds the name of a host that is shown, in bytes.
@@ -168,10 +169,10 @@ func hostOf(url string) string {
 	return strings.Clone(rest[:min(len(rest), maxHost)])
 }
 
-// send sends calls. Those of a request that is safe (RFC 9110 §9.2.1) end when its
+// outside sends calls to services outside. Those of a request that is safe (RFC 9110 §9.2.1) end when its
 // client leaves, and the attempt with them: nobody waits for what they answer.
 // Their bodies are read later and end with the same context.
-func (a *attempt) send(ctx context.Context, handles []uint32) (int, abi.Status, error) {
+func (a *attempt) outside(ctx context.Context, handles []uint32) (int, abi.Status, error) {
 	client, method := a.inv.Request.Client, a.inv.Request.Head.Method
 	if client == nil || method != http.MethodGet && method != http.MethodHead {
 		return a.wait(ctx, func() (int, abi.Status, error) { return a.Session.Send(ctx, handles) })
@@ -196,8 +197,12 @@ func (a *attempt) wait(ctx context.Context, do func() (int, abi.Status, error)) 
 	return n, status, cmp.Or(err, late)
 }
 
-// read reads the body of a call, which ends as send says.
+// read reads the body of a call, which ends as outside says.
 func (a *attempt) read(ctx context.Context, handle uint32, buf []byte) (int, abi.Status, error) {
+	if inside(handle) {
+		n, status := a.services.Read(handle, buf)
+		return n, status, nil
+	}
 	calling := ctx
 	if a.patient != nil {
 		calling = a.patient
@@ -248,7 +253,7 @@ func open(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	decoded := len(layout) <= egress.MaxHead && abi.DecodeHTTPRequest(string(layout), &request)
 	switch {
 	case status == abi.Denied:
-		refused(inv, request.URL, noOrigin)
+		refused(inv, request.URL, noGrant(request.URL))
 		return int64(status)
 	case status != abi.OK:
 		return int64(status)

@@ -160,12 +160,6 @@ func parseBackoff(text string) (b [2]time.Duration, ok bool) {
 	return b, b[0] <= b[1]
 }
 
-// sent counts the messages of an attempt.
-type sent struct{ n uint16 }
-
-// Close implements invoke.State.
-func (*sent) Close() {}
-
 // sendCost is about how many bytes a message takes in addition to its body, which is
 // there twice: in the transaction, and as it goes to disk.
 const sendCost = 1 << 10
@@ -196,12 +190,9 @@ func send(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	case delay > limits.QueueDelay:
 		return int64(abi.Limit)
 	}
-	count, _ := inv.State(Name).(*sent)
-	if count == nil {
-		count = &sent{}
-		inv.Keep(Name, count)
-	}
-	if count.n == limits.QueueSends {
+	part := queue.Part(inv.Tx, inv.Env.Space)
+	index := part.Stamps() // of all its messages in the transaction, of whichever invocation
+	if index >= limits.QueueSends {
 		return int64(abi.Limit)
 	}
 	if !inv.Hold(sendCost + 2*len(body)) {
@@ -215,14 +206,13 @@ func send(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if delay > 0 {
 		m.Due = m.Sent + min(delay, math.MaxInt64-m.Sent)
 	}
-	dropped, err := queue.Send(queue.Part(inv.Tx, inv.Env.Space), count.n, &m, string(id), q.Retention)
+	dropped, err := queue.Send(part, uint16(index), &m, string(id), q.Retention)
 	switch {
 	case err != nil:
 		return refused(inv, err)
 	case dropped:
 		return abi.QueueRepeated
 	}
-	count.n++
 	return int64(abi.OK)
 }
 

@@ -1,4 +1,4 @@
-// Package hiding knows which values of a plugin are secret. Package deploy imports it.
+// Package hiding knows which values of a plugin are secret, and which it declares. Package deploy imports it.
 package hiding
 
 import (

@@ -204,7 +204,7 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 		return
 	}
 	c.client = p.edge.ClientOf(ctx)
-	c.request.Client = &c.client
+	c.request.Client, c.request.Sender = &c.client, c
 	c.handled = true
 	c.err = p.cfg.Handler.Handle(p.edge.Context(), c.match.Target, &c.inv, &c.record)
 	p.yield()

@@ -1,4 +1,6 @@
-package dispatch
+// Package lane is where requests of a plugin that conflict take their turn. Package
+// dispatch imports it.
+package lane
 
 import (
 	"container/list"
@@ -9,22 +11,22 @@ import (
 	"time"
 )
 
-// lane is where requests of a plugin that conflict run one after the other, in the
+// Lane is where requests of a plugin that conflict run one after the other, in the
 // order they came, each on top of what the one before has sealed. A re-run takes it.
 // So does the first run of a request of a hot route: one whose runs outside have
 // often conflicted lately.
-type lane struct {
+type Lane struct {
 	warm atomic.Bool // it is closed, or routes has any: else nobody looks further
 
 	mu     sync.Mutex
 	taken  bool
 	queue  list.List // of chan struct{}, on which the lane is handed over
 	closed bool      // whoever has the lane has lost to others: their commits wait for it
-	routes map[route]*heat
+	routes map[Route]*heat
 }
 
-// route is what requests that behave alike have in common.
-type route struct{ method, pattern string }
+// Route is what requests that behave alike have in common.
+type Route struct{ Method, Pattern string }
 
 // maxRoutes bounds how many are told apart: without patterns in the manifest the
 // methods are the client's.
@@ -48,8 +50,8 @@ const (
 	hotMost   = 4 * time.Second
 )
 
-// hot reports whether requests of a route take the lane from their first run.
-func (l *lane) hot(of route, now time.Time) bool {
+// Hot reports whether requests of a route take the lane from their first run.
+func (l *Lane) Hot(of Route, now time.Time) bool {
 	if !l.warm.Load() {
 		return false
 	}
@@ -59,8 +61,8 @@ func (l *lane) hot(of route, now time.Time) bool {
 	return h != nil && now.Before(h.until)
 }
 
-// ran notes how a run outside the lane has fared.
-func (l *lane) ran(of route, conflicted bool, now time.Time) {
+// Ran notes how a run outside the lane has fared.
+func (l *Lane) Ran(of Route, conflicted bool, now time.Time) {
 	if !conflicted && !l.warm.Load() {
 		return
 	}
@@ -77,15 +79,15 @@ func (l *lane) ran(of route, conflicted bool, now time.Time) {
 		}
 	case conflicted && len(l.routes) < maxRoutes:
 		if l.routes == nil {
-			l.routes = make(map[route]*heat)
+			l.routes = make(map[Route]*heat)
 		}
-		l.routes[route{strings.Clone(of.method), strings.Clone(of.pattern)}] = &heat{share: 1.0 / lateRuns, next: hotLeast}
+		l.routes[Route{strings.Clone(of.Method), strings.Clone(of.Pattern)}] = &heat{share: 1.0 / lateRuns, next: hotLeast}
 		l.heed()
 	}
 }
 
 // heed keeps warm true to what it says. The caller holds mu.
-func (l *lane) heed() { l.warm.Store(l.closed || len(l.routes) > 0) }
+func (l *Lane) heed() { l.warm.Store(l.closed || len(l.routes) > 0) }
 
 func (h *heat) conflicted(now time.Time) {
 	if h.share += (1 - h.share) / lateRuns; h.share < hotShare || now.Before(h.until) {
@@ -95,8 +97,8 @@ func (h *heat) conflicted(now time.Time) {
 	h.next = min(2*h.next, hotMost)
 }
 
-// take waits for the lane until the end of ctx. Pass it on.
-func (l *lane) take(ctx context.Context) error {
+// Take waits for the lane until the end of ctx. Pass it on.
+func (l *Lane) Take(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.taken {
 		l.taken = true
@@ -116,7 +118,7 @@ func (l *lane) take(ctx context.Context) error {
 }
 
 // giveUp leaves the queue, and passes the lane on that came meanwhile.
-func (l *lane) giveUp(place *list.Element, given chan struct{}) {
+func (l *Lane) giveUp(place *list.Element, given chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -127,15 +129,15 @@ func (l *lane) giveUp(place *list.Element, given chan struct{}) {
 	}
 }
 
-// pass hands the lane to whoever has waited for it longest.
-func (l *lane) pass() {
+// Pass hands the lane to whoever has waited for it longest.
+func (l *Lane) Pass() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hand()
 }
 
 // hand is pass. The caller holds mu.
-func (l *lane) hand() {
+func (l *Lane) hand() {
 	if l.closed {
 		l.closed = false
 		l.heed()
@@ -149,18 +151,18 @@ func (l *lane) hand() {
 	first.Value.(chan struct{}) <- struct{}{} // it has room
 }
 
-// close notes that whoever has the lane has lost to a commit from outside. Until
+// Close notes that whoever has the lane has lost to a commit from outside. Until
 // it is passed on, all commits of the plugin need it, so that this does not happen
 // twice.
-func (l *lane) close() {
+func (l *Lane) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
 	l.heed()
 }
 
-// isClosed reports whether a commit needs the lane.
-func (l *lane) isClosed() bool {
+// IsClosed reports whether a commit needs the lane.
+func (l *Lane) IsClosed() bool {
 	if !l.warm.Load() {
 		return false
 	}

@@ -1,4 +1,4 @@
-package dispatch
+package lane
 
 import (
 	"testing"
@@ -8,21 +8,21 @@ import (
 // TestAClosedLaneStaysClosed: that a route cools down lets no commit past the lane
 // of whoever has lost to others.
 func TestAClosedLaneStaysClosed(t *testing.T) {
-	var l lane
-	if err := l.take(t.Context()); err != nil {
+	var l Lane
+	if err := l.Take(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	of, now := route{"POST", "/"}, time.Now()
-	l.ran(of, true, now)
-	l.close()
+	of, now := Route{"POST", "/"}, time.Now()
+	l.Ran(of, true, now)
+	l.Close()
 	for range 10 * lateRuns { // they were past the lane before it was closed
-		l.ran(of, false, now)
+		l.Ran(of, false, now)
 	}
-	if !l.isClosed() {
+	if !l.IsClosed() {
 		t.Error("the lane is open before it was passed on")
 	}
-	l.pass()
-	if l.isClosed() || l.warm.Load() {
+	l.Pass()
+	if l.IsClosed() || l.warm.Load() {
 		t.Error("the lane was passed on, no route conflicts, and requests look at it further")
 	}
 }
