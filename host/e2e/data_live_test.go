@@ -14,10 +14,10 @@ import (
 
 func liveGuest(t testing.TB, lines ...string) []byte {
 	routes := []string{"[kv]"}
-	for _, pattern := range []string{"POST /count", "POST /reset", "POST /close", "POST /brief", "GET /plain"} {
+	for _, pattern := range []string{"POST /count", "POST /reset", "POST /close", "POST /brief", "POST /add", "GET /plain"} {
 		routes = append(routes, "[[route]]", fmt.Sprintf("pattern = %q", pattern))
 	}
-	for _, pattern := range []string{"GET /state", "GET /mine", "GET /brief", "GET /writes"} {
+	for _, pattern := range []string{"GET /state", "GET /mine", "GET /brief", "GET /writes", "GET /hot"} {
 		routes = append(routes, "[[route]]", fmt.Sprintf("pattern = %q", pattern), "live = true")
 	}
 	return pack(t, goGuest(t, "testdata/liveguest"), "live", append(routes, lines...)...)

@@ -104,6 +104,8 @@ func TestEdgePrometheus(t *testing.T) {
 	s := serve(t, t.TempDir(), "--ship-to", t.TempDir(), "--backup-to", t.TempDir())
 	s.deploy("visits", pack(t, enginetest.Counter(), "visits", "[kv]", "[[cron]]", `schedule = "@every 1s"`, `request = "POST /tick"`))
 	s.deploy("bad", pack(t, enginetest.Trap(), "bad", "[queue.mail]", `request = "POST /queues/mail"`))
+	s.deploy("live", liveGuest(t))
+	s.listens("/live/state")
 	promtool := tool(t, "promtool", "prometheus")
 	if out, err := exec.Command(promtool, "check", "rules", "../docs/monitoring/alerts.yaml").CombinedOutput(); err != nil {
 		t.Errorf("promtool check rules: %v\n%s", err, out)

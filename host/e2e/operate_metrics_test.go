@@ -31,6 +31,8 @@ func TestMetrics(t *testing.T) {
 	s := serve(t, t.TempDir(), "--metrics", "127.0.0.1:0", "--ship-to", t.TempDir(), "--backup-to", t.TempDir())
 	s.deploy("visits", pack(t, enginetest.Counter(), "visits", "[kv]", "[[route]]", "pattern = \"GET /{$}\""))
 	s.deploy("bad", pack(t, enginetest.Trap(), "bad", "[queue.mail]", `request = "POST /queues/mail"`, "[[cron]]", `schedule = "@yearly"`, `request = "POST /tick"`))
+	s.deploy("live", liveGuest(t))
+	s.listens("/live/state").wants(t, "", "0 0 0")
 	for range 5 {
 		s.get("/visits/")
 		s.get("/bad/")
@@ -65,6 +67,8 @@ func TestMetrics(t *testing.T) {
 		`wasmoor_plugin_failed{plugin="bad",version="1"} 0`,
 		`wasmoor_queue_messages{plugin="bad",queue="mail",state="waiting"} 0`,
 		`wasmoor_cron_late_seconds{cron="tick",plugin="bad"} 0`,
+		`wasmoor_live_streams{plugin="live"} 1`,
+		`wasmoor_live_runs_total{outcome="changed"} 1`,
 		`wasmoor_healthy{check="reads"} 1`,
 	} {
 		for from, text := range map[string]string{"admin": withToken.body, "metrics": open.body} {

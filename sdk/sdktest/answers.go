@@ -19,6 +19,9 @@ type answers struct {
 	diverged string      // why the attempt does not count
 	drawn    []byte
 	used     int // of drawn, by the attempt
+
+	tx     *tx  // of the last attempt
+	aborts bool // it has its writes dropped itself
 }
 
 // answer is what one call was answered.

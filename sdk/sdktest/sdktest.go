@@ -207,6 +207,11 @@ func (h *Host) Do(r *http.Request) *Result {
 
 // do handles a request. An answer of a status that dropped names has no effects.
 func (h *Host) do(r *http.Request, dropped func(status int) bool) *Result {
+	return h.run(r, dropped, &answers{})
+}
+
+// run is do; kept takes what the attempts have seen.
+func (h *Host) run(r *http.Request, dropped func(status int) bool, kept *answers) *Result {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return refused(http.StatusBadRequest, "read the request body: "+err.Error())
@@ -227,7 +232,6 @@ func (h *Host) do(r *http.Request, dropped func(status int) bool) *Result {
 	}
 	var logs []Record
 	var calls []Call
-	kept := &answers{}
 	for attempt := 1; ; attempt++ {
 		head.Attempt = uint32(attempt)
 		result, again := h.attempt(head, body, kept, dropped)
@@ -246,9 +250,11 @@ func (h *Host) do(r *http.Request, dropped func(status int) bool) *Result {
 func (h *Host) attempt(head abi.RequestHead, body []byte, kept *answers, dropped func(int) bool) (result *Result, again bool) {
 	c := &call{host: h, head: head, body: body, tx: h.Store.begin(), length: -1, answers: kept}
 	kept.begin()
+	kept.tx = c.tx
 	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
 	var code int32
 	hostcall.Run(c, func() { code = h.serve(c) })
+	kept.aborts = c.outcome == abi.OutcomeAbort
 	c.tellDropped()
 	h.beforeCommit(int(head.Attempt))
 	switch {

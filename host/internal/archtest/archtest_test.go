@@ -130,7 +130,7 @@ server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate live # speaks HTTP with it; speaks TLS with it; hands on who asks for events
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
-telemetry/metrics -> queue/delivery cron/ticking prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and builds; and listeners; and the store; and what is shipped; and backups
+telemetry/metrics -> queue/delivery cron/ticking live prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and builds; and listeners; and the store; and what is shipped; and backups
 server/admin      -> server/wire server/certificate deploy access # speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest

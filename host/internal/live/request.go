@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 )
@@ -33,7 +34,7 @@ func (r *Request) Prepare() {
 		if h.Name == "last-event-id" {
 			r.LastID = h.Value
 		}
-		if h, ok := visible(h); ok {
+		if h, ok := field.Live(h); ok {
 			seen = append(seen, abi.Pair{Name: strings.Clone(h.Name), Value: strings.Clone(h.Value)})
 		}
 	}
@@ -55,55 +56,6 @@ func (r *Request) Prepare() {
 	sum.Sum(r.digest[:0])
 }
 
-// hidden are the fields that a live run does not see: they say how a client asks and not
-// what for, and nearly every client has its own, so none would share a run.
-var hidden = []string{
-	"accept-encoding", "baggage", "cache-control", "dnt", "downlink", "dpr", "forwarded", "from", "last-event-id", "pragma",
-	"priority", "range", "referer", "rtt", "save-data", "tracestate", "traceparent", "upgrade-insecure-requests",
-	"user-agent", "via", "viewport-width", "width", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "x-request-id",
-}
-
-// CookieName is the cookie by which a roll-out knows a client; each has its own.
-const CookieName = "wasmoor-client"
-
-// visible returns a field as a live run sees it.
-func visible(h abi.Pair) (abi.Pair, bool) {
-	switch {
-	case slices.Contains(hidden, h.Name), strings.HasPrefix(h.Name, "sec-"), strings.HasPrefix(h.Name, "if-"):
-		return h, false
-	case h.Name == "accept":
-		h.Value = without(h.Value, ",", func(s string) bool {
-			kind, _, _ := strings.Cut(s, ";")
-			return strings.EqualFold(strings.Trim(kind, " \t"), "text/event-stream")
-		})
-	case h.Name == "cookie":
-		h.Value = without(h.Value, ";", func(s string) bool { return strings.HasPrefix(strings.Trim(s, " "), CookieName+"=") })
-	}
-	return h, h.Value != "" || h.Name != "accept" && h.Name != "cookie"
-}
-
-// without returns a list without the elements that drop names.
-func without(list, separator string, drop func(string) bool) string {
-	elements := slices.DeleteFunc(strings.Split(list, separator), drop)
-	return strings.Trim(strings.Join(elements, separator), " \t")
-}
-
-// Accepts reports whether a client names text/event-stream among what it accepts.
-func Accepts(headers []abi.Pair) bool {
-	for _, h := range headers {
-		if h.Name != "accept" || !strings.Contains(h.Value, "event-stream") {
-			continue
-		}
-		for one := range strings.SplitSeq(h.Value, ",") {
-			kind, _, _ := strings.Cut(one, ";")
-			if strings.EqualFold(strings.Trim(kind, " \t"), "text/event-stream") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // key is what equal requests have in common: who answers, and all that the handler sees.
 type key struct {
 	deployment           *dispatch.Deployment
@@ -115,14 +67,10 @@ func keyOf(r *Request, m *deploy.Match) key {
 	return key{m.Deployment, m.Mount, m.Path, m.Pattern, r.digest}
 }
 
-// address is what a handler sees in place of a client's address, which an answer that
-// many share cannot depend on.
-const address = "0.0.0.0"
-
 // headOf is the head of each run.
 func headOf(r *Request, m *deploy.Match) abi.RequestHead {
 	return abi.RequestHead{
 		Method: "GET", Path: m.Path, Mount: m.Mount, Pattern: m.Pattern, Params: m.Params, Query: r.Query,
-		Headers: r.Headers, Scheme: r.Scheme, Host: r.Host, Remote: address, Trigger: abi.TriggerHTTP,
+		Headers: r.Headers, Scheme: r.Scheme, Host: r.Host, Remote: field.LiveAddress, Trigger: abi.TriggerHTTP,
 	}
 }

@@ -23,6 +23,8 @@ func init() {
 	r.HandleFunc("GET /brief", brief)
 	r.HandleFunc("GET /writes", func(*sdk.Response, *sdk.Request) error { return kv.Set("written", []byte("yes")) })
 	r.HandleFunc("GET /plain", state)
+	r.HandleFunc("POST /add", func(*sdk.Response, *sdk.Request) error { return kv.Add("hot", 1) })
+	r.HandleFunc("GET /hot", hot)
 	sdk.Handle(r.Serve)
 }
 
@@ -89,6 +91,15 @@ func state(w *sdk.Response, r *sdk.Request) error {
 		greatest = max(greatest, n)
 	}
 	_, err = fmt.Fprintf(w, "%d %d %d", a, b, greatest)
+	return err
+}
+
+func hot(w *sdk.Response, r *sdk.Request) error {
+	n, err := kv.Int("hot")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(w, n)
 	return err
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host/internal/live"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
@@ -30,7 +30,7 @@ func (c *exchange) Hash(k plugin.ClientKey) uint64 {
 
 // The cookie by which a roll-out knows a client, where its key is "cookie". It says
 // nothing but which draw the client has.
-const cookieName = live.CookieName
+const cookieName = field.RolloutCookie
 
 // cookieID returns the value of the client's cookie, or of a new one that the answer
 // sets. Whoever sends one of another form gets a new one too.

@@ -21,7 +21,7 @@ import (
 // asksLive reports whether a client wants to be told of each change of the answer. Any
 // other gets the answer of a live route like that of any route.
 func (p *Public) asksLive(c *exchange) bool {
-	return c.match.Live && p.cfg.Live != nil && c.method == http.MethodGet && live.Accepts(c.headers)
+	return c.match.Live && p.cfg.Live != nil && c.method == http.MethodGet && field.AcceptsEvents(c.headers)
 }
 
 // serveLive answers with a stream of events, or with what is said in its place.

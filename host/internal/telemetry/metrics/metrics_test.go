@@ -29,6 +29,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/live"
 	domain "github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
@@ -37,6 +38,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
+	"github.com/wasmoor/wasmoor/host/internal/store/kept"
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/metrics"
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/tally"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
@@ -94,6 +96,7 @@ func sources(plugins ...deploy.Counted) metrics.Sources {
 				Record: cron.Record{Counts: cron.Counts{Done: 7, Failed: 2, Skipped: 3}},
 			}}
 		},
+		Live:     fakeLive{},
 		Rollouts: func() deploy.RolloutTotals { return deploy.RolloutTotals{Begun: 2, Back: 1, Held: 3, Running: 1} },
 		Store:    fakeStore{writes}, Free: func() (int64, error) { return 1 << 30, nil }, MinFree: 1 << 20,
 		Builds:    func() prepare.Builds { return prepare.Builds{Built: 1, Took: time.Second} },
@@ -105,6 +108,14 @@ func sources(plugins ...deploy.Counted) metrics.Sources {
 		Traces:    func() (int64, int64) { return 5, 6 },
 		Version:   "v1", LogDropped: func() int64 { return 4 },
 	}
+}
+
+type fakeLive struct{}
+
+func (fakeLive) Plugins() []live.Of { return []live.Of{{Plugin: "shop", Streams: 7, Answers: 2}} }
+
+func (fakeLive) Totals() live.Totals {
+	return live.Totals{Waiting: 1, States: 5, Unchanged: 6, Retries: 2, Failed: 3, Sent: 40, Ended: 4, Index: kept.Stats{Entries: 2, Bytes: 900, Coarse: 1}}
 }
 
 func scrape(t testing.TB, s metrics.Sources) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
@@ -22,6 +23,7 @@ type Sources struct {
 	Rollouts  func() deploy.RolloutTotals
 	Queues    func() []delivery.Stats
 	Crons     func() []ticking.Stats
+	Live      Live
 	Store     Store
 	Free      func() (int64, error) // bytes of the disk of the data folder
 	MinFree   int64                 // bytes of it that are kept free; 0 = none
@@ -37,6 +39,12 @@ type Sources struct {
 	LogDropped func() int64
 }
 
+// Live is what counts of live answers.
+type Live interface {
+	Plugins() []live.Of
+	Totals() live.Totals
+}
+
 // Store is what counts of a store.
 type Store interface {
 	Usage(store.Space) (store.Usage, error)
@@ -48,7 +56,7 @@ type Store interface {
 // a field in Sources and a row in this list.
 func parts(s Sources) []Part {
 	return []Part{
-		requests(s), plugins(s), queues(s), crons(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
+		requests(s), plugins(s), queues(s), crons(s), lives(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
 	}
 }
 
