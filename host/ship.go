@@ -109,7 +109,7 @@ func (h *Host) shippingStatus() *adminapi.Shipping {
 type RestoreConfig struct {
 	From     string // where a server ships to
 	DataDir  string // a folder that is empty, or not there
-	Identity string // file with the age identity, if what is shipped is encrypted
+	Identity string // the age identity, if what is shipped is encrypted
 	Time     time.Time
 	Revision uint64 // with Time zero too: all there is
 	Log      *slog.Logger

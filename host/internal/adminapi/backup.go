@@ -39,4 +39,5 @@ type Backups struct {
 	LastError  string   `json:"last_error,omitempty" doc:"Why the last attempt failed; absent when it did not"`
 	Backups    []Backup `json:"backups" doc:"The newest last"`
 	Unfinished []string `json:"unfinished" doc:"What is being made, or is left of what did not finish"`
+	Damaged    []string `json:"damaged,omitempty" doc:"What is wrong with those whose notes are damaged; nothing removes them by itself"`
 }

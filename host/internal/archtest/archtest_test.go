@@ -124,7 +124,7 @@ server/vitals     ->
 server/crowd      ->
 server/accept     ->
 server/socket     ->
-server/certificate -> fault                     # files that are no certificate have a code
+server/certificate -> fault durable             # files that are no certificate have a code; a pipe is no file
 server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate live # speaks HTTP with it; speaks TLS with it; hands on who asks for events

@@ -58,7 +58,10 @@ func LoadOrCreate(path string) (token Token, created bool, err error) {
 
 func load(path string) (Token, error) {
 	const op = "read the admin token"
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
+	if errors.Is(err, durable.ErrNotRegular) {
+		return Token{}, fault.New(fault.Invalid, op, fmt.Sprintf("%s is not a regular file", path))
+	}
 	if err != nil {
 		return Token{}, fault.Wrap(fault.Internal, op, path, err)
 	}
@@ -78,15 +81,13 @@ func load(path string) (Token, error) {
 	return token, nil
 }
 
-// checkMode refuses a token file that is not a file of its owner alone.
+// checkMode refuses a token file that is not its owner's alone.
 func checkMode(f *os.File) error {
 	const op = "read the admin token"
 	info, err := f.Stat()
 	switch {
 	case err != nil:
 		return fault.Wrap(fault.Internal, op, f.Name(), err)
-	case !info.Mode().IsRegular():
-		return fault.New(fault.Invalid, op, fmt.Sprintf("%s is not a regular file", f.Name()))
 	case info.Mode().Perm()&0o077 != 0:
 		return fault.New(fault.Invalid, op, fmt.Sprintf(
 			"the file %s can be read by others (mode %04o); run: chmod 600 %s", f.Name(), info.Mode().Perm(), f.Name()))

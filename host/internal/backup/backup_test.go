@@ -216,9 +216,9 @@ func TestPlaceKeepsAndPrunes(t *testing.T) {
 	}
 	want := func(want ...string) {
 		t.Helper()
-		all, _, err := List(t.Context(), to)
+		list, err := List(t.Context(), to)
 		var got []string
-		for _, k := range all[1:] {
+		for _, k := range list.Kept[1:] {
 			got = append(got, k.Name)
 		}
 		if err != nil || !slices.Equal(got, want) {
@@ -272,6 +272,120 @@ func TestWhatDidNotFinishIsNoneAndIsSwept(t *testing.T) {
 			t.Errorf("swept %d, %v; want %d", n, err, want)
 		}
 		c.pass(48 * time.Hour)
+	}
+}
+
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("in vain: " + what)
+		}
+	}
+}
+
+// TestWhatIsNoBackupStays: files of people, also with names like those of backups.
+func TestWhatIsNoBackupStays(t *testing.T) {
+	c := &clock{at: time.Now()}
+	src, to := sourceOf(newData("one"), c), folderOf(t)
+	strays := []string{
+		"wasmoor-before-upgrade.tar.zst", "wasmoor-notes.txt", "wasmoor-.tar.zst.age", "README",
+		"wasmoor-20261129T101112.000Z-abcd.tar.zst.old", "wasmoor-copy.tar.zst", "wasmoor-copy.tar.zst.json", "old/wasmoor-20261129T101112.000Z-abcd.tar.zst",
+	}
+	for _, key := range strays {
+		if err := to.Put(t.Context(), key, strings.NewReader("a stray"), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, err := src.Put(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pass(100 * 24 * time.Hour)
+	if removed, err := Prune(t.Context(), to, "the store", Retention{}, c.now()); len(removed) > 0 || err != nil {
+		t.Errorf("pruned %+v, %v", removed, err)
+	}
+	if n, err := Sweep(t.Context(), to, c.now()); n != 0 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	for _, key := range append(strays, k.Name) {
+		r, err := to.Get(t.Context(), key, 0, -1)
+		if err != nil {
+			t.Errorf("%s is gone: %v", key, err)
+			continue
+		}
+		_ = r.Close()
+	}
+	list, err := List(t.Context(), to)
+	if err != nil || len(list.Kept) != 1 || len(list.Halves)+len(list.Damaged) > 0 {
+		t.Errorf("the place holds %+v, %v", list, err)
+	}
+}
+
+// TestADamagedNoteStopsNothing: it is named, its archive stays, and the others count.
+func TestADamagedNoteStopsNothing(t *testing.T) {
+	c := &clock{at: time.Now()}
+	src, to := sourceOf(newData("one"), c), folderOf(t)
+	put := func() Kept {
+		t.Helper()
+		c.pass(time.Hour)
+		k, err := src.Put(t.Context(), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	damage := func(k Kept, text string) {
+		t.Helper()
+		if err := to.Put(t.Context(), k.Name+noteSuffix, strings.NewReader(text), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b, newest := put(), put(), put()
+	damage(a, "")
+	damage(b, `{"size": 7}`)
+	list, err := List(t.Context(), to)
+	if err != nil || len(list.Kept) != 1 || len(list.Halves) > 0 || len(list.Damaged) != 2 ||
+		!strings.Contains(list.Damaged[0].Error(), a.Name) || !strings.Contains(list.Damaged[1].Error(), b.Name) {
+		t.Fatalf("the place holds %+v, %v", list, err)
+	}
+	if k, err := Find(t.Context(), to, ""); err != nil || k.Name != newest.Name {
+		t.Errorf("the newest is %+v, %v", k, err)
+	}
+	c.pass(100 * 24 * time.Hour)
+	if n, err := Sweep(t.Context(), to, c.now()); n != 0 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	s := Start(src, Plan{To: to, Every: time.Hour, Keep: Retention{Newest: 1}, Log: slog.New(slog.DiscardHandler)})
+	defer s.Close()
+	waitFor(t, "a backup is made", func() bool { return s.Status().Made == 1 && !s.Status().Running })
+	damage(newest, "x") // if it is there: the one that was made is newer
+	damage(put(), "x")
+	if _, err := Find(t.Context(), to, ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("the newest one is damaged, and Find says %v", err)
+	}
+}
+
+// TestBackupsOfTheFuture: a clock that was wrong once neither stops a schedule nor has
+// what is made now removed.
+func TestBackupsOfTheFuture(t *testing.T) {
+	c := &clock{at: time.Now().AddDate(10, 0, 0)}
+	src, to := sourceOf(newData("one"), c), folderOf(t)
+	for range 2 {
+		if _, err := src.Put(t.Context(), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.pass(-time.Until(c.now()))
+	s := Start(src, Plan{To: to, Every: time.Hour, Keep: Retention{Newest: 1}, Log: slog.New(slog.DiscardHandler)})
+	defer s.Close()
+	waitFor(t, "a backup is made", func() bool { return s.Status().Made == 1 && !s.Status().Running })
+	if err := s.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := List(t.Context(), to)
+	if err != nil || len(list.Kept) != 3 || list.Kept[0].Created.After(c.now()) {
+		t.Errorf("the place holds %+v, %v; want one of now and two of the future", list, err)
 	}
 }
 
@@ -334,9 +448,9 @@ func TestSchedule(t *testing.T) {
 	if st := s.Status(); st.InARow != 0 || st.LastError != "" || st.Late {
 		t.Errorf("well again: %+v", st)
 	}
-	all, _, err := List(t.Context(), to)
-	if err != nil || len(all) != 2 {
-		t.Errorf("%d backups are kept, %v", len(all), err)
+	list, err := List(t.Context(), to)
+	if err != nil || len(list.Kept) != 2 {
+		t.Errorf("%d backups are kept, %v", len(list.Kept), err)
 	}
 	s.Close()
 	if err := s.Begin(); fault.CodeOf(err) != fault.Unavailable {

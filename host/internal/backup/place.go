@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,10 +38,15 @@ type Kept struct {
 	archive.Info
 }
 
-// IsName reports whether name is that of an archive in a place.
+// IsName reports whether name looks like that of an archive in a place, which a person
+// may have given it.
 func IsName(name string) bool {
 	return strings.HasPrefix(name, namePrefix) && (strings.HasSuffix(name, plainName) || strings.HasSuffix(name, sealedName))
 }
+
+// ownName is what Keep calls archives: the time, which puts them in order, and a random
+// end. Whatever has another name is somebody's, and stays.
+var ownName = regexp.MustCompile(`^wasmoor-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[a-z2-7]{4}\.tar\.zst(\.age)?$`)
 
 // Put makes a backup in a place.
 func (s *Source) Put(ctx context.Context, to bucket.Bucket, recipients ...age.Recipient) (Kept, error) {
@@ -83,17 +89,34 @@ func note(ctx context.Context, to bucket.Bucket, name string, info archive.Info)
 	return to.Put(ctx, name+noteSuffix, bytes.NewReader(text), int64(len(text)))
 }
 
-// List returns the backups in a place, the newest last, and the archives that have no
-// note: they are under way, or what is left of one that did not finish.
-func List(ctx context.Context, from bucket.Bucket) (all []Kept, halves []bucket.Object, err error) {
+// Listing is what is in a place.
+type Listing struct {
+	Kept []Kept // the newest last
+	// Halves are archives without a note: under way, or what is left of one that did
+	// not finish.
+	Halves  []bucket.Object
+	Damaged []*Damaged // the newest last
+}
+
+// Damaged is a backup of which nobody knows what it is, as its note is damaged or of
+// another archive. Nothing removes it by itself.
+type Damaged struct {
+	Name string
+	why  string
+}
+
+func (d *Damaged) Error() string { return d.why }
+
+// List returns what is in a place. What is not of this package is left out.
+func List(ctx context.Context, from bucket.Bucket) (l Listing, err error) {
 	archives, notes := map[string]bucket.Object{}, []string{}
 	for o, err := range from.List(ctx, namePrefix, "") {
 		if err != nil {
-			return nil, nil, err
+			return Listing{}, err
 		}
-		if name, ok := strings.CutSuffix(o.Key, noteSuffix); ok && IsName(name) {
+		if name, ok := strings.CutSuffix(o.Key, noteSuffix); ok && ownName.MatchString(name) {
 			notes = append(notes, name)
-		} else if IsName(o.Key) {
+		} else if ownName.MatchString(o.Key) {
 			archives[o.Key] = o
 		}
 	}
@@ -107,18 +130,22 @@ func List(ctx context.Context, from bucket.Bucket) (all []Kept, halves []bucket.
 		switch {
 		case fault.CodeOf(err) == fault.NotFound:
 			continue
+		case fault.CodeOf(err) == fault.Invalid:
+			l.Damaged = append(l.Damaged, &Damaged{name, fault.MessageOf(err)})
+			continue
 		case err != nil:
-			return nil, nil, err
+			return Listing{}, err
 		case k.Size != o.Size:
-			return nil, nil, fault.New(fault.Invalid, "", fmt.Sprintf("the backup %s in %s has %d bytes, and its note says %d", name, from, o.Size, k.Size))
+			l.Damaged = append(l.Damaged, &Damaged{name, fmt.Sprintf("the backup %s in %s has %d bytes, and its note says %d", name, from, o.Size, k.Size)})
+			continue
 		}
-		all = append(all, k)
+		l.Kept = append(l.Kept, k)
 	}
-	slices.SortFunc(all, func(a, b Kept) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(l.Kept, func(a, b Kept) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
 	for _, o := range archives {
-		halves = append(halves, o)
+		l.Halves = append(l.Halves, o)
 	}
-	return all, halves, nil
+	return l, nil
 }
 
 func readNote(ctx context.Context, from bucket.Bucket, name string) (Kept, error) {
@@ -143,18 +170,25 @@ func Find(ctx context.Context, from bucket.Bucket, name string) (Kept, error) {
 	if name != "" {
 		return readNote(ctx, from, name)
 	}
-	all, halves, err := List(ctx, from)
+	l, err := List(ctx, from)
 	if err != nil {
 		return Kept{}, err
 	}
-	if len(all) == 0 {
+	var newest Kept
+	if len(l.Kept) > 0 {
+		newest = l.Kept[len(l.Kept)-1]
+	}
+	if n := len(l.Damaged); n > 0 && l.Damaged[n-1].Name > newest.Name { // an older one is for a person to choose
+		return Kept{}, fault.New(fault.Invalid, "", l.Damaged[n-1].Error())
+	}
+	if newest.Name == "" {
 		text := fmt.Sprintf("there is no backup in %s", from)
-		if len(halves) > 0 {
-			text += fmt.Sprintf(", only %d that did not finish", len(halves))
+		if len(l.Halves) > 0 {
+			text += fmt.Sprintf(", only %d that did not finish", len(l.Halves))
 		}
 		return Kept{}, fault.New(fault.NotFound, "", text)
 	}
-	return all[len(all)-1], nil
+	return newest, nil
 }
 
 // Retention says what stays: the newest backups, and those that are younger.
@@ -163,13 +197,14 @@ type Retention struct {
 	For    time.Duration // 0 = only the newest
 }
 
-// Prune removes the backups of a store that are not to stay, and returns them.
+// Prune removes the backups of a store that are not to stay, and returns them. Those
+// from after now, when a clock was wrong, count for nothing and stay.
 func Prune(ctx context.Context, in bucket.Bucket, storeID string, keep Retention, now time.Time) (removed []Kept, err error) {
-	all, _, err := List(ctx, in)
+	l, err := List(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(k Kept) bool { return k.Store != storeID })
+	all := slices.DeleteFunc(l.Kept, func(k Kept) bool { return k.Store != storeID || k.Created.After(now) })
 	for _, k := range all[:max(len(all)-max(keep.Newest, 1), 0)] {
 		if keep.For > 0 && now.Sub(k.Created) < keep.For {
 			continue
@@ -191,8 +226,8 @@ func Sweep(ctx context.Context, in bucket.Bucket, now time.Time) (n int, err err
 	if n, err = in.Sweep(ctx, namePrefix, now.Add(-leftFor)); err != nil {
 		return n, err
 	}
-	_, halves, err := List(ctx, in)
-	for _, o := range halves {
+	l, err := List(ctx, in)
+	for _, o := range l.Halves {
 		if err == nil && now.Sub(o.Modified) > leftFor {
 			if err = in.Delete(ctx, o.Key); err == nil {
 				n++

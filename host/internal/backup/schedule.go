@@ -132,14 +132,19 @@ func (s *Schedule) due() time.Duration {
 	if s.status.Newest.IsZero() {
 		return 0
 	}
-	return s.plan.Every - s.source.Clock().Sub(s.status.Newest)
+	age := s.source.Clock().Sub(s.status.Newest)
+	if age < 0 { // the clock was put back
+		return 0
+	}
+	return s.plan.Every - age
 }
 
 // newest returns the newest backup of this store.
 func (s *Schedule) newest(ctx context.Context) (newest Kept, err error) {
-	all, _, err := List(ctx, s.plan.To)
-	for _, k := range all {
-		if k.Store == s.source.Header.Store {
+	l, err := List(ctx, s.plan.To)
+	now := s.source.Clock()
+	for _, k := range l.Kept {
+		if k.Store == s.source.Header.Store && !k.Created.After(now) { // else a clock was wrong
 			newest = k
 		}
 	}

@@ -106,22 +106,24 @@ func (b *Service) List(ctx context.Context) (list adminapi.Backups, err error) {
 		Place: s.plan.To.String(), Every: s.plan.Every.String(), Keep: s.plan.Keep.Newest,
 		Running: st.Running, Late: st.Late, Made: st.Made, Failures: st.Failures, LastError: st.LastError,
 	}
-	list.Backups, list.Unfinished, err = Shown(ctx, s.plan.To)
+	err = Shown(ctx, s.plan.To, &list)
 	return list, err
 }
 
-// Shown returns the backups in a place, the newest last, and the names of those
-// that did not finish.
-func Shown(ctx context.Context, in bucket.Bucket) (all []adminapi.Backup, unfinished []string, err error) {
-	kept, halves, err := List(ctx, in)
-	all, unfinished = make([]adminapi.Backup, 0, len(kept)), make([]string, 0, len(halves))
-	for _, k := range kept {
-		all = append(all, Show(k.Name, k.Info))
+// Shown puts into list what is in a place.
+func Shown(ctx context.Context, in bucket.Bucket, list *adminapi.Backups) error {
+	l, err := List(ctx, in)
+	list.Backups, list.Unfinished = make([]adminapi.Backup, 0, len(l.Kept)), make([]string, 0, len(l.Halves))
+	for _, k := range l.Kept {
+		list.Backups = append(list.Backups, Show(k.Name, k.Info))
 	}
-	for _, o := range halves {
-		unfinished = append(unfinished, o.Key)
+	for _, o := range l.Halves {
+		list.Unfinished = append(list.Unfinished, o.Key)
 	}
-	return all, unfinished, err
+	for _, d := range l.Damaged {
+		list.Damaged = append(list.Damaged, d.Error())
+	}
+	return err
 }
 
 // Show is what the admin API says of a backup.

@@ -16,7 +16,7 @@ func (c *Client) Backup(ctx context.Context, take func(io.Reader) error) error {
 	const op = "back up"
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathBackup})
+	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathBackup, streams: true})
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,8 @@ type Config struct {
 	// UserAgent is sent with each request; "" sends Go's.
 	UserAgent string
 	// AnswerTime bounds the wait for the start of an answer; 0 is 2 minutes, for
-	// a deploy compiles before it answers.
+	// a deploy compiles before it answers. An answer that is no stream has to be
+	// whole within as long again.
 	AnswerTime time.Duration
 }
 
@@ -61,6 +62,8 @@ type Client struct {
 	token string
 	agent string
 	http  *http.Client
+
+	answerTime time.Duration
 }
 
 // New returns a client. It opens no connection. Errors by fault code: Invalid
@@ -88,6 +91,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	answerTime := cmp.Or(c.AnswerTime, 2*time.Minute)
 	transport := &http.Transport{
 		TLSClientConfig:     trust,
 		Proxy:               http.ProxyFromEnvironment, // never for loopback
@@ -96,7 +100,7 @@ func New(c Config) (*Client, error) {
 		ForceAttemptHTTP2:   true,
 		IdleConnTimeout:     30 * time.Second,
 		// What is no server at all may take the connection and say nothing.
-		ResponseHeaderTimeout: cmp.Or(c.AnswerTime, 2*time.Minute),
+		ResponseHeaderTimeout: answerTime,
 	}
 	if socket != "" {
 		transport.Proxy = nil
@@ -109,6 +113,8 @@ func New(c Config) (*Client, error) {
 		token: c.Token,
 		agent: c.UserAgent,
 		http:  &http.Client{Transport: transport, CheckRedirect: refuseRedirect},
+
+		answerTime: answerTime,
 	}, nil
 }
 
@@ -146,11 +152,66 @@ type request struct {
 	in          any    // a struct of package adminapi with the parameters; nil = none
 	body        []byte
 	contentType string
+	answer      int64 // bytes that it may have in addition to what comes at once
+	streams     bool  // the answer goes on for as long as it likes, and whoever reads it watches it
+}
+
+// slowest is how fast a module has to go up or down at least, in bytes a second.
+const slowest = 64 << 10
+
+// most returns how long the whole of r may take.
+func (c *Client) most(r request) time.Duration {
+	return 2*c.answerTime + time.Duration((int64(len(r.body))+r.answer)/slowest)*time.Second
 }
 
 // send performs r and returns the response, whose body the caller closes, when
 // its status is in the 200s.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := fault.New(fault.Unavailable, r.op, fmt.Sprintf("%s has not ended its answer within %s; is it a wasmoor admin API, and does it still work?", c.base.Host, c.most(r)))
+	watch := time.AfterFunc(c.most(r), func() { cancel(late) })
+	resp, err := c.perform(ctx, r)
+	if err != nil {
+		watch.Stop()
+		if errors.Is(context.Cause(ctx), late) {
+			err = late
+		}
+		cancel(nil)
+		return nil, err
+	}
+	if r.streams {
+		watch.Stop()
+	}
+	resp.Body = &answer{ReadCloser: resp.Body, ctx: ctx, late: late, end: func() {
+		watch.Stop()
+		cancel(nil)
+	}}
+	return resp, nil
+}
+
+// answer is the body of a response, which ends with its request's time.
+type answer struct {
+	io.ReadCloser
+
+	ctx  context.Context //nolint:containedctx // of the request
+	late error
+	end  func()
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && errors.Is(context.Cause(a.ctx), a.late) {
+		err = a.late
+	}
+	return n, err
+}
+
+func (a *answer) Close() error {
+	defer a.end()
+	return a.ReadCloser.Close()
+}
+
+func (c *Client) perform(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(r.body)

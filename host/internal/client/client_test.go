@@ -340,3 +340,35 @@ func TestABasePathStays(t *testing.T) {
 		t.Errorf("request URI = %q, want %q", uri, want)
 	}
 }
+
+// A server that sends a byte now and then holds nobody for ever: neither with its
+// answer, nor with why it refuses.
+func TestADribblingServerIsLeft(t *testing.T) {
+	for what, status := range map[string]int{"an answer": http.StatusOK, "a refusal": http.StatusBadGateway} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", adminapi.TypeProblem)
+			w.WriteHeader(status)
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte(" "))
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(5 * time.Millisecond)
+			}
+		}))
+		defer s.Close()
+		c, err := client.New(client.Config{Server: s.URL, AnswerTime: 200 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		for op, do := range map[string]func() error{
+			"status":  func() error { _, err := c.Status(ctx); return err },
+			"metrics": func() error { _, err := c.Metrics(ctx); return err },
+			"value":   func() error { _, err := c.KVGet(ctx, "shop", []byte("k")); return err },
+		} {
+			if err := do(); fault.CodeOf(err) != fault.Unavailable && status == http.StatusOK || err == nil || ctx.Err() != nil {
+				t.Errorf("%s, %s: %v", what, op, err)
+			}
+		}
+	}
+}

@@ -30,7 +30,7 @@ func (c *Client) FollowLogs(ctx context.Context, q adminapi.LogsQuery, yield fun
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathFollow, in: q})
+	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathFollow, in: q, streams: true})
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (c *Client) Module(ctx context.Context, name, digest string, w io.Writer) e
 	if err != nil {
 		return err
 	}
-	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathModule, in: adminapi.ModuleRef{
+	resp, err := c.send(ctx, request{op: op, method: http.MethodGet, path: adminapi.PathModule, answer: maxModule, in: adminapi.ModuleRef{
 		PluginRef: adminapi.PluginRef{Name: name}, Digest: d.Hex(),
 	}})
 	if err != nil {

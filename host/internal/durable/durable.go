@@ -1,5 +1,6 @@
 // Package durable writes small files of the data directory so that a crash of the
-// machine leaves them whole. Packages that keep such a file import it.
+// machine leaves them whole, and opens files of operators that are to be no pipe.
+// Packages with such a file import it.
 package durable
 
 import (

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -81,11 +81,11 @@ func Load(name string) (*Policy, error) {
 		return nil, nil
 	}
 	wrong := func(why string) (*Policy, error) { return nil, invalid("policy file %s: %s", name, why) }
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return wrong("it is not a regular file") // one could wait for a pipe for ever
-	}
-	f, err := os.Open(name) // #nosec G304 -- the operator names it
-	if err != nil {
+	f, err := durable.OpenRegular(name)
+	switch {
+	case errors.Is(err, durable.ErrNotRegular):
+		return wrong(durable.ErrNotRegular.Error())
+	case err != nil:
 		return wrong("it cannot be read: " + errors.Unwrap(err).Error())
 	}
 	defer f.Close() //nolint:errcheck // it was only read

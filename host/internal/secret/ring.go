@@ -76,7 +76,10 @@ func Check(path string) error {
 }
 
 func read(path string, owned bool) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
+	if errors.Is(err, durable.ErrNotRegular) {
+		return nil, fault.New(fault.Invalid, op, fmt.Sprintf("%s is not a regular file", path))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +88,6 @@ func read(path string, owned bool) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fault.New(fault.Invalid, op, fmt.Sprintf("%s is not a regular file", path))
 	case owned && info.Mode().Perm()&0o077 != 0:
 		return nil, fault.New(fault.Invalid, op, fmt.Sprintf(
 			"the file %s can be read by others (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path))

@@ -27,6 +27,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -35,6 +36,10 @@ const (
 	gensPrefix    = "gen/"
 	modulesPrefix = "modules/"
 	maxSmall      = 64 << 10 // bytes of a claim, of alive
+
+	epochDigits = 12 // of the name of a generation
+	idSize      = 6  // bytes of it
+	maxEpoch    = 1e12 - 1
 )
 
 // Generation names one claim: EPOCH-ID.
@@ -42,9 +47,18 @@ type Generation string
 
 // newGeneration returns the name of a claim after all of before.
 func newGeneration(epoch uint64) Generation {
-	var id [6]byte
+	var id [idSize]byte
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	return Generation(fmt.Sprintf("%012d-%s", epoch, hex.EncodeToString(id[:])))
+	return Generation(fmt.Sprintf("%0*d-%x", epochDigits, epoch, id[:]))
+}
+
+// parseGeneration reads what newGeneration has written, and nothing else.
+func parseGeneration(text string) (Generation, bool) {
+	g := Generation(text)
+	epoch, id, _ := strings.Cut(text, "-")
+	raw, err := hex.DecodeString(id)
+	ok := err == nil && len(raw) == idSize && len(epoch) == epochDigits && text == fmt.Sprintf("%0*d-%x", epochDigits, g.epoch(), raw)
+	return g, ok
 }
 
 func (g Generation) epoch() (n uint64) {
@@ -100,6 +114,30 @@ func parseBase(g Generation, key string) (b Base, ok bool) {
 	return b, err == nil && n == 3 && g.baseKey(b) == key
 }
 
+// parseSegment reads the key of a segment.
+func parseSegment(g Generation, key string) (seq uint64, ok bool) {
+	n, err := fmt.Sscanf(strings.TrimPrefix(key, g.segPrefix()), "%d", &seq)
+	return seq, err == nil && n == 1 && g.segKey(seq) == key
+}
+
+// parseModule reads the key of a module.
+func parseModule(key string) (name string, ok bool) {
+	name = strings.TrimPrefix(key, modulesPrefix)
+	return name, isModule(name)
+}
+
+// isModule reports whether name is that of a module: others keep files too.
+func isModule(name string) bool {
+	d, err := plugin.ParseDigest("sha256:" + name)
+	return err == nil && d.Hex() == name
+}
+
+// Holds reports whether something was shipped to a bucket.
+func Holds(ctx context.Context, b bucket.Bucket) (bool, error) {
+	all, err := place{b}.generations(ctx, "")
+	return len(all) > 0, err
+}
+
 // place is a bucket with what this package keeps there.
 type place struct{ bucket.Bucket }
 
@@ -109,7 +147,9 @@ func (p place) generations(ctx context.Context, after string) (all []Generation,
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Generation(strings.TrimPrefix(o.Key, epochsPrefix)))
+		if g, ok := parseGeneration(strings.TrimPrefix(o.Key, epochsPrefix)); ok {
+			all = append(all, g)
+		}
 	}
 	return all, nil
 }
@@ -134,6 +174,9 @@ func (p place) next(ctx context.Context) (Generation, error) {
 	epoch := uint64(1)
 	if len(all) > 0 {
 		epoch = all[len(all)-1].epoch() + 1
+	}
+	if epoch > maxEpoch {
+		return "", fault.New(fault.Exhausted, "ship commits", fmt.Sprintf("no claim can follow %s in %s; name another place in ship_to", all[len(all)-1], p))
 	}
 	return newGeneration(epoch), nil
 }

@@ -552,6 +552,68 @@ func TestPlaceOfAnother(t *testing.T) {
 	again.shipped()
 }
 
+// TestStrayFiles: what others have put into a place neither stops a server nor a copy,
+// and stays.
+func TestStrayFiles(t *testing.T) {
+	t.Parallel()
+	place := t.TempDir()
+	strays := []string{
+		"epochs/README.txt", "epochs/zzz", "epochs/000000000009-ABCDEFABCDEF", "epochs/0000000000009-aaaaaaaaaaaa", "epochs/00000000000x-aaaaaaaaaaaa",
+		"epochs/old/000000000009-aaaaaaaaaaaa", "gen/README.txt", "modules/README.txt", "modules/zz",
+	}
+	put := func(keys ...string) {
+		t.Helper()
+		for _, key := range keys {
+			name := filepath.Join(place, filepath.FromSlash(key))
+			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(name, []byte("a stray"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put(strays...)
+	s := newServer(t, place, t.TempDir())
+	s.cfg.Keep, s.cfg.BaseEvery = time.Millisecond, 100*time.Millisecond // what it may remove it does
+	if err := os.MkdirAll(s.cfg.Modules, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.cfg.Modules, "notes.wasm"), []byte("no module"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	s.set("a", "1")
+	s.shipped()
+	all, err := placeOf(s).generations(t.Context(), "")
+	if err != nil || len(all) != 1 || all[0].epoch() != 1 {
+		t.Fatalf("generations %q, %v", all, err)
+	}
+	put(all[0].segPrefix()+"zzz", all[0].basePrefix()+"zzz", all[0].segPrefix()+"999x")
+	bases := s.ship.Status().Bases
+	s.until("old bases are removed", func(st Status) bool { return st.Bases > bases+1 })
+	s.set("a", "2")
+	s.shipped()
+	c := newCopy(t, place)
+	got, err := c.restore(Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "beside strays", got, map[string]string{"a": "2"})
+	s.stop(true)
+	if _, err := os.Stat(filepath.Join(place, "modules", "notes")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what is no module was sent: %v", err)
+	}
+	for _, key := range strays {
+		if _, err := os.Stat(filepath.Join(place, filepath.FromSlash(key))); err != nil {
+			t.Errorf("a stray is gone: %v", err)
+		}
+	}
+}
+
+// placeOf is where a server ships to.
+func placeOf(s *server) place { return place{s.bucket} }
+
 // TestRetention keeps what one may go back to, and no more.
 func TestRetention(t *testing.T) {
 	t.Parallel()
@@ -633,12 +695,8 @@ func TestEncrypted(t *testing.T) {
 	if _, err := newCopy(t, place).restore(Target{}); fault.CodeOf(err) != fault.Denied || !strings.Contains(err.Error(), "--identity") {
 		t.Errorf("without the identity: %v", err)
 	}
-	file := filepath.Join(t.TempDir(), "key.txt")
-	if err := os.WriteFile(file, []byte(identity.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	c := newCopy(t, place)
-	if c.Crypt, err = ByIdentity(file); err != nil {
+	if c.Crypt, err = ByIdentity(identity.String()); err != nil {
 		t.Fatal(err)
 	}
 	got, err := c.restore(Target{})

@@ -60,6 +60,9 @@ func (c *Copy) noneBehind(ctx context.Context, key string) error {
 		if err != nil {
 			return err
 		}
+		if _, ok := parseSegment(c.State.Generation, o.Key); !ok {
+			continue
+		}
 		if in, err := c.place.Get(ctx, key, 0, 1); err == nil { // it came meanwhile
 			return in.Close()
 		}
@@ -158,8 +161,8 @@ func (c *Copy) BringModules(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		name := strings.TrimPrefix(o.Key, modulesPrefix)
-		if c.known[name] {
+		name, ok := parseModule(o.Key)
+		if !ok || c.known[name] {
 			continue
 		}
 		if err := c.module(ctx, o.Key, name); err != nil {

@@ -104,7 +104,7 @@ func (s *Shipper) local() (map[string]bool, error) {
 	}
 	here := map[string]bool{}
 	for _, f := range files {
-		if name, ok := strings.CutSuffix(f.Name(), moduleSuffix); ok {
+		if name, ok := strings.CutSuffix(f.Name(), moduleSuffix); ok && isModule(name) {
 			here[name] = true
 		}
 	}
@@ -122,7 +122,9 @@ func (s *Shipper) sendModules(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			known[strings.TrimPrefix(o.Key, modulesPrefix)] = true
+			if name, ok := parseModule(o.Key); ok {
+				known[name] = true
+			}
 		}
 		s.known = known
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -31,6 +32,9 @@ type Certificate struct {
 	looked  time.Time
 	failure string // what was logged last, "" after a success
 }
+
+// maxFile is what a file of a certificate or a key may have, in bytes.
+const maxFile = 1 << 20
 
 // isSame reports whether a file is the one it was, with what it held: another
 // one in its place may have its time and size, as where a link now leads to
@@ -110,8 +114,8 @@ func (c *Certificate) get(now time.Time) *tls.Certificate {
 // meanwhile is seen as a change.
 func (c *Certificate) load() error {
 	state := c.state()
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil && c.keyIsEncrypted() {
+	pair, key, err := c.read()
+	if err != nil && bytes.Contains(key, []byte("ENCRYPTED")) {
 		err = errors.New("the key is encrypted, and nobody is there to type its passphrase; write it without: openssl pkey -in KEY -out NEWKEY")
 	}
 	if err != nil {
@@ -134,9 +138,17 @@ func (c *Certificate) tellTime(leaf *x509.Certificate, now time.Time) {
 	}
 }
 
-func (c *Certificate) keyIsEncrypted() bool {
-	text, err := os.ReadFile(c.keyFile)
-	return err == nil && bytes.Contains(text, []byte("ENCRYPTED"))
+// read reads the files, of which none may be a pipe: a handshake waits for them.
+func (c *Certificate) read() (pair tls.Certificate, key []byte, err error) {
+	cert, err := durable.ReadRegular(c.certFile, maxFile)
+	if err != nil {
+		return pair, nil, err
+	}
+	if key, err = durable.ReadRegular(c.keyFile, maxFile); err != nil {
+		return pair, nil, err
+	}
+	pair, err = tls.X509KeyPair(cert, key)
+	return pair, key, err
 }
 
 func (c *Certificate) state() (files [2]os.FileInfo) {

@@ -82,7 +82,7 @@ func (p *Commands) idToken(ctx context.Context, c *client.Client, file, audience
 		return strings.TrimSpace(string(data)), err
 	}
 	if file != "" {
-		data, err := cli.ReadFile(file, "read the ID token", 16<<10)
+		data, err := cli.ReadFile(ctx, file, "read the ID token", 16<<10)
 		return strings.TrimSpace(string(data)), err
 	}
 	if token := p.Getenv("WASMOOR_ID_TOKEN"); token != "" {

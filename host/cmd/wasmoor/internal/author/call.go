@@ -159,7 +159,7 @@ func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loa
 
 // install deploys the module with the vars and keys of a call.
 func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) (adminapi.Changed, error) {
-	vars, err := in.variables(l)
+	vars, err := in.variables(ctx, l)
 	if err != nil {
 		return adminapi.Changed{}, err
 	}
@@ -180,9 +180,9 @@ func (s *scratch) install(ctx context.Context, l *project.Loaded, in callFlags) 
 }
 
 // variables returns those of the project's file, then those of --var.
-func (in callFlags) variables(l *project.Loaded) (vars [][2]string, err error) {
+func (in callFlags) variables(ctx context.Context, l *project.Loaded) (vars [][2]string, err error) {
 	if l.Dir != "" {
-		if vars, err = readEnvFile(filepath.Join(l.Dir, devEnvFile)); err != nil {
+		if vars, err = readEnvFile(ctx, filepath.Join(l.Dir, devEnvFile)); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package author
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -71,7 +72,7 @@ Every setting of ` + "`wasmoor serve`" + ` about limits is a flag here too.`,
 		if len(args) == 0 {
 			in.dirs = []string{"."}
 		}
-		if err := in.check(); err != nil {
+		if err := in.check(cmd.Context()); err != nil {
 			return err
 		}
 		cfg, err := p.devConfig(cmd.Flags(), in)
@@ -98,7 +99,7 @@ func (in *devFlags) add(flags *pflag.FlagSet) {
 }
 
 // check refuses what cannot be before anything is built, and reads the seed.
-func (in *devFlags) check() (err error) {
+func (in *devFlags) check(ctx context.Context) (err error) {
 	if err := cli.CheckTarget("", in.mounts); err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (in *devFlags) check() (err error) {
 	if in.assigned, err = assignments("--var", in.vars); err != nil || in.seed == "" {
 		return err
 	}
-	in.seeds, err = readSeed(in.seed, len(in.dirs) > 1)
+	in.seeds, err = readSeed(ctx, in.seed, len(in.dirs) > 1)
 	return err
 }
 

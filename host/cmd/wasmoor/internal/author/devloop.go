@@ -307,7 +307,7 @@ func (d *devLoop) beforeFirst(ctx context.Context, name string) func() error {
 // variables returns what the plugin does not have yet of the variables in the
 // project's file and of --var, which wins.
 func (d *devLoop) variables() ([][2]string, error) {
-	all, err := readEnvFile(filepath.Join(d.dir, devEnvFile))
+	all, err := readEnvFile(d.scratch.ctx, filepath.Join(d.dir, devEnvFile))
 	if err != nil {
 		return nil, err
 	}
@@ -326,8 +326,8 @@ func (d *devLoop) variables() ([][2]string, error) {
 }
 
 // readEnvFile reads the variables of an env file. One that is not there has none.
-func readEnvFile(file string) ([][2]string, error) {
-	pairs, err := project.ReadEnv(file)
+func readEnvFile(ctx context.Context, file string) ([][2]string, error) {
+	pairs, err := project.ReadEnv(ctx, file)
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, nil
 	}

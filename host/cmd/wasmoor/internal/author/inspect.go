@@ -47,7 +47,7 @@ a server with the same settings says: --config names that server's file.`,
 }
 
 func (p *Commands) showManifest(file string) error {
-	l, err := project.LoadFile(file)
+	l, err := project.LoadFile(p.Context(), file)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (p *Commands) showManifest(file string) error {
 }
 
 func (p *Commands) inspect(ctx context.Context, cfg host.Config, file string) error {
-	l, err := project.LoadFile(file)
+	l, err := project.LoadFile(p.Context(), file)
 	if err != nil {
 		return err
 	}

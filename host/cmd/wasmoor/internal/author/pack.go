@@ -66,11 +66,11 @@ func (p *Commands) pack(file, manifestFile, out string) error {
 	if manifestFile == "" {
 		manifestFile = filepath.Join(filepath.Dir(file), manifest.FileName)
 	}
-	module, err := project.ReadModule(file)
+	module, err := project.ReadModule(p.Context(), file)
 	if err != nil {
 		return err
 	}
-	text, err := cli.ReadFile(manifestFile, "read the manifest", manifest.MaxSize)
+	text, err := cli.ReadFile(p.Context(), manifestFile, "read the manifest", manifest.MaxSize)
 	if err != nil {
 		return err
 	}
@@ -91,14 +91,14 @@ func (p *Commands) packExtism(file, extismFile, name, out string) error {
 	if err := plugin.CheckName(name); err != nil {
 		return cli.Usage("--name: %s", fault.MessageOf(err))
 	}
-	module, err := project.ReadModule(file)
+	module, err := project.ReadModule(p.Context(), file)
 	if err != nil {
 		return err
 	}
 	if _, err := wasmbin.Read(module); err != nil {
 		return cli.InFile(file, err)
 	}
-	text, err := cli.ReadFile(extismFile, "read the manifest of Extism", manifest.MaxSize)
+	text, err := cli.ReadFile(p.Context(), extismFile, "read the manifest of Extism", manifest.MaxSize)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ type seed struct {
 
 // readSeed reads a seed file: a JSON object a line. Blank lines count for nothing.
 // Errors: NotFound, and Invalid with the file and line that is wrong.
-func readSeed(file string, several bool) ([]seed, error) {
-	data, err := cli.ReadFile(file, "read the seed", maxSeed)
+func readSeed(ctx context.Context, file string, several bool) ([]seed, error) {
+	data, err := cli.ReadFile(ctx, file, "read the seed", maxSeed)
 	if err != nil {
 		return nil, err
 	}

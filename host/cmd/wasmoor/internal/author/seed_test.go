@@ -19,7 +19,7 @@ func TestSeedsAreRead(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readSeed(file, false)
+	got, err := readSeed(t.Context(), file, false)
 	want := [][2]string{{"a", "text"}, {"\x00\x01", "\xff"}, {"doc", `{"n":1,"list":[1,2]}`}, {"count", "\xfe\xff\xff\xff\xff\xff\xff\xff"}, {"null", "null"}}
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("got %d seeds, %v", len(got), err)
@@ -55,7 +55,7 @@ func TestWrongSeedsNameTheirLine(t *testing.T) {
 		if err := os.WriteFile(file, []byte("\n"+text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := readSeed(file, false)
+		_, err := readSeed(t.Context(), file, false)
 		if err == nil || !strings.HasPrefix(err.Error(), file+":2: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want line 2 and %q", text, err, want)
 		}
@@ -65,7 +65,7 @@ func TestWrongSeedsNameTheirLine(t *testing.T) {
 	if err := os.WriteFile(twice, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readSeed(twice, false); err == nil || !strings.HasPrefix(err.Error(), twice+":2: the key of "+twice+":1") {
+	if _, err := readSeed(t.Context(), twice, false); err == nil || !strings.HasPrefix(err.Error(), twice+":2: the key of "+twice+":1") {
 		t.Errorf("a key that comes twice: got %v", err)
 	}
 	if _, err := parseSeed([]byte(`{"key": "a", "value": 1}`), true); err == nil {

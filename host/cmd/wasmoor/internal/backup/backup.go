@@ -247,11 +247,11 @@ the server's own place (backup_to), and whether its schedule keeps up.
 				return cli.FileError("list backups", err)
 			}
 		}
-		all, unfinished, err := backup.Shown(cmd.Context(), in)
-		if err != nil || p.AsJSON {
-			return p.JSONUnless(err, adminapi.Backups{Place: in.String(), Backups: all, Unfinished: unfinished})
+		list := adminapi.Backups{Place: in.String()}
+		if err := backup.Shown(cmd.Context(), in, &list); err != nil || p.AsJSON {
+			return p.JSONUnless(err, list)
 		}
-		return p.table(all, unfinished)
+		return p.table(list)
 	}))
 	p.remote.Flags(cmd.Flags())
 	return cmd
@@ -263,7 +263,7 @@ func (p *Commands) listOwn(ctx context.Context) error {
 		if err != nil || p.AsJSON {
 			return p.JSONUnless(err, list)
 		}
-		if err := p.table(list.Backups, list.Unfinished); err != nil {
+		if err := p.table(list); err != nil {
 			return err
 		}
 		p.Note("one every %s in %s, the newest %d are kept", list.Every, list.Place, list.Keep)
@@ -277,9 +277,9 @@ func (p *Commands) listOwn(ctx context.Context) error {
 	})
 }
 
-func (p *Commands) table(all []adminapi.Backup, unfinished []string) error {
+func (p *Commands) table(list adminapi.Backups) error {
 	var rows [][]string
-	for _, b := range all {
+	for _, b := range list.Backups {
 		encrypted := "-"
 		if b.Encrypted {
 			encrypted = "age"
@@ -287,8 +287,11 @@ func (p *Commands) table(all []adminapi.Backup, unfinished []string) error {
 		rows = append(rows, []string{b.Name, term.Date(b.Created), strconv.FormatUint(b.Revision, 10), term.Size(b.Size), encrypted, b.Program})
 	}
 	err := p.Table("there is no backup", "NAME MADE REVISION SIZE ENCRYPTED BY", rows)
-	for _, name := range unfinished {
+	for _, name := range list.Unfinished {
 		p.Note("%s is being made, or did not finish", name)
+	}
+	for _, why := range list.Damaged {
+		p.Complain(why)
 	}
 	return err
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/ship"
 )
 
 // destination is where a backup goes.
@@ -124,7 +125,7 @@ func (s source) check(b archive.Info) error {
 func (p *Commands) open(ctx context.Context, src, identity string) (s source, err error) {
 	s = source{name: src, close: func() {}}
 	if identity != "" {
-		text, err := cli.ReadFile(identity, "read the identity", 64<<10)
+		text, err := cli.ReadFile(ctx, identity, "read the identity", 64<<10)
 		if err != nil {
 			return s, err
 		}
@@ -137,9 +138,9 @@ func (p *Commands) open(ctx context.Context, src, identity string) (s source, er
 		s.r, s.name = p.Stdin, "standard input"
 		return s, nil
 	case !bucket.IsPlace(src) && !isDir(src):
-		f, err := os.Open(src)
+		f, err := cli.Open(ctx, src, "read the backup")
 		if err != nil {
-			return s, cli.FileError("read the backup", err)
+			return s, err
 		}
 		s.r, s.close = f, func() { _ = f.Close() }
 		return s, nil
@@ -188,11 +189,7 @@ func isShipped(ctx context.Context, src string) (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
-	ok, err := false, error(nil)
-	for _, err = range in.List(ctx, "epochs/", "") { // of package ship
-		ok = err == nil
-		break
-	}
+	ok, err := ship.Holds(ctx, in)
 	if !bucket.IsPlace(src) {
 		src = in.String() // with its whole path
 	}

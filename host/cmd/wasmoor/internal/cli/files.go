@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,12 +10,38 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// ReadFile reads a file of at most max bytes.
-func ReadFile(file, op string, max int64) ([]byte, error) {
-	f, err := os.Open(file)
+// Open opens a file, which may be a pipe: waiting for who writes it ends with ctx.
+func Open(ctx context.Context, file, op string) (io.ReadCloser, error) {
+	f, err := durable.OpenRegular(file)
+	if errors.Is(err, durable.ErrNotRegular) {
+		f, err = term.Await(ctx, func() (*os.File, error) { return os.Open(file) })
+	}
+	if err != nil {
+		return nil, FileError(op, err)
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{term.Input(ctx, f), f}, nil
+}
+
+// ReadFile reads a file of at most max bytes, which may be a pipe.
+func ReadFile(ctx context.Context, file, op string, max int64) ([]byte, error) {
+	f, err := Open(ctx, file, op)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return ReadBounded(f, file, op, max)
+}
+
+// ReadRegular reads a file of at most max bytes that is no pipe.
+func ReadRegular(file, op string, max int64) ([]byte, error) {
+	f, err := durable.OpenRegular(file)
 	if err != nil {
 		return nil, FileError(op, err)
 	}
@@ -45,6 +72,8 @@ func FileError(op string, err error) error {
 		code = fault.Denied
 	case errors.Is(err, fs.ErrExist):
 		code = fault.Conflict
+	case errors.Is(err, durable.ErrNotRegular):
+		code = fault.Invalid
 	}
 	return fault.Wrap(code, op, "", err)
 }
@@ -61,7 +90,7 @@ func (p *Program) Input(arg string, max int64) ([]byte, error) {
 	case arg == "-":
 		return ReadBounded(p.Stdin, "standard input", "read standard input", max)
 	case strings.HasPrefix(arg, "@"):
-		return ReadFile(arg[1:], "read the data", max)
+		return ReadFile(p.Context(), arg[1:], "read the data", max)
 	}
 	return []byte(arg), nil
 }

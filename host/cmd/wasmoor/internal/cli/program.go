@@ -25,6 +25,7 @@ type Program struct {
 
 // Run executes a command line of the tree below root and returns the exit code.
 func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) int {
+	p.EndWith(ctx)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)

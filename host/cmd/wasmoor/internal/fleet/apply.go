@@ -49,7 +49,7 @@ stay as they are, or are deleted with --prune, which keeps their data.`,
 		if path == "" {
 			return cli.Usage("-f is missing; name the file, which wasmoor export writes")
 		}
-		f, err := readFile(path)
+		f, err := readFile(cmd.Context(), path)
 		if err != nil {
 			return err
 		}

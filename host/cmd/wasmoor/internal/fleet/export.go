@@ -19,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -118,7 +119,7 @@ func (s *state) entry(label string) entry {
 
 // download writes a module to a file, which is whole or not there.
 func download(ctx context.Context, c *client.Client, name, digest, path string) (err error) {
-	if file, err := os.Open(path); err == nil {
+	if file, err := durable.OpenRegular(path); err == nil {
 		sum := sha256.New()
 		_, err = io.Copy(sum, file)
 		if err = errors.Join(err, file.Close()); err == nil && "sha256:"+hex.EncodeToString(sum.Sum(nil)) == digest {

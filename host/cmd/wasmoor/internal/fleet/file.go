@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -85,8 +86,8 @@ type pause struct {
 
 // readFile reads and checks a file. Errors are those of usage where what it says is
 // wrong.
-func readFile(path string) (*file, error) {
-	data, err := cli.ReadFile(path, "read the fleet", maxFile)
+func readFile(ctx context.Context, path string) (*file, error) {
+	data, err := cli.ReadFile(ctx, path, "read the fleet", maxFile)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func (s *state) ask(v adminapi.Version) (a asked, declares bool) {
 
 // readModule returns the module that a file names, whose digest is as it says.
 func (e *entry) readModule() ([]byte, error) {
-	module, err := cli.ReadFile(e.module, "read the module", limit.Module)
+	module, err := cli.ReadRegular(e.module, "read the module", limit.Module)
 	if err == nil && string(plugin.DigestOf(module)) != e.Digest {
 		err = fault.New(fault.Invalid, "read the module", fmt.Sprintf("%s is %s, and digest says %s", e.module, plugin.DigestOf(module), e.Digest))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -114,7 +113,7 @@ func (p *Commands) verify(ctx context.Context, c *check, data, file string) erro
 	case data != "":
 		err = c.folder(ctx, data)
 	case file != "":
-		err = c.file(file)
+		err = c.file(ctx, file)
 	default:
 		err = p.Talk(func(from *client.Client) error { return c.server(ctx, from) })
 	}
@@ -184,10 +183,10 @@ func (c *check) folder(ctx context.Context, dir string) error {
 	return c.verifier.End(end)
 }
 
-func (c *check) file(name string) error {
-	f, err := os.Open(name)
+func (c *check) file(ctx context.Context, name string) error {
+	f, err := cli.Open(ctx, name, "read the audit")
 	if err != nil {
-		return cli.FileError("read the audit", err)
+		return err
 	}
 	defer func() { _ = f.Close() }() // only read
 	err = audit.Read(f, func(first bool, at audit.Point) error {
@@ -196,7 +195,7 @@ func (c *check) file(name string) error {
 		}
 		return c.verifier.End(at)
 	}, c.add)
-	if err != nil && asBreak(err) == nil {
+	if err != nil && asBreak(err) == nil && ctx.Err() == nil {
 		err = fault.New(fault.Invalid, "", name+": "+err.Error())
 	}
 	return err

@@ -53,7 +53,7 @@ func Token(getenv func(string) string, server string) (string, error) {
 	if err != nil {
 		return "", nil // without a config folder nothing was kept
 	}
-	data, err := cli.ReadFile(file, "read the log-in", 64<<10)
+	data, err := cli.ReadRegular(file, "read the log-in", 64<<10)
 	if fault.CodeOf(err) == fault.NotFound {
 		return "", nil
 	}

@@ -2,6 +2,7 @@ package project
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,8 +22,8 @@ const maxEnv = 1 << 20
 // lines with comments and quotes, in which $NAME stands for a variable above, except
 // in single quotes. Errors: NotFound, and Invalid with the line that is wrong but
 // without what is in it, which may be a secret.
-func ReadEnv(file string) ([][2]string, error) {
-	data, err := cli.ReadFile(file, "read the variables", maxEnv)
+func ReadEnv(ctx context.Context, file string) ([][2]string, error) {
+	data, err := cli.ReadFile(ctx, file, "read the variables", maxEnv)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func envFile(t *testing.T, text string) string {
 }
 
 func TestReadEnv(t *testing.T) {
-	got, err := ReadEnv(envFile(t, strings.Join([]string{
+	got, err := ReadEnv(t.Context(), envFile(t, strings.Join([]string{
 		"# a comment", "", "export B=two # and one here", `A="quoted # \"text\"\nsecond line"`, "C='as $it is'", "D=${B}/three",
 		`E="over`, `two lines"`, "F=", "G: yaml", "H=a=b",
 	}, "\r\n")))
@@ -51,12 +51,12 @@ func TestReadEnvSaysWhere(t *testing.T) {
 		{"=s3cret", "no name before"},
 		{"A=1\nB=s3cret\xff\n", ":2: this is not UTF-8"},
 	} {
-		_, err := ReadEnv(envFile(t, tt.text))
+		_, err := ReadEnv(t.Context(), envFile(t, tt.text))
 		if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3") {
 			t.Errorf("%q: %v, want %q", tt.text, err, tt.want)
 		}
 	}
-	if _, err := ReadEnv(filepath.Join(t.TempDir(), "absent")); fault.CodeOf(err) != fault.NotFound {
+	if _, err := ReadEnv(t.Context(), filepath.Join(t.TempDir(), "absent")); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("absent: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,18 +34,18 @@ type Step struct {
 }
 
 // ReadModule reads a module file.
-func ReadModule(file string) ([]byte, error) {
+func ReadModule(ctx context.Context, file string) ([]byte, error) {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return nil, fault.New(fault.Invalid, "", fmt.Sprintf(
 			"%s is a folder; name a module file, e.g. %s", file, filepath.Join(file, "plugin.wasm")))
 	}
-	return cli.ReadFile(file, "read the module", limit.Module)
+	return cli.ReadFile(ctx, file, "read the module", limit.Module)
 }
 
 // LoadFile takes a module with the manifest it carries, or else with the one next
 // to it.
-func LoadFile(file string) (*Loaded, error) {
-	module, err := ReadModule(file)
+func LoadFile(ctx context.Context, file string) (*Loaded, error) {
+	module, err := ReadModule(ctx, file)
 	if err != nil {
 		return nil, err
 	}

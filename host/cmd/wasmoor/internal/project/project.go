@@ -30,7 +30,7 @@ type Project struct {
 // Open reads the project of a folder.
 func Open(dir string) (*Project, error) {
 	file := filepath.Join(dir, manifest.FileName)
-	text, err := cli.ReadFile(file, "read the manifest", manifest.MaxSize)
+	text, err := cli.ReadRegular(file, "read the manifest", manifest.MaxSize)
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, fault.New(fault.NotFound, "", fmt.Sprintf(
 			"%s has no %s, so it is not a project; %s", dir, manifest.FileName, makeOne(dir)))
@@ -55,8 +55,8 @@ func (j *Project) Output() string {
 }
 
 // module returns the built module with the manifest packed in.
-func (j *Project) module() ([]byte, error) {
-	module, err := ReadModule(j.Output())
+func (j *Project) module(ctx context.Context) ([]byte, error) {
+	module, err := ReadModule(ctx, j.Output())
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, fault.New(fault.NotFound, "", j.missingOutput())
 	}
@@ -84,7 +84,7 @@ func Load(ctx context.Context, t *term.Terminal, path string) (*Loaded, error) {
 		return nil, cli.FileError("read the plugin", err)
 	}
 	if !info.IsDir() {
-		return LoadFile(path)
+		return LoadFile(ctx, path)
 	}
 	j, err := Open(path)
 	if err != nil {
@@ -107,7 +107,7 @@ func (j *Project) Load(ctx context.Context) (*Loaded, error) {
 		l.Took = append(l.Took, Step{"build", j.Manifest.Build.Command, time.Since(start)})
 	}
 	start = time.Now()
-	module, err := j.module()
+	module, err := j.module(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func NearestSession(dir string) (s Session, ok bool) {
 		if err != nil || host.ShareArtefacts(filepath.Dir(file)) != nil {
 			return s, false
 		}
-		data, err := cli.ReadFile(file, "", 4<<10)
+		data, err := cli.ReadRegular(file, "", 4<<10)
 		var kept keptSession
 		if err == nil && json.Unmarshal(data, &kept) == nil {
 			return kept.Session, kept.runs() && kept.answers()

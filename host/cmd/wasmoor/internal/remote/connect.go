@@ -52,7 +52,7 @@ func (p *Commands) readCA() ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
-	return cli.ReadFile(file, "read the CA", 1<<20)
+	return cli.ReadFile(p.Context(), file, "read the CA", 1<<20)
 }
 
 // findSession takes the `wasmoor dev` that runs in this folder or one above for the
@@ -90,19 +90,19 @@ func (p *Commands) findToken(server string) (string, error) {
 	case p.token != "":
 		return p.token, nil
 	case p.tokenFile != "":
-		return readToken(p.tokenFile)
+		return p.readToken(p.tokenFile)
 	case p.Getenv("WASMOOR_TOKEN") != "":
 		return p.Getenv("WASMOOR_TOKEN"), nil
 	case file != "":
-		return readToken(file)
+		return p.readToken(file)
 	}
 	if token, err := logins.Token(p.Getenv, server); token != "" || err != nil || !isLocal(server) {
 		return token, err
 	}
 	if dir := p.Getenv("WASMOOR_DATA"); dir != "" {
-		return ifThere(readToken(host.TokenFile(dir)))
+		return ifThere(p.readToken(host.TokenFile(dir)))
 	}
-	return nearestToken()
+	return p.nearestToken()
 }
 
 // ifThere takes a token that is not there for none: the server will say that it
@@ -117,13 +117,13 @@ func ifThere(token string, err error) (string, error) {
 // nearestToken returns the token of the default data folder here or in the
 // nearest folder above, "" without one: a plugin's project often lies below the
 // folder a server was started in.
-func nearestToken() (string, error) {
+func (p *Commands) nearestToken() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", cli.FileError("find the token", err)
 	}
 	for {
-		token, err := readToken(host.TokenFile(filepath.Join(dir, host.DefaultConfig().DataDir)))
+		token, err := p.readToken(host.TokenFile(filepath.Join(dir, host.DefaultConfig().DataDir)))
 		if fault.CodeOf(err) != fault.NotFound {
 			return token, err
 		}
@@ -135,8 +135,8 @@ func nearestToken() (string, error) {
 	}
 }
 
-func readToken(file string) (string, error) {
-	data, err := cli.ReadFile(file, "read the token", 4<<10)
+func (p *Commands) readToken(file string) (string, error) {
+	data, err := cli.ReadFile(p.Context(), file, "read the token", 4<<10)
 	return strings.TrimSpace(string(data)), err
 }
 

@@ -187,7 +187,7 @@ func (p *Commands) kvPutCommand() *cobra.Command {
 
 func (p *Commands) kvValue(file string) ([]byte, error) {
 	if file != "" {
-		return cli.ReadFile(file, "read the value", maxValue)
+		return cli.ReadFile(p.Context(), file, "read the value", maxValue)
 	}
 	return cli.ReadBounded(p.Stdin, "standard input", "read the value", maxValue)
 }

@@ -62,7 +62,7 @@ $NAME stands for a variable above it, except in single quotes.`,
 
 // setVars sets what an env file names.
 func (p *Commands) setVars(cmd *cobra.Command, name, file string) error {
-	pairs, err := project.ReadEnv(file)
+	pairs, err := project.ReadEnv(p.Context(), file)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (p *Commands) varValue(key, file string) ([]byte, error) {
 	var value []byte
 	var err error
 	if file != "" {
-		value, err = cli.ReadFile(file, "read the value", adminapi.MaxVar)
+		value, err = cli.ReadFile(p.Context(), file, "read the value", adminapi.MaxVar)
 	} else {
 		if term.IsTerminal(p.Stdin) {
 			p.Note("type the value of %s, then Ctrl-D:", key)

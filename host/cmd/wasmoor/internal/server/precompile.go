@@ -24,7 +24,7 @@ func (p *Commands) BuildArtefactCommand() *cobra.Command {
 		Short: "Build a module for a host that says so on standard input",
 		Args:  cli.Takes(),
 	}, func(cmd *cobra.Command, _ []string) error {
-		return host.BuildArtefact(cmd.Context(), p.Stdin, p.Stdout)
+		return host.BuildArtefact(cmd.Context(), p.Source(), p.Stdout) // its end ends the process
 	})
 	cmd.Hidden = true
 	return cmd

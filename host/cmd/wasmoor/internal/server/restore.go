@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host"
@@ -13,11 +14,27 @@ import (
 // RestoreShipped fills dir with what a server has shipped to a place: to a time, to a
 // revision, or all there is. It is what `wasmoor restore` does there.
 func (p *Commands) RestoreShipped(ctx context.Context, from, dir, to, identity string) error {
-	cfg := host.RestoreConfig{From: from, DataDir: dir, Identity: identity}
-	if err := parseTarget(to, &cfg); err != nil {
+	cfg := host.RestoreConfig{From: from, DataDir: dir}
+	err := parseTarget(to, &cfg)
+	if err == nil {
+		cfg.Identity, err = p.identity(ctx, identity)
+	}
+	if err != nil {
 		return err
 	}
 	return p.restore(ctx, cfg)
+}
+
+// identity reads the age identity in a file, or of a pipe.
+func (p *Commands) identity(ctx context.Context, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := cli.ReadFile(ctx, file, "read the identity", 64<<10)
+	if err == nil && strings.TrimSpace(string(text)) == "" {
+		err = cli.Usage("--identity: %s is empty", file)
+	}
+	return string(text), err
 }
 
 // parseTarget reads --to.

@@ -28,7 +28,7 @@ func (p *Commands) secretsKey(cfg *host.Config) error {
 		return nil
 	}
 	file := filepath.Join(dir, secretsCredential)
-	text, err := cli.ReadFile(file, "read the key of the secrets", maxSecretsKey)
+	text, err := cli.ReadRegular(file, "read the key of the secrets", maxSecretsKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

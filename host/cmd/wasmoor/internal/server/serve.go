@@ -30,6 +30,7 @@ wins over the environment, that over the file, and that over the default.`,
   wasmoor serve --config production.toml`,
 		Args: cli.Takes(),
 	}, func(cmd *cobra.Command, _ []string) error {
+		p.serves = true
 		settings, err := p.settings(cmd.Flags())
 		if err != nil {
 			return err

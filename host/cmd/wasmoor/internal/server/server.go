@@ -14,6 +14,7 @@ type Commands struct {
 	*cli.Program
 
 	remote *remote.Commands // to ask a server that runs on the folder
+	serves bool             // its settings are read more than once, so they are in a regular file
 }
 
 // New returns the commands.

@@ -14,13 +14,13 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/toml/v2"
 	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/spelling"
@@ -288,16 +288,39 @@ func (p *Commands) loadSettingsFile(k *koanf.Koanf, flags *pflag.FlagSet) error 
 	if !named {
 		name = settingsFile
 	}
-	err := k.Load(file.Provider(name), toml.Parser())
+	data, err := p.readSettings(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return cli.FileError("read the config", err)
+		return err
+	case errors.Is(err, durable.ErrNotRegular):
+		return cli.Usage("config file %s: it is not a regular file; a server reads it again at each reload, so write it to a file", name)
+	case err != nil && p.Context().Err() != nil:
+		return err
 	case err != nil:
 		return cli.Usage("config file %s: %v", name, err)
 	}
+	if err := k.Load(configText(data), toml.Parser()); err != nil {
+		return cli.Usage("config file %s: %v", name, err)
+	}
 	return knownKeys(k, name)
+}
+
+// configText is a config file that was read, for koanf.
+type configText []byte
+
+func (t configText) ReadBytes() ([]byte, error)  { return t, nil }
+func (configText) Read() (map[string]any, error) { return nil, errors.ErrUnsupported }
+
+// maxSettings is what a config file may have, in bytes.
+const maxSettings = 1 << 20
+
+func (p *Commands) readSettings(name string) ([]byte, error) {
+	if p.serves {
+		return cli.ReadRegular(name, "read the config", maxSettings)
+	}
+	return cli.ReadFile(p.Context(), name, "read the config", maxSettings)
 }
 
 func knownKeys(k *koanf.Koanf, file string) error {

@@ -30,6 +30,7 @@ so that the server before ends, and serves. From then on it ships there itself.`
   wasmoor standby promote --data /var/lib/wasmoor`,
 		Args: cli.Takes(),
 	}, func(cmd *cobra.Command, _ []string) error {
+		p.serves = true
 		settings, err := p.settings(cmd.Flags())
 		if err != nil {
 			return err
@@ -38,6 +39,9 @@ so that the server before ends, and serves. From then on it ships there itself.`
 			return cli.Usage("--from is missing: name the place that the server ships to")
 		}
 		settings.Host.ShipTo = from
+		if identity, err = p.identity(cmd.Context(), identity); err != nil {
+			return err
+		}
 		return p.serve(cmd.Context(), settings, cmd.Flags(), func(ctx context.Context, cfg host.Config) error {
 			return host.Standby(ctx, cfg, from, identity, func(public, admin string) {
 				p.Note("wasmoor %s follows %s as a standby\n  public  %s\n  admin   %s\n  token   %s", host.Version(), from, public, admin,

@@ -39,7 +39,7 @@ outlives deployments and restarts, until wasmoor resume.`,
 		}
 		in := adminapi.Pause{Writes: writes, RetryAfter: int(retry / time.Second)}
 		if page != "" {
-			text, err := cli.ReadFile(page, "read the page", adminapi.MaxPage)
+			text, err := cli.ReadFile(cmd.Context(), page, "read the page", adminapi.MaxPage)
 			if err != nil {
 				return err
 			}

@@ -82,7 +82,7 @@ func (p *Commands) value(name, key, file string, stdin bool) (value []byte, err 
 	asked := false
 	switch {
 	case file != "":
-		value, err = cli.ReadFile(file, op, adminapi.MaxVar)
+		value, err = cli.ReadFile(p.Context(), file, op, adminapi.MaxVar)
 	case !stdin:
 		value, asked, err = p.AskHidden(fmt.Sprintf("value of %s of %s (not shown):", key, name))
 		if err != nil {

@@ -6,6 +6,8 @@ package term
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,8 +29,20 @@ type Terminal struct {
 	NoColor bool // plain text, also on a terminal
 	AsJSON  bool // the command's data is written as JSON
 
+	ctx            context.Context //nolint:containedctx // of the command; nil = it never ends
 	stdout, stderr *sink
 }
+
+// Context ends with the command.
+func (t *Terminal) Context() context.Context {
+	if t.ctx == nil {
+		return context.Background()
+	}
+	return t.ctx
+}
+
+// EndWith has what reads standard input, or asks a person, end with ctx.
+func (t *Terminal) EndWith(ctx context.Context) { t.ctx, t.Stdin = ctx, Input(ctx, t.Stdin) }
 
 // New returns a terminal, which calls end when what is written cannot be seen any
 // more: data cannot be written, or nobody reads the messages. A log that cannot be
@@ -81,21 +95,41 @@ func (t *Terminal) Ask(question string) bool {
 // AskHidden puts a question to a person at a terminal, who does not see the answer.
 // false = standard input is no terminal.
 func (t *Terminal) AskHidden(question string) (answer []byte, asked bool, err error) {
-	file, ok := t.Stdin.(*os.File)
-	if !ok || !IsTerminal(file) {
+	if !IsTerminal(t.Stdin) {
 		return nil, false, nil
 	}
+	file, _ := stream(t.Stdin).(*os.File)
+	fd := int(file.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, false, err
+	}
 	fmt.Fprint(t.Stderr, question+" ")
-	answer, err = term.ReadPassword(int(file.Fd()))
+	answer, err = Await(t.Context(), func() ([]byte, error) { return term.ReadPassword(fd) })
+	err = errors.Join(err, term.Restore(fd, before)) // what the person types next is to be seen
 	fmt.Fprintln(t.Stderr)
 	return answer, true, err
 }
 
+// Source is standard input whose reads do not end with the command.
+func (t *Terminal) Source() io.Reader {
+	r, _ := stream(t.Stdin).(io.Reader)
+	return r
+}
+
+// stream returns what a standard stream of the program is.
+func stream(v any) any {
+	switch s := v.(type) {
+	case *sink:
+		return s.w
+	case *input:
+		return s.r
+	}
+	return v
+}
+
 // IsTerminal reports whether v, a reader or writer, is a terminal.
 func IsTerminal(v any) bool {
-	if s, ok := v.(*sink); ok {
-		v = s.w
-	}
-	file, ok := v.(*os.File)
+	file, ok := stream(v).(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
