@@ -48,7 +48,7 @@ const (
 // Plugin is an installed plugin and how it does.
 type Plugin struct {
 	Name       string    `json:"name"`
-	Mount      string    `json:"mount" doc:"Where it is, mounts with spaces between"`
+	Mount      []string  `json:"mount" doc:"Where it is"`
 	State      string    `json:"state" doc:"serving, asleep, failed, stopped or deleted"`
 	Error      string    `json:"error,omitempty" doc:"Why it failed"`
 	Version    int       `json:"version" doc:"The one that serves; 0 = none"`
@@ -101,7 +101,7 @@ type Version struct {
 	By      string    `json:"by,omitempty" doc:"Who uploaded it"`
 	Created time.Time `json:"created"`
 	Ask     Grant     `json:"ask" doc:"What its manifest asks for"`
-	Mount   string    `json:"mount,omitempty" doc:"Where its upload wants it to serve, mounts with spaces between; absent = where the plugin is"`
+	Mount   []string  `json:"mount,omitempty" doc:"Where its upload wants it to serve; absent = where the plugin is"`
 	State   string    `json:"state,omitempty" doc:"serving, rolling, waiting or rejected; absent = it can be activated"`
 	Pinned  bool      `json:"pinned,omitempty" doc:"It is kept however old it is"`
 	Waiting []string  `json:"waiting,omitempty" doc:"What keeps it from being activated, each with what to do"`
@@ -122,7 +122,7 @@ type Grant map[string]any
 type Deployment struct {
 	Number  int       `json:"number" doc:"1, 2, 3 ... within the plugin"`
 	Version int       `json:"version"`
-	Mount   string    `json:"mount" doc:"Where it served, mounts with spaces between"`
+	Mount   []string  `json:"mount" doc:"Where it served"`
 	Grant   Grant     `json:"grant"`
 	CORS    *CORS     `json:"cors,omitempty"`
 	By      string    `json:"by,omitempty" doc:"Who made it"`
@@ -133,7 +133,7 @@ type Deployment struct {
 // error.
 type Changed struct {
 	Plugin     string   `json:"plugin"`
-	Mount      string   `json:"mount" doc:"Where the version serves, or would once activated, mounts with spaces between"`
+	Mount      []string `json:"mount" doc:"Where the version serves, or would once activated"`
 	Version    int      `json:"version"`
 	Digest     string   `json:"digest"`
 	Deployment int      `json:"deployment" doc:"The one that serves; 0 = none"`

@@ -47,7 +47,7 @@ type Approval struct {
 	Version int       `json:"version"`
 	By      string    `json:"by,omitempty" doc:"Who uploaded it"`
 	Created time.Time `json:"created"`
-	Mount   string    `json:"mount,omitempty" doc:"Where its upload wants it to serve, mounts with spaces between; absent = where the plugin is"`
+	Mount   []string  `json:"mount,omitempty" doc:"Where its upload wants it to serve; absent = where the plugin is"`
 	Asks    []Ask     `json:"asks" doc:"How what it asks for differs from what the plugin has"`
 	Digest  string    `json:"ask_digest" doc:"Of all that an approval grants; the request to approve has it"`
 }
@@ -57,6 +57,19 @@ type Ask struct {
 	What   string `json:"what" doc:"For a person"`
 	Reason string `json:"reason,omitempty" doc:"The author's; absent = none is given"`
 	Less   bool   `json:"less,omitempty" doc:"The plugin has it, and the version does not ask for it"`
+}
+
+// AsksOf returns asks of the domain as they are on the wire.
+func AsksOf[A ~struct {
+	What, Reason string
+	Less         bool
+}](list []A,
+) []Ask {
+	asks := make([]Ask, len(list))
+	for i, a := range list {
+		asks[i] = Ask(a)
+	}
+	return asks
 }
 
 // Signed returns what is asked for with the sign of a difference in front: + or -.

@@ -36,7 +36,7 @@ type Activation struct {
 // where its upload wants it to.
 type Approve struct {
 	Version int    `json:"version" minimum:"1" maximum:"9007199254740991" doc:"Number of the version" example:"2"`
-	Digest  string `json:"ask_digest" maxLength:"64" pattern:"^[0-9a-f]+$" patternDescription:"64 hexadecimal digits in lower case" doc:"Of what was shown of it. The request is refused when it asks for something else by now" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+	Digest  string `json:"ask_digest" minLength:"64" maxLength:"64" pattern:"^[0-9a-f]+$" patternDescription:"64 hexadecimal digits in lower case" doc:"Of what was shown of it. The request is refused when it asks for something else by now" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 }
 
 // Reject is the body of a request that decides that a version does not serve.

@@ -192,6 +192,7 @@ func TestForged(t *testing.T) {
 		"before its index":      whole,
 		"is missing":            append(whole[:2:2], file{indexName, `{"parts":[{"name":"gone"}]}`}),
 		"not in its index":      append(whole[:2:2], file{indexName, `{"parts":[]}`}),
+		"its index has":         append(whole[:2:2], file{indexName, `{"parts":[` + strings.Repeat("{},", 1<<20) + `{}]}`}), // each takes 40 bytes of memory
 	} {
 		var b bytes.Buffer
 		z, err := zstd.NewWriter(&b)

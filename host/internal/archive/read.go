@@ -34,7 +34,7 @@ type Content interface {
 const (
 	maxHeader   = 64 << 10
 	maxSettings = 1 << 20
-	maxIndex    = 64 << 20
+	maxRow      = 512 // of the index, for a part
 	maxParts    = 1 << 20
 )
 
@@ -280,7 +280,7 @@ func (a *reader) end(in io.Reader) error {
 	} else if name != indexName {
 		return damaged("%.100q is where its index belongs", name)
 	}
-	if a.next.Size > maxIndex {
+	if a.next.Size > int64(maxHeader+maxRow*len(a.found)) {
 		return damaged("its index has %d bytes", a.next.Size)
 	}
 	var want index

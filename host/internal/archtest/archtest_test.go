@@ -102,7 +102,8 @@ policy            -> auth capability/kv capability/outbound # rules are for patt
 consent           -> policy                     # asks the rules of the operator
 ceiling           -> manifest                   # what it asks for
 deploy/hiding     -> manifest egress           # a manifest says which; says what can be a blind secret, and hides them
-deploy            -> deploy/hiding registry router dispatch consent ceiling capability/queue # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks whether there are queues
+dispatch/owners   -> dispatch                   # lists their requests, and ends them
+deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/queue # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks whether there are queues
 trigger           -> deploy serve               # finds who handles a request; handles it
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled

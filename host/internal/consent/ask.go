@@ -49,14 +49,20 @@ func Has(p plugin.Plugin, v plugin.Version) plugin.Grant {
 // Asks lists how what a version asks for, whose manifest is m, differs from what was
 // granted: first what is more, then what the plugin would give back.
 func Asks(p plugin.Plugin, v plugin.Version, m *manifest.Manifest, all capability.List) (list []Ask) {
-	for _, e := range v.Ask.Beyond(p.Grant) {
-		list = append(list, Ask{What: e.Than("granted"), Reason: m.Reason(e)})
-	}
+	list = granted(v.Ask.Beyond(p.Grant), m)
 	for _, mount := range v.Mount.Foreign(p.Name, p.Mount) {
 		list = append(list, Ask{What: "mount " + string(mount)})
 	}
 	for _, e := range p.Grant.Beyond(all.Keeps(p.Grant, v.Ask)) {
 		list = append(list, Ask{What: e.Than("from then on"), Less: true})
+	}
+	return list
+}
+
+// granted lists what is more than was granted.
+func granted(more []plugin.Excess, m *manifest.Manifest) (list []Ask) {
+	for _, e := range more {
+		list = append(list, Ask{What: e.Than("granted"), Reason: m.Reason(e)})
 	}
 	return list
 }
@@ -71,7 +77,7 @@ func InWords(m *manifest.Manifest) (list []string) {
 
 // Waits reports whether a version waits for an approval.
 func Waits(p plugin.Plugin, v plugin.Version) bool {
-	return v.Rejected == nil && len(Wants(p, v)) > 0
+	return v.Rejected == nil && wants(p, v)
 }
 
 // Digest stands for all that is approved with a version of a plugin: which module, to

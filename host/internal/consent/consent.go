@@ -65,7 +65,7 @@ func (g *Gate) holds() *policy.Policy {
 func (g *Gate) Upload(ctx context.Context, name string, p plugin.Plugin, v plugin.Version, grant bool) (Consent, error) {
 	p.Name = name
 	c, err := g.of(ctx, name, auth.From(ctx).Name, grant)
-	if err != nil || !c.withholds || c.own || len(Wants(p, v)) == 0 {
+	if err != nil || !c.withholds || c.own || !wants(p, v) {
 		return c, err
 	}
 	if n := g.holds().Rule(name, p.Grant, v.Ask, v.Mount.Foreign(name, p.Mount)); n > 0 {
@@ -114,12 +114,8 @@ func (g *Gate) of(ctx context.Context, name, by string, grant bool) (Consent, er
 	return Consent{withholds: true, own: own && who.May(auth.Operator, name) == nil}, nil
 }
 
-// Wants lists what a version asks for beyond what its plugin has and a deployer may
-// take: terms of capabilities, isolation, and mounts that are not the plugin's own.
-func Wants(p plugin.Plugin, v plugin.Version) []string {
-	wants := Has(p, v).Missing(v.Ask)
-	for _, m := range v.Mount.Foreign(p.Name, p.Mount) {
-		wants = append(wants, "mount "+string(m))
-	}
-	return wants
+// wants reports whether a version asks for more than its plugin has and a deployer may
+// take: terms of capabilities, isolation, or mounts that are not the plugin's own.
+func wants(p plugin.Plugin, v plugin.Version) bool {
+	return len(v.Ask.Beyond(Has(p, v))) > 0 || len(v.Mount.Foreign(p.Name, p.Mount)) > 0
 }

@@ -179,11 +179,15 @@ func TestAsks(t *testing.T) {
 	if diff := cmp.Diff(want, consent.Asks(p, v, m, all)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := consent.Wants(p, v); len(got) != 3 || !consent.Waits(p, v) {
+	words := func() []string {
+		_, missing := consent.Resolve(p, v, m)
+		return missing.Moved(true, p, v.Mount).Words(consent.Consent{})
+	}
+	if got := words(); len(got) != 3 || !consent.Waits(p, v) {
 		t.Errorf("it wants %q", got)
 	}
 	v.Approved = true
-	if got := consent.Wants(p, v); len(got) != 1 || got[0] != "mount /cart" {
+	if got := words(); len(got) != 1 || !strings.Contains(got[0], "the mount /cart") || !consent.Waits(p, v) {
 		t.Errorf("what was approved once wants %q", got)
 	}
 	v.Mount = "/shop/v2" // the plugin's own

@@ -20,10 +20,7 @@ type Missing struct {
 // Resolve returns the config of a version whose manifest is m, and what is missing for it
 // to serve.
 func Resolve(p plugin.Plugin, v plugin.Version, m *manifest.Manifest) (map[string]string, Missing) {
-	missing := Missing{plugin: p.Name, version: v, moves: v.Mount != "" && v.Mount != p.Mount}
-	for _, e := range v.Ask.Beyond(Has(p, v)) {
-		missing.asks = append(missing.asks, Ask{What: e.Than("granted"), Reason: m.Reason(e)})
-	}
+	missing := Missing{plugin: p.Name, version: v, moves: v.Mount != "" && v.Mount != p.Mount, asks: granted(v.Ask.Beyond(Has(p, v)), m)}
 	config, err := m.Config(p)
 	if err != nil {
 		missing.unset = fault.MessageOf(err)

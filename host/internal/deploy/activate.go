@@ -338,6 +338,9 @@ func (d *Deployer) Delete(ctx context.Context, name string, purge bool, by strin
 	if err := d.cfg.Registry.Delete(ctx, name, purge, by); err != nil {
 		return err
 	}
+	if l := old.live[name]; l != nil {
+		d.holds.leavers.Add(name, l.owner)
+	}
 	d.become(old, next)
 	d.endPreviewsOf(name)
 	if !purge {

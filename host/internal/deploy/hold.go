@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch/owners"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -15,6 +16,8 @@ import (
 type holds struct {
 	of  map[uint64]plugin.Hold
 	all plugin.Hold
+
+	leavers owners.Leavers // for anybody
 }
 
 // apply has a plugin do as it says.
@@ -119,33 +122,32 @@ func (d *Deployer) Egress(ctx context.Context, name string, off bool, by string)
 
 // Running returns the requests that a plugin has at the moment, the oldest first.
 // Errors: NotFound.
-func (d *Deployer) Running(ctx context.Context, name string) ([]dispatch.Request, error) {
-	if _, err := d.cfg.Registry.Installed(ctx, name); err != nil {
-		return nil, err
+func (d *Deployer) Running(ctx context.Context, name string) (all []dispatch.Request, err error) {
+	if all = d.owned().Requests(name); len(all) == 0 {
+		_, err = d.cfg.Registry.Installed(ctx, name)
 	}
-	if l := d.state.Load().live[name]; l != nil {
-		return l.owner.Requests(), nil
+	return all, err
+}
+
+// owned returns what has requests: the plugins that serve, and those that did and whose
+// last requests run, with their names.
+func (d *Deployer) owned() owners.Owners {
+	live, all := d.state.Load().live, d.holds.leavers.All()
+	for name, l := range live {
+		all[l.owner] = name
 	}
-	return nil, nil
+	return all
 }
 
 // Kill ends the running requests with an id, of the plugins that may lets, and returns
 // how many there were. Errors: NotFound.
 func (d *Deployer) Kill(ctx context.Context, id string, may func(plugin string) error, by string) (n int, err error) {
-	for name, l := range d.state.Load().live {
-		if may(name) != nil {
-			continue
-		}
-		if ended := l.owner.Kill(id); ended > 0 {
-			n += ended
-			d.cfg.Log.Warn("an operator has ended a request", "plugin", name, "request_id", id, "by", by)
-			if err := d.cfg.Registry.Killed(ctx, name, id, ended, by); err != nil {
-				return n, err
-			}
-		}
+	n, err = d.owned().Kill(id, may, func(name string, ended int) error {
+		d.cfg.Log.Warn("an operator has ended a request", "plugin", name, "request_id", id, "by", by)
+		return d.cfg.Registry.Killed(ctx, name, id, ended, by)
+	})
+	if n == 0 && err == nil {
+		err = fault.New(fault.NotFound, "", fmt.Sprintf("no request with the id %.128q runs, or its commit has begun; list them with: wasmoor requests NAME", id))
 	}
-	if n == 0 {
-		return 0, fault.New(fault.NotFound, "", fmt.Sprintf("no request with the id %.128q runs, or its commit has begun; list them with: wasmoor requests NAME", id))
-	}
-	return n, nil
+	return n, err
 }

@@ -103,6 +103,53 @@ func TestRunningRequestsAreShownAndEnded(t *testing.T) {
 	}
 }
 
+// TestRequestsOfADeletedPluginAreEnded: those that had begun are shown and ended, also
+// when another plugin has its name by now.
+func TestRequestsOfADeletedPluginAreEnded(t *testing.T) {
+	for _, purge := range []bool{false, true} {
+		p := start(t)
+		d, _ := p.script(func(ctx context.Context, _ *invoke.Invocation) error {
+			<-ctx.Done()
+			return fault.Wrap(fault.Deadline, "handle", "out of time", ctx.Err())
+		})
+		running := func(ids ...string) {
+			t.Helper()
+			eventually(t, d, func(all []dispatch.Request) bool {
+				var got []string
+				for _, r := range all {
+					if r.State == dispatch.Running {
+						got = append(got, r.ID)
+					}
+				}
+				slices.Sort(got)
+				return slices.Equal(got, ids)
+			})
+		}
+		upload(t, d, "[limits]", `deadline = "60s"`)
+		first, second := begin(t, d, "first"), begin(t, d, "second")
+		running("first", "second")
+		must(t, d.Delete(t.Context(), "demo", purge, "ann"))
+		running("first", "second")
+		if n, err := d.Kill(t.Context(), "first", anyone, "ann"); n != 1 || err != nil {
+			t.Fatalf("purged %v: ended %d, %v", purge, n, err)
+		}
+		<-first
+		upload(t, d, "[limits]", `deadline = "60s"`)
+		third := begin(t, d, "third")
+		running("second", "third")
+		for id, ended := range map[string]<-chan error{"second": second, "third": third} {
+			if n, err := d.Kill(t.Context(), id, anyone, "ann"); n != 1 || err != nil {
+				t.Fatalf("purged %v: ended %d of %s, %v", purge, n, id, err)
+			}
+			<-ended
+		}
+		must(t, d.Delete(t.Context(), "demo", purge, "ann"))
+		if all, err := d.Running(t.Context(), "demo"); len(all) > 0 || fault.CodeOf(err) != fault.NotFound {
+			t.Errorf("purged %v: a plugin that is gone has %+v, %v", purge, all, err)
+		}
+	}
+}
+
 // TestEgressOffCutsCalls: one that waits for its service ends at once, others are
 // refused, over a new deployment and a restart, until the calls are let go again.
 func TestEgressOffCutsCalls(t *testing.T) {

@@ -82,10 +82,4 @@ func (d *Deployer) Counted() []Counted {
 
 // Requests returns the recent requests with an id, the oldest first, of the
 // plugins that serve.
-func (d *Deployer) Requests(id string) (found []trace.Record) {
-	for _, l := range d.state.Load().live {
-		found = append(found, l.owner.Recent.Find(id)...)
-	}
-	slices.SortStableFunc(found, func(a, b trace.Record) int { return a.Start.Compare(b.Start) })
-	return found
-}
+func (d *Deployer) Requests(id string) []trace.Record { return d.owned().Recent(id) }

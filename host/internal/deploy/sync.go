@@ -72,6 +72,7 @@ func (d *Deployer) align(ctx context.Context, records []plugin.Plugin) error {
 		}
 		delete(kept, p.Name)
 		if before != nil && before.plugin.Space != p.Space {
+			d.holds.leavers.Add(p.Name, before.owner)
 			delete(d.owners, before.plugin.Space)
 		}
 		if !serves(p) {

@@ -1,8 +1,11 @@
 package deploy_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/cron"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine/enginetest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -50,6 +53,49 @@ func TestHoldDuringARollout(t *testing.T) {
 	}
 	if v := p.held(); v != 2 {
 		t.Errorf("version %d after it", v)
+	}
+}
+
+// schedules returns those that tick: of the version of Hold.
+func (p *platform) schedules() (names []string) {
+	for _, it := range p.Installed() {
+		if it.Name == "demo" {
+			for _, s := range cron.Of(it.Manifest) {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
+}
+
+// TestSchedulesDuringARollout: those of the version from before tick until the new one
+// serves everybody, and go on when it goes back.
+func TestSchedulesDuringARollout(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		p := start(t)
+		version := func(guest, schedule string) []byte {
+			return pack(t, enginetest.Version(guest), "demo", "[[cron]]", `name = "`+schedule+`"`, `schedule = "@every 1h"`, `request = "POST /tick"`,
+				"[[route]]", `pattern = "GET /{rest...}"`, "[[route]]", `pattern = "POST /tick"`, "private = true")
+		}
+		p.deploy(deploy.Upload{Module: version("one", "old")})
+		p.deploy(deploy.Upload{Module: version("two", "new"), Canary: plan(t, map[bool]string{false: "10%:0s,50%:0s", true: "10%:1h"}[back]), By: "me"})
+		want, outcome, fails := []string{"old"}, plugin.RolledOut, []int(nil)
+		if got := p.schedules(); !slices.Equal(got, want) || p.held() != 1 {
+			t.Errorf("during the roll-out %q tick", got)
+		}
+		if back {
+			outcome, fails = plugin.RolledBack, []int{2}
+		} else {
+			want = []string{"new"}
+		}
+		if r := p.drive(fails...); r.Outcome != outcome {
+			t.Fatalf("%+v", r)
+		}
+		for end := time.Now().Add(time.Minute); !slices.Equal(p.schedules(), want); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) { // the record comes before what serves
+				t.Fatalf("after it %q tick, want %q", p.schedules(), want)
+			}
+		}
 	}
 }
 

@@ -122,6 +122,13 @@ func (p *Plugin) Requests() (all []Request) {
 	return all
 }
 
+// Idle reports whether it has no request.
+func (p *Plugin) Idle() bool {
+	p.slots.mu.Lock()
+	defer p.slots.mu.Unlock()
+	return p.slots.first == nil
+}
+
 // Kill ends the requests with an id, and returns how many there were. One whose commit
 // has begun runs to its end.
 func (p *Plugin) Kill(id string) (n int) {

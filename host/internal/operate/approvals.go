@@ -35,21 +35,12 @@ func (o *Operator) Approvals(ctx context.Context) ([]adminapi.Approval, error) {
 			}
 			asks := consent.Asks(p, v, m, o.capabilities)
 			waiting = append(waiting, adminapi.Approval{
-				Plugin: p.Name, Version: v.Number, By: v.By, Created: v.Created, Mount: string(v.Mount),
-				Asks: asksOf(asks), Digest: consent.Digest(p, v, asks),
+				Plugin: p.Name, Version: v.Number, By: v.By, Created: v.Created, Mount: mountsOf(v.Mount),
+				Asks: adminapi.AsksOf(asks), Digest: consent.Digest(p, v, asks),
 			})
 		}
 	}
 	return waiting, nil
-}
-
-// asksOf returns asks as they are on the wire.
-func asksOf(asks []consent.Ask) []adminapi.Ask {
-	list := make([]adminapi.Ask, len(asks))
-	for i, a := range asks {
-		list[i] = adminapi.Ask(a)
-	}
-	return list
 }
 
 // Reject decides that a version does not serve, because of what it asks for, and tells who

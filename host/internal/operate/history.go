@@ -10,6 +10,15 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 )
 
+// mountsOf returns mounts as they are on the wire.
+func mountsOf(m plugin.Mounts) []string {
+	list := []string{}
+	for _, at := range m.List() {
+		list = append(list, string(at))
+	}
+	return list
+}
+
 // Deployments lists a plugin's deployments before a number, 0 = the newest, the
 // newest first, at most adminapi.MaxDeployments: each has its vars in the store,
 // which are read with it.
@@ -18,7 +27,7 @@ func (o *Operator) Deployments(ctx context.Context, name string, before int) ([]
 	list := make([]adminapi.Deployment, len(deployments))
 	for i, d := range deployments {
 		list[i] = adminapi.Deployment{
-			Number: d.Number, Version: d.Version, Mount: string(d.Mount), Grant: grantOf(d.Grant),
+			Number: d.Number, Version: d.Version, Mount: mountsOf(d.Mount), Grant: grantOf(d.Grant),
 			CORS: (*adminapi.CORS)(d.CORS), By: d.By, Created: d.Created,
 		}
 	}

@@ -109,7 +109,7 @@ func TestStates(t *testing.T) {
 	} {
 		o, _, reg := operatorOf(t, tt.serving)
 		want := tt.want
-		want.Name, want.Mount, want.Versions = "demo", "/demo", 1
+		want.Name, want.Mount, want.Versions = "demo", []string{"/demo"}, 1
 		if tt.serving != nil {
 			want.Version, want.Digest, want.Label, want.Routes = 1, "sha256:00", "one", []string{"GET /"}
 			want.InFlight, want.Idle, want.Busy = 1, 2, 3

@@ -73,7 +73,7 @@ func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
 		return adminapi.Plugin{}, err
 	}
 	s := adminapi.Plugin{
-		Name: p.Name, Mount: string(p.Mount), State: adminapi.StateStopped, Previous: p.Previous, Versions: p.Versions,
+		Name: p.Name, Mount: mountsOf(p.Mount), State: adminapi.StateStopped, Previous: p.Previous, Versions: p.Versions,
 		Deployment: p.Deployment, Routes: []string{}, Created: p.Created, Usage: adminapi.Usage(usage),
 	}
 	serving, ok := o.deployer.Serving(p.Name)

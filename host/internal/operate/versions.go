@@ -45,7 +45,7 @@ func (o *Operator) Module(ctx context.Context, name string, digest plugin.Digest
 func (o *Operator) version(ctx context.Context, p plugin.Plugin, v plugin.Version) adminapi.Version {
 	s := adminapi.Version{
 		Number: v.Number, Digest: string(v.Digest), Size: v.Size, Label: v.Label, By: v.By, Created: v.Created,
-		Ask: grantOf(v.Ask), Mount: string(v.Mount), Pinned: slices.Contains(p.Pins, v.Number),
+		Ask: grantOf(v.Ask), Mount: mountsOf(v.Mount), Pinned: slices.Contains(p.Pins, v.Number),
 	}
 	switch {
 	case p.Deleted:
@@ -74,6 +74,6 @@ func (o *Operator) waits(ctx context.Context, p plugin.Plugin, v plugin.Version,
 	s.Waiting = missing.Moved(v.Number > p.Active, p, v.Mount).Words(consent.Consent{})
 	if consent.Waits(p, v) {
 		asks := consent.Asks(p, v, m, o.capabilities)
-		s.Asks, s.AskDigest = asksOf(asks), consent.Digest(p, v, asks)
+		s.Asks, s.AskDigest = adminapi.AsksOf(asks), consent.Digest(p, v, asks)
 	}
 }

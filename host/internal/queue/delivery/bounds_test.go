@@ -47,7 +47,7 @@ func (q *quotas) Commit(ctx context.Context, e *store.Effects) (store.Revision, 
 // letter, though that takes a few bytes more: else it would be handled for ever.
 func TestDiesWhereItIsFull(t *testing.T) {
 	b := newBench(t, table)
-	var runs atomic.Int64
+	var runs, refusals atomic.Int64
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	b.answers(func(body string, _ int) trigger.Outcome {
 		if runs.Add(1) <= 2 {
@@ -55,6 +55,7 @@ func TestDiesWhereItIsFull(t *testing.T) {
 			<-goOn
 		}
 		if body == "refused" {
+			refusals.Add(1)
 			return trigger.Outcome{Status: http.StatusUnprocessableEntity}
 		}
 		return trigger.Outcome{Status: http.StatusInternalServerError}
@@ -67,6 +68,33 @@ func TestDiesWhereItIsFull(t *testing.T) {
 	b.until("both are dead letters", func() bool { return b.count(true) == 2 && b.empty() })
 	if n := runs.Load(); n > 6 {
 		t.Errorf("two messages of three attempts ran %d times", n)
+	}
+	if n := refusals.Load(); n != 1 {
+		t.Errorf("what the handler refused ran %d times: another attempt changes nothing", n)
+	}
+}
+
+// An id drops messages for as long as they are kept, and not beyond.
+func TestIDsAreUsedAgain(t *testing.T) {
+	b := newBench(t, table)
+	begin := time.Now()
+	for _, c := range []struct {
+		after   time.Duration
+		dropped bool
+	}{{0, false}, {time.Second, true}, {time.Hour - time.Second, true}, {time.Hour + time.Second, false}, {2 * time.Hour, true}, {2*time.Hour + 2*time.Second, false}} {
+		snap, err := b.store.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx := store.Begin(snap, space, store.Quota{}, begin.Add(c.after))
+		dropped, err := queue.Send(queue.Part(tx, space), 0, &queue.Message{Queue: "other"}, "order-1", time.Hour)
+		if err != nil || dropped != c.dropped {
+			t.Errorf("after %v: dropped %v, %v; want %v", c.after, dropped, err, c.dropped)
+		}
+		if _, err := b.store.Commit(t.Context(), tx.Effects()); err != nil {
+			t.Fatal(err)
+		}
+		tx.Close()
 	}
 }
 

@@ -38,6 +38,7 @@ type Service struct {
 	mu      sync.Mutex
 	started bool
 	desks   map[store.Space]*desk
+	leaving map[store.Space]*desk // the last one of a space that serves no more
 }
 
 // maxLoading bounds how many plugins' messages are read at a time: after a start all
@@ -47,7 +48,7 @@ const maxLoading = 2
 // New returns a Service that delivers nothing before Start. Close it.
 func New(cfg Config) *Service {
 	const late = "messages of queues are still being handled; they are handled again after the next start"
-	return &Service{Work: trigger.NewWork(late), cfg: cfg, loading: make(chan struct{}, maxLoading), desks: map[store.Space]*desk{}}
+	return &Service{Work: trigger.NewWork(late), cfg: cfg, loading: make(chan struct{}, maxLoading), desks: map[store.Space]*desk{}, leaving: map[store.Space]*desk{}}
 }
 
 // Start begins to deliver.
@@ -70,6 +71,7 @@ func (s *Service) Refresh() {
 	if s.Stopped() || !s.started {
 		return
 	}
+	maps.DeleteFunc(s.leaving, func(_ store.Space, d *desk) bool { return d.left() })
 	serving := s.cfg.Serving()
 	gone := maps.Clone(s.desks)
 	for i := range serving {
@@ -79,7 +81,7 @@ func (s *Service) Refresh() {
 			continue
 		}
 		if d == nil {
-			d = newDesk(s, p)
+			d = newDesk(s, p, s.leaving[p.Space])
 			s.desks[p.Space] = d
 			s.Go(d.run)
 		}
@@ -88,6 +90,7 @@ func (s *Service) Refresh() {
 	}
 	for space, d := range gone {
 		delete(s.desks, space)
+		s.leaving[space] = d
 		d.end()
 	}
 }

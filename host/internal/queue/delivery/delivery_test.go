@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -435,6 +436,48 @@ func TestGonePlugin(t *testing.T) {
 	})
 	if got := fmt.Sprint(b.done()); got != "[a b]" {
 		t.Errorf("handled %s", got)
+	}
+}
+
+// A plugin that is deleted and deployed again while a message is handled has it handled
+// once: the messages wait for the handlers from before.
+func TestDeployedAgainWhileHandled(t *testing.T) {
+	for _, external := range []string{"", "external = \"at-most-once\"\n"} {
+		b := newBench(t, table+external)
+		var runs atomic.Int64
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		b.answers(func(body string, _ int) trigger.Outcome {
+			if body == "a" {
+				runs.Add(1)
+				begun <- struct{}{}
+				<-goOn
+			}
+			return trigger.Outcome{Status: http.StatusOK}
+		})
+		b.send("q", " a")
+		<-begun
+		b.mu.Lock()
+		kept := b.serving
+		b.mu.Unlock()
+		for range 3 { // also over one that never came to its turn
+			for _, now := range []deploy.Installed{{Name: "other", Space: 99, Manifest: kept.Manifest}, kept} {
+				b.mu.Lock()
+				b.serving = now
+				b.mu.Unlock()
+				b.service.Refresh()
+			}
+		}
+		select {
+		case <-begun:
+			t.Error("it is handled a second time meanwhile")
+		case <-time.After(100 * time.Millisecond):
+		}
+		b.send("q", " b")
+		close(goOn)
+		b.until("both are handled", func() bool { return len(b.done()) == 2 && b.empty() })
+		if n, got, dead := runs.Load(), fmt.Sprint(b.done()), b.count(true); n != 1 || got != "[a b]" || dead != 0 {
+			t.Errorf("%s: the handler ran %d times, %s are handled, %d are dead letters", external, n, got, dead)
+		}
 	}
 }
 

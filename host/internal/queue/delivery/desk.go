@@ -21,6 +21,8 @@ type desk struct {
 	ctx     context.Context
 	end     context.CancelFunc
 	wake    chan struct{}
+	before  *desk         // of the same messages, whose handlers may still run; nil = none
+	over    chan struct{} // closed when no handler of this desk or one before runs any more
 
 	mu       sync.Mutex
 	held     bool // the plugin is paused
@@ -45,8 +47,11 @@ type line struct {
 
 func hasQueues(p *deploy.Installed) bool { return len(capqueue.Of(p.Manifest)) > 0 }
 
-func newDesk(s *Service, p *deploy.Installed) *desk {
-	d := &desk{service: s, plugin: p.Name, space: p.Space, wake: make(chan struct{}, 1), lines: map[string]*line{}, reload: true}
+func newDesk(s *Service, p *deploy.Installed, before *desk) *desk {
+	d := &desk{
+		service: s, plugin: p.Name, space: p.Space, wake: make(chan struct{}, 1), lines: map[string]*line{}, reload: true,
+		before: before, over: make(chan struct{}),
+	}
 	d.ctx, d.end = context.WithCancel(s.Taking)
 	return d
 }
@@ -89,8 +94,24 @@ func (d *desk) poke() {
 // retryLoad is how long run waits after messages could not be read.
 const retryLoad = time.Second
 
-// run starts handlers until the desk ends, and waits for them.
+// left reports whether no handler runs any more of a desk that has ended.
+func (d *desk) left() bool {
+	select {
+	case <-d.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// run starts handlers until the desk ends, and waits for them. It begins when those of
+// the desk before have ended: what they handle still lies in the store.
 func (d *desk) run() {
+	defer close(d.over)
+	if d.before != nil {
+		<-d.before.over
+		d.before = nil
+	}
 	defer d.handlers.Wait()
 	watch := d.service.cfg.Store.Watch(d.space.In(store.AreaQueue), queue.Messages())
 	defer watch.Close()

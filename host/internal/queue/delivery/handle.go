@@ -58,6 +58,9 @@ func (d *desk) deliver(q *capqueue.Declared, id queue.ID) (verdict, error) {
 		return verdict{kind: refused}, nil // the server stops
 	}
 	v := judge(&q.Queue, &m, out, d.service.cfg.Clock())
+	if c.settled == dead && fault.CodeOf(out.Err) == fault.Exhausted { // the handler has refused it, and there is no room to say so
+		v = verdict{kind: dead, problem: c.problem}
+	}
 	return v, d.record(q, id, v)
 }
 
@@ -162,7 +165,8 @@ type claim struct {
 	id        queue.ID
 	message   queue.Message
 	retention time.Duration
-	settled   kind // by the last attempt
+	settled   kind   // by the last attempt
+	problem   string // of a dead letter
 }
 
 // Check implements invoke.Claim.
@@ -183,9 +187,9 @@ func (c *claim) Settle(tx *store.Tx, status int) (commit bool, err error) {
 		c.settled = done
 		return true, queue.Done(part, c.id)
 	case dead:
-		c.settled = dead
+		c.settled, c.problem = dead, answered(status)
 		m := c.message
-		m.Attempts, m.Problem = m.Attempts+1, answered(status)
+		m.Attempts, m.Problem = m.Attempts+1, c.problem
 		return true, queue.Bury(part, c.id, &m, c.retention)
 	}
 	return false, nil

@@ -300,14 +300,14 @@ func TestMain(m *testing.M) {
 func TestAdminAPI(t *testing.T) {
 	d := &recorder{}
 	addr := adminFor(t, d)
-	const changedJSON = `{"plugin":"shop","mount":"/shop","version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[],"notices":[]}`
+	const changedJSON = `{"plugin":"shop","mount":["/shop"],"version":2,"digest":"sha256:00","deployment":3,"activated":true,"waiting":[],"routes":[],"steps":[],"notices":[]}`
 	for _, tc := range []struct {
 		method, path, body string
 		status             int
 		call, want         string
 	}{
 		{"GET", "/v1/plugins", "", 200, "plugins", "[]"},
-		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":"","state":"serving","version":0,"versions":0,"deployment":0,"routes":[],"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"requests":0,"failures":0,"conflicts":0,"wait_millis":0,"run_millis":0,"in_flight":0,"idle":0,"busy":0}`},
+		{"GET", "/v1/plugins/shop", "", 200, "plugin shop", `{"name":"shop","mount":null,"state":"serving","version":0,"versions":0,"deployment":0,"routes":[],"created":"0001-01-01T00:00:00Z","usage":{"keys":1,"bytes":2},"requests":0,"failures":0,"conflicts":0,"wait_millis":0,"run_millis":0,"in_flight":0,"idle":0,"busy":0}`},
 		{"DELETE", "/v1/plugins/shop", "", 204, "delete shop false by admin", ""},
 		{"DELETE", "/v1/plugins/shop?purge=true", "", 204, "delete shop true by admin", ""},
 		{"GET", "/v1/plugins/shop/versions", "", 200, "versions shop", "[]"},
@@ -413,6 +413,7 @@ func TestAdminRefusals(t *testing.T) {
 		{"POST", "/v1/plugins/shop/deployments", "", 400, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", "{", 400, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", "{}", 422, fault.Invalid},
+		{"POST", "/v1/plugins/shop/approvals", `{"version":2,"ask_digest":"9f86d081884c"}`, 422, fault.Invalid}, // a part of one
 		{"POST", "/v1/plugins/shop/deployments", `{"version":0}`, 422, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", `{"version":"2"}`, 422, fault.Invalid},
 		{"POST", "/v1/plugins/shop/deployments", `{"version":2,"grnt":true}`, 422, fault.Invalid},

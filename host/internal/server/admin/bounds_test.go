@@ -186,7 +186,11 @@ func least(t *testing.T, s *schema) any {
 	if s.MinLength == nil && s.Pattern != "" && s.allows("") {
 		return ""
 	}
-	return sample(t, s, 5)
+	n := 5
+	if s.MinLength != nil {
+		n = max(n, *s.MinLength)
+	}
+	return sample(t, s, n)
 }
 
 // kind returns the type of a schema, which may be null as well.

@@ -24,18 +24,14 @@ func changed(o deploy.Changed, err error) (*output[adminapi.Changed], error) {
 	for i, s := range o.Steps {
 		steps[i] = adminapi.Step{Name: s.Name, Millis: float64(s.Took.Microseconds()) / 1000, Detail: s.Detail}
 	}
-	asks := make([]adminapi.Ask, len(o.Asks))
-	for i, a := range o.Asks {
-		asks[i] = adminapi.Ask(a)
-	}
 	plan := ""
 	if o.Rollout != nil {
 		plan = o.Rollout.Plan.String()
 	}
 	return show(adminapi.Changed{
 		Rollout: plan,
-		Plugin:  o.Plugin, Mount: o.Mount, Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
-		Asks: asks, Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
+		Plugin:  o.Plugin, Mount: strings.Fields(o.Mount), Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
+		Asks: adminapi.AsksOf(o.Asks), Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
 	}, err)
 }
 

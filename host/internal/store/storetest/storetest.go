@@ -72,7 +72,6 @@ func Run(t *testing.T, open Opener) {
 		{"Watch", testWatch},
 		{"WatchSeesAll", testWatchSeesAll},
 		{"Follow", testFollow},
-		{"Copy", testCopy},
 		{"Closed", testClosed},
 		{"Linearizable", testLinearizable},
 		{"Mixed", testMixed},

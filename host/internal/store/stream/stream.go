@@ -33,6 +33,9 @@ type Group struct {
 const (
 	maxKey   = 64 << 10
 	maxValue = 16 << 20
+
+	// maxRevision leaves room for the revisions of whoever goes on from there.
+	maxRevision = 1 << 62
 )
 
 // Marks before each part of the encoding.
@@ -141,6 +144,9 @@ func (r *Reader) Next() (Group, error) {
 	at, err := binary.ReadVarint(r.in)
 	if err != nil {
 		return Group{}, r.fail(err)
+	}
+	if revision > maxRevision && r.err == nil {
+		return Group{}, r.malformed("revision %d is none", revision)
 	}
 	if revision <= before && r.err == nil {
 		return Group{}, r.malformed("revision %d follows %d", revision, before)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 func entries(all ...Entry) func(func(Entry, error) bool) {
@@ -100,6 +101,21 @@ func TestCutIsFound(t *testing.T) {
 	}
 	if _, err := decoded(append(slices.Clip(whole), 0)); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("one byte too many: %v", err)
+	}
+}
+
+// TestRevisionsEnd: whoever is given a store goes on with later revisions, which must
+// not begin anew at 0.
+func TestRevisionsEnd(t *testing.T) {
+	for revision, ok := range map[store.Revision]bool{1 << 62: true, 1<<62 + 1: false, 1<<64 - 1: false} {
+		var b bytes.Buffer
+		w := NewWriter(&b)
+		if err := errors.Join(w.Write(Group{Revision: revision, Entries: entries(Entry{[]byte("k"), []byte("v")})}), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decoded(b.Bytes()); (err == nil) != ok || err != nil && fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("revision %d: %v", revision, err)
+		}
 	}
 }
 

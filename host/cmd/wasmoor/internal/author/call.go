@@ -149,7 +149,7 @@ func (p *Commands) callOnce(ctx context.Context, cfg host.Config, l *project.Loa
 	if err != nil {
 		return nil, err
 	}
-	if got, err = send(ctx, s.host.PublicURL(), plugin.Mounts(installed.Mount).List()[0], request); err != nil {
+	if got, err = send(ctx, s.host.PublicURL(), plugin.Mount(installed.Mount[0]), request); err != nil {
 		return nil, err
 	}
 	got.routes, got.Notices = installed.Routes, installed.Notices

@@ -218,7 +218,7 @@ func (w *work) settle(ctx context.Context, c *client.Client) (said string, err e
 	if err := w.unset(ctx, c); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("version %d serves at %s", done.Version, done.Mount), nil
+	return fmt.Sprintf("version %d serves at %s", done.Version, strings.Join(done.Mount, " ")), nil
 }
 
 // stage uploads the module. What the plugin has from an earlier life is not known

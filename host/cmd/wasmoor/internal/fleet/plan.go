@@ -81,7 +81,7 @@ func makePlan(ctx context.Context, c *client.Client, f *file, prune bool) (*plan
 			continue
 		}
 		p.work = append(p.work, work{name: it.Name, remove: true})
-		p.Changes = append(p.Changes, change{actRemove, it.Name, "plugin", it.Mount, ""})
+		p.Changes = append(p.Changes, change{actRemove, it.Name, "plugin", strings.Join(it.Mount, " "), ""})
 	}
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(f.Plugins)) {

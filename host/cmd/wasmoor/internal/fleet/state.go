@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
@@ -34,7 +35,7 @@ type state struct {
 }
 
 func look(ctx context.Context, c *client.Client, it adminapi.Plugin) (s state, err error) {
-	s = state{there: true, active: it.Version, digest: it.Digest, mount: it.Mount, rolling: it.Rollout != "", vars: map[string]string{}}
+	s = state{there: true, active: it.Version, digest: it.Digest, mount: strings.Join(it.Mount, " "), rolling: it.Rollout != "", vars: map[string]string{}}
 	s.egressOff = it.EgressOff != nil && it.EgressOff.Own
 	if p := it.Paused; p != nil {
 		s.pause = &pause{p.Writes, int64(p.RetryAfter)}

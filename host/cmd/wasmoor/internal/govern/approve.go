@@ -41,8 +41,12 @@ DIGEST stands for all lines of a version; 'wasmoor approve' takes it.`,
 	}))))
 }
 
-// short returns the digits of a digest that people copy.
-func short(digest string) string { return digest[:min(12, len(digest))] }
+// minDigest is how many digits of a digest people copy: so many that nobody makes a
+// module whose digest begins with them as well.
+const minDigest = 12
+
+// short returns them.
+func short(digest string) string { return digest[:min(minDigest, len(digest))] }
 
 // ApproveCommand returns `wasmoor approve`.
 func (p *Commands) ApproveCommand() *cobra.Command {
@@ -62,8 +66,8 @@ operator. The audit says who approved what.`,
 		ValidArgsFunction: p.CompleteVersions,
 	}, func(cmd *cobra.Command, args []string) error {
 		number, err := version(args)
-		if err == nil && digest != "" && len(digest) < 8 {
-			err = cli.Usage("--digest %q is too short: it takes at least 8 digits of what `wasmoor approvals` shows", digest)
+		if err == nil && digest != "" && len(digest) < minDigest {
+			err = cli.Usage("--digest %q is too short: it takes the %d digits that `wasmoor approvals` shows, or more of them", digest, minDigest)
 		}
 		if err != nil {
 			return err
@@ -94,7 +98,7 @@ operator. The audit says who approved what.`,
 			return p.ShowActivation(cmd.Context(), c, changed)
 		})
 	})))
-	cmd.Flags().StringVar(&digest, "digest", "", "of what was looked at, as 'wasmoor approvals' shows it (at least 8 digits)")
+	cmd.Flags().StringVar(&digest, "digest", "", "of what was looked at, as 'wasmoor approvals' shows it (12 digits, or more of them)")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ func (p *Commands) completePlugins(cmd *cobra.Command, args []string, _ string) 
 	return p.complete(cmd, func(ctx context.Context, c *client.Client) (names []string, err error) {
 		plugins, err := c.Plugins(ctx)
 		for _, it := range plugins {
-			names = append(names, cobra.CompletionWithDesc(it.Name, it.State+" at "+it.Mount))
+			names = append(names, cobra.CompletionWithDesc(it.Name, it.State+" at "+strings.Join(it.Mount, " ")))
 		}
 		return names, err
 	})

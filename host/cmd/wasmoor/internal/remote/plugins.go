@@ -36,7 +36,7 @@ func (p *Commands) listPlugins(cmd *cobra.Command, _ []string) error {
 		var rows [][]string
 		for _, it := range plugins {
 			rows = append(rows, []string{
-				it.Name, it.Condition(), versionName(it.Version), it.Mount, plugin.Digest(it.Digest).Short(),
+				it.Name, it.Condition(), versionName(it.Version), strings.Join(it.Mount, " "), plugin.Digest(it.Digest).Short(),
 				strconv.FormatInt(it.Usage.Keys, 10), term.Size(it.Usage.Bytes), instances(it), it.Error,
 			})
 		}
@@ -278,7 +278,7 @@ func (p *Commands) confirmDelete(ctx context.Context, c *client.Client, name str
 	if err != nil {
 		return err
 	}
-	question := fmt.Sprintf("Stop serving %s at %s?", name, it.Mount)
+	question := fmt.Sprintf("Stop serving %s at %s?", name, strings.Join(it.Mount, " "))
 	if purge {
 		question = fmt.Sprintf("Remove %s with %d keys (%s) for good?", name, it.Usage.Keys, term.Size(it.Usage.Bytes))
 	}

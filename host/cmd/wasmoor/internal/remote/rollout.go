@@ -27,7 +27,7 @@ func (c *canary) flags(cmd *cobra.Command) {
 	flags.StringVar(&c.plan, "canary", "", "take over step by step: a PLAN such as 5%:2m,25%:5m, default ("+plugin.DefaultPlan().String()+"), or off")
 	flags.Lookup("canary").NoOptDefVal = "default"
 	flags.StringVar(&c.key, "key", "", "with --canary: keep a client on one version by ip, cookie or header:NAME (default: its Authorization, or else its address)")
-	flags.BoolVar(&c.noWait, "no-wait", false, "with --canary: do not wait until the roll-out has ended")
+	flags.BoolVar(&c.noWait, "no-wait", false, "where a roll-out begins, by --canary or as the server says: end once it has begun, and leave it to the server")
 	if takes := cmd.Args; takes != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error { return takes(cmd, c.without(args)) }
 	}
@@ -66,7 +66,8 @@ func (p *Commands) rollsOut(ctx context.Context, c *client.Client, o adminapi.Ch
 	p.Notices(o.Notices)
 	p.Note("%s %s version %d (%s) takes over step by step: %s", p.Paint(p.Stderr, term.Green, "ok"), o.Plugin, o.Version, plugin.Digest(o.Digest).Short(), o.Rollout)
 	if !wait {
-		p.Note("watch it with: wasmoor rollout %s --watch", o.Plugin)
+		p.Note("the server goes on by itself, and back if the version does worse; watch it with: wasmoor rollout %s --watch", o.Plugin)
+		p.Note("to end it now: wasmoor rollout abort %s", o.Plugin)
 		return p.jsonIf(o)
 	}
 	last, err := p.Follow(ctx, c, o.Plugin)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 // shownPlugin is a plugin as --json shows it.
 type shownPlugin struct {
 	adminapi.Plugin
-	Waiting []adminapi.Version `json:"waiting"` // those that wait, and those that were rejected
+	Waiting  []adminapi.Version `json:"waiting"`  // versions that wait
+	Rejected []adminapi.Version `json:"rejected"` // and those that were rejected
 }
 
 // ShowCommand returns `wasmoor show`.
@@ -45,7 +47,15 @@ func (p *Commands) show(ctx context.Context, name string) error {
 		}
 		idle := slices.DeleteFunc(versions, func(v adminapi.Version) bool { return len(v.Waiting) == 0 && v.Rejected == nil })
 		if p.AsJSON {
-			return p.JSON(shownPlugin{it, term.List(idle)})
+			shown := shownPlugin{Plugin: it, Waiting: []adminapi.Version{}, Rejected: []adminapi.Version{}}
+			for _, v := range idle {
+				if v.Rejected != nil {
+					shown.Rejected = append(shown.Rejected, v)
+				} else {
+					shown.Waiting = append(shown.Waiting, v)
+				}
+			}
+			return p.JSON(shown)
 		}
 		if err := p.showPlugin(it); err != nil {
 			return err
@@ -67,7 +77,7 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"roll-out", it.Rollout},
 		{"label", it.Label},
 		{"digest", it.Digest},
-		{"mount", it.Mount},
+		{"mount", strings.Join(it.Mount, " ")},
 		{"routes", term.Joined(it.Routes, "the whole mount")},
 		{"encoded slashes", term.Joined(it.Slashes, "")},
 		{"requests", fmt.Sprintf("%d since the start, %d failed, %d conflicts", it.Requests, it.Failures, it.Conflicts)},

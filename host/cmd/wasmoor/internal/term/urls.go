@@ -10,9 +10,9 @@ import (
 
 // RouteURLs returns where a plugin answers, at each of its mounts: one URL for each
 // route, without the method, or that of the mount. Wildcards stay as they are written.
-func RouteURLs(public, mounts string, routes []string) (urls []string) {
-	for _, mount := range plugin.Mounts(mounts).List() {
-		urls = append(urls, urlsAt(mountURL(public, mount), routes)...)
+func RouteURLs(public string, mounts, routes []string) (urls []string) {
+	for _, mount := range mounts {
+		urls = append(urls, urlsAt(mountURL(public, plugin.Mount(mount)), routes)...)
 	}
 	return urls
 }

@@ -1,6 +1,7 @@
 package term
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +25,7 @@ func TestRouteURLs(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, RouteURLs(tt.public, tt.mount, tt.routes)); diff != "" {
+			if diff := cmp.Diff(tt.want, RouteURLs(tt.public, strings.Fields(tt.mount), tt.routes)); diff != "" {
 				t.Errorf("URLs (-want +got):\n%s", diff)
 			}
 		})
