@@ -98,7 +98,8 @@ const (
 	FnHTTPRead      = "http_read"
 	FnHTTPClose     = "http_close"
 
-	FnQueueSend = "queue_send"
+	FnQueueSend   = "queue_send"
+	FnWebhookSend = "webhook_send"
 
 	FnPasswordHash   = "password_hash"
 	FnPasswordVerify = "password_verify"
@@ -228,6 +229,11 @@ func Functions() []Function {
 			Name: FnQueueSend, Params: []Param{{"queue", Text}, {"body", In}, {"key", Text}, {"delay_ms", S64}, {"id", Text}},
 			Result: "a result of " + FnQueueSend, Errors: []Status{NotFound, Invalid, Limit, Denied},
 			Doc: "Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it drops the message if one with that id was sent before.",
+		},
+		{
+			Name: FnWebhookSend, Params: []Param{{"url", Text}, {"body", In}, {"secret", Text}, {"account", Text}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Sends a webhook with the commit: a signed POST to a URL, tried again until it is taken. secret: the variable that has the key. account empty: that key signs; else one made of it and of account.",
 		},
 		{
 			Name: FnPasswordHash, Params: []Param{{"password", Text}, {"buf", Out}},

@@ -55,6 +55,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/team"
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/traces"
 	"github.com/wasmoor/wasmoor/host/internal/trigger"
+	"github.com/wasmoor/wasmoor/host/internal/webhook"
 )
 
 // Host is a platform. Make it with New, serve with Run, and Close it if Run was
@@ -194,7 +195,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	between = calls.New(h.deployer, handler)
 	runner := trigger.New(h.deployer, handler)
 	h.queues = delivery.New(delivery.Config{
-		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,
+		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Send: webhook.New(h.deployer, h.cfg.Clock).Send, Clock: h.cfg.Clock, Log: h.cfg.Log,
 	})
 	h.crons = ticking.New(ticking.Config{
 		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,

@@ -48,6 +48,10 @@ func TestManifestKeysAreTheCode(t *testing.T) {
 		delete(table, key)
 	}
 	delete(table, "queue.NAME")
+	if table["queue.webhooks"] == nil {
+		t.Errorf("%s has no row for the key queue.webhooks", manifestDoc)
+	}
+	delete(table, "queue.webhooks")
 	for _, key := range capqueue.Keys() {
 		if table["queue.NAME."+key] == nil {
 			t.Errorf("%s has no row for the key queue.NAME.%s", manifestDoc, key)

@@ -160,9 +160,12 @@ func (d *Data) Bytes(origin string, results []int64) []byte {
 // it is anything else.
 func (d *Data) Handles() []int { return d.calls }
 
-// replaceOrigin puts the origin into the URL of an HTTP request, whose length
+// replaceOrigin puts the origin into a URL, or into that of an HTTP request, whose length
 // goes with it.
 func replaceOrigin(b []byte, origin string) []byte {
+	if rest, ok := bytes.CutPrefix(b, []byte(Origin)); ok {
+		return append([]byte(origin), rest...)
+	}
 	var r abi.HTTPRequest
 	if !bytes.Contains(b, []byte(Origin)) || !abi.DecodeHTTPRequest(string(b), &r) {
 		return b

@@ -19,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
+	capwebhook "github.com/wasmoor/wasmoor/host/internal/capability/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -103,6 +104,7 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 		}
 		env.Queues = true
 		env.States.Add(capqueue.Name, queues)
+		env.States.Add(capwebhook.Name, capwebhook.Secrets(s.Host.Vars()))
 	}
 	if s.Host.Upstream != nil {
 		env.States.Add(outbound.Name, h.upstream(s.Host.Upstream))

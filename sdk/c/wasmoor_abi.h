@@ -191,6 +191,13 @@ WM_IMPORT(queue_send)
 int64_t wm_raw_queue_send(const void *queue, uint32_t queue_len, const void *body, uint32_t body_len, const void *key,
     uint32_t key_len, int64_t delay_ms, const void *id, uint32_t id_len);
 
+/* Sends a webhook with the commit: a signed POST to a URL, tried again until it is taken. secret: the variable
+ * that has the key. account empty: that key signs; else one made of it and of account. Returns: ok. Statuses:
+ * WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(webhook_send)
+int64_t wm_raw_webhook_send(const void *url, uint32_t url_len, const void *body, uint32_t body_len, const void
+    *secret, uint32_t secret_len, const void *account, uint32_t account_len);
+
 /* Hashes a password with argon2id and a random salt, in PHC string format. Returns: size of the hash. Statuses:
  * WM_INVALID, WM_LIMIT. */
 WM_IMPORT(password_hash)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/limits"
+	"github.com/wasmoor/wasmoor/abi/webhook"
 )
 
 // Message is a message of a queue at the fake host.
@@ -23,7 +24,8 @@ type Message struct {
 	Attempts   int       // that have failed
 	Dead       bool      // its handler answered 4xx
 
-	id string // of its sender
+	id      string // of its sender
+	webhook *Webhook
 }
 
 // Messages returns the messages of a queue in the order of sending, dead letters
@@ -32,7 +34,7 @@ func (h *Host) Messages(queue string) (list []Message) {
 	h.Store.mu.Lock()
 	defer h.Store.mu.Unlock()
 	for _, m := range h.Store.messages {
-		if m.Queue == queue {
+		if m.Queue == queue && m.webhook == nil {
 			list = append(list, *m)
 		}
 	}
@@ -119,7 +121,7 @@ func (c *call) QueueSend(queue string, body []byte, key string, delay int64, id 
 	switch {
 	case len(c.host.Queues) == 0:
 		return int64(abi.Denied)
-	case !declared:
+	case !declared || queue == webhook.Queue:
 		return int64(abi.NotFound)
 	case len(body) > limits.QueueBody || len(key) > limits.QueueKey || len(id) > limits.QueueKey:
 		return int64(abi.Limit)
@@ -150,6 +152,9 @@ func (s *Store) saw(queue, id string) bool {
 func (s *Store) keep(t *tx) {
 	for i, m := range t.messages {
 		m.ID = strconv.Itoa(s.revision) + "-" + strconv.Itoa(i)
+		if m.webhook != nil {
+			m.webhook.ID = "msg_" + m.ID
+		}
 		s.messages = append(s.messages, m)
 		if m.id != "" {
 			s.seen[m.Queue+"\x00"+m.id] = true

@@ -63,11 +63,18 @@ type Host struct {
 	// The host answers 400 to a path with %2F on any other.
 	EncodedSlashes []string
 	// Queues are the queues of the manifest with their requests, like "mail" with
-	// "POST /queues/mail". Without any, sending is denied.
+	// "POST /queues/mail". Without any, sending is denied. The queue "webhooks", with any
+	// request, lets handlers send webhooks, which Webhooks returns.
 	Queues map[string]string
 	// Crons are the schedules of the manifest with their requests, like "cleanup" with
 	// "POST /tasks/cleanup".
 	Crons map[string]string
+	// Secrets are the secrets of the manifest that sign webhooks and that no handler
+	// reads, by their names. Those of Config sign too.
+	Secrets map[string]string
+	// Public is "public" in outbound.allow of the manifest: webhooks may go to any URL.
+	// Without it, they may go to those of an Upstream.
+	Public bool
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
 	// Idempotent is outbound.idempotent of the manifest: any call may be made again

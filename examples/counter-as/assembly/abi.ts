@@ -165,6 +165,13 @@ export declare function rawHttpClose(handle: u32): i64;
 export declare function rawQueueSend(queue: usize, queueLen: u32, body: usize, bodyLen: u32, key: usize, keyLen: u32,
   delayMs: i64, id: usize, idLen: u32): i64;
 
+/** Sends a webhook with the commit: a signed POST to a URL, tried again until it is taken. secret: the variable
+ * that has the key. account empty: that key signs; else one made of it and of account. Returns: ok. Statuses:
+ * NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "webhook_send")
+export declare function rawWebhookSend(url: usize, urlLen: u32, body: usize, bodyLen: u32, secret: usize, secretLen:
+  u32, account: usize, accountLen: u32): i64;
+
 /** Hashes a password with argon2id and a random salt, in PHC string format. Returns: size of the hash. Statuses:
  * INVALID, LIMIT. */
 @external("wasmoor_v1", "password_hash")

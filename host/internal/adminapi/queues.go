@@ -60,6 +60,7 @@ type Message struct {
 	Attempts int        `json:"attempts" doc:"That have failed"`
 	Problem  string     `json:"problem,omitempty" doc:"With which the last one failed"`
 	Size     int        `json:"size" doc:"Bytes of the body"`
+	URL      string     `json:"url,omitempty" doc:"Where a webhook goes"`
 	Body     string     `json:"body" doc:"Its first 4 KiB"`
 	Base64   bool       `json:"base64,omitempty" doc:"The body is no text, and in base64"`
 }

@@ -21,7 +21,7 @@ type Secret struct {
 	By          string     `json:"by,omitempty" doc:"Who set it"`
 	Required    bool       `json:"required"`
 	Lost        string     `json:"lost,omitempty" doc:"Why it cannot be opened"`
-	Blind       string     `json:"blind,omitempty" doc:"Origin whose calls have it, and which the guest cannot read; absent = the guest can"`
+	Blind       string     `json:"blind,omitempty" doc:"Origin whose calls have it, or webhooks for one that signs them; the guest cannot read it; absent = the guest can"`
 	Description string     `json:"description,omitempty"`
 }
 

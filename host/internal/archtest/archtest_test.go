@@ -53,14 +53,15 @@ store/badger/damage -> store/badger/layout      # a malformed record is damage t
 store/badger/folder -> store/badger/layout store/badger/inspect durable # knows an entry when it sees one; reads the files by themselves; the marker is whole
 store/badger      -> store/certify store/stream store/badger/folder store/badger/database store/badger/epochs store/badger/damage store/badger/disk store/badger/fair store/badger/meter # commits what certify decides; passes on what was committed; opens a folder that was looked at; opens it as Badger; knows what is read; tells damage; asks for room; has commits wait in turn; counts groups
 store/storetest   -> store/certify              # a replica decides the log of a history again
-egress            -> plugin trace redact        # origins are grants; calls are part of a trace; looks for secrets in the same forms
+egress/address    ->
+egress            -> plugin trace redact egress/address # origins are grants; calls are part of a trace; looks for secrets in the same forms; judges addresses
 egress/egresstest ->
 redact            -> fault                      # an error without secrets keeps its code
 invoke            -> store trace redact plugin # holds the transaction; notes what it does; its log hides secrets; a roll-out knows who sends
 runq              ->
 service           -> invoke egress              # a call runs within an invocation; is judged as one to a service outside
 capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table
-capability/blind    -> capability egress        # is a unit; has calls take secrets along
+capability/blind    -> capability/webhook        # knows which secrets sign
 capability/config   -> capability               # is a unit
 capability/exchange -> capability               # is a unit
 capability/kv       -> capability               # is a unit
@@ -75,7 +76,8 @@ capability/password -> capability runq          # is a unit; hashes wait in turn
 capability/wasi     -> capability runq          # output becomes log lines of the invocation; who sleeps needs no processor
 capability/service  -> capability service      # is a unit; says whom a deployment may call
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
-capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/outbound capability/password capability/queue capability/service capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
+capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
 engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -87,7 +89,7 @@ prepare           -> engine durable             # builds with an engine; the key
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 registry/part     -> plugin auth                # writes values of the domain; and who may do what
 registry          -> capability/kv secret audit module registry/part # grants are terms of capabilities, and operators write keys within the quota of [kv]; seals secrets; events are a chain; keeps the modules that versions name; writes parts of records with it
-access/issuer     -> egress                     # reaches no private address unless a rule says so
+access/issuer     -> fault egress/address       # refusals have codes; reaches no private address unless a rule says so
 access            -> registry access/issuer     # keeps there who may do what; who proves it by a token of OIDC
 trace             -> fault                      # counts requests by the code that ended them
 rollout           -> plugin trace               # takes a version through its plan; counts what became of requests
@@ -101,13 +103,14 @@ serve             -> dispatch requestid         # runs invocations; gives each i
 policy            -> auth capability/kv capability/outbound # rules are for patterns of plugins; quotas; and origins
 consent           -> policy                     # asks the rules of the operator
 ceiling           -> manifest                   # what it asks for
-deploy/hiding     -> manifest egress           # a manifest says which; says what can be a blind secret, and hides them
+deploy/hiding     -> capability/blind           # says what can be a blind secret
 dispatch/owners   -> dispatch                   # lists their requests, and ends them
-deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/queue # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks whether there are queues
+deploy            -> deploy/hiding registry router dispatch/owners consent ceiling # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep
 trigger           -> deploy serve               # finds who handles a request; handles it
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled
 live              -> trigger store/kept server/stream # has requests made, and handles them; is told what commits change; sends to clients
+webhook           -> trigger                    # says what became of a webhook as of a request
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
 telemetry/traces  -> dispatch                   # an observer of its plugins' requests
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
@@ -136,7 +139,7 @@ server/admin      -> server/wire server/certificate deploy access # speaks HTTP 
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
 standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
-.                 -> buildinfo calls operate/queues operate/crons openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
+.                 -> buildinfo calls operate/queues operate/crons webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->
@@ -186,7 +189,7 @@ github.com/prometheus/client_model   cmd/wasmoor/internal/overview # metrics tha
 google.golang.org/protobuf           store/badger telemetry/traces # what Badger's manifest and OTLP are written in
 go.opentelemetry.io                  telemetry/traces # spans and OTLP
 github.com/failsafe-go/failsafe-go   egress # retries and breakers
-code.dny.dev/ssrf                    egress # addresses that are not public
+code.dny.dev/ssrf                    egress/address # addresses that are not public
 github.com/pelletier/go-toml         manifest policy cmd/wasmoor/internal/fleet # manifests, the file of the rules, fleet files
 github.com/spf13/cobra               cmd/wasmoor # commands
 github.com/spf13/pflag               cmd/wasmoor # flags

@@ -67,6 +67,10 @@ const abiTests = "abi/abitest"
 // encoding/base64, so that no guest may have it.
 const abiHashes = "abi/phc"
 
+// abiWebhooks signs webhooks for the host and its fake, and verifies them in the guests
+// that import sdk/webhook. It needs crypto, so that no other guest may have it.
+const abiWebhooks = "abi/webhook"
+
 func TestABIStaysSmall(t *testing.T) {
 	_, pkgs := tree(t)
 	for dir, p := range pkgs {
@@ -76,7 +80,10 @@ func TestABIStaysSmall(t *testing.T) {
 		if p.imports[modulePath+"/"+abiHashes] && !anyUnder(dir, "host", "sdk/sdktest") {
 			t.Errorf("%s imports %s: it is for hosts", dir, abiHashes)
 		}
-		if !under(dir, "abi") || dir == abiTests || dir == abiHashes {
+		if p.imports[modulePath+"/"+abiWebhooks] && !anyUnder(dir, "host", "sdk/sdktest", "sdk/webhook") {
+			t.Errorf("%s imports %s: it is for hosts, and for sdk/webhook", dir, abiWebhooks)
+		}
+		if !under(dir, "abi") || dir == abiTests || dir == abiHashes || dir == abiWebhooks {
 			continue
 		}
 		for imp := range p.imports {

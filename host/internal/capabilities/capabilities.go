@@ -18,6 +18,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
+	"github.com/wasmoor/wasmoor/host/internal/capability/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/service"
@@ -37,6 +38,7 @@ func All(cfg Config) capability.List {
 		exchange.Unit(),
 		kv.Unit(),
 		queue.Unit(),
+		webhook.Unit(),
 		cron.Unit(),
 		outbound.Unit(cfg.Network),
 		blind.Unit(),

@@ -46,6 +46,7 @@ type Deployment struct {
 	Ask, Grant plugin.Terms      // nil = none
 	Plugin     invoke.State      // what the unit keeps for the plugin; nil = nothing
 	Values     map[string]string // what an operator has set, secrets among it
+	Vars       []manifest.Var    // of the manifest, which say what the values are
 }
 
 // List is the capabilities that a host has. It is not changed.
@@ -131,7 +132,7 @@ func (l List) ForDeployment(m *manifest.Manifest, g plugin.Grant, kept invoke.St
 			continue
 		}
 		state := u.Deployment(Deployment{
-			Settings: m.Settings(u.Name), Ask: m.Ask().Terms[u.Name], Grant: g.Terms[u.Name], Plugin: kept.Of(u.Name), Values: values,
+			Settings: m.Settings(u.Name), Ask: m.Ask().Terms[u.Name], Grant: g.Terms[u.Name], Plugin: kept.Of(u.Name), Values: values, Vars: m.Vars,
 		})
 		if state != nil {
 			states.Add(u.Name, state)

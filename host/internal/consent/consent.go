@@ -19,6 +19,7 @@ import (
 type Consent struct {
 	approves, withholds bool
 	own                 bool // withheld because who makes the change deployed the version
+	weighs              bool // withheld from everybody who does not see it named
 	rule                int  // of the policy, by which it approves; 0 = a person does
 }
 
@@ -65,7 +66,8 @@ func (g *Gate) holds() *policy.Policy {
 func (g *Gate) Upload(ctx context.Context, name string, p plugin.Plugin, v plugin.Version, grant bool) (Consent, error) {
 	p.Name = name
 	c, err := g.of(ctx, name, auth.From(ctx).Name, grant)
-	if err != nil || !c.withholds || c.own || !wants(p, v) {
+	c = c.weighed(p, v, grant)
+	if err != nil || !c.withholds || c.own || c.weighs || !wants(p, v) {
 		return c, err
 	}
 	if n := g.holds().Rule(name, p.Grant, v.Ask, v.Mount.Foreign(name, p.Mount)); n > 0 {
@@ -79,19 +81,29 @@ type Versions interface {
 	Version(ctx context.Context, name string, number int) (plugin.Version, error)
 }
 
-// Activation returns what the activation of a stored version means that a request
+// Activation returns what the activation of a stored version of p means that a request
 // makes. Denied when it grants and may not. The caller holds what keeps another version
 // from taking its number.
-func (g *Gate) Activation(ctx context.Context, all Versions, name string, number int, grant bool) (Consent, error) {
+func (g *Gate) Activation(ctx context.Context, all Versions, p plugin.Plugin, number int, grant bool) (Consent, error) {
+	v, err := all.Version(ctx, p.Name, number)
+	if err != nil {
+		return Consent{}, err
+	}
 	by := ""
 	if g.holds().Separate() {
-		v, err := all.Version(ctx, name, number)
-		if err != nil {
-			return Consent{}, err
-		}
 		by = v.By
 	}
-	return g.of(ctx, name, by, grant)
+	c, err := g.of(ctx, p.Name, by, grant)
+	return c.weighed(p, v, grant), err
+}
+
+// weighed returns c for a version of p: whoever has not said that they grant it grants
+// nothing that only a person grants who sees it named.
+func (c Consent) weighed(p plugin.Plugin, v plugin.Version, grant bool) Consent {
+	if c.withholds || grant || !Has(p, v).Weighs(v.Ask) {
+		return c
+	}
+	return Consent{withholds: true, weighs: true}
 }
 
 // of returns what a change means of a version that somebody deployed.

@@ -129,7 +129,7 @@ func TestActivation(t *testing.T) {
 		{"nobody is known", separate, "", auth.Nobody, true, "none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := gate(t, c.policy).Activation(as(t, c.who, c.role), versions{}, "shop", 2, c.grant)
+			got, err := gate(t, c.policy).Activation(as(t, c.who, c.role), versions{}, plugin.Plugin{Name: "shop"}, 2, c.grant)
 			if said(got, err) != c.want {
 				t.Errorf("it %s, want: %s", said(got, err), c.want)
 			}
@@ -139,7 +139,7 @@ func TestActivation(t *testing.T) {
 
 func TestOfAnotherPlugin(t *testing.T) {
 	ctx := auth.With(t.Context(), auth.Identity{Name: "olga", Role: auth.Operator, Plugins: "cart"})
-	if got, err := gate(t, "").Activation(ctx, versions{}, "shop", 2, true); said(got, err) != "denied" {
+	if got, err := gate(t, "").Activation(ctx, versions{}, plugin.Plugin{Name: "shop"}, 2, true); said(got, err) != "denied" {
 		t.Errorf("an operator of another plugin %s", said(got, err))
 	}
 }
@@ -276,3 +276,55 @@ func TestMissing(t *testing.T) {
 		t.Errorf("rejected, and it says %q", missing.Words(deployer))
 	}
 }
+
+// TestPublicIsNamed: every public address is granted by a person who has seen it named, and
+// by nothing else: no rule, and no deploy or activation that says nothing of it.
+func TestPublicIsNamed(t *testing.T) {
+	const every = "[[approve]]\nplugins = \"*\"\nhosts = [\"https://*.example\"]\n"
+	public := plugin.Version{Number: 2, Ask: to("public")}
+	mixed := plugin.Version{Number: 2, Ask: to("https://one.example public")}
+	for _, c := range []struct {
+		name    string
+		policy  string
+		role    auth.Role
+		version plugin.Version
+		has     string
+		grant   bool
+		want    string
+	}{
+		{"nobody is known", "", auth.Nobody, public, "", false, "withholds"},
+		{"nobody is known, who says so", "", auth.Nobody, public, "", true, "none"},
+		{"an operator", "", auth.Operator, public, "", false, "withholds"},
+		{"an operator who says so", "", auth.Operator, public, "", true, "approves"},
+		{"an operator of a plugin that has it", "", auth.Operator, public, "public", false, "approves"},
+		{"an operator of a plugin that has more", "", auth.Operator, public, "https://two.example public", false, "approves"},
+		{"an operator of a plugin that has another", "", auth.Operator, mixed, "https://one.example", false, "withholds"},
+		{"a deployer", every, auth.Deployer, public, "", false, "withholds"},
+		{"a deployer with a rule for the rest", every, auth.Deployer, mixed, "", false, "withholds"},
+		{"a deployer who says so", every, auth.Deployer, public, "", true, "denied"},
+		{"a deployer of a plugin that has it", every, auth.Deployer, mixed, "public", false, "rule 1"},
+	} {
+		p := plugin.Plugin{Name: "shop", Grant: to(c.has)}
+		ctx, g := as(t, c.name, c.role), gate(t, c.policy)
+		if got, err := g.Upload(ctx, "shop", p, c.version, c.grant); said(got, err) != c.want {
+			t.Errorf("%s: %s, want %s", c.name, said(got, err), c.want)
+		}
+		want := strings.Replace(c.want, "rule 1", "withholds", 1) // rules are for uploads
+		if got, err := g.Activation(ctx, one{c.version}, p, 2, c.grant); said(got, err) != want {
+			t.Errorf("%s activates: %s, want %s", c.name, said(got, err), want)
+		}
+	}
+	if got := fmt.Sprint(plugin.Grant{}.Missing(mixed.Ask)); got != "[outbound to https://one.example outbound to any public address]" {
+		t.Errorf("it asks for %s", got)
+	}
+	was := public
+	was.Approved = true
+	if got, err := gate(t, "").Activation(as(t, "root", auth.Operator), one{was}, plugin.Plugin{Name: "shop"}, 2, false); said(got, err) != "approves" {
+		t.Errorf("a version that had it, again: %s", said(got, err))
+	}
+}
+
+// one is the only version that is stored.
+type one struct{ v plugin.Version }
+
+func (o one) Version(context.Context, string, int) (plugin.Version, error) { return o.v, nil }

@@ -49,16 +49,16 @@ type preview struct {
 // code: NotFound, Conflict (the version waits for something, or was rejected), Exhausted
 // (there are too many), and those of the store.
 func (d *Deployer) Preview(ctx context.Context, name string, version int, lasts time.Duration, writes bool, by string) (Preview, error) {
-	allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, name, version, false)
-	if err != nil {
-		return Preview{}, err
-	}
 	unlock, err := d.lock(ctx)
 	if err != nil {
 		return Preview{}, err
 	}
 	defer unlock()
 	p, err := d.cfg.Registry.Installed(ctx, name)
+	if err != nil {
+		return Preview{}, err
+	}
+	allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, false)
 	if err != nil {
 		return Preview{}, err
 	}

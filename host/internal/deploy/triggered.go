@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
@@ -40,6 +41,7 @@ type Installed struct {
 	Space    store.Space
 	Manifest *manifest.Manifest // of the version of Hold
 	Paused   bool               // it handles nothing, or takes no writes
+	Silent   bool               // its calls to other services are ended
 }
 
 // Installed returns the plugins that serve, by name.
@@ -48,7 +50,7 @@ func (d *Deployer) Installed() []Installed {
 	list := make([]Installed, 0, len(live))
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		if l := live[name]; !l.unrouted {
-			list = append(list, Installed{name, store.Space(l.plugin.Space), l.pick(nil).manifest, l.owner.Pause.Load() != nil})
+			list = append(list, Installed{name, store.Space(l.plugin.Space), l.pick(nil).manifest, l.owner.Pause.Load() != nil, outbound.Off(l.owner.States)})
 		}
 	}
 	return list

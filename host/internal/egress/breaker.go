@@ -10,6 +10,8 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/wasmoor/wasmoor/host/internal/egress/address"
 )
 
 // A service that keeps failing is left alone: after breakAfter failures in a row
@@ -80,7 +82,7 @@ func (b *breakers) clear() {
 // decided does not.
 func isOutage(resp reply, err error) bool {
 	if err != nil {
-		return !errors.Is(err, errForbidden) && !errors.Is(err, context.Canceled)
+		return !errors.Is(err, address.ErrForbidden) && !errors.Is(err, context.Canceled)
 	}
 	return resp.StatusCode >= 502 && resp.StatusCode <= 504
 }

@@ -14,6 +14,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/egress/address"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -40,7 +42,8 @@ type Config struct {
 // for concurrent use. Close it.
 type Client struct {
 	cfg       Config
-	transport *http.Transport
+	transport *http.Transport // to origins that were granted by name
+	public    *http.Transport // to those at public addresses alone, whatever the operator excepts
 }
 
 // Connections of one deployment. They are kept while it serves.
@@ -60,40 +63,72 @@ func New(cfg Config) *Client {
 	if !cfg.Cache {
 		cfg.State.cache.clear() // nobody reads it now, and nobody keeps it in step
 	}
-	dialer := &net.Dialer{Timeout: dialTime, Resolver: cfg.Network.Resolver, Control: guard(cfg.Network.Allow)}
-	secured := &tls.Config{RootCAs: cfg.Network.RootCAs, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	return &Client{cfg: cfg, transport: newTransport(cfg.Network, cfg.Network.Allow), public: newTransport(cfg.Network, nil)}
+}
+
+// newTransport returns one that reaches public addresses, and those of allow.
+func newTransport(network Network, allow []netip.Prefix) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTime, Resolver: network.Resolver, Control: address.Guard(allow)}
+	secured := &tls.Config{RootCAs: network.RootCAs, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	plain, secure := dialing(dialer, secured)
-	return &Client{
-		cfg: cfg,
-		transport: &http.Transport{
-			Proxy:                  nil, // the environment's would see every call and reach every address
-			DialContext:            plain,
-			DialTLSContext:         secure,
-			ForceAttemptHTTP2:      true,
-			MaxIdleConns:           idleConns,
-			MaxIdleConnsPerHost:    idlePerHost,
-			IdleConnTimeout:        idleTime,
-			MaxResponseHeaderBytes: limit.ResponseHead,
-			HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: sentAhead},
-		},
+	return &http.Transport{
+		Proxy:                  nil, // the environment's would see every call and reach every address
+		DialContext:            plain,
+		DialTLSContext:         secure,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           idleConns,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTime,
+		MaxResponseHeaderBytes: limit.ResponseHead,
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: sentAhead},
 	}
 }
 
 // Close closes the connections. Sessions must have been closed.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.public.CloseIdleConnections()
+}
 
 // Calls returns how many calls an attempt may open.
 func (c *Client) Calls() int { return c.cfg.Limits.Calls }
 
 // covers reports whether a target was granted. No grant covers a plugin of this server.
-func (c *Client) covers(target plugin.Origin) bool {
+func (c *Client) covers(target plugin.Origin) bool { return c.way(target) != nil }
+
+// way returns what makes the calls to a target, nil if it was not granted. The operator's
+// exceptions are for origins that were granted by name.
+func (c *Client) way(target plugin.Origin) (way *http.Transport) {
 	if plugin.IsInternal(target.Host) {
-		return false
+		return nil
 	}
 	for _, o := range c.cfg.Origins {
-		if o.Covers(target) {
-			return true
+		switch {
+		case !o.Covers(target):
+		case o == plugin.Public():
+			way = c.public
+		default:
+			return c.transport
 		}
 	}
-	return false
+	return way
 }
+
+// Check says what keeps a call to a URL from being made now or later: a status, Invalid or
+// Denied, and the reason for a person; OK where nothing does.
+func (c *Client) Check(url string) (status abi.Status, why string) {
+	switch t, why := parseTarget(url); {
+	case why != "":
+		return abi.Invalid, why
+	case !c.covers(t.origin):
+		return abi.Denied, notGrantedReason(t)
+	}
+	return abi.OK, ""
+}
+
+func notGrantedReason(t target) string {
+	return t.origin.String() + " is not granted; the manifest asks for it with outbound.allow"
+}
+
+// Off reports whether an operator has ended the calls of the plugin.
+func (c *Client) Off() bool { return c.cfg.State.Off() }

@@ -10,6 +10,7 @@ import (
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/egress/address"
 )
 
 // failure is why a call has no response, or no further body: what the guest is
@@ -31,8 +32,8 @@ func explain(t target, err error) *failure {
 	var cert *tls.CertificateVerificationError
 	var op *net.OpError
 	switch {
-	case errors.Is(err, errForbidden):
-		return &failure{abi.Denied, t.origin.Host + " is at a private, local or special address; an operator allows a network with outbound_allow_networks, wasmoor dev and call with --outbound-allow-networks"}
+	case errors.Is(err, address.ErrForbidden):
+		return &failure{abi.Denied, t.origin.Host + " is at a private, local or special address; an operator allows a network with outbound_allow_networks, wasmoor dev and call with --outbound-allow-networks, for origins that outbound.allow names"}
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return &failure{abi.Unreachable, t.String() + " failed repeatedly and is left alone for some seconds"}
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):

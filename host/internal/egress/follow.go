@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/egress/address"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -48,7 +49,11 @@ func (c *Client) hop(ctx context.Context, o *outgoing) (reply, error) {
 	send := func() (reply, error) {
 		req := o.request(ctx)
 		return c.guarded(ctx, o.target, c.cfg.Idempotent || isIdempotent(o.method), func() (reply, error) {
-			resp, err := c.transport.RoundTrip(o.again(req)) //nolint:bodyclose // the session closes it
+			way := c.way(o.target.origin)
+			if way == nil {
+				return reply{}, address.ErrForbidden // Open and redirect have asked before
+			}
+			resp, err := way.RoundTrip(o.again(req)) //nolint:bodyclose // the session closes it
 			return reply{resp}, err
 		})
 	}

@@ -19,9 +19,10 @@ type gate struct {
 // errOff is why a call has ended; it tells against no service.
 var errOff = fmt.Errorf("an operator has ended the calls of this plugin: %w", context.Canceled)
 
-const offReason = "an operator has ended the calls of this plugin; wasmoor egress on lets them go again"
+// OffReason is why a call fails while an operator has ended the calls of its plugin.
+const OffReason = "an operator has ended the calls of this plugin; wasmoor egress on lets them go again"
 
-func refusedOff() *failure { return &failure{abi.Denied, offReason} }
+func refusedOff() *failure { return &failure{abi.Denied, OffReason} }
 
 // Switch ends every call of the plugin that is under way, and refuses others, or lets
 // them go again.

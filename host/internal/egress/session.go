@@ -59,9 +59,9 @@ func (s *Session) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, wh
 		return 0, abi.Denied, NoService
 	case !s.client.covers(t.origin):
 		s.client.cfg.State.calls.count(0, notGranted)
-		return 0, abi.Denied, t.origin.String() + " is not granted; the manifest asks for it with outbound.allow"
+		return 0, abi.Denied, notGrantedReason(t)
 	case s.client.cfg.State.gate.shut():
-		return 0, abi.Denied, offReason
+		return 0, abi.Denied, OffReason
 	case len(s.calls) >= s.client.cfg.Limits.Calls:
 		return 0, abi.Limit, fmt.Sprintf("this run of the handler has made all of its %d calls (outbound.calls)", s.client.cfg.Limits.Calls)
 	}

@@ -61,6 +61,7 @@ const (
 	NoQueue
 	KVLimit   // of a key, a value or all writes
 	CallLimit // of what a call sends or gets
+	NoWebhook
 )
 
 // Notice logs a notice unless the attempt has it already.

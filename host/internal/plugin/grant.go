@@ -33,6 +33,23 @@ type Terms interface {
 	Members() []Member
 }
 
+// Weighty are Terms of which a part is granted only by a person who sees it named.
+type Weighty interface {
+	// Weighs reports whether the terms have such a part that other, nil = nothing, has not.
+	Weighs(other Terms) bool
+}
+
+// Weighs reports whether ask has something beyond g that only a person grants who sees
+// it named.
+func (g Grant) Weighs(ask Grant) bool {
+	for name, terms := range ask.Terms {
+		if w, ok := terms.(Weighty); ok && w.Weighs(g.Terms[name]) {
+			return true
+		}
+	}
+	return false
+}
+
 // Member is a part of a Grant as it is written down.
 type Member struct {
 	Name  string

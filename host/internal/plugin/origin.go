@@ -19,6 +19,13 @@ type Origin struct {
 	Port   uint16
 }
 
+// everywhere is how Public is written.
+const everywhere = "public"
+
+// Public returns what stands for every origin at a public address. ParseOrigin does not
+// read it: it is asked for by a plugin, and granted by a person, and nothing else has it.
+func Public() Origin { return Origin{Scheme: everywhere} }
+
 // ParseOrigin reads scheme://host[:port]. The error is Invalid and says what is
 // wrong and what to write instead.
 func ParseOrigin(s string) (Origin, error) {
@@ -53,14 +60,14 @@ func originMeant(s string) string {
 	return strconv.Quote(o.String())
 }
 
-// everyHost reports whether somebody who wrote s meant all there are.
-func everyHost(s string) bool {
+// EveryHost reports whether somebody who wrote s meant all there are.
+func EveryHost(s string) bool {
 	rest := strings.Trim(s, "*:/ ")
 	return strings.Contains(s, "*") && (rest == "" || rest == "http" || rest == "https") || s == "any" || s == "all" || s == "public"
 }
 
 func parseOrigin(s string) (o Origin, why string) {
-	if everyHost(s) {
+	if EveryHost(s) {
 		return o, "no plugin may call every host, so name each; * stands for one label in front of a name, as in https://*.example.com"
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
@@ -221,7 +228,12 @@ func IsInternal(host string) bool {
 }
 
 // Covers reports whether target, which has no wildcard, is one of what o stands for.
+// What address it is at, nobody knows here: what only Public covers is held to public
+// ones as it is called.
 func (o Origin) Covers(target Origin) bool {
+	if o == Public() {
+		return !IsInternal(target.Host)
+	}
 	if o.Scheme != target.Scheme || o.Port != target.Port {
 		return false
 	}
@@ -235,6 +247,9 @@ func (o Origin) Covers(target Origin) bool {
 
 // String returns the form that ParseOrigin reads, without the usual port.
 func (o Origin) String() string {
+	if o == Public() {
+		return everywhere
+	}
 	host := o.Host
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -268,7 +283,11 @@ func originSet(texts []string) Origins {
 func (s Origins) List() []Origin {
 	var list []Origin
 	for text := range strings.FieldsSeq(string(s)) {
-		if o, err := ParseOrigin(text); err == nil {
+		o, err := ParseOrigin(text)
+		if text == everywhere {
+			o, err = Public(), nil
+		}
+		if err == nil {
 			list = append(list, o)
 		}
 	}

@@ -32,8 +32,9 @@ static int64_t call(uint8_t function, const int64_t *a) {
     case 21: return wm_raw_http_read(U(0), P(1), U(2));
     case 22: return wm_raw_http_close(U(0));
     case 23: return wm_raw_queue_send(P(0), U(1), P(2), U(3), P(4), U(5), a[6], P(7), U(8));
-    case 24: return wm_raw_password_hash(P(0), U(1), P(2), U(3));
-    case 25: return wm_raw_password_verify(P(0), U(1), P(2), U(3));
+    case 24: return wm_raw_webhook_send(P(0), U(1), P(2), U(3), P(4), U(5), P(6), U(7));
+    case 25: return wm_raw_password_hash(P(0), U(1), P(2), U(3));
+    case 26: return wm_raw_password_verify(P(0), U(1), P(2), U(3));
     }
     __builtin_trap();
 }

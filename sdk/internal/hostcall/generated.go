@@ -89,6 +89,11 @@ type Host interface {
 	// drops the message if one with that id was sent before. It returns: a result
 	// of queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 	QueueSend(queue string, body []byte, key string, delayMS int64, id string) int64
+	// WebhookSend sends a webhook with the commit: a signed POST to a URL, tried
+	// again until it is taken. secret: the variable that has the key. account
+	// empty: that key signs; else one made of it and of account. It returns: ok.
+	// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	WebhookSend(url string, body []byte, secret string, account string) int64
 	// PasswordHash hashes a password with argon2id and a random salt, in PHC string
 	// format. It returns: size of the hash. Errors: abi.Invalid, abi.Limit.
 	PasswordHash(password string, buf []byte) int64

@@ -160,6 +160,14 @@ func QueueSend(queue string, body []byte, key string, delayMS int64, id string) 
 	return ask(func(h Host) int64 { return h.QueueSend(queue, body, key, delayMS, id) })
 }
 
+// WebhookSend sends a webhook with the commit: a signed POST to a URL, tried
+// again until it is taken. secret: the variable that has the key. account
+// empty: that key signs; else one made of it and of account. It returns: ok.
+// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func WebhookSend(url string, body []byte, secret string, account string) int64 {
+	return ask(func(h Host) int64 { return h.WebhookSend(url, body, secret, account) })
+}
+
 // PasswordHash hashes a password with argon2id and a random salt, in PHC string
 // format. It returns: size of the hash. Errors: abi.Invalid, abi.Limit.
 func PasswordHash(password string, buf []byte) int64 {

@@ -273,6 +273,19 @@ func QueueSend(queue string, body []byte, key string, delayMS int64, id string) 
 	return queueSend(queue, bodyPtr, bodyLen, key, delayMS, id)
 }
 
+//go:wasmimport wasmoor_v1 webhook_send
+//go:noescape
+func webhookSend(url string, body unsafe.Pointer, bodyLen uint32, secret string, account string) int64
+
+// WebhookSend sends a webhook with the commit: a signed POST to a URL, tried
+// again until it is taken. secret: the variable that has the key. account
+// empty: that key signs; else one made of it and of account. It returns: ok.
+// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func WebhookSend(url string, body []byte, secret string, account string) int64 {
+	bodyPtr, bodyLen := pointer(body)
+	return webhookSend(url, bodyPtr, bodyLen, secret, account)
+}
+
 //go:wasmimport wasmoor_v1 password_hash
 //go:noescape
 func passwordHash(password string, buf unsafe.Pointer, bufLen uint32) int64

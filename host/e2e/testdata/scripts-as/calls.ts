@@ -29,8 +29,9 @@ export function call(n: u32, a: StaticArray<i64>): i64 {
     case 21: return raw.rawHttpRead(<u32>a[0], <usize>a[1], <u32>a[2]);
     case 22: return raw.rawHttpClose(<u32>a[0]);
     case 23: return raw.rawQueueSend(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <usize>a[4], <u32>a[5], a[6], <usize>a[7], <u32>a[8]);
-    case 24: return raw.rawPasswordHash(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
-    case 25: return raw.rawPasswordVerify(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 24: return raw.rawWebhookSend(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <usize>a[4], <u32>a[5], <usize>a[6], <u32>a[7]);
+    case 25: return raw.rawPasswordHash(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 26: return raw.rawPasswordVerify(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
   }
   unreachable();
   return 0;

@@ -19,7 +19,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
-	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/egress/address"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -51,7 +51,7 @@ func New(clock func() time.Time) *Issuers {
 	open := func(guarded bool) *http.Client {
 		dialer := &net.Dialer{Timeout: 5 * time.Second}
 		if guarded {
-			dialer.Control = egress.PublicOnly()
+			dialer.Control = address.Guard(nil)
 		}
 		transport := &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: answerTime,

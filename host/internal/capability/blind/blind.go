@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi/field"
+	signing "github.com/wasmoor/wasmoor/abi/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/capability/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
@@ -38,11 +40,15 @@ type Settings []declared
 
 type declared struct {
 	name, description, format, reason string
+	signs                             bool // webhooks, and goes nowhere
 	where
 }
 
 // item returns what Terms have of a secret.
 func (d declared) item() string {
+	if d.signs {
+		return ""
+	}
 	return fmt.Sprintf("%s %s %s", d.name, d.origin, strings.ToLower(d.header))
 }
 
@@ -55,7 +61,11 @@ type where struct {
 // Vars implements manifest.Declares.
 func (s Settings) Vars() (vars []manifest.Var) {
 	for _, d := range s {
-		vars = append(vars, manifest.Var{Name: d.name, Required: true, Secret: true, Blind: d.origin.String(), Description: d.description})
+		v := manifest.Var{Name: d.name, Required: true, Secret: true, Blind: d.origin.String(), Description: d.description}
+		if d.signs {
+			v.Blind = webhook.Blind
+		}
+		vars = append(vars, v)
 	}
 	return vars
 }
@@ -63,7 +73,7 @@ func (s Settings) Vars() (vars []manifest.Var) {
 // Reason implements manifest.Reasoned.
 func (s Settings) Reason(what string) string {
 	for _, d := range s {
-		if inWords(d.item()) == what {
+		if !d.signs && inWords(d.item()) == what {
 			return d.reason
 		}
 	}
@@ -93,9 +103,19 @@ func ask(t manifest.Table) (any, plugin.Terms) {
 		d.description, _ = one.String("description")
 		d.reason = one.Reason(manifest.ReasonKey)
 		text, _ := one.String("blind")
+		if text == webhook.Blind {
+			d.signs = true
+			for _, key := range []string{"header", "format"} {
+				if one.Has(key) {
+					one.Fail(key, "a secret that signs webhooks is in no header")
+				}
+			}
+			s = append(s, d)
+			continue
+		}
 		var err error
 		if d.origin, err = plugin.ParseOrigin(text); err != nil || strings.HasPrefix(d.origin.Host, "*") {
-			one.Fail("blind", "it must be the one origin that gets the secret, e.g. \"https://api.example.com\"")
+			one.Fail("blind", "it must be the one origin that gets the secret, e.g. \"https://api.example.com\", or \"webhooks\" for one that signs webhooks")
 		}
 		if header, set := one.String("header"); set {
 			if d.header = header; !field.IsToken(header) || field.FramingOf(header, "x") != field.End || strings.EqualFold(header, "host") || strings.EqualFold(header, "expect") {
@@ -116,6 +136,17 @@ func ask(t manifest.Table) (any, plugin.Terms) {
 	return s, Terms(strings.Join(terms, ", "))
 }
 
+// Check says for people why a value cannot be that of a blind secret, "" if it can.
+func Check(v manifest.Var, value string) string {
+	if v.Blind != webhook.Blind {
+		return egress.CheckBlind(value)
+	}
+	if _, err := signing.Parse(value); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // newBlinds makes the secrets of a deployment: those that are granted and set.
 func newBlinds(d capability.Deployment) invoke.State {
 	settings, _ := d.Settings.(Settings)
@@ -123,7 +154,7 @@ func newBlinds(d capability.Deployment) invoke.State {
 	var list []egress.Blind
 	for _, one := range settings {
 		value, set := d.Values[one.name]
-		if set && slices.Contains(granted.items(), one.item()) {
+		if set && !one.signs && slices.Contains(granted.items(), one.item()) {
 			list = append(list, egress.Blind{Origin: one.origin, Header: one.header, Format: one.format, Secret: value})
 		}
 	}

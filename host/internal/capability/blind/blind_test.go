@@ -83,19 +83,45 @@ func TestEachSecretHasAReason(t *testing.T) {
 
 func TestWhatIsNoBlindSecret(t *testing.T) {
 	for name, text := range map[string]string{
-		"no origin":         strings.ReplaceAll(stripe, "blind = \"https://api.stripe.com\"\n", ""),
-		"a wildcard":        strings.ReplaceAll(stripe, "blind = \"https://api.stripe.com\"", "blind = \"https://*.stripe.com\""),
-		"a path":            strings.ReplaceAll(stripe, "blind = \"https://api.stripe.com\"", "blind = \"https://api.stripe.com/v1\""),
-		"no place for it":   strings.ReplaceAll(stripe, "Bearer {}", "Bearer"),
-		"two places for it": strings.ReplaceAll(stripe, "Bearer {}", "{}{}"),
-		"the host's header": strings.ReplaceAll(stripe, "\"Authorization\"", "\"Content-Length\""),
-		"two lines":         strings.ReplaceAll(stripe, "Bearer {}", "a\\r\\nb: {}"),
-		"an unknown key":    stripe + "x = 1\n",
-		"a name twice":      stripe + "[config]\nstripe = {}\n",
-		"no name":           strings.ReplaceAll(stripe, "secrets.stripe", "secrets.\"a b\""),
+		"no origin":               strings.ReplaceAll(stripe, "blind = \"https://api.stripe.com\"\n", ""),
+		"a wildcard":              strings.ReplaceAll(stripe, "blind = \"https://api.stripe.com\"", "blind = \"https://*.stripe.com\""),
+		"a path":                  strings.ReplaceAll(stripe, "blind = \"https://api.stripe.com\"", "blind = \"https://api.stripe.com/v1\""),
+		"no place for it":         strings.ReplaceAll(stripe, "Bearer {}", "Bearer"),
+		"two places for it":       strings.ReplaceAll(stripe, "Bearer {}", "{}{}"),
+		"the host's header":       strings.ReplaceAll(stripe, "\"Authorization\"", "\"Content-Length\""),
+		"two lines":               strings.ReplaceAll(stripe, "Bearer {}", "a\\r\\nb: {}"),
+		"a header for what signs": head + "[secrets.signing]\nblind = \"webhooks\"\nheader = \"X\"\n",
+		"a form for what signs":   head + "[secrets.signing]\nblind = \"webhooks\"\nformat = \"{}\"\n",
+		"an unknown key":          stripe + "x = 1\n",
+		"a name twice":            stripe + "[config]\nstripe = {}\n",
+		"no name":                 strings.ReplaceAll(stripe, "secrets.stripe", "secrets.\"a b\""),
 	} {
 		if m, err := manifest.Parse([]byte(text), manifest.FileName, capabilities.Sections()); err == nil {
 			t.Errorf("%s: %+v", name, m)
 		}
+	}
+}
+
+// TestWhatSigns: a secret for webhooks goes nowhere, so nobody is asked for it.
+func TestWhatSigns(t *testing.T) {
+	m := parse(t, stripe+"[secrets.signing]\nblind = \"webhooks\"\nreason = \"to sign\"\n")
+	if got := m.Ask().Terms[blind.Name]; got != blind.Terms("stripe https://api.stripe.com authorization") {
+		t.Errorf("it asks for %q", got)
+	}
+	if alone := parse(t, head+"[secrets.signing]\nblind = \"webhooks\"\n").Ask().Terms[blind.Name]; alone != nil {
+		t.Errorf("alone it asks for %q", alone)
+	}
+	for _, v := range m.Vars {
+		if v.Name == "signing" && (v.Blind != "webhooks" || !v.Secret || !v.Required) {
+			t.Errorf("%+v", v)
+		}
+	}
+	for value, ok := range map[string]bool{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": true, "sk_live_0123456789abcdef": false} {
+		if why := blind.Check(manifest.Var{Blind: "webhooks"}, value); (why == "") != ok {
+			t.Errorf("%s: %q", value, why)
+		}
+	}
+	if why := blind.Check(manifest.Var{Blind: "https://api.stripe.com"}, "short"); why == "" {
+		t.Error("a short secret for an origin is taken")
 	}
 }

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -54,9 +55,17 @@ func origins(t manifest.Table) plugin.Origins {
 	}
 	var list []plugin.Origin
 	for i, text := range texts {
+		if text == plugin.Public().String() {
+			list = append(list, plugin.Public())
+			continue
+		}
 		origin, err := plugin.ParseOrigin(text)
 		if err != nil {
-			t.FailAt(key, i, "%s", fault.MessageOf(err))
+			hint := ""
+			if plugin.EveryHost(text) {
+				hint = `, or "public" for every public address`
+			}
+			t.FailAt(key, i, "%s%s", fault.MessageOf(err), hint)
 			continue
 		}
 		if plugin.IsInternal(origin.Host) {
@@ -75,9 +84,18 @@ type Terms plugin.Origins
 func (t Terms) Beyond(other plugin.Terms) (list []plugin.Excess) {
 	have, _ := other.(Terms)
 	for _, origin := range plugin.Origins(t).Without(plugin.Origins(have)) {
+		if origin == plugin.Public().String() {
+			origin = "any public address"
+		}
 		list = append(list, plugin.Excess{What: "outbound to " + origin})
 	}
 	return list
+}
+
+// Weighs implements plugin.Weighty: every public address is never granted by the way.
+func (t Terms) Weighs(have plugin.Terms) bool {
+	h, _ := have.(Terms)
+	return slices.Contains(plugin.Origins(t).Without(plugin.Origins(h)), plugin.Public().String())
 }
 
 // Union implements plugin.Terms.

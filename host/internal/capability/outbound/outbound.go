@@ -52,6 +52,12 @@ func newClient(network egress.Network, d capability.Deployment) invoke.State {
 	})
 }
 
+// Off reports whether an operator has ended the calls of the plugin that keeps states.
+func Off(states invoke.States) bool {
+	calls, _ := states.Of(Name).(*egress.State)
+	return calls.Off()
+}
+
 // functions returns the host functions of calls to other services.
 func functions() []capability.Func {
 	return capability.OfPlugin(append(

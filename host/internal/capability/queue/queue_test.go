@@ -71,6 +71,8 @@ func TestManifestRefuses(t *testing.T) {
 		"[queue.a]\nrequest = \"POST /a\"\ndeadline = \"16m\"\n":               "above the maximum of 15m0s",
 		"[queue.a]\nrequest = \"POST /a\"\nexternal = \"once\"\n":              "is unknown; write",
 		"[queue.a]\nrequest = \"POST /a\"\nattempts = 0\n":                     "at least 1",
+		"[queue.webhooks]\nrequest = \"POST /a\"\n":                            "unknown key",
+		"[queue.webhooks]\nexternal = \"at-most-once\"\n":                      "unknown key",
 		"[queue.a]\nrequest = \"POST /a\"\nvisibility = \"1s\"\n":              "unknown key",
 	} {
 		if _, err := parse(text); fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), want) {

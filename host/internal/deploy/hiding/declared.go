@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wasmoor/wasmoor/host/internal/egress"
+	capblind "github.com/wasmoor/wasmoor/host/internal/capability/blind"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -38,7 +38,7 @@ func Declared(ctx context.Context, all Manifests, p plugin.Plugin, set map[strin
 			secrets[v.Name] = secrets[v.Name] || v.Secret
 			blind[v.Name] = blind[v.Name] || v.Blind != ""
 			if value, given := set[v.Name]; given && v.Blind != "" {
-				if why := egress.CheckBlind(value); why != "" {
+				if why := capblind.Check(v, value); why != "" {
 					return nil, nil, fault.New(fault.Invalid, "", fmt.Sprintf("the value of the blind secret %s is not taken: %s", v.Name, why))
 				}
 			}

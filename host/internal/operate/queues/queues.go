@@ -128,9 +128,13 @@ func message(id queue.ID, m *queue.Message) adminapi.Message {
 		due := time.UnixMilli(m.Due).UTC()
 		out.Due = &due
 	}
-	body := m.Body[:min(len(m.Body), shown)]
-	if whole := cut(body); len(body) < len(m.Body) && utf8.Valid(whole) {
-		body = whole
+	whole := m.Body
+	if w, err := queue.ReadWebhook(m.Body); err == nil && m.Queue == queue.Webhooks {
+		out.URL, out.Size, whole = w.URL, len(w.Body), w.Body
+	}
+	body := whole[:min(len(whole), shown)]
+	if text := cut(body); len(body) < len(whole) && utf8.Valid(text) {
+		body = text
 	}
 	if utf8.Valid(body) && !bytes.ContainsRune(body, 0) {
 		out.Body = string(body)

@@ -24,7 +24,9 @@ type Config struct {
 	// Serving returns the plugins that serve.
 	Serving func() []deploy.Installed
 	// Run handles a message.
-	Run   func(context.Context, *trigger.Request) trigger.Outcome
+	Run func(context.Context, *trigger.Request) trigger.Outcome
+	// Send sends a webhook of a plugin, as webhook.Sender.Send.
+	Send  func(ctx context.Context, plugin, id string, w *queue.Webhook) trigger.Outcome
 	Clock func() time.Time
 	Log   *slog.Logger
 }

@@ -35,6 +35,7 @@ type bench struct {
 	mu      sync.Mutex
 	answer  func(body string, attempt int) trigger.Outcome // of a handler, nil = 200
 	handled []string                                       // in the order in which they were committed
+	sending func(context.Context, string, string, *queue.Webhook) trigger.Outcome
 }
 
 func newBench(t *testing.T, table string) *bench {
@@ -67,7 +68,7 @@ func (b *bench) declare(table string) {
 
 func (b *bench) start() {
 	b.service = New(Config{
-		Store: b.store, Run: b.run, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: b.store, Run: b.run, Send: b.sendWebhook, Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 		Serving: func() []deploy.Installed {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -75,6 +76,13 @@ func (b *bench) start() {
 		},
 	})
 	b.service.Start()
+}
+
+func (b *bench) sendWebhook(ctx context.Context, plugin, id string, w *queue.Webhook) trigger.Outcome {
+	b.mu.Lock()
+	send := b.sending
+	b.mu.Unlock()
+	return send(ctx, plugin, id, w)
 }
 
 // run is what dispatch does with a handler that writes nothing.

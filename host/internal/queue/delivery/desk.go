@@ -26,12 +26,15 @@ type desk struct {
 
 	mu       sync.Mutex
 	held     bool // the plugin is paused
+	silent   bool // it may not call other services
 	most     int  // messages that are handled at a time, of all queues
 	lines    map[string]*line
 	cursor   queue.ID // the last message that was read
 	reload   bool     // what is paused, and messages that wait again
-	handling int
+	handling int      // messages, but for webhooks: those take no instance of the plugin
 	handlers sync.WaitGroup
+
+	receivers map[string]int // webhooks that are being sent
 }
 
 // line is one queue.
@@ -49,7 +52,7 @@ func hasQueues(p *deploy.Installed) bool { return len(capqueue.Of(p.Manifest)) >
 
 func newDesk(s *Service, p *deploy.Installed, before *desk) *desk {
 	d := &desk{
-		service: s, plugin: p.Name, space: p.Space, wake: make(chan struct{}, 1), lines: map[string]*line{}, reload: true,
+		service: s, plugin: p.Name, space: p.Space, wake: make(chan struct{}, 1), lines: map[string]*line{}, receivers: map[string]int{}, reload: true,
 		before: before, over: make(chan struct{}),
 	}
 	d.ctx, d.end = context.WithCancel(s.Taking)
@@ -59,7 +62,7 @@ func newDesk(s *Service, p *deploy.Installed, before *desk) *desk {
 // use takes over what a plugin is now.
 func (d *desk) use(p *deploy.Installed) {
 	d.mu.Lock()
-	d.held = p.Paused
+	d.held, d.silent = p.Paused, p.Silent
 	d.most = max(1, p.Manifest.Limits().Concurrency/2) // the other half is for who waits
 	for _, l := range d.lines {
 		l.is = false
@@ -215,28 +218,36 @@ func (d *desk) start() time.Duration {
 		return wait
 	}
 	// One of each queue in turn, so that none keeps the others waiting.
-	for more := true; more && d.handling < d.most; {
+	for more := true; more; {
 		more = false
 		for _, l := range d.lines {
-			if d.handling < d.most && l.open() {
-				if id, ok := l.Take(now.UnixMilli()); ok {
-					more = true
+			if !d.open(l) {
+				continue
+			}
+			if id, ok := l.Take(now.UnixMilli()); ok {
+				more = true
+				if !l.declared.Webhooks() {
 					d.handling++
-					declared := l.declared
-					d.handlers.Go(func() { d.handle(&declared, id) })
 				}
+				declared := l.declared
+				d.handlers.Go(func() { d.handle(&declared, id) })
 			}
 		}
 	}
-	for _, l := range d.lines {
-		if due, ok := l.Next(); ok && l.open() {
+	for _, l := range d.lines { // whoever ends wakes
+		if due, ok := l.Next(); ok && d.open(l) {
 			wait = min(wait, max(0, time.UnixMilli(due).Sub(now)))
 		}
 	}
-	if d.handling >= d.most {
-		return time.Hour // whoever ends wakes
-	}
 	return wait
+}
+
+// open reports whether another message of a queue may be handled.
+func (d *desk) open(l *line) bool {
+	if l.declared.Webhooks() {
+		return !d.silent && l.open()
+	}
+	return d.handling < d.most && l.open()
 }
 
 // forget forgets a message that is there no more.
@@ -246,7 +257,7 @@ func (l *line) forget(id queue.ID) {
 	l.Remove(id)
 }
 
-// open reports whether another message of the queue may be handled.
+// open reports whether another message of the queue may be handled, as far as it decides.
 func (l *line) open() bool {
 	_, claimed := l.Len()
 	return l.is && !l.paused && claimed < l.declared.Concurrency
@@ -282,7 +293,9 @@ func (d *desk) settle(name string, id queue.ID, v verdict) {
 	} else {
 		l.forget(id)
 	}
-	d.handling--
+	if !l.declared.Webhooks() {
+		d.handling--
+	}
 	d.mu.Unlock()
 	d.poke()
 }
@@ -310,7 +323,7 @@ func (d *desk) stats() (list []Stats) {
 	for name, l := range d.lines {
 		all, handling := l.Len()
 		s := Stats{
-			Plugin: d.plugin, Queue: name, Declared: l.is, Paused: l.paused || d.held, Waiting: all - handling, Handling: handling, Counts: l.counts,
+			Plugin: d.plugin, Queue: name, Declared: l.is, Paused: l.paused || d.held || d.silent && l.declared.Webhooks(), Waiting: all - handling, Handling: handling, Counts: l.counts,
 		}
 		if sent, ok := l.Oldest(); ok {
 			s.Oldest = time.UnixMilli(sent)

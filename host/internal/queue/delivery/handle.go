@@ -38,6 +38,9 @@ func (d *desk) deliver(q *capqueue.Declared, id queue.ID) (verdict, error) {
 	if err != nil || !ok {
 		return verdict{kind: gone}, err
 	}
+	if q.Webhooks() {
+		return d.post(q, id, &m)
+	}
 	if q.AtMostOnce {
 		if v, err := d.begin(q, id, &m); v.kind != "" || err != nil {
 			return v, err
@@ -255,12 +258,18 @@ func judge(q *queue.Queue, m *queue.Message, out trigger.Outcome, now time.Time)
 	if v.kind != again {
 		return v
 	}
+	return v.retried(q, m, out.RetryAfter, now)
+}
+
+// retried returns v, which says again, with when that is, which the answer may say; or
+// dead after the last attempt.
+func (v verdict) retried(q *queue.Queue, m *queue.Message, after string, now time.Time) verdict {
 	if m.Attempts+1 >= q.Attempts || q.AtMostOnce {
 		v.kind = dead
 		return v
 	}
 	v.delay = backoff(q.Backoff, m.Attempts)
-	if after, ok := retryAfter(out.RetryAfter, now); ok {
+	if after, ok := retryAfter(after, now); ok {
 		v.delay = after
 	}
 	return v

@@ -18,7 +18,8 @@ func (p *Commands) QueueCommand() *cobra.Command {
 		Use:   "queue",
 		Short: "Show and tend the queues of plugins",
 		Long: `A message that was handled is gone. One whose handler has failed as often as its queue
-allows, or has refused it, is a dead letter for the retention of the queue.`,
+allows, or has refused it, is a dead letter for the retention of the queue. Webhooks wait in
+the queue "webhooks" until their receivers take them.`,
 	})
 	p.Flags(cmd.PersistentFlags())
 	cmd.AddCommand(p.Quick(p.Reads(p.queueList())), p.Quick(p.Reads(p.queuePeek())), p.Quick(p.Reads(p.queueRetry())), p.Quick(p.Reads(p.queuePurge())),
@@ -95,6 +96,9 @@ func (p *Commands) queuePeek() *cobra.Command {
 				body := m.Body
 				if m.Base64 {
 					body = "base64:" + body
+				}
+				if m.URL != "" {
+					body = m.URL + " " + body
 				}
 				rows = append(rows, []string{m.ID, m.Sent.Local().Format(time.DateTime), fmt.Sprint(m.Attempts), m.Key, m.Problem, fmt.Sprint(m.Size), short(body)})
 			}

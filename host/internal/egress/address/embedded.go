@@ -1,4 +1,4 @@
-package egress
+package address
 
 import "net/netip"
 

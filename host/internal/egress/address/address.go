@@ -1,4 +1,6 @@
-package egress
+// Package address judges the addresses that sockets are about to connect to: those that
+// are private, local or special are refused. Packages egress and access/issuer import it.
+package address
 
 import (
 	"errors"
@@ -9,8 +11,8 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// errForbidden is the error of a dial to an address plugins may not reach.
-var errForbidden = errors.New("the address is private, local or special")
+// ErrForbidden is the error of a dial to an address that may not be reached.
+var ErrForbidden = errors.New("the address is private, local or special")
 
 // platform holds public addresses that are local all the same: a cloud answers
 // there to each of its machines about itself.
@@ -18,14 +20,14 @@ var platform = []netip.Prefix{
 	netip.MustParsePrefix("168.63.129.16/32"), // Azure's WireServer
 }
 
-// guard returns a net.Dialer.Control: it judges the address a socket is about
+// Guard returns a net.Dialer.Control: it judges the address a socket is about
 // to connect to, after every resolution, so that a name that answers
 // differently the second time changes nothing. Denied is what the IANA lists as
 // special, all of IPv6 that is not global unicast but for NAT64's own prefix, and
 // platform; allow is the operator's exception. An address that stands for one of
 // IPv4 must pass as both: an exception for a translator's prefix is none for what
 // lies on its other side.
-func guard(allow []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
+func Guard(allow []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
 	public := ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(platform...), ssrf.WithAllowedV6Prefixes(nat64))
 	judge := func(network, address string) error {
 		at, err := netip.ParseAddrPort(address)
@@ -46,12 +48,8 @@ func guard(allow []netip.Prefix) func(network, address string, _ syscall.RawConn
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", errForbidden, err)
+			return fmt.Errorf("%w: %w", ErrForbidden, err)
 		}
 		return nil
 	}
 }
-
-// PublicOnly returns a net.Dialer.Control that refuses addresses that are private,
-// local or special, as plugins' calls do without an operator's exception.
-func PublicOnly() func(network, address string, _ syscall.RawConn) error { return guard(nil) }
