@@ -304,6 +304,9 @@ func TestLiveAnswers(t *testing.T) {
 	anna.wants(t, "", `anna 0.0.0.0 "" "" 2`)
 	bert.wants(t, "", `bert 0.0.0.0 "" "" 2`)
 
+	closing := s.listens("/live/state", "Connection", "close")
+	closing.wants(t, "", "2 2 2")
+
 	post("/brief")
 	brief := s.listens("/live/brief")
 	brief.wants(t, "", "[here]")

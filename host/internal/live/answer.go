@@ -109,8 +109,22 @@ func (a *answer) schedule(pause time.Duration) {
 func (a *answer) changed(rests uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if rests == a.rests {
+		a.wake()
+	}
+}
+
+// renew has the answer run again.
+func (a *answer) renew() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wake()
+}
+
+// wake has the answer run, once it may. The caller holds mu.
+func (a *answer) wake() {
 	switch {
-	case a.over || rests != a.rests:
+	case a.over:
 	case a.phase == idle:
 		a.schedule(0)
 	default:

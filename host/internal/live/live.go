@@ -230,6 +230,9 @@ func (s *Service) move(a *answer) {
 		a.fail(failedWith(errPaused()))
 		return
 	}
+	if a.deployment.Env().Calls { // another version of a called plugin may answer otherwise
+		a.renew()
+	}
 	for _, sub := range a.shared() {
 		if err := s.follows(a, sub); err != nil {
 			sub.end(failedWith(err))

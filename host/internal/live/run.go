@@ -82,26 +82,40 @@ func (a *answer) run() {
 const idleShare = 9
 
 // longest bounds that pause.
-const longest = time.Second
+const longest = 2 * time.Second
 
-// deliver sends a state, and has the next come no sooner than clients take it.
+// deliver sends a state to some clients at a time, so that the processors are not taken by
+// ten thousand at once, and has the next state come no sooner than that is over.
 func (a *answer) deliver(st *state, list []*Subscriber, ran time.Duration) {
 	begun := time.Now()
-	for _, sub := range list {
-		sub.offer(a, st)
-	}
-	for _, sub := range list {
-		for sub.waits() && time.Since(begun) < slowest && !a.service.Stopped() {
-			time.Sleep(time.Millisecond)
+	for some := range slices.Chunk(list, together) {
+		for _, sub := range some {
+			sub.offer(a, st)
 		}
-		sub.fared()
+		if len(list) > together {
+			a.await(some)
+		}
 	}
 	a.rested(min(longest, idleShare*(time.Since(begun)+ran)))
 }
 
-// slowest bounds how long slow clients hold up the next state; the next time nobody waits
-// for them.
-const slowest = 250 * time.Millisecond
+// together is how many clients are sent a state at once.
+const together = 64
+
+// slowest bounds how long the slowest of those hold up the others; the next time nobody
+// waits for them.
+const slowest = 20 * time.Millisecond
+
+// await returns when some clients have taken what was sent.
+func (a *answer) await(some []*Subscriber) {
+	begun := time.Now()
+	for _, sub := range some {
+		for sub.waits() && time.Since(begun) < slowest && !a.service.Stopped() {
+			time.Sleep(100 * time.Microsecond)
+		}
+		sub.fared()
+	}
+}
 
 // rested ends a run: what has changed meanwhile, or changes during the pause, has another
 // begin after it.
