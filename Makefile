@@ -11,7 +11,7 @@ PLUGINS  := examples/hello examples/guestbook examples/extism-count examples/ext
 export CGO_ENABLED := 0
 TOOL     := go tool -modfile=.ci/tools.mod
 
-.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench rivals soak clean
+.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench demo rivals soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s).
 
 bench: ## Measure: one run, figures beside the comparisons they stand for.
 	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
+
+demo: ## Show the shop: three plugins in one transaction, 64 clients, ten times kill -9, in 90 seconds.
+	go run ./examples/shop/demo
 
 rivals: ## Measure queues next to River on Postgres in one run; needs Debian's postgresql.
 	.ci/river/run
