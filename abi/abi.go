@@ -83,10 +83,11 @@ func (s Status) Error() string { return "wasmoor: " + s.String() }
 
 // Triggers: which way a request came. SPEC.md names those of later hosts.
 const (
-	TriggerHTTP  = "http"  // from an HTTP client
-	TriggerQueue = "queue" // as a message of a queue
-	TriggerCron  = "cron"  // by a schedule
-	TriggerCall  = "call"  // from a handler of another plugin
+	TriggerHTTP   = "http"   // from an HTTP client
+	TriggerQueue  = "queue"  // as a message of a queue
+	TriggerCron   = "cron"   // by a schedule
+	TriggerCall   = "call"   // from a handler of another plugin
+	TriggerSocket = "socket" // as an event of a socket
 )
 
 // Log levels, the argument of log_write.
@@ -139,6 +140,12 @@ const (
 	QueueSent int64 = iota
 	// QueueRepeated is a message that was dropped for its id.
 	QueueRepeated
+)
+
+// Flags of socket_send and publish.
+const (
+	// SocketBinary says that the data is no text.
+	SocketBinary uint32 = 1 << iota
 )
 
 // CounterSize is the length of a counter's value: a little-endian i64.

@@ -68,6 +68,9 @@ func Numbers() []Constants {
 			{"queue sent", QueueSent, "the message is in the commit"},
 			{"queue repeated", QueueRepeated, "a message with that id was sent before: this one is dropped"},
 		}},
+		{"flags of " + FnSocketSend + " and " + FnPublish, []Constant{
+			{"socket binary", int64(SocketBinary), "the data is no text, and need not be UTF-8"},
+		}},
 		{"sizes in bytes", []Constant{
 			{"counter size", CounterSize, "of a counter's value"},
 			{"versionstamp size", VersionstampSize, "of the revision that a commit writes into a key or a value"},

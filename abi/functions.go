@@ -101,6 +101,14 @@ const (
 	FnQueueSend   = "queue_send"
 	FnWebhookSend = "webhook_send"
 
+	FnSocketSend     = "socket_send"
+	FnSocketClose    = "socket_close"
+	FnSocketFollow   = "socket_follow"
+	FnSocketUnfollow = "socket_unfollow"
+	FnSocketAttach   = "socket_attach"
+	FnPublish        = "publish"
+	FnTopicCount     = "topic_count"
+
 	FnPasswordHash   = "password_hash"
 	FnPasswordVerify = "password_verify"
 )
@@ -234,6 +242,41 @@ func Functions() []Function {
 			Name: FnWebhookSend, Params: []Param{{"url", Text}, {"body", In}, {"secret", Text}, {"account", Text}},
 			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
 			Doc: "Sends a webhook with the commit: a signed POST to a URL, tried again until it is taken. secret: the variable that has the key. account empty: that key signs; else one made of it and of account.",
+		},
+		{
+			Name: FnSocketSend, Params: []Param{{"socket", Text}, {"data", In}, {"event", Text}, {"flags", U32}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Sends data on a socket of the plugin, with the commit. An event stream has the name of the event as well. event empty: none.",
+		},
+		{
+			Name: FnSocketClose, Params: []Param{{"socket", Text}, {"code", U32}, {"reason", Text}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Closes a socket of the plugin with the commit, behind all that was sent on it. code 0: 1000.",
+		},
+		{
+			Name: FnSocketFollow, Params: []Param{{"socket", Text}, {"topic", Text}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Has a socket follow a topic from the commit on.",
+		},
+		{
+			Name: FnSocketUnfollow, Params: []Param{{"socket", Text}, {"topic", Text}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Has a socket follow a topic no more, from the commit on.",
+		},
+		{
+			Name: FnSocketAttach, Params: []Param{{"socket", Text}, {"data", Text}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Sets what the later events of a socket carry, with the commit.",
+		},
+		{
+			Name: FnPublish, Params: []Param{{"topic", Text}, {"data", In}, {"event", Text}, {"flags", U32}},
+			Result: "ok", Errors: []Status{Invalid, Limit, Denied},
+			Doc: "Sends data on all sockets that follow a topic of the plugin, with the commit. event: as with socket_send.",
+		},
+		{
+			Name: FnTopicCount, Params: []Param{{"topic", Text}},
+			Result: "how many sockets follow the topic", Errors: []Status{Invalid, Limit, Denied},
+			Doc: "Counts the sockets that follow a topic of the plugin at this moment.",
 		},
 		{
 			Name: FnPasswordHash, Params: []Param{{"password", Text}, {"buf", Out}},

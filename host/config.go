@@ -67,6 +67,8 @@ type Config struct {
 	// address of IPv4 or one /64 of IPv6; 0 = no such limit. TrustedProxies are
 	// exempt. Default 0.
 	MaxConnsPerIP int
+	// MaxSockets and MaxSocketsPerIP are these for sockets. Defaults 10000, and 0: no limit.
+	MaxSockets, MaxSocketsPerIP int
 	// MaxBodyMemory is how many bytes the bodies of all public requests may take
 	// at a time; more are answered 503. Default 256 MiB.
 	MaxBodyMemory int64
@@ -250,6 +252,7 @@ func DefaultConfig() Config {
 		AdminAddr:        "127.0.0.1:8081",
 		DrainTimeout:     30 * time.Second,
 		MaxConns:         10_000,
+		MaxSockets:       10_000,
 		MaxBodyMemory:    256 << 20,
 		MaxReplyMemory:   256 << 20,
 		MaxHandlerMemory: 256 << 20,
@@ -310,7 +313,7 @@ func (c Config) Validate() error {
 		}
 	}
 	for key, n := range map[string]int64{
-		"max_conns": int64(c.MaxConns), "max_body_memory": c.MaxBodyMemory,
+		"max_conns": int64(c.MaxConns), "max_sockets": int64(c.MaxSockets), "max_body_memory": c.MaxBodyMemory,
 		"max_body_disk": c.MaxBodyDisk, "max_guest_memory": c.MaxGuestMemory,
 		"max_build_memory": c.MaxBuildMemory, "max_artefact_disk": c.MaxArtefactDisk,
 		"max_function": c.MaxFunction,
@@ -348,8 +351,10 @@ func (c Config) Validate() error {
 	if c.DrainDelay < 0 {
 		return badConfig("drain_delay", "it must be at least 0, e.g. 5s")
 	}
-	if c.MaxConnsPerIP < 0 {
-		return badConfig("max_conns_per_ip", "it must be at least 0; 0 = no limit")
+	for key, n := range map[string]int{"max_conns_per_ip": c.MaxConnsPerIP, "max_sockets_per_ip": c.MaxSocketsPerIP} {
+		if n < 0 {
+			return badConfig(key, "it must be at least 0; 0 = no limit")
+		}
 	}
 	if c.SleepAfter < 0 {
 		return badConfig("sleep_after", "it must be at least 0, e.g. 15m, or 0 for never")

@@ -51,6 +51,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
+	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/team"
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/traces"
@@ -77,6 +79,7 @@ type Host struct {
 	streams  *stream.Streams
 	live     *live.Service
 	crons    *ticking.Service
+	sockets  *hub.Service
 	admin    *admin.Admin
 
 	shipper                                 *ship.Shipper // nil = nothing is shipped
@@ -151,9 +154,11 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	h.streams = stream.New(stream.Config{WriteTimeout: h.cfg.WriteTimeout})
+	h.sockets = hub.New(hub.Config{Store: func() store.Store { return h.store }, Streams: h.streams, Clock: h.cfg.Clock, Log: h.cfg.Log})
 	var between *calls.Caller // it serves before the first request comes
 	all := capabilities.All(capabilities.Config{
-		Network: network, Places: processors(),
+		Network: network, Places: processors(), Sockets: h.sockets,
 		Call: func(ctx context.Context, caller *invoke.Invocation, c *service.Call) (service.Answer, error) {
 			return between.Run(ctx, caller, c)
 		},
@@ -188,7 +193,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: h.cfg.Clock, Log: h.cfg.Log, Capabilities: all,
 		SleepAfter: h.cfg.SleepAfter, HandlerMemory: h.handlers, Queue: runq.New(processors()),
 		Purged:  func(name string) { h.purged(reg, name) },
-		Changed: func() { h.queues.Refresh(); h.crons.Refresh(); h.live.Refresh() },
+		Changed: func() { h.queues.Refresh(); h.crons.Refresh(); h.live.Refresh(); h.sockets.Refresh() },
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, h.rings, h.cfg.Clock, all)
 	handler := h.handler()
@@ -203,7 +208,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	h.live = live.New(live.Config{
 		Store: h.store, Routes: h.deployer, Handle: handler.Handle, Clock: h.cfg.Clock, Log: h.cfg.Log,
 	})
-	h.streams = stream.New(stream.Config{Max: h.cfg.MaxConns})
+	h.sockets.Start(h.deployer.Installed, runner.Run)
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
 	}
@@ -255,9 +260,11 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout,
 		PerAddress: h.cfg.MaxConnsPerIP, Exempt: proxies,
 	}
-	if conns.Max, err = openfiles.Fit(h.cfg.MaxConns, 0, h.cfg.Log); err != nil {
+	var sockets int
+	if conns.Max, sockets, err = openfiles.Fit(h.cfg.MaxConns, h.cfg.MaxSockets, 0, h.cfg.Log); err != nil {
 		return err
 	}
+	h.streams.Limit(sockets, h.cfg.MaxSocketsPerIP, wire.Networks(proxies).Contain)
 	var adminCert *certificate.Certificate
 	if h.certificate, adminCert, err = h.cfg.certificates(); err != nil {
 		return err
@@ -270,7 +277,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	}
 	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
-		Routes: public.DeployedRoutes(h.deployer), Handler: handler, Conns: conns, Health: health, Log: h.cfg.Log, Author: h.cfg.Author, ServerTiming: h.cfg.ServerTiming,
+		Routes: public.DeployedRoutes(h.deployer), Handler: handler, Conns: conns, Health: health, Log: h.cfg.Log, Author: h.cfg.Author, ServerTiming: h.cfg.ServerTiming, Sockets: h.sockets,
 		Access: wire.AccessLog{Log: h.cfg.AccessLog, Sample: &h.sampled, Apart: h.cfg.AccessLogApart, Agents: h.cfg.AccessLogAgents},
 		Live:   h.live, Streams: h.streams,
 		Bodies: h.bodies, Replies: h.replies, Spool: h.spool, Certificate: h.certificate, TrustedProxies: proxies,

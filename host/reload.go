@@ -9,6 +9,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/policy"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/setting"
 )
 
@@ -28,7 +29,7 @@ type Changed struct {
 // outlive a change of that.
 var changeable = map[string]func(*Host, *Config) error{
 	"DrainDelay": later, "DrainTimeout": (*Host).limitPlugins,
-	"MaxConns": (*Host).limitConns, "MaxConnsPerIP": (*Host).limitConns, "TrustedProxies": (*Host).limitConns,
+	"MaxConns": (*Host).limitConns, "MaxConnsPerIP": (*Host).limitConns, "MaxSockets": (*Host).limitConns, "MaxSocketsPerIP": (*Host).limitConns, "TrustedProxies": (*Host).limitConns,
 	"MaxBodyMemory": (*Host).limitMemory, "MaxReplyMemory": (*Host).limitMemory, "MaxHandlerMemory": (*Host).limitMemory,
 	"MaxGuestMemory": (*Host).limitPlugins, "MaxBodyDisk": (*Host).limitPlugins, "SleepAfter": (*Host).limitPlugins,
 	"MaxBuildMemory": (*Host).limitBuilds, "MaxBuildTime": (*Host).limitBuilds, "MaxFunction": (*Host).limitBuilds, "MaxArtefactDisk": (*Host).limitBuilds,
@@ -130,11 +131,13 @@ func (h *Host) limitConns(c *Config) error {
 	if err != nil {
 		return err
 	}
-	most, err := openfiles.Fit(c.MaxConns, h.public.Open(), h.cfg.Log)
+	open := h.public.Open() + int64(h.streams.Open())
+	most, sockets, err := openfiles.Fit(c.MaxConns, c.MaxSockets, open, h.cfg.Log)
 	if err != nil {
 		return err
 	}
 	h.public.Limit(most, c.MaxConnsPerIP, proxies)
+	h.streams.Limit(sockets, c.MaxSocketsPerIP, wire.Networks(proxies).Contain)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (h *Host) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if errors.Is(context.Cause(ctx), ErrRestart) {
-		return errors.Join(h.drain(h.drainAdmin, h.drainStreams, h.drainPublic, h.drainQueues, h.drainCrons), h.Close(), <-failed)
+		return errors.Join(h.drain(h.drainAdmin, h.drainStreams, h.drainPublic, h.drainSockets, h.drainQueues, h.drainCrons), h.Close(), <-failed)
 	}
 	h.public.Drain()
 	h.admin.Drain()
@@ -46,7 +46,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.Join(err, h.Close())
 	case <-time.After(h.settings.Load().DrainDelay):
 	}
-	return errors.Join(h.drain(h.drainStreams, h.drainPublic, h.drainAdmin, h.drainQueues, h.drainCrons), h.Close(), <-failed)
+	return errors.Join(h.drain(h.drainStreams, h.drainPublic, h.drainSockets, h.drainAdmin, h.drainQueues, h.drainCrons), h.Close(), <-failed)
 }
 
 // drain ends the ways in in order, within Config.DrainTimeout. The public one comes
@@ -68,8 +68,13 @@ func (h *Host) drainPublic(ctx context.Context) error {
 	return h.public.Close(ctx)
 }
 
-// drainStreams tells the clients of live answers that the server stops, so that they
-// come back to the next.
+func (h *Host) drainSockets(ctx context.Context) error {
+	h.waitsFor("events of sockets")
+	return h.sockets.Drain(ctx)
+}
+
+// drainStreams tells the clients of sockets and live answers that the server stops, so that
+// they come back to the next.
 func (h *Host) drainStreams(ctx context.Context) error {
 	h.waitsFor("clients of streams")
 	return ignoreDeadline(h.streams.Close(ctx))
@@ -120,11 +125,11 @@ func (h *Host) shutdown() error {
 	now, cut := context.WithCancel(ctx)
 	cut()
 	var errs []error
-	if h.streams != nil {
-		errs = append(errs, ignoreDeadline(h.streams.Close(now)))
-	}
 	if h.public != nil {
 		errs = append(errs, ignoreDeadline(h.public.Close(now)))
+	}
+	if h.streams != nil {
+		errs = append(errs, ignoreDeadline(h.streams.Close(now)))
 	}
 	if h.admin != nil {
 		errs = append(errs, ignoreDeadline(h.admin.Close(now)))
@@ -137,6 +142,8 @@ func (h *Host) shutdown() error {
 	}
 	h.waitsFor("live answers that are being computed")
 	errs = append(errs, ignoreDeadline(h.live.Close(ctx)))
+	h.waitsFor("events of sockets")
+	errs = append(errs, ignoreDeadline(h.sockets.Close(ctx)))
 	h.waitsFor("messages of queues that are being handled")
 	errs = append(errs, ignoreDeadline(h.queues.Close(ctx)))
 	h.waitsFor("runs of schedules")

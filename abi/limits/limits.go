@@ -32,6 +32,15 @@ const (
 	QueueSends = 100                    // messages that an attempt sends
 	QueueDelay = 365 * 24 * 3600 * 1000 // milliseconds
 
+	Topic          = 255       // of the name of a topic
+	SocketID       = 64        // of the id of a socket
+	SocketData     = 256 << 10 // of what is sent or published, and of a client's message
+	SocketName     = 128       // of the name of an event
+	SocketReason   = 123       // of the reason of a close
+	SocketAttached = 2 << 10   // of what a socket carries
+	SocketEffects  = 1000      // things that an attempt does on sockets
+	SocketTopics   = 100       // that a socket follows
+
 	Calls      = 20 // to other services, that an attempt may open, closed ones included
 	CallHead   = 32 << 10
 	CallBody   = 4 << 20  // of a call's request

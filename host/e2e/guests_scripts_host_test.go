@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
+	capsocket "github.com/wasmoor/wasmoor/host/internal/capability/socket"
 	capwebhook "github.com/wasmoor/wasmoor/host/internal/capability/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
@@ -30,6 +32,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/queue"
+	"github.com/wasmoor/wasmoor/host/internal/socket"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -105,6 +109,9 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 		env.Queues = true
 		env.States.Add(capqueue.Name, queues)
 		env.States.Add(capwebhook.Name, capwebhook.Secrets(s.Host.Vars()))
+	}
+	if s.Host.Sockets != nil {
+		env.States.Add(capsocket.Name, capsocket.Serving(&scriptHub{open: s.Host.Sockets, following: map[string][]string{}}, capsocket.Settings{{Pattern: "GET /rooms/{id}"}}))
 	}
 	if s.Host.Upstream != nil {
 		env.States.Add(outbound.Name, h.upstream(s.Host.Upstream))
@@ -411,3 +418,46 @@ func (c *goCaller) Close(context.Context) error                         { return
 func (c *goCaller) Try(ctx context.Context, i *invoke.Invocation) error { return c.Handle(ctx, i) }
 func (c *goCaller) Reset() bool                                         { return true }
 func (c *goCaller) Trim()                                               {}
+
+// scriptHub has the sockets of a script.
+type scriptHub struct {
+	mu        sync.Mutex
+	open      []string
+	following map[string][]string // topics by socket
+}
+
+func (h *scriptHub) Has(_, id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Contains(h.open, id)
+}
+
+func (h *scriptHub) Count(_, topic string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, topics := range h.following {
+		if slices.Contains(topics, topic) {
+			n++
+		}
+	}
+	return n
+}
+
+func (h *scriptHub) Say(_ string, effects []socket.Effect, _ store.Revision, left func()) {
+	defer left()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range effects {
+		switch e.Kind {
+		case socket.Close:
+			h.open = slices.DeleteFunc(h.open, func(id string) bool { return id == e.Socket })
+			delete(h.following, e.Socket)
+		case socket.Follow:
+			if !slices.Contains(h.following[e.Socket], e.Topic) {
+				h.following[e.Socket] = append(h.following[e.Socket], e.Topic)
+			}
+		case socket.Unfollow:
+			h.following[e.Socket] = slices.DeleteFunc(h.following[e.Socket], func(t string) bool { return t == e.Topic })
+		}
+	}
+}

@@ -65,6 +65,11 @@ enum {
     WM_QUEUE_REPEATED = 1,   /* a message with that id was sent before: this one is dropped */
 };
 
+/* Flags of socket_send and publish. */
+enum {
+    WM_SOCKET_BINARY = 1,    /* the data is no text, and need not be UTF-8 */
+};
+
 /* Sizes in bytes. */
 enum {
     WM_COUNTER_SIZE = 8,     /* of a counter's value */
@@ -197,6 +202,44 @@ int64_t wm_raw_queue_send(const void *queue, uint32_t queue_len, const void *bod
 WM_IMPORT(webhook_send)
 int64_t wm_raw_webhook_send(const void *url, uint32_t url_len, const void *body, uint32_t body_len, const void
     *secret, uint32_t secret_len, const void *account, uint32_t account_len);
+
+/* Sends data on a socket of the plugin, with the commit. An event stream has the name of the event as well. event
+ * empty: none. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(socket_send)
+int64_t wm_raw_socket_send(const void *socket, uint32_t socket_len, const void *data, uint32_t data_len, const void
+    *event, uint32_t event_len, uint32_t flags);
+
+/* Closes a socket of the plugin with the commit, behind all that was sent on it. code 0: 1000. Returns: ok.
+ * Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(socket_close)
+int64_t wm_raw_socket_close(const void *socket, uint32_t socket_len, uint32_t code, const void *reason, uint32_t
+    reason_len);
+
+/* Has a socket follow a topic from the commit on. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT,
+ * WM_DENIED. */
+WM_IMPORT(socket_follow)
+int64_t wm_raw_socket_follow(const void *socket, uint32_t socket_len, const void *topic, uint32_t topic_len);
+
+/* Has a socket follow a topic no more, from the commit on. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID,
+ * WM_LIMIT, WM_DENIED. */
+WM_IMPORT(socket_unfollow)
+int64_t wm_raw_socket_unfollow(const void *socket, uint32_t socket_len, const void *topic, uint32_t topic_len);
+
+/* Sets what the later events of a socket carry, with the commit. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID,
+ * WM_LIMIT, WM_DENIED. */
+WM_IMPORT(socket_attach)
+int64_t wm_raw_socket_attach(const void *socket, uint32_t socket_len, const void *data, uint32_t data_len);
+
+/* Sends data on all sockets that follow a topic of the plugin, with the commit. event: as with socket_send.
+ * Returns: ok. Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(publish)
+int64_t wm_raw_publish(const void *topic, uint32_t topic_len, const void *data, uint32_t data_len, const void *event,
+    uint32_t event_len, uint32_t flags);
+
+/* Counts the sockets that follow a topic of the plugin at this moment. Returns: how many sockets follow the topic.
+ * Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(topic_count)
+int64_t wm_raw_topic_count(const void *topic, uint32_t topic_len);
 
 /* Hashes a password with argon2id and a random salt, in PHC string format. Returns: size of the hash. Statuses:
  * WM_INVALID, WM_LIMIT. */

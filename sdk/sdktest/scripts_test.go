@@ -39,6 +39,12 @@ func runScript(t *testing.T, s *abitest.Script) {
 	for _, name := range s.Host.Queues {
 		host.Queues[name] = "POST /queues/" + name
 	}
+	if s.Host.Sockets != nil {
+		host.Sockets = map[string]string{}
+		for _, id := range s.Host.Sockets {
+			host.sockets = append(host.sockets, &Socket{ID: id, Open: true, host: host})
+		}
+	}
 	maps.Copy(host.Config, s.Host.Vars())
 	for _, u := range s.Host.Upstream {
 		host.Upstream(abitest.Origin+u.Path, upstream(u))

@@ -75,6 +75,10 @@ type Host struct {
 	// Public is "public" in outbound.allow of the manifest: webhooks may go to any URL.
 	// Without it, they may go to those of an Upstream.
 	Public bool
+	// Sockets are the sockets of the manifest, a pattern with the request of its events,
+	// like "GET /rooms/{id}" with "POST /rooms/{id}/events"; "" = it has none. Without
+	// any, what is said on sockets is denied.
+	Sockets map[string]string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
 	// Idempotent is outbound.idempotent of the manifest: any call may be made again
@@ -92,6 +96,8 @@ type Host struct {
 	BeforeCommit func(attempt int)
 
 	upstreams map[string]http.Handler
+	sockets   []*Socket
+	published []Content
 	serve     func(*call) int32 // runs the handler against the call
 	between   atomic.Bool       // BeforeCommit runs
 }
@@ -206,6 +212,9 @@ func (h *Host) Do(r *http.Request) *Result {
 	if h.Trigger != abi.TriggerQueue && names(h.Queues, r) {
 		return refused(http.StatusNotFound, "only a queue makes this request")
 	}
+	if h.Trigger != abi.TriggerSocket && (h.socketFor(r) != nil || h.isSocketEvent(r)) {
+		return refused(http.StatusNotFound, "it is a socket's request: use Open, and what it returns")
+	}
 	if h.Trigger != abi.TriggerCron && names(h.Crons, r) {
 		return refused(http.StatusNotFound, "only a schedule makes this request")
 	}
@@ -307,6 +316,9 @@ func (c *call) settle(dropped bool) (result *Result, again bool) {
 	switch {
 	case len(c.tx.writes)+len(c.tx.stamped)+len(c.tx.messages) == 0:
 		r.Outcome = None
+		if !head && !dropped && c.commits() {
+			c.host.say(c.tx.said)
+		}
 		return r, false
 	case head || dropped || !c.commits():
 		r.Outcome = Aborted
@@ -320,6 +332,7 @@ func (c *call) settle(dropped bool) (result *Result, again bool) {
 	case sameKey:
 		return c.answer(http.StatusBadGateway, "two writes get the same key by a versionstamp"), false
 	}
+	c.host.say(c.tx.said)
 	r.Outcome = Committed
 	return r, false
 }

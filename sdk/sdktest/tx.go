@@ -59,6 +59,7 @@ type tx struct {
 	writes   map[string]op
 	stamped  []stampedOp
 	messages []*Message // that are sent
+	said     []said     // on sockets
 	bytes    int
 	read     map[string]bool
 	ranges   []span

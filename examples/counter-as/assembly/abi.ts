@@ -46,6 +46,9 @@ export const PASSWORD_STALE: u32 = 2;    // a match, with other parameters than 
 export const QUEUE_SENT: u32 = 0;        // the message is in the commit
 export const QUEUE_REPEATED: u32 = 1;    // a message with that id was sent before: this one is dropped
 
+// Flags of socket_send and publish.
+export const SOCKET_BINARY: u32 = 1;     // the data is no text, and need not be UTF-8
+
 // Sizes in bytes.
 export const COUNTER_SIZE: u32 = 8;      // of a counter's value
 export const VERSIONSTAMP_SIZE: u32 = 8; // of the revision that a commit writes into a key or a value
@@ -171,6 +174,42 @@ export declare function rawQueueSend(queue: usize, queueLen: u32, body: usize, b
 @external("wasmoor_v1", "webhook_send")
 export declare function rawWebhookSend(url: usize, urlLen: u32, body: usize, bodyLen: u32, secret: usize, secretLen:
   u32, account: usize, accountLen: u32): i64;
+
+/** Sends data on a socket of the plugin, with the commit. An event stream has the name of the event as well. event
+ * empty: none. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "socket_send")
+export declare function rawSocketSend(socket: usize, socketLen: u32, data: usize, dataLen: u32, event: usize,
+  eventLen: u32, flags: u32): i64;
+
+/** Closes a socket of the plugin with the commit, behind all that was sent on it. code 0: 1000. Returns: ok.
+ * Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "socket_close")
+export declare function rawSocketClose(socket: usize, socketLen: u32, code: u32, reason: usize, reasonLen: u32): i64;
+
+/** Has a socket follow a topic from the commit on. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "socket_follow")
+export declare function rawSocketFollow(socket: usize, socketLen: u32, topic: usize, topicLen: u32): i64;
+
+/** Has a socket follow a topic no more, from the commit on. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT,
+ * DENIED. */
+@external("wasmoor_v1", "socket_unfollow")
+export declare function rawSocketUnfollow(socket: usize, socketLen: u32, topic: usize, topicLen: u32): i64;
+
+/** Sets what the later events of a socket carry, with the commit. Returns: ok. Statuses: NOT_FOUND, INVALID,
+ * LIMIT, DENIED. */
+@external("wasmoor_v1", "socket_attach")
+export declare function rawSocketAttach(socket: usize, socketLen: u32, data: usize, dataLen: u32): i64;
+
+/** Sends data on all sockets that follow a topic of the plugin, with the commit. event: as with socket_send.
+ * Returns: ok. Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "publish")
+export declare function rawPublish(topic: usize, topicLen: u32, data: usize, dataLen: u32, event: usize, eventLen:
+  u32, flags: u32): i64;
+
+/** Counts the sockets that follow a topic of the plugin at this moment. Returns: how many sockets follow the
+ * topic. Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "topic_count")
+export declare function rawTopicCount(topic: usize, topicLen: u32): i64;
 
 /** Hashes a password with argon2id and a random salt, in PHC string format. Returns: size of the hash. Statuses:
  * INVALID, LIMIT. */

@@ -70,6 +70,8 @@ capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
 queue             -> store                      # keeps messages there
 capability/queue    -> capability queue         # is a unit; sends messages
+socket            -> store                      # keeps events there
+capability/socket   -> capability socket        # is a unit; collects what is said
 cron              -> fault                      # a record that is damaged has a code
 capability/cron     -> capability cron          # is a unit; reads schedules
 capability/password -> capability runq          # is a unit; hashes wait in turn, and their guests without a place
@@ -77,7 +79,7 @@ capability/wasi     -> capability runq          # output becomes log lines of th
 capability/service  -> capability service      # is a unit; says whom a deployment may call
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
 capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
-capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
 engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -105,12 +107,13 @@ consent           -> policy                     # asks the rules of the operator
 ceiling           -> manifest                   # what it asks for
 deploy/hiding     -> capability/blind           # says what can be a blind secret
 dispatch/owners   -> dispatch                   # lists their requests, and ends them
-deploy            -> deploy/hiding registry router dispatch/owners consent ceiling # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep
+deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/socket # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept
 trigger           -> deploy serve               # finds who handles a request; handles it
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled
 live              -> trigger store/kept server/stream # has requests made, and handles them; is told what commits change; sends to clients
 webhook           -> trigger                    # says what became of a webhook as of a request
+socket/hub        -> trigger server/stream       # has events handled; has the connections
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
 telemetry/traces  -> dispatch                   # an observer of its plugins' requests
 operate           -> deploy adminapi            # reads what serves; answers in the API's types
@@ -131,7 +134,7 @@ server/socket     ->
 server/certificate -> fault durable             # files that are no certificate have a code; a pipe is no file
 server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
-server/public     -> server/wire server/certificate live # speaks HTTP with it; speaks TLS with it; hands on who asks for events
+server/public     -> server/wire server/certificate live socket/hub # speaks HTTP with it; speaks TLS with it; hands on who asks for events; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
 telemetry/metrics -> queue/delivery cron/ticking live prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and builds; and listeners; and the store; and what is shipped; and backups
@@ -173,6 +176,7 @@ github.com/gofiber/fiber             server # HTTP of both listeners
 github.com/valyala/fasthttp          server # below Fiber
 github.com/danielgtaylor/huma        server/admin # the admin API and its OpenAPI document
 github.com/gobwas/ws                 server/stream # frames of WebSockets
+github.com/coder/websocket           tests # speaks WebSocket as clients do
 github.com/oklog/ulid                requestid # request ids
 github.com/robfig/cron               cron # reads the fields of a crontab
 github.com/tetratelabs/wazero        engine # runs WebAssembly

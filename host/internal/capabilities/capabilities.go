@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/password"
 	"github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	capservice "github.com/wasmoor/wasmoor/host/internal/capability/service"
+	"github.com/wasmoor/wasmoor/host/internal/capability/socket"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
@@ -30,6 +31,7 @@ type Config struct {
 	Network egress.Network // what the plugins' calls reach; the zero value is the public network
 	Places  int            // guests that compute at a time; 0 = one
 	Call    service.Runner // runs calls of plugins to each other; nil = nobody does
+	Sockets socket.Hub     // what has the sockets; nil = there are none
 }
 
 // All returns every capability.
@@ -40,6 +42,8 @@ func All(cfg Config) capability.List {
 		queue.Unit(),
 		webhook.Unit(),
 		cron.Unit(),
+		socket.Unit(cfg.Sockets),
+		socket.Topics(),
 		outbound.Unit(cfg.Network),
 		blind.Unit(),
 		capservice.Unit(cfg.Call),

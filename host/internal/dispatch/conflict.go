@@ -19,10 +19,11 @@ import (
 // onTop is what a run knows of the order among requests of its plugin, and of what
 // it depends on that is not durable yet.
 type onTop struct {
-	in    *lane.Lane      // the lane that it has; nil = none, and never more than one
-	rival *lane.Lane      // that of the plugin whose keys it lost last; nil = its own
-	shown store.Snapshot  // that the attempt has opened, nil = none
-	rests *store.Settling // on which the refusal of its effects may rest
+	in     *lane.Lane      // the lane that it has; nil = none, and never more than one
+	rival  *lane.Lane      // that of the plugin whose keys it lost last; nil = its own
+	shown  store.Snapshot  // that the attempt has opened, nil = none
+	rests  *store.Settling // on which the refusal of its effects may rest
+	leaves invoke.Leaving  // of a run that writes nothing, once what it has read is durable
 }
 
 // enter takes the lane for an attempt that may otherwise conflict: a re-run, or one
@@ -118,11 +119,15 @@ func (r *run) commit() error {
 	}
 	// The handler's time is over, the commit's is not: it ends durable or with
 	// an error, whatever the client or the deadline do meanwhile.
+	effects := r.inv.Tx.Effects()
+	leaving := r.inv.Leaving()
+	defer leaving.Left()
+	effects.Published = leaving.Published()
 	if r.cfg.Stateful {
-		_, err := r.cfg.Store.Commit(context.Background(), r.inv.Tx.Effects())
+		_, err := r.cfg.Store.Commit(context.Background(), effects)
 		return err
 	}
-	_, settling, err := r.cfg.Store.Seal(context.Background(), r.inv.Tx.Effects())
+	_, settling, err := r.cfg.Store.Seal(context.Background(), effects)
 	if err != nil {
 		r.rests = settling
 		return err
@@ -141,6 +146,10 @@ func (r *run) settled(err error) error {
 	}
 	if lost != nil && fault.CodeOf(err) != fault.Unknown {
 		return lost
+	}
+	if err == nil {
+		r.leaves.Committed(0)
+		r.leaves.Left()
 	}
 	return err
 }

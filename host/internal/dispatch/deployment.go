@@ -223,7 +223,7 @@ func (r *run) attempts() error {
 	for {
 		r.res.Attempts++
 		r.entry.is(Waiting, r.res.Attempts)
-		r.shown, r.rests, r.joined = nil, nil, nil
+		r.shown, r.rests, r.leaves, r.joined = nil, nil, nil, nil
 		r.inv.Request.Timeline.Attempt(r.res.Attempts)
 		outcome, err := r.attempt()
 		if outcome == replayed {
@@ -347,6 +347,9 @@ func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 	}
 	switch {
 	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil && inv.Request.Claim == nil:
+		if !inv.Request.DropEffects && inv.Commits() {
+			r.leaves = inv.Leaving()
+		}
 		return trace.None, nil
 	case inv.Request.DropEffects || !inv.Commits():
 		return trace.Aborted, nil

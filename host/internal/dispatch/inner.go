@@ -132,7 +132,7 @@ func (r *inner) attempt() (trace.Outcome, error) {
 	r.lap(&r.res.Run, trace.Run)
 	outcome, err := r.judge(err, tx.Wrote(save))
 	kept = outcome == trace.Joined
-	if !r.caller.Join(inv, kept) {
+	if !r.caller.Join(inv, kept || inv.Leaving() != nil) {
 		kept = false
 		return trace.Aborted, r.caller.Starved()
 	}
@@ -179,11 +179,15 @@ func (r *inner) judge(err error, wrote bool) (trace.Outcome, error) {
 	if err := verdict(inv, err); err != nil {
 		return trace.Aborted, err
 	}
-	switch {
-	case !wrote:
-		return trace.None, nil
-	case inv.Request.DropEffects || !inv.Commits():
+	commits := !inv.Request.DropEffects && inv.Commits()
+	if wrote && !commits {
 		return trace.Aborted, nil
+	}
+	if !wrote {
+		if commits {
+			r.caller.Inherit(inv.Leaving())
+		}
+		return trace.None, nil
 	}
 	if err := r.paused(true); err != nil {
 		return trace.Aborted, err
@@ -191,6 +195,7 @@ func (r *inner) judge(err error, wrote bool) (trace.Outcome, error) {
 	if root, ok := r.caller.Root().Departure().(*run); ok {
 		root.join(r.Deployment)
 	}
+	r.caller.Inherit(inv.Leaving())
 	return trace.Joined, nil
 }
 

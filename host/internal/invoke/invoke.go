@@ -25,7 +25,7 @@ type Env struct {
 	Version int
 	Limits  limit.Limits
 	KV      bool        // the key-value capability is granted
-	Queues  bool        // the manifest has queues
+	Queues  bool        // the manifest has queues, or topics whose events are kept
 	Calls   bool        // it may call other plugins
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
@@ -145,6 +145,7 @@ type Invocation struct {
 
 	departure Departure   // nil = nothing has to happen
 	kept      States      // what capabilities keep of the attempt
+	called    Leaving     // what leaves with handlers that the attempt has called
 	calls     Calls       // what the request has asked of services, over its attempts; nil = nothing
 	lasting   States      // what ways in keep of the request, over its attempts
 	caller    *Invocation // within which it runs; nil = it is a root
@@ -189,7 +190,7 @@ func (inv *Invocation) World() World {
 func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Limits = limits
 	inv.Request.Head.Attempt = uint32(attempt)
-	inv.Tx, inv.departure = tx, nil
+	inv.Tx, inv.departure, inv.called = tx, nil, nil
 	inv.Reply.reset(inv.Request.Head.Method)
 	inv.Outcome = abi.OutcomeDefault
 	inv.Pattern = ""
@@ -205,6 +206,15 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 // State returns what the capability of that name keeps of the attempt, nil if it
 // has kept nothing yet.
 func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
+
+// Leaving returns what leaves the process with the effects of the attempt: its own, and
+// that of handlers which it has called.
+func (inv *Invocation) Leaving() Leaving {
+	return append(inv.called[:len(inv.called):len(inv.called)], inv.kept.Effects()...)
+}
+
+// Inherit takes what leaves with the effects of a handler that the attempt has called.
+func (inv *Invocation) Inherit(l Leaving) { inv.called = append(inv.called, l...) }
 
 // Keep keeps the state of a capability until the attempt ends, which closes it.
 func (inv *Invocation) Keep(name string, state State) { inv.kept.Add(name, state) }

@@ -50,7 +50,7 @@ func (inv *Invocation) log(level slog.Level, message string, attrs []slog.Attr) 
 
 // Notice is something that a guest tries in vain, of which the log says once in an
 // attempt what it could do instead.
-type Notice uint8
+type Notice uint16
 
 // The notices.
 const (
@@ -59,6 +59,7 @@ const (
 	NoKV
 	NoVar
 	NoQueue
+	NoSocket
 	KVLimit   // of a key, a value or all writes
 	CallLimit // of what a call sends or gets
 	NoWebhook

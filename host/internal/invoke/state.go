@@ -1,5 +1,7 @@
 package invoke
 
+import "github.com/wasmoor/wasmoor/host/internal/store"
+
 // State is what one capability keeps of a plugin, of a deployment or of an
 // attempt. Close frees what it holds; whoever ends the lifetime calls it.
 type State interface{ Close() }
@@ -33,6 +35,52 @@ func (s States) Switch(off bool) {
 		if reaching, ok := s[i].state.(interface{ Switch(off bool) }); ok {
 			reaching.Switch(off)
 		}
+	}
+}
+
+// Effect is implemented by the state of an attempt of which something leaves the process
+// with the effects, such as what is said on sockets.
+type Effect interface {
+	// Committed is called once, when the effects are durable or nothing was to be
+	// written, 0 being the revision then, and not when they are dropped. Of several
+	// commits that of the lower revision is first. It waits for nothing.
+	Committed(store.Revision)
+	// Left waits until what Committed has begun has left, or is on its way.
+	Left()
+}
+
+// Leaving is what leaves the process with the effects of an attempt.
+type Leaving []Effect
+
+// Effects returns the states that are one, nil if none is.
+func (s States) Effects() (list Leaving) {
+	for i := range s {
+		if e, ok := s[i].state.(Effect); ok {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// Published is what store.Effects takes, nil for nothing.
+func (l Leaving) Published() func(store.Revision) {
+	if l == nil {
+		return nil
+	}
+	return l.Committed
+}
+
+// Committed tells all of it.
+func (l Leaving) Committed(at store.Revision) {
+	for _, e := range l {
+		e.Committed(at)
+	}
+}
+
+// Left waits for all of it.
+func (l Leaving) Left() {
+	for _, e := range l {
+		e.Left()
 	}
 }
 

@@ -99,16 +99,16 @@ func (t Table) home(key string) string {
 		return "at the top of the manifest, above the first table"
 	}
 	var tables []string
-	add := func(table string, keys []string) {
+	add := func(table string, list bool, keys []string) {
 		if table != t.path && slices.Contains(keys, key) {
-			tables = append(tables, r.header(table, false))
+			tables = append(tables, r.header(table, list))
 		}
 	}
-	add("limits", limitKeys)
+	add("limits", false, limitKeys)
 	for _, s := range r.sections {
-		add(s.Name, s.Keys)
+		add(s.Name, s.List, s.Keys)
 	}
-	add("build", buildKeys)
+	add("build", false, buildKeys)
 	if key == "pattern" || key == "idempotency" {
 		tables = append(tables, r.header("route", true))
 	}

@@ -21,12 +21,17 @@ const (
 	fewest = 64
 )
 
-// Fit returns how many public connections there may be: wanted, which is max_conns,
-// or fewer where the process may not open so many files, of which conns are
-// connections now. Without a descriptor the store could not write, and that is worse
-// than a connection that is refused.
-func Fit(wanted int, conns int64, log *slog.Logger) (int, error) {
-	return fit(wanted, most(), max(open()-conns, 0), log)
+// Fit returns how many public connections and sockets there may be: as many as are
+// wanted, max_conns and max_sockets, or fewer in proportion where the process may not
+// open so many files, of which open are connections and sockets now. Without a descriptor
+// the store could not write, and that is worse than a connection that is refused.
+func Fit(conns, sockets int, in int64, log *slog.Logger) (int, int, error) {
+	room, err := fit(conns+sockets, most(), max(open()-in, 0), log)
+	if err != nil || room == conns+sockets {
+		return conns, sockets, err
+	}
+	fewer := max(int(int64(room)*int64(conns)/int64(conns+sockets)), 1)
+	return fewer, room - fewer, nil
 }
 
 func fit(wanted int, most, open int64, log *slog.Logger) (int, error) {
@@ -38,12 +43,12 @@ func fit(wanted int, most, open int64, log *slog.Logger) (int, error) {
 		return 0, fault.New(fault.Unavailable, "listen", fmt.Sprintf(
 			"the process may open %d files, and the server needs at least %d; raise the limit (ulimit -n, LimitNOFILE=)", most, open+others+fewest))
 	}
-	log.Warn("the process may not open as many files as max_conns needs, so fewer connections are taken; raise the limit (ulimit -n, LimitNOFILE=) or lower max_conns",
-		"limit", most, "max_conns", wanted, "taken", room, "needed", int64(wanted)+open+others)
+	log.Warn("the process may not open as many files as max_conns and max_sockets need, so fewer connections are taken; raise the limit (ulimit -n, LimitNOFILE=) or lower them",
+		"limit", most, "wanted", wanted, "taken", room, "needed", int64(wanted)+open+others)
 	return int(room), nil
 }
 
-// For returns how many files a host with so many public connections may have open, and
+// For returns how many files a host with so many public connections and sockets may have open, and
 // how many the process may.
 func For(conns int) (need, allowed int64) { return int64(conns) + others, most() }
 

@@ -77,6 +77,11 @@ type Effects struct {
 	Read  Revision  // the snapshot the reads saw
 	Now   time.Time // judges expiry in certification: the invocation's start
 	Parts []Part    // in ascending order of space, one per space
+	// Published, if not nil, is called when the commit is durable and snapshots show it,
+	// before anybody is told of its end: for one commit after the other, in the order of
+	// their revisions. It holds up all commits, so it waits for nothing. It is no part of
+	// a commit's encoding, and is not called for effects that write nothing.
+	Published func(Revision)
 }
 
 // Part is what effects are about in one key space, or in one area of it other

@@ -5,16 +5,27 @@ package store
 type Settling struct {
 	done          chan struct{}
 	written, read error
+	then          []func()
 }
 
 // NewSettling returns one that is not settled.
 func NewSettling() *Settling { return &Settling{done: make(chan struct{})} }
+
+// Then has do called once the commits are durable and snapshots show them, before
+// anybody who waits is told. What is given first is called first. It is not safe for
+// concurrent use, and Settle comes after the last.
+func (s *Settling) Then(do func()) { s.then = append(s.then, do) }
 
 // Settle ends the waits. written is the error of commits that are part of it, and
 // read that of whoever has only seen them; both are nil when they are durable. It
 // is called once.
 func (s *Settling) Settle(written, read error) {
 	s.written, s.read = written, read
+	if written == nil {
+		for _, do := range s.then {
+			do()
+		}
+	}
 	close(s.done)
 }
 

@@ -6,6 +6,7 @@
 package trigger
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -41,16 +42,19 @@ type Request struct {
 	Attributes []abi.Pair
 	Body       []byte
 	Deadline   time.Duration // 0 = that of the route
-	Claim      invoke.Claim
+	Claim      invoke.Claim  // nil = nothing is settled with it
+	Remote     string        // address of the client that it is about; "" = there is none
+	Headers    []abi.Pair
 }
 
 // Outcome is what became of a request.
 type Outcome struct {
-	Status     int    // of the reply, 0 with an error
-	RetryAfter string // what the reply says of it
-	Committed  bool   // the effects are, and what the claim has settled with them
-	Called     bool   // a service was called, which may have changed something there
-	Ended      bool   // an operator has ended it
+	Status     int           // of the reply, 0 with an error
+	RetryAfter string        // what the reply says of it
+	Committed  bool          // the effects are, and what the claim has settled with them
+	Called     bool          // a service was called, which may have changed something there
+	Ended      bool          // an operator has ended it
+	Reply      *invoke.Reply // nil with an error
 	// Err is that of serve.Handler.Handle, or NotFound where nobody serves the plugin, or
 	// its version has no place for the request any more.
 	Err error
@@ -80,7 +84,7 @@ func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
 	inv := &invoke.Invocation{Request: &invoke.Request{
 		Head: abi.RequestHead{
 			Method: to.Method, Path: to.Path, Mount: held.Mount, Pattern: to.Pattern, Params: to.Params, Query: to.Query,
-			Scheme: "http", Host: q.Plugin + plugin.Internal, Remote: "127.0.0.1",
+			Scheme: "http", Host: q.Plugin + plugin.Internal, Remote: cmp.Or(q.Remote, "127.0.0.1"), Headers: q.Headers,
 			Trigger: q.Trigger, Attributes: q.Attributes, BodySize: uint64(len(q.Body)),
 		},
 		Body: invoke.BodyOf(q.Body), Claim: q.Claim, Arrived: time.Now(),
@@ -90,7 +94,7 @@ func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
 	out := Outcome{Committed: rec.Outcome == trace.Committed, Called: rec.Called, Err: err}
 	out.Ended = dispatch.Stopped(err) == trace.Ended
 	if err == nil {
-		out.Status = inv.Reply.Status
+		out.Status, out.Reply = inv.Reply.Status, &inv.Reply
 		out.RetryAfter = field.Single(inv.Reply.Headers, "retry-after")
 	}
 	return out

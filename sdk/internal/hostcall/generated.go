@@ -94,6 +94,31 @@ type Host interface {
 	// empty: that key signs; else one made of it and of account. It returns: ok.
 	// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 	WebhookSend(url string, body []byte, secret string, account string) int64
+	// SocketSend sends data on a socket of the plugin, with the commit. An event
+	// stream has the name of the event as well. event empty: none. It returns: ok.
+	// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	SocketSend(socket string, data []byte, event string, flags uint32) int64
+	// SocketClose closes a socket of the plugin with the commit, behind all that
+	// was sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound,
+	// abi.Invalid, abi.Limit, abi.Denied.
+	SocketClose(socket string, code uint32, reason string) int64
+	// SocketFollow has a socket follow a topic from the commit on. It returns: ok.
+	// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	SocketFollow(socket string, topic string) int64
+	// SocketUnfollow has a socket follow a topic no more, from the commit on. It
+	// returns: ok. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	SocketUnfollow(socket string, topic string) int64
+	// SocketAttach sets what the later events of a socket carry, with the commit.
+	// It returns: ok. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	SocketAttach(socket string, data string) int64
+	// Publish sends data on all sockets that follow a topic of the plugin, with the
+	// commit. event: as with socket_send. It returns: ok. Errors: abi.Invalid,
+	// abi.Limit, abi.Denied.
+	Publish(topic string, data []byte, event string, flags uint32) int64
+	// TopicCount counts the sockets that follow a topic of the plugin at this
+	// moment. It returns: how many sockets follow the topic. Errors: abi.Invalid,
+	// abi.Limit, abi.Denied.
+	TopicCount(topic string) int64
 	// PasswordHash hashes a password with argon2id and a random salt, in PHC string
 	// format. It returns: size of the hash. Errors: abi.Invalid, abi.Limit.
 	PasswordHash(password string, buf []byte) int64

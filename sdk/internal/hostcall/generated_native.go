@@ -168,6 +168,52 @@ func WebhookSend(url string, body []byte, secret string, account string) int64 {
 	return ask(func(h Host) int64 { return h.WebhookSend(url, body, secret, account) })
 }
 
+// SocketSend sends data on a socket of the plugin, with the commit. An event
+// stream has the name of the event as well. event empty: none. It returns: ok.
+// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketSend(socket string, data []byte, event string, flags uint32) int64 {
+	return ask(func(h Host) int64 { return h.SocketSend(socket, data, event, flags) })
+}
+
+// SocketClose closes a socket of the plugin with the commit, behind all that
+// was sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied.
+func SocketClose(socket string, code uint32, reason string) int64 {
+	return ask(func(h Host) int64 { return h.SocketClose(socket, code, reason) })
+}
+
+// SocketFollow has a socket follow a topic from the commit on. It returns: ok.
+// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketFollow(socket string, topic string) int64 {
+	return ask(func(h Host) int64 { return h.SocketFollow(socket, topic) })
+}
+
+// SocketUnfollow has a socket follow a topic no more, from the commit on. It
+// returns: ok. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketUnfollow(socket string, topic string) int64 {
+	return ask(func(h Host) int64 { return h.SocketUnfollow(socket, topic) })
+}
+
+// SocketAttach sets what the later events of a socket carry, with the commit.
+// It returns: ok. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketAttach(socket string, data string) int64 {
+	return ask(func(h Host) int64 { return h.SocketAttach(socket, data) })
+}
+
+// Publish sends data on all sockets that follow a topic of the plugin, with the
+// commit. event: as with socket_send. It returns: ok. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func Publish(topic string, data []byte, event string, flags uint32) int64 {
+	return ask(func(h Host) int64 { return h.Publish(topic, data, event, flags) })
+}
+
+// TopicCount counts the sockets that follow a topic of the plugin at this
+// moment. It returns: how many sockets follow the topic. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func TopicCount(topic string) int64 {
+	return ask(func(h Host) int64 { return h.TopicCount(topic) })
+}
+
 // PasswordHash hashes a password with argon2id and a random salt, in PHC string
 // format. It returns: size of the hash. Errors: abi.Invalid, abi.Limit.
 func PasswordHash(password string, buf []byte) int64 {

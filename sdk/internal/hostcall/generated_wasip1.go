@@ -286,6 +286,82 @@ func WebhookSend(url string, body []byte, secret string, account string) int64 {
 	return webhookSend(url, bodyPtr, bodyLen, secret, account)
 }
 
+//go:wasmimport wasmoor_v1 socket_send
+//go:noescape
+func socketSend(socket string, data unsafe.Pointer, dataLen uint32, event string, flags uint32) int64
+
+// SocketSend sends data on a socket of the plugin, with the commit. An event
+// stream has the name of the event as well. event empty: none. It returns: ok.
+// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketSend(socket string, data []byte, event string, flags uint32) int64 {
+	dataPtr, dataLen := pointer(data)
+	return socketSend(socket, dataPtr, dataLen, event, flags)
+}
+
+//go:wasmimport wasmoor_v1 socket_close
+//go:noescape
+func socketClose(socket string, code uint32, reason string) int64
+
+// SocketClose closes a socket of the plugin with the commit, behind all that
+// was sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied.
+func SocketClose(socket string, code uint32, reason string) int64 {
+	return socketClose(socket, code, reason)
+}
+
+//go:wasmimport wasmoor_v1 socket_follow
+//go:noescape
+func socketFollow(socket string, topic string) int64
+
+// SocketFollow has a socket follow a topic from the commit on. It returns: ok.
+// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketFollow(socket string, topic string) int64 {
+	return socketFollow(socket, topic)
+}
+
+//go:wasmimport wasmoor_v1 socket_unfollow
+//go:noescape
+func socketUnfollow(socket string, topic string) int64
+
+// SocketUnfollow has a socket follow a topic no more, from the commit on. It
+// returns: ok. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketUnfollow(socket string, topic string) int64 {
+	return socketUnfollow(socket, topic)
+}
+
+//go:wasmimport wasmoor_v1 socket_attach
+//go:noescape
+func socketAttach(socket string, data string) int64
+
+// SocketAttach sets what the later events of a socket carry, with the commit.
+// It returns: ok. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SocketAttach(socket string, data string) int64 {
+	return socketAttach(socket, data)
+}
+
+//go:wasmimport wasmoor_v1 publish
+//go:noescape
+func publish(topic string, data unsafe.Pointer, dataLen uint32, event string, flags uint32) int64
+
+// Publish sends data on all sockets that follow a topic of the plugin, with the
+// commit. event: as with socket_send. It returns: ok. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func Publish(topic string, data []byte, event string, flags uint32) int64 {
+	dataPtr, dataLen := pointer(data)
+	return publish(topic, dataPtr, dataLen, event, flags)
+}
+
+//go:wasmimport wasmoor_v1 topic_count
+//go:noescape
+func topicCount(topic string) int64
+
+// TopicCount counts the sockets that follow a topic of the plugin at this
+// moment. It returns: how many sockets follow the topic. Errors: abi.Invalid,
+// abi.Limit, abi.Denied.
+func TopicCount(topic string) int64 {
+	return topicCount(topic)
+}
+
 //go:wasmimport wasmoor_v1 password_hash
 //go:noescape
 func passwordHash(password string, buf unsafe.Pointer, bufLen uint32) int64

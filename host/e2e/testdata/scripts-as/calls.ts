@@ -30,8 +30,15 @@ export function call(n: u32, a: StaticArray<i64>): i64 {
     case 22: return raw.rawHttpClose(<u32>a[0]);
     case 23: return raw.rawQueueSend(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <usize>a[4], <u32>a[5], a[6], <usize>a[7], <u32>a[8]);
     case 24: return raw.rawWebhookSend(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <usize>a[4], <u32>a[5], <usize>a[6], <u32>a[7]);
-    case 25: return raw.rawPasswordHash(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
-    case 26: return raw.rawPasswordVerify(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 25: return raw.rawSocketSend(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <usize>a[4], <u32>a[5], <u32>a[6]);
+    case 26: return raw.rawSocketClose(<usize>a[0], <u32>a[1], <u32>a[2], <usize>a[3], <u32>a[4]);
+    case 27: return raw.rawSocketFollow(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 28: return raw.rawSocketUnfollow(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 29: return raw.rawSocketAttach(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 30: return raw.rawPublish(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <usize>a[4], <u32>a[5], <u32>a[6]);
+    case 31: return raw.rawTopicCount(<usize>a[0], <u32>a[1]);
+    case 32: return raw.rawPasswordHash(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 33: return raw.rawPasswordVerify(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
   }
   unreachable();
   return 0;

@@ -12,7 +12,9 @@ import (
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -41,6 +43,9 @@ type exchange struct {
 	params  []abi.Pair
 	body    wire.Body
 	client  wire.Client
+
+	kind    stream.Kind  // of the socket that the request opens
+	opening *hub.Opening // that socket, until it is taken or refused; nil = none
 }
 
 func (c *exchange) reset() {
@@ -57,7 +62,7 @@ func (c *exchange) reset() {
 	clear(c.headers)
 	clear(c.params)
 	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
-	c.once, c.client = invoke.Once{}, wire.Client{}
+	c.once, c.client, c.opening = invoke.Once{}, wire.Client{}, nil
 	c.scheme, c.newCookie = "", ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
@@ -176,6 +181,9 @@ func (c *exchange) fillRequest() error {
 		RequestID: c.id,
 		Trigger:   abi.TriggerHTTP,
 		BodySize:  uint64(c.request.Body.Size()),
+	}
+	if c.opening != nil {
+		c.request.Head.Trigger, c.request.Head.Attributes = abi.TriggerSocket, c.opening.Attributes()
 	}
 	c.request.DropEffects = c.method == "HEAD" || c.match.Dropped
 	if c.once.Key != "" {

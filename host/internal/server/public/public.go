@@ -25,6 +25,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 )
 
 // Config is what the public listener works with. Routes and Handler are required.
@@ -58,6 +59,8 @@ type Config struct {
 	Streams *stream.Streams
 	// ServerTiming has answers say where the time of their requests went.
 	ServerTiming bool
+	// Sockets, if not nil, opens sockets. Whoever made it closes it.
+	Sockets *hub.Service
 	// Author, if not nil, tells clients what is for an author's eyes only.
 	Author *Author
 }
@@ -143,6 +146,12 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 		p.serveLive(ctx, c)
 		return
 	}
+	if c.match.Socket != nil {
+		if r := p.beginSocket(c); r != nil {
+			p.refuse(ctx, c, r)
+			return
+		}
+	}
 	p.invoke(ctx, c)
 }
 
@@ -190,6 +199,9 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	if c.match.Deployment == nil {
 		return p.unrouted(ctx, c)
 	}
+	if c.match.Socket != nil {
+		return p.judgeSocket(ctx, c)
+	}
 	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
 		return wire.BodyTooLarge(max)
 	}
@@ -210,6 +222,10 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 	p.yield()
 	if c.err != nil {
 		p.fail(ctx, c)
+		return
+	}
+	if c.opening != nil && c.inv.Reply.Status == http.StatusOK {
+		p.takeSocket(ctx, c)
 		return
 	}
 	p.writeReply(ctx, c)
@@ -249,6 +265,9 @@ func (p *Public) begin() *exchange {
 func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 	if reason := recover(); reason != nil {
 		p.panicked(ctx, c, reason)
+	}
+	if c.opening != nil {
+		c.opening.Refuse()
 	}
 	if !c.continues {
 		p.cfg.Author.explain(ctx, c)

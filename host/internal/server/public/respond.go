@@ -161,6 +161,10 @@ func (p *Public) refuse(ctx *fasthttp.RequestCtx, c *exchange, r *wire.Refusal) 
 	problem := r.Problem(c.id)
 	problem.Effects = effectsNone
 	writeProblem(ctx, problem, r.Code)
+	if r.Status == http.StatusUpgradeRequired {
+		ctx.Response.Header.Set("Upgrade", "websocket")
+		ctx.Response.Header.Set("Sec-WebSocket-Version", "13")
+	}
 	r.Finish(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/capability/socket"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/router"
@@ -50,6 +51,7 @@ type Match struct {
 	Allow          []string
 	Preview        bool         // it is a version at an address of its own
 	Dropped        bool         // nothing of what the request writes is kept
+	Socket         *Socket      // that the request opens; nil = none
 	CORS           *plugin.CORS // of the plugin, or of one mounted there; nil = none
 }
 
@@ -63,7 +65,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 	if result != router.Found {
 		return Match{Allow: m.Allow, CORS: m.CORS}
 	}
-	return Match{
+	found := Match{
 		Target:         serve.Target{Deployment: m.Deployment, Limits: m.Limits()},
 		Keep:           m.Idempotency(),
 		EncodedSlashes: m.EncodedSlashes(),
@@ -76,4 +78,8 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 		Preview:        m.Preview,
 		Dropped:        m.Dropped,
 	}
+	if declared, values, kept := socket.Opens(m.Deployment.Env(), m.Route, method, m.Path, m.Params); declared != nil {
+		found.Socket = &Socket{declared, kept, values}
+	}
+	return found
 }

@@ -9,16 +9,17 @@ import (
 // Codes of the end of a stream (RFC 6455 §7.4.1). An event stream has them as well,
 // where its end is told.
 const (
-	CodeNormal    = 1000
-	CodeGoingAway = 1001 // the server stops, or the page was left
-	CodeProtocol  = 1002
-	CodeNone      = 1005 // the client has closed without a code
-	CodeLost      = 1006 // the client is gone, without a word
-	CodeInvalid   = 1007 // text that is not UTF-8
-	CodePolicy    = 1008
-	CodeTooBig    = 1009
-	CodeInternal  = 1011
-	CodeTryAgain  = 1013 // the client reads too slowly, or nobody answers just now
+	CodeNormal      = 1000
+	CodeGoingAway   = 1001 // the server stops, or the page was left
+	CodeProtocol    = 1002
+	CodeUnsupported = 1003 // nobody takes what the client sends
+	CodeNone        = 1005 // the client has closed without a code
+	CodeLost        = 1006 // the client is gone, without a word
+	CodeInvalid     = 1007 // text that is not UTF-8
+	CodePolicy      = 1008
+	CodeTooBig      = 1009
+	CodeInternal    = 1011
+	CodeTryAgain    = 1013 // the client reads too slowly, or nobody answers just now
 )
 
 // maxReason is how many bytes the reason of a close frame may have.
@@ -44,7 +45,7 @@ func CutReason(reason string) string {
 // may use, and those that say what a server has found.
 func MayClose(code int) bool {
 	switch code {
-	case CodeNormal, CodeGoingAway, CodeProtocol, 1003, CodeInvalid, CodePolicy, CodeTooBig, CodeInternal, 1012, CodeTryAgain:
+	case CodeNormal, CodeGoingAway, CodeProtocol, CodeUnsupported, CodeInvalid, CodePolicy, CodeTooBig, CodeInternal, 1012, CodeTryAgain:
 		return true
 	}
 	return code >= 3000 && code <= 4999
@@ -72,5 +73,5 @@ func judgeClose(payload []byte) (code int, reason string, problem int) {
 // mayReceive reports whether a client may close with a code. 1012 to 1014 were
 // registered later than the RFC.
 func mayReceive(code int) bool {
-	return code == 1003 || code == 1010 || code == 1014 || MayClose(code)
+	return code == 1010 || code == 1014 || MayClose(code)
 }

@@ -28,6 +28,9 @@ func NewEvent(id, name string, text bool, data []byte) *Event {
 	return &Event{id: id, name: name, text: text, data: data}
 }
 
+// Size returns how many bytes of data the event has.
+func (e *Event) Size() int { return len(e.data) }
+
 // wire returns the event as a kind of stream has it.
 func (e *Event) wire(k Kind) []byte {
 	e.encode[k].Do(func() {

@@ -334,3 +334,10 @@ func cut(conn net.Conn) {
 	}
 	_ = conn.Close()
 }
+
+// Over reports whether the stream takes nothing more.
+func (one *Stream) Over() bool {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	return one.shut
+}

@@ -59,6 +59,10 @@ func (g *group) hasShare(r *request) bool { return g.shares[r.Owner()]+r.bytes <
 func (g *group) take(r *request) {
 	g.shares[r.Owner()] += r.bytes
 	g.revision = r.entry.Revision
+	if e := r.entry.Effects; e != nil && e.Published != nil {
+		published, revision := e.Published, g.revision
+		g.settling.Then(func() { published(revision) })
+	}
 	g.taken++
 	g.entries += r.entries
 	g.bytes += r.bytes

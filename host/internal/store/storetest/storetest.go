@@ -71,6 +71,7 @@ func Run(t *testing.T, open Opener) {
 		{"Areas", testAreas},
 		{"Watch", testWatch},
 		{"WatchSeesAll", testWatchSeesAll},
+		{"Published", testPublished},
 		{"Follow", testFollow},
 		{"Closed", testClosed},
 		{"Linearizable", testLinearizable},

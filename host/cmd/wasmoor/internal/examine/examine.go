@@ -185,13 +185,13 @@ func machineMemory() int64 {
 
 func examineFiles(c host.Config) Finding {
 	const about = "open files"
-	if need, most := openfiles.For(c.MaxConns); most < need {
+	if need, most := openfiles.For(c.MaxConns + c.MaxSockets); most < need {
 		return Finding{
-			about, Warn, fmt.Sprintf("the process may open %d files, and max_conns needs %d: fewer connections are taken", most, need),
-			"raise the limit (ulimit -n, LimitNOFILE=), or lower max_conns",
+			about, Warn, fmt.Sprintf("the process may open %d files, and max_conns and max_sockets need %d: fewer connections are taken", most, need),
+			"raise the limit (ulimit -n, LimitNOFILE=), or lower them",
 		}
 	}
-	return ok(about, "enough for %d connections", c.MaxConns)
+	return ok(about, "enough for %d connections and %d sockets", c.MaxConns, c.MaxSockets)
 }
 
 // examineReset says how instances are put back.

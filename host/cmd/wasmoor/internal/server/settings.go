@@ -121,6 +121,8 @@ func settingFlags() *pflag.FlagSet {
 	flags.Duration("drain-timeout", d.Host.DrainTimeout, "how long to wait for running requests when stopping")
 	flags.Int("max-conns", d.Host.MaxConns, "public connections open at a time")
 	flags.Int("max-conns-per-ip", d.Host.MaxConnsPerIP, "public connections open at a time from one address, or one /64 of IPv6; 0 = no limit")
+	flags.Int("max-sockets", d.Host.MaxSockets, "sockets open at a time, WebSockets and event streams; they count no more among the connections")
+	flags.Int("max-sockets-per-ip", d.Host.MaxSocketsPerIP, "sockets open at a time from one address, or one /64 of IPv6; 0 = no limit")
 	flags.String("max-guest-memory", limit.FormatSize(d.Host.MaxGuestMemory), "memory that the instances of all plugins, and the code of those that are loaded, may have together")
 	flags.Duration("sleep-after", d.Host.SleepAfter, "how long a plugin may be without a request before it is unloaded; 0 = for ever")
 	flags.Duration("scrub-period", d.Host.ScrubPeriod, "how long the scrub takes to verify all that is stored once, in the background; 0 = no scrub")
