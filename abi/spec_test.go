@@ -174,7 +174,7 @@ func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		".":       nil,
 		"limits":  nil,
-		"field":   {"strings", "github.com/wasmoor/wasmoor/abi"},
+		"field":   {"slices", "strings", "github.com/wasmoor/wasmoor/abi"},
 		"pattern": {"slices", "strconv", "strings", "unicode", "github.com/wasmoor/wasmoor/abi"},
 	}
 	for dir, want := range allowed {
