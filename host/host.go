@@ -36,6 +36,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/operate/crons"
 	"github.com/wasmoor/wasmoor/host/internal/operate/queues"
+	"github.com/wasmoor/wasmoor/host/internal/operate/services"
 	"github.com/wasmoor/wasmoor/host/internal/policy"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
@@ -294,7 +295,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	h.admin = admin.New(admin.Config{
 		Backups:     &h.backups,
 		Certificate: adminCert, Allow: allow,
-		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
+		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
 		Shipping: h.shippingStatus, Metrics: exporter, Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})
 	return nil

@@ -41,7 +41,7 @@ func TestAudit(t *testing.T) {
 	s := serve(t, t.TempDir(), "--config", config, "--backup-to", t.TempDir())
 	module := func(name, answer string) string {
 		return string(pack(t, enginetest.Ledger(answer), name, "[kv]", "[config]", "home = { default = \"x\" }", "key = { secret = true, required = false }",
-			"[queue.mail]", "request = \"POST /mail\"", "[[cron]]", "schedule = \"@yearly\"", "request = \"POST /tick\""))
+			"[queue.mail]", "request = \"POST /mail\"", "[[cron]]", "schedule = \"@yearly\"", "request = \"POST /tick\"", "[services]", "ledger = \"spin\""))
 	}
 	table := s.operations()
 	token, rule := "", fmt.Sprintf(`{"issuer":%q,"audience":"wasmoor","claims":{"sub":"me"},"private":true,"role":"viewer"}`, issuer.url)
@@ -79,6 +79,8 @@ func TestAudit(t *testing.T) {
 		{"unset-secret", "/plugins/shop/secrets/key", "", "activate"},
 		{"rotate-key", "/secrets/rotate-key", "", "rotate"},
 		{"set-limits", "/plugins/shop/limits", `{"memory":1048576}`, "activate"},
+		{"bind-services", "/plugins/shop/services", `{"bind":{"ledger":"asks"}}`, "activate"},
+		{"bind-services", "/plugins/shop/services", `{"unbind":["ledger"]}`, "activate"},
 		{"set-cors", "/plugins/shop/cors", `{"origins":["https://a.example"]}`, "activate"},
 		{"unset-cors", "/plugins/shop/cors", "", "activate"},
 		{"pause", "/plugins/shop/pause", `{}`, "pause"},

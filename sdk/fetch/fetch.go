@@ -73,7 +73,7 @@ func (e *Error) Error() string {
 	s := "fetch " + url + ": " + e.Op + ": " + e.Status.String()
 	switch e.Status {
 	case ErrDenied:
-		s += ": list its origin with allow under [outbound] in wasmoor.toml; the plugin's log says more"
+		s += ": list its origin with allow under [outbound] in wasmoor.toml, or a plugin of the same server under [services]; the plugin's log says more"
 	case ErrUnavailable:
 		s += ": calls are made while a request is handled, not in init functions and package variables"
 	}

@@ -91,6 +91,8 @@ First steps:
 		in(groupOperate, act.EgressCommand()),
 		in(groupOperate, act.QueueCommand()),
 		in(groupOperate, act.CronCommand()),
+		in(groupOperate, act.BindCommand()),
+		in(groupOperate, act.UnbindCommand()),
 		in(groupOperate, act.RequestsCommand()),
 		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),

@@ -60,6 +60,7 @@ type Plugin struct {
 	Rollout    string    `json:"rollout,omitempty" doc:"How the version does that takes over; absent = none does"`
 	Routes     []string  `json:"routes" doc:"None = the whole mount"`
 	Slashes    []string  `json:"encoded_slashes,omitempty" doc:"The routes that take encoded slashes"`
+	Calls      []string  `json:"calls,omitempty" doc:"Other plugins that it may call, each by its name, = and the plugin; > in place of = where an operator has bound it"`
 	Created    time.Time `json:"created"`
 	Usage      Usage     `json:"usage"`
 	Requests   int64     `json:"requests" doc:"Since the server started, over all versions"`
@@ -271,13 +272,13 @@ type Request struct {
 	ID       string    `json:"id"`
 	Plugin   string    `json:"plugin"`
 	Version  int       `json:"version"`
-	Trigger  string    `json:"trigger" doc:"Which way it came: http"`
+	Trigger  string    `json:"trigger" doc:"Which way it came: http, queue, cron, call"`
 	Method   string    `json:"method"`
 	Path     string    `json:"path" doc:"Below the mount, without the query"`
 	Pattern  string    `json:"pattern,omitempty" doc:"What matched: the guest's router, or the manifest's route"`
 	Start    time.Time `json:"start" doc:"When its body was read and it was passed on"`
 	Attempts int       `json:"attempts" doc:"Runs of the handler; more than 1 after conflicts"`
-	Outcome  string    `json:"outcome" doc:"Of its effects: none, committed, aborted, unknown"`
+	Outcome  string    `json:"outcome" doc:"Of its effects: none, committed, aborted, joined (to those of the plugin that called it), unknown"`
 	Replayed bool      `json:"replayed,omitempty" doc:"The answer was that of an earlier request with its Idempotency-Key"`
 	Status   int       `json:"status,omitempty" doc:"Of the handler's answer; absent where it gave none"`
 	Code     string    `json:"code,omitempty" doc:"Why it failed, as in the type of its problem"`

@@ -57,17 +57,29 @@ type Ask struct {
 	What   string `json:"what" doc:"For a person"`
 	Reason string `json:"reason,omitempty" doc:"The author's; absent = none is given"`
 	Less   bool   `json:"less,omitempty" doc:"The plugin has it, and the version does not ask for it"`
+	// About tells of a plugin that is to be called.
+	About []string `json:"about,omitempty" doc:"Of calls to a plugin: whose it is, and what it and those that it calls may do themselves"`
 }
 
-// AsksOf returns asks of the domain as they are on the wire.
+// AsksOf returns asks of the domain as they are on the wire. about tells of the plugin
+// that is to be called by one; nil = nothing.
 func AsksOf[A ~struct {
 	What, Reason string
 	Less         bool
-}](list []A,
+	Reaches      string
+}](list []A, about func(plugin string) []string,
 ) []Ask {
 	asks := make([]Ask, len(list))
-	for i, a := range list {
-		asks[i] = Ask(a)
+	for i := range list {
+		a := struct {
+			What, Reason string
+			Less         bool
+			Reaches      string
+		}(list[i])
+		asks[i] = Ask{What: a.What, Reason: a.Reason, Less: a.Less}
+		if about != nil && a.Reaches != "" {
+			asks[i].About = about(a.Reaches)
+		}
 	}
 	return asks
 }

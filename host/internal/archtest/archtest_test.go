@@ -116,7 +116,8 @@ webhook           -> trigger                    # says what became of a webhook 
 socket/hub        -> trigger server/stream       # has events handled; has the connections
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
 telemetry/traces  -> dispatch                   # an observer of its plugins' requests
-operate           -> deploy adminapi            # reads what serves; answers in the API's types
+operate/services  -> deploy adminapi capability/service # changes grants; answers in the API's types; binds names in the terms of one
+operate           -> operate/services           # tells what a plugin that is called may do
 operate/queues    -> queue/delivery adminapi    # knows what is being handled; answers in the API's types
 operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
 folder            -> deploy           # deploys what lies there

@@ -26,6 +26,10 @@ type Unit struct {
 	// all, nil = there are none. A unit that asks for nothing needs no Terms.
 	Terms func(object []byte) (plugin.Terms, error)
 
+	// Lasting returns what a plugin keeps of its terms whatever its versions ask for; nil =
+	// nothing. Without it, it keeps what the version that serves asks for.
+	Lasting func(plugin.Terms) plugin.Terms
+
 	// Free is what any plugin has of it that asks, without an approval; nil = nothing.
 	Free plugin.Terms
 
@@ -112,7 +116,18 @@ func (l List) Free(ask plugin.Grant) (free plugin.Grant) {
 
 // Keeps returns what a plugin keeps of a grant once a version serves that asks for less:
 // what that asks for, and never less than any plugin has that asks.
-func (l List) Keeps(g, ask plugin.Grant) plugin.Grant { return g.Both(ask.Union(l.Free(ask))) }
+func (l List) Keeps(g, ask plugin.Grant) plugin.Grant {
+	kept := g.Both(ask.Union(l.Free(ask)))
+	for _, u := range l {
+		if u.Lasting == nil || g.Terms[u.Name] == nil {
+			continue
+		}
+		if lasting := u.Lasting(g.Terms[u.Name]); lasting != nil {
+			kept = kept.Union(plugin.Grant{}.With(u.Name, lasting))
+		}
+	}
+	return kept
+}
 
 // ForPlugin makes what capabilities keep for a plugin.
 func (l List) ForPlugin(clock func() time.Time) (states invoke.States) {

@@ -18,6 +18,8 @@ type Ask struct {
 	What   string // for a person
 	Reason string // the author's; "" = none
 	Less   bool   // the plugin has it, and the version does not ask for it
+	// Reaches is the plugin that may be called by it; "" = none is.
+	Reaches string
 }
 
 // String returns a for a person, without its sign.
@@ -62,7 +64,7 @@ func Asks(p plugin.Plugin, v plugin.Version, m *manifest.Manifest, all capabilit
 // granted lists what is more than was granted.
 func granted(more []plugin.Excess, m *manifest.Manifest) (list []Ask) {
 	for _, e := range more {
-		list = append(list, Ask{What: e.Than("granted"), Reason: m.Reason(e)})
+		list = append(list, Ask{What: e.Than("granted"), Reason: m.Reason(e), Reaches: e.Reaches})
 	}
 	return list
 }

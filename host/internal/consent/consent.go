@@ -4,6 +4,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -65,7 +66,7 @@ func (g *Gate) holds() *policy.Policy {
 // may have written the rule. Denied when it grants and may not.
 func (g *Gate) Upload(ctx context.Context, name string, p plugin.Plugin, v plugin.Version, grant bool) (Consent, error) {
 	p.Name = name
-	c, err := g.of(ctx, name, auth.From(ctx).Name, grant)
+	c, err := g.of(ctx, p, v, auth.From(ctx).Name, grant)
 	c = c.weighed(p, v, grant)
 	if err != nil || !c.withholds || c.own || c.weighs || !wants(p, v) {
 		return c, err
@@ -89,11 +90,7 @@ func (g *Gate) Activation(ctx context.Context, all Versions, p plugin.Plugin, nu
 	if err != nil {
 		return Consent{}, err
 	}
-	by := ""
-	if g.holds().Separate() {
-		by = v.By
-	}
-	c, err := g.of(ctx, p.Name, by, grant)
+	c, err := g.of(ctx, p, v, v.By, grant)
 	return c.weighed(p, v, grant), err
 }
 
@@ -107,13 +104,13 @@ func (c Consent) weighed(p plugin.Plugin, v plugin.Version, grant bool) Consent 
 }
 
 // of returns what a change means of a version that somebody deployed.
-func (g *Gate) of(ctx context.Context, name, by string, grant bool) (Consent, error) {
-	who := auth.From(ctx)
+func (g *Gate) of(ctx context.Context, p plugin.Plugin, v plugin.Version, by string, grant bool) (Consent, error) {
+	who, name := auth.From(ctx), p.Name
 	if who.Role == auth.Nobody {
 		return Consent{}, nil
 	}
 	own := g.holds().Separate() && by == who.Name
-	err := who.May(auth.Operator, name)
+	err := cmp.Or(who.May(auth.Operator, name), MayReach(ctx, v.Ask.Beyond(Has(p, v))))
 	if err == nil && own {
 		err = fault.New(fault.Denied, "", fmt.Sprintf("the policy says separate_approver, and %q deployed the version; somebody else who may approve has to", who.Name))
 	}
@@ -124,6 +121,21 @@ func (g *Gate) of(ctx context.Context, name, by string, grant bool) (Consent, er
 		return Consent{}, fault.Wrap(fault.Denied, "", "granting what a version asks for: "+fault.MessageOf(err), err)
 	}
 	return Consent{withholds: true, own: own && who.May(auth.Operator, name) == nil}, nil
+}
+
+// MayReach returns Denied where something of a list lets a plugin call another one that
+// whoever makes the request is no operator of: nobody lends what another team's plugin has.
+func MayReach(ctx context.Context, list []plugin.Excess) error {
+	who := auth.From(ctx)
+	for _, e := range list {
+		if e.Reaches == "" || who.Role == auth.Nobody {
+			continue
+		}
+		if err := who.May(auth.Operator, e.Reaches); err != nil {
+			return fault.Wrap(fault.Denied, "", fmt.Sprintf("letting a plugin call %q: %s", e.Reaches, fault.MessageOf(err)), err)
+		}
+	}
+	return nil
 }
 
 // wants reports whether a version asks for more than its plugin has and a deployer may

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/operate/services"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -13,6 +14,10 @@ import (
 // one that serves, by plugin and version.
 func (o *Operator) Approvals(ctx context.Context) ([]adminapi.Approval, error) {
 	plugins, err := o.registry.Plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reach, err := services.NewReach(ctx, o.registry)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +41,7 @@ func (o *Operator) Approvals(ctx context.Context) ([]adminapi.Approval, error) {
 			asks := consent.Asks(p, v, m, o.capabilities)
 			waiting = append(waiting, adminapi.Approval{
 				Plugin: p.Name, Version: v.Number, By: v.By, Created: v.Created, Mount: mountsOf(v.Mount),
-				Asks: adminapi.AsksOf(asks), Digest: consent.Digest(p, v, asks),
+				Asks: adminapi.AsksOf(asks, reach.About), Digest: consent.Digest(p, v, asks),
 			})
 		}
 	}

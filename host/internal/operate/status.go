@@ -8,6 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/operate/services"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -74,7 +75,7 @@ func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
 	}
 	s := adminapi.Plugin{
 		Name: p.Name, Mount: mountsOf(p.Mount), State: adminapi.StateStopped, Previous: p.Previous, Versions: p.Versions,
-		Deployment: p.Deployment, Routes: []string{}, Created: p.Created, Usage: adminapi.Usage(usage),
+		Deployment: p.Deployment, Routes: []string{}, Created: p.Created, Usage: adminapi.Usage(usage), Calls: services.Granted(p.Grant),
 	}
 	serving, ok := o.deployer.Serving(p.Name)
 	switch {

@@ -9,6 +9,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/operate/services"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
@@ -73,7 +74,12 @@ func (o *Operator) waits(ctx context.Context, p plugin.Plugin, v plugin.Version,
 	_, missing := consent.Resolve(p, v, m)
 	s.Waiting = missing.Moved(v.Number > p.Active, p, v.Mount).Words(consent.Consent{})
 	if consent.Waits(p, v) {
+		reach, err := services.NewReach(ctx, o.registry)
+		if err != nil {
+			s.Waiting = append(s.Waiting, fault.MessageOf(err))
+			return
+		}
 		asks := consent.Asks(p, v, m, o.capabilities)
-		s.Asks, s.AskDigest = adminapi.AsksOf(asks), consent.Digest(p, v, asks)
+		s.Asks, s.AskDigest = adminapi.AsksOf(asks, reach.About), consent.Digest(p, v, asks)
 	}
 }

@@ -141,6 +141,8 @@ func (c Change) action() plugin.Action {
 		return plugin.ActionCORS
 	case c.Limits != nil:
 		return plugin.ActionLimits
+	case c.Grant != nil:
+		return plugin.ActionGrant
 	}
 	return plugin.ActionVars
 }

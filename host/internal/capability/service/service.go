@@ -25,7 +25,7 @@ const MaxServices = 32
 // manifests, runs none.
 func Unit(run service.Runner) capability.Unit {
 	return capability.Unit{
-		Name: Name, Named: true, Read: ask, Terms: readTerms,
+		Name: Name, Named: true, Read: ask, Terms: readTerms, Lasting: lasting,
 		Deployment: func(d capability.Deployment) invoke.State {
 			settings, _ := d.Settings.(Settings)
 			granted, _ := d.Grant.(Terms)

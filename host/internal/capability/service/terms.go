@@ -63,6 +63,19 @@ func (t Terms) Bound(alias string) (to string, ok bool) {
 	return "", false
 }
 
+// Covers reports whether a plugin may call what a manifest names.
+func (t Terms) Covers(d Declared) bool { return t.covers(item{d.Alias, d.Plugin, false}) }
+
+// lasting is what an operator has bound: a version that names no plugin is no reason to
+// forget it, or the next one would call whom its manifest says.
+func lasting(t plugin.Terms) plugin.Terms {
+	own, _ := t.(Terms)
+	if bound := slices.DeleteFunc(own.items(), func(i item) bool { return !i.bound }); len(bound) > 0 {
+		return termsOf(bound)
+	}
+	return nil
+}
+
 // covers reports whether t lets a plugin do what an item is about.
 func (t Terms) covers(i item) bool {
 	if _, bound := t.Bound(i.alias); bound && !i.bound {
@@ -94,8 +107,7 @@ func (t Terms) Union(other plugin.Terms) plugin.Terms {
 	return termsOf(all)
 }
 
-// Both implements plugin.Terms. What an operator has bound stays bound: a version that
-// does not call is no reason to forget it.
+// Both implements plugin.Terms. What an operator has bound stays bound.
 func (t Terms) Both(other plugin.Terms) plugin.Terms {
 	o, _ := other.(Terms)
 	both := slices.DeleteFunc(t.items(), func(i item) bool { return !i.bound && !o.covers(i) })

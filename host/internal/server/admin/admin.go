@@ -92,13 +92,14 @@ type Metrics interface {
 	Scrape(ctx context.Context, compressed bool) ([]byte, error)
 }
 
-// Config is what the admin listener works with. Deployer, Operator, Queues, Crons, Access, Metrics
+// Config is what the admin listener works with. Deployer, Operator, Queues, Crons, Services, Access, Metrics
 // and Token are required.
 type Config struct {
 	Deployer Deployer
 	Operator Operator
 	Queues   Queues
 	Crons    Crons
+	Services Services
 	Access   Access
 	Backups  Backups
 	Token    Token

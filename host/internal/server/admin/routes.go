@@ -72,6 +72,8 @@ func (a *Admin) bindSettings(api huma.API) {
 	route(api, deployer, operation("unset-var", http.MethodDelete, adminapi.PathVar, "Unset a var, which is a new deployment", http.StatusOK), a.unsetVar)
 	route(api, deployer, operation("change-vars", http.MethodPatch, adminapi.PathVars, "Set and unset several vars, which is one new deployment", http.StatusOK), a.changeVars)
 	a.bindSecrets(api)
+	route(api, viewer, get("list-services", adminapi.PathServices, "List the plugins that a plugin calls"), a.services)
+	route(api, operator, operation("bind-services", http.MethodPatch, adminapi.PathServices, "Have a plugin call others than its manifest says, which is a new deployment", http.StatusOK), a.bindServices)
 	route(api, viewer, get("get-limits", adminapi.PathLimits, "Show the limits of a plugin, and who decided them"), a.limits)
 	route(api, operator, operation("set-limits", http.MethodPut, adminapi.PathLimits, "Replace the operator's limits of a plugin, which is a new deployment", http.StatusOK), a.setLimits)
 	route(api, viewer, get("get-cors", adminapi.PathCORS, "Show which other origins may read a plugin's answers"), a.cors)

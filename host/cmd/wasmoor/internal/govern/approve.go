@@ -34,6 +34,9 @@ DIGEST stands for all lines of a version; 'wasmoor approve' takes it.`,
 			for _, w := range waiting {
 				for _, ask := range w.Asks {
 					rows = append(rows, []string{w.Plugin, strconv.Itoa(w.Version), w.By, term.Date(w.Created), short(w.Digest), ask.Signed(), ask.Reason})
+					for _, line := range ask.About {
+						rows = append(rows, []string{"", "", "", "", "", "  " + line, ""})
+					}
 				}
 			}
 			return p.Table("no version waits for an approval", "PLUGIN VERSION BY CREATED DIGEST ASKS REASON", rows)
@@ -79,6 +82,9 @@ operator. The audit says who approved what.`,
 			}
 			for _, ask := range v.Asks {
 				p.Note("  %s", term.Printable(ask.Signed()+ask.Because()))
+				for _, line := range ask.About {
+					p.Note("      %s", term.Printable(line))
+				}
 			}
 			switch {
 			case !strings.HasPrefix(v.AskDigest, digest):
