@@ -56,6 +56,7 @@ type outbound struct {
 	service http.Handler
 	body    []byte
 	sent    bool
+	inside  bool // it is to another plugin
 	head    abi.HTTPResponse
 	rest    []byte // of the response's body
 	got     int    // bytes of it that were read
@@ -84,8 +85,8 @@ func (c *call) HTTPOpen(layout []byte) int64 {
 	case len(c.sent) == limits.Calls:
 		return int64(abi.Limit)
 	}
-	if o.service = c.host.upstream(o.request.URL); o.service == nil {
-		return int64(abi.Denied)
+	if status := o.find(c.host); status != abi.OK {
+		return int64(status)
 	}
 	c.sent = append(c.sent, o)
 	return int64(len(c.sent))
@@ -146,7 +147,7 @@ func isHostOf(value string, target *url.URL) bool {
 }
 
 // noCalls reports whether the plugin has no grant for calls.
-func (c *call) noCalls() bool { return len(c.host.upstreams) == 0 }
+func (c *call) noCalls() bool { return len(c.host.upstreams)+len(c.host.services) == 0 }
 
 // open returns an open call, or why there is none.
 func (c *call) open(n uint32) (*outbound, abi.Status) {
@@ -205,7 +206,7 @@ func (c *call) HTTPSend(layout []byte) int64 {
 	answered := int64(0)
 	for _, n := range handles {
 		o := c.sent[n-1]
-		if !o.framed() || c.answers.give(o, c.host.Idempotent) {
+		if !o.framed() || !o.inside && c.answers.give(o, c.host.Idempotent) {
 			if c.answers.diverged != "" {
 				return int64(abi.Internal) // a host ends the handler
 			}
@@ -273,6 +274,10 @@ func (c *call) ask(o *outbound) (w *httptest.ResponseRecorder) {
 	defer func() {
 		if p := recover(); p != nil {
 			status, ok := p.(abi.Status)
+			if o.inside {
+				w = failed()
+				return
+			}
 			if !ok {
 				panic(p)
 			}
@@ -301,7 +306,7 @@ func (o *outbound) take(w *httptest.ResponseRecorder) {
 func (o *outbound) location(w *httptest.ResponseRecorder) (string, bool) {
 	switch location := w.Header().Get("Location"); w.Code {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return location, location != "" && o.request.Flags&abi.HTTPNoRedirect == 0
+		return location, location != "" && !o.inside && o.request.Flags&abi.HTTPNoRedirect == 0
 	}
 	return "", false
 }

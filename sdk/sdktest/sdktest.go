@@ -96,6 +96,7 @@ type Host struct {
 	BeforeCommit func(attempt int)
 
 	upstreams map[string]http.Handler
+	services  map[string]http.Handler // by host
 	sockets   []*Socket
 	published []Content
 	serve     func(*call) int32 // runs the handler against the call
