@@ -37,18 +37,19 @@ func NewAnswers(keeps bool, share limit.Share, depart func() error) *Answers {
 
 // asked is what makes two calls the same.
 type asked struct {
-	name               string // for people
+	by                 *Client // whose plugin asks: each has secrets and grants of its own
+	name               string  // for people
 	line, header, body [sha256.Size]byte
 }
 
 // maxName bounds the name of a call, in bytes.
 const maxName = 256
 
-func (c *call) asked(keeps bool) asked {
+func (c *call) asked(by *Client, keeps bool) asked {
 	u := *c.out.target.url
 	u.RawQuery = "" // it may be secret
 	name := c.out.method + " " + u.String()
-	a := asked{name: name[:min(len(name), maxName)]}
+	a := asked{by: by, name: name[:min(len(name), maxName)]}
 	if !keeps {
 		return a
 	}
@@ -70,20 +71,22 @@ func (a *asked) differs(other *asked) string {
 		return a.name
 	case a.header != other.header:
 		return a.name + " with another header"
+	case a.body == other.body:
+		return a.name + " by another plugin"
 	}
 	return a.name + " with another body"
 }
 
-// match gives calls their answers, and returns those that are to be sent for one.
-func (a *Answers) match(calls []*call, idempotent bool) (unsent []*call, err error) {
+// match gives calls of a client their answers, and returns those that are to be sent for one.
+func (a *Answers) match(calls []*call, by *Client) (unsent []*call, err error) {
 	for _, c := range calls {
 		c.answer = &answer{lost: !a.keeps}
 		if why := c.out.wrongLength(len(c.out.body)); why != "" {
 			c.answer.take(c.out.target, reply{}, &failure{abi.Invalid, why}, nil)
 			continue
 		}
-		c.answer.asked = c.asked(a.keeps)
-		c.answer.unsafe = c.out.method != http.MethodGet && c.out.method != http.MethodHead && !idempotent
+		c.answer.asked = c.asked(by, a.keeps)
+		c.answer.unsafe = c.out.method != http.MethodGet && c.out.method != http.MethodHead && !by.cfg.Idempotent
 		before, err := a.before(c.answer)
 		if err != nil {
 			return nil, err

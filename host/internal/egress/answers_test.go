@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -322,5 +323,40 @@ func TestWhatIsKeptCounts(t *testing.T) {
 	}
 	if answers.Close(); budget.Left() != budget.Size() {
 		t.Errorf("%d of %d bytes are left in the end", budget.Left(), budget.Size())
+	}
+}
+
+// TestAnswersArePluginsOwn: the plugins of a request that call each other share its
+// answers, and none gets what another has asked: that may have gone out with a secret of
+// the other's.
+func TestAnswersArePluginsOwn(t *testing.T) {
+	var asked atomic.Int64
+	origin := upstream(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, asked.Add(1)) })
+	callee, caller := client(t, nil, origin), client(t, nil, origin)
+	answers := kept(t)
+	for i, run := range []struct {
+		by   *Client
+		want string
+	}{{callee, "200 1"}, {callee, "200 1"}, {caller, "200 2"}, {caller, "200 2"}} {
+		s := run.by.Session(Trace{}, answers)
+		got, err := script(t, &s, origin, []asks{{"GET /mine", -1}})
+		s.Close()
+		if err != nil || got != run.want {
+			t.Errorf("attempt %d: %q, %v, want %q", i+1, got, err, run.want)
+		}
+		if err := answers.Again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, by := range []*Client{callee, caller} {
+		s := by.Session(Trace{}, answers)
+		_, err := script(t, &s, origin, []asks{{"POST /mine", -1}})
+		s.Close()
+		if by == caller && (fault.CodeOf(err) != fault.Diverged || !strings.Contains(fault.MessageOf(err), "by another plugin")) {
+			t.Errorf("another plugin makes a call that was made: %v", err)
+		}
+		if err := answers.Again(); by == callee && err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -132,7 +132,7 @@ func (s *Session) Send(ctx context.Context, handles []uint32) (int, abi.Status, 
 		}
 		calls[i] = c
 	}
-	unsent, err := s.answers.match(calls, s.client.cfg.Idempotent)
+	unsent, err := s.answers.match(calls, s.client)
 	if err != nil {
 		return 0, abi.OK, err // the attempt is over
 	}

@@ -47,3 +47,33 @@ func TestHold(t *testing.T) {
 		t.Errorf("%d bytes are left after a new beginning", budget.Left())
 	}
 }
+
+// TestJoin: the caller keeps the answer of a callee until its own end, whether or not the
+// callee has written anything, so the answer counts for that long.
+func TestJoin(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		budget := limit.NewBudget(1 << 20)
+		env := &Env{Memory: budget}
+		root := &Invocation{Env: env, Request: &Request{}}
+		root.Begin(1, limit.Default(), nil)
+		callee := &Invocation{Env: env, Request: &Request{}}
+		callee.Within(root)
+		callee.Begin(1, limit.Default(), nil)
+		data := make([]byte, 400<<10)
+		if !callee.Hold(len(data)) {
+			t.Fatal("there is room for the answer")
+		}
+		callee.Reply.Write(data, 1<<20)
+		if !root.Join(callee, kept) {
+			t.Fatalf("kept %v: the caller has no room for the answer", kept)
+		}
+		callee.End()
+		if got, want := budget.Size()-budget.Left(), int64(300<<10); got < want {
+			t.Errorf("kept %v: the caller has the answer, and only %d bytes count", kept, got)
+		}
+		root.End()
+		if budget.Left() != budget.Size() {
+			t.Errorf("kept %v: %d bytes are left in the end", kept, budget.Left())
+		}
+	}
+}

@@ -35,11 +35,15 @@ func (inv *Invocation) Depth() (n int) {
 }
 
 // Join ends an invocation within inv: what the host keeps of it, inv has to answer for
-// from here on, and its waits were waits of inv. It reports whether there is memory for
-// that; if not, inv has failed, as Starved says.
+// from here on, and its waits were waits of inv. That is its answer, and with kept its
+// writes and what else it has. Join reports whether there is memory for that; if not, inv
+// has failed, as Starved says.
 func (inv *Invocation) Join(inner *Invocation, kept bool) bool {
 	inv.Out += inner.Out
-	return !kept || inv.Hold(inner.memory.used)
+	if kept {
+		return inv.Hold(inner.memory.used)
+	}
+	return inv.Hold(len(inner.Reply.Body))
 }
 
 // Departure returns what Departs was given, nil = nothing.
