@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/abi/pattern"
 )
 
@@ -75,7 +76,7 @@ func (h *Host) Open(target string, fields ...string) *Socket {
 	h.sockets = append(h.sockets, s)
 	s.Answer = s.event(r, map[string]string{"socket.event": "open"})
 	if s.Answer.Status != http.StatusOK || s.Answer.Fault != "" {
-		s.Open, s.Topics = false, nil
+		s.Open, s.Topics, s.Received = false, nil, nil // what was sent has nobody to go to
 		return s
 	}
 	s.takeBody(s.Answer, true)
@@ -122,15 +123,23 @@ func (s *Socket) takeBody(res *Result, opened bool) {
 	if len(res.Body) == 0 || !s.Open && !opened {
 		return
 	}
-	kind, _, _ := strings.Cut(strings.ToLower(res.Header.Get("Content-Type")), ";")
-	text := kind == "" || kind == "application/json" || kind == "application/xml" || strings.HasPrefix(kind, "text/") ||
-		strings.HasSuffix(kind, "+json") || strings.HasSuffix(kind, "+xml")
-	c := Content{Data: slices.Clone(res.Body), Binary: !text || !utf8.Valid(res.Body)}
+	c := Content{Data: slices.Clone(res.Body), Binary: !isText(res.Header.Get("Content-Type")) || !utf8.Valid(res.Body)}
 	if opened { // before what the handler has sent itself
 		s.Received = slices.Insert(s.Received, 0, c)
 		return
 	}
 	s.Received = append(s.Received, c)
+}
+
+// isText reports whether a body of a type is sent as text. One that says nothing is.
+func isText(kind string) bool {
+	kind, _, _ = strings.Cut(strings.ToLower(kind), ";")
+	kind = strings.TrimSpace(kind)
+	switch kind {
+	case "", "application/json", "application/xml", "application/javascript", "application/x-ndjson", "application/x-www-form-urlencoded":
+		return true
+	}
+	return strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "+json") || strings.HasSuffix(kind, "+xml")
 }
 
 var hole = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}`)
@@ -164,6 +173,8 @@ func (s *Socket) say(data []byte, kind string) *Result {
 		s.takeBody(res, false)
 	case res.Fault == "" && res.Status < 500:
 		s.close(1008, "the message was refused")
+	case res.Fault != "" && res.Status == http.StatusServiceUnavailable:
+		s.close(1013, "the service cannot answer just now")
 	default:
 		s.close(1011, "the message was not handled")
 	}
@@ -231,7 +242,11 @@ func (s *Socket) do(e *said) {
 	case abi.FnSocketClose:
 		s.close(e.code, e.Text())
 	case abi.FnSocketFollow:
-		if !slices.Contains(s.Topics, e.topic) {
+		switch {
+		case slices.Contains(s.Topics, e.topic):
+		case len(s.Topics) == limits.SocketTopics:
+			s.close(1008, "it follows too many topics")
+		default:
 			s.Topics = append(s.Topics, e.topic)
 		}
 	case abi.FnSocketUnfollow:
