@@ -72,3 +72,9 @@ var tokenChars = func() (set [256]bool) {
 	}
 	return set
 }()
+
+// IsForwarded reports whether a field, its name in lower case, tells where a request came
+// from. No guest gets one: it would take for a fact what anybody may write.
+func IsForwarded(name string) bool {
+	return strings.HasPrefix(name, "x-forwarded-") || name == "forwarded" || name == "x-real-ip"
+}

@@ -43,17 +43,29 @@ func isEventStream(element string) bool {
 	return strings.EqualFold(strings.Trim(kind, " \t"), "text/event-stream")
 }
 
-// AcceptsEvents reports whether a client names text/event-stream among what it accepts.
-// That it takes anything is not enough: it would be left with an answer without an end.
+// AcceptsEvents reports whether a client names text/event-stream among what it accepts,
+// and with another weight than 0, which says that it takes none. That it takes anything is not enough: it would be left with an answer without an end.
 func AcceptsEvents(headers []abi.Pair) bool {
 	for _, h := range headers {
 		if h.Name != "accept" {
 			continue
 		}
 		for element := range strings.SplitSeq(h.Value, ",") {
-			if isEventStream(element) {
+			if isEventStream(element) && !isRefused(element) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// isRefused reports whether an element of Accept has the weight 0 (RFC 9110 §12.4.2).
+func isRefused(element string) bool {
+	_, parameters, _ := strings.Cut(element, ";")
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, weight, _ := strings.Cut(strings.Trim(p, " \t"), "=")
+		if strings.EqualFold(name, "q") && weight != "" && strings.Trim(weight, "0.") == "" {
+			return true
 		}
 	}
 	return false

@@ -38,7 +38,7 @@ func TestLive(t *testing.T) {
 func TestAcceptsEvents(t *testing.T) {
 	for value, want := range map[string]bool{
 		"text/event-stream": true, "text/html, TEXT/event-stream;q=0.1": true, "*/*": false, "text/*": false,
-		"text/event-streams": false, "": false, "application/x; a=text/event-stream": false,
+		"text/event-streams": false, "": false, "text/event-stream;q=0": false, "text/event-stream; a=b; Q=0.000, text/html": false, "text/event-stream;q=0.001": true, "application/x; a=text/event-stream": false,
 	} {
 		if got := AcceptsEvents([]abi.Pair{{Name: "accept", Value: value}}); got != want {
 			t.Errorf("%q: %v", value, got)

@@ -57,7 +57,7 @@ func headersOf(r *http.Request) []abi.Pair {
 	for _, name := range sortedNames(r.Header) {
 		lower := strings.ToLower(name)
 		nominated := slices.ContainsFunc(options, func(o string) bool { return strings.TrimSpace(o) == lower })
-		if nominated || field.IsHopByHop(lower) || lower == "forwarded" || lower == "x-real-ip" || strings.HasPrefix(lower, "x-forwarded-") {
+		if nominated || field.IsHopByHop(lower) || field.IsForwarded(lower) {
 			continue
 		}
 		for _, v := range r.Header[name] {

@@ -138,8 +138,11 @@ func answer(inv *invoke.Invocation) service.Answer {
 	reply := &inv.Reply
 	a := service.Answer{Status: reply.Status, Body: reply.Body, Header: make([]abi.Pair, 0, len(reply.Headers)+1)}
 	length := int64(len(a.Body))
-	if reply.IsLengthOnly() {
+	switch {
+	case reply.IsLengthOnly():
 		length, a.Body = reply.Length, nil
+	case inv.Request.Head.Method == http.MethodHead:
+		a.Body = nil
 	}
 	for _, f := range reply.Headers {
 		a.Header = append(a.Header, abi.Pair{Name: strings.ToLower(f.Name), Value: f.Value})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
@@ -52,7 +53,7 @@ func ReadLocal(r *abi.HTTPRequest, own string) (l Local, why string) {
 	l.Host, l.URL, l.Name = t.origin.Host, t.url.String(), nameOf(t)
 	for _, f := range l.fields.given {
 		f.Name = strings.ToLower(f.Name)
-		if !strings.HasPrefix(f.Name, "x-forwarded-") && f.Name != "forwarded" { // the edge's to say
+		if !field.IsForwarded(f.Name) { // the edge's to say
 			l.Header = append(l.Header, f)
 		}
 	}

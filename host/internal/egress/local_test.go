@@ -36,6 +36,7 @@ func TestReadLocal(t *testing.T) {
 		{Name: "Host", Value: "shop.example"},
 		{Name: "X-Forwarded-For", Value: "1.2.3.4"},
 		{Name: "Forwarded", Value: "for=1.2.3.4"},
+		{Name: "X-Real-IP", Value: "1.2.3.4"},
 		{Name: "Connection", Value: "keep-alive"},
 		{Name: "Content-Length", Value: "3"},
 	}}, "shop.example")

@@ -73,10 +73,14 @@ func TestJudge(t *testing.T) {
 		"as large":       {change: func(i *invoke.Invocation, _ *trace.Record, _ *reads) { i.Reply.Body = make([]byte, MaxAnswer) }},
 		"too large":      {change: func(i *invoke.Invocation, _ *trace.Record, _ *reads) { i.Reply.Body = make([]byte, MaxAnswer+1) }, status: 502, problem: "size"},
 		"no text":        {change: func(i *invoke.Invocation, _ *trace.Record, _ *reads) { i.Reply.Body = []byte("\xff") }, status: 502, problem: "text"},
-		"trapped":        {err: fault.New(fault.Trap, "", "unreachable at secret.go:7"), status: 502},
-		"too slow":       {err: fault.New(fault.Deadline, "", "secret"), status: 504},
-		"no place":       {err: fault.New(fault.Unavailable, "", "secret"), status: 503},
-		"who knows":      {err: errors.New("secret"), status: 502},
+		"called, trapped": {
+			change: func(_ *invoke.Invocation, r *trace.Record, _ *reads) { r.Called = true },
+			err:    fault.New(fault.Trap, "", "secret"), status: 502,
+		},
+		"trapped":   {err: fault.New(fault.Trap, "", "unreachable at secret.go:7"), status: 502},
+		"too slow":  {err: fault.New(fault.Deadline, "", "secret"), status: 504},
+		"no place":  {err: fault.New(fault.Unavailable, "", "secret"), status: 503},
+		"who knows": {err: errors.New("secret"), status: 502},
 	} {
 		inv, rec, seen := &invoke.Invocation{}, &trace.Record{}, &reads{}
 		inv.Reply.Status, inv.Reply.Body = 200, []byte("body")
@@ -92,6 +96,9 @@ func TestJudge(t *testing.T) {
 		}
 		if f.status != tc.status || f.problem != tc.problem || (f.reply == nil) == (f.err == nil) {
 			t.Errorf("%s: %+v", name, f)
+		}
+		if f.err != nil && Called(f.err) != rec.Called {
+			t.Errorf("%s: called %v, and clients are told %v", name, rec.Called, Called(f.err))
 		}
 		data, _ := json.Marshal(f.detail)
 		if strings.Contains(string(data), "secret") || f.event() == nil {

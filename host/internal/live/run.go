@@ -178,6 +178,15 @@ const MaxAnswer = 256 << 10
 
 // judge says why a run makes no state, nil = it does.
 func judge(inv *invoke.Invocation, rec *trace.Record, seen *reads, err error) *failure {
+	f := failing(inv, rec, seen, err)
+	if f != nil && f.err != nil && rec.Called {
+		f.err = calledError{f.err}
+	}
+	return f
+}
+
+// failing is judge, whether or not the handler had called a service.
+func failing(inv *invoke.Invocation, rec *trace.Record, seen *reads, err error) *failure {
 	reply := &inv.Reply
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -82,6 +83,18 @@ func failedReply(r *invoke.Reply) *failure {
 		reply: &Reply{Status: r.Status, Headers: clone(r.Headers), Body: bytes.Clone(r.Body)}, status: r.Status,
 		detail: "the handler has answered with this status; ask again for its answer",
 	}
+}
+
+// calledError is why an answer failed whose handler had called a service.
+type calledError struct{ error }
+
+func (e calledError) Unwrap() error { return e.error }
+
+// Called reports whether the handler of Open's error had called a service in a way that
+// may have changed something there.
+func Called(err error) bool {
+	_, called := errors.AsType[calledError](err)
+	return called
 }
 
 // event is what a client is told before its stream ends. Of a handler's answer it has

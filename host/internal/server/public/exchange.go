@@ -142,7 +142,7 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 		case "", "close", "keep-alive", "upgrade", "te":
 			continue
 		}
-		if wire.IsForwarded(option) {
+		if field.IsForwarded(option) {
 			continue // a client would have the host believe that the proxy asks
 		}
 		pairs = slices.DeleteFunc(pairs, func(p abi.Pair) bool { return p.Name == option })

@@ -42,7 +42,7 @@ func (p *Public) serveLive(ctx *fasthttp.RequestCtx, c *exchange) {
 	sub, reply, err := p.cfg.Live.Open(c.liveRequest(), &client)
 	switch {
 	case err != nil:
-		c.err = err
+		c.err, c.record.Called = err, live.Called(err)
 		p.fail(ctx, c)
 		return
 	case reply != nil:

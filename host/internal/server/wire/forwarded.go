@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
 )
 
 // Networks are those whose word about a request is taken.
@@ -44,17 +45,11 @@ func TakeForwarded(headers []abi.Pair) (rest []abi.Pair, f Forwarded) {
 		case "x-forwarded-host":
 			f.host = lastOf(h.Value)
 		default:
-			return IsForwarded(h.Name)
+			return field.IsForwarded(h.Name)
 		}
 		return true
 	})
 	return rest, f
-}
-
-// IsForwarded reports whether a field, its name in lower case, tells where a
-// request came from.
-func IsForwarded(name string) bool {
-	return strings.HasPrefix(name, "x-forwarded-") || name == "forwarded" || name == "x-real-ip"
 }
 
 func lastOf(list string) string {
