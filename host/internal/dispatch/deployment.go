@@ -345,6 +345,9 @@ func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 	if seen := inv.Request.Seen; seen != nil {
 		seen(inv.Tx)
 	}
+	if err := inv.Certify(); err != nil {
+		return trace.Aborted, err
+	}
 	switch {
 	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil && inv.Request.Claim == nil:
 		if !inv.Request.DropEffects && inv.Commits() {

@@ -213,6 +213,15 @@ func (inv *Invocation) Leaving() Leaving {
 	return append(inv.called[:len(inv.called):len(inv.called)], inv.kept.Effects()...)
 }
 
+// Certify has the attempt commit if something leaves with it that may rest on what it has
+// read: then that is still so as it leaves, and comes after all that it has seen.
+func (inv *Invocation) Certify() error {
+	if inv.Tx == nil || inv.Request.DropEffects || !inv.Commits() || len(inv.Leaving()) == 0 {
+		return nil
+	}
+	return inv.Tx.CertifyReads()
+}
+
 // Inherit takes what leaves with the effects of a handler that the attempt has called.
 func (inv *Invocation) Inherit(l Leaving) { inv.called = append(inv.called, l...) }
 

@@ -60,6 +60,17 @@ func (tx *Tx) sharedWith(space Space, said *Shared) *Shared {
 	return said
 }
 
+// CertifyReads has the commit of a transaction that has read, and writes nothing, decide
+// whether what it has read still holds: it removes a key that never is. Without that,
+// reads alone are of their snapshot and no commit is made.
+func (tx *Tx) CertifyReads() error {
+	whole := tx.top()
+	if whole.snap == nil || !whole.ReadOnly() {
+		return nil
+	}
+	return whole.Part(whole.space.In(AreaTopics), Quota{}).Delete([]byte("reads"))
+}
+
 // top returns the whole of which tx is a part.
 func (tx *Tx) top() *Tx {
 	if tx.whole != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/kv"
@@ -61,6 +62,15 @@ func open(w *sdk.Response, r *sdk.Request) error {
 	w.SetHeader("Set-Cookie", "seen=1")
 	if status, err := strconv.Atoi(r.Query().Get("status")); err == nil {
 		w.SetStatus(status)
+	}
+	if has(r, "since") { // what was numbered last; what comes next is what is published
+		n, err := kv.Int("number")
+		if err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond) // others publish meanwhile
+		_, err = w.WriteString(strconv.FormatInt(n, 10))
+		return err
 	}
 	if has(r, "hello") {
 		_, err := w.WriteString("hello " + e.ID)
@@ -152,6 +162,16 @@ func publish(w *sdk.Response, r *sdk.Request) error {
 		if err := kv.Add("published", 1); err != nil {
 			return err
 		}
+	}
+	if has(r, "number") {
+		n, err := kv.Int("number")
+		if err != nil {
+			return err
+		}
+		if err := kv.SetInt("number", n+1); err != nil {
+			return err
+		}
+		return socket.Publish(r.Query().Get("topic"), strconv.AppendInt(nil, n+1, 10))
 	}
 	if status, err := strconv.Atoi(r.Query().Get("status")); err == nil {
 		w.SetStatus(status)

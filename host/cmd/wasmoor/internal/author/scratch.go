@@ -33,6 +33,9 @@ func (p *Commands) scratchConfig(flags *pflag.FlagSet) (host.Config, error) {
 	cfg, err := p.buildConfig(flags)
 	cfg.PublicAddr, cfg.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.ArtefactDir, cfg.MaxArtefactDisk = artefactDir(cfg), maxArtefacts
+	if cfg.MaxSockets == host.DefaultConfig().MaxSockets {
+		cfg.MaxSockets = 1000 // a shell may open too few files for a server's
+	}
 	cfg.Author = &host.Author{}
 	return cfg, err
 }
