@@ -37,6 +37,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/operate/crons"
 	"github.com/wasmoor/wasmoor/host/internal/operate/queues"
 	"github.com/wasmoor/wasmoor/host/internal/operate/services"
+	"github.com/wasmoor/wasmoor/host/internal/operate/sockets"
 	"github.com/wasmoor/wasmoor/host/internal/policy"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
@@ -261,11 +262,11 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 		WriteTimeout: h.cfg.WriteTimeout, IdleTimeout: h.cfg.IdleTimeout,
 		PerAddress: h.cfg.MaxConnsPerIP, Exempt: proxies,
 	}
-	var sockets int
-	if conns.Max, sockets, err = openfiles.Fit(h.cfg.MaxConns, h.cfg.MaxSockets, 0, h.cfg.Log); err != nil {
+	var streams int
+	if conns.Max, streams, err = openfiles.Fit(h.cfg.MaxConns, h.cfg.MaxSockets, 0, h.cfg.Log); err != nil {
 		return err
 	}
-	h.streams.Limit(sockets, h.cfg.MaxSocketsPerIP, wire.Networks(proxies).Contain)
+	h.streams.Limit(streams, h.cfg.MaxSocketsPerIP, wire.Networks(proxies).Contain)
 	var adminCert *certificate.Certificate
 	if h.certificate, adminCert, err = h.cfg.certificates(); err != nil {
 		return err
@@ -295,7 +296,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	h.admin = admin.New(admin.Config{
 		Backups:     &h.backups,
 		Certificate: adminCert, Allow: allow,
-		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
+		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Sockets: sockets.New(h.registry, h.sockets), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
 		Shipping: h.shippingStatus, Metrics: exporter, Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})
 	return nil

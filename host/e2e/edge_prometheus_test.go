@@ -106,6 +106,8 @@ func TestEdgePrometheus(t *testing.T) {
 	s.deploy("bad", pack(t, enginetest.Trap(), "bad", "[queue.mail]", `request = "POST /queues/mail"`))
 	s.deploy("live", liveGuest(t))
 	s.listens("/live/state")
+	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", `pattern = "GET /room"`))
+	s.ws("/chat/room").hear("hi")
 	promtool := tool(t, "promtool", "prometheus")
 	if out, err := exec.Command(promtool, "check", "rules", "../docs/monitoring/alerts.yaml").CombinedOutput(); err != nil {
 		t.Errorf("promtool check rules: %v\n%s", err, out)

@@ -48,6 +48,9 @@ func TestAudit(t *testing.T) {
 	digest := s.asking("asks")
 	stopped := s.running("spin", pack(t, enginetest.Loop(), "spin", "[limits]", "deadline = \"30s\""))
 	defer stopped()
+	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", "pattern = \"GET /room\""))
+	open := s.ws("/chat/room")
+	open.hear("hi")
 	steps := []operated{
 		{"deploy", "/plugins/shop/versions", module("shop", "one"), "install activate"},
 		{"deploy", "/plugins/shop/versions", module("shop", "two"), "upload activate"},
@@ -60,6 +63,8 @@ func TestAudit(t *testing.T) {
 		{"resume-queue", "/plugins/shop/queues/mail/pause", "", ""},
 		{"purge-messages", "/plugins/shop/queues/mail/messages", "", ""},
 		{"retry-messages", "/plugins/shop/queues/mail/retry", `{}`, ""},
+		{"close-sockets", "/plugins/chat/sockets/close", `{"all":true,"reason":"enough"}`, "socket-close"},
+		{"close-sockets", "/plugins/shop/sockets/close", `{"all":true}`, ""},
 		{"run-cron", "/plugins/shop/crons/tick/run", "", "cron-run"},
 		{"activate", "/plugins/shop/deployments", `{"version":2,"canary":"5%:1h,50%:1h"}`, "rollout"},
 		{"change-rollout", "/plugins/shop/rollout", `{"act":"pause"}`, "rollout"},
@@ -147,6 +152,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("%s has the events %q, want %q", o.id, got, o.events)
 		}
 	}
+	open.closed(1001, "enough")
 	before := len(s.events())
 	for id, op := range table {
 		switch {

@@ -33,6 +33,8 @@ func TestMetrics(t *testing.T) {
 	s.deploy("bad", pack(t, enginetest.Trap(), "bad", "[queue.mail]", `request = "POST /queues/mail"`, "[[cron]]", `schedule = "@yearly"`, `request = "POST /tick"`))
 	s.deploy("live", liveGuest(t))
 	s.listens("/live/state").wants(t, "", "0 0 0")
+	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", `pattern = "GET /room"`))
+	s.ws("/chat/room").hear("hi")
 	for range 5 {
 		s.get("/visits/")
 		s.get("/bad/")
@@ -69,6 +71,12 @@ func TestMetrics(t *testing.T) {
 		`wasmoor_cron_late_seconds{cron="tick",plugin="bad"} 0`,
 		`wasmoor_live_streams{plugin="live"} 1`,
 		`wasmoor_live_runs_total{outcome="changed"} 1`,
+		`wasmoor_sockets{kind="websocket",plugin="chat"} 1`,
+		`wasmoor_sockets{kind="sse",plugin="chat"} 0`,
+		`wasmoor_streams{kind="websocket"} 1`,
+		`wasmoor_streams{kind="sse"} 1`,
+		`wasmoor_streams_opened_total{kind="websocket"} 1`,
+		`wasmoor_streams_dropped_total{reason="slow"} 0`,
 		`wasmoor_healthy{check="reads"} 1`,
 	} {
 		for from, text := range map[string]string{"admin": withToken.body, "metrics": open.body} {

@@ -93,6 +93,7 @@ First steps:
 		in(groupOperate, act.CronCommand()),
 		in(groupOperate, act.BindCommand()),
 		in(groupOperate, act.UnbindCommand()),
+		in(groupOperate, act.SocketCommand()),
 		in(groupOperate, act.RequestsCommand()),
 		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),

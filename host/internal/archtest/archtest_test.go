@@ -119,6 +119,7 @@ telemetry/traces  -> dispatch                   # an observer of its plugins' re
 operate/services  -> deploy adminapi capability/service # changes grants; answers in the API's types; binds names in the terms of one
 operate           -> operate/services           # tells what a plugin that is called may do
 operate/queues    -> queue/delivery adminapi    # knows what is being handled; answers in the API's types
+operate/sockets   -> socket/hub adminapi        # knows what is open; answers in the API's types
 operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
 folder            -> deploy           # deploys what lies there
 openfiles         -> fault            # too few have a code
@@ -138,12 +139,12 @@ server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate live socket/hub # speaks HTTP with it; speaks TLS with it; hands on who asks for events; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
-telemetry/metrics -> queue/delivery cron/ticking live prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and builds; and listeners; and the store; and what is shipped; and backups
+telemetry/metrics -> queue/delivery cron/ticking live socket/hub prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and sockets; and builds; and listeners; and the store; and what is shipped; and backups
 server/admin      -> server/wire server/certificate deploy access # speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
 standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
-.                 -> buildinfo calls operate/queues operate/crons webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
+.                 -> buildinfo calls operate/queues operate/crons operate/sockets webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->

@@ -42,6 +42,8 @@ const (
 
 	ActionCronRun Action = "cron-run" // an operator had the request of a schedule made
 
+	ActionSocketClose Action = "socket-close" // an operator closed sockets
+
 	ActionTokenCreate Action = "token-create" // somebody may do something
 	ActionTokenRotate Action = "token-rotate" // the same, by a new token
 	ActionTokenRevoke Action = "token-revoke" // a token lets nobody in any more

@@ -92,14 +92,15 @@ type Metrics interface {
 	Scrape(ctx context.Context, compressed bool) ([]byte, error)
 }
 
-// Config is what the admin listener works with. Deployer, Operator, Queues, Crons, Services, Access, Metrics
-// and Token are required.
+// Config is what the admin listener works with. Deployer, Operator, Queues, Crons, Services,
+// Sockets, Access, Metrics and Token are required.
 type Config struct {
 	Deployer Deployer
 	Operator Operator
 	Queues   Queues
 	Crons    Crons
 	Services Services
+	Sockets  Sockets
 	Access   Access
 	Backups  Backups
 	Token    Token

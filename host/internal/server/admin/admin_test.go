@@ -283,7 +283,7 @@ func (theSettings) Reload(context.Context, string) ([]adminapi.SettingChange, er
 
 func adminFor(t *testing.T, d backend, change ...func(*Config)) string {
 	t.Helper()
-	cfg := Config{Deployer: d, Operator: d, Access: accessRecorder{noterOf(d)}, Backups: backupRecorder{noterOf(d)}, Queues: queueRecorder{noterOf(d)}, Crons: cronRecorder{noterOf(d)}, Services: serviceRecorder{noterOf(d)}, Token: theToken{}, Metrics: theMetrics{}, Settings: theSettings{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
+	cfg := Config{Deployer: d, Operator: d, Access: accessRecorder{noterOf(d)}, Backups: backupRecorder{noterOf(d)}, Queues: queueRecorder{noterOf(d)}, Crons: cronRecorder{noterOf(d)}, Services: serviceRecorder{noterOf(d)}, Sockets: socketRecorder{noterOf(d)}, Token: theToken{}, Metrics: theMetrics{}, Settings: theSettings{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -346,6 +346,8 @@ func TestAdminAPI(t *testing.T) {
 		{"POST", "/v1/plugins/shop/queues/mail/retry", `{"ids":["01"]}`, 200, `retry shop mail ["01"] by admin`, `{"messages":3}`},
 		{"DELETE", "/v1/plugins/shop/queues/mail/messages?dead=true", "", 200, "purge shop mail dead=true by admin", `{"messages":4}`},
 		{"PUT", "/v1/plugins/shop/queues/mail/pause", "", 204, "pause shop mail true by admin", ""},
+		{"GET", "/v1/plugins/shop/sockets?limit=7", "", 200, "sockets shop limit=7", `{"sockets":[{"id":"A1","kind":"sse","pattern":"GET /room","client":"192.0.2.1","opened":"1970-01-01T00:00:01Z","topics":["room"],"waiting":2}],"open":9}`},
+		{"POST", "/v1/plugins/shop/sockets/close", `{"id":"A1","reason":"no flooding"}`, 200, `close shop "A1" all=false "no flooding" by admin`, `{"sockets":5}`},
 		{"DELETE", "/v1/plugins/shop/queues/mail/pause", "", 204, "pause shop mail false by admin", ""},
 		{"GET", "/v1/requests?id=a%25%2Fb", "", 200, "requests a%/b", `[{"id":"a%/b","plugin":"shop","version":0,"trigger":"","method":"","path":"","start":"0001-01-01T00:00:00Z","attempts":0,"outcome":"","bytes_in":0,"bytes_out":0,"times":{"total_millis":0,"wait_millis":0,"wake_millis":0,"run_millis":0,"commit_millis":0},"conflict":{"key":"k","space":16,"area":"kv"}}]`},
 		{"GET", "/v1/audit?after=7&limit=20", "", 200, "audit after=7 limit=20 plugin= since=", `[{"number":8,"time":"0001-01-01T00:00:00Z","by":"ann","action":"delete","plugin":"shop"}]`},

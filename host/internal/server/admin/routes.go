@@ -26,6 +26,7 @@ func (a *Admin) bind() {
 	a.bindKV(api)
 	a.bindQueues(api)
 	a.bindCrons(api)
+	a.bindSockets(api)
 	a.bindIncident(api)
 	a.bindBackups(api)
 	a.bindAccess(api)

@@ -76,7 +76,7 @@ func (c Config) withDefaults() Config {
 var (
 	ErrFull     = fault.New(fault.Unavailable, "open", "too many sockets are open (max_sockets); try again")
 	ErrAddress  = fault.New(fault.Unavailable, "open", "too many sockets are open from this address (max_sockets_per_ip); try again")
-	ErrOwner    = fault.New(fault.Unavailable, "open", "too many sockets of this service are open (limits.sockets); try again")
+	ErrOwner    = fault.New(fault.Unavailable, "open", "too many sockets of this service are open (socket.max); try again")
 	ErrStopping = fault.New(fault.Unavailable, "open", "the server is stopping; try again")
 )
 

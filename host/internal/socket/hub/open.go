@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/socket"
@@ -206,59 +204,4 @@ func wait(s *stream.Stream) bool {
 		time.Sleep(time.Millisecond)
 	}
 	return !s.Over()
-}
-
-// Info is what operators see of a socket.
-type Info struct {
-	ID, Pattern, Client string
-	Kind                stream.Kind
-	Opened              time.Time
-	Topics              []string
-	Waiting             int // events that the client has not taken
-}
-
-// List returns the sockets of a plugin, those that were opened first first.
-func (s *Service) List(plugin string) []Info {
-	d := s.desk(plugin)
-	if d == nil {
-		return nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	list := make([]Info, 0, len(d.sockets))
-	for _, one := range d.sockets {
-		info := Info{ID: one.id, Pattern: one.pattern, Client: one.client, Kind: one.kind, Opened: one.opened, Topics: slices.Clone(one.topics)}
-		if !one.held {
-			info.Waiting = one.stream.Waiting()
-		}
-		list = append(list, info)
-	}
-	slices.SortFunc(list, func(a, b Info) int {
-		if c := a.Opened.Compare(b.Opened); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return list
-}
-
-// CloseSocket closes a socket of a plugin, or all of them for "". It returns how many.
-// NotFound: there is none with that id.
-func (s *Service) CloseSocket(plugin, id string) (int, error) {
-	d := s.desk(plugin)
-	n := 0
-	if d != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for _, one := range d.sockets {
-			if id == "" || one.id == id {
-				n++
-				one.end(stream.CodeGoingAway, "an operator closed it")
-			}
-		}
-	}
-	if n == 0 && id != "" {
-		return 0, fault.New(fault.NotFound, "", "the plugin has no socket with that id; list them with: wasmoor socket list NAME")
-	}
-	return n, nil
 }

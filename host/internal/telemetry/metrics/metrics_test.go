@@ -33,9 +33,11 @@ import (
 	domain "github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
+	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
+	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
 	"github.com/wasmoor/wasmoor/host/internal/store/kept"
@@ -96,7 +98,13 @@ func sources(plugins ...deploy.Counted) metrics.Sources {
 				Record: cron.Record{Counts: cron.Counts{Done: 7, Failed: 2, Skipped: 3}},
 			}}
 		},
-		Live:     fakeLive{},
+		Live:    fakeLive{},
+		Sockets: fakeSockets{},
+		Streams: func() stream.Totals {
+			return stream.Totals{
+				Open: [2]int64{3, 4}, Opened: [2]int64{5, 6}, Max: 100, Refused: 7, Slow: 8, Flooded: 9, Lost: 10, In: 11, Out: 12, BytesIn: 13, BytesOut: 14,
+			}
+		},
 		Rollouts: func() deploy.RolloutTotals { return deploy.RolloutTotals{Begun: 2, Back: 1, Held: 3, Running: 1} },
 		Store:    fakeStore{writes}, Free: func() (int64, error) { return 1 << 30, nil }, MinFree: 1 << 20,
 		Builds:    func() prepare.Builds { return prepare.Builds{Built: 1, Took: time.Second} },
@@ -116,6 +124,14 @@ func (fakeLive) Plugins() []live.Of { return []live.Of{{Plugin: "shop", Streams:
 
 func (fakeLive) Totals() live.Totals {
 	return live.Totals{Waiting: 1, States: 5, Unchanged: 6, Retries: 2, Failed: 3, Sent: 40, Ended: 4, Index: kept.Stats{Entries: 2, Bytes: 900, Coarse: 1}}
+}
+
+type fakeSockets struct{}
+
+func (fakeSockets) Plugins() []hub.Of { return []hub.Of{{Plugin: "chat", Open: [2]int{3, 2}}} }
+
+func (fakeSockets) Totals() hub.Totals {
+	return hub.Totals{Waiting: 1, Handled: 20, Failed: 2, Published: 3, Delivered: 30, Resumed: 4, Reset: 5, Trimmed: 6}
 }
 
 func scrape(t testing.TB, s metrics.Sources) string {
@@ -186,6 +202,14 @@ func TestScrape(t *testing.T) {
 		`wasmoor_store_bytes{part="values"} 200`,
 		`wasmoor_disk_free_bytes 1.073741824e+09`,
 		`wasmoor_builds_total{outcome="built"} 1`,
+		`wasmoor_sockets{kind="sse",plugin="chat"} 2`,
+		`wasmoor_socket_events_total{outcome="failed"} 2`,
+		`wasmoor_socket_deliveries_total 30`,
+		`wasmoor_socket_resets_total 5`,
+		`wasmoor_streams{kind="websocket"} 3`,
+		`wasmoor_streams_opened_total{kind="sse"} 6`,
+		`wasmoor_streams_dropped_total{reason="slow"} 8`,
+		`wasmoor_stream_events_total{direction="out"} 12`,
 		`wasmoor_healthy{check="writes"} 0`,
 		`wasmoor_log_lines_lost_total 4`,
 		`wasmoor_build_info{goversion="go`,

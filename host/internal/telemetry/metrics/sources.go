@@ -10,9 +10,11 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
 	"github.com/wasmoor/wasmoor/host/internal/queue/delivery"
+	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
+	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
 )
@@ -24,6 +26,8 @@ type Sources struct {
 	Queues    func() []delivery.Stats
 	Crons     func() []ticking.Stats
 	Live      Live
+	Sockets   Sockets
+	Streams   func() stream.Totals
 	Store     Store
 	Free      func() (int64, error) // bytes of the disk of the data folder
 	MinFree   int64                 // bytes of it that are kept free; 0 = none
@@ -45,6 +49,12 @@ type Live interface {
 	Totals() live.Totals
 }
 
+// Sockets is what counts of sockets.
+type Sockets interface {
+	Plugins() []hub.Of
+	Totals() hub.Totals
+}
+
 // Store is what counts of a store.
 type Store interface {
 	Usage(store.Space) (store.Usage, error)
@@ -56,7 +66,7 @@ type Store interface {
 // a field in Sources and a row in this list.
 func parts(s Sources) []Part {
 	return []Part{
-		requests(s), plugins(s), queues(s), crons(s), lives(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
+		requests(s), plugins(s), queues(s), crons(s), lives(s), sockets(s), streams(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
 	}
 }
 
