@@ -343,7 +343,7 @@ func (s *server) tryChange(ctx context.Context, path string, body []byte) error 
 
 // pluginStatus is what the admin API says of a plugin.
 type pluginStatus struct {
-	Name, State, Mount, Digest    string
+	Name, State, Digest           string
 	Version, Versions, Deployment int
 	InFlight                      int `json:"in_flight"`
 }
