@@ -8,6 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/store/kept"
 )
 
@@ -25,6 +26,7 @@ type answer struct {
 	mu    sync.Mutex
 	subs  map[*Subscriber]struct{}
 	state *state
+	share limit.Share // of the memory, for state
 	phase phase
 	again bool // what it rests on has changed since the run that is under way began
 	over  bool
@@ -49,7 +51,7 @@ const (
 
 func newAnswer(s *Service, k key, r *Request, m *deploy.Match, l *lane, unfollow func()) *answer {
 	return &answer{
-		service: s, key: k, head: headOf(r, m), deployment: m.Deployment, limits: m.Limits(), lane: l, unfollow: unfollow,
+		service: s, key: k, head: headOf(r, m), deployment: m.Deployment, limits: m.Limits(), lane: l, unfollow: unfollow, share: s.memory.Share(),
 		subs: map[*Subscriber]struct{}{},
 	}
 }
@@ -83,6 +85,14 @@ func (a *answer) list() []*Subscriber {
 		list = append(list, sub)
 	}
 	return list
+}
+
+// holds reports whether there is memory for a state.
+func (a *answer) holds(st *state) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	more := int64(st.event.Memory(stream.EventSource)) - int64(a.share.Held())
+	return a.over || more <= 0 || a.share.Take(int(more))
 }
 
 // schedule has the answer run, at the earliest after a pause. The caller holds mu.
@@ -192,6 +202,7 @@ func (a *answer) end() bool {
 	}
 	a.entry.Close()
 	a.entry = nil
+	a.share.Give()
 	a.unfollow()
 	return true
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/store/kept"
@@ -48,6 +49,7 @@ type Service struct {
 	index  *kept.Index
 	moving chan struct{}
 	states atomic.Uint64 // how many there were
+	memory *limit.Budget // for what answers are
 	counts counts
 
 	mu      sync.Mutex // before that of an answer, and that before a subscriber's
@@ -59,12 +61,15 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{
 		Work: trigger.NewWork("live answers are still being computed; nothing of them is kept"),
-		cfg:  cfg, index: kept.New(cfg.Store), moving: make(chan struct{}, 1),
+		cfg:  cfg, index: kept.New(cfg.Store), moving: make(chan struct{}, 1), memory: limit.NewBudget(maxMemory),
 		answers: map[key]*answer{}, lanes: map[*dispatch.Plugin]*lane{},
 	}
 	s.Go(s.follow)
 	return s
 }
+
+// maxMemory is what all answers may take: each client may ask for one of its own.
+const maxMemory = 256 << 20
 
 // patience is how long a client waits for the first answer before its stream begins
 // without one. Its status is then that of a stream, whatever comes of it.

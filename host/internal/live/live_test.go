@@ -9,6 +9,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -124,5 +125,29 @@ func TestLane(t *testing.T) {
 		if l.resize(concurrency); l.most != want {
 			t.Errorf("of %d requests %d are live runs, want %d", concurrency, l.most, want)
 		}
+	}
+}
+
+// TestMemory: what answers are has a bound, as it is sent: each line of an event costs some
+// bytes more. An answer that ends gives back what it had.
+func TestMemory(t *testing.T) {
+	s := &Service{memory: limit.NewBudget(5 << 20)}
+	begin := func() *answer { return &answer{service: s, share: s.memory.Share(), unfollow: func() {}} }
+	st := newState(1, 1, []byte(strings.Repeat("\n", MaxAnswer)))
+	a, b, late := begin(), begin(), begin()
+	if !a.holds(st) || !a.holds(st) || !b.holds(st) {
+		t.Error("there is no room for two answers")
+	}
+	if late.holds(st) {
+		t.Error("there is room for more than there is")
+	}
+	a.end()
+	if !late.holds(st) {
+		t.Error("what an answer had is lost with it")
+	}
+	b.end()
+	late.end()
+	if s.memory.Left() != s.memory.Size() {
+		t.Errorf("%d of %d bytes are left in the end", s.memory.Left(), s.memory.Size())
 	}
 }

@@ -60,6 +60,10 @@ func (a *answer) run() {
 	}
 	a.rest(&seen)
 	next := newState(s.states.Add(1), seen.Revision, inv.Reply.Body)
+	if !a.holds(next) {
+		a.refused(failedWith(errNoMemory()), inv)
+		return
+	}
 	a.mu.Lock()
 	a.tries = 0
 	before := a.state
@@ -74,6 +78,10 @@ func (a *answer) run() {
 	a.mu.Unlock()
 	s.counts.states.Add(1)
 	s.Go(func() { a.deliver(next, list, rec.Run) })
+}
+
+func errNoMemory() error {
+	return fault.New(fault.Unavailable, "live", "the live answers of all clients take all the memory there is for them")
 }
 
 // idleShare is how many times as long as it takes to compute and to send a state an

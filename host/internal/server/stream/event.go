@@ -31,6 +31,9 @@ func NewEvent(id, name string, text bool, data []byte) *Event {
 // Size returns how many bytes of data the event has.
 func (e *Event) Size() int { return len(e.data) }
 
+// Memory returns how many bytes the event takes once it was sent to a kind of stream.
+func (e *Event) Memory(k Kind) int { return len(e.data) + len(e.wire(k)) }
+
 // wire returns the event as a kind of stream has it.
 func (e *Event) wire(k Kind) []byte {
 	e.encode[k].Do(func() {
