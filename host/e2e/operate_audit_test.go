@@ -61,6 +61,9 @@ func TestAudit(t *testing.T) {
 		{"pause-queue", "/plugins/shop/queues/mail/pause", "", ""},
 		{"resume-queue", "/plugins/shop/queues/mail/pause", "", "queue-resume"},
 		{"resume-queue", "/plugins/shop/queues/mail/pause", "", ""},
+		{"send-message", "/plugins/shop/queues/mail/messages?id=one&delay=1h", "hello", "queue-send"},
+		{"send-message", "/plugins/shop/queues/mail/messages?id=one", "hello", ""},
+		{"purge-messages", "/plugins/shop/queues/mail/messages", "", "queue-purge"},
 		{"purge-messages", "/plugins/shop/queues/mail/messages", "", ""},
 		{"retry-messages", "/plugins/shop/queues/mail/retry", `{}`, ""},
 		{"close-sockets", "/plugins/chat/sockets/close", `{"all":true,"reason":"enough"}`, "socket-close"},
@@ -210,6 +213,9 @@ func (s *server) operate(t *testing.T, method, path, token string, o operated) a
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	kind := mediaType(req.URL.Path)
+	if strings.Contains(path, "/messages") {
+		kind = "application/octet-stream"
+	}
 	if strings.Contains(path, "/secrets/key") {
 		kind = mediaType("/vars/key")
 	}

@@ -94,6 +94,7 @@ First steps:
 		in(groupOperate, act.BindCommand()),
 		in(groupOperate, act.UnbindCommand()),
 		in(groupOperate, act.SocketCommand()),
+		in(groupOperate, act.TriggerCommand()),
 		in(groupOperate, act.RequestsCommand()),
 		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),

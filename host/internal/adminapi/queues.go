@@ -65,6 +65,34 @@ type Message struct {
 	Base64   bool       `json:"base64,omitempty" doc:"The body is no text, and in base64"`
 }
 
+// Send sends a message to a queue, whose body is that of the request.
+type Send struct {
+	QueueRef
+	Key   string `query:"key" maxLength:"255" doc:"Messages that share one are handled in order; at most 255 bytes" example:"user/7"`
+	ID    string `query:"id" maxLength:"255" doc:"A message with one that was sent before, within the retention of the queue, is dropped; at most 255 bytes"`
+	Delay string `query:"delay" maxLength:"32" doc:"How long the message is not handled, as Go writes durations; at most 365 days" example:"90s"`
+	Wait  string `query:"wait" maxLength:"32" doc:"How long the answer waits for the message to be settled, at most 1m; absent = it does not" example:"30s"`
+}
+
+// MaxSendWait is how long the answer to a sent message may wait.
+const MaxSendWait = time.Minute
+
+// What became of a message that was sent.
+const (
+	SentWaiting  = "waiting"  // or it is being handled
+	SentHandled  = "handled"  // or it was purged
+	SentDead     = "dead"     // it is a dead letter
+	SentRepeated = "repeated" // one with its id was sent before
+)
+
+// Sent says what became of a message that was sent.
+type Sent struct {
+	ID       string `json:"id,omitempty" doc:"Of the message; absent = it was dropped"`
+	State    string `json:"state" enum:"waiting,handled,dead,repeated" doc:"At the time of the answer: waiting or being handled; handled, or purged; a dead letter; dropped, as one with its id was sent before"`
+	Attempts int    `json:"attempts,omitempty" doc:"That have failed"`
+	Problem  string `json:"problem,omitempty" doc:"With which the last one failed"`
+}
+
 // Retry is the body of a request that tries dead letters again.
 type Retry struct {
 	IDs []string `json:"ids,omitempty" nullable:"true" maxItems:"1000" maxLength:"64" doc:"Of the dead letters; absent = all of the queue"`

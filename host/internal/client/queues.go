@@ -19,6 +19,16 @@ func (c *Client) QueueMessages(ctx context.Context, q adminapi.MessagesQuery) (o
 	return out, err
 }
 
+// QueueSend sends a message to a queue. It waits for the message to be settled as long as
+// in.Wait says.
+func (c *Client) QueueSend(ctx context.Context, in adminapi.Send, body []byte) (out adminapi.Sent, err error) {
+	err = c.about(ctx, in.Name, request{
+		op: "send message", method: http.MethodPost, path: adminapi.PathQueueMessages, in: in,
+		body: append([]byte{}, body...), contentType: adminapi.TypeValue,
+	}, &out)
+	return out, err
+}
+
 // QueuePurge removes the messages of a queue, or its dead letters.
 func (c *Client) QueuePurge(ctx context.Context, name, queue string, dead bool) (out adminapi.Messages, err error) {
 	in := adminapi.MessagesRef{QueueRef: queueRef(name, queue), Dead: dead}

@@ -50,19 +50,20 @@ func (o *Operator) KVList(ctx context.Context, name string, q store.Query) (admi
 // KVPut sets a plugin's value, within its quota; ttl 0 = it does not expire. The
 // audit tells of it in the same commit.
 func (o *Operator) KVPut(ctx context.Context, name string, key, value []byte, ttl time.Duration, by string) error {
-	return o.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+	_, err := o.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
 		detail := aboutKey(key, value)
 		if ttl > 0 {
 			detail += ", for " + ttl.String()
 		}
 		return plugin.Event{By: by, Action: plugin.ActionKVPut, Plugin: name, Detail: detail}, tx.Set(key, value, ttl)
 	})
+	return err
 }
 
 // KVDelete deletes a plugin's key; NotFound when it is absent or expired. The
 // audit tells of it in the same commit.
 func (o *Operator) KVDelete(ctx context.Context, name string, key []byte, by string) error {
-	return o.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+	_, err := o.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
 		data, ok, err := tx.Get(key)
 		if err == nil && !ok {
 			err = noKey(name, key)
@@ -73,6 +74,7 @@ func (o *Operator) KVDelete(ctx context.Context, name string, key []byte, by str
 		e := plugin.Event{By: by, Action: plugin.ActionKVDelete, Plugin: name, Detail: aboutKey(key, data)}
 		return e, tx.Delete(key)
 	})
+	return err
 }
 
 // aboutKey names a key in the audit, and the size of its value; the value may be

@@ -35,6 +35,7 @@ const (
 	ActionKVPut    Action = "kv-put"    // an operator set a key
 	ActionKVDelete Action = "kv-delete" // an operator deleted one
 
+	ActionQueueSend   Action = "queue-send"   // an operator sent a message
 	ActionQueueRetry  Action = "queue-retry"  // an operator had dead letters tried again
 	ActionQueuePurge  Action = "queue-purge"  // one removed messages, or dead letters
 	ActionQueuePause  Action = "queue-pause"  // a queue is not handled

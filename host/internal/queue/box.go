@@ -42,7 +42,16 @@ func Get(part *store.Tx, id ID) (Message, bool, error) {
 
 // Read is Get in a snapshot.
 func Read(snap store.Snapshot, space store.Space, id ID) (Message, bool, error) {
-	v, ok, err := snap.Get(space.In(store.AreaQueue), MessageKey(id))
+	return read(snap, space, MessageKey(id))
+}
+
+// ReadDead is Read of a dead letter of a queue.
+func ReadDead(snap store.Snapshot, space store.Space, queue string, id ID) (Message, bool, error) {
+	return read(snap, space, deadKey(queue, id))
+}
+
+func read(snap store.Snapshot, space store.Space, key []byte) (Message, bool, error) {
+	v, ok, err := snap.Get(space.In(store.AreaQueue), key)
 	if !ok || err != nil {
 		return Message{}, false, err
 	}

@@ -54,6 +54,13 @@ type ID [idSize]byte
 
 const idSize = 8 + 2
 
+// NewID returns the ID of message number index of the commit with a revision.
+func NewID(sent store.Revision, index uint16) (id ID) {
+	binary.BigEndian.PutUint64(id[:], uint64(sent))
+	binary.BigEndian.PutUint16(id[8:], index)
+	return id
+}
+
 // String returns the ID as people write it.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 

@@ -225,9 +225,10 @@ func TestEveryCommitIsAChain(t *testing.T) {
 			return err
 		},
 		"put": func(r *Registry) error {
-			return r.ChangeKeys(t.Context(), "shop", func(tx *store.Tx) (plugin.Event, error) {
+			_, err := r.ChangeKeys(t.Context(), "shop", func(tx *store.Tx) (plugin.Event, error) {
 				return plugin.Event{Action: plugin.ActionKVPut, Plugin: "shop"}, tx.Set([]byte("k"), []byte("v"), 0)
 			})
+			return err
 		},
 	}
 	f := open(t)

@@ -14,13 +14,14 @@ func (r *Registry) ShareKeys(f func(plugin string) *store.Shared) { r.shared = f
 
 // ChangeKeys runs act on the key space of a plugin, the kept one of a deleted
 // plugin included, and commits what it writes together with the event it
-// returns; after a conflict again, on a new snapshot. Errors: NotFound (plugin),
-// those of act, Exhausted (the quota of the plugin or its team).
-func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.Tx) (plugin.Event, error)) error {
+// returns; after a conflict again, on a new snapshot. It returns the revision of the commit,
+// 0 = nothing changes. Errors: NotFound (plugin), those of act, Exhausted (a quota).
+func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.Tx) (plugin.Event, error)) (at store.Revision, err error) {
 	r.changes.Lock()
 	defer r.changes.Unlock()
 	defer r.retained(ctx, name)
-	return r.change(ctx, func(tx *records) error {
+	err = r.change(ctx, func(tx *records) error {
+		tx.committed = &at
 		p, err := tx.plugin(name)
 		if err != nil {
 			return err
@@ -38,6 +39,7 @@ func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.
 		tx.keys = keys.Effects().Parts
 		return tx.audit(e)
 	})
+	return at, err
 }
 
 // lent is a snapshot that another transaction releases.

@@ -50,9 +50,10 @@ type records struct {
 	snap         store.Snapshot
 	capabilities capability.List
 	ring         *secret.Ring
-	keys         []store.Part // what the transaction does to a plugin's keys
-	actor        audit.Actor  // who causes the change
-	audited      []Audited    // the events of the change
+	keys         []store.Part    // what the transaction does to a plugin's keys
+	actor        audit.Actor     // who causes the change
+	audited      []Audited       // the events of the change
+	committed    *store.Revision // is set to that of the commit
 }
 
 // effects returns those of the records and of the plugin's keys.

@@ -152,7 +152,7 @@ func (r *Registry) attempt(ctx context.Context, write func(tx *records) error) (
 	if tx.ReadOnly() {
 		return false, nil
 	}
-	_, err = r.store.Commit(ctx, tx.effects())
+	*tx.committed, err = r.store.Commit(ctx, tx.effects())
 	if err == nil && r.audited != nil {
 		for _, e := range tx.audited {
 			r.audited(e)
@@ -166,7 +166,7 @@ func (r *Registry) begin() (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap, capabilities: r.capabilities, ring: r.ring}, nil
+	return &records{Tx: store.Begin(snap, hostSpace, store.Quota{}, r.clock()), snap: snap, capabilities: r.capabilities, ring: r.ring, committed: new(store.Revision)}, nil
 }
 
 func noPlugin(name string) error {

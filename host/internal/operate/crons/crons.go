@@ -60,7 +60,7 @@ func (c *Crons) Run(ctx context.Context, name, of, by string) (adminapi.CronRun,
 	if !slices.ContainsFunc(c.ticking.Of(name), func(s ticking.Stats) bool { return s.Name == of }) {
 		return adminapi.CronRun{}, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has no schedule %q, or does not serve; list them with: wasmoor cron list %s", name, of, name))
 	}
-	err = c.registry.ChangeKeys(ctx, name, func(*store.Tx) (plugin.Event, error) {
+	_, err = c.registry.ChangeKeys(ctx, name, func(*store.Tx) (plugin.Event, error) {
 		return plugin.Event{By: by, Action: plugin.ActionCronRun, Plugin: name, Detail: "schedule " + of}, nil
 	})
 	if err != nil {

@@ -255,7 +255,7 @@ func (q *Queues) Retry(ctx context.Context, name, of string, ids []string, by st
 
 func (q *Queues) revive(ctx context.Context, name, of string, space store.Space, ids []queue.ID, by string) (int, error) {
 	var back []delivery.Back
-	err := q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+	_, err := q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
 		back = back[:0]
 		part := queue.Part(tx, space)
 		for _, id := range ids {
@@ -291,7 +291,7 @@ func (q *Queues) Purge(ctx context.Context, name, of string, dead bool, by strin
 		what = "dead letters"
 	}
 	err = q.each(space, of, dead, func(list []queue.ID) error {
-		err := q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+		_, err := q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
 			part := queue.Part(tx, space)
 			for _, id := range list {
 				remove := queue.Done(part, id)
@@ -335,7 +335,7 @@ func (q *Queues) Pause(ctx context.Context, name, of string, paused bool, by str
 	if paused {
 		action = plugin.ActionQueuePause
 	}
-	err = q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
+	_, err = q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
 		changed, err := queue.Pause(queue.Part(tx, store.Space(p.Space)), of, paused)
 		if !changed {
 			return plugin.Event{}, err

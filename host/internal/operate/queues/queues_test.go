@@ -149,7 +149,7 @@ func (d *desk) audited() (list []string) {
 	}
 	for _, e := range events {
 		switch e.Action {
-		case plugin.ActionQueuePause, plugin.ActionQueuePurge, plugin.ActionQueueResume, plugin.ActionQueueRetry:
+		case plugin.ActionQueueSend, plugin.ActionQueuePause, plugin.ActionQueuePurge, plugin.ActionQueueResume, plugin.ActionQueueRetry:
 			list = append(list, fmt.Sprintf("%s: %s by %s", e.Action, e.Detail, e.By))
 		}
 	}

@@ -73,7 +73,7 @@ func (s *Sockets) Close(ctx context.Context, name string, in adminapi.CloseSocke
 	if id == "" {
 		what = fmt.Sprintf("all %d sockets", n)
 	}
-	err := s.registry.ChangeKeys(ctx, name, func(*store.Tx) (plugin.Event, error) {
+	_, err := s.registry.ChangeKeys(ctx, name, func(*store.Tx) (plugin.Event, error) {
 		return plugin.Event{By: by, Action: plugin.ActionSocketClose, Plugin: name, Detail: what}, nil
 	})
 	if err != nil {

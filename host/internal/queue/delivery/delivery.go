@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/queue"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -157,6 +158,21 @@ func (s *Service) Of(space store.Space) []Stats {
 		return nil
 	}
 	return d.stats()
+}
+
+// Declared returns a queue of the version of a plugin that serves.
+func (s *Service) Declared(space store.Space, name string) (capqueue.Declared, bool) {
+	d := s.desk(space)
+	if d == nil {
+		return capqueue.Declared{}, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.lines[name]
+	if l == nil || !l.is {
+		return capqueue.Declared{}, false
+	}
+	return l.declared, true
 }
 
 // Changed tells of what an operator has changed in the queues of a space: messages that

@@ -343,6 +343,7 @@ func TestAdminAPI(t *testing.T) {
 		{"DELETE", "/v1/plugins/shop/kv/value?key=a", "", 204, `delete shop "a" by admin`, ""},
 		{"GET", "/v1/plugins/shop/queues", "", 200, "queues shop", `[{"name":"mail","declared":true,"waiting":2,"handling":0,"age_seconds":0,"dead":1,"handled":0,"failed":0,"conflicts":0,"refused":0}]`},
 		{"GET", "/v1/plugins/shop/queues/mail/messages?dead=true&after=02&limit=7", "", 200, `peek shop mail dead=true after="02" limit=7`, `{"messages":[{"id":"01","sent":"1970-01-01T00:00:01Z","attempts":0,"size":2,"body":"hi"}],"more":false}`},
+		{"POST", "/v1/plugins/shop/queues/mail/messages?key=k&id=i&delay=2s&wait=1s", "hi", 200, `send shop mail "hi" key="k" id="i" delay="2s" wait="1s" by admin`, `{"id":"01","state":"waiting"}`},
 		{"POST", "/v1/plugins/shop/queues/mail/retry", `{"ids":["01"]}`, 200, `retry shop mail ["01"] by admin`, `{"messages":3}`},
 		{"DELETE", "/v1/plugins/shop/queues/mail/messages?dead=true", "", 200, "purge shop mail dead=true by admin", `{"messages":4}`},
 		{"PUT", "/v1/plugins/shop/queues/mail/pause", "", 204, "pause shop mail true by admin", ""},

@@ -21,6 +21,11 @@ func (r queueRecorder) Peek(_ context.Context, name, queue string, dead bool, af
 		r.note("peek %s %s dead=%v after=%q limit=%d", name, queue, dead, after, limit)
 }
 
+func (r queueRecorder) Send(_ context.Context, in adminapi.Send, body []byte, by string) (adminapi.Sent, error) {
+	return adminapi.Sent{ID: "01", State: adminapi.SentWaiting},
+		r.note("send %s %s %q key=%q id=%q delay=%q wait=%q by %s", in.Name, in.Queue, body, in.Key, in.ID, in.Delay, in.Wait, by)
+}
+
 func (r queueRecorder) Retry(_ context.Context, name, queue string, ids []string, by string) (int, error) {
 	return 3, r.note("retry %s %s %q by %s", name, queue, ids, by)
 }

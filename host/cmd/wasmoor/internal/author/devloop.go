@@ -284,7 +284,7 @@ func (d *devLoop) install(ctx context.Context, l *project.Loaded, digest [sha256
 		d.sent[v[0]] = v[1]
 	}
 	d.urls = d.screen.live(d.scratch.host.PublicURL(), outcome, l.Took, time.Since(begun), d.urls)
-	return nil
+	return d.showLater(ctx)
 }
 
 // beforeFirst returns what is to be done before the first version of a session

@@ -23,28 +23,30 @@ const heldLines = limit.LogLines
 
 // devEvent is what --json writes of one thing that happened.
 type devEvent struct {
-	Time      time.Time `json:"time"`
-	Event     string    `json:"event"` // serves, building, changed, seeded, live, unchanged, failed, request, log or host
-	Plugin    string    `json:"plugin,omitempty"`
-	Public    string    `json:"public,omitempty"` // of serves
-	Admin     string    `json:"admin,omitempty"`
-	TokenFile string    `json:"token_file,omitempty"`
-	File      string    `json:"file,omitempty"`    // of changed
-	Version   int       `json:"version,omitempty"` // of live
-	Seconds   float64   `json:"seconds,omitempty"`
-	URLs      []string  `json:"urls,omitempty"`
-	Keys      int       `json:"keys,omitempty"`   // of seeded
-	Error     string    `json:"error,omitempty"`  // of failed and request
-	Output    string    `json:"output,omitempty"` // of the build
-	RequestID string    `json:"request_id,omitempty"`
-	Method    string    `json:"method,omitempty"`
-	Path      string    `json:"path,omitempty"`
-	Status    int64     `json:"status,omitempty"`
-	Millis    float64   `json:"millis,omitempty"`
-	Outcome   string    `json:"outcome,omitempty"`
-	Attempts  int64     `json:"attempts,omitempty"`
-	Logs      []logLine `json:"logs,omitempty"` // of request and log
-	Message   string    `json:"message,omitempty"`
+	Time      time.Time        `json:"time"`
+	Event     string           `json:"event"` // serves, building, changed, seeded, live, later, unchanged, failed, request, log or host
+	Plugin    string           `json:"plugin,omitempty"`
+	Public    string           `json:"public,omitempty"` // of serves
+	Admin     string           `json:"admin,omitempty"`
+	TokenFile string           `json:"token_file,omitempty"`
+	File      string           `json:"file,omitempty"`    // of changed
+	Version   int              `json:"version,omitempty"` // of live
+	Seconds   float64          `json:"seconds,omitempty"`
+	URLs      []string         `json:"urls,omitempty"`
+	Keys      int              `json:"keys,omitempty"`   // of seeded
+	Queues    []adminapi.Queue `json:"queues,omitempty"` // of later
+	Crons     []adminapi.Cron  `json:"crons,omitempty"`
+	Error     string           `json:"error,omitempty"`  // of failed and request
+	Output    string           `json:"output,omitempty"` // of the build
+	RequestID string           `json:"request_id,omitempty"`
+	Method    string           `json:"method,omitempty"`
+	Path      string           `json:"path,omitempty"`
+	Status    int64            `json:"status,omitempty"`
+	Millis    float64          `json:"millis,omitempty"`
+	Outcome   string           `json:"outcome,omitempty"`
+	Attempts  int64            `json:"attempts,omitempty"`
+	Logs      []logLine        `json:"logs,omitempty"` // of request and log
+	Message   string           `json:"message,omitempty"`
 }
 
 // devScreen shows an author what happens: a line for each build and each request,

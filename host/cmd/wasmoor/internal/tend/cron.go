@@ -20,7 +20,7 @@ func (p *Commands) CronCommand() *cobra.Command {
 		Short: "Show the schedules of plugins, and run them",
 	})
 	p.Flags(cmd.PersistentFlags())
-	cmd.AddCommand(p.Quick(p.Reads(p.cronList())), p.Reads(p.cronRun()))
+	cmd.AddCommand(p.Quick(p.Reads(p.cronList())), p.Reads(p.fireCron("run")))
 	return cmd
 }
 
@@ -130,9 +130,10 @@ func runRow(r adminapi.CronRun) []string {
 	return []string{due, began, took, fmt.Sprint(r.Attempt), outcome, r.Problem}
 }
 
-func (p *Commands) cronRun() *cobra.Command {
+// fireCron returns the command word of `wasmoor cron` and of `wasmoor trigger`.
+func (p *Commands) fireCron(word string) *cobra.Command {
 	return p.Does(&cobra.Command{
-		Use:   "run NAME [CRON]",
+		Use:   word + " NAME [CRON]",
 		Short: "Make the request of a schedule now, and wait until it is over",
 		Long: `The schedule goes on as if it had not been: what is due comes when it is due. Without
 CRON the plugin has to have one schedule. After two minutes the command gives up; the run

@@ -1,5 +1,5 @@
-// Package tend holds the commands with which an operator entrusts secrets to plugins
-// and acts in an incident. They talk to a server as those of package remote do.
+// Package tend holds the commands with which an operator entrusts secrets to plugins,
+// fires what they do later, and acts in an incident. They talk to a server as those of package remote do.
 package tend
 
 import (
