@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// script is lines for callguest.
-type script []string
+// steps are lines for callguest.
+type steps []string
 
 // calling adds a call to the handler at a path of a plugin, which does what its lines say.
-func (s script) calling(alias, path string, lines ...string) script {
+func (s steps) calling(alias, path string, lines ...string) steps {
 	line := "call POST http://" + alias + ".wasmoor.internal" + path
 	for _, l := range lines {
 		line += " " + url.QueryEscape(l)
@@ -29,11 +29,11 @@ func (s script) calling(alias, path string, lines ...string) script {
 	return append(s, line)
 }
 
-func (s script) String() string { return strings.Join(s, "\n") + "\n" }
+func (s steps) String() string { return strings.Join(s, "\n") + "\n" }
 
 // call is a script of one call, as a line of another script.
 func call(alias, path string, lines ...string) string {
-	return script{}.calling(alias, path, lines...)[0]
+	return steps{}.calling(alias, path, lines...)[0]
 }
 
 // callManifest is what callguest needs, and the plugins that it may call.
@@ -60,14 +60,14 @@ var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
 // do has a plugin do a script, and returns what it says, without ids of requests.
 func (s services) do(plugin string, lines ...string) string {
 	s.t.Helper()
-	return requestID.ReplaceAllString(strings.TrimSpace(s.server.do("POST", "/"+plugin+"/do", script(lines).String()).body), `"request_id":""`)
+	return requestID.ReplaceAllString(strings.TrimSpace(s.server.do("POST", "/"+plugin+"/do", steps(lines).String()).body), `"request_id":""`)
 }
 
 // want has a plugin do a script, and wants it to say something.
 func (s services) want(t *testing.T, plugin, want string, lines ...string) {
 	t.Helper()
 	if got := s.do(plugin, lines...); got != want {
-		t.Errorf("%s says\n%s\nwant\n%s\n%s", plugin, got, want, script(lines))
+		t.Errorf("%s says\n%s\nwant\n%s\n%s", plugin, got, want, steps(lines))
 	}
 }
 
@@ -269,7 +269,7 @@ func testMutualCalls(t *testing.T, s services) {
 				own, other = other, own
 			}
 			for range often(20, 500) {
-				a := s.server.do("POST", "/"+own+"/do", script{"spin 1", call(other, "/do", "spin 1", call(own, "/do", "add mutual 1"))}.String())
+				a := s.server.do("POST", "/"+own+"/do", steps{"spin 1", call(other, "/do", "spin 1", call(own, "/do", "add mutual 1"))}.String())
 				switch {
 				case a.status == 200 && strings.HasPrefix(a.body, "200[200["):
 					answered.Add(1)
@@ -296,7 +296,7 @@ func testCallsInRollout(t *testing.T, s services, guest []byte) {
 	defer s.mustCLI("", "rollout", "abort", "c")
 	sides := map[string]int{}
 	for user := range 40 {
-		ask := func(plugin string, lines script) string {
+		ask := func(plugin string, lines steps) string {
 			req, err := http.NewRequest("POST", s.public+"/"+plugin+"/do", strings.NewReader(lines.String()))
 			if err != nil {
 				t.Fatal(err)
@@ -308,9 +308,9 @@ func testCallsInRollout(t *testing.T, s services, guest []byte) {
 			}
 			return strings.TrimSpace(a.body)
 		}
-		direct := ask("c", script{"version"})
+		direct := ask("c", steps{"version"})
 		want := "200[" + direct + "]\n200[200[" + direct + "]]"
-		if got := ask("a", script{call("c", "/do", "version"), call("b", "/do", call("c", "/do", "version"))}); got != want {
+		if got := ask("a", steps{call("c", "/do", "version"), call("b", "/do", call("c", "/do", "version"))}); got != want {
 			t.Errorf("user %d has %s, and by way of others %s", user, direct, got)
 		}
 		sides[direct]++

@@ -6,6 +6,7 @@ package invoke
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -210,7 +211,7 @@ func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
 // Leaving returns what leaves the process with the effects of the attempt: its own, and
 // that of handlers which it has called.
 func (inv *Invocation) Leaving() Leaving {
-	return append(inv.called[:len(inv.called):len(inv.called)], inv.kept.Effects()...)
+	return append(slices.Clip(inv.called), inv.kept.Effects()...)
 }
 
 // Certify has the attempt commit if something leaves with it that may rest on what it has

@@ -91,7 +91,7 @@ func (a *answer) list() []*Subscriber {
 func (a *answer) holds(st *state) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	more := int64(st.event.Memory(stream.EventSource)) - int64(a.share.Held())
+	more := int64(st.event.Memory(stream.EventSource)) - a.share.Held()
 	return a.over || more <= 0 || a.share.Take(int(more))
 }
 

@@ -135,7 +135,7 @@ func TestMemory(t *testing.T) {
 	begin := func() *answer { return &answer{service: s, share: s.memory.Share(), unfollow: func() {}} }
 	st := newState(1, 1, []byte(strings.Repeat("\n", MaxAnswer)))
 	a, b, late := begin(), begin(), begin()
-	if !a.holds(st) || !a.holds(st) || !b.holds(st) {
+	if first, again := a.holds(st), a.holds(st); !first || !again || !b.holds(st) {
 		t.Error("there is no room for two answers")
 	}
 	if late.holds(st) {

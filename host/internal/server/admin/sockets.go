@@ -28,7 +28,8 @@ func (a *Admin) sockets(ctx context.Context, in *adminapi.SocketsQuery) (*output
 func (a *Admin) closeSockets(ctx context.Context, in *struct {
 	adminapi.PluginRef
 	Body adminapi.CloseSockets
-}) (*output[adminapi.Sockets], error) {
+},
+) (*output[adminapi.Sockets], error) {
 	n, err := a.cfg.Sockets.Close(ctx, in.Name, in.Body, by(ctx))
 	return show(adminapi.Sockets{Sockets: n}, err)
 }
