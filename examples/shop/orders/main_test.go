@@ -21,8 +21,8 @@ func with(stock, payments int) *neighbours {
 	n := &neighbours{Host: sdktest.New(routes().Serve), stock: stock, payments: payments}
 	n.Queues = map[string]string{"charge": "POST /queues/charge"}
 	n.Config = map[string]string{"PAYMENTS": "https://payments.example"}
-	n.Upstream("http://stock.wasmoor.internal", n.answers("stock", &n.stock))
-	n.Upstream("http://ledger.wasmoor.internal", n.answers("ledger", nil))
+	n.Service("stock", n.answers("stock", &n.stock))
+	n.Service("ledger", n.answers("ledger", nil))
 	n.Upstream("https://payments.example", n.answers("payments", &n.payments))
 	return n
 }
