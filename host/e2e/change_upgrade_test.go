@@ -162,6 +162,9 @@ func lacks(got, want any, at string) string {
 		}
 		return ""
 	}
+	if list, ok := got.([]any); ok && len(list) == 1 { // mounts were text
+		got = list[0]
+	}
 	if got != want {
 		return fmt.Sprintf("%s: got %v, want %v", at, got, want)
 	}

@@ -198,7 +198,8 @@ func (v *victim) plugins() string {
 	v.t.Helper()
 	a, err := v.tryAdmin(context.Background(), "GET", "/v1/plugins", nil)
 	var list []struct {
-		Name, Mount, State, Digest    string
+		Name, State, Digest           string
+		Mount                         []string
 		Version, Versions, Deployment int
 	}
 	if err == nil {
