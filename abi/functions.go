@@ -251,7 +251,7 @@ func Functions() []Function {
 		{
 			Name: FnSocketClose, Params: []Param{{"socket", Text}, {"code", U32}, {"reason", Text}},
 			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
-			Doc: "Closes a socket of the plugin with the commit, behind all that was sent on it. code 0: 1000.",
+			Doc: "Closes a socket of the plugin with the commit, after all that was sent on it. code 0: 1000.",
 		},
 		{
 			Name: FnSocketFollow, Params: []Param{{"socket", Text}, {"topic", Text}},

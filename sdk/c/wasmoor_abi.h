@@ -209,7 +209,7 @@ WM_IMPORT(socket_send)
 int64_t wm_raw_socket_send(const void *socket, uint32_t socket_len, const void *data, uint32_t data_len, const void
     *event, uint32_t event_len, uint32_t flags);
 
-/* Closes a socket of the plugin with the commit, behind all that was sent on it. code 0: 1000. Returns: ok.
+/* Closes a socket of the plugin with the commit, after all that was sent on it. code 0: 1000. Returns: ok.
  * Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
 WM_IMPORT(socket_close)
 int64_t wm_raw_socket_close(const void *socket, uint32_t socket_len, uint32_t code, const void *reason, uint32_t

@@ -127,7 +127,7 @@ func PublishContent(topic string, c Content) error {
 	return result(abi.FnPublish, topic, hostcall.Publish(topic, c.Data, c.Event, c.flags()))
 }
 
-// Close closes a socket behind all that was sent on it. The code is 1000, or one from 3000
+// Close closes a socket after all that was sent on it. The code is 1000, or one from 3000
 // to 4999; 0 = 1000.
 func Close(id string, code int, reason string) error {
 	return result(abi.FnSocketClose, id, hostcall.SocketClose(id, uint32(max(code, 0)), reason))

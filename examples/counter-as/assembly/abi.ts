@@ -181,7 +181,7 @@ export declare function rawWebhookSend(url: usize, urlLen: u32, body: usize, bod
 export declare function rawSocketSend(socket: usize, socketLen: u32, data: usize, dataLen: u32, event: usize,
   eventLen: u32, flags: u32): i64;
 
-/** Closes a socket of the plugin with the commit, behind all that was sent on it. code 0: 1000. Returns: ok.
+/** Closes a socket of the plugin with the commit, after all that was sent on it. code 0: 1000. Returns: ok.
  * Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
 @external("wasmoor_v1", "socket_close")
 export declare function rawSocketClose(socket: usize, socketLen: u32, code: u32, reason: usize, reasonLen: u32): i64;

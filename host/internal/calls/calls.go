@@ -27,7 +27,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-// MaxPlugins is how many plugins one request reaches, beside its own.
+// MaxPlugins is how many plugins one request reaches in addition to its own.
 const MaxPlugins = 16
 
 // attributeFrom names the plugin that calls; only this package sets it.
@@ -63,7 +63,7 @@ func (c *Caller) hold(root *invoke.Invocation, name string) (deploy.Held, error)
 		return held, nil
 	}
 	if len(pins) == MaxPlugins {
-		return deploy.Held{}, fault.New(fault.Unavailable, "call", fmt.Sprintf("a request reaches at most %d plugins beside its own", MaxPlugins))
+		return deploy.Held{}, fault.New(fault.Unavailable, "call", fmt.Sprintf("a request reaches at most %d plugins in addition to its own", MaxPlugins))
 	}
 	held, err := c.deployer.Hold(name, root.Request.Sender)
 	if err != nil {

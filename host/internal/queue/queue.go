@@ -11,7 +11,7 @@
 //	"p" queue           the queue is paused
 //
 // The first 8 bytes of an ID are the revision of the commit that sent the message. So
-// messages lie in the order in which they were sent, new ones behind all that anybody
+// messages lie in the order in which they were sent, new ones after all that anybody
 // has seen, and whoever looks for them passes none that is gone.
 package queue
 

@@ -3,7 +3,7 @@
 //
 // A place holds generations, each the work of one server from a claim on: bases, which
 // are a whole store, and segments, which take it from one revision to a later one and
-// form a chain. Modules lie beside them by digest. A newer claim ends the older one:
+// form a chain. Modules lie next to them by digest. A newer claim ends the older one:
 // whoever finds it stops.
 //
 //	epochs/EPOCH-ID                  the claim

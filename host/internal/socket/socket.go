@@ -204,7 +204,7 @@ func Read(snap store.Snapshot, space store.Space, topic string, after ID, yield 
 	return complete, err
 }
 
-// end is behind all events of a topic.
+// end is after all events of a topic.
 func end(topic string) []byte {
 	b := under(kindEvent, topic)
 	b[len(b)-1] = 1

@@ -28,7 +28,7 @@ func (t *total) add(bytes, writes, stamped int) (ok bool) {
 // areas of a space share with other spaces, the first part of it says. It is the same for
 // the same space. All parts read one snapshot, share the bounds of what a
 // transaction writes, and are committed as one by the Effects of the whole, or
-// dropped. The part lives as long as the whole, and is not safe for use beside it.
+// dropped. The part lives as long as the whole, and is not safe for use at the same time as it.
 func (tx *Tx) Part(space Space, quota Quota) *Tx {
 	whole := tx.top()
 	if space == whole.space {

@@ -98,9 +98,9 @@ type Host interface {
 	// stream has the name of the event as well. event empty: none. It returns: ok.
 	// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 	SocketSend(socket string, data []byte, event string, flags uint32) int64
-	// SocketClose closes a socket of the plugin with the commit, behind all that
-	// was sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound,
-	// abi.Invalid, abi.Limit, abi.Denied.
+	// SocketClose closes a socket of the plugin with the commit, after all that was
+	// sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound, abi.Invalid,
+	// abi.Limit, abi.Denied.
 	SocketClose(socket string, code uint32, reason string) int64
 	// SocketFollow has a socket follow a topic from the commit on. It returns: ok.
 	// Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.

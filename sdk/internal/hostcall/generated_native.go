@@ -175,9 +175,9 @@ func SocketSend(socket string, data []byte, event string, flags uint32) int64 {
 	return ask(func(h Host) int64 { return h.SocketSend(socket, data, event, flags) })
 }
 
-// SocketClose closes a socket of the plugin with the commit, behind all that
-// was sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound,
-// abi.Invalid, abi.Limit, abi.Denied.
+// SocketClose closes a socket of the plugin with the commit, after all that was
+// sent on it. code 0: 1000. It returns: ok. Errors: abi.NotFound, abi.Invalid,
+// abi.Limit, abi.Denied.
 func SocketClose(socket string, code uint32, reason string) int64 {
 	return ask(func(h Host) int64 { return h.SocketClose(socket, code, reason) })
 }

@@ -29,7 +29,7 @@ type Hub interface {
 	Has(plugin, id string) bool
 	// Count returns how many sockets of a plugin follow a topic.
 	Count(plugin, topic string) int
-	// Say delivers effects of a plugin behind those before, and returns at once; left is
+	// Say delivers effects of a plugin after those before, and returns at once; left is
 	// called when they are on their way. revision is that of their commit, 0 without one.
 	Say(plugin string, effects []socket.Effect, revision store.Revision, left func())
 }

@@ -148,7 +148,7 @@ func (d *desk) stale() bool {
 	return d.reload
 }
 
-// isBehind reports whether there may be a message behind the last that was read. Those
+// isBehind reports whether there may be a message after the last that was read. Those
 // before it are changed by this package alone.
 func (d *desk) isBehind(c store.Changes) bool {
 	if c.Lost {
@@ -163,7 +163,7 @@ func (d *desk) isBehind(c store.Changes) bool {
 	return ok && bytes.Compare(last[:], d.cursor[:]) > 0
 }
 
-// load reads the messages behind the last one, and what is paused. It never passes
+// load reads the messages after the last one, and what is paused. It never passes
 // what lies before, where most messages have been and are gone. After an error it must
 // be called again.
 func (d *desk) load() error {

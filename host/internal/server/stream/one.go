@@ -68,7 +68,7 @@ func (one *Stream) Kind() Kind { return one.kind }
 // Client returns the client's address.
 func (one *Stream) Client() net.Addr { return one.conn.RemoteAddr() }
 
-// Send has an event written behind all that waits, and returns at once. It reports
+// Send has an event written after all that waits, and returns at once. It reports
 // false when the stream takes nothing more: it is over, or was just dropped, because its
 // client reads too slowly. Closed tells of that.
 func (one *Stream) Send(e *Event) bool {
@@ -97,7 +97,7 @@ func (one *Stream) Waiting() int {
 	return one.events
 }
 
-// Close says goodbye behind all that waits, with a code for which MayClose holds, and
+// Close says goodbye after all that waits, with a code for which MayClose holds, and
 // closes the stream when the client has heard it. It returns at once. The first end of a
 // stream counts.
 func (one *Stream) Close(code int, reason string) {

@@ -188,7 +188,7 @@ type Opening struct {
 	Head       []byte   // of the answer, which is sent first
 	MaxMessage int      // bytes of a message of the client
 	Listener   Listener
-	First      []*Event // are sent behind the head
+	First      []*Event // are sent after the head
 }
 
 // Open opens a stream at the place. It never fails: a connection that is gone, or

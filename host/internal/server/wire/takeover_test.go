@@ -12,7 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
 
-// TestTakeOver: what takes a connection over gets all that comes behind the request, and
+// TestTakeOver: what takes a connection over gets all that comes after the request, and
 // only that, and the edge neither counts the connection any more nor waits for it.
 func TestTakeOver(t *testing.T) {
 	type taken struct {

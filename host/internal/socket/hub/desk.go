@@ -47,7 +47,7 @@ func (d *desk) count(topic string) int {
 	return len(d.topics[topic])
 }
 
-// say has what an attempt says delivered behind what was said before, and returns at once:
+// say has what an attempt says delivered after what was said before, and returns at once:
 // commits wait for it.
 func (d *desk) say(s said) {
 	d.saying.Lock()

@@ -51,7 +51,7 @@ func (d *desk) list() []Info {
 // any number.
 func (s *Service) Open(plugin, id string) int { return s.each(plugin, id, func(*sock) {}) }
 
-// CloseSocket closes a socket of a plugin behind what was sent to it, or all of them for
+// CloseSocket closes a socket of a plugin after what was sent to it, or all of them for
 // "", with a reason for the client. It returns how many.
 func (s *Service) CloseSocket(plugin, id, reason string) int {
 	return s.each(plugin, id, func(one *sock) { one.end(stream.CodeGoingAway, reason) })

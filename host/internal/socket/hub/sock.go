@@ -65,7 +65,7 @@ func (one *sock) push(o outgoing) {
 	}
 }
 
-// end closes the socket behind what was sent. The caller holds the desk's mu.
+// end closes the socket after what was sent. The caller holds the desk's mu.
 func (one *sock) end(code int, reason string) {
 	if one.held {
 		if one.code == 0 {

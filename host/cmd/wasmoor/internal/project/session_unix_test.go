@@ -1,3 +1,5 @@
+//go:build !windows
+
 package project
 
 import (
@@ -6,15 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
-// TestASessionIsFound from its folder and those below, while it answers.
+// TestASessionIsFound from its folder and those below, while it answers. On Windows folders
+// have no modes, so nothing is kept.
 func TestASessionIsFound(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("folders have no modes here, so nothing is kept")
-	}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
 	dir := t.TempDir()
