@@ -251,7 +251,10 @@ func TestFollowing(t *testing.T) {
 			t.Errorf("%d follow %q, want %d", n, topic, want)
 		}
 	}
-	if d := b.desk("p"); len(d.topics) != 1 {
+	d := b.desk("p")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.topics) != 1 {
 		t.Errorf("%d topics are remembered", len(d.topics))
 	}
 }
@@ -325,10 +328,10 @@ func TestClosesOnceAndLast(t *testing.T) {
 				_ = ws.WriteFrame(e.conn, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(3001, ""))))
 				_, _ = io.Copy(io.Discard, e.in)
 			case 1:
-				b.until("the messages are not read", func() bool { return j.count(e.id) == messages })
+				b.until("the messages are not read", func() bool { return len(j.of(e.id)) == messages })
 				_ = e.conn.Close()
 			case 2:
-				b.until("the messages are not read", func() bool { return j.count(e.id) == messages })
+				b.until("the messages are not read", func() bool { return len(j.of(e.id)) == messages })
 				b.Say("p", []socket.Effect{{Kind: socket.Close, Socket: e.id, Code: 4001}, {Kind: socket.Close, Socket: e.id, Code: 4002}, send(e.id, "late")}, 1, func() {})
 				e.closed(4001, "")
 			}
@@ -337,10 +340,12 @@ func TestClosesOnceAndLast(t *testing.T) {
 	clients.Wait()
 	for id := range want {
 		b.until("a socket is not forgotten", func() bool { return !b.Has("p", id) })
-		if !slices.Equal(j.told[id], want[id]) {
-			t.Errorf("the handler was told %q, want %q", j.told[id], want[id])
+		if told := j.of(id); !slices.Equal(told, want[id]) {
+			t.Errorf("the handler was told %q, want %q", told, want[id])
 		}
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.fault != "" || j.most > 2 {
 		t.Errorf("%s; %d at once", j.fault, j.most)
 	}
@@ -349,10 +354,11 @@ func TestClosesOnceAndLast(t *testing.T) {
 	}
 }
 
-func (j *journal) count(id string) int {
+// of returns what the handler was told of a socket so far.
+func (j *journal) of(id string) []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.told[id])
+	return slices.Clone(j.told[id])
 }
 
 // TestInboxHoldsBack: of a client that sends faster than its messages are handled, few
@@ -409,7 +415,7 @@ func TestWhileItOpens(t *testing.T) {
 	}
 	for _, o := range []*Opening{flood, big} {
 		e := b.take(o)
-		for n := len(o.sock.pending); ; n++ {
+		for {
 			f := e.frame()
 			if f.Header.OpCode != ws.OpClose {
 				continue
