@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -14,38 +15,63 @@ import (
 // them. Every element is written once, so the lists tell who came before whom,
 // and checkSerial looks for a contradiction.
 func testSerializableLists(t *testing.T, h *history) {
-	const clients, keys = 6, 4
+	const clients = 6
 	each := often(40, 1000)
 	seed := seeded(t)
 	histories := make([][]listTxn, clients)
 	parallel(clients, func(c int) {
 		rng := rand.New(rand.NewPCG(seed, uint64(c)))
 		for i := range each {
-			x := listTxn{name: fmt.Sprintf("%d.%d", c, i), aborts: rng.IntN(10) == 0}
-			for n := range 1 + rng.IntN(4) {
-				op := listOp{key: fmt.Sprintf("list/%d/%d", i/40, rng.IntN(keys))}
-				if rng.IntN(2) == 0 {
-					op.element = fmt.Sprintf("%s.%d", x.name, n)
-				}
-				x.ops = append(x.ops, op)
+			x := randomLists(rng, fmt.Sprintf("%d.%d", c, i), fmt.Sprintf("list/%d/", i/40))
+			if err := h.runList(t.Context(), &x); err != nil {
+				t.Error(err)
+				return
 			}
-			histories[c] = append(histories[c], h.runList(x))
+			histories[c] = append(histories[c], x)
 		}
 	})
 	all := slices.Concat(histories...)
-	last := listTxn{name: "last"} // nothing that was acknowledged may be missing from what it reads
-	for _, key := range keysOf(all) {
-		last.ops = append(last.ops, listOp{key: key})
+	last := lastOf(all)
+	if err := h.runList(t.Context(), &last); err != nil {
+		t.Fatal(err)
 	}
-	if err := checkSerial(append(all, h.runList(last))); err != nil {
+	if err := checkSerial(append(all, last)); err != nil {
 		t.Error(err)
 	}
+}
+
+// listKeys is how many lists the transactions of a group use.
+const listKeys = 4
+
+// randomLists returns a transaction on the lists of a group.
+func randomLists(rng *rand.Rand, name, group string) listTxn {
+	x := listTxn{name: name, plugin: "kv", aborts: rng.IntN(10) == 0}
+	for n := range 1 + rng.IntN(4) {
+		op := listOp{key: group + strconv.Itoa(rng.IntN(listKeys))}
+		if rng.IntN(2) == 0 {
+			op.element = fmt.Sprintf("%s.%d", x.name, n)
+		}
+		x.ops = append(x.ops, op)
+	}
+	return x
+}
+
+// lastOf returns a transaction that reads all lists of a history: nothing that was
+// acknowledged may be missing from what it reads.
+func lastOf(history []listTxn) listTxn {
+	last := listTxn{name: "last", plugin: "kv"}
+	for _, key := range keysOf(history) {
+		last.ops = append(last.ops, listOp{key: key})
+	}
+	return last
 }
 
 // listTxn is a transaction on lists.
 type listTxn struct {
 	name      string
+	plugin    string // whose handler runs it
 	aborts    bool
+	unknown   bool // it has no answer, and is done or not
 	ops       []listOp
 	call, ret time.Duration
 }
@@ -53,29 +79,43 @@ type listTxn struct {
 // listOp reads a list and, where there is an element, appends it.
 type listOp struct {
 	key, element string
+	on           string   // what precedes it in the script: which plugins it is done by
+	drops        bool     // a plugin that it is done by fails, so that the element is gone
+	unread       bool     // and says nothing of what it has read
 	read         []string // before
 }
 
-func (h *history) runList(x listTxn) listTxn {
+// runList runs x. A transaction without an answer, which is an error, is unknown, and
+// whoever knows that the server is gone knows when it has ended.
+func (h *history) runList(ctx context.Context, x *listTxn) error {
 	script := []string{"status 200"}
 	if x.aborts {
 		script[0] = "abort"
 	}
 	for _, op := range x.ops {
 		if op.element == "" {
-			script = append(script, "get "+op.key)
+			script = append(script, op.on+"get "+op.key)
 		} else {
-			script = append(script, "append "+op.key+" "+op.element)
+			script = append(script, op.on+"append "+op.key+" "+op.element)
 		}
 	}
-	seen := h.tx(script...)
-	x.call, x.ret = seen.call, seen.ret
+	seen, err := h.try(ctx, x.plugin, script)
+	x.call, x.ret, x.unknown = seen.call, seen.ret, err != nil
+	if err != nil {
+		return err
+	}
 	for i := range x.ops {
-		if list, err := strconv.Unquote(seen.results[1+i]); err == nil && list != "" {
-			x.ops[i].read = strings.Split(list, ",")
+		op, result := &x.ops[i], seen.results[1+i]
+		list, err := strconv.Unquote(result)
+		switch {
+		case op.unread && result == "502", result == "absent":
+		case op.unread || err != nil:
+			h.t.Errorf("%s: %q says %q", x.name, script[1+i], result)
+		case list != "":
+			op.read = strings.Split(list, ",")
 		}
 	}
-	return x
+	return nil
 }
 
 func keysOf(history []listTxn) (keys []string) {
@@ -101,16 +141,19 @@ func checkSerial(history []listTxn) error {
 	for i, x := range history {
 		found := map[string]bool{}
 		for _, op := range x.ops {
-			if !found[op.key] { // later readings may hold what the transaction wrote itself, and dropped
+			if !found[op.key] && !op.unread { // later readings may hold what the transaction wrote itself, and dropped
 				g.order[op.key] = longer(g.order[op.key], op.read)
 			}
-			found[op.key] = true
+			found[op.key] = found[op.key] || !op.unread
 			if op.element != "" {
 				g.writer[op.element] = i
 			}
 		}
 	}
-	for i := range history {
+	for i, x := range history {
+		if x.unknown {
+			continue
+		}
 		if err := g.addReads(i); err != nil {
 			return err
 		}
@@ -150,6 +193,9 @@ func (g *graph) addReads(i int) error {
 	x := g.history[i]
 	own := map[string][]string{}
 	for _, op := range x.ops {
+		if op.unread {
+			continue
+		}
 		have, again := own[op.key]
 		switch {
 		case again && !slices.Equal(have, op.read):
@@ -160,7 +206,7 @@ func (g *graph) addReads(i int) error {
 			}
 		}
 		own[op.key] = op.read
-		if op.element != "" {
+		if op.element != "" && !op.drops {
 			own[op.key] = append(slices.Clone(op.read), op.element)
 		}
 	}
@@ -189,7 +235,7 @@ func (g *graph) addWrites() error {
 	for key, order := range g.order {
 		for n, element := range order {
 			w, known := g.writer[element]
-			if !known || there[element] || g.history[w].aborts {
+			if !known || there[element] || g.history[w].drops(element) {
 				return fmt.Errorf("%s has %s, from nobody, twice, or from one who aborted", key, element)
 			}
 			there[element] = true
@@ -198,12 +244,21 @@ func (g *graph) addWrites() error {
 			}
 		}
 	}
+	done := map[int]bool{} // what is unknown of which something is there
+	for element := range there {
+		done[g.writer[element]] = true
+	}
 	for element, w := range g.writer {
-		if !there[element] && !g.history[w].aborts {
-			return fmt.Errorf("%s of %s is lost", element, g.history[w].name)
+		if x := g.history[w]; !there[element] && !x.drops(element) && (!x.unknown || done[w]) {
+			return fmt.Errorf("%s of %s is lost", element, x.name)
 		}
 	}
 	return nil
+}
+
+// drops reports whether an element that x appends must not be there.
+func (x *listTxn) drops(element string) bool {
+	return x.aborts || slices.ContainsFunc(x.ops, func(op listOp) bool { return op.element == element && op.drops })
 }
 
 // addTime adds the edges of those who ended before others began.
@@ -269,6 +324,12 @@ func TestCheckSerial(t *testing.T) {
 	}
 	aborted := at(0, appends("x", "1"), read("x", "1"))
 	aborted.aborts = true
+	unknown := at(0, appends("x", "1"), appends("y", "2"))
+	unknown.unknown = true
+	failed := at(0, appends("x", "1"), read("x"), appends("y", "2"))
+	failed.ops[0].drops = true
+	trapped := at(0, appends("x", "1"), read("x"))
+	trapped.ops[0].drops, trapped.ops[0].unread = true, true
 	for _, test := range []struct {
 		name    string
 		history []listTxn
@@ -286,6 +347,14 @@ func TestCheckSerial(t *testing.T) {
 		{"stale", []listTxn{at(0, appends("x", "1")), at(1, read("x")), at(2, read("x", "1"))}, "no serial order"},
 		{"aborted and seen", []listTxn{aborted, at(1, read("x", "1"))}, "aborted"},
 		{"twice", []listTxn{at(0, appends("x", "1")), at(1, read("x", "1", "1"))}, "twice"},
+		{"unknown and done", []listTxn{unknown, at(1, read("x", "1"), read("y", "2"))}, ""},
+		{"unknown and not done", []listTxn{unknown, at(1, read("x"), read("y"))}, ""},
+		{"unknown and half done", []listTxn{unknown, at(1, read("x", "1"), read("y"))}, "is lost"},
+		{"unknown and done late", []listTxn{unknown, at(1, read("x")), at(2, read("x", "1"), read("y", "2"))}, "no serial order"},
+		{"a part that failed", []listTxn{failed, at(1, read("x"), read("y", "2"))}, ""},
+		{"a part that failed and stays", []listTxn{failed, at(1, read("x", "1"), read("y", "2"))}, "aborted"},
+		{"a part that trapped", []listTxn{trapped, at(1, read("x"))}, ""},
+		{"a part that trapped and is seen within", []listTxn{at(0, appends("x", "0")), {name: "t", ops: []listOp{trapped.ops[0], read("x", "0", "1")}, call: 1, ret: 2}}, "aborted"},
 		{"not its own write", []listTxn{at(0, appends("x", "1"), read("x")), at(1, read("x", "1"))}, "then reads"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -67,16 +67,26 @@ type txn struct {
 	call, ret time.Duration
 }
 
-// tx runs a script. A client that is told that nothing was changed may ask
-// again, so a transaction whose re-runs are used up is begun anew.
+// tx runs a script in the plugin kv, which must have an answer.
 func (h *history) tx(script ...string) txn {
 	h.t.Helper()
-	x := txn{call: time.Since(h.began)}
+	x, err := h.try(context.Background(), "kv", script)
+	if err != nil {
+		h.t.Error(err)
+	}
+	return x
+}
+
+// try runs a script in a plugin. A client that is told that nothing was changed may ask
+// again, so a transaction whose re-runs are used up is begun anew. An error is one that
+// has no answer.
+func (h *history) try(ctx context.Context, plugin string, script []string) (txn, error) {
+	h.t.Helper()
+	x := txn{call: time.Since(h.began), results: make([]string, len(script))}
 	for {
-		a, err := h.try(context.Background(), "POST", "/kv", strings.Join(script, "\n"))
+		a, err := h.server.try(ctx, "POST", "/"+plugin, strings.Join(script, "\n"))
 		if err != nil {
-			h.t.Errorf("%q: %v", script, err)
-			return x
+			return x, fmt.Errorf("%q: %w", script, err)
 		}
 		if a.status == http.StatusServiceUnavailable {
 			h.wantNothingChanged(a)
@@ -86,13 +96,13 @@ func (h *history) tx(script ...string) txn {
 		x.ret = time.Since(h.began)
 		x.status, x.seenID = a.status, a.header.Get("X-Seen-Id")
 		x.attempt, _ = strconv.Atoi(a.header.Get("X-Attempt"))
-		x.results = strings.Split(strings.TrimSuffix(a.body, "\n"), "\n")
-		if x.attempt == 0 || len(x.results) != len(script) {
+		if results := strings.Split(strings.TrimSuffix(a.body, "\n"), "\n"); x.attempt == 0 || len(results) != len(script) {
 			h.t.Errorf("%q: got %v", script, a)
-			x.results = make([]string, len(script))
+		} else {
+			x.results = results
 		}
 		h.reruns.Add(int64(x.attempt - 1))
-		return x
+		return x, nil
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk"
+	"github.com/wasmoor/wasmoor/sdk/fetch"
 	"github.com/wasmoor/wasmoor/sdk/kv"
 	"github.com/wasmoor/wasmoor/sdk/log"
 )
@@ -94,6 +95,14 @@ func do(w *sdk.Response, r *sdk.Request, op string, a args) string {
 		if int64(r.Attempt()) <= a.number(0) {
 			return do(w, r, a.text(1), a[2:])
 		}
+	case "on": // PLUGIN, OPERATION...: as a call of that plugin; answers what it answers, or its status
+		return on(key, strings.Join(a[1:], " "))
+	case "fail": // OPERATION...: answers as ever, and drops what was written
+		w.SetStatus(500)
+		return do(w, r, key, a[1:])
+	case "trap": // OPERATION...: and then traps
+		do(w, r, key, a[1:])
+		panic("the script says so")
 	case "args":
 		return strings.Join(os.Args, ",")
 	case "file": // open|stat|list|remove|create|mkdir NAME
@@ -110,6 +119,22 @@ func do(w *sdk.Response, r *sdk.Request, op string, a args) string {
 		return "no such operation"
 	}
 	return "ok"
+}
+
+// on has another plugin do an operation.
+func on(plugin, op string) string {
+	resp, err := fetch.Post("http://"+plugin+".wasmoor.internal/", "text/plain", []byte(op))
+	if err != nil {
+		return status(err)
+	}
+	body, err := resp.Bytes(maxScript)
+	if err != nil {
+		return status(err)
+	}
+	if resp.Header.Get("X-Attempt") == "" {
+		return strconv.Itoa(resp.Status) // it is the host's answer
+	}
+	return strings.TrimSuffix(string(body), "\n")
 }
 
 // file does something with a file, and answers the error.
