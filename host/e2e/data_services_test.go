@@ -221,13 +221,10 @@ func TestServices(t *testing.T) {
 	})
 	t.Run("paused, and gone", func(t *testing.T) {
 		s.mustCLI("", "pause", "c")
-		if a := s.do("a", "set paused a", call("c", "/do", "get seen")); !strings.HasPrefix(a, "503[") || !strings.Contains(a, "is paused") {
-			t.Errorf("paused: %s", a)
-		}
+		s.want(t, "a", calleeProblem(503, "unavailable", "the plugin is paused by its operator; try again later"), "set paused a", call("c", "/do", "get seen"))
 		s.mustCLI("", "pause", "c", "--writes")
-		if a := s.do("a", call("c", "/do", "get seen"), call("c", "/do", "set seen more")); !strings.HasPrefix(a, "200[seen=changed,true]\n503[") {
-			t.Errorf("paused for writes: %s", a)
-		}
+		s.want(t, "a", "200[seen=changed,true]\n"+calleeProblem(503, "unavailable", "the plugin takes no changes at the moment; what it wrote is gone, reading goes on"),
+			call("c", "/do", "get seen"), call("c", "/do", "set seen more"))
 		s.mustCLI("", "resume", "c")
 		s.mustCLI("", "delete", "c", "--yes")
 		if a := s.do("a", call("c", "/do", "get seen")); !strings.HasPrefix(a, "503[") {

@@ -1,13 +1,18 @@
 package calls
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/service"
 )
 
@@ -25,6 +30,29 @@ func TestAnswerToHEAD(t *testing.T) {
 		}
 		if diff := cmp.Diff(want.Header, got.Header); diff != "" {
 			t.Errorf("%s: %s", method, diff)
+		}
+	}
+}
+
+// TestAnswerOfAPausedPlugin: who calls it is told when to try again, and not what an
+// operator types.
+func TestAnswerOfAPausedPlugin(t *testing.T) {
+	caller := &invoke.Invocation{Request: &invoke.Request{}}
+	for _, c := range []struct {
+		writes bool
+		says   string
+	}{
+		{false, "the plugin is paused by its operator; try again later"},
+		{true, "the plugin takes no changes at the moment"},
+	} {
+		err := fault.Wrap(fault.Unavailable, "dispatch", "to end that run: wasmoor resume stock",
+			dispatch.Paused{Pause: &plugin.Pause{Writes: c.writes, RetryAfter: 2 * time.Minute}})
+		got := refuse(caller, statusOf(fault.CodeOf(err)), err)
+		if text := string(got.Body); got.Status != 503 || !strings.Contains(text, c.says) || strings.Contains(text, "wasmoor resume") {
+			t.Errorf("%d %s, want %q", got.Status, text, c.says)
+		}
+		if last := got.Header[len(got.Header)-1]; last != (abi.Pair{Name: "retry-after", Value: "120"}) {
+			t.Errorf("the last header is %v", last)
 		}
 	}
 }

@@ -5,6 +5,7 @@
 package calls
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -113,7 +114,7 @@ func (c *Caller) request(caller *invoke.Invocation, held deploy.Held, q *service
 	}
 	switch {
 	case !ok && allow != nil:
-		return nil, limits, &refusal{http.StatusMethodNotAllowed, fault.Invalid, "the plugin does not take the method " + q.Method + " there", strings.Join(allow, ", ")}
+		return nil, limits, &refusal{status: http.StatusMethodNotAllowed, code: fault.Invalid, detail: "the plugin does not take the method " + q.Method + " there", allow: strings.Join(allow, ", ")}
 	case !ok:
 		return nil, limits, &refusal{status: http.StatusNotFound, code: fault.NotFound, detail: "the plugin has no route for " + q.Path}
 	case slashes && !held.Manifest.RouteEncodedSlashes(to.Route):
@@ -159,16 +160,22 @@ type refusal struct {
 	status int
 	code   fault.Code
 	detail string
-	allow  string // the methods of a 405
+	allow  string        // the methods of a 405
+	after  time.Duration // to wait before another try; 0 = as of its code
 }
 
 func refuse(caller *invoke.Invocation, status int, err error) service.Answer {
 	code := fault.CodeOf(err)
 	r := refusal{status: status, code: code, detail: fault.MessageOf(err)}
-	switch code {
-	case fault.Trap, fault.BadReply: // it may quote the callee
+	pause := dispatch.PausedBy(err)
+	switch {
+	case pause != nil && pause.Writes: // whoever pauses a plugin is told how to end that, not who calls it
+		r.detail, r.after = "the plugin takes no changes at the moment; what it wrote is gone, reading goes on", pause.RetryAfter
+	case pause != nil:
+		r.detail, r.after = "the plugin is paused by its operator; try again later", pause.RetryAfter
+	case code == fault.Trap, code == fault.BadReply: // it may quote the callee
 		r.detail = "the handler of the plugin failed; what it wrote is gone"
-	case fault.Deadline:
+	case code == fault.Deadline:
 		r.detail = "the handler of the plugin took too long; what it wrote is gone"
 	}
 	return r.answer(caller)
@@ -186,7 +193,8 @@ func (r *refusal) answer(caller *invoke.Invocation) service.Answer {
 	a.Header = append(a.Header,
 		abi.Pair{Name: "content-length", Value: strconv.Itoa(len(body))}, abi.Pair{Name: "content-type", Value: adminapi.TypeProblem})
 	if r.code == fault.Unavailable {
-		a.Header = append(a.Header, abi.Pair{Name: "retry-after", Value: "5"})
+		after := cmp.Or(r.after, 5*time.Second)
+		a.Header = append(a.Header, abi.Pair{Name: "retry-after", Value: strconv.Itoa(int(after / time.Second))})
 	}
 	return a
 }
