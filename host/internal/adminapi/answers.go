@@ -60,6 +60,7 @@ type Plugin struct {
 	Rollout    string    `json:"rollout,omitempty" doc:"How the version does that takes over; absent = none does"`
 	Routes     []string  `json:"routes" doc:"None = the whole mount"`
 	Slashes    []string  `json:"encoded_slashes,omitempty" doc:"The routes that take encoded slashes"`
+	Private    []string  `json:"private_routes,omitempty" doc:"The routes that clients do not reach: those of other plugins, schedules, queues and sockets"`
 	Calls      []string  `json:"calls,omitempty" doc:"Other plugins that it may call, each by its name, = and the plugin; > in place of = where an operator has bound it"`
 	Created    time.Time `json:"created"`
 	Usage      Usage     `json:"usage"`
@@ -143,6 +144,7 @@ type Changed struct {
 	Rollout    string   `json:"rollout,omitempty" doc:"The plan by which it takes over from now on; absent = it does not"`
 	Waiting    []string `json:"waiting" doc:"What keeps it from being activated, each with what to do"`
 	Routes     []string `json:"routes" doc:"None = the whole mount"`
+	Private    []string `json:"private_routes,omitempty" doc:"The routes that clients do not reach: those of other plugins, schedules, queues and sockets"`
 	Steps      []Step   `json:"steps"`
 	Notices    []string `json:"notices" doc:"Limits that this server does not keep, and what requests pay for how the version initialises, each with why"`
 }

@@ -17,6 +17,7 @@ type Serving struct {
 	Version  plugin.Version
 	Routes   []string // as the manifest writes them; none = the whole mount
 	Slashes  []string // routes that take encoded slashes
+	Private  []string // routes that clients do not reach
 	Failure  error    // why it cannot serve as it is, or could not be woken; nil = it can
 	Loaded   bool     // its code is in memory; else the next request wakes it
 	Stateful bool     // instances keep their memory between requests
@@ -38,7 +39,7 @@ func (d *Deployer) Serving(name string) (Serving, bool) {
 	it := l.serving.main()
 	has := it.deployment.Stats()
 	return Serving{
-		Version: it.version, Routes: it.manifest.Patterns(), Slashes: it.manifest.EncodedSlashes(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
+		Version: it.version, Routes: it.manifest.Patterns(), Slashes: it.manifest.EncodedSlashes(), Private: it.manifest.Private(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
 		Stateful: stateful(l.plugin, it.manifest), Counts: l.owner.Counts.Totals(), InFlight: it.deployment.InFlight(),
 		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
 	}, true

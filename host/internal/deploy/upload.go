@@ -44,6 +44,7 @@ type Changed struct {
 	Asks       []consent.Ask   // how what its version asks for differs from what the plugin had before
 	Waiting    []string        // what keeps it from being activated, each with what to do
 	Routes     []string
+	Private    []string // of them those that clients do not reach
 	Steps      []Step
 	Notices    []string // limits that this server does not keep, and what requests pay for how the version initialises
 }
@@ -275,6 +276,6 @@ func (d *Deployer) changed(p, before plugin.Plugin, r recalled, w *stopwatch) Ch
 	return Changed{
 		Asks:   consent.Asks(before, r.version, r.manifest, d.cfg.Capabilities),
 		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
-		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Steps: w.steps, Notices: w.notices,
+		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Private: r.manifest.Private(), Steps: w.steps, Notices: w.notices,
 	}
 }

@@ -110,14 +110,16 @@ func (m *Manifest) Match(method, path string) (to Request, allow []string, ok bo
 
 // Closed returns what the public listener has no way to: patterns of the routes that
 // are private, or without routes requests below the mount.
-func (m *Manifest) Closed() []string {
-	closed := m.closed
+func (m *Manifest) Closed() []string { return append(slices.Clip(m.closed), m.Private()...) }
+
+// Private returns the patterns of the routes that are private.
+func (m *Manifest) Private() (patterns []string) {
 	for _, r := range m.Routes {
 		if r.Private {
-			closed = append(slices.Clip(closed), r.Pattern)
+			patterns = append(patterns, r.Pattern)
 		}
 	}
-	return closed
+	return patterns
 }
 
 // requestMeant returns the request that a text was meant as.

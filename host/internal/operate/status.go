@@ -93,7 +93,7 @@ func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
 // addServing adds what is known of a deployment.
 func addServing(s *adminapi.Plugin, d deploy.Serving) {
 	s.Version, s.Digest, s.Label = d.Version.Number, string(d.Version.Digest), d.Version.Label
-	s.Routes, s.Slashes = append(s.Routes, d.Routes...), d.Slashes
+	s.Routes, s.Slashes, s.Private = append(s.Routes, d.Routes...), d.Slashes, d.Private
 	s.Requests, s.Failures, s.Conflicts = d.Counts.Requests, d.Counts.Failures, d.Counts.Conflicts
 	s.Wait, s.Run = millis(d.Counts.Wait), millis(d.Counts.Run)
 	s.InFlight, s.Idle, s.Busy, s.Fresh, s.Stateful = d.InFlight, d.Idle, d.Busy, d.Fresh, d.Stateful

@@ -31,7 +31,7 @@ func changed(o deploy.Changed, err error) (*output[adminapi.Changed], error) {
 	return show(adminapi.Changed{
 		Rollout: plan,
 		Plugin:  o.Plugin, Mount: strings.Fields(o.Mount), Version: o.Version, Digest: o.Digest, Deployment: o.Deployment, Activated: o.Activated,
-		Asks: adminapi.AsksOf(o.Asks, nil), Waiting: list(o.Waiting), Routes: list(o.Routes), Steps: steps, Notices: list(o.Notices),
+		Asks: adminapi.AsksOf(o.Asks, nil), Waiting: list(o.Waiting), Routes: list(o.Routes), Private: o.Private, Steps: steps, Notices: list(o.Notices),
 	}, err)
 }
 

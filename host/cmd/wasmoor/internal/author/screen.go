@@ -133,7 +133,7 @@ func (s *devScreen) failed(name string, err error, output string, serves bool) {
 // live tells that a version serves, how long that took, and where it serves when
 // that is news. It returns where.
 func (s *devScreen) live(public string, o adminapi.Changed, built []project.Step, took time.Duration, shown []string) []string {
-	urls := term.RouteURLs(public, o.Mount, o.Routes)
+	urls := term.RouteURLs(public, o.Mount, o.Routes, o.Private)
 	parts := []string{}
 	for _, step := range built {
 		if step.Name == "build" {
@@ -163,14 +163,14 @@ func (s *devScreen) live(public string, o adminapi.Changed, built []project.Step
 // routeTable lists the routes of a plugin: the method and the URL.
 func routeTable(public string, o adminapi.Changed) (lines []string) {
 	if len(o.Routes) == 0 {
-		return term.RouteURLs(public, o.Mount, nil)
+		return term.RouteURLs(public, o.Mount, nil, nil)
 	}
-	for _, route := range o.Routes {
+	for _, route := range term.Open(o.Routes, o.Private) {
 		method, _, found := strings.Cut(route, " ")
 		if !found {
 			method = "any"
 		}
-		lines = append(lines, fmt.Sprintf("%-7s %s", method, term.RouteURLs(public, o.Mount, []string{route})[0]))
+		lines = append(lines, fmt.Sprintf("%-7s %s", method, term.RouteURLs(public, o.Mount, []string{route}, nil)[0]))
 	}
 	return lines
 }

@@ -28,7 +28,7 @@ func (p *Commands) showActivation(ctx context.Context, c *client.Client, o admin
 		if err != nil {
 			return err
 		}
-		urls = term.RouteURLs(server.Public.URL, o.Mount, o.Routes)
+		urls = term.RouteURLs(server.Public.URL, o.Mount, o.Routes, o.Private)
 	}
 	if p.AsJSON {
 		if err := p.JSON(shownActivation{o, term.List(urls)}); err != nil {
@@ -55,6 +55,10 @@ func (p *Commands) tellActivation(o adminapi.Changed, urls []string) {
 		for _, reason := range o.Waiting {
 			p.Note("  %s", strings.ReplaceAll(reason, "\n", "\n  "))
 		}
+		return
+	}
+	if len(urls) == 0 {
+		p.Note("%s %s serves; clients reach none of its routes", p.Paint(p.Stderr, term.Green, "ok"), what)
 		return
 	}
 	p.Note("%s %s serves at", p.Paint(p.Stderr, term.Green, "ok"), what)

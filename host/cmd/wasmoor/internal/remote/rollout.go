@@ -85,7 +85,7 @@ func (p *Commands) rollsOut(ctx context.Context, c *client.Client, o adminapi.Ch
 		return err
 	}
 	p.Note("%s %s version %d serves everybody at", p.Paint(p.Stderr, term.Green, "ok"), o.Plugin, o.Version)
-	for _, u := range term.RouteURLs(server.Public.URL, o.Mount, o.Routes) {
+	for _, u := range term.RouteURLs(server.Public.URL, o.Mount, o.Routes, o.Private) {
 		fmt.Fprintln(p.Stdout, u)
 	}
 	return nil

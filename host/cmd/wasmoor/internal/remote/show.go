@@ -79,6 +79,7 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"digest", it.Digest},
 		{"mount", strings.Join(it.Mount, " ")},
 		{"routes", term.Joined(it.Routes, "the whole mount")},
+		{"private", term.Joined(it.Private, "")},
 		{"encoded slashes", term.Joined(it.Slashes, "")},
 		{"calls", term.Joined(it.Calls, "")},
 		{"requests", fmt.Sprintf("%d since the start, %d failed, %d conflicts", it.Requests, it.Failures, it.Conflicts)},
@@ -87,7 +88,7 @@ func (p *Commands) showPlugin(it adminapi.Plugin) error {
 		{"clean by", cleanBy(it)},
 		{"data", fmt.Sprintf("%d keys, %s", it.Usage.Keys, term.Size(it.Usage.Bytes))},
 	} {
-		if row[1] == "" && (row[0] == "error" || row[0] == "encoded slashes" || row[0] == "calls" || row[0] == "roll-out") {
+		if row[1] == "" && (row[0] == "error" || row[0] == "private" || row[0] == "encoded slashes" || row[0] == "calls" || row[0] == "roll-out") {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\n", row[0], term.Printable(row[1]))

@@ -3,18 +3,30 @@ package term
 import (
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// RouteURLs returns where a plugin answers, at each of its mounts: one URL for each
-// route, without the method, or that of the mount. Wildcards stay as they are written.
-func RouteURLs(public string, mounts, routes []string) (urls []string) {
+// RouteURLs returns where a plugin answers clients, at each of its mounts: one URL for each
+// route that is not private, without the method, or without routes that of the mount.
+// Wildcards stay as they are written.
+func RouteURLs(public string, mounts, routes, private []string) (urls []string) {
+	if len(private) > 0 {
+		if routes = Open(routes, private); len(routes) == 0 {
+			return nil
+		}
+	}
 	for _, mount := range mounts {
 		urls = append(urls, urlsAt(mountURL(public, plugin.Mount(mount)), routes)...)
 	}
 	return urls
+}
+
+// Open returns the routes that are not private.
+func Open(routes, private []string) []string {
+	return slices.DeleteFunc(slices.Clone(routes), func(r string) bool { return slices.Contains(private, r) })
 }
 
 func urlsAt(base string, routes []string) (urls []string) {
