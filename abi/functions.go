@@ -236,7 +236,7 @@ func Functions() []Function {
 		{
 			Name: FnQueueSend, Params: []Param{{"queue", Text}, {"body", In}, {"key", Text}, {"delay_ms", S64}, {"id", Text}},
 			Result: "a result of " + FnQueueSend, Errors: []Status{NotFound, Invalid, Limit, Denied},
-			Doc: "Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it drops the message if one with that id was sent before.",
+			Doc: "Sends a message to a queue of the plugin, or with a name like stock/mail of a plugin that it may call, with the commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it drops the message if one with that id was sent before.",
 		},
 		{
 			Name: FnWebhookSend, Params: []Param{{"url", Text}, {"body", In}, {"secret", Text}, {"account", Text}},

@@ -27,7 +27,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
@@ -51,7 +50,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/socket"
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
-	"github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -158,12 +156,10 @@ func (h *Host) open(ctx context.Context) (err error) {
 	}
 	h.streams = stream.New(stream.Config{WriteTimeout: h.cfg.WriteTimeout})
 	h.sockets = hub.New(hub.Config{Store: func() store.Store { return h.store }, Streams: h.streams, Clock: h.cfg.Clock, Log: h.cfg.Log})
-	var between *calls.Caller // it serves before the first request comes
+	var between calls.Caller
 	all := capabilities.All(capabilities.Config{
 		Network: network, Places: processors(), Sockets: h.sockets,
-		Call: func(ctx context.Context, caller *invoke.Invocation, c *service.Call) (service.Answer, error) {
-			return between.Run(ctx, caller, c)
-		},
+		Call: between.Run, Receive: between.Receive,
 	})
 	reg, err := h.openRegistry(ctx, all)
 	if err != nil {
@@ -199,7 +195,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, h.rings, h.cfg.Clock, all)
 	handler := h.handler()
-	between = calls.New(h.deployer, handler)
+	between.Use(h.deployer, handler)
 	runner := trigger.New(h.deployer, handler)
 	h.queues = delivery.New(delivery.Config{
 		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Send: webhook.New(h.deployer, h.cfg.Clock).Send, Clock: h.cfg.Clock, Log: h.cfg.Log,

@@ -132,6 +132,7 @@ func TestServices(t *testing.T) {
 			t.Errorf("%v: %q", err, s.do("b", "get got"))
 		}
 	})
+	t.Run("messages to another", func(t *testing.T) { testMessagesToAnother(t, s, guest) })
 	t.Run("who calls", func(t *testing.T) {
 		s.want(t, "a", "200[call a b.wasmoor.internal /b /private attempt 1]", call("b", "/private", "who"))
 		if a := s.server.do("POST", "/b/private", "who\n"); a.status != 404 {
@@ -252,6 +253,53 @@ func TestServices(t *testing.T) {
 			t.Errorf("one that is not granted: %v", a)
 		}
 	})
+}
+
+// testMessagesToAnother has plugins send to each other's queues.
+func testMessagesToAnother(t *testing.T, s services, guest []byte) {
+	handled := func(plugin, want string, lines ...string) {
+		t.Helper()
+		if err := until(t.Context(), func() bool { return s.do(plugin, lines...) == want }); err != nil {
+			t.Errorf("%v: %s has %s, want %s", err, plugin, s.do(plugin, lines...), want)
+		}
+	}
+	// A message has gone with the sender's commit alone, whoever within the request sent it.
+	s.want(t, "a", failedProblem, "send b/jobs from sender", call("b", "/do", "send c/jobs from sender", "panic"))
+	s.want(t, "a", "200[]", "send b/jobs add sent 1", call("b", "/do", "send c/jobs from through", "send a/jobs from back"))
+	if a := s.server.do("POST", "/a/do", "send b/jobs add sent 10\npanic\n"); a.status != 502 {
+		t.Errorf("a sender that traps: %v", a)
+	}
+	handled("b", "sender=jobs/a/true,true\nsent=\x01\x00\x00\x00\x00\x00\x00\x00,true", "get sender", "get sent")
+	handled("c", "through=jobs/b/true,true\nsender=,false", "get through", "get sender")
+	handled("a", "back=jobs/b/true,true", "get back")
+	s.want(t, "b", "", "send jobs from own")
+	handled("b", "own=jobs//true,true", "get own")
+	for to, why := range map[string]string{
+		"b/mail":      "not found: the other plugin has no such queue",
+		"b/webhooks":  "not found: the other plugin has no such queue",
+		"d/jobs":      "denied: [services] in wasmoor.toml has no such name, or the operator has not granted it",
+		"nobody/jobs": "unavailable: the other plugin does not serve, or takes no writes for now",
+	} {
+		s.want(t, "a", `queue send "`+to+`": `+why, "send "+to+" from refused")
+	}
+	// A receiver that is paused, and one that is gone.
+	s.mustCLI("", "pause", "c")
+	s.want(t, "a", "", "send c/jobs add waited 1")
+	s.mustCLI("", "pause", "c", "--writes")
+	s.want(t, "a", `queue send "c/jobs": unavailable: the other plugin does not serve, or takes no writes for now`, "send c/jobs add waited 10")
+	s.mustCLI("", "resume", "c")
+	handled("c", "waited=\x01\x00\x00\x00\x00\x00\x00\x00,true", "get waited")
+	s.mustCLI("", "queue", "pause", "c", "jobs")
+	s.want(t, "a", "", "send c/jobs add kept 1")
+	page := s.mustCLI("", "queue", "peek", "c", "jobs", "--json")
+	if !strings.Contains(page, `"from": "a"`) {
+		t.Errorf("peek shows %s", page)
+	}
+	s.mustCLI("", "delete", "c", "--yes")
+	s.want(t, "a", `queue send "c/jobs": unavailable: the other plugin does not serve, or takes no writes for now`, "send c/jobs add kept 10")
+	s.deploy("c", pack(t, guest, "c", callManifest()...))
+	s.mustCLI("", "queue", "resume", "c", "jobs")
+	handled("c", "kept=\x01\x00\x00\x00\x00\x00\x00\x00,true", "get kept")
 }
 
 // testMutualCalls has two plugins call each other while each has all the requests that it

@@ -3,6 +3,7 @@ package e2e
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,8 +31,10 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/queue"
+	internalservice "github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/socket"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
@@ -102,12 +105,7 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 	}
 	env.Limits.Deadline = time.Minute
 	if len(s.Host.Queues) > 0 {
-		var queues capqueue.Settings
-		for _, name := range s.Host.Queues {
-			queues = append(queues, capqueue.Declared{Queue: queue.Queue{Name: name, Retention: time.Hour}})
-		}
-		env.Queues = true
-		env.States.Add(capqueue.Name, queues)
+		h.queues(env, s.Host.Queues)
 		env.States.Add(capwebhook.Name, capwebhook.Secrets(s.Host.Vars()))
 	}
 	if s.Host.Sockets != nil {
@@ -118,6 +116,28 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 	}
 	h.deployment = newDeployment(t, h.clock, h.program, env)
 	return h
+}
+
+// queues gives the plugin its queues, and those of others that it may send to.
+func (h *scriptHost) queues(env *invoke.Env, names []string) {
+	var queues capqueue.Settings
+	others := &internalservice.Services{Bound: map[string]string{}}
+	manifests := map[string]string{}
+	for _, name := range names {
+		if alias, of, other := strings.Cut(name, "/"); other {
+			others.Bound[alias] = alias
+			manifests[alias] += fmt.Sprintf("[queue.%s]\nrequest = \"POST /queues/%s\"\n", of, of)
+			continue
+		}
+		queues = append(queues, capqueue.Declared{Queue: queue.Queue{Name: name, Retention: time.Hour}})
+	}
+	others.Find = func(_ *invoke.Invocation, plugin string) (internalservice.Receiver, error) {
+		m, err := manifest.Parse([]byte("manifest_version = 1\nname = \""+plugin+"\"\n"+manifests[plugin]), "wasmoor.toml", capabilities.Sections())
+		return internalservice.Receiver{Manifest: m, Space: 9}, err
+	}
+	env.Queues = true
+	env.States.Add(capqueue.Name, queues)
+	env.States.Add(internalservice.Name, others)
 }
 
 // newDeployment returns a deployment on a store of its own.

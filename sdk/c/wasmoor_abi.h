@@ -188,10 +188,10 @@ int64_t wm_raw_http_read(uint32_t handle, void *buf, uint32_t buf_cap);
 WM_IMPORT(http_close)
 int64_t wm_raw_http_close(uint32_t handle);
 
-/* Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the
- * invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it
- * drops the message if one with that id was sent before. Returns: a result of queue_send. Statuses: WM_NOT_FOUND,
- * WM_INVALID, WM_LIMIT, WM_DENIED. */
+/* Sends a message to a queue of the plugin, or with a name like stock/mail of a plugin that it may call, with the
+ * commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have
+ * its key. key empty: in no order. id empty: none; else it drops the message if one with that id was sent before.
+ * Returns: a result of queue_send. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
 WM_IMPORT(queue_send)
 int64_t wm_raw_queue_send(const void *queue, uint32_t queue_len, const void *body, uint32_t body_len, const void *key,
     uint32_t key_len, int64_t delay_ms, const void *id, uint32_t id_len);

@@ -1,5 +1,5 @@
-// Package queue sends messages to the plugin's own queues, and reads what a handler is
-// told of a message. A message is an effect of the request: it is sent if the request
+// Package queue sends messages to the plugin's own queues and to those of plugins that it
+// may call, and reads what a handler is told of a message. A message is an effect of the request: it is sent if the request
 // commits, and not at all if it does not. It is handled by an ordinary request, which
 // the manifest names:
 //
@@ -18,10 +18,15 @@
 // and everything else is tried again, and what the handler wrote is dropped. So
 // what a handler writes here happens once for each message. A call to another service
 // may happen again: pass Delivery.ID on as its Idempotency-Key.
+//
+// With [services] in the manifest, "stock/mail" is the queue "mail" of the plugin that
+// the name stock stands for. The message is there with the sender's commit, and handled
+// as one of the other plugin.
 package queue
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -33,11 +38,12 @@ import (
 const (
 	// ErrInvalid: the delay is negative, or the key or the id is no UTF-8.
 	ErrInvalid = abi.Invalid
-	// ErrNotFound: the manifest has no such queue.
+	// ErrNotFound: the manifest, of the plugin that gets the message, has no such queue.
 	ErrNotFound = abi.NotFound
-	// ErrUnavailable: no request is being served.
+	// ErrUnavailable: no request is being served, or the other plugin does not serve or
+	// takes no writes for now.
 	ErrUnavailable = abi.Unavailable
-	// ErrDenied: the manifest has no queue at all.
+	// ErrDenied: the manifest has no queue at all, or the other plugin is not granted.
 	ErrDenied = abi.Denied
 	// ErrLimit: the body has more than 256 KiB, the key or the id more than 255 bytes, the
 	// delay is over 365 days, or the request has sent 100 messages.
@@ -55,16 +61,23 @@ type Error struct {
 
 // Error names the queue and the reason.
 func (e *Error) Error() string {
-	return `queue send "` + e.Queue + `": ` + e.Status.String() + why(e.Status)
+	return `queue send "` + e.Queue + `": ` + e.Status.String() + e.why()
 }
 
-func why(s abi.Status) string {
-	switch s {
-	case ErrNotFound, ErrDenied:
-		return ": the manifest has no such queue; add [queue.NAME] to wasmoor.toml"
-	case ErrLimit:
+func (e *Error) why() string {
+	other := strings.Contains(e.Queue, "/")
+	switch {
+	case e.Status == ErrLimit:
 		return ": a body over 256 KiB, a key or an id over 255 bytes, a delay over 365 days, or more than 100 messages in a request"
-	case ErrUnavailable:
+	case e.Status == ErrDenied && other:
+		return ": [services] in wasmoor.toml has no such name, or the operator has not granted it"
+	case e.Status == ErrNotFound && other:
+		return ": the other plugin has no such queue"
+	case e.Status == ErrUnavailable && other:
+		return ": the other plugin does not serve, or takes no writes for now"
+	case e.Status == ErrNotFound || e.Status == ErrDenied:
+		return ": the manifest has no such queue; add [queue.NAME] to wasmoor.toml"
+	case e.Status == ErrUnavailable:
 		return ": call it while a request is served"
 	}
 	return ""
@@ -104,6 +117,7 @@ func SendWith(name string, body []byte, o Options) (sent bool, err error) {
 // Delivery is what a handler is told of a message. Its body is the request's.
 type Delivery struct {
 	Queue string
+	From  string // the other plugin that sent it; "" = none
 	// ID is the same in every attempt and of no other message: pass it on as
 	// Idempotency-Key.
 	ID      string
@@ -120,6 +134,6 @@ func From(r *sdk.Request) (Delivery, bool) {
 	attempt, _ := strconv.Atoi(r.Attribute("queue.attempt"))
 	sent, _ := strconv.ParseInt(r.Attribute("queue.sent"), 10, 64)
 	return Delivery{
-		Queue: r.Attribute("queue.name"), ID: r.Attribute("queue.id"), Key: r.Attribute("queue.key"), Attempt: attempt, Sent: time.UnixMilli(sent),
+		Queue: r.Attribute("queue.name"), From: r.Attribute("queue.from"), ID: r.Attribute("queue.id"), Key: r.Attribute("queue.key"), Attempt: attempt, Sent: time.UnixMilli(sent),
 	}, true
 }

@@ -2,10 +2,12 @@ package queue_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/kv"
 	"github.com/wasmoor/wasmoor/sdk/queue"
@@ -94,6 +96,36 @@ func TestQueue(t *testing.T) {
 	}
 	if left := host.Messages("mail"); len(left) != 1 || !left[0].Dead || string(left[0].Body) != "refuse" || left[0].Attempts != 1 {
 		t.Errorf("left: %+v", left)
+	}
+}
+
+func TestAnotherPlugin(t *testing.T) {
+	host := newHost()
+	host.Queues = map[string]string{"stock/mail": ""}
+	host.Service("ledger", http.NotFoundHandler())
+	if res := host.Send("POST", "/send?queue=stock/mail&body=a&key=k", "", ""); res.Status != 200 {
+		t.Error(res)
+	}
+	if list := host.Messages("stock/mail"); len(list) != 1 || string(list[0].Body) != "a" || list[0].Key != "k" {
+		t.Errorf("sent: %+v", list)
+	}
+	for to, want := range map[string]string{
+		"stock/letters": "not found: the other plugin has no such queue",
+		"ledger/mail":   "not found: the other plugin has no such queue",
+		"nobody/mail":   "denied: [services] in wasmoor.toml has no such name",
+	} {
+		if res := host.Send("POST", "/send?queue="+to, "", ""); res.Status != 500 || !strings.Contains(res.Logs[0].String(), want) {
+			t.Errorf("%s: %v", to, res)
+		}
+	}
+	var got queue.Delivery
+	from := sdktest.New(func(_ *sdk.Response, r *sdk.Request) error {
+		got, _ = queue.From(r)
+		return nil
+	})
+	from.Trigger, from.Attributes = abi.TriggerQueue, map[string]string{"queue.name": "mail", "queue.from": "shop", "queue.attempt": "1"}
+	if from.Send("POST", "/queues/mail", "", ""); got.From != "shop" || got.Queue != "mail" {
+		t.Errorf("told: %+v", got)
 	}
 }
 

@@ -29,7 +29,8 @@ type Message struct {
 }
 
 // Messages returns the messages of a queue in the order of sending, dead letters
-// included. They are copies.
+// included: of one like "stock/mail", which is another plugin's, all that was sent. They
+// are copies.
 func (h *Host) Messages(queue string) (list []Message) {
 	h.Store.mu.Lock()
 	defer h.Store.mu.Unlock()
@@ -119,7 +120,7 @@ func names(list map[string]string, r *http.Request) bool {
 func (c *call) QueueSend(queue string, body []byte, key string, delay int64, id string) int64 {
 	_, declared := c.host.Queues[queue]
 	switch {
-	case len(c.host.Queues) == 0:
+	case !declared && !c.host.has(queue):
 		return int64(abi.Denied)
 	case !declared || queue == webhook.Queue:
 		return int64(abi.NotFound)
@@ -139,6 +140,21 @@ func (c *call) QueueSend(queue string, body []byte, key string, delay int64, id 
 		Queue: queue, Key: key, Body: slices.Clone(body), Sent: c.tx.now, Due: c.tx.now.Add(milliseconds(delay)), id: id,
 	})
 	return abi.QueueSent
+}
+
+// has reports whether the manifest has queues at all, or for one of another plugin
+// whether it may send there.
+func (h *Host) has(queue string) bool {
+	alias, _, other := strings.Cut(queue, "/")
+	if !other {
+		return len(h.Queues) > 0
+	}
+	for name := range h.Queues {
+		if strings.HasPrefix(name, alias+"/") {
+			return true
+		}
+	}
+	return h.services[alias+internal] != nil
 }
 
 // saw reports whether a message with an id of its sender's was sent before.

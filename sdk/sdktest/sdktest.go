@@ -64,7 +64,8 @@ type Host struct {
 	EncodedSlashes []string
 	// Queues are the queues of the manifest with their requests, like "mail" with
 	// "POST /queues/mail". Without any, sending is denied. The queue "webhooks", with any
-	// request, lets handlers send webhooks, which Webhooks returns.
+	// request, lets handlers send webhooks, which Webhooks returns. One like "stock/mail",
+	// with any request, is that of another plugin, which the manifest has in [services].
 	Queues map[string]string
 	// Crons are the schedules of the manifest with their requests, like "cleanup" with
 	// "POST /tasks/cleanup".

@@ -160,10 +160,10 @@ export declare function rawHttpRead(handle: u32, buf: usize, bufCap: u32): i64;
 @external("wasmoor_v1", "http_close")
 export declare function rawHttpClose(handle: u32): i64;
 
-/** Sends a message to a queue of the plugin, with the commit. It is handled delay_ms milliseconds after the
- * invocation started, and after those before it that have its key. key empty: in no order. id empty: none; else it
- * drops the message if one with that id was sent before. Returns: a result of queue_send. Statuses: NOT_FOUND,
- * INVALID, LIMIT, DENIED. */
+/** Sends a message to a queue of the plugin, or with a name like stock/mail of a plugin that it may call, with the
+ * commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have
+ * its key. key empty: in no order. id empty: none; else it drops the message if one with that id was sent before.
+ * Returns: a result of queue_send. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
 @external("wasmoor_v1", "queue_send")
 export declare function rawQueueSend(queue: usize, queueLen: u32, body: usize, bodyLen: u32, key: usize, keyLen: u32,
   delayMs: i64, id: usize, idLen: u32): i64;

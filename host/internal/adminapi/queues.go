@@ -55,6 +55,7 @@ type MessagePage struct {
 type Message struct {
 	ID       string     `json:"id"`
 	Key      string     `json:"key,omitempty"`
+	From     string     `json:"from,omitempty" doc:"The other plugin that sent it"`
 	Sent     time.Time  `json:"sent"`
 	Due      *time.Time `json:"due,omitempty" doc:"It is not handled before; absent = at once"`
 	Attempts int        `json:"attempts" doc:"That have failed"`

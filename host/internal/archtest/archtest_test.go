@@ -59,7 +59,7 @@ egress/egresstest ->
 redact            -> fault                      # an error without secrets keeps its code
 invoke            -> store trace redact plugin # holds the transaction; notes what it does; its log hides secrets; a roll-out knows who sends
 runq              ->
-service           -> invoke egress              # a call runs within an invocation; is judged as one to a service outside
+service           -> invoke egress manifest     # a call runs within an invocation; is judged as one to a service outside; says what a receiver has queues for
 capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table
 capability/blind    -> capability/webhook        # knows which secrets sign
 capability/config   -> capability               # is a unit
@@ -69,7 +69,7 @@ capability/log      -> capability               # is a unit
 capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
 queue             -> store                      # keeps messages there
-capability/queue    -> capability queue         # is a unit; sends messages
+capability/queue    -> capability queue service # is a unit; sends messages; to plugins that may be called
 socket            -> store                      # keeps events there
 capability/socket   -> capability socket        # is a unit; collects what is said
 cron              -> fault                      # a record that is damaged has a code

@@ -34,14 +34,15 @@ const MaxPlugins = 16
 // attributeFrom names the plugin that calls; only this package sets it.
 const attributeFrom = "caller.plugin"
 
-// Caller runs the calls of all plugins. Safe for concurrent use.
+// Caller runs the calls of all plugins, and finds whom they send messages. The zero
+// Caller waits for Use. Safe for concurrent use.
 type Caller struct {
 	deployer *deploy.Deployer
 	handler  *serve.Handler
 }
 
-// New returns a Caller.
-func New(d *deploy.Deployer, h *serve.Handler) *Caller { return &Caller{d, h} }
+// Use has c call what serves. It is called once, before the first request comes.
+func (c *Caller) Use(d *deploy.Deployer, h *serve.Handler) { c.deployer, c.handler = d, h }
 
 // pinned are the deployments that a request has reached, which it reaches in all its
 // attempts. They implement invoke.State.
@@ -99,6 +100,16 @@ func (c *Caller) Run(ctx context.Context, caller *invoke.Invocation, q *service.
 		return service.Answer{}, err
 	}
 	return refuse(caller, statusOf(fault.CodeOf(err)), err), nil
+}
+
+// Receive is a service.Finder.
+func (c *Caller) Receive(caller *invoke.Invocation, name string) (service.Receiver, error) {
+	held, err := c.hold(caller.Root(), name)
+	if err != nil {
+		return service.Receiver{}, err
+	}
+	space, shared, err := held.Deployment.Within(caller).Join()
+	return service.Receiver{Manifest: held.Manifest, Space: space, Shared: shared}, err
 }
 
 // request makes the request of a call, or says why there is none.

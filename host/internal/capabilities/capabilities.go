@@ -31,6 +31,7 @@ type Config struct {
 	Network egress.Network // what the plugins' calls reach; the zero value is the public network
 	Places  int            // guests that compute at a time; 0 = one
 	Call    service.Runner // runs calls of plugins to each other; nil = nobody does
+	Receive service.Finder // finds whom plugins send messages; nil = nobody does
 	Sockets socket.Hub     // what has the sockets; nil = there are none
 }
 
@@ -46,7 +47,7 @@ func All(cfg Config) capability.List {
 		socket.Topics(),
 		outbound.Unit(cfg.Network),
 		blind.Unit(),
-		capservice.Unit(cfg.Call),
+		capservice.Unit(cfg.Call, cfg.Receive),
 		config.Unit(),
 		log.Unit(),
 		system.Unit(),

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -67,6 +68,16 @@ func Over(ctx context.Context, caller *invoke.Invocation, err error) bool {
 		return true
 	}
 	return ctx.Err() != nil || caller.Starved() != nil || caller.Tx != nil && caller.Tx.Failure() != nil
+}
+
+// Join has writes to the plugin's spaces be among the effects of the caller's attempt, and
+// returns where they go, and what that shares with others. Unavailable: a pause of writes.
+func (n Inner) Join() (store.Space, *store.Shared, error) {
+	err := n.paused(true)
+	if root, ok := n.caller.Root().Departure().(*run); ok && err == nil {
+		root.join(n.Deployment)
+	}
+	return n.cfg.Env.Space, n.cfg.Plugin.Team.Disk(), err
 }
 
 // inner is what Inner.Do knows of its invocation.
@@ -189,11 +200,8 @@ func (r *inner) judge(err error, wrote bool) (trace.Outcome, error) {
 		}
 		return trace.None, nil
 	}
-	if err := r.paused(true); err != nil {
+	if _, _, err := r.Join(); err != nil {
 		return trace.Aborted, err
-	}
-	if root, ok := r.caller.Root().Departure().(*run); ok {
-		root.join(r.Deployment)
 	}
 	r.caller.Inherit(inv.Leaving())
 	return trace.Joined, nil
@@ -207,12 +215,7 @@ type joined struct {
 
 // join notes that effects of a deployment are among those of the attempt.
 func (r *run) join(d *Deployment) {
-	for _, j := range r.joined {
-		if j.of == d {
-			return
-		}
-	}
-	if d != r.Deployment {
+	if d != r.Deployment && !slices.ContainsFunc(r.joined, func(j *joined) bool { return j.of == d }) {
 		r.joined = append(r.joined, &joined{of: d})
 	}
 }

@@ -87,6 +87,7 @@ type Message struct {
 	Attempts int    // that have failed
 	Started  bool   // it has been begun, where that happens once only
 	Problem  string // with which the last attempt failed; "" = none has
+	From     string // the plugin that sent it; "" = its own, or an operator
 	Body     []byte
 }
 
@@ -98,25 +99,40 @@ const maxProblem = 300
 
 const version = 1
 
+const (
+	flagStarted = 1 << iota
+	flagFrom
+)
+
 // append appends the encoding of m:
 //
-//	u8       version, 1; u8 flags, 1 = Started
+//	u8       version, 1; u8 flags, 1 = Started, 2 = there is From
 //	u32      Nonce, big-endian
 //	uvarint  Attempts, varint Sent, varint Due
-//	bytes    Queue, Key, Problem: a uvarint length and the bytes
+//	bytes    Queue, Key, Problem, From if it is there: a uvarint length and the bytes
 //	         Body, to the end
 func (m *Message) append(b []byte) []byte {
 	flags := byte(0)
 	if m.Started {
-		flags = 1
+		flags = flagStarted
+	}
+	if m.From != "" {
+		flags |= flagFrom
 	}
 	b = binary.BigEndian.AppendUint32(append(b, version, flags), m.Nonce)
 	b = binary.AppendUvarint(b, uint64(m.Attempts))
 	b = binary.AppendVarint(binary.AppendVarint(b, m.Sent), m.Due)
 	for _, s := range []string{m.Queue, m.Key, m.Problem[:min(len(m.Problem), maxProblem)]} {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+		b = appendString(b, s)
+	}
+	if m.From != "" {
+		b = appendString(b, m.From)
 	}
 	return append(b, m.Body...)
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // decode reads what append wrote, sharing the memory of b for Body.
@@ -125,11 +141,15 @@ func decode(b []byte) (m Message, err error) {
 	if d.byte() != version {
 		return m, errDamaged
 	}
-	m.Started = d.byte() == 1
+	flags := d.byte()
+	m.Started = flags&flagStarted != 0
 	m.Nonce = d.u32()
 	m.Attempts = int(d.uvarint())
 	m.Sent, m.Due = d.varint(), d.varint()
 	m.Queue, m.Key, m.Problem = d.string(), d.string(), d.string()
+	if flags&flagFrom != 0 {
+		m.From = d.string()
+	}
 	m.Body = d.b
 	if d.bad {
 		return Message{}, errDamaged
@@ -231,6 +251,9 @@ func under(kind byte, queue string) []byte {
 func pauseKey(queue string) []byte { return append([]byte{kindPause}, queue...) }
 
 // Part returns the part of a transaction that is the queues of a space.
-func Part(tx *store.Tx, space store.Space) *store.Tx {
-	return tx.Part(space.In(store.AreaQueue), store.Quota{Keys: MaxHeld, Bytes: MaxHeldBytes})
+func Part(tx *store.Tx, space store.Space) *store.Tx { return PartOf(tx, space, nil) }
+
+// PartOf is Part, of a space that shares something with others.
+func PartOf(tx *store.Tx, space store.Space, shared *store.Shared) *store.Tx {
+	return tx.Part(space.In(store.AreaQueue), store.Quota{Keys: MaxHeld, Bytes: MaxHeldBytes, Shared: shared})
 }

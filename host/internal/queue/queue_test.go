@@ -16,7 +16,7 @@ func TestMessage(t *testing.T) {
 	text := rapid.StringN(0, 50, maxProblem)
 	rapid.Check(t, func(t *rapid.T) {
 		m := Message{
-			Queue: text.Draw(t, "queue"), Key: text.Draw(t, "key"), Problem: text.Draw(t, "problem"), Nonce: rapid.Uint32().Draw(t, "nonce"),
+			Queue: text.Draw(t, "queue"), Key: text.Draw(t, "key"), Problem: text.Draw(t, "problem"), From: text.Draw(t, "from"), Nonce: rapid.Uint32().Draw(t, "nonce"),
 			Sent: rapid.Int64().Draw(t, "sent"), Due: rapid.Int64().Draw(t, "due"), Attempts: rapid.IntRange(0, 1000).Draw(t, "attempts"),
 			Started: rapid.Bool().Draw(t, "started"), Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
 		}
@@ -46,6 +46,12 @@ func TestMessageEncoding(t *testing.T) {
 	want := "0101" + "01020304" + "ac02" + "80a0abfef962" + "01" + "04" + hex.EncodeToString([]byte("mail")) + "01" + "6b" + "ac02" + strings.Repeat("70", maxProblem) + hex.EncodeToString([]byte("body"))
 	if got := hex.EncodeToString(m.append(nil)); got != want {
 		t.Errorf("encoded as\n%s, want\n%s", got, want)
+	}
+	m.From = "shop"
+	want = strings.Replace(want, "0101", "0103", 1)
+	want = strings.TrimSuffix(want, hex.EncodeToString([]byte("body"))) + "04" + hex.EncodeToString([]byte("shopbody"))
+	if got := hex.EncodeToString(m.append(nil)); got != want {
+		t.Errorf("of another plugin encoded as\n%s, want\n%s", got, want)
 	}
 }
 

@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"encoding/binary"
-
 	"github.com/wasmoor/wasmoor/abi/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
@@ -26,7 +24,7 @@ type Webhook struct {
 func (w *Webhook) Append(b []byte) []byte {
 	b = append(b, version)
 	for _, s := range []string{w.URL, w.Secret, w.Account} {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+		b = appendString(b, s)
 	}
 	return append(b, w.Body...)
 }

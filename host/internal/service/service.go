@@ -1,6 +1,7 @@
 // Package service is the calls of an attempt to other plugins of this server: their
-// handles, and what may be called. It runs nobody: package calls does. Capability service
-// says what a deployment may call, and capability outbound gives handlers the calls.
+// handles, what may be called, and who receives messages. It runs nobody: package calls
+// does. Capability service says what a deployment may call, capability outbound gives
+// handlers the calls, and capability queue the messages.
 package service
 
 import (
@@ -15,7 +16,9 @@ import (
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // MaxDepth is within how many others a handler may run.
@@ -24,6 +27,18 @@ const MaxDepth = 8
 // Runner runs a call within the attempt of caller, and returns the answer: the callee's,
 // or of the host in its place. An error ends the attempt.
 type Runner func(ctx context.Context, caller *invoke.Invocation, c *Call) (Answer, error)
+
+// Receiver is a plugin to whose queues a handler of another sends.
+type Receiver struct {
+	Manifest *manifest.Manifest // of the version that gets the messages
+	Space    store.Space
+	Shared   *store.Shared // what its spaces share with others; nil = nothing
+}
+
+// Finder returns the plugin that gets messages of caller's attempt, and has what it gets
+// be among the effects of that attempt. Errors: NotFound (it does not serve), Unavailable
+// (it takes no writes; the request has reached too many plugins).
+type Finder func(caller *invoke.Invocation, plugin string) (Receiver, error)
 
 // Call is a call to a plugin.
 type Call struct {
@@ -45,6 +60,7 @@ type Answer struct {
 type Services struct {
 	Bound map[string]string // by alias; not changed
 	Run   Runner
+	Find  Finder
 }
 
 // Close implements invoke.State.
@@ -90,11 +106,10 @@ func (c *Calls) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why 
 	if why != "" {
 		return 0, abi.Invalid, why
 	}
-	alias := strings.TrimSuffix(l.Host, plugin.Internal)
-	to, bound := c.may.Bound[alias]
+	to, why := c.may.Granted(strings.TrimSuffix(l.Host, plugin.Internal))
 	switch {
-	case !bound:
-		return 0, abi.Denied, fmt.Sprintf("[services] has no %q that is granted; it has: %s", alias, c.names())
+	case why != "":
+		return 0, abi.Denied, why
 	case c.inv.Depth() >= MaxDepth:
 		return 0, abi.Limit, fmt.Sprintf("%d plugins call each other for this request already, which is the most; do they call in a circle?", MaxDepth+1)
 	}
@@ -102,11 +117,19 @@ func (c *Calls) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why 
 	return First + uint32(len(c.calls)-1), abi.OK, ""
 }
 
-func (c *Calls) names() string {
-	if len(c.may.Bound) == 0 {
-		return "nothing"
+// Granted returns the plugin that an alias stands for, or says why for none. A nil
+// Services has none.
+func (s *Services) Granted(alias string) (to, why string) {
+	names := "nothing"
+	if s != nil {
+		if to, ok := s.Bound[alias]; ok {
+			return to, ""
+		}
+		if len(s.Bound) > 0 {
+			names = strings.Join(slices.Sorted(maps.Keys(s.Bound)), ", ")
+		}
 	}
-	return strings.Join(slices.Sorted(maps.Keys(c.may.Bound)), ", ")
+	return "", fmt.Sprintf("[services] has no %.63q that is granted; it has: %s", alias, names)
 }
 
 func (c *Calls) of(handle uint32) *call {

@@ -83,11 +83,12 @@ type Host interface {
 	// HTTPClose ends a call. Its handle is void. It returns: ok. Errors:
 	// abi.NotFound, abi.Denied.
 	HTTPClose(handle uint32) int64
-	// QueueSend sends a message to a queue of the plugin, with the commit. It is
-	// handled delay_ms milliseconds after the invocation started, and after those
-	// before it that have its key. key empty: in no order. id empty: none; else it
-	// drops the message if one with that id was sent before. It returns: a result
-	// of queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	// QueueSend sends a message to a queue of the plugin, or with a name like
+	// stock/mail of a plugin that it may call, with the commit. It is handled
+	// delay_ms milliseconds after the invocation started, and after those before it
+	// that have its key. key empty: in no order. id empty: none; else it drops the
+	// message if one with that id was sent before. It returns: a result of
+	// queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 	QueueSend(queue string, body []byte, key string, delayMS int64, id string) int64
 	// WebhookSend sends a webhook with the commit: a signed POST to a URL, tried
 	// again until it is taken. secret: the variable that has the key. account

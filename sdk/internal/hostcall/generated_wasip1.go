@@ -263,11 +263,12 @@ func HTTPClose(handle uint32) int64 {
 //go:noescape
 func queueSend(queue string, body unsafe.Pointer, bodyLen uint32, key string, delayMS int64, id string) int64
 
-// QueueSend sends a message to a queue of the plugin, with the commit. It is
-// handled delay_ms milliseconds after the invocation started, and after those
-// before it that have its key. key empty: in no order. id empty: none; else it
-// drops the message if one with that id was sent before. It returns: a result
-// of queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+// QueueSend sends a message to a queue of the plugin, or with a name like
+// stock/mail of a plugin that it may call, with the commit. It is handled
+// delay_ms milliseconds after the invocation started, and after those before it
+// that have its key. key empty: in no order. id empty: none; else it drops the
+// message if one with that id was sent before. It returns: a result of
+// queue_send. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 func QueueSend(queue string, body []byte, key string, delayMS int64, id string) int64 {
 	bodyPtr, bodyLen := pointer(body)
 	return queueSend(queue, bodyPtr, bodyLen, key, delayMS, id)

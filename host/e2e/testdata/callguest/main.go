@@ -98,7 +98,13 @@ func step(w *sdk.Response, r *sdk.Request, f []string) error {
 		sdk.Random(b[:])
 		return say("%s %d", hex.EncodeToString(b[:]), time.Now().UnixNano())
 	case "send":
-		return queue.Send(f[1], []byte(strings.Join(f[2:], " ")))
+		if err := queue.Send(f[1], []byte(strings.Join(f[2:], " "))); err != nil {
+			return say("%v", err)
+		}
+		return nil
+	case "from":
+		d, ok := queue.From(r)
+		return kv.Set(f[1], fmt.Appendf(nil, "%s/%s/%v", d.Queue, d.From, ok))
 	}
 	return fmt.Errorf("unknown step %q", f[0])
 }

@@ -1,6 +1,7 @@
-// Package queue is the capability to send messages to the plugin's own queues: the
-// tables [queue.NAME] of a manifest. A message is a part of the attempt's effects.
-// Package queue/delivery handles it. Package capabilities imports it.
+// Package queue is the capability to send messages to the plugin's own queues, the
+// tables [queue.NAME] of a manifest, and to those of the plugins that it may call. A
+// message is a part of the attempt's effects. Package queue/delivery handles it. Package
+// capabilities imports it.
 package queue
 
 import (
@@ -21,6 +22,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/queue"
+	"github.com/wasmoor/wasmoor/host/internal/service"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // Name is that of the capability.
@@ -196,19 +199,11 @@ func send(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if !okName || !okBody || !okKey || !okID {
 		return int64(abi.BadPointer)
 	}
-	settings, declared := inv.Env.States.Of(Name).(Settings)
-	if !declared || inv.Tx == nil || settings == nil {
-		inv.Notice(invoke.NoQueue, "queue_send is refused: the manifest has no queue; add a table like [queue.mail] to wasmoor.toml")
-		return int64(abi.Denied)
-	}
-	q, ok := settings.Find(string(name))
+	to, status, why := receiver(inv, string(name))
 	switch {
-	case ok && q.Webhooks():
-		inv.Notice(invoke.NoQueue, "queue_send is refused: webhook_send sends what goes into the queue "+queue.Webhooks)
-		return int64(abi.NotFound)
-	case !ok:
-		inv.Notice(invoke.NoQueue, fmt.Sprintf("queue_send is refused: the manifest has no [queue.%.63s]", name))
-		return int64(abi.NotFound)
+	case why != "":
+		inv.Notice(invoke.NoQueue, "queue_send is refused: "+why)
+		return int64(status)
 	case len(body) > limits.QueueBody || len(key) > limits.QueueKey || len(id) > limits.QueueKey:
 		return int64(abi.Limit)
 	case delay < 0 || !utf8.Valid(key) || !utf8.Valid(id):
@@ -216,7 +211,65 @@ func send(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	case delay > limits.QueueDelay:
 		return int64(abi.Limit)
 	}
-	return Put(inv, &q, Message{Key: string(key), ID: string(id), Delay: delay, Body: body})
+	return to.put(inv, Message{Key: string(key), ID: string(id), Delay: delay, Body: body})
+}
+
+// box is a queue that gets messages of an attempt.
+type box struct {
+	part *store.Tx
+	from string // the plugin that sends, if it is another; "" = the queue's own
+	Declared
+}
+
+// receiver returns the queue of a name, which is that of a queue of the plugin, or an
+// alias of [services], a slash and that of a queue there. Else it returns a status and why.
+func receiver(inv *invoke.Invocation, name string) (to box, status abi.Status, why string) {
+	alias, of, other := strings.Cut(name, "/")
+	if other {
+		return outside(inv, alias, of)
+	}
+	settings, declared := inv.Env.States.Of(Name).(Settings)
+	if !declared || inv.Tx == nil || settings == nil {
+		return to, abi.Denied, "the manifest has no queue; add a table like [queue.mail] to wasmoor.toml"
+	}
+	if to.Declared, why = settings.open("the manifest", name); why != "" {
+		return to, abi.NotFound, why
+	}
+	to.part = queue.Part(inv.Tx, inv.Env.Space)
+	return to, abi.OK, ""
+}
+
+// outside is receiver for a queue of another plugin.
+func outside(inv *invoke.Invocation, alias, of string) (to box, status abi.Status, why string) {
+	may, _ := inv.Env.States.Of(service.Name).(*service.Services)
+	plugin, why := may.Granted(alias)
+	switch {
+	case why != "":
+		return to, abi.Denied, why
+	case may.Find == nil || inv.Tx == nil:
+		return to, abi.Unavailable, "there are no other plugins here"
+	}
+	found, err := may.Find(inv, plugin)
+	if err != nil {
+		return to, abi.Unavailable, fault.MessageOf(err)
+	}
+	if to.Declared, why = Of(found.Manifest).open("the manifest of "+plugin, of); why != "" {
+		return to, abi.NotFound, why
+	}
+	to.part, to.from = queue.PartOf(inv.Tx, found.Space, found.Shared), inv.Env.Plugin
+	return to, abi.OK, ""
+}
+
+// open returns a queue that handlers send to, or says why there is none.
+func (s Settings) open(where, name string) (d Declared, why string) {
+	d, ok := s.Find(name)
+	switch {
+	case !ok:
+		return d, fmt.Sprintf("%s has no [queue.%.63s]", where, name)
+	case d.Webhooks():
+		return d, "webhook_send sends what goes into the queue " + queue.Webhooks + ", of the plugin itself"
+	}
+	return d, ""
 }
 
 // Message is what is put into a queue.
@@ -226,11 +279,14 @@ type Message struct {
 	Body    []byte // only read
 }
 
-// Put has the attempt send a message, which is within the limits, and returns what the
-// guest is told.
+// Put has the attempt send a message to a queue of its own plugin, which is within the
+// limits, and returns what the guest is told.
 func Put(inv *invoke.Invocation, q *Declared, what Message) int64 {
-	part := queue.Part(inv.Tx, inv.Env.Space)
-	index := part.Stamps() // of all its messages in the transaction, of whichever invocation
+	return (&box{part: queue.Part(inv.Tx, inv.Env.Space), Declared: *q}).put(inv, what)
+}
+
+func (to *box) put(inv *invoke.Invocation, what Message) int64 {
+	index := to.part.Stamps() // of all its messages in the transaction, of whichever invocation
 	if index >= limits.QueueSends {
 		return int64(abi.Limit)
 	}
@@ -240,12 +296,12 @@ func Put(inv *invoke.Invocation, q *Declared, what Message) int64 {
 	var nonce [4]byte
 	inv.World().Random(nonce[:])
 	m := queue.Message{
-		Queue: q.Name, Key: what.Key, Nonce: binary.BigEndian.Uint32(nonce[:]), Sent: inv.Start.UnixMilli(), Body: what.Body,
+		Queue: to.Name, Key: what.Key, Nonce: binary.BigEndian.Uint32(nonce[:]), Sent: inv.Start.UnixMilli(), From: to.from, Body: what.Body,
 	}
 	if what.Delay > 0 {
 		m.Due = m.Sent + min(what.Delay, math.MaxInt64-m.Sent)
 	}
-	dropped, err := queue.Send(part, uint16(index), &m, what.ID, q.Retention)
+	dropped, err := queue.Send(to.part, uint16(index), &m, what.ID, to.Retention)
 	switch {
 	case err != nil:
 		return refused(inv, err)

@@ -1,6 +1,7 @@
-// Package service is the capability to call other plugins of this server: the table
-// [services] of a manifest, and who may call whom. It has no host functions: capability
-// outbound makes the calls, with package service. Package capabilities imports it.
+// Package service is the capability to call other plugins of this server and to send to
+// their queues: the table [services] of a manifest, and who may call whom. It has no host
+// functions: capabilities outbound and queue do both, with package service. Package
+// capabilities imports it.
 package service
 
 import (
@@ -21,16 +22,16 @@ const Name = service.Name
 // MaxServices is how many plugins a manifest may name.
 const MaxServices = 32
 
-// Unit returns the capability. run runs the calls; nil, which is for those who only read
-// manifests, runs none.
-func Unit(run service.Runner) capability.Unit {
+// Unit returns the capability. run runs the calls, and find finds who gets messages; nil
+// is for those who only read manifests.
+func Unit(run service.Runner, find service.Finder) capability.Unit {
 	return capability.Unit{
 		Name: Name, Named: true, Read: ask, Terms: readTerms, Lasting: lasting,
 		Deployment: func(d capability.Deployment) invoke.State {
 			settings, _ := d.Settings.(Settings)
 			granted, _ := d.Grant.(Terms)
 			if bound := settings.bound(granted); bound != nil {
-				return &service.Services{Bound: bound, Run: run}
+				return &service.Services{Bound: bound, Run: run, Find: find}
 			}
 			return nil
 		},
@@ -120,7 +121,7 @@ func ask(t manifest.Table) (any, plugin.Terms) {
 // inWords says for a person what an item is.
 func (i item) inWords() string {
 	if i.alias == i.plugin {
-		return "calls to the plugin " + i.plugin
+		return "calls and messages to the plugin " + i.plugin
 	}
-	return fmt.Sprintf("calls to the plugin %s (as %s)", i.plugin, i.alias)
+	return fmt.Sprintf("calls and messages to the plugin %s (as %s)", i.plugin, i.alias)
 }

@@ -18,7 +18,7 @@ import (
 const head = "manifest_version = 1\nname = \"a\"\n"
 
 func parse(text string) (*manifest.Manifest, error) {
-	return manifest.Parse([]byte(head+text), "f.toml", capability.List{capservice.Unit(nil)}.Sections())
+	return manifest.Parse([]byte(head+text), "f.toml", capability.List{capservice.Unit(nil, nil)}.Sections())
 }
 
 func TestRead(t *testing.T) {
@@ -30,7 +30,7 @@ func TestRead(t *testing.T) {
 	for _, e := range m.Ask().Beyond(plugin.Grant{}) {
 		got = append(got, e.What+" / "+m.Reason(e)+" / "+e.Reaches)
 	}
-	want := []string{"calls to the plugin mailer (as mail) / receipts / mailer", "calls to the plugin stock /  / stock"}
+	want := []string{"calls and messages to the plugin mailer (as mail) / receipts / mailer", "calls and messages to the plugin stock /  / stock"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -74,7 +74,7 @@ func deployed(t *testing.T, text string, granted capservice.Terms) map[string]st
 	if granted != "" {
 		d.Grant = granted
 	}
-	may, _ := capservice.Unit(nil).Deployment(d).(*service.Services)
+	may, _ := capservice.Unit(nil, nil).Deployment(d).(*service.Services)
 	if may == nil {
 		return nil
 	}
@@ -128,7 +128,7 @@ func TestTerms(t *testing.T) {
 				t.Fatalf("what %q and %q have both, %q, is beyond the first: %v", a, b, both, list)
 			}
 		}
-		read, err := capability.List{capservice.Unit(nil)}.ReadGrant(capability.WriteGrant(plugin.Grant{}.With(capservice.Name, a)))
+		read, err := capability.List{capservice.Unit(nil, nil)}.ReadGrant(capability.WriteGrant(plugin.Grant{}.With(capservice.Name, a)))
 		if got, _ := read.Terms[capservice.Name].(capservice.Terms); err != nil || got != a {
 			t.Fatalf("%q is read as %q, %v", a, got, err)
 		}

@@ -122,7 +122,7 @@ func (q *Queues) Peek(ctx context.Context, name, of string, dead bool, after str
 
 func message(id queue.ID, m *queue.Message) adminapi.Message {
 	out := adminapi.Message{
-		ID: m.Public(id), Key: m.Key, Sent: time.UnixMilli(m.Sent).UTC(), Attempts: m.Attempts, Problem: m.Problem, Size: len(m.Body),
+		ID: m.Public(id), Key: m.Key, From: m.From, Sent: time.UnixMilli(m.Sent).UTC(), Attempts: m.Attempts, Problem: m.Problem, Size: len(m.Body),
 	}
 	if m.Due > m.Sent {
 		due := time.UnixMilli(m.Due).UTC()

@@ -87,6 +87,9 @@ func attributes(id queue.ID, m *queue.Message) []abi.Pair {
 	if m.Key != "" {
 		list = append(list, abi.Pair{Name: "queue.key", Value: m.Key})
 	}
+	if m.From != "" {
+		list = append(list, abi.Pair{Name: "queue.from", Value: m.From})
+	}
 	return list
 }
 
