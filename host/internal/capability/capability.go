@@ -53,6 +53,13 @@ func (g *Guest) World() invoke.World {
 	return invoke.Machine
 }
 
+// Look notes what the guest has looked at, while it handles a request.
+func (g *Guest) Look(at invoke.Looks) {
+	if g.Inv != nil {
+		g.Inv.Look(at)
+	}
+}
+
 // Notice has the invocation's log give advice (invoke.Notice). While the guest
 // initialises there is none: it is kept with the guest's output.
 func (g *Guest) Notice(n invoke.Notice, message string) {

@@ -343,7 +343,7 @@ func (r *run) begin() *store.Tx {
 // settle commits or drops the effects of a handler that returned normally.
 func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 	if seen := inv.Request.Seen; seen != nil {
-		seen(inv.Tx)
+		seen(inv)
 	}
 	if err := inv.Certify(); err != nil {
 		return trace.Aborted, err

@@ -59,9 +59,9 @@ type Request struct {
 	DropEffects bool
 	// Low has the handler run when others leave it room: no client waits for it.
 	Low bool
-	// Seen, if not nil, is called with the transaction of an attempt that has replied, nil
-	// where there is none, before its effects are settled. It may not keep it.
-	Seen func(tx *store.Tx)
+	// Seen, if not nil, is called with an attempt that has replied, before its effects are
+	// settled. It may not keep it.
+	Seen func(*Invocation)
 	// Client, if not nil, tells when the client leaves.
 	Client Client
 	// Sender, if not nil, decides for which side of a roll-out the request is, in every
@@ -142,6 +142,7 @@ type Invocation struct {
 	head     []byte  // encoded request head, made at its first reading
 	logLines int
 	notices  Notice // those that the log has of the attempt
+	looks    Looks
 	memory   memory
 
 	departure Departure   // nil = nothing has to happen
@@ -196,7 +197,7 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 	inv.Outcome = abi.OutcomeDefault
 	inv.Pattern = ""
 	inv.head = inv.head[:0]
-	inv.logLines, inv.notices = 0, 0
+	inv.logLines, inv.notices, inv.looks = 0, 0, 0
 	inv.memory.give()
 	inv.own.begin(attempt, inv.Env)
 	if inv.outside != nil {

@@ -61,7 +61,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	s := &Service{
 		Work: trigger.NewWork("live answers are still being computed; nothing of them is kept"),
-		cfg:  cfg, index: kept.New(cfg.Store), moving: make(chan struct{}, 1), memory: limit.NewBudget(maxMemory),
+		cfg:  cfg, index: kept.New(cfg.Store, maxReads), moving: make(chan struct{}, 1), memory: limit.NewBudget(maxMemory),
 		answers: map[key]*answer{}, lanes: map[*dispatch.Plugin]*lane{},
 	}
 	s.Go(s.follow)
@@ -70,6 +70,9 @@ func New(cfg Config) *Service {
 
 // maxMemory is what all answers may take: each client may ask for one of its own.
 const maxMemory = 256 << 20
+
+// maxReads is about what may be kept of what answers rest on.
+const maxReads = 64 << 20
 
 // patience is how long a client waits for the first answer before its stream begins
 // without one. Its status is then that of a stream, whatever comes of it.

@@ -21,9 +21,9 @@ type reads struct {
 	wrote bool
 }
 
-func (r *reads) see(tx *store.Tx) {
+func (r *reads) see(inv *invoke.Invocation) {
 	*r = reads{}
-	if tx != nil {
+	if tx := inv.Tx; tx != nil {
 		r.Reads, r.wrote = tx.Reads(), !tx.ReadOnly()
 	}
 }

@@ -66,6 +66,8 @@ func (tx *Tx) List(q Query, yield func(key, data []byte) bool) error {
 	}
 	if !q.Untracked {
 		m.record(bytes.Clone(from), to)
+	} else {
+		tx.top().untracked = true
 	}
 	if m.err != nil {
 		return m.err

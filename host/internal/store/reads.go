@@ -10,6 +10,9 @@ type Reads struct {
 	// Expires is when the first of the values that were found is gone, which no commit
 	// tells of; Unix milliseconds, 0 = none expires.
 	Expires int64
+	// Untracked says that something was read which Parts leave out, and Joined that so much
+	// was that Parts have more.
+	Untracked, Joined bool
 }
 
 // ReadPart is what was read in one key space or area.
@@ -24,9 +27,10 @@ type ReadPart struct {
 // much was read.
 func (tx *Tx) Reads() Reads {
 	whole := tx.top()
-	r := Reads{Revision: whole.read, Expires: whole.expires}
+	r := Reads{Revision: whole.read, Expires: whole.expires, Untracked: whole.untracked}
 	for _, part := range append([]*Tx{whole}, whole.parts...) {
 		part.reads.sort()
+		r.Joined = r.Joined || part.reads.joined
 		keys, ranges := part.reads.sortedKeys(), slices.Clone(part.reads.ranges)
 		if len(keys)+len(ranges) > 0 {
 			r.Parts = append(r.Parts, ReadPart{Space: part.space, Keys: keys, Ranges: ranges})
@@ -34,6 +38,10 @@ func (tx *Tx) Reads() Reads {
 	}
 	return r
 }
+
+// GetUntracked is Get without remembering that key was read: a write to it by
+// another commit is no conflict.
+func (tx *Tx) GetUntracked(key []byte) (data []byte, ok bool, err error) { return tx.get(key, false) }
 
 // foundUntil notes when a value is gone that the transaction has found.
 func (tx *Tx) foundUntil(expires int64) {

@@ -24,6 +24,7 @@ type readSet struct {
 	bytes  int
 	memory []byte  // what the next keys are copied to
 	ranges []Range // sorted, disjoint, not adjacent
+	joined bool    // neighbours were merged
 }
 
 // readKey is a key that was looked up, with what it held.
@@ -38,7 +39,7 @@ const few = 8
 func (r *readSet) reset() {
 	clear(r.keys)
 	r.keys, r.index, r.bytes, r.memory = r.keys[:0], nil, 0, nil
-	r.ranges = r.ranges[:0]
+	r.ranges, r.joined = r.ranges[:0], false
 }
 
 // addKey records a point read. A key within a recorded interval adds nothing.
@@ -149,6 +150,7 @@ func (r *readSet) collapse() {
 	if len(r.ranges) <= maxReadRanges/2 {
 		return
 	}
+	r.joined = true
 	join := Nearest(len(r.ranges), maxReadRanges/2, func(i int) (low, high []byte) { return r.ranges[i-1].To, r.ranges[i].From })
 	merged := r.ranges[:0]
 	for i, next := range r.ranges {

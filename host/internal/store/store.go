@@ -48,6 +48,9 @@ type Store interface {
 	// closed): nothing was done. Unknown: the write to disk failed, the outcome
 	// is unknown, and the store is read-only until it is opened again.
 	Commit(ctx context.Context, e *Effects) (Revision, error)
+	// Published returns the revision of the newest durable state, or of a later one, at the
+	// cost of one load: a snapshot that was opened before shows nothing later.
+	Published() Revision
 	// Latest opens the newest decided state, whether it is durable or not: nothing
 	// that depends on it may leave the process before its Durable has returned nil.
 	// Release it.

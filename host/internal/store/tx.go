@@ -23,23 +23,24 @@ const counterSize = abi.CounterSize
 // transaction is closed), and those of Snapshot. A refused write changes
 // nothing.
 type Tx struct {
-	source  Source   // of snap, nil when that was given or the transaction is closed
-	snap    Snapshot // nil until the first read
-	space   Space
-	quota   Quota
-	read    Revision
-	now     time.Time
-	writes  writeSet
-	reads   readSet
-	scratch [counterSize]byte
-	failure error
-	stamped []Op // writes whose key is not known yet
-	records []Op // in order of key
-	total   total
-	parts   []*Tx // of other areas and spaces
-	whole   *Tx   // what this is a part of, nil = it is the whole
-	expires int64 // see Reads
-	journal journal
+	source    Source   // of snap, nil when that was given or the transaction is closed
+	snap      Snapshot // nil until the first read
+	space     Space
+	quota     Quota
+	read      Revision
+	now       time.Time
+	writes    writeSet
+	reads     readSet
+	scratch   [counterSize]byte
+	failure   error
+	stamped   []Op // writes whose key is not known yet
+	records   []Op // in order of key
+	total     total
+	parts     []*Tx // of other areas and spaces
+	whole     *Tx   // what this is a part of, nil = it is the whole
+	expires   int64 // see Reads
+	untracked bool  // see Reads
+	journal   journal
 }
 
 // Source opens snapshots. A Store is one.
@@ -62,7 +63,8 @@ func Begin(snap Snapshot, space Space, quota Quota, now time.Time) *Tx {
 // out must be decided by then.
 func (tx *Tx) Reset(source Source, space Space, quota Quota, now time.Time) {
 	tx.Close()
-	tx.source, tx.space, tx.quota, tx.read, tx.now, tx.failure, tx.expires = source, space, quota, 0, now, nil, 0
+	tx.source, tx.space, tx.quota, tx.read, tx.now, tx.failure = source, space, quota, 0, now, nil
+	tx.expires, tx.untracked = 0, false
 	clear(tx.records)
 	clear(tx.stamped)
 	tx.records, tx.stamped = tx.records[:0], tx.stamped[:0]
@@ -135,10 +137,6 @@ func (tx *Tx) Stamps() int { return len(tx.stamped) }
 // until the next call on tx and must not be changed.
 func (tx *Tx) Get(key []byte) (data []byte, ok bool, err error) { return tx.get(key, true) }
 
-// GetUntracked is Get without remembering that key was read: a write to it by
-// another commit is no conflict.
-func (tx *Tx) GetUntracked(key []byte) (data []byte, ok bool, err error) { return tx.get(key, false) }
-
 func (tx *Tx) get(key []byte, tracked bool) (data []byte, ok bool, err error) {
 	if err := tx.check("get", key); err != nil {
 		return nil, false, err
@@ -162,6 +160,8 @@ func (tx *Tx) get(key []byte, tracked bool) (data []byte, ok bool, err error) {
 			found = StateOf(v)
 		}
 		tx.reads.addKey(key, found)
+	} else {
+		tx.top().untracked = true
 	}
 	return tx.visible(own, v, ok)
 }

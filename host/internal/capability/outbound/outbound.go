@@ -122,6 +122,7 @@ func of(inv *invoke.Invocation) *attempt {
 	if kept, ok := inv.State(Name).(*attempt); ok {
 		return kept
 	}
+	inv.Look(invoke.LookedAtOthers)
 	made := &attempt{inv: inv, most: egress.DefaultLimits().Calls}
 	header := inv.Request.Head.Headers
 	trace := egress.Trace{

@@ -91,6 +91,7 @@ func hash(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return int64(abi.Limit), nil
 	}
 	salt := make([]byte, phc.SaltSize)
+	inv.Look(invoke.LookedAtChance)
 	inv.World().Random(salt)
 	h := phc.New(salt)
 	sum, err := compute(ctx, inv, password, &h)

@@ -337,6 +337,7 @@ func count(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	if !ok {
 		return int64(abi.BadPointer)
 	}
+	inv.Look(invoke.LookedAtSockets)
 	s := of(inv, abi.FnTopicCount)
 	if s == nil {
 		return int64(abi.Denied)

@@ -21,6 +21,7 @@ func functions() []capability.Func {
 }
 
 func now(inv *invoke.Invocation, _ capability.Memory, _ []uint64) int64 {
+	inv.Look(invoke.LookedAtClock)
 	return inv.World().Now().UnixNano()
 }
 
@@ -29,5 +30,6 @@ func fill(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	if !ok {
 		return int64(abi.BadPointer), nil
 	}
+	inv.Look(invoke.LookedAtChance)
 	return int64(len(buf)), capability.FillRandom(ctx, inv.World(), buf)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
 // Module is the module that these compilers import from.
@@ -80,12 +81,14 @@ func abort(_ context.Context, g *capability.Guest, args []uint64) (uint64, error
 // seed starts AssemblyScript's Math.random: a whole number of 53 bits.
 func seed(_ context.Context, g *capability.Guest, _ []uint64) (uint64, error) {
 	var b [8]byte
+	g.Look(invoke.LookedAtChance)
 	g.World().Random(b[:])
 	return math.Float64bits(float64(binary.LittleEndian.Uint64(b[:]) >> 11)), nil
 }
 
 // now is the time in milliseconds.
 func now(_ context.Context, g *capability.Guest, _ []uint64) (uint64, error) {
+	g.Look(invoke.LookedAtClock)
 	return math.Float64bits(float64(g.World().Now().UnixMilli())), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
 // Clock ids. The clocks of CPU time do not exist here.
@@ -20,6 +21,7 @@ const resolution = 1000
 func now(g *capability.Guest, clock uint32) (uint64, bool) {
 	switch clock {
 	case realtime:
+		g.Look(invoke.LookedAtClock)
 		return uint64(g.World().Now().UnixNano()), true
 	case monotonic:
 		return uint64(g.Monotonic()), true
@@ -58,6 +60,7 @@ func randomGet(ctx context.Context, g *capability.Guest, args []uint64) (uint64,
 	if !ok {
 		return uint64(fault), nil
 	}
+	g.Look(invoke.LookedAtChance)
 	return uint64(success), capability.FillRandom(ctx, g.World(), buf)
 }
 

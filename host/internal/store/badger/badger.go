@@ -82,6 +82,9 @@ func (s *Store) Watch(space store.Space, prefix []byte) *store.Watch {
 	return s.watches.Add(space, prefix)
 }
 
+// Published implements store.Store.
+func (s *Store) Published() store.Revision { return s.epochs.Newest() }
+
 // Follow implements store.Store.
 func (s *Store) Follow() *store.Follow { return s.watches.Follow() }
 

@@ -6,6 +6,7 @@ package kept
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 // Store is what an Index needs of a store.Store.
 type Store interface {
 	Snapshot() (store.Snapshot, error)
+	Published() store.Revision
 	Follow() *store.Follow
 }
 
@@ -25,14 +27,10 @@ type Store interface {
 // roughly, so that an entry may be told of nothing, and never the other way round.
 var recently = certify.Bounds{Keys: 1 << 14, Bytes: 8 << 20}
 
-// maxBytes is about how much memory the reads of entries may take. An entry over it
-// keeps one interval for each key space, and is told of more than concerns it.
-const maxBytes = 64 << 20
-
 // Index knows entries by what they rest on. Safe for concurrent use.
 type Index struct {
 	store    Store
-	most     int64 // see maxBytes
+	most     int64 // see New
 	shards   [64]shard
 	entries  atomic.Int64
 	bytes    atomic.Int64
@@ -47,6 +45,8 @@ type Index struct {
 	recent *certify.Recent // of the groups that were taken; nil = nobody uses the index
 	stop   chan struct{}
 	going  sync.WaitGroup
+
+	taking sync.Mutex // before mu; groups are taken one after the other
 }
 
 // entrySet is every entry, for changes that concern all.
@@ -55,9 +55,11 @@ type entrySet struct {
 	all map[*Entry]struct{}
 }
 
-// New returns an index that follows nothing before Begin.
-func New(s Store) *Index {
-	x := &Index{store: s, most: maxBytes}
+// New returns an index that follows nothing before Begin. The reads of its entries take
+// about most bytes of memory; an entry over that keeps one interval for each key space, and
+// is told of more than concerns it.
+func New(s Store, most int64) *Index {
+	x := &Index{store: s, most: most}
 	x.existing.all = map[*Entry]struct{}{}
 	return x
 }
@@ -123,15 +125,50 @@ func (x *Index) run(follow *store.Follow, stop chan struct{}) {
 			return
 		case <-follow.Changed():
 		}
-		groups, lost := follow.Take()
-		if lost != 0 {
-			x.lose(follow, lost)
-		}
-		for i := range groups {
-			x.take(follow, &groups[i])
-		}
+		x.catchUp(follow)
 	}
 }
+
+// catchUp takes what has come. When it returns, all that it concerns were told.
+func (x *Index) catchUp(follow *store.Follow) {
+	x.taking.Lock()
+	defer x.taking.Unlock()
+	groups, lost := follow.Take()
+	if lost != 0 {
+		x.lose(follow, lost)
+	}
+	for i := range groups {
+		x.take(follow, &groups[i])
+	}
+}
+
+// Current reports whether every entry was told of all that could be read when it was
+// called: then one that still Holds rests on nothing that has changed. That costs two loads
+// while nobody writes. Where the index lags it takes what has come, as its own goroutine
+// would have, and it is false only where that has not come yet.
+func (x *Index) Current() bool {
+	published := x.store.Published()
+	if x.Through() >= published {
+		return true
+	}
+	x.mu.Lock()
+	follow := x.follow
+	x.mu.Unlock()
+	if follow == nil {
+		return false
+	}
+	for range passing {
+		if x.catchUp(follow); x.Through() >= published {
+			return true
+		}
+		runtime.Gosched()
+	}
+	return false
+}
+
+// passing is how often Current looks for a group that can be read already and is about to
+// be passed on.
+const passing = 8
 
 // take notes what a group has changed, and then tells those that it concerns: an entry
 // that is added meanwhile finds it noted, or is told.
@@ -255,6 +292,12 @@ func (e *Entry) touch() {
 
 // Touched reports whether something that was read has changed since.
 func (e *Entry) Touched() bool { return e.state.Load() == touched }
+
+// Holds reports whether the entry was neither told nor closed.
+func (e *Entry) Holds() bool { return e.state.Load() == untouched }
+
+// Bytes is about what the entry takes in the index.
+func (e *Entry) Bytes() int64 { return e.cost }
 
 // Close gives the entry up. A nil Entry is closed.
 func (e *Entry) Close() {

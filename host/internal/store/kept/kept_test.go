@@ -44,6 +44,12 @@ func (f *fake) Snapshot() (store.Snapshot, error) {
 	return shown{revision: f.revision}, nil
 }
 
+func (f *fake) Published() store.Revision {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.revision
+}
+
 // commit publishes a group, after its revision is visible, as an engine does.
 func (f *fake) commit(space store.Space, keys ...string) store.Revision {
 	f.mu.Lock()
@@ -100,7 +106,7 @@ func settle(t interface{ Fatal(...any) }, x *Index, f *fake) {
 }
 
 func begun(t interface{ Fatal(...any) }, f *fake) (*Index, func()) {
-	x := New(f)
+	x := New(f, 64<<20)
 	end, err := x.Begin()
 	if err != nil {
 		t.Fatal(err)

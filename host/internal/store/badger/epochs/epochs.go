@@ -14,8 +14,8 @@ import (
 
 // Epochs are the revisions that are read. Safe for concurrent use.
 type Epochs struct {
+	published atomic.Uint64 // changes under mu
 	mu        sync.Mutex
-	published store.Revision
 	open      int
 	queue     []*Epoch // by revision, the oldest first
 	holds     []*Hold
@@ -45,7 +45,9 @@ type Hold struct {
 // New returns the epochs of a store whose newest revision is published. Readers
 // go stale after maxAge.
 func New(published store.Revision, maxAge time.Duration, now func() time.Time) *Epochs {
-	return &Epochs{published: published, maxAge: maxAge, now: now}
+	e := &Epochs{maxAge: maxAge, now: now}
+	e.published.Store(uint64(published))
+	return e
 }
 
 // Enter returns an epoch of the newest published revision. Leave it. One that is
@@ -56,11 +58,11 @@ func (e *Epochs) Enter() *Epoch {
 	defer e.mu.Unlock()
 	e.open++
 	now := e.now()
-	if n := len(e.queue); n > 0 && e.queue[n-1].Revision == e.published && now.Sub(e.queue[n-1].since) < e.maxAge/2 {
+	if n := len(e.queue); n > 0 && e.queue[n-1].Revision == e.Newest() && now.Sub(e.queue[n-1].since) < e.maxAge/2 {
 		e.queue[n-1].refs++
 		return e.queue[n-1]
 	}
-	ep := &Epoch{Revision: e.published, since: now, refs: 1}
+	ep := &Epoch{Revision: e.Newest(), since: now, refs: 1}
 	e.queue = append(e.queue, ep)
 	return ep
 }
@@ -89,7 +91,7 @@ func (e *Epochs) trim() {
 func (e *Epochs) Publish(rev store.Revision) (oldest store.Revision) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.published = rev
+	e.published.Store(uint64(rev))
 	e.trim()
 	for len(e.queue) > 0 && e.now().Sub(e.queue[0].since) > e.maxAge {
 		e.queue[0].stale.Store(true)
@@ -104,12 +106,8 @@ func (e *Epochs) Publish(rev store.Revision) (oldest store.Revision) {
 	return rev
 }
 
-// Newest returns the newest published revision.
-func (e *Epochs) Newest() store.Revision {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.published
-}
+// Newest returns the newest published revision, at the cost of one load.
+func (e *Epochs) Newest() store.Revision { return store.Revision(e.published.Load()) }
 
 // Readers returns how many reads are under way.
 func (e *Epochs) Readers() int {
@@ -124,7 +122,7 @@ func (e *Epochs) Hold(revision store.Revision) *Hold {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if revision == 0 {
-		revision = e.published
+		revision = e.Newest()
 	}
 	h := &Hold{e, revision}
 	e.holds = append(e.holds, h)
