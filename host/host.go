@@ -20,6 +20,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/backup"
 	"github.com/wasmoor/wasmoor/host/internal/buildinfo"
+	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/calls"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
@@ -277,7 +278,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: handler, Conns: conns, Health: health, Log: h.cfg.Log, Author: h.cfg.Author, ServerTiming: h.cfg.ServerTiming, Sockets: h.sockets,
 		Access: wire.AccessLog{Log: h.cfg.AccessLog, Sample: &h.sampled, Apart: h.cfg.AccessLogApart, Agents: h.cfg.AccessLogAgents},
-		Live:   h.live, Streams: h.streams,
+		Live:   h.live, Cache: cache.New(h.store), Streams: h.streams,
 		Bodies: h.bodies, Replies: h.replies, Spool: h.spool, Certificate: h.certificate, TrustedProxies: proxies,
 	})
 	exporter := h.exporter(health)

@@ -112,6 +112,7 @@ trigger           -> deploy serve               # finds who handles a request; h
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled
 live              -> trigger store/kept server/stream # has requests made, and handles them; is told what commits change; sends to clients
+cache             -> serve store/kept            # keys answers by who handles requests; is told what commits change
 webhook           -> trigger                    # says what became of a webhook as of a request
 socket/hub        -> trigger server/stream       # has events handled; has the connections
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
@@ -136,10 +137,10 @@ server/socket     ->
 server/certificate -> fault durable             # files that are no certificate have a code; a pipe is no file
 server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
-server/public     -> server/wire server/certificate live socket/hub # speaks HTTP with it; speaks TLS with it; hands on who asks for events; opens sockets
+server/public     -> server/wire server/certificate live cache socket/hub # speaks HTTP with it; speaks TLS with it; hands on who asks for events; gives answers again; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
-telemetry/metrics -> queue/delivery cron/ticking live socket/hub prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and sockets; and builds; and listeners; and the store; and what is shipped; and backups
+telemetry/metrics -> queue/delivery cron/ticking live cache socket/hub prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and what is kept; and sockets; and builds; and listeners; and the store; and what is shipped; and backups
 server/admin      -> server/wire server/certificate deploy access # speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest

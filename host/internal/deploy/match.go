@@ -36,5 +36,14 @@ func (m *Match) Idempotency() time.Duration {
 // Live reports whether the answer of the route that was found is live.
 func (m *Match) Live() bool { return m.manifest.RouteLive(m.Route) }
 
+// Cache returns how long answers of the route that was found are kept, 0 = they are not, and
+// what may differ then.
+func (m *Match) Cache() (time.Duration, manifest.CacheIgnores) {
+	if m.Preview || m.Dropped {
+		return 0, manifest.CacheIgnores{}
+	}
+	return m.manifest.RouteCache(m.Route)
+}
+
 // EncodedSlashes reports whether the route that was found takes encoded slashes.
 func (m *Match) EncodedSlashes() bool { return m.manifest.RouteEncodedSlashes(m.Route) }

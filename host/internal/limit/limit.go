@@ -31,6 +31,7 @@ const (
 	Module          = 64 << 20
 	Replay          = 1 << 20            // of an answer kept for an idempotency key, head included
 	MaxReplayAge    = 7 * 24 * time.Hour // what a route may keep its answers for
+	MaxCacheAge     = 7 * 24 * time.Hour // and those that it gives again to others
 
 	Queue    = 16              // invocations that wait for each that a plugin may run at a time
 	Attempts = limits.Attempts // the first run and three re-runs after conflicts

@@ -6,6 +6,7 @@
 package manifest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -78,6 +79,9 @@ type Route struct {
 	// commit changes what it rests on.
 	Live bool
 
+	Cache        time.Duration // how long an answer is kept unless something changes that it rests on; 0 = none is
+	CacheIgnores CacheIgnores
+
 	// Private says that the public listener has no way to it.
 	Private bool
 }
@@ -140,26 +144,23 @@ func (m *Manifest) Under(o limit.Override) *Manifest {
 // RouteLimits returns the limits of an invocation of Routes[i]; those of the
 // plugin for an index outside, which stands for the whole mount.
 func (m *Manifest) RouteLimits(i int) limit.Limits {
-	l := m.limits
-	if i < 0 || i >= len(m.Routes) {
-		return l
-	}
-	if d := m.Routes[i].Deadline; d > 0 {
-		l.Deadline = d
-	}
-	if n := m.Routes[i].RequestBody; n > 0 {
-		l.RequestBody = n
-	}
+	l, r := m.limits, m.route(i)
+	l.Deadline, l.RequestBody = cmp.Or(r.Deadline, l.Deadline), cmp.Or(r.RequestBody, l.RequestBody)
 	return l
 }
 
-// RouteIdempotency returns Routes[i].Idempotency, 0 for an index outside.
-func (m *Manifest) RouteIdempotency(i int) time.Duration {
+// route returns Routes[i], an empty one for an index outside.
+func (m *Manifest) route(i int) *Route {
 	if i < 0 || i >= len(m.Routes) {
-		return 0
+		return &noRoute
 	}
-	return m.Routes[i].Idempotency
+	return &m.Routes[i]
 }
+
+var noRoute Route
+
+// RouteIdempotency returns Routes[i].Idempotency, 0 for an index outside.
+func (m *Manifest) RouteIdempotency(i int) time.Duration { return m.route(i).Idempotency }
 
 // EncodedSlashes returns the patterns of the routes that take encoded slashes.
 func (m *Manifest) EncodedSlashes() (patterns []string) {
@@ -172,12 +173,15 @@ func (m *Manifest) EncodedSlashes() (patterns []string) {
 }
 
 // RouteLive returns Routes[i].Live, false for an index outside.
-func (m *Manifest) RouteLive(i int) bool { return i >= 0 && i < len(m.Routes) && m.Routes[i].Live }
+func (m *Manifest) RouteLive(i int) bool { return m.route(i).Live }
+
+// RouteCache returns Routes[i].Cache and CacheIgnores, 0 for an index outside.
+func (m *Manifest) RouteCache(i int) (time.Duration, CacheIgnores) {
+	return m.route(i).Cache, m.route(i).CacheIgnores
+}
 
 // RouteEncodedSlashes returns Routes[i].EncodedSlashes, false for an index outside.
-func (m *Manifest) RouteEncodedSlashes(i int) bool {
-	return i >= 0 && i < len(m.Routes) && m.Routes[i].EncodedSlashes
-}
+func (m *Manifest) RouteEncodedSlashes(i int) bool { return m.route(i).EncodedSlashes }
 
 // MinDeadline returns the shortest deadline any request of the plugin has.
 func (m *Manifest) MinDeadline() time.Duration {

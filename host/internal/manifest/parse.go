@@ -254,14 +254,14 @@ func (r *reader) routes(root Table, abi string) []Route {
 	var routes []Route
 	most := limit.Maximum()
 	for _, t := range tables {
-		t.only("pattern", "deadline", "request_body", "idempotency", "encoded_slashes", "private", "live", "export", "handler", "content_type")
+		t.only("pattern", "deadline", "request_body", "idempotency", "encoded_slashes", "private", "live", "cache", "cache_ignores", "export", "handler", "content_type")
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
 		set(&route.Deadline)(t.Duration("deadline", most.Deadline))
 		set(&route.RequestBody)(t.Size("request_body", most.RequestBody))
 		route.EncodedSlashes = t.Bool("encoded_slashes")
 		route.Private = t.Bool("private")
-		route.Live = r.live(root, t, route.Pattern)
+		r.kept(root, t, &route)
 		r.export(t, abi, &route)
 		set(&route.Idempotency)(t.Duration("idempotency", limit.MaxReplayAge))
 		if route.Idempotency > 0 && !root.Has("kv") {

@@ -442,6 +442,42 @@ var refused = []struct{ name, text, want string }{
 		`5:1: route[0].live: it must be true or false, not the string "yes"; write live = true`,
 	},
 	{
+		"cache of every method", head + "[[route]]\npattern = \"/a\"\ncache = \"1h\"\n",
+		`5:1: route[0].cache: it is for GET alone; write the pattern as "GET /path"`,
+	},
+	{
+		"cache POST", head + "[[route]]\ncache = \"1h\"\npattern = \"POST /a\"\n",
+		`4:1: route[0].cache: it is for GET alone; write the pattern as "GET /path"`,
+	},
+	{
+		"cache and live", head + "[[route]]\npattern = \"GET /a\"\nlive = true\ncache = \"1h\"\n",
+		`6:1: route[0].cache: live answers are shared already; leave one of both out`,
+	},
+	{
+		"cache and private", head + "[[route]]\npattern = \"GET /a\"\ncache = \"1h\"\nprivate = true\n",
+		`5:1: route[0].cache: a private route has no clients that could ask for it`,
+	},
+	{
+		"cache and stateful", head + "isolation = \"instance\"\n[[route]]\npattern = \"GET /a\"\ncache = \"1h\"\n",
+		`6:1: route[0].cache: with isolation = "instance" an answer may rest on the memory of an instance, and nothing tells when that changes`,
+	},
+	{
+		"cache for a year", head + "[[route]]\npattern = \"GET /a\"\ncache = \"8760h\"\n",
+		`5:1: route[0].cache: 8760h0m0s is above the maximum of 168h0m0s`,
+	},
+	{
+		"cache without a duration", head + "[[route]]\npattern = \"GET /a\"\ncache = \"long\"\n",
+		`5:1: route[0].cache: "long" is not a duration; write e.g. "500ms", "5s" or "1m30s"`,
+	},
+	{
+		"cache ignores what it never minds", head + "[[route]]\npattern = \"GET /a\"\ncache = \"1h\"\ncache_ignores = [\"writes\"]\n",
+		`6:1: route[0].cache_ignores[0]: it must be "calls", "clock" or "random"`,
+	},
+	{
+		"nothing that ignores", head + "[[route]]\npattern = \"GET /a\"\ncache_ignores = [\"clock\"]\n",
+		`5:1: route[0].cache_ignores: it is for routes with cache, which says how long answers are kept`,
+	},
+	{
 		"long key", head + "[" + strings.Repeat("k", 65) + "]\n" + strings.Repeat("a.b = 1\n", 10),
 		`3:2: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk..." is longer than 64 bytes`,
 	},
@@ -474,7 +510,6 @@ func TestParseRefusesReservedKeys(t *testing.T) {
 		{"blobs", "blobs = true\n", "3:1"},
 		{"static", "[static]\ndir = \"public\"\n", "3:2"},
 		{"auth", "[auth.jwt]\n", "3:2"},
-		{"route[0].cache", "[[route]]\npattern = \"/\"\ncache = \"1h\"\n", "5:1"},
 		{"route[0].auth", "[[route]]\npattern = \"/\"\nauth = \"jwt\"\n", "5:1"},
 		{"route[0].rate", "[[route]]\nrate = \"100/m\"\npattern = \"/\"\n", "4:1"},
 		{"route[0].rate_key", "[[route]]\npattern = \"/\"\nrate_key = \"ip\"\n", "5:1"},

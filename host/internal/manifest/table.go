@@ -47,7 +47,7 @@ func (t Table) reserved() []string {
 	case t.path == "":
 		return []string{"sql", "blobs", "static", "auth"}
 	case strings.HasPrefix(t.path, "route["):
-		return []string{"cache", "auth", "rate", "rate_key", "stream"}
+		return []string{"auth", "rate", "rate_key", "stream"}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
@@ -44,6 +45,9 @@ type exchange struct {
 	body    wire.Body
 	client  wire.Client
 
+	asked cache.Request // of the cache
+	fill  *cache.Fill   // has the cache keep the answer; nil = it is not asked to
+
 	kind    stream.Kind  // of the socket that the request opens
 	opening *hub.Opening // that socket, until it is taken or refused; nil = none
 }
@@ -63,6 +67,7 @@ func (c *exchange) reset() {
 	clear(c.params)
 	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
 	c.once, c.client, c.opening = invoke.Once{}, wire.Client{}, nil
+	c.asked, c.fill = cache.Request{}, nil
 	c.scheme, c.newCookie = "", ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
@@ -193,6 +198,9 @@ func (c *exchange) fillRequest() error {
 		}
 		c.once.Digest = digest
 		c.request.Once = &c.once
+	}
+	if c.fill != nil {
+		c.shareRequest()
 	}
 	c.request.Arrived = c.start
 	c.inv.Request = &c.request

@@ -18,6 +18,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/live"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
@@ -57,6 +58,8 @@ type Config struct {
 	// nil = no route is live.
 	Live    *live.Service
 	Streams *stream.Streams
+	// Cache keeps answers of routes that ask for it; nil = none are kept. Close closes it.
+	Cache *cache.Cache
 	// ServerTiming has answers say where the time of their requests went.
 	ServerTiming bool
 	// Sockets, if not nil, opens sockets. Whoever made it closes it.
@@ -125,7 +128,13 @@ func (p *Public) Drain() { p.edge.Drain() }
 // request, takes no more, and waits for the requests that run. When ctx ends first
 // it cuts them off and returns a Deadline fault; what they had sealed is still
 // committed.
-func (p *Public) Close(ctx context.Context) error { return p.edge.Close(ctx) }
+func (p *Public) Close(ctx context.Context) error {
+	defer p.cfg.Cache.Close()
+	return p.edge.Close(ctx)
+}
+
+// Cached returns what there is of kept answers, by plugin.
+func (p *Public) Cached() []cache.Of { return p.cfg.Cache.Plugins() }
 
 // serveRequest answers one request.
 func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
@@ -151,6 +160,9 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 			p.refuse(ctx, c, r)
 			return
 		}
+	}
+	if p.asksCache(c) && p.serveKept(ctx, c) {
+		return
 	}
 	p.invoke(ctx, c)
 }
@@ -228,6 +240,10 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 		p.takeSocket(ctx, c)
 		return
 	}
+	if c.fill != nil {
+		p.keepReply(ctx, c)
+		return
+	}
 	p.writeReply(ctx, c)
 }
 
@@ -269,6 +285,7 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 	if c.opening != nil {
 		c.opening.Refuse()
 	}
+	c.fill.End()
 	if !c.continues {
 		p.cfg.Author.explain(ctx, c)
 		p.tellTimes(ctx, c)

@@ -8,6 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability/socket"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/router"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
@@ -44,9 +45,11 @@ type Match struct {
 	EncodedSlashes bool
 	Keep           time.Duration // how long answers are kept for an Idempotency-Key; 0 = not at all
 	Live           bool          // a client may ask for the answer again and again
-	Mount          string        // prefix, "" = the root
-	Path           string        // relative to the mount
-	Pattern        string        // of the manifest's route; "" without routes
+	Cache          time.Duration // how long answers are kept for others; 0 = they are not
+	CacheIgnores   manifest.CacheIgnores
+	Mount          string // prefix, "" = the root
+	Path           string // relative to the mount
+	Pattern        string // of the manifest's route; "" without routes
 	Params         []abi.Pair
 	Allow          []string
 	Preview        bool         // it is a version at an address of its own
@@ -78,6 +81,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 		Preview:        m.Preview,
 		Dropped:        m.Dropped,
 	}
+	found.Cache, found.CacheIgnores = m.Cache()
 	if declared, values, kept := socket.Opens(m.Deployment.Env(), m.Route, method, m.Path, m.Params); declared != nil {
 		found.Socket = &Socket{declared, kept, values}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/cron"
 	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
@@ -98,7 +99,10 @@ func sources(plugins ...deploy.Counted) metrics.Sources {
 				Record: cron.Record{Counts: cron.Counts{Done: 7, Failed: 2, Skipped: 3}},
 			}}
 		},
-		Live:    fakeLive{},
+		Live: fakeLive{},
+		Cache: func() []cache.Of {
+			return []cache.Of{{Plugin: "shop", Entries: 3, Bytes: 900, Routes: []cache.Route{{Pattern: "GET /stock", Hits: 9, Shared: 1, Kept: 4, Passed: 2, Ended: map[string]int64{"change": 1}}}}}
+		},
 		Sockets: fakeSockets{},
 		Streams: func() stream.Totals {
 			return stream.Totals{
@@ -206,6 +210,9 @@ func TestScrape(t *testing.T) {
 		`wasmoor_socket_events_total{outcome="failed"} 2`,
 		`wasmoor_socket_deliveries_total 30`,
 		`wasmoor_socket_resets_total 5`,
+		`wasmoor_cache_bytes{plugin="shop"} 900`,
+		`wasmoor_cache_requests_total{outcome="hit",plugin="shop",route="GET /stock"} 9`,
+		`wasmoor_cache_ended_total{plugin="shop",reason="change",route="GET /stock"} 1`,
 		`wasmoor_streams{kind="websocket"} 3`,
 		`wasmoor_streams_opened_total{kind="sse"} 6`,
 		`wasmoor_streams_dropped_total{reason="slow"} 8`,

@@ -4,6 +4,7 @@ import (
 	"runtime"
 
 	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -26,6 +27,7 @@ type Sources struct {
 	Queues    func() []delivery.Stats
 	Crons     func() []ticking.Stats
 	Live      Live
+	Cache     func() []cache.Of
 	Sockets   Sockets
 	Streams   func() stream.Totals
 	Store     Store
@@ -66,7 +68,7 @@ type Store interface {
 // a field in Sources and a row in this list.
 func parts(s Sources) []Part {
 	return []Part{
-		requests(s), plugins(s), queues(s), crons(s), lives(s), sockets(s), streams(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
+		requests(s), plugins(s), queues(s), crons(s), lives(s), kept(s), sockets(s), streams(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
 	}
 }
 

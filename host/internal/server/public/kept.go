@@ -1,0 +1,126 @@
+package public
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/cache"
+)
+
+// The header fields that say how old an answer is, and what a cache made of a request
+// (RFC 9211).
+const (
+	headerAge    = "Age"
+	headerStatus = "Cache-Status"
+)
+
+// asksCache reports whether a request may be answered from the cache, or leave its answer
+// there. A paused plugin answers nothing.
+func (p *Public) asksCache(c *exchange) bool {
+	if c.match.Cache == 0 || p.cfg.Cache == nil || c.match.Socket != nil || c.request.Body.Size() > 0 {
+		return false
+	}
+	if c.method != http.MethodGet && c.method != http.MethodHead {
+		return false
+	}
+	pause := c.match.Deployment.Plugin().Pause.Load()
+	return (pause == nil || pause.Writes) && !slices.ContainsFunc(c.headers, isPartial)
+}
+
+// isPartial reports whether a field asks for a part of an answer, or for a failure: the
+// handler knows how.
+func isPartial(h abi.Pair) bool {
+	return h.Name == "range" || h.Name == "if-match" || h.Name == "if-unmodified-since"
+}
+
+// isConditional reports whether a field asks for the answer only if the client has another.
+// The host sees to that for what may be kept.
+func isConditional(h abi.Pair) bool {
+	return h.Name == "if-none-match" || h.Name == "if-modified-since" || h.Name == "if-range"
+}
+
+// serveKept answers from the cache. It reports false when the handler has to run.
+func (p *Public) serveKept(ctx *fasthttp.RequestCtx, c *exchange) bool {
+	c.asked = cache.Request{
+		Deployment: c.match.Deployment, Scheme: c.scheme, Host: c.host, Path: c.path, Query: c.query, Pattern: c.match.Pattern,
+		Headers: c.headers, At: c.start, Keep: c.match.Cache, Ignores: c.match.CacheIgnores,
+	}
+	if a := p.cfg.Cache.Find(&c.asked); a != nil {
+		p.writeAnswer(ctx, c, a, "wasmoor; hit")
+		return true
+	}
+	if c.method == http.MethodHead {
+		return false
+	}
+	client := p.edge.ClientOf(ctx)
+	a, fill, err := p.cfg.Cache.Join(&c.asked, &client, c.match.Limits.Deadline)
+	switch {
+	case err != nil:
+		c.err = err
+		p.fail(ctx, c)
+	case a != nil:
+		p.writeAnswer(ctx, c, a, "wasmoor; fwd=uri-miss; collapsed")
+	default:
+		c.fill = fill
+		return false
+	}
+	return true
+}
+
+// shareRequest has the handler see nothing of a client that its answer cannot name in
+// Vary, and answer in full.
+func (c *exchange) shareRequest() {
+	head := &c.request.Head
+	head.Remote = field.LiveAddress
+	if slices.ContainsFunc(c.headers, isConditional) {
+		head.Headers = slices.DeleteFunc(slices.Clone(c.headers), isConditional)
+	}
+	c.request.Seen = c.fill.Seen
+}
+
+// keepReply has the cache keep the reply of the handler, and makes it the response.
+func (p *Public) keepReply(ctx *fasthttp.RequestCtx, c *exchange) {
+	a, why := c.fill.Keep(&c.inv.Reply)
+	c.fill.End()
+	if a != nil {
+		p.writeAnswer(ctx, c, a, "wasmoor; fwd=uri-miss; stored")
+		return
+	}
+	fresh := !cache.NotModified(c.headers, &c.inv.Reply)
+	if !fresh {
+		c.inv.Reply.Status = http.StatusNotModified
+	}
+	p.writeReply(ctx, c)
+	ctx.Response.Header.Add(headerStatus, "wasmoor; fwd=uri-miss; detail="+why)
+}
+
+// writeAnswer makes an answer of the cache the response, or says that the client has it.
+// The status is for Cache-Status.
+func (p *Public) writeAnswer(ctx *fasthttp.RequestCtx, c *exchange, a *cache.Answer, status string) {
+	resp := &ctx.Response
+	resp.Header.DisableNormalizing()
+	for _, h := range a.Headers {
+		if !c.hostSets(h.Name) {
+			resp.Header.Add(h.Name, h.Value)
+		}
+	}
+	c.setID(ctx)
+	resp.Header.Add(headerStatus, status)
+	if age := c.start.Sub(a.Made) / time.Second; age >= 0 {
+		resp.Header.Set(headerAge, strconv.Itoa(int(age)))
+	}
+	if a.NotModified(c.headers) {
+		resp.SetStatusCode(http.StatusNotModified)
+		return
+	}
+	resp.SetStatusCode(a.Status)
+	if !bodyless(a.Status) {
+		resp.SetBodyRaw(a.Body)
+	}
+}
