@@ -24,6 +24,7 @@ func (h *Host) exporter(health []wire.Check) *metrics.Exporter {
 		Budgets: func(yield func(string, *limit.Budget)) {
 			yield("guest", h.guests.Budget)
 			yield("handler", h.handlers)
+			yield("live", h.live.Memory())
 			h.public.Budgets(yield)
 		},
 	}, h.cfg.Log)

@@ -28,6 +28,7 @@ type answer struct {
 	state *state
 	share limit.Share // of the memory, for state
 	phase phase
+	first bool // a client waits for the first state, and has had none before
 	again bool // what it rests on has changed since the run that is under way began
 	over  bool
 	timer *time.Timer
@@ -65,8 +66,15 @@ func (a *answer) add(sub *Subscriber) bool {
 	a.subs[sub] = struct{}{}
 	if a.state != nil {
 		sub.offer(a, a.state)
-	} else if a.phase == idle {
+		return true
+	}
+	was := a.first
+	a.first = was || sub.request.LastID == ""
+	switch {
+	case a.phase == idle:
 		a.schedule(0)
+	case a.phase == queued && a.first && !was:
+		a.lane.push(a, true) // its place at the end is of an answer that waits no more
 	}
 	return true
 }
@@ -102,7 +110,7 @@ func (a *answer) schedule(pause time.Duration) {
 	}
 	if pause <= 0 {
 		a.phase = queued
-		a.lane.push(a)
+		a.lane.push(a, a.first)
 		return
 	}
 	a.phase = pausing

@@ -8,7 +8,8 @@ import (
 
 // lane has the answers of one plugin run, first come first served and few at a time:
 // what one commit wakes, and whoever returns after a restart, comes as a line and not as
-// a herd.
+// a herd. An answer that a client sees for the first time does not wait for that line: it
+// takes turns with it.
 type lane struct {
 	service *Service
 	plugin  *dispatch.Plugin
@@ -17,7 +18,19 @@ type lane struct {
 	mu      sync.Mutex
 	most    int
 	running int
-	ready   []*answer
+	ready   line
+	first   line // before a client has any state
+	turn    bool // whether the next is of first
+}
+
+// line is answers in the order in which they came. One may be in it again, or be done.
+type line []*answer
+
+// take takes the first; there is one.
+func (l *line) take() (a *answer) {
+	a, (*l)[0] = (*l)[0], nil
+	*l = (*l)[1:]
+	return a
 }
 
 // mostRuns bounds the runs of a plugin at a time.
@@ -30,11 +43,15 @@ func (l *lane) resize(concurrency int) {
 	l.most = max(1, min(mostRuns, concurrency/2))
 }
 
-// push puts an answer at the end of the line.
-func (l *lane) push(a *answer) {
+// push puts an answer at the end of a line.
+func (l *lane) push(a *answer, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ready = append(l.ready, a)
+	if first {
+		l.first = append(l.first, a)
+	} else {
+		l.ready = append(l.ready, a)
+	}
 	if l.running < l.most {
 		l.running++
 		l.service.Go(l.work)
@@ -48,22 +65,22 @@ func (l *lane) work() {
 	}
 }
 
-// next takes the first of the line; nil = there is none, and then the worker ends.
+// next takes the first of the lines in turn; nil = there is none, and then the worker ends.
 func (l *lane) next() *answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.ready) == 0 || l.running > l.most {
+	if len(l.ready)+len(l.first) == 0 || l.running > l.most {
 		l.running--
 		return nil
 	}
-	a := l.ready[0]
-	l.ready[0] = nil
-	l.ready = l.ready[1:]
-	return a
+	if l.turn = !l.turn; l.turn && len(l.first) > 0 || len(l.ready) == 0 {
+		return l.first.take()
+	}
+	return l.ready.take()
 }
 
 func (l *lane) waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.ready)
+	return len(l.ready) + len(l.first)
 }

@@ -128,6 +128,41 @@ func TestLane(t *testing.T) {
 	}
 }
 
+// TestFirst: a client that has had no answer yet does not wait for the line of those who
+// have one, nor do they wait for all such clients.
+func TestFirst(t *testing.T) {
+	s := &Service{}
+	l := &lane{service: s, most: 1, running: 1} // so that nobody takes them but the test
+	names := map[*answer]string{}
+	begin := func(name, lastID string) *answer {
+		a := &answer{service: s, lane: l, subs: map[*Subscriber]struct{}{}}
+		names[a] = name
+		if !a.add(newSubscriber(s, &Request{LastID: lastID})) {
+			t.Fatal("it has left")
+		}
+		return a
+	}
+	begin("back 1", "1-a")
+	joined := begin("back 2", "1-a")
+	begin("back 3", "1-a")
+	begin("new 1", "")
+	begin("new 2", "")
+	joined.add(newSubscriber(s, &Request{})) // whom its place at the end is not for
+	joined.add(newSubscriber(s, &Request{}))
+	var order []string
+	for a := l.next(); a != nil; a = l.next() {
+		a.mu.Lock()
+		if a.phase == queued { // else it has run from its other place
+			order = append(order, names[a])
+		}
+		a.phase = running
+		a.mu.Unlock()
+	}
+	if got, want := strings.Join(order, ", "), "new 1, back 1, new 2, back 2, back 3"; got != want {
+		t.Errorf("they ran as %s, want %s", got, want)
+	}
+}
+
 // TestMemory: what answers are has a bound, as it is sent: each line of an event costs some
 // bytes more. An answer that ends gives back what it had.
 func TestMemory(t *testing.T) {

@@ -36,6 +36,7 @@ func (a *answer) run() {
 		return
 	}
 	a.phase, a.again = running, false
+	low := !a.first
 	a.mu.Unlock()
 	s := a.service
 	if s.Stopped() {
@@ -48,7 +49,7 @@ func (a *answer) run() {
 	}
 	s.counts.runs.Add(1)
 	var seen reads
-	inv := &invoke.Invocation{Request: &invoke.Request{Head: a.head, DropEffects: true, Low: true, Seen: seen.see, Arrived: s.cfg.Clock()}}
+	inv := &invoke.Invocation{Request: &invoke.Request{Head: a.head, DropEffects: true, Low: low, Seen: seen.see, Arrived: s.cfg.Clock()}}
 	var rec trace.Record
 	err := s.cfg.Handle(s.Handling, serve.Target{Deployment: a.deployment, Limits: a.limits}, inv, &rec)
 	if err != nil && a.mayTryAgain(err) {
@@ -61,7 +62,8 @@ func (a *answer) run() {
 	a.rest(&seen)
 	next := newState(s.states.Add(1), seen.Revision, inv.Reply.Body)
 	if !a.holds(next) {
-		a.refused(failedWith(errNoMemory()), inv)
+		s.counts.full.Add(1)
+		a.fail(failedWith(errNoMemory()))
 		return
 	}
 	a.mu.Lock()
@@ -73,7 +75,7 @@ func (a *answer) run() {
 		a.rested(idleShare * rec.Run)
 		return
 	}
-	a.state = next
+	a.state, a.first = next, false
 	list := a.list()
 	a.mu.Unlock()
 	s.counts.states.Add(1)

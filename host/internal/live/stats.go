@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/store/kept"
 )
 
@@ -12,6 +13,7 @@ import (
 type counts struct {
 	streams                                               atomic.Int64 // that there are
 	runs, states, unchanged, sent, retries, failed, ended atomic.Int64
+	full                                                  atomic.Int64
 }
 
 // Totals are what there is, and what was counted since the start.
@@ -26,6 +28,7 @@ type Totals struct {
 	Retries   int64 // runs that had no place, and were tried again
 	Failed    int64 // runs after which an answer was no longer live
 	Ended     int64 // streams that the host has ended for such a reason
+	Full      int64 // runs after which it was none for want of memory; they are no failed ones
 	Index     kept.Stats
 }
 
@@ -34,7 +37,7 @@ func (s *Service) Totals() Totals {
 	c := &s.counts
 	t := Totals{
 		Streams: c.streams.Load(), Runs: c.runs.Load(), States: c.states.Load(), Unchanged: c.unchanged.Load(), Sent: c.sent.Load(),
-		Retries: c.retries.Load(), Failed: c.failed.Load(), Ended: c.ended.Load(), Index: s.index.Stats(),
+		Retries: c.retries.Load(), Failed: c.failed.Load(), Ended: c.ended.Load(), Full: c.full.Load(), Index: s.index.Stats(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,6 +47,9 @@ func (s *Service) Totals() Totals {
 	}
 	return t
 }
+
+// Memory is what answers take, and may take, as they are sent.
+func (s *Service) Memory() *limit.Budget { return s.memory }
 
 // Of is what there is of a plugin.
 type Of struct {

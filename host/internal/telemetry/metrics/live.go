@@ -7,7 +7,7 @@ func lives(s Sources) Part {
 	waiting := &Metric{"wasmoor_live_waiting", Gauge, "Live answers in line to be computed.", nil}
 	runs := &Metric{
 		"wasmoor_live_runs_total", Counter,
-		"Runs of handlers for live answers, by what became of them: changed (another answer than before), same, retried (it found no place) and refused (the answer is live no more).",
+		"Runs of handlers for live answers, by what became of them: changed (another answer than before), same, retried (it found no place), refused (the answer is live no more) and full (nor is it, because the answers of all take the budget live).",
 		[]string{"outcome"},
 	}
 	sent := &Metric{"wasmoor_live_events_total", Counter, "Events for clients of live answers, those too that a newer one took the place of.", nil}
@@ -27,6 +27,7 @@ func lives(s Sources) Part {
 		v.Put(runs, float64(t.Unchanged), "same")
 		v.Put(runs, float64(t.Retries), "retried")
 		v.Put(runs, float64(t.Failed), "refused")
+		v.Put(runs, float64(t.Full), "full")
 		v.Put(sent, float64(t.Sent))
 		v.Put(ended, float64(t.Ended))
 		v.Put(entries, float64(t.Index.Entries))

@@ -127,7 +127,7 @@ type fakeLive struct{}
 func (fakeLive) Plugins() []live.Of { return []live.Of{{Plugin: "shop", Streams: 7, Answers: 2}} }
 
 func (fakeLive) Totals() live.Totals {
-	return live.Totals{Waiting: 1, States: 5, Unchanged: 6, Retries: 2, Failed: 3, Sent: 40, Ended: 4, Index: kept.Stats{Entries: 2, Bytes: 900, Coarse: 1}}
+	return live.Totals{Waiting: 1, States: 5, Unchanged: 6, Retries: 2, Failed: 3, Full: 2, Sent: 40, Ended: 4, Index: kept.Stats{Entries: 2, Bytes: 900, Coarse: 1}}
 }
 
 type fakeSockets struct{}
@@ -206,6 +206,8 @@ func TestScrape(t *testing.T) {
 		`wasmoor_store_bytes{part="values"} 200`,
 		`wasmoor_disk_free_bytes 1.073741824e+09`,
 		`wasmoor_builds_total{outcome="built"} 1`,
+		`wasmoor_live_runs_total{outcome="refused"} 3`,
+		`wasmoor_live_runs_total{outcome="full"} 2`,
 		`wasmoor_sockets{kind="sse",plugin="chat"} 2`,
 		`wasmoor_socket_events_total{outcome="failed"} 2`,
 		`wasmoor_socket_deliveries_total 30`,

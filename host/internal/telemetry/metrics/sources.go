@@ -99,7 +99,7 @@ func listeners(s Sources) Part {
 }
 
 func budgets(s Sources) Part {
-	used := &Metric{"wasmoor_budget_used_bytes", Gauge, "Memory or disk in use of what all plugins share: guest is the memory of instances and code.", []string{"budget"}}
+	used := &Metric{"wasmoor_budget_used_bytes", Gauge, "Memory or disk in use of what all plugins share: guest is the memory of instances and code, live what live answers take.", []string{"budget"}}
 	size := &Metric{"wasmoor_budget_limit_bytes", Gauge, "Memory or disk that all plugins share.", []string{"budget"}}
 	return Part{[]*Metric{used, size}, func(v *Values) {
 		s.Budgets(func(name string, of *limit.Budget) {
