@@ -120,7 +120,7 @@ func (s *Socket) event(r *http.Request, attributes map[string]string) *Result {
 
 // takeBody gives the client the body of an answer.
 func (s *Socket) takeBody(res *Result, opened bool) {
-	if len(res.Body) == 0 || !s.Open && !opened {
+	if len(res.Body) == 0 || res.Status == http.StatusNoContent || res.Status == http.StatusResetContent || !s.Open && !opened {
 		return
 	}
 	c := Content{Data: slices.Clone(res.Body), Binary: !isText(res.Header.Get("Content-Type")) || !utf8.Valid(res.Body)}

@@ -221,3 +221,29 @@ func TestSocketTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketWithoutContent: a status that has no body sends none, as at the real host.
+func TestSocketWithoutContent(t *testing.T) {
+	h := sdktest.New(func(w *sdk.Response, r *sdk.Request) error {
+		if r.Method() == "GET" {
+			return nil
+		}
+		body, err := r.Body(socket.MaxData)
+		if err != nil {
+			return err
+		}
+		status, err := strconv.Atoi(string(body))
+		if err != nil {
+			return err
+		}
+		w.SetStatus(status)
+		_, err = w.Write(body)
+		return err
+	})
+	h.Sockets = map[string]string{"GET /rooms/{id}": "POST /rooms/{id}/events"}
+	s := h.Open("/rooms/1")
+	for _, status := range []string{"200", "202", "204", "205", "299"} {
+		s.Say(status)
+	}
+	wantReceived(t, s, "200", "202", "299")
+}
