@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +21,7 @@ var messagesOfAWave = flag.Int("messages", 50_000, "that each wave of BenchmarkQ
 // plugin handle each in a commit of its own that adds to a key. .ci/river/run has River
 // do the same on Postgres. With -soak there are ten waves of a hundred, in one store:
 // none may be slower for those before it, and the disk must not grow with what is gone.
+// make soak has them send ten million messages.
 func BenchmarkQueue(b *testing.B) {
 	s := serve(b, b.TempDir(), "--log-level", "warn")
 	s.deploy("jobs", pack(b, goGuest(b, "testdata/queuebench"), "jobs", "[kv]", "[queue.jobs]", `request = "POST /queues/jobs"`,
@@ -78,7 +81,26 @@ func (s *server) wave(b *testing.B, together int) {
 		b.Errorf("%d messages were handled %d times", total, got)
 	}
 	b.Logf("wasmoor, %d a commit: %d messages, %.0f sent/s (%d refused and sent again), %.0f sent and handled/s; %d MiB on disk",
-		together, total, float64(total)/sent.Seconds(), refused.Load(), float64(total)/took.Seconds(), sizeOnDisk(b, s.dir)>>20)
+		together, total, float64(total)/sent.Seconds(), refused.Load(), float64(total)/took.Seconds(), sizeOnDisk(b, s.dir, "")>>20)
+	b.Logf("then one at a time: median %s from the send to its end; %d KiB in tables", s.oneAtATime(b), sizeOnDisk(b, s.dir, ".sst")>>10)
+}
+
+// oneAtATime returns how long a message takes, by the median, with nothing else to do: it
+// is sent by an operator, taken, and handled. What has been in the queue before must not
+// slow that down.
+func (s *server) oneAtATime(b *testing.B) time.Duration {
+	b.Helper()
+	var took []time.Duration
+	for range 101 {
+		begin := time.Now()
+		var sent struct{ State string }
+		if err := s.tryAPI(b.Context(), &sent, "POST", "/v1/plugins/jobs/queues/jobs/messages?wait=10s", []byte("0")); err != nil || sent.State != "handled" {
+			b.Fatalf("%+v, %v", sent, err)
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
 }
 
 // handledSum returns how often messages were handled.
@@ -91,11 +113,11 @@ func (s *server) handledSum(b *testing.B) int64 {
 	return n
 }
 
-// sizeOnDisk returns how many bytes the files below dir have.
-func sizeOnDisk(b *testing.B, dir string) (bytes int64) {
+// sizeOnDisk returns how many bytes the files below dir have whose names end so.
+func sizeOnDisk(b *testing.B, dir, suffix string) (bytes int64) {
 	b.Helper()
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, suffix) {
 			return nil // a file that was compacted away meanwhile
 		}
 		if info, err := d.Info(); err == nil {

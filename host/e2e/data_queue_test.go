@@ -42,13 +42,13 @@ func TestQueue(t *testing.T) {
 	var order [keys][]string // that were acknowledged
 	var mu sync.Mutex
 	var numbers int
-	rounds := often(2, 500)
+	rounds := often(5, 500)
 	for round := range rounds {
 		var producers sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		for producer := range keys {
 			producers.Go(func() {
-				for n := 0; ctx.Err() == nil && n < often(50, 1000); n++ {
+				for n := 0; ctx.Err() == nil && n < often(20, 1000); n++ {
 					mu.Lock()
 					numbers++
 					kind := []string{"m", "m", "m", "flaky", "poison", "refused"}[rng.IntN(6)]
@@ -72,9 +72,9 @@ func TestQueue(t *testing.T) {
 				}
 			})
 		}
-		for swap := range 3 {
+		for swap := range often(1, 3) {
 			time.Sleep(time.Duration(5+rng.IntN(25)) * time.Millisecond)
-			if err := s.tryActivate(t.Context(), "jobs", 1+swap%2); err != nil {
+			if err := s.tryActivate(t.Context(), "jobs", 1+(round+swap)%2); err != nil {
 				t.Errorf("%v\n%s", err, s.log)
 			}
 		}
