@@ -121,6 +121,9 @@ func (c *committer) decide(r *request) error {
 	}
 	known := c.log.Dropped(r.entry.Space)
 	if err := c.log.Decide(&r.entry); err != nil {
+		if fault.CodeOf(err) == fault.Exhausted { // what has expired counts until it is swept
+			c.store.janitor.full.Store(true)
+		}
 		return err
 	}
 	switch r.entry.Kind {

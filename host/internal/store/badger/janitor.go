@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -23,6 +24,7 @@ type janitor struct {
 	done   chan struct{}
 	kick   chan struct{}
 	folder *folder.Watched
+	full   atomic.Bool // a quota has refused a commit since the last look
 
 	mu      sync.Mutex
 	unswept []store.Space
@@ -78,7 +80,10 @@ func (j *janitor) run(ctx context.Context, every time.Duration) {
 			j.store.guard.Relieve()
 			j.store.buffers.Drop()
 			j.watch()
-			continue
+			if !j.full.Swap(false) {
+				continue
+			}
+			j.report("sweep expired values", j.expired(ctx))
 		case <-tick.C:
 			j.store.guard.Restore()
 			j.report("sweep expired values", j.expired(ctx))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
@@ -168,4 +169,30 @@ func TestSweepDropped(t *testing.T) {
 	if onDisk(t, s, layout.KindUsage) != 1 || onDisk(t, s, layout.KindDropped) != 1 {
 		t.Error("the dropped space's usage record is still there, or its tombstone is not")
 	}
+}
+
+// TestExpiredKeysGiveWay: what has expired does not keep new keys out until the next
+// sweep, whenever that is.
+func TestExpiredKeysGiveWay(t *testing.T) {
+	clock := newManual()
+	s := open(t, Config{Clock: clock.now, SweepEvery: time.Hour})
+	set := func(key string) error {
+		p := store.Part{Space: 1, Quota: store.Quota{Keys: 1}, Ops: []store.Op{{Key: []byte(key)}}}
+		_, err := s.Commit(t.Context(), &store.Effects{Now: clock.now(), Parts: []store.Part{p}})
+		return err
+	}
+	wantCode(t, "the first", setTTL(s, clock, 1, "a", nil, time.Second), "")
+	wantCode(t, "the second", set("b"), fault.Exhausted)
+	clock.advance(2 * time.Second)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		err := set("b")
+		if err == nil {
+			break
+		}
+		wantCode(t, "the second, after the first", err, fault.Exhausted)
+		if time.Now().After(end) {
+			t.Fatal("it is never taken")
+		}
+	}
+	wantCode(t, "a third", set("c"), fault.Exhausted)
 }
