@@ -294,7 +294,7 @@ func mediaType(path string) string {
 		return adminapi.TypeModule
 	case strings.Contains(path, "/vars/"):
 		return adminapi.TypeVar
-	case strings.HasSuffix(path, "/kv/value"):
+	case strings.HasSuffix(path, "/kv/value"), strings.HasSuffix(path, "/messages"):
 		return adminapi.TypeValue
 	}
 	return "application/json"
