@@ -83,13 +83,14 @@ type Versions interface {
 }
 
 // Activation returns what the activation of a stored version of p means that a request
-// makes. Denied when it grants and may not. The caller holds what keeps another version
-// from taking its number.
-func (g *Gate) Activation(ctx context.Context, all Versions, p plugin.Plugin, number int, grant bool) (Consent, error) {
+// makes, to serve at mounts, "" = where p is. Denied when it grants and may not. The caller
+// holds what keeps another version from taking its number.
+func (g *Gate) Activation(ctx context.Context, all Versions, p plugin.Plugin, number int, mounts plugin.Mounts, grant bool) (Consent, error) {
 	v, err := all.Version(ctx, p.Name, number)
 	if err != nil {
 		return Consent{}, err
 	}
+	v.Mount = mounts
 	c, err := g.of(ctx, p, v, v.By, grant)
 	return c.weighed(p, v, grant), err
 }
@@ -103,14 +104,15 @@ func (c Consent) weighed(p plugin.Plugin, v plugin.Version, grant bool) Consent 
 	return Consent{withholds: true, weighs: true}
 }
 
-// of returns what a change means of a version that somebody deployed.
+// of returns what a change means of a version that somebody deployed. Its Mount is where
+// it is to serve.
 func (g *Gate) of(ctx context.Context, p plugin.Plugin, v plugin.Version, by string, grant bool) (Consent, error) {
 	who, name := auth.From(ctx), p.Name
 	if who.Role == auth.Nobody {
 		return Consent{}, nil
 	}
 	own := g.holds().Separate() && by == who.Name
-	err := cmp.Or(who.May(auth.Operator, name), MayReach(ctx, v.Ask.Beyond(Has(p, v))))
+	err := cmp.Or(who.May(auth.Operator, name), MayReach(ctx, v.Ask.Beyond(Has(p, v))), mayServe(who, name, v.Mount.Foreign(name, p.Mount)))
 	if err == nil && own {
 		err = fault.New(fault.Denied, "", fmt.Sprintf("the policy says separate_approver, and %q deployed the version; somebody else who may approve has to", who.Name))
 	}
@@ -136,6 +138,17 @@ func MayReach(ctx context.Context, list []plugin.Excess) error {
 		}
 	}
 	return nil
+}
+
+// mayServe returns Denied where somebody who is no operator of every plugin lets one serve
+// at mounts that are not its own: paths and hosts belong to all teams, and one below
+// another plugin's takes requests from it.
+func mayServe(who auth.Identity, name string, at []plugin.Mount) error {
+	if len(at) == 0 || who.May(auth.Operator, "") == nil {
+		return nil
+	}
+	return fault.New(fault.Denied, "", fmt.Sprintf(
+		"%s is not below /%s, and no mount that the plugin has; an operator of all plugins lets it serve there, or a rule of the policy", at[0], name))
 }
 
 // wants reports whether a version asks for more than its plugin has and a deployer may

@@ -129,7 +129,7 @@ func TestActivation(t *testing.T) {
 		{"nobody is known", separate, "", auth.Nobody, true, "none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := gate(t, c.policy).Activation(as(t, c.who, c.role), versions{}, plugin.Plugin{Name: "shop"}, 2, c.grant)
+			got, err := gate(t, c.policy).Activation(as(t, c.who, c.role), versions{}, plugin.Plugin{Name: "shop"}, 2, "", c.grant)
 			if said(got, err) != c.want {
 				t.Errorf("it %s, want: %s", said(got, err), c.want)
 			}
@@ -139,8 +139,42 @@ func TestActivation(t *testing.T) {
 
 func TestOfAnotherPlugin(t *testing.T) {
 	ctx := auth.With(t.Context(), auth.Identity{Name: "olga", Role: auth.Operator, Plugins: "cart"})
-	if got, err := gate(t, "").Activation(ctx, versions{}, plugin.Plugin{Name: "shop"}, 2, true); said(got, err) != "denied" {
+	if got, err := gate(t, "").Activation(ctx, versions{}, plugin.Plugin{Name: "shop"}, 2, "", true); said(got, err) != "denied" {
 		t.Errorf("an operator of another plugin %s", said(got, err))
+	}
+}
+
+// TestMountsBelongToAllTeams: an operator of one team lets its plugins serve below their
+// names, and nowhere else: whoever operates all plugins may, or a rule.
+func TestMountsBelongToAllTeams(t *testing.T) {
+	team := auth.With(t.Context(), auth.Identity{Name: "olga", Role: auth.Operator, Plugins: "shop,shop-*"})
+	p := plugin.Plugin{Name: "shop", Mount: "/old-shop"}
+	for mount, want := range map[plugin.Mounts]string{
+		"": "approves", "/shop": "approves", "/shop/eu /old-shop": "approves",
+		"/": "withholds", "/cart": "withholds", "/cart/shop": "withholds", "shop.example.org/": "withholds", "shop.example.org/shop": "withholds", "/shop /cart": "withholds",
+		"/shop-x": "rule 1",
+	} {
+		got, err := gate(t, rule).Upload(team, "shop", p, plugin.Version{Mount: mount}, false)
+		if said(got, err) != want {
+			t.Errorf("an upload to %q: it %s, want: %s", mount, said(got, err), want)
+		}
+		if want == "rule 1" {
+			want = "withholds"
+		}
+		got, err = gate(t, rule).Activation(team, versions{}, p, 2, mount, false)
+		if said(got, err) != want {
+			t.Errorf("an activation at %q: it %s, want: %s", mount, said(got, err), want)
+		}
+		if want == "withholds" {
+			want = "denied"
+		}
+		got, err = gate(t, rule).Activation(team, versions{}, p, 2, mount, true)
+		if said(got, err) != want {
+			t.Errorf("an activation at %q that grants: it %s, want: %s", mount, said(got, err), want)
+		}
+		if got, err = gate(t, "").Activation(as(t, "oscar", auth.Operator), versions{}, p, 2, mount, true); said(got, err) != "approves" {
+			t.Errorf("an activation at %q by an operator of all: it %s", mount, said(got, err))
+		}
 	}
 }
 
@@ -310,7 +344,7 @@ func TestPublicIsNamed(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, said(got, err), c.want)
 		}
 		want := strings.Replace(c.want, "rule 1", "withholds", 1) // rules are for uploads
-		if got, err := g.Activation(ctx, one{c.version}, p, 2, c.grant); said(got, err) != want {
+		if got, err := g.Activation(ctx, one{c.version}, p, 2, "", c.grant); said(got, err) != want {
 			t.Errorf("%s activates: %s, want %s", c.name, said(got, err), want)
 		}
 	}
@@ -319,7 +353,7 @@ func TestPublicIsNamed(t *testing.T) {
 	}
 	was := public
 	was.Approved = true
-	if got, err := gate(t, "").Activation(as(t, "root", auth.Operator), one{was}, plugin.Plugin{Name: "shop"}, 2, false); said(got, err) != "approves" {
+	if got, err := gate(t, "").Activation(as(t, "root", auth.Operator), one{was}, plugin.Plugin{Name: "shop"}, 2, "", false); said(got, err) != "approves" {
 		t.Errorf("a version that had it, again: %s", said(got, err))
 	}
 }

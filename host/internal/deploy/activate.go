@@ -30,7 +30,7 @@ func (d *Deployer) Activate(ctx context.Context, name string, version int, mount
 		}
 	}
 	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
-		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, grant)
+		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, c.Mount, grant)
 		if err := cmp.Or(err, refuseRolling(p)); err != nil {
 			return Changed{}, err
 		}
@@ -44,11 +44,11 @@ func (d *Deployer) Activate(ctx context.Context, name string, version int, mount
 // something else, or waits for no approval), and those of Deploy.
 func (d *Deployer) Approve(ctx context.Context, name string, version int, seen, by string) (Changed, error) {
 	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
-		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, true)
+		r, err := d.recallManifest(ctx, name, version)
 		if err != nil {
 			return Changed{}, err
 		}
-		r, err := d.recallManifest(ctx, name, version)
+		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, r.version.Mount, true)
 		if err == nil {
 			err = cmp.Or(refuseRolling(p), consent.Check(p, r.version, r.manifest, d.cfg.Capabilities, seen))
 		}

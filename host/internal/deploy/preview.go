@@ -58,7 +58,7 @@ func (d *Deployer) Preview(ctx context.Context, name string, version int, lasts 
 	if err != nil {
 		return Preview{}, err
 	}
-	allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, false)
+	allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, "", false)
 	if err != nil {
 		return Preview{}, err
 	}

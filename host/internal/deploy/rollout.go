@@ -18,7 +18,7 @@ import (
 // Activate, and Conflict where another one is being rolled out.
 func (d *Deployer) RollOut(ctx context.Context, name string, version int, canary plugin.Canary, grant bool, by string) (Changed, error) {
 	return d.changing(ctx, name, func(p plugin.Plugin) (Changed, error) {
-		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, grant)
+		allowed, err := d.cfg.Gate.Activation(ctx, d.cfg.Registry, p, version, "", grant)
 		if err := cmp.Or(err, refuseRolling(p)); err != nil {
 			return Changed{}, err
 		}
