@@ -25,6 +25,22 @@ func service(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
+// called is a service whose handler a test chooses, so that a guest which calls it is
+// built once.
+type called struct {
+	origin  string
+	handler atomic.Pointer[http.HandlerFunc]
+}
+
+func newCalled(t *testing.T) *called {
+	t.Helper()
+	c := &called{}
+	c.origin = service(t, func(w http.ResponseWriter, r *http.Request) { (*c.handler.Load())(w, r) })
+	return c
+}
+
+func (c *called) by(h http.HandlerFunc) { c.handler.Store(&h) }
+
 func allowing(origins ...string) string {
 	return fmt.Sprintf("[outbound]\nallow = [\"%s\"]\ntimeout = \"60s\"", strings.Join(origins, `", "`))
 }
@@ -33,24 +49,24 @@ func allowing(origins ...string) string {
 func TestOutbound(t *testing.T) {
 	t.Parallel()
 	s := serve(t, t.TempDir(), "--outbound-allow-networks", "127.0.0.1/32")
-	guest := goGuest(t, "testdata/fetchguest")
+	guest, other := goGuest(t, "testdata/fetchguest"), newCalled(t)
+	s.deploy("calls", pack(t, guest, "calls", "[kv]", allowing(other.origin), "[limits]\ndeadline = \"60s\""))
 
 	t.Run("several at once", func(t *testing.T) {
 		const n = 4
 		var arrived sync.WaitGroup
 		arrived.Add(n)
-		origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+		other.by(func(w http.ResponseWriter, r *http.Request) {
 			arrived.Done()
 			arrived.Wait() // answers only when all have come
 			fmt.Fprintf(w, "%s %t", r.URL.Path, r.Header.Get("X-Request-Id") != "")
 		})
-		s.deploy("all", pack(t, guest, "all", allowing(origin)))
 		var urls, want string
 		for i := range n {
-			urls += fmt.Sprintf("%s/%d\n", origin, i)
+			urls += fmt.Sprintf("%s/%d\n", other.origin, i)
 			want += fmt.Sprintf("200 /%d true\n", i)
 		}
-		if got := s.do("POST", "/all/all", urls); got.body != want {
+		if got := s.do("POST", "/calls/all", urls); got.body != want {
 			t.Errorf("got %v, want %q", got, want)
 		}
 	})
@@ -78,7 +94,7 @@ func TestOutbound(t *testing.T) {
 	})
 
 	t.Run("a proxy", func(t *testing.T) {
-		origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+		other.by(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Keep-Alive", "timeout=5")
@@ -86,13 +102,12 @@ func TestOutbound(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			fmt.Fprintf(w, "%s %s %t %s", r.Method, body, "http://"+r.Host == r.Header.Get("X-Origin"), r.Header.Get("User-Agent"))
 		})
-		s.deploy("proxy", pack(t, guest, "proxy", allowing(origin)))
-		r, err := http.NewRequestWithContext(t.Context(), "PUT", s.public+"/proxy/proxy?to="+origin, strings.NewReader("body"))
+		r, err := http.NewRequestWithContext(t.Context(), "PUT", s.public+"/calls/proxy?to="+other.origin, strings.NewReader("body"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, value := range map[string]string{
-			"X-Asked": "1", "X-Origin": origin, "User-Agent": "me", "Connection": "keep-alive, X-Gone", "X-Gone": "1", "TE": "trailers", "Expect": "100-continue",
+			"X-Asked": "1", "X-Origin": other.origin, "User-Agent": "me", "Connection": "keep-alive, X-Gone", "X-Gone": "1", "TE": "trailers", "Expect": "100-continue",
 			"Accept-Encoding": "identity",
 		} {
 			r.Header.Set(name, value)
@@ -174,7 +189,7 @@ func TestOutbound(t *testing.T) {
 		<-closed
 	})
 
-	t.Run("conflicts", func(t *testing.T) { testConflictsAfterCalls(t, s, guest) })
+	t.Run("conflicts", func(t *testing.T) { testConflictsAfterCalls(t, s, other, guest) })
 
 	t.Run("deadline", func(t *testing.T) {
 		gone := make(chan struct{})
@@ -187,30 +202,30 @@ func TestOutbound(t *testing.T) {
 		<-gone
 	})
 
-	t.Run("charges", func(t *testing.T) { testCharges(t, s, guest) })
+	t.Run("charges", func(t *testing.T) { testCharges(t, s, other) })
 }
 
 // testConflictsAfterCalls has the called service change what the handler read.
-func testConflictsAfterCalls(t *testing.T, s *server, guest []byte) {
+func testConflictsAfterCalls(t *testing.T, s *server, other *called, guest []byte) {
+	s.deploy("again", pack(t, guest, "again", "[kv]", allowing(other.origin), "idempotent = true"))
 	for _, tc := range []struct {
-		name, query, manifest string
-		calls                 int64
-		want                  string
+		name, plugin, query string
+		calls               int64
+		want                string
 	}{
-		{"get", "method=GET", "", 1, "2"},
-		{"post", "method=POST", "", 1, "2"},
-		{"again", "method=POST", "\nidempotent = true", 1, "2"},
-		{"vary", "method=POST&vary=1", "", 1, ""},
-		{"variesagain", "method=POST&vary=1", "\nidempotent = true", 2, "2"},
+		{"get", "calls", "method=GET", 1, "2"},
+		{"post", "calls", "method=POST", 1, "2"},
+		{"again", "again", "method=POST", 1, "2"},
+		{"vary", "calls", "method=POST&vary=1", 1, ""},
+		{"vary again", "again", "method=POST&vary=1", 2, "2"},
 	} {
 		var asked atomic.Int64
-		origin := service(t, func(http.ResponseWriter, *http.Request) {
+		other.by(func(http.ResponseWriter, *http.Request) {
 			if asked.Add(1) == 1 {
-				_, _ = s.try(context.Background(), "POST", "/"+tc.name+"/bump", "")
+				_, _ = s.try(context.Background(), "POST", "/"+tc.plugin+"/bump", "")
 			}
 		})
-		s.deploy(tc.name, pack(t, guest, tc.name, "[kv]", allowing(origin)+tc.manifest))
-		got := s.do("POST", "/"+tc.name+"/conflict?"+tc.query, origin)
+		got := s.do("POST", "/"+tc.plugin+"/conflict?"+tc.query, other.origin)
 		if asked.Load() != tc.calls {
 			t.Errorf("%s: the service was asked %d times, want %d", tc.name, asked.Load(), tc.calls)
 		}
@@ -225,11 +240,11 @@ func testConflictsAfterCalls(t *testing.T, s *server, guest []byte) {
 
 // testCharges has clients charge and count under one key, at once. The service
 // hears of each charge once, none is refused, and all are counted.
-func testCharges(t *testing.T, s *server, guest []byte) {
+func testCharges(t *testing.T, s *server, other *called) {
 	clients, each, takes := often(16, 64), often(4, 20), time.Duration(often(20, 200))*time.Millisecond
 	var mu sync.Mutex
 	heard := map[string]int{}
-	origin := service(t, func(w http.ResponseWriter, r *http.Request) {
+	other.by(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		mu.Lock()
 		heard[string(body)]++
@@ -237,13 +252,12 @@ func testCharges(t *testing.T, s *server, guest []byte) {
 		time.Sleep(takes)
 		_, _ = w.Write(body)
 	})
-	s.deploy("charges", pack(t, guest, "charges", "[kv]", allowing(origin), "[limits]\ndeadline = \"60s\""))
 	var charged atomic.Int64
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
 			for range each {
-				got, err := s.try(t.Context(), "POST", "/charges/charge", origin)
+				got, err := s.try(t.Context(), "POST", "/calls/charge", other.origin)
 				switch {
 				case err != nil:
 					t.Error(err)
@@ -261,7 +275,7 @@ func testCharges(t *testing.T, s *server, guest []byte) {
 			t.Errorf("the service heard of %.20s %d times", id, n)
 		}
 	}
-	if got := s.do("GET", "/charges/charges", ""); got.body != strconv.FormatInt(charged.Load(), 10) || len(heard) != clients*each {
+	if got := s.do("GET", "/calls/charges", ""); got.body != strconv.FormatInt(charged.Load(), 10) || len(heard) != clients*each {
 		t.Errorf("%d charges were answered and %v counted; the service heard of %d", charged.Load(), got, len(heard))
 	}
 }
