@@ -44,9 +44,8 @@ check: fmt generate lint ## Format, generate, tidy, lint; fails when that change
 fmt:
 	$(TOOL) golangci-lint fmt
 
+# The linter vets, the end-to-end tests with a tag too.
 lint:
-	go vet ./...
-	go vet -tags cguest,asguest,rustguest,edge ./host/e2e
 	GOOS=wasip1 GOARCH=wasm go vet ./sdk/... ./examples/... ./plugins/...
 	$(TOOL) golangci-lint run
 
