@@ -209,9 +209,10 @@ func (o *output) String() string {
 	return strings.Join(o.lines, "\n")
 }
 
-// client is for tests: it keeps many connections and follows no redirects.
+// client is for tests: it keeps many connections and follows no redirects. It waits
+// for the longest build, which is nice and so gets little of a busy machine.
 var client = &http.Client{
-	Timeout:       5 * time.Minute,
+	Timeout:       20 * time.Minute,
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 256},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
