@@ -45,6 +45,7 @@ type Store struct {
 	scrub     *scrub
 	halt      *halt
 	buffers   database.Buffers
+	mapped    database.Mapped // the committer's
 	watermark *folder.Watermark
 	watches   store.Watches
 	id        []byte

@@ -168,6 +168,7 @@ func (c *committer) run() {
 	for g := c.next(); g != nil; g = c.next() {
 		c.store.Begin()
 		err := c.persist(g)
+		c.store.mapped.Advise()
 		c.store.End(g.taken, err)
 		if err != nil {
 			c.fail(g, err)

@@ -67,6 +67,7 @@ func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err err
 		maxEntries: db.MaxBatchCount(), maxBytes: db.MaxBatchSize(),
 		persist:   cfg.Persist,
 		buffers:   database.BuffersOf(db),
+		mapped:    database.MappedOf(db),
 		committed: make(chan struct{}),
 		usage:     make(map[store.Space]store.Usage),
 	}
