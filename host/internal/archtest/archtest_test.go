@@ -44,6 +44,7 @@ store/badger/fair -> store                      # a line for each key space
 store/badger/disk -> fault                      # a full disk has a code
 store/badger/meter -> telemetry/tally       # counts the sizes of groups
 store/badger/layout -> store                    # encodes the store's keys and values
+sqlite            -> store                      # its files are pages in a transaction
 store/kept        -> store/certify              # knows what was written of late as a log does
 store/stream      -> store                      # groups have its revisions
 store/badger/follower -> store/badger/database store/badger/folder store/stream # opens Badger like a store; a folder that was looked at; applies its groups
@@ -219,7 +220,7 @@ github.com/google/go-cmp             tests # differences
 github.com/anishathalye/porcupine    tests # are histories linearizable
 pgregory.net/rapid                   tests # properties
 go.uber.org/goleak                   tests # goroutines left over
-github.com/ncruces/go-sqlite3        tests # the comparison of benchmarks
+github.com/ncruces/go-sqlite3        sqlite # runs SQLite
 filippo.io/age                       agekey archive backup vault ship . cmd/wasmoor/internal/backup # encrypts backups and commits
 github.com/coreos/go-oidc            access/issuer cmd/wasmoor/internal/access # ID tokens
 github.com/go-jose/go-jose           tests # ID tokens of a fake issuer

@@ -1,0 +1,50 @@
+package sqlite
+
+import (
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// pragmas are those that attempts may use: they read, or write to the database alone.
+// Of true ones the argument is no setting.
+var pragmas = map[string]bool{
+	"table_info": true, "table_xinfo": true, "table_list": true, "index_list": true, "index_info": true, "index_xinfo": true,
+	"foreign_key_list": true, "foreign_key_check": true, "integrity_check": true, "quick_check": true,
+	"user_version": true, "application_id": true, "defer_foreign_keys": true,
+	"foreign_keys": false, "page_count": false, "page_size": false, "freelist_count": false, "schema_version": false,
+	"encoding": false, "compile_options": false, "data_version": false,
+}
+
+// allow decides what statements may do. An attempt leaves nothing in the connection that
+// another could meet: no setting, and nothing temporary. What changes the schema makes
+// the connection useless afterwards, because SQLite knows the schema by a number that
+// two attempts may both have given, of which one is not committed.
+func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string) sqlite3.AuthorizerReturnCode {
+	if !c.fixed {
+		return sqlite3.AUTH_OK
+	}
+	switch action {
+	case sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH,
+		sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW,
+		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
+		return sqlite3.AUTH_DENY
+	case sqlite3.AUTH_PRAGMA:
+		argument, ok := pragmas[strings.ToLower(third)]
+		if !ok || fourth != "" && !argument {
+			return sqlite3.AUTH_DENY
+		}
+	case sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_TRIGGER, sqlite3.AUTH_CREATE_VIEW,
+		sqlite3.AUTH_DROP_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_TRIGGER, sqlite3.AUTH_DROP_VIEW,
+		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_REINDEX, sqlite3.AUTH_ANALYZE:
+		c.spent = true
+	case sqlite3.AUTH_FUNCTION:
+		if strings.EqualFold(fourth, "load_extension") {
+			return sqlite3.AUTH_DENY
+		}
+	}
+	if schema == "temp" {
+		return sqlite3.AUTH_DENY
+	}
+	return sqlite3.AUTH_OK
+}

@@ -1,0 +1,169 @@
+// Package sqlite runs SQLite on a transaction of the store: the pages of a database are
+// keys, read at the transaction's snapshot and written by its commit. So SQL is certified,
+// rolled back, backed up and shipped like all else that a request does.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Bounds of a connection.
+const (
+	// MaxMemory is what SQLite has for one: pages that it keeps, statements, and the
+	// rows that it sorts.
+	MaxMemory = 32 << 20
+	MaxSQL    = 1 << 20        // bytes of a statement
+	MaxValue  = store.MaxValue // bytes of a text, a blob or a row
+	keptSQL   = 4 << 10        // bytes of a statement that is kept
+	keptStmts = 64
+)
+
+// Conn is a connection to a database, which one attempt after the other may use. It is
+// not safe for concurrent use.
+type Conn struct {
+	db     *sqlite3.Conn
+	file   *file
+	prefix []byte // of the keys of its pages
+	kept   map[string]*sqlite3.Stmt
+	base   int64 // rows that attempts before have changed
+	fixed  bool  // its settings are made: attempts cannot change them
+	spent  bool  // it may know of a schema that was never committed, or is damaged
+}
+
+// Open returns a connection to the database of a name, which has no byte 0 and at most
+// 64 bytes. Close it.
+func Open(name string) (*Conn, error) {
+	f := &file{}
+	ctx := sqlite3.WithMaxMemory(context.Background(), MaxMemory)
+	db, err := sqlite3.OpenContext(ctx, "file:"+opening.name(f)+"?vfs="+vfsName)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "open database", "SQLite cannot open a connection", err)
+	}
+	c := &Conn{db: db, file: f, prefix: append([]byte(name), 0), kept: map[string]*sqlite3.Stmt{}}
+	if err := c.fix(); err != nil {
+		c.Close()
+		return nil, fault.Wrap(fault.Internal, "open database", "SQLite does not take its settings", err)
+	}
+	return c, nil
+}
+
+// fix makes the settings of c and keeps them as they are.
+func (c *Conn) fix() error {
+	err := c.db.SetAuthorizer(c.allow)
+	// A journal in memory is what ROLLBACK takes pages from. Pages that are not
+	// committed stay in memory, so that they never get into the transaction.
+	for _, pragma := range []string{"page_size=4096", "journal_mode=memory", "synchronous=off", "temp_store=memory", "cache_spill=off"} {
+		err = errors.Join(err, c.db.Exec("PRAGMA "+pragma))
+	}
+	for op, on := range map[sqlite3.DBConfig]bool{sqlite3.DBCONFIG_DEFENSIVE: true, sqlite3.DBCONFIG_TRUSTED_SCHEMA: false} {
+		_, failed := c.db.Config(op, on)
+		err = errors.Join(err, failed)
+	}
+	for id, most := range map[sqlite3.LimitCategory]int{
+		sqlite3.LIMIT_LENGTH: MaxValue, sqlite3.LIMIT_SQL_LENGTH: MaxSQL, sqlite3.LIMIT_ATTACHED: 0,
+		sqlite3.LIMIT_LIKE_PATTERN_LENGTH: 256, sqlite3.LIMIT_TRIGGER_DEPTH: 32, sqlite3.LIMIT_EXPR_DEPTH: 200,
+		sqlite3.LIMIT_WORKER_THREADS: 0,
+	} {
+		c.db.Limit(id, most)
+	}
+	err = errors.Join(err,
+		c.db.CreateFunction("changes", 0, 0, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
+			n := int64(0)
+			if c.db.TotalChanges() != c.base { // else the number is of an attempt before
+				n = c.db.Changes()
+			}
+			ctx.ResultInt64(n)
+		}),
+		c.db.CreateFunction("total_changes", 0, 0, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
+			ctx.ResultInt64(c.db.TotalChanges() - c.base)
+		}))
+	c.fixed = true
+	return err
+}
+
+// Begin lets an attempt use c until End. tx is the part of its transaction for the area
+// of databases. The end of ctx interrupts what runs.
+func (c *Conn) Begin(ctx context.Context, tx *store.Tx) {
+	c.file.begin(tx, c.prefix)
+	c.base = c.db.TotalChanges()
+	c.db.SetLastInsertRowID(0)
+	c.db.SetInterrupt(ctx)
+}
+
+// End ends the use by an attempt, and rolls back what SQLite has not committed. It
+// reports whether another attempt may use c, whatever becomes of this one; else close it.
+func (c *Conn) End() (again bool) {
+	defer c.file.end()
+	err := c.guard(func() error {
+		c.db.SetInterrupt(context.Background())
+		for _, s := range c.kept {
+			if s.Busy() {
+				_ = s.Reset() // its error is that of a step
+			}
+		}
+		if c.db.GetAutocommit() {
+			return nil
+		}
+		return c.db.Exec("ROLLBACK")
+	})
+	return err == nil && !c.spent
+}
+
+// Close releases c.
+func (c *Conn) Close() {
+	_ = c.guard(func() error { // without its statements a database is left open
+		for _, s := range c.kept {
+			_ = s.Close()
+		}
+		return c.db.Close()
+	})
+}
+
+// guard runs f, which calls SQLite. SQLite without memory panics: the connection is of no
+// use any more, and lies in memory of its own.
+func (c *Conn) guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.spent = true
+			err = fault.New(fault.TooLarge, "sql", fmt.Sprintf("SQLite has no more than %d MiB for a request's work on a database, or failed: %v", MaxMemory>>20, r))
+		}
+	}()
+	return f()
+}
+
+// prepare returns a statement, which c keeps.
+func (c *Conn) prepare(sql string) (*sqlite3.Stmt, error) {
+	if s := c.kept[sql]; s != nil {
+		return s, nil
+	}
+	s, tail, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+	switch {
+	case err != nil:
+		return nil, err
+	case s == nil || tail != "":
+		return nil, errors.Join(fault.New(fault.Invalid, "sql", "one statement is expected"), s.Close())
+	}
+	if len(c.kept) == keptStmts {
+		c.drop()
+	}
+	c.kept[sql] = s
+	return s, nil
+}
+
+// drop closes a statement that is kept, of those that do not run.
+func (c *Conn) drop() {
+	for of, s := range c.kept {
+		if !s.Busy() {
+			_ = s.Close()
+			delete(c.kept, of)
+			return
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package sqlite
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// PageSize is that of every database, in bytes.
+const PageSize = 4096
+
+// file is a database as SQLite sees it: its pages are keys of the transaction of the
+// attempt that has the connection. What SQLite commits becomes writes of that
+// transaction, all of one SQLite commit or none, and reaches the store with it.
+//
+// SQLite keeps pages between transactions as long as the 16 bytes from versionAt on
+// are what they were, which begin with a counter that every commit of SQLite steps.
+// Each attempt is shown a counter of its own, so that it reads every page that it
+// uses from its transaction: that puts the page into the read set, and nothing of an
+// attempt before is seen. The counter is taken out of what is written, so that page 1
+// changes only with the size, the freelist or the schema of the database.
+type file struct {
+	tx      *store.Tx // nil between attempts
+	key     []byte    // of the page read or written last
+	version uint32    // the counter that SQLite saw last
+	first   []byte    // page 1 as SQLite sees it, nil = not read in this attempt
+	pages   uint32    // in the database; of use once first was read
+	open    bool      // writes of a commit of SQLite have begun
+	broken  bool      // and one failed: the rest is ignored
+	wrote   bool      // the attempt has changed a page
+	save    store.Savepoint
+	failure error // the first of the transaction's in this attempt
+}
+
+// Where page 1 has what this package looks at; https://sqlite.org/fileformat.html.
+const (
+	versionAt  = 24 // change counter, size, and two of the freelist: 16 bytes
+	sizeAt     = 28 // in pages
+	validForAt = 92 // the change counter for which the size is valid
+	versionLen = 16
+)
+
+// begin lets an attempt use the file. prefix is that of its pages' keys.
+func (f *file) begin(tx *store.Tx, prefix []byte) {
+	f.tx, f.key = tx, append(append(f.key[:0], prefix...), 0, 0, 0, 0)
+	f.version++
+	f.first, f.pages, f.wrote, f.failure = nil, 0, false, nil
+}
+
+// end parts the file from the attempt.
+func (f *file) end() { f.tx, f.first = nil, nil }
+
+// page returns the key of a page. It is good until the next call.
+func (f *file) page(n uint32) []byte {
+	binary.BigEndian.PutUint32(f.key[len(f.key)-4:], n)
+	return f.key
+}
+
+// ReadAt implements vfs.File.
+func (f *file) ReadAt(b []byte, off int64) (int, error) {
+	switch {
+	case f.tx == nil: // it is being opened
+		return 0, io.EOF
+	case off == versionAt && len(b) == versionLen:
+		return f.readVersion(b), nil
+	case off < PageSize:
+		first, err := f.readFirst()
+		if err != nil || off >= int64(len(first)) {
+			return 0, cmpEOF(err)
+		}
+		return short(copy(b, first[off:]), len(b))
+	}
+	data, ok, err := f.tx.Get(f.page(uint32(off/PageSize) + 1))
+	if err != nil {
+		return 0, f.fail(err, sqlite3.IOERR_READ)
+	}
+	if !ok || len(data) != PageSize {
+		return 0, io.EOF
+	}
+	return short(copy(b, data[off%PageSize:]), len(b))
+}
+
+func short(n, of int) (int, error) {
+	if n < of {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func cmpEOF(err error) error {
+	if err == nil {
+		return io.EOF
+	}
+	return err
+}
+
+// readVersion answers whether pages that SQLite has kept are still good. Before page 1
+// was read, a new counter says that none is, whatever the rest.
+func (f *file) readVersion(b []byte) int {
+	if f.first != nil {
+		return copy(b, f.first[versionAt:])
+	}
+	clear(b)
+	binary.BigEndian.PutUint32(b, f.version)
+	return len(b)
+}
+
+// readFirst returns page 1 as SQLite sees it in this attempt, empty if there is none.
+func (f *file) readFirst() ([]byte, error) {
+	if f.first != nil {
+		return f.first, nil
+	}
+	data, ok, err := f.tx.Get(f.page(1))
+	if err != nil {
+		return nil, f.fail(err, sqlite3.IOERR_READ)
+	}
+	if !ok || len(data) != PageSize {
+		return nil, nil
+	}
+	f.first = bytes.Clone(data)
+	f.show()
+	return f.first, nil
+}
+
+// show puts the attempt's counter into page 1.
+func (f *file) show() {
+	binary.BigEndian.PutUint32(f.first[versionAt:], f.version)
+	binary.BigEndian.PutUint32(f.first[validForAt:], f.version)
+	f.pages = binary.BigEndian.Uint32(f.first[sizeAt:])
+}
+
+// WriteAt implements vfs.File. SQLite writes whole pages.
+func (f *file) WriteAt(b []byte, off int64) (int, error) {
+	if f.broken {
+		return len(b), nil
+	}
+	if f.tx == nil || len(b) != PageSize || off%PageSize != 0 {
+		return 0, sqlite3.IOERR_WRITE
+	}
+	f.start()
+	n := uint32(off/PageSize) + 1
+	if n == 1 {
+		return f.writeFirst(b)
+	}
+	if err := f.tx.Set(f.page(n), b, 0); err != nil {
+		return 0, f.undo(err)
+	}
+	f.wrote, f.pages = true, max(f.pages, n)
+	return len(b), nil
+}
+
+// writeFirst writes page 1, unless only the counter has changed.
+func (f *file) writeFirst(b []byte) (int, error) {
+	version := binary.BigEndian.Uint32(b[versionAt:])
+	if f.first != nil {
+		binary.BigEndian.PutUint32(f.first[versionAt:], version)
+		binary.BigEndian.PutUint32(f.first[validForAt:], version)
+		if bytes.Equal(f.first, b) {
+			f.version = version
+			return len(b), nil
+		}
+	}
+	f.first = append(f.first[:0], b...)
+	binary.BigEndian.PutUint32(f.first[versionAt:], 0)
+	binary.BigEndian.PutUint32(f.first[validForAt:], 0)
+	err := f.tx.Set(f.page(1), f.first, 0)
+	if err != nil {
+		return 0, f.undo(err)
+	}
+	f.version, f.wrote = version, true
+	f.show()
+	return len(b), nil
+}
+
+// Truncate implements vfs.File.
+func (f *file) Truncate(size int64) error {
+	if f.broken {
+		return nil
+	}
+	if f.tx == nil {
+		return sqlite3.IOERR_TRUNCATE
+	}
+	f.start()
+	for n := uint32(size/PageSize) + 1; n <= f.pages; n++ {
+		if err := f.tx.Delete(f.page(n)); err != nil {
+			return f.undo(err)
+		}
+	}
+	f.wrote, f.pages = true, uint32(size/PageSize)
+	return nil
+}
+
+// start begins to write what SQLite commits.
+func (f *file) start() {
+	if !f.open {
+		f.open, f.save = true, f.tx.Savepoint()
+	}
+}
+
+// CommitPhaseTwo implements vfs.FileCommitPhaseTwo: all is written.
+func (f *file) CommitPhaseTwo() error {
+	if f.open && !f.broken {
+		f.tx.Keep(f.save)
+		f.open = false
+	}
+	return nil
+}
+
+// undo takes back what this commit of SQLite has written so far, and ignores what it
+// writes to put back itself.
+func (f *file) undo(err error) error {
+	f.tx.Undo(f.save)
+	f.open, f.broken = false, true
+	f.first = nil
+	f.version++
+	return f.fail(err, sqlite3.IOERR_WRITE)
+}
+
+// fail remembers why SQLite sees an error of its file.
+func (f *file) fail(err error, code sqlite3.ExtendedErrorCode) error {
+	if f.failure == nil {
+		f.failure = err
+	}
+	return vfs.SystemError(err, code)
+}
+
+// Size implements vfs.File.
+func (f *file) Size() (int64, error) {
+	if f.tx == nil {
+		return 0, nil
+	}
+	if _, err := f.readFirst(); err != nil {
+		return 0, err
+	}
+	return int64(f.pages) * PageSize, nil
+}
+
+// Lock implements vfs.File: an attempt has the file for itself.
+func (*file) Lock(vfs.LockLevel) error { return nil }
+
+// Unlock implements vfs.File. A commit that has not come to its end is none.
+func (f *file) Unlock(level vfs.LockLevel) error {
+	if level != vfs.LOCK_NONE {
+		return nil
+	}
+	if f.open {
+		f.tx.Undo(f.save)
+		f.open, f.first = false, nil
+		f.version++
+	}
+	f.broken = false
+	return nil
+}
+
+// CheckReservedLock implements vfs.File.
+func (*file) CheckReservedLock() (bool, error) { return false, nil }
+
+// Sync implements vfs.File: what is durable is decided by the commit of the attempt.
+func (*file) Sync(vfs.SyncFlag) error { return nil }
+
+// SectorSize implements vfs.File.
+func (*file) SectorSize() int { return PageSize }
+
+// DeviceCharacteristics implements vfs.File.
+func (*file) DeviceCharacteristics() vfs.DeviceCharacteristic {
+	return vfs.IOCAP_SEQUENTIAL | vfs.IOCAP_SAFE_APPEND | vfs.IOCAP_POWERSAFE_OVERWRITE
+}
+
+// Close implements vfs.File.
+func (*file) Close() error { return nil }

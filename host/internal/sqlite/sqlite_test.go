@@ -1,0 +1,387 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+func openStore(t testing.TB) *badger.Store {
+	t.Helper()
+	s, err := badger.Open(badger.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func openConn(t testing.TB) *Conn {
+	t.Helper()
+	c, err := Open("main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// run is an attempt that has a connection.
+type run struct {
+	t  testing.TB
+	s  store.Store
+	c  *Conn
+	tx store.Tx
+}
+
+func begin(t testing.TB, s store.Store, c *Conn) *run {
+	r := &run{t: t, s: s, c: c}
+	r.tx.Reset(s, 1, store.Quota{}, time.Now())
+	c.Begin(t.Context(), r.tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}))
+	return r
+}
+
+// exec runs statements.
+func (r *run) exec(sql string) {
+	r.t.Helper()
+	if err := r.c.guard(func() error { return r.c.db.Exec(sql) }); err != nil {
+		r.t.Fatalf("%s: %v (%v)", sql, err, r.c.file.failure)
+	}
+}
+
+// refuses runs statements of which one fails.
+func (r *run) refuses(sql, want string) {
+	r.t.Helper()
+	if err := r.c.guard(func() error { return r.c.db.Exec(sql) }); err == nil || !strings.Contains(err.Error(), want) {
+		r.t.Errorf("%s: %v, want %q", sql, err, want)
+	}
+}
+
+// rows returns what a query finds, with commas between the columns and spaces between
+// the rows.
+func (r *run) rows(sql string) string {
+	r.t.Helper()
+	var rows []string
+	err := r.c.guard(func() error {
+		s, _, err := r.c.db.Prepare(sql)
+		if err != nil {
+			return err
+		}
+		for s.Step() {
+			var row []string
+			for i := range s.ColumnCount() {
+				row = append(row, s.ColumnText(i))
+			}
+			rows = append(rows, strings.Join(row, ","))
+		}
+		return s.Close()
+	})
+	if err != nil {
+		r.t.Errorf("%s: %v (%v)", sql, err, r.c.file.failure)
+	}
+	return strings.Join(rows, " ")
+}
+
+func (r *run) finds(sql, want string) {
+	r.t.Helper()
+	if got := r.rows(sql); got != want {
+		r.t.Errorf("%s: %q, want %q", sql, got, want)
+	}
+}
+
+// commit ends the attempt and returns whether it conflicted.
+func (r *run) commit() (conflicted bool) {
+	r.t.Helper()
+	r.c.End()
+	defer r.tx.Close()
+	_, err := r.s.Commit(r.t.Context(), r.tx.Effects())
+	if err != nil && fault.CodeOf(err) != fault.Conflict {
+		r.t.Error(err)
+	}
+	return err != nil
+}
+
+// abort ends the attempt, and nothing that it did is done.
+func (r *run) abort() (again bool) {
+	again = r.c.End()
+	r.tx.Close()
+	return again
+}
+
+// do runs statements in an attempt of their own.
+func do(t testing.TB, s store.Store, c *Conn, sql string) {
+	t.Helper()
+	r := begin(t, s, c)
+	r.exec(sql)
+	if r.commit() {
+		t.Error("conflict:", sql)
+	}
+}
+
+func TestCommitsAreSeenByAll(t *testing.T) {
+	s := openStore(t)
+	c, d := openConn(t), openConn(t)
+	do(t, s, c, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t (v) VALUES ('a')")
+	for i := range 10 {
+		do(t, s, []*Conn{c, d}[i%2], "INSERT INTO t (v) VALUES ('b')")
+	}
+	for _, c := range []*Conn{c, d} {
+		r := begin(t, s, c)
+		r.finds("SELECT count(*), max(id) FROM t", "11,11")
+		r.finds("PRAGMA integrity_check", "ok")
+		r.abort()
+	}
+}
+
+// TestAbortedAttempts: what an attempt has done that did not commit is seen by none, on
+// whichever connection.
+func TestAbortedAttempts(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 0)")
+	c, d := openConn(t), openConn(t)
+	for i := range 20 {
+		r := begin(t, s, c)
+		r.exec("UPDATE t SET v = -1; INSERT INTO t SELECT id + 1, v FROM t")
+		r.finds("SELECT count(*), min(v) FROM t", "2,-1")
+		if !r.abort() {
+			t.Fatal("a connection that changed no schema is not used again")
+		}
+		for _, other := range []*Conn{c, d} {
+			r := begin(t, s, other)
+			r.finds("SELECT count(*), min(v) FROM t", fmt.Sprintf("1,%d", i))
+			r.abort()
+		}
+		do(t, s, []*Conn{c, d}[i%2], "UPDATE t SET v = v + 1")
+	}
+}
+
+// TestAbortedSchema: a connection that knows of a schema which was never committed is
+// not used again.
+func TestAbortedSchema(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (a); CREATE INDEX i ON t (a)")
+	for _, sql := range []string{"CREATE TABLE u (a)", "DROP TABLE t", "ALTER TABLE t ADD b", "CREATE INDEX j ON t (a)", "DROP INDEX i", "ANALYZE"} {
+		r := begin(t, s, openConn(t))
+		r.exec(sql)
+		if r.abort() {
+			t.Error("used again after", sql)
+		}
+		r = begin(t, s, openConn(t))
+		r.finds("SELECT name FROM sqlite_schema", "t i")
+		r.abort()
+	}
+}
+
+func TestWhatIsLeftOpenIsRolledBack(t *testing.T) {
+	s := openStore(t)
+	c := openConn(t)
+	do(t, s, c, "CREATE TABLE t (v)")
+	c = openConn(t)
+	do(t, s, c, "INSERT INTO t VALUES (1); BEGIN; INSERT INTO t VALUES (2)")
+	r := begin(t, s, c)
+	r.finds("SELECT v FROM t", "1")
+	r.exec("BEGIN; INSERT INTO t VALUES (3); SAVEPOINT a; INSERT INTO t VALUES (4); ROLLBACK TO a; COMMIT")
+	r.refuses("INSERT INTO t VALUES (5), (abs(-9223372036854775808))", "integer overflow")
+	r.finds("SELECT v FROM t", "1 3")
+	r.commit()
+	r = begin(t, s, c)
+	r.finds("SELECT v FROM t", "1 3")
+	r.abort()
+}
+
+// TestHistories: what serial runs would not have shown, conflicts.
+func TestHistories(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1), (2, 1)")
+	for _, h := range []struct{ name, read, first, second string }{
+		{"lost update", "SELECT v FROM t WHERE id = 1", "UPDATE t SET v = v + 1 WHERE id = 1", "UPDATE t SET v = v + 1 WHERE id = 1"},
+		{"write skew", "SELECT sum(v) FROM t", "UPDATE t SET v = 0 WHERE id = 1", "UPDATE t SET v = 0 WHERE id = 2"},
+		{"phantom", "SELECT count(*) FROM t WHERE v = 7", "INSERT INTO t (v) VALUES (7)", "INSERT INTO t (v) VALUES (7)"},
+	} {
+		a, b := begin(t, s, openConn(t)), begin(t, s, openConn(t))
+		if x, y := a.rows(h.read), b.rows(h.read); x != y {
+			t.Errorf("%s: %s and %s", h.name, x, y)
+		}
+		a.exec(h.first)
+		b.exec(h.second)
+		if a.commit() || !b.commit() {
+			t.Errorf("%s: the second commit is no conflict", h.name)
+		}
+	}
+	only := begin(t, s, openConn(t))
+	only.rows("SELECT * FROM t")
+	do(t, s, openConn(t), "UPDATE t SET v = 9")
+	if only.commit() {
+		t.Error("an attempt that only reads conflicts")
+	}
+}
+
+// TestPageOneRests: a row that fits changes no page but its own, so that commits to
+// tables of their own are no conflict.
+func TestPageOneRests(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE a (v); CREATE TABLE b (v)")
+	x, y := begin(t, s, openConn(t)), begin(t, s, openConn(t))
+	x.exec("INSERT INTO a VALUES (1)")
+	y.exec("INSERT INTO b VALUES (1)")
+	if x.commit() || y.commit() {
+		t.Error("commits to two tables conflict")
+	}
+	r := begin(t, s, openConn(t))
+	r.finds("SELECT a.v, b.v FROM a, b", "1,1")
+	r.exec("INSERT INTO a VALUES (2)")
+	for _, p := range r.tx.Effects().Parts {
+		if p.Space.Area() == store.AreaSQL && len(p.Ops) != 1 {
+			t.Errorf("a row takes %d pages", len(p.Ops))
+		}
+	}
+	r.commit()
+}
+
+// TestTooMuch: a statement that changes more than a commit takes does nothing, and what
+// comes after it works.
+func TestTooMuch(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (v)")
+	c := openConn(t)
+	r := begin(t, s, c)
+	r.exec("INSERT INTO t VALUES (1)")
+	r.refuses("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT zeroblob(4000) FROM n", "")
+	if fault.CodeOf(c.file.failure) != fault.TooLarge {
+		t.Error(c.file.failure)
+	}
+	r.finds("SELECT v FROM t", "1")
+	r.exec("INSERT INTO t VALUES (2)")
+	r.finds("PRAGMA integrity_check", "ok")
+	if r.commit() {
+		t.Error("conflict")
+	}
+	r = begin(t, s, openConn(t))
+	r.finds("SELECT v FROM t", "1 2")
+	r.finds("PRAGMA integrity_check", "ok")
+	r.abort()
+}
+
+func TestDeniedStatements(t *testing.T) {
+	s := openStore(t)
+	c := openConn(t)
+	r := begin(t, s, c)
+	for _, sql := range []string{
+		"ATTACH 'x' AS y", "ATTACH ':memory:' AS y", "VACUUM", "VACUUM INTO 'x'", "CREATE TEMP TABLE x (a)",
+		"PRAGMA journal_mode = off", "PRAGMA writable_schema = on", "PRAGMA temp_store_directory = '/'", "PRAGMA cache_spill = on",
+		"PRAGMA foreign_keys = off", "PRAGMA page_size = 512", "PRAGMA locking_mode = exclusive", "SELECT load_extension('x')",
+		"CREATE VIRTUAL TABLE x USING fts5 (a)", "PRAGMA mmap_size = 1", "PRAGMA hard_heap_limit = 1",
+	} {
+		r.refuses(sql, "")
+	}
+	r.finds("SELECT count(*) FROM sqlite_schema", "0")
+	r.finds("PRAGMA foreign_keys", "1")
+	r.finds("SELECT changes(), total_changes(), last_insert_rowid()", "0,0,0")
+	r.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)")
+	r.finds("SELECT changes(), total_changes(), last_insert_rowid()", "2,2,2")
+	r.abort()
+}
+
+// TestNothingIsLeftForTheNext: an attempt learns nothing of the one before from its
+// connection.
+func TestNothingIsLeftForTheNext(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (a)")
+	c := openConn(t)
+	do(t, s, c, "INSERT INTO t VALUES (1), (2)")
+	r := begin(t, s, c)
+	r.finds("SELECT changes(), total_changes(), last_insert_rowid()", "0,0,0")
+	r.abort()
+}
+
+// TestInterrupt: the end of an attempt's context ends what runs, and the connection is
+// good afterwards.
+func TestInterrupt(t *testing.T) {
+	s := openStore(t)
+	c := openConn(t)
+	r := begin(t, s, c)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	c.db.SetInterrupt(ctx)
+	r.refuses("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n", "interrupt")
+	if !r.abort() {
+		t.Error("the connection is not used again")
+	}
+	r = begin(t, s, c)
+	r.finds("SELECT 1", "1")
+	r.abort()
+}
+
+// TestMemory: SQLite has no more than its share, and a connection that wanted more is
+// not used again.
+func TestMemory(t *testing.T) {
+	s := openStore(t)
+	r := begin(t, s, openConn(t))
+	r.refuses("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT zeroblob(1000000 + i) AS b FROM n ORDER BY b", "MiB")
+	if r.abort() {
+		t.Error("the connection is used again")
+	}
+}
+
+// TestShrink: pages that a database gives back are deleted.
+func TestShrink(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (v); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO t SELECT randomblob(4000) FROM n")
+	c := openConn(t)
+	do(t, s, c, "DELETE FROM t WHERE rowid > 10")
+	r := begin(t, s, c)
+	r.finds("SELECT count(*) FROM t", "10")
+	r.finds("PRAGMA integrity_check", "ok")
+	r.abort()
+}
+
+// TestKeptStatements: more statements than are kept work, again and again.
+func TestKeptStatements(t *testing.T) {
+	s := openStore(t)
+	c := openConn(t)
+	r := begin(t, s, c)
+	for range 3 {
+		for i := range keptStmts + 5 {
+			stmt, err := c.prepare(fmt.Sprintf("SELECT %d", i))
+			if err != nil || !stmt.Step() || stmt.ColumnInt(0) != i || stmt.Reset() != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(c.kept) > keptStmts {
+		t.Error(len(c.kept), "are kept")
+	}
+	for _, sql := range []string{"", "SELECT 1; SELECT 2", "SELEKT"} {
+		if _, err := c.prepare(sql); err == nil {
+			t.Errorf("%q is prepared", sql)
+		}
+	}
+	r.abort()
+}
+
+// TestFilesAreOutOfReach: only a connection that is being opened opens a file, once.
+func TestFilesAreOutOfReach(t *testing.T) {
+	name := opening.name(&file{})
+	for i, path := range slices.Repeat([]string{"file:" + name + "?vfs=" + vfsName, "file:/etc/passwd?vfs=" + vfsName}, 2) {
+		c, err := sqlite3.Open(path)
+		if err == nil != (i == 0) {
+			t.Error(path, err)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+	}
+}
