@@ -11,7 +11,7 @@ PLUGINS  := examples/hello examples/guestbook examples/extism-count examples/ext
 export CGO_ENABLED := 0
 TOOL     := go tool -modfile=.ci/tools.mod
 
-.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench demo rivals soak clean
+.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench demo rivals autobahn soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ demo: ## Show the shop: three plugins in one transaction, 64 clients, ten times 
 
 rivals: ## Measure queues next to River on Postgres in one run; needs Debian's postgresql.
 	.ci/river/run
+
+autobahn: ## Hold WebSockets to Autobahn's suite; needs Python 3 with venv, PyPI, and a Python 2.7 (PYTHON2 names it).
+	.ci/autobahn/run
 
 soak: ## Long runs: 500 kill rounds and more, schemathesis from PyPI; prints seed and commit. SEED repeats one's choices.
 	@seed=$${SEED:-$$(( (RANDOM << 15 | RANDOM) + 1 ))}; \

@@ -31,10 +31,11 @@ type Stream struct {
 	events   int           // that wait to be written, or are being written
 	flying   int           // of them: those that are being written
 	size     int           // bytes in queue
-	pong     []byte        // answer to the last ping, nil = none
+	pongs    []byte        // answers to pings, that wait to be written
 	writing  chan struct{} // closed when the goroutine ends that writes; nil = there is none
 	shut     bool          // nothing more is taken; a goodbye is the last in queue
 	answered bool          // the client has said goodbye
+	deaf     bool          // what the client sends makes no sense any more
 	gone     bool          // the connection is closed
 	left     bool          // the client has ended it
 	code     int           // of its end, 0 = it goes on
@@ -196,8 +197,8 @@ func (one *Stream) next() (b []byte, patience time.Duration, last bool) {
 	if one.shut {
 		patience = min(patience, closeWait)
 	}
-	if p := one.pong; p != nil && !one.shut {
-		one.pong = nil
+	if p := one.pongs; p != nil && !one.shut {
+		one.pongs = nil
 		return p, patience, false
 	}
 	if len(one.queue) == 0 || one.gone {
@@ -238,10 +239,13 @@ func (one *Stream) take() []byte {
 // answer.
 const closeWait = 2 * time.Second
 
-// said ends a stream that has said goodbye: at once, where the client has as well.
+// said ends a stream that has said goodbye: at once, where the client has as well. To a
+// client that is not understood any more it says so by the end of what it sends: an answer
+// would not be understood, and a connection that is closed while the client sends takes
+// the goodbye from it.
 func (one *Stream) said() {
 	one.mu.Lock()
-	over := one.answered || one.kind == EventSource
+	over, deaf := one.answered || one.kind == EventSource, one.deaf
 	one.gone = one.gone || over
 	one.mu.Unlock()
 	if over {
@@ -249,6 +253,17 @@ func (one *Stream) said() {
 		return
 	}
 	_ = one.conn.SetReadDeadline(time.Now().Add(closeWait))
+	if half, ok := one.conn.(interface{ CloseWrite() error }); ok && deaf {
+		_ = half.CloseWrite() // the deadline ends it as well
+	}
+}
+
+// fail ends a stream with a problem that the client's frames have.
+func (one *Stream) fail(p *problem) {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	one.deaf = true
+	one.drop(p.code, p.reason)
 }
 
 // hangUp closes the connection. Unless the stream has an end already, it is this one,
@@ -286,14 +301,21 @@ func (one *Stream) spoken() {
 	}
 }
 
-// answerPing answers a ping: the last, if several have not been answered.
+// maxPongs is how many bytes of pongs wait: those that a client does not read in time make
+// place for the last, which is the one that the RFC wants.
+const maxPongs = 2 << 10
+
+// answerPing answers a ping.
 func (one *Stream) answerPing(payload []byte) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	if one.shut {
 		return
 	}
-	one.pong = frame(ws.OpPong, payload)
+	if len(one.pongs) >= maxPongs {
+		one.pongs = nil
+	}
+	one.pongs = append(one.pongs, frame(ws.OpPong, payload)...)
 	one.wake()
 }
 

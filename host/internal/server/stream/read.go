@@ -93,7 +93,7 @@ func (one *Stream) readFrames(r *reader) {
 	for {
 		err := r.frame()
 		if p, ok := errors.AsType[*problem](err); ok {
-			one.Drop(p.code, p.reason)
+			one.fail(p)
 			one.drain(r.in)
 			return
 		}

@@ -135,6 +135,9 @@ func checkVector(t *testing.T, raw []byte, piece int, want []string, code int) {
 		}
 		break
 	}
+	if more, err := io.ReadAll(s.in); err != nil || len(more) > 0 {
+		t.Errorf("pieces of %d: after the goodbye there is %q, %v", piece, more, err)
+	}
 	_ = s.client.Close()
 	s.got.wait(t)
 	if !slices.Equal(s.got.messages, want) {
@@ -142,11 +145,16 @@ func checkVector(t *testing.T, raw []byte, piece int, want []string, code int) {
 	}
 }
 
-// TestPingIsAnswered: with what it carried, the last of several at least.
-func TestPingIsAnswered(t *testing.T) {
+// TestPingsAreAnswered: each with what it carried, several at once too.
+func TestPingsAreAnswered(t *testing.T) {
 	s := openOne(t, newStreams(t, Config{}), Opening{Kind: WebSocket})
-	for _, payload := range []string{"", "a", strings.Repeat("b", 125)} {
-		s.send(t, masked(ws.OpPing, true, payload))
+	var pings []byte
+	payloads := []string{"", "a", strings.Repeat("b", 125), "c", "d", "e", "f", "g", "h", "i"}
+	for _, payload := range payloads {
+		pings = append(pings, masked(ws.OpPing, true, payload)...)
+	}
+	s.send(t, pings)
+	for _, payload := range payloads {
 		if f := s.next(t); f.Header.OpCode != ws.OpPong || string(f.Payload) != payload {
 			t.Errorf("answer to ping %q: opcode %d, %q", payload, f.Header.OpCode, f.Payload)
 		}
