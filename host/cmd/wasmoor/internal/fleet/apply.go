@@ -190,7 +190,13 @@ func (w *work) do(ctx context.Context, c *client.Client) (said string, err error
 	if err := w.stop(ctx, c); err != nil {
 		return "", err
 	}
+	if err := w.bind(ctx, c, true); err != nil {
+		return "", err
+	}
 	if said, err = w.settle(ctx, c); err != nil {
+		return "", err
+	}
+	if err := w.bind(ctx, c, false); err != nil {
 		return "", err
 	}
 	if err := w.keep(ctx, c); err != nil {

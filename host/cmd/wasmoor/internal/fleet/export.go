@@ -103,7 +103,7 @@ func (s *state) entry(label string) entry {
 	e := entry{
 		Digest: s.digest, Mount: s.mount, Label: label, Secrets: slices.Sorted(slices.Values(s.secrets)),
 		Limits: limitsOf(s.limits), CORS: (*cors)(s.cors), Vars: s.vars,
-		Pins: s.pins(), EgressOff: s.egressOff, Pause: s.pause,
+		Pins: s.pins(), EgressOff: s.egressOff, Pause: s.pause, Bind: s.bound,
 	}
 	if v, ok := s.version(s.digest); ok {
 		e.Grant = map[string]any{}

@@ -55,6 +55,8 @@ type entry struct {
 	EgressOff bool     `toml:"egress_off,omitempty"`
 	Pause     *pause   `toml:"pause,omitempty"`
 
+	Bind map[string]string `toml:"bind,omitempty"` // plugins for names of [services]
+
 	module string          // path from the working directory
 	limits adminapi.Limits // those of Limits
 }
@@ -220,6 +222,9 @@ func (e *entry) checkHolds() error {
 		if _, err := plugin.ParseDigest(digest); err != nil {
 			return fmt.Errorf("pins: %s", fault.MessageOf(err))
 		}
+	}
+	if err := e.checkBind(); err != nil {
+		return err
 	}
 	if e.Pause == nil {
 		return nil

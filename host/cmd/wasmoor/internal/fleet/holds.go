@@ -59,7 +59,7 @@ func (p *pause) String() string {
 	return fmt.Sprintf("requests, retry after %d s", p.RetryAfter)
 }
 
-// holds calls add with each pin and hold that differs.
+// holds calls add with each pin, binding and hold that differs.
 func (w *work) holds(add func(what, from, to string)) {
 	pin, unpin := w.pinning()
 	for _, digest := range pin {
@@ -67,6 +67,9 @@ func (w *work) holds(add func(what, from, to string)) {
 	}
 	for _, digest := range unpin {
 		add("pin", plugin.Digest(digest).Short(), "")
+	}
+	for _, alias := range bothKeys(w.have.bound, w.want.Bind) {
+		add("bind "+alias, w.have.bound[alias], w.want.Bind[alias])
 	}
 	add("egress", off(w.have.egressOff), off(w.want.EgressOff))
 	add("pause", w.have.pause.String(), w.want.Pause.String())

@@ -117,6 +117,9 @@ func (p *plan) compare(w *work) (changes []change, err error) {
 	if err := w.consent(wants); err != nil {
 		return nil, err
 	}
+	if err := w.bindable(wants); err != nil {
+		return nil, err
+	}
 	if declares {
 		if err := w.declared(wants); err != nil {
 			return nil, err

@@ -30,8 +30,9 @@ type state struct {
 	vars     map[string]string // those that are set and no secrets
 	secrets  []string          // those that are set, and that the newest version declares
 
-	egressOff bool   // of this plugin, whatever holds for all
-	pause     *pause // nil = none
+	egressOff bool              // of this plugin, whatever holds for all
+	pause     *pause            // nil = none
+	bound     map[string]string // what names stand for that an operator has bound
 }
 
 func look(ctx context.Context, c *client.Client, it adminapi.Plugin) (s state, err error) {
@@ -43,6 +44,8 @@ func look(ctx context.Context, c *client.Client, it adminapi.Plugin) (s state, e
 	if s.versions, err = c.Versions(ctx, it.Name); err != nil {
 		return s, err
 	}
+	_, s.bound = split(it.Calls)
+	maps.DeleteFunc(s.bound, func(alias, _ string) bool { return !s.names(alias) })
 	shown, err := c.Limits(ctx, it.Name)
 	if err != nil {
 		return s, err
