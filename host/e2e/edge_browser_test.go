@@ -63,6 +63,7 @@ func browse(t *testing.T, path, url string) map[string]string {
 // which decides what the page may read and send: nothing without a policy, what
 // the policy names with one, nothing again once it is gone.
 func TestEdgeBrowser(t *testing.T) {
+	t.Parallel()
 	path := tool(t, "chromium", "chromium")
 	s := serve(t, t.TempDir())
 	s.deploy("hello", pack(t, enginetest.Tiny(), "hello", "[[route]]", `pattern = "GET /{$}"`))

@@ -101,6 +101,7 @@ func (p *prometheus) await(expr string, meanwhile ...func()) {
 // the rules, every panel of the dashboard shows something, and an alert fires when a
 // plugin begins to trap.
 func TestEdgePrometheus(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--ship-to", t.TempDir(), "--backup-to", t.TempDir())
 	s.deploy("visits", pack(t, enginetest.Counter(), "visits", "[kv]", "[[cron]]", `schedule = "@every 1s"`, `request = "POST /tick"`))
 	s.deploy("bad", pack(t, enginetest.Trap(), "bad", "[queue.mail]", `request = "POST /queues/mail"`))

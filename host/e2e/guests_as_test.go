@@ -46,6 +46,7 @@ func projectAS(t *testing.T) string {
 
 // TestASCounter builds and deploys the example as its author would, and uses it.
 func TestASCounter(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	s.mustCLI("", "deploy", projectAS(t))
 	for name, test := range map[string]func(*testing.T, *server){
@@ -195,6 +196,7 @@ func replaceAS(t *testing.T, dir, from string, names ...string) {
 
 // TestASFrozen has a guest in AssemblyScript draw a token at its top level.
 func TestASFrozen(t *testing.T) {
+	t.Parallel()
 	dir := projectAS(t)
 	replaceAS(t, dir, "frozen/as", "index.ts")
 	s := serve(t, t.TempDir(), "--log-level", "error")
@@ -203,6 +205,7 @@ func TestASFrozen(t *testing.T) {
 
 // TestASScripts has a guest in AssemblyScript make the calls of the scripts.
 func TestASScripts(t *testing.T) {
+	t.Parallel()
 	dir := projectAS(t)
 	replaceAS(t, dir, "scripts-as", "index.ts", "calls.ts")
 	text, err := os.ReadFile(filepath.Join(dir, manifest.FileName))

@@ -45,7 +45,10 @@ const (
 )
 
 // TestCScripts has a guest in C make the calls of the scripts.
-func TestCScripts(t *testing.T) { runGuestScripts(t, buildC(t, "../../sdk/c/testdata/probe.c")) }
+func TestCScripts(t *testing.T) {
+	t.Parallel()
+	runGuestScripts(t, buildC(t, "../../sdk/c/testdata/probe.c"))
+}
 
 // Statuses as SPEC.md numbers them, not as package abi does.
 const (
@@ -182,6 +185,7 @@ func respHead(status uint32, headers ...abi.Pair) string {
 
 // TestCSpecification holds the host to sentences of SPEC.md, section by section.
 func TestCSpecification(t *testing.T) {
+	t.Parallel()
 	module := buildC(t, "../../sdk/c/testdata/probe.c")
 	for name, test := range map[string]func(*testing.T, *guestC){
 		"2 ranges": specRanges, "2 sizes": specSizes, "3 initialisation": specStart,
@@ -465,6 +469,7 @@ func specMemory(t *testing.T, g *guestC) {
 // TestCRequestHead compares the head a guest gets over HTTP with what §4 says of
 // it.
 func TestCRequestHead(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	s.deploy("c", pack(t, buildC(t, "../../sdk/c/testdata/probe.c"), "c"))
 	authority := strings.TrimPrefix(s.public, "http://")

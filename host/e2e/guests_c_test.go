@@ -217,6 +217,7 @@ func (g *guestC) list(query string) (pages [][]string) {
 }
 
 func TestCNotes(t *testing.T) {
+	t.Parallel()
 	module := buildC(t, notesC)
 	for name, test := range map[string]func(*testing.T, *guestC){
 		"life of a note": noteLives, "pages": notePages, "time to live": noteExpires, "refusals": noteRefusals,
@@ -398,6 +399,7 @@ func TestCServed(t *testing.T) {
 
 // TestCVectors has the C library decode and encode every vector of the ABI.
 func TestCVectors(t *testing.T) {
+	t.Parallel()
 	g := runC(t, buildC(t, "../../sdk/c/testdata/vectors.c"), nil)
 	read := func(name string, into any) {
 		text, err := os.ReadFile("../../abi/testdata/" + name + ".json")
