@@ -81,7 +81,7 @@ race: ## Run the tests under the race detector; needs a C compiler.
 	$(RACE) ./host/cmd/wasmoor -run '^TestScripts$$/^(dev|serve|deploy)$$'
 
 guests: ## Test the plugins in other languages through the built binary; needs clang, lld, node, npm and its registry, and rustc for wasm32-wasi.
-	go test -tags cguest,asguest,rustguest -count=1 -run '^Test(C[A-Z]|AS|Rust)' ./host/e2e
+	go test -tags cguest,asguest,rustguest -count=1 -run '^Test(C[A-Z]|AS[A-Z]|Rust)' ./host/e2e
 
 edges: ## Test behind nginx, under slowhttptest, from chromium, with Prometheus, as in a container; needs the four, systemd-analyze and root.
 	go test -tags edge -count=1 -run '^TestEdge' ./host/e2e
