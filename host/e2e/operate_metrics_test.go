@@ -33,6 +33,9 @@ func TestMetrics(t *testing.T) {
 	s.deploy("bad", pack(t, enginetest.Trap(), "bad", "[queue.mail]", `request = "POST /queues/mail"`, "[[cron]]", `schedule = "@yearly"`, `request = "POST /tick"`))
 	s.deploy("live", liveGuest(t))
 	s.listens("/live/state").wants(t, "", "0 0 0")
+	s.deploy("kept", pack(t, enginetest.Version("hi"), "kept", "[[route]]", `pattern = "GET /{$}"`, `cache = "1h"`))
+	s.get("/kept/")
+	s.get("/kept/")
 	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", `pattern = "GET /room"`))
 	s.ws("/chat/room").hear("hi")
 	for range 5 {
@@ -71,6 +74,9 @@ func TestMetrics(t *testing.T) {
 		`wasmoor_cron_late_seconds{cron="tick",plugin="bad"} 0`,
 		`wasmoor_live_streams{plugin="live"} 1`,
 		`wasmoor_live_runs_total{outcome="changed"} 1`,
+		`wasmoor_cache_entries{plugin="kept"} 1`,
+		`wasmoor_cache_requests_total{outcome="kept",plugin="kept",route="GET /{$}"} 1`,
+		`wasmoor_cache_requests_total{outcome="hit",plugin="kept",route="GET /{$}"} 1`,
 		`wasmoor_sockets{kind="websocket",plugin="chat"} 1`,
 		`wasmoor_sockets{kind="sse",plugin="chat"} 0`,
 		`wasmoor_streams{kind="websocket"} 1`,
