@@ -23,7 +23,7 @@ import (
 // What answers may take, with their keys and with what is known of their reads.
 const (
 	maxMemory = 256 << 20 // of all plugins
-	maxPlugin = 64 << 20  // of one, where few have any
+	maxPlugin = 128 << 20 // of one, where few have any
 	maxAnswer = 1 << 20   // a body
 )
 

@@ -15,10 +15,15 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/cache"
+	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/dispatch"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/logs"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
 
 // BenchmarkHandler is a request from parsed head to finished response, without
@@ -99,6 +104,37 @@ func BenchmarkLoopback(b *testing.B) {
 	b.Run("public", func(b *testing.B) {
 		pingPong(b, publicFor(b, reply(200, strings.Repeat("a", 100))))
 	})
+	b.Run("kept", func(b *testing.B) {
+		s, err := badger.Open(badger.Config{Dir: b.TempDir(), MinFree: -1, ScrubEvery: -1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = s.Close() })
+		answer := reply(200, strings.Repeat("a", 100), abi.Pair{Name: "cache-control", Value: "public"})
+		handle := func(inv *invoke.Invocation) (dispatch.Result, error) {
+			res, err := answer(inv)
+			inv.Request.Seen(inv)
+			return res, err
+		}
+		addr := publicFor(b, handle, func(c *Config) { c.Routes, c.Cache = caching{c.Routes}, cache.New(s) })
+		first, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		servertest.Send(b, first, servertest.Typical)
+		receiveSize(b, bufio.NewReader(first))
+		_ = first.Close()
+		pingPong(b, addr)
+	})
+}
+
+// caching has the answers of all routes kept.
+type caching struct{ Routes }
+
+func (k caching) Route(method, host, path string, params []abi.Pair, c deploy.Client) Match {
+	m := k.Routes.Route(method, host, path, params, c)
+	m.Cache = time.Hour
+	return m
 }
 
 func pingPong(b *testing.B, addr string) {

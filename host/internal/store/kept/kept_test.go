@@ -319,6 +319,38 @@ func TestCoarse(t *testing.T) {
 	}
 }
 
+// TestCurrent: whoever asks whether the index is current finds every entry told of what can
+// be read, however far its goroutine is; and nobody is told that it is who cannot know.
+func TestCurrent(t *testing.T) {
+	f := &fake{}
+	x, end := begun(t, f)
+	for range 1000 {
+		e := x.Add(store.Reads{Revision: f.Published(), Parts: []store.ReadPart{{Space: 1, Keys: keys("a")}}}, func() {})
+		f.commit(1, "b")
+		if !x.Current() || !e.Holds() || e.Bytes() <= 0 {
+			t.Fatal("told of what it does not rest on")
+		}
+		f.commit(1, "a")
+		if !x.Current() || e.Holds() {
+			t.Fatal("current, and an entry holds whose key was changed")
+		}
+		e.Close()
+		if e.Holds() {
+			t.Fatal("closed, and it holds")
+		}
+	}
+	f.mu.Lock()
+	f.revision++ // can be read, and was not passed on
+	f.mu.Unlock()
+	if x.Current() {
+		t.Error("current, and a commit was not passed on")
+	}
+	end()
+	if x.Current() {
+		t.Error("it follows nothing, and is current")
+	}
+}
+
 // TestReadBeforeBegin: who has read before the index began cannot be compared, and is told.
 func TestReadBeforeBegin(t *testing.T) {
 	f := &fake{}
