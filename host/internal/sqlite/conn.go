@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -32,6 +33,9 @@ type Conn struct {
 	file   *file
 	prefix []byte // of the keys of its pages
 	kept   map[string]*sqlite3.Stmt
+	world  World
+	clock  *sqlite3.Conn // see perceive; nil until a date is asked for
+	dates  map[string]*sqlite3.Stmt
 	base   int64 // rows that attempts before have changed
 	fixed  bool  // its settings are made: attempts cannot change them
 	spent  bool  // it may know of a schema that was never committed, or is damaged
@@ -74,14 +78,15 @@ func (c *Conn) fix() error {
 		c.db.Limit(id, most)
 	}
 	err = errors.Join(err,
-		c.db.CreateFunction("changes", 0, 0, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
+		c.perceive(),
+		c.db.CreateFunction("changes", 0, sqlite3.INNOCUOUS, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
 			n := int64(0)
 			if c.db.TotalChanges() != c.base { // else the number is of an attempt before
 				n = c.db.Changes()
 			}
 			ctx.ResultInt64(n)
 		}),
-		c.db.CreateFunction("total_changes", 0, 0, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
+		c.db.CreateFunction("total_changes", 0, sqlite3.INNOCUOUS, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
 			ctx.ResultInt64(c.db.TotalChanges() - c.base)
 		}))
 	c.fixed = true
@@ -90,8 +95,9 @@ func (c *Conn) fix() error {
 
 // Begin lets an attempt use c until End. tx is the part of its transaction for the area
 // of databases. The end of ctx interrupts what runs.
-func (c *Conn) Begin(ctx context.Context, tx *store.Tx) {
+func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World) {
 	c.file.begin(tx, c.prefix)
+	c.world = world
 	c.base = c.db.TotalChanges()
 	c.db.SetLastInsertRowID(0)
 	c.db.SetInterrupt(ctx)
@@ -100,7 +106,10 @@ func (c *Conn) Begin(ctx context.Context, tx *store.Tx) {
 // End ends the use by an attempt, and rolls back what SQLite has not committed. It
 // reports whether another attempt may use c, whatever becomes of this one; else close it.
 func (c *Conn) End() (again bool) {
-	defer c.file.end()
+	defer func() {
+		c.file.end()
+		c.world = nil
+	}()
 	err := c.guard(func() error {
 		c.db.SetInterrupt(context.Background())
 		for _, s := range c.kept {
@@ -122,7 +131,10 @@ func (c *Conn) Close() {
 		for _, s := range c.kept {
 			_ = s.Close()
 		}
-		return c.db.Close()
+		for _, s := range c.dates {
+			_ = s.Close()
+		}
+		return errors.Join(c.db.Close(), c.clock.Close())
 	})
 }
 
@@ -138,23 +150,31 @@ func (c *Conn) guard(f func() error) (err error) {
 	return f()
 }
 
-// prepare returns a statement, which c keeps.
-func (c *Conn) prepare(sql string) (*sqlite3.Stmt, error) {
-	if s := c.kept[sql]; s != nil {
-		return s, nil
+// prepare returns a statement, and whether c keeps it.
+func (c *Conn) prepare(sql string) (s *sqlite3.Stmt, kept bool, err error) {
+	s = c.kept[sql]
+	if s != nil && !s.Busy() {
+		return s, true, nil
 	}
+	again := s != nil
 	s, tail, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 	switch {
 	case err != nil:
-		return nil, err
-	case s == nil || tail != "":
-		return nil, errors.Join(fault.New(fault.Invalid, "sql", "one statement is expected"), s.Close())
+		return nil, false, err
+	case s == nil:
+		return nil, false, fault.New(fault.Invalid, "sql", "there is no statement")
+	case strings.Trim(tail, " \t\r\n;") != "":
+		_ = s.Close()
+		return nil, false, fault.New(fault.Invalid, "sql", "there is more than one statement")
+	}
+	if again || len(sql) > keptSQL {
+		return s, false, nil
 	}
 	if len(c.kept) == keptStmts {
 		c.drop()
 	}
 	c.kept[sql] = s
-	return s, nil
+	return s, true, nil
 }
 
 // drop closes a statement that is kept, of those that do not run.

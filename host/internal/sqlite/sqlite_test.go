@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 )
@@ -50,7 +53,7 @@ type run struct {
 func begin(t testing.TB, s store.Store, c *Conn) *run {
 	r := &run{t: t, s: s, c: c}
 	r.tx.Reset(s, 1, store.Quota{}, time.Now())
-	c.Begin(t.Context(), r.tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}))
+	c.Begin(t.Context(), r.tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}), invoke.Machine)
 	return r
 }
 
@@ -348,26 +351,165 @@ func TestShrink(t *testing.T) {
 	r.abort()
 }
 
-// TestKeptStatements: more statements than are kept work, again and again.
+// TestKeptStatements: more statements than are kept work, again and again, and one
+// within itself.
 func TestKeptStatements(t *testing.T) {
 	s := openStore(t)
 	c := openConn(t)
 	r := begin(t, s, c)
+	outer, err := c.Query("SELECT 0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 3 {
 		for i := range keptStmts + 5 {
-			stmt, err := c.prepare(fmt.Sprintf("SELECT %d", i))
-			if err != nil || !stmt.Step() || stmt.ColumnInt(0) != i || stmt.Reset() != nil {
-				t.Fatal(err)
+			if got := one(t, c, fmt.Sprintf("SELECT %d", i)); got.Int != int64(i) {
+				t.Fatal(got)
 			}
 		}
 	}
 	if len(c.kept) > keptStmts {
 		t.Error(len(c.kept), "are kept")
 	}
-	for _, sql := range []string{"", "SELECT 1; SELECT 2", "SELEKT"} {
-		if _, err := c.prepare(sql); err == nil {
-			t.Errorf("%q is prepared", sql)
+	if more, err := outer.Next(); err != nil || !more {
+		t.Error(more, err)
+	}
+	if got := one(t, c, "SELECT 0"); got.Int != 0 {
+		t.Error(got)
+	}
+	outer.Close()
+	for _, sql := range []string{"", "-- nothing", "SELECT 1; SELECT 2", "SELEKT", "SELECT ?"} {
+		if _, err := c.Query(sql, nil); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%q: %v", sql, err)
 		}
+	}
+	if _, err := c.Exec("SELECT 1;\n ", nil); err != nil {
+		t.Error(err)
+	}
+	r.abort()
+}
+
+// one returns the only value of the only row that a query finds.
+func one(t *testing.T, c *Conn, sql string, args ...Value) Value {
+	t.Helper()
+	rows, err := c.Query(sql, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if more, err := rows.Next(); err != nil || !more {
+		t.Fatal(sql, more, err)
+	}
+	v, err := rows.Value(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Bytes = slices.Clone(v.Bytes)
+	if more, err := rows.Next(); err != nil || more {
+		t.Fatal(sql, more, err)
+	}
+	return v
+}
+
+func TestValues(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (v)")
+	c := openConn(t)
+	r := begin(t, s, c)
+	for _, want := range []Value{
+		{},
+		{Kind: Int, Int: math.MinInt64},
+		{Kind: Float, Float: -0.5},
+		{Kind: Float, Float: math.Inf(1)},
+		{Kind: Text, Bytes: []byte{}},
+		{Kind: Text, Bytes: []byte("a\x00\xffb")},
+		{Kind: Blob, Bytes: []byte{}},
+		{Kind: Blob, Bytes: []byte{0, 255}},
+		{Kind: Blob, Bytes: make([]byte, 1<<19)},
+	} {
+		if _, err := c.Exec("DELETE FROM t", nil); err != nil {
+			t.Fatal(err)
+		}
+		res, err := c.Exec("INSERT INTO t VALUES (?)", []Value{want})
+		if err != nil || res.Changed != 1 || res.Last == 0 {
+			t.Error(res, err)
+		}
+		got := one(t, c, "SELECT v FROM t")
+		if got.Kind != want.Kind || got.Int != want.Int || got.Float != want.Float || !bytes.Equal(got.Bytes, want.Bytes) {
+			t.Errorf("%v of %d bytes becomes %v of %d", want.Kind, len(want.Bytes), got.Kind, len(got.Bytes))
+		}
+	}
+	if res, err := c.Exec("SELECT 1", nil); err != nil || res.Changed != 0 {
+		t.Error(res, err)
+	}
+	if _, err := c.Exec("INSERT INTO t VALUES (?)", []Value{{Kind: Blob, Bytes: make([]byte, MaxValue+1)}}); fault.CodeOf(err) != fault.TooLarge {
+		t.Error(err)
+	}
+	r.abort()
+}
+
+func TestErrors(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE NOT NULL, r INTEGER REFERENCES t (id)); INSERT INTO t (v) VALUES ('a')")
+	r := begin(t, s, openConn(t))
+	for sql, want := range map[string]string{
+		"INSERT INTO t (v) VALUES ('a')":       "UNIQUE constraint failed: t.v",
+		"INSERT INTO t (v) VALUES (NULL)":      "NOT NULL constraint failed: t.v",
+		"INSERT INTO t (v, r) VALUES ('b', 9)": "FOREIGN KEY constraint failed",
+		"SELECT missing FROM t":                "no such column: missing",
+		"ATTACH 'x' AS y":                      "not authorized",
+	} {
+		if _, err := r.c.Exec(sql, nil); fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), want) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	r.finds("SELECT count(*) FROM t", "1")
+	r.abort()
+
+	c := openConn(t)
+	r = begin(t, s, c)
+	if _, err := c.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t (v) SELECT i || hex(randomblob(2000)) FROM n", nil); fault.CodeOf(err) != fault.TooLarge {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	c.db.SetInterrupt(ctx)
+	if _, err := c.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n", nil); fault.CodeOf(err) != fault.Deadline {
+		t.Error(err)
+	}
+	r.abort()
+}
+
+// fixed is a World in which nothing happens by chance.
+type fixed struct{ at time.Time }
+
+func (f fixed) Now() time.Time  { return f.at }
+func (fixed) Random(buf []byte) { clear(buf) }
+
+// TestTheWorldIsTheAttempts: what the clock and chance tell a statement is what they tell
+// the attempt.
+func TestTheWorldIsTheAttempts(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (v, at TEXT DEFAULT CURRENT_TIMESTAMP); CREATE INDEX days ON t (date(at))")
+	c := openConn(t)
+	r := begin(t, s, c)
+	c.world = fixed{time.Date(2001, 2, 3, 4, 5, 6, 789e6, time.UTC)}
+	for sql, want := range map[string]string{
+		"SELECT datetime('now')": "2001-02-03 04:05:06", "SELECT datetime()": "2001-02-03 04:05:06", "SELECT datetime('NOW', '+1 day')": "2001-02-04 04:05:06",
+		"SELECT date()": "2001-02-03", "SELECT time('now', 'subsec')": "04:05:06.789", "SELECT unixepoch('now')": "981173106",
+		"SELECT strftime('%Y')": "2001", "SELECT strftime('%Y', 'now')": "2001", "SELECT strftime('now %Y', '1999-01-01')": "now 1999",
+		"SELECT julianday('now') > 2451943": "1", "SELECT timediff('now', '2001-02-02 04:05:06.789')": "+0000-00-01 00:00:00.000",
+		"SELECT CURRENT_TIMESTAMP": "2001-02-03 04:05:06", "SELECT CURRENT_DATE": "2001-02-03", "SELECT CURRENT_TIME": "04:05:06",
+		"SELECT date('2020-01-31', '+1 month')": "2020-03-02", "SELECT date('nonsense') IS NULL": "1", "SELECT date(0)": "-4713-11-24",
+		"SELECT random()": "0", "SELECT hex(randomblob(2))": "0000",
+	} {
+		r.finds(sql, want)
+	}
+	r.exec("INSERT INTO t (v) VALUES (1)")
+	r.finds("SELECT at FROM t", "2001-02-03 04:05:06")
+	r.finds("SELECT v FROM t WHERE date(at) = '2001-02-03'", "1")
+	if plan := r.rows("EXPLAIN QUERY PLAN SELECT v FROM t WHERE date(at) = '2001-02-03'"); !strings.Contains(plan, "days") {
+		t.Error("an index of a date is of no use:", plan)
 	}
 	r.abort()
 }

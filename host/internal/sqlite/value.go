@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// Kind is the type of a value.
+type Kind uint8
+
+// The types that SQLite has.
+const (
+	Null Kind = iota
+	Int
+	Float
+	Text
+	Blob
+)
+
+// Value is a parameter, or a column of a row.
+type Value struct {
+	Kind  Kind
+	Int   int64
+	Float float64
+	Bytes []byte // of a Text or a Blob
+}
+
+// Result is what a statement did.
+type Result struct {
+	Changed int64 // rows
+	Last    int64 // the rowid of the row that was inserted last in the attempt, 0 = of none
+}
+
+// Exec runs one statement to its end. Rows that it returns are dropped. Errors by fault
+// code: Invalid (what SQLite says about the statement), Deadline (the end of the context),
+// TooLarge (a bound of this package, or of what a transaction writes), and those of the
+// transaction.
+func (c *Conn) Exec(sql string, args []Value) (res Result, err error) {
+	rows, err := c.Query(sql, args)
+	if err != nil {
+		return res, err
+	}
+	defer rows.Close()
+	before := c.db.TotalChanges()
+	for more := true; more; {
+		if more, err = rows.Next(); err != nil {
+			return res, err
+		}
+	}
+	if c.db.TotalChanges() != before {
+		res.Changed = c.db.Changes()
+	}
+	res.Last = c.db.LastInsertRowID()
+	return res, nil
+}
+
+// Rows are what a query finds. Close them, before the attempt's End.
+type Rows struct {
+	c    *Conn
+	stmt *sqlite3.Stmt
+	kept bool // the statement is closed with the connection
+}
+
+// Query runs one statement up to its first row. Errors are those of Exec.
+func (c *Conn) Query(sql string, args []Value) (rows *Rows, err error) {
+	err = c.guard(func() error {
+		rows, err = c.query(sql, args)
+		return c.failed(err)
+	})
+	return rows, err
+}
+
+func (c *Conn) query(sql string, args []Value) (*Rows, error) {
+	stmt, kept, err := c.prepare(sql)
+	if err != nil {
+		return nil, err
+	}
+	rows := &Rows{c, stmt, kept}
+	if n := stmt.BindCount(); n != len(args) {
+		rows.close()
+		return nil, fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has %d parameters, and %d values are given", n, len(args)))
+	}
+	for i := range args {
+		if err := bind(stmt, i+1, &args[i]); err != nil {
+			rows.close()
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+func bind(s *sqlite3.Stmt, i int, v *Value) error {
+	switch v.Kind {
+	case Int:
+		return s.BindInt64(i, v.Int)
+	case Float:
+		return s.BindFloat(i, v.Float)
+	case Text:
+		return s.BindRawText(i, v.Bytes)
+	case Blob:
+		if len(v.Bytes) == 0 { // else it is null
+			return s.BindZeroBlob(i, 0)
+		}
+		return s.BindBlob(i, v.Bytes)
+	}
+	return s.BindNull(i)
+}
+
+// Columns returns the names of the columns, none of a statement that finds nothing.
+func (r *Rows) Columns() []string {
+	names := make([]string, r.stmt.ColumnCount())
+	for i := range names {
+		names[i] = r.stmt.ColumnName(i)
+	}
+	return names
+}
+
+// Next goes on to the next row, and reports whether there is one.
+func (r *Rows) Next() (more bool, err error) {
+	err = r.c.guard(func() error {
+		if more = r.stmt.Step(); more {
+			return nil
+		}
+		return r.c.failed(r.stmt.Err())
+	})
+	return more, err
+}
+
+// Value returns a column of the row. Its bytes are valid until the next call.
+func (r *Rows) Value(i int) (v Value, err error) {
+	err = r.c.guard(func() error {
+		v = column(r.stmt, i)
+		return nil
+	})
+	return v, err
+}
+
+func column(s *sqlite3.Stmt, i int) Value {
+	switch s.ColumnType(i) {
+	case sqlite3.INTEGER:
+		return Value{Kind: Int, Int: s.ColumnInt64(i)}
+	case sqlite3.FLOAT:
+		return Value{Kind: Float, Float: s.ColumnFloat(i)}
+	case sqlite3.TEXT:
+		return Value{Kind: Text, Bytes: s.ColumnRawText(i)}
+	case sqlite3.BLOB:
+		return Value{Kind: Blob, Bytes: s.ColumnRawBlob(i)}
+	}
+	return Value{}
+}
+
+// Close ends the query.
+func (r *Rows) Close() {
+	_ = r.c.guard(func() error {
+		r.close()
+		return nil
+	})
+}
+
+func (r *Rows) close() {
+	if r.kept { // errors are those of a step
+		_ = r.stmt.Reset()
+		_ = r.stmt.ClearBindings()
+	} else {
+		_ = r.stmt.Close()
+	}
+}
+
+// failed is the error of a call of SQLite, nil if err is.
+func (c *Conn) failed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.file.failure != nil: // what SQLite calls an error of its disk
+		err, c.file.failure = c.file.failure, nil
+		return err
+	case isFault(err):
+		return err
+	case errors.Is(err, sqlite3.INTERRUPT):
+		return fault.Wrap(fault.Deadline, "sql", "out of time within a statement", context.DeadlineExceeded)
+	case errors.Is(err, sqlite3.TOOBIG):
+		return fault.New(fault.TooLarge, "sql", fmt.Sprintf("a statement has at most %d bytes, and a value or a row as many", MaxSQL))
+	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.IOERR):
+		c.spent = true
+		return fault.Wrap(fault.Internal, "sql", "the database is damaged", err)
+	}
+	return fault.New(fault.Invalid, "sql", strings.TrimPrefix(err.Error(), "sqlite3: "))
+}
+
+func isFault(err error) bool {
+	_, ok := errors.AsType[*fault.Error](err)
+	return ok
+}
