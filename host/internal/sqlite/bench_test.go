@@ -234,15 +234,15 @@ func processor(b testing.TB) time.Duration {
 		b.Skip("this system does not count what processes take")
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
-	var ticks time.Duration // of 10 ms, in user mode and in the kernel
+	var ticks int64 // of 10 ms, in user mode and in the kernel
 	for _, field := range strings.Fields(rest)[11:13] {
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			b.Fatal(err)
 		}
-		ticks += time.Duration(n)
+		ticks += n
 	}
-	return ticks * 10 * time.Millisecond
+	return time.Duration(10*ticks) * time.Millisecond
 }
 
 // BenchmarkCommits has 64 clients commit one row each, durably: into one database, into

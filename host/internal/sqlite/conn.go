@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -32,7 +33,7 @@ type Conn struct {
 	db     *sqlite3.Conn
 	file   *file
 	prefix []byte // of the keys of its pages
-	kept   map[string]*sqlite3.Stmt
+	kept   map[string]*statement
 	world  World
 	clock  *sqlite3.Conn // see perceive; nil until a date is asked for
 	dates  map[string]*sqlite3.Stmt
@@ -50,7 +51,7 @@ func Open(name string) (*Conn, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "open database", "SQLite cannot open a connection", err)
 	}
-	c := &Conn{db: db, file: f, prefix: append([]byte(name), 0), kept: map[string]*sqlite3.Stmt{}}
+	c := &Conn{db: db, file: f, prefix: append([]byte(name), 0), kept: map[string]*statement{}}
 	if err := c.fix(); err != nil {
 		c.Close()
 		return nil, fault.Wrap(fault.Internal, "open database", "SQLite does not take its settings", err)
@@ -103,8 +104,9 @@ func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World) {
 	c.db.SetInterrupt(ctx)
 }
 
-// End ends the use by an attempt, and rolls back what SQLite has not committed. It
-// reports whether another attempt may use c, whatever becomes of this one; else close it.
+// End ends the use by an attempt, and rolls back what SQLite has not committed: a
+// transaction, and a statement whose Rows were not closed. So it may be called when the
+// effects of the attempt are on their way. It reports whether another attempt may use c, whatever becomes of this one; else close it.
 func (c *Conn) End() (again bool) {
 	defer func() {
 		c.file.end()
@@ -112,9 +114,13 @@ func (c *Conn) End() (again bool) {
 	}()
 	err := c.guard(func() error {
 		c.db.SetInterrupt(context.Background())
+		c.file.over = true
 		for _, s := range c.kept {
-			if s.Busy() {
-				_ = s.Reset() // its error is that of a step
+			s.release() // it may be one that cannot commit
+		}
+		for _, s := range slices.Collect(c.db.Stmts()) {
+			if kept := c.kept[s.SQL()]; kept == nil || kept.Stmt != s {
+				_ = s.Close()
 			}
 		}
 		if c.db.GetAutocommit() {
@@ -128,7 +134,7 @@ func (c *Conn) End() (again bool) {
 // Close releases c.
 func (c *Conn) Close() {
 	_ = c.guard(func() error { // without its statements a database is left open
-		for _, s := range c.kept {
+		for _, s := range slices.Collect(c.db.Stmts()) {
 			_ = s.Close()
 		}
 		for _, s := range c.dates {
@@ -150,40 +156,57 @@ func (c *Conn) guard(f func() error) (err error) {
 	return f()
 }
 
-// prepare returns a statement, and whether c keeps it.
-func (c *Conn) prepare(sql string) (s *sqlite3.Stmt, kept bool, err error) {
-	s = c.kept[sql]
-	if s != nil && !s.Busy() {
-		return s, true, nil
+// statement is one that was prepared. Those of a connection that are kept run again.
+type statement struct {
+	*sqlite3.Stmt
+	used bool // there are Rows of it
+	kept bool
+}
+
+// prepare returns a statement that nobody uses.
+func (c *Conn) prepare(sql string) (*statement, error) {
+	before := c.kept[sql]
+	if before != nil && !before.used {
+		before.used = true
+		return before, nil
 	}
-	again := s != nil
 	s, tail, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 	switch {
 	case err != nil:
-		return nil, false, err
+		return nil, err
 	case s == nil:
-		return nil, false, fault.New(fault.Invalid, "sql", "there is no statement")
+		return nil, fault.New(fault.Invalid, "sql", "there is no statement")
 	case strings.Trim(tail, " \t\r\n;") != "":
 		_ = s.Close()
-		return nil, false, fault.New(fault.Invalid, "sql", "there is more than one statement")
+		return nil, fault.New(fault.Invalid, "sql", "there is more than one statement")
 	}
-	if again || len(sql) > keptSQL {
-		return s, false, nil
+	prepared := &statement{Stmt: s, used: true}
+	if before == nil && len(sql) <= keptSQL && (len(c.kept) < keptStmts || c.drop()) {
+		prepared.kept = true
+		c.kept[sql] = prepared
 	}
-	if len(c.kept) == keptStmts {
-		c.drop()
-	}
-	c.kept[sql] = s
-	return s, true, nil
+	return prepared, nil
 }
 
-// drop closes a statement that is kept, of those that do not run.
-func (c *Conn) drop() {
+// drop closes a statement that is kept and that nobody uses, if there is one.
+func (c *Conn) drop() (done bool) {
 	for of, s := range c.kept {
-		if !s.Busy() {
+		if !s.used {
 			_ = s.Close()
 			delete(c.kept, of)
-			return
+			return true
 		}
+	}
+	return false
+}
+
+// release ends the use of a statement.
+func (s *statement) release() {
+	s.used = false
+	if s.kept { // errors are those of a step
+		_ = s.Reset()
+		_ = s.ClearBindings()
+	} else {
+		_ = s.Close()
 	}
 }

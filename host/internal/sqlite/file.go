@@ -32,7 +32,7 @@ type file struct {
 	pages   uint32    // in the database; of use once first was read
 	open    bool      // writes of a commit of SQLite have begun
 	broken  bool      // and one failed: the rest is ignored
-	wrote   bool      // the attempt has changed a page
+	over    bool      // the attempt ends: SQLite commits nothing any more
 	save    store.Savepoint
 	failure error // the first of the transaction's in this attempt
 }
@@ -49,7 +49,7 @@ const (
 func (f *file) begin(tx *store.Tx, prefix []byte) {
 	f.tx, f.key = tx, append(append(f.key[:0], prefix...), 0, 0, 0, 0)
 	f.version++
-	f.first, f.pages, f.wrote, f.failure = nil, 0, false, nil
+	f.first, f.pages, f.over, f.failure = nil, 0, false, nil
 }
 
 // end parts the file from the attempt.
@@ -139,7 +139,7 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	if f.broken {
 		return len(b), nil
 	}
-	if f.tx == nil || len(b) != PageSize || off%PageSize != 0 {
+	if f.tx == nil || f.over || len(b) != PageSize || off%PageSize != 0 {
 		return 0, sqlite3.IOERR_WRITE
 	}
 	f.start()
@@ -150,7 +150,7 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	if err := f.tx.Set(f.page(n), b, 0); err != nil {
 		return 0, f.undo(err)
 	}
-	f.wrote, f.pages = true, max(f.pages, n)
+	f.pages = max(f.pages, n)
 	return len(b), nil
 }
 
@@ -172,7 +172,7 @@ func (f *file) writeFirst(b []byte) (int, error) {
 	if err != nil {
 		return 0, f.undo(err)
 	}
-	f.version, f.wrote = version, true
+	f.version = version
 	f.show()
 	return len(b), nil
 }
@@ -182,7 +182,7 @@ func (f *file) Truncate(size int64) error {
 	if f.broken {
 		return nil
 	}
-	if f.tx == nil {
+	if f.tx == nil || f.over {
 		return sqlite3.IOERR_TRUNCATE
 	}
 	f.start()
@@ -191,7 +191,7 @@ func (f *file) Truncate(size int64) error {
 			return f.undo(err)
 		}
 	}
-	f.wrote, f.pages = true, uint32(size/PageSize)
+	f.pages = uint32(size / PageSize)
 	return nil
 }
 

@@ -205,6 +205,48 @@ func TestWhatIsLeftOpenIsRolledBack(t *testing.T) {
 	r.abort()
 }
 
+// TestRowsThatAreLeftOpen: a statement that nobody has brought to its end is not done,
+// and what comes after the attempt's effects changes them no more.
+func TestRowsThatAreLeftOpen(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (v)")
+	c := openConn(t)
+	long := "INSERT INTO t VALUES (1), (2) RETURNING v /*" + strings.Repeat("x", keptSQL) + "*/"
+	for _, sql := range []string{"INSERT INTO t VALUES (1), (2) RETURNING v", long} {
+		r := begin(t, s, c)
+		rows, err := c.Query(sql, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if more, err := rows.Next(); err != nil || !more {
+			t.Fatal(more, err)
+		}
+		again := c.End()
+		if !r.tx.ReadOnly() {
+			t.Error("the end of an attempt writes")
+		}
+		r.tx.Close()
+		if !again {
+			t.Error("the connection is not used again")
+		}
+		if left := len(slices.Collect(c.db.Stmts())); left != len(c.kept) {
+			t.Errorf("%d statements are left, of which %d are kept", left, len(c.kept))
+		}
+		r = begin(t, s, c)
+		r.finds("SELECT count(*) FROM t", "0")
+		rows, err = c.Query(sql, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if more, err := rows.Next(); err != nil || !more {
+			t.Fatal(more, err)
+		}
+		rows.Close()
+		r.finds("SELECT count(*) FROM t", "2")
+		r.abort()
+	}
+}
+
 // TestHistories: what serial runs would not have shown, conflicts.
 func TestHistories(t *testing.T) {
 	s := openStore(t)

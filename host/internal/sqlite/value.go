@@ -60,11 +60,11 @@ func (c *Conn) Exec(sql string, args []Value) (res Result, err error) {
 	return res, nil
 }
 
-// Rows are what a query finds. Close them, before the attempt's End.
+// Rows are what a query finds. Close them once: what the statement changes is not done
+// before that. They are of no use after the attempt's End.
 type Rows struct {
 	c    *Conn
-	stmt *sqlite3.Stmt
-	kept bool // the statement is closed with the connection
+	stmt *statement
 }
 
 // Query runs one statement up to its first row. Errors are those of Exec.
@@ -77,22 +77,21 @@ func (c *Conn) Query(sql string, args []Value) (rows *Rows, err error) {
 }
 
 func (c *Conn) query(sql string, args []Value) (*Rows, error) {
-	stmt, kept, err := c.prepare(sql)
+	stmt, err := c.prepare(sql)
 	if err != nil {
 		return nil, err
 	}
-	rows := &Rows{c, stmt, kept}
 	if n := stmt.BindCount(); n != len(args) {
-		rows.close()
+		stmt.release()
 		return nil, fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has %d parameters, and %d values are given", n, len(args)))
 	}
 	for i := range args {
-		if err := bind(stmt, i+1, &args[i]); err != nil {
-			rows.close()
+		if err := bind(stmt.Stmt, i+1, &args[i]); err != nil {
+			stmt.release()
 			return nil, err
 		}
 	}
-	return rows, nil
+	return &Rows{c, stmt}, nil
 }
 
 func bind(s *sqlite3.Stmt, i int, v *Value) error {
@@ -135,7 +134,7 @@ func (r *Rows) Next() (more bool, err error) {
 // Value returns a column of the row. Its bytes are valid until the next call.
 func (r *Rows) Value(i int) (v Value, err error) {
 	err = r.c.guard(func() error {
-		v = column(r.stmt, i)
+		v = column(r.stmt.Stmt, i)
 		return nil
 	})
 	return v, err
@@ -158,18 +157,9 @@ func column(s *sqlite3.Stmt, i int) Value {
 // Close ends the query.
 func (r *Rows) Close() {
 	_ = r.c.guard(func() error {
-		r.close()
+		r.stmt.release()
 		return nil
 	})
-}
-
-func (r *Rows) close() {
-	if r.kept { // errors are those of a step
-		_ = r.stmt.Reset()
-		_ = r.stmt.ClearBindings()
-	} else {
-		_ = r.stmt.Close()
-	}
 }
 
 // failed is the error of a call of SQLite, nil if err is.
