@@ -252,6 +252,7 @@ func TestServices(t *testing.T) {
 		if a := s.server.do("POST", "/x/", `{"url":"http://b.wasmoor.internal/tiny"}`); a.status != 502 {
 			t.Errorf("one that is not granted: %v", a)
 		}
+		testExtismServices(t, s)
 	})
 }
 
@@ -300,6 +301,38 @@ func testMessagesToAnother(t *testing.T, s services, guest []byte) {
 	s.deploy("c", pack(t, guest, "c", callManifest()...))
 	s.mustCLI("", "queue", "resume", "c", "jobs")
 	handled("c", "kept=\x01\x00\x00\x00\x00\x00\x00\x00,true", "get kept")
+}
+
+// testExtismServices has a plugin of Extism call another plugin within its own transaction,
+// and be called itself.
+func testExtismServices(t *testing.T, s services) {
+	lines := []string{
+		`abi = "extism"`, "[kv]", "[[route]]", `pattern = "POST /do"`, `handler = "call"`, "[services]", `c = "c"`,
+	}
+	s.deploy("y", pack(t, goGuest(t, "testdata/extismguest"), "y", lines...))
+	s.deploy("a", pack(t, goGuest(t, "testdata/callguest"), "a", callManifest("b", "c", "y")...))
+	for i, c := range []struct{ plugin, body, want, kept string }{
+		{"y", "set extism yes\nget extism", "200[extism=yes,true] called by ", "yes"},
+		{"y", "drop set extism no", "200[] called by ", "yes"},
+		{"y", "set extism no\npanic", failedProblem + " called by ", "yes"},
+		{"a", "set extism maybe", "200[200[] called by a]", "maybe"},
+		{"a", "drop set extism no", "500[200[] called by a]", "maybe"},
+	} {
+		got := ""
+		if c.plugin == "y" {
+			got = s.do("y", c.body)
+		} else {
+			got = s.do("a", call("y", "/do", c.body))
+		}
+		if strings.TrimSpace(got) != strings.TrimSpace(c.want) {
+			t.Errorf("%d: %s says %q, want %q", i, c.plugin, got, c.want)
+		}
+		s.has(t, "c", "extism", c.kept)
+	}
+	calls, err := s.tryAdmin(t.Context(), "GET", "/v1/plugins/y/kv/value?key=calls", nil)
+	if err != nil || calls.body != "\x03\x00\x00\x00\x00\x00\x00\x00" {
+		t.Errorf("the plugin of Extism has counted %v, %v; want the 3 calls that were kept", calls, err)
+	}
 }
 
 // testMutualCalls has two plugins call each other while each has all the requests that it

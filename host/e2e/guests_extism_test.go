@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,7 +135,7 @@ func TestExtismOutbound(t *testing.T) {
 	})
 	// The one plugin calls a URL of its own: another of the same length is put there.
 	const theirs = "https://jsonplaceholder.typicode.com/todos/1"
-	url := origin + "/" + strings.Repeat("a", len(theirs)-len(origin)-1)
+	ours := origin + "/" + strings.Repeat("a", len(theirs)-len(origin)-1)
 	route := []string{`abi = "extism"`, `[[route]]`, `pattern = "POST /run"`}
 	s := serve(t, t.TempDir(), "--outbound-allow-networks", "127.0.0.1/32")
 	closed := serve(t, t.TempDir())
@@ -146,7 +147,7 @@ func TestExtismOutbound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		module = bytes.Replace(module, []byte(theirs), []byte(url), 1)
+		module = bytes.Replace(module, []byte(theirs), []byte(ours), 1)
 		name := strings.ReplaceAll(c.file, "_", "-")
 		packed := pack(t, module, name, append(route, `export = "`+c.export+`"`, allowing(origin))...)
 		s.deploy(name, packed)
@@ -373,5 +374,35 @@ func TestExtismEffects(t *testing.T) {
 		if committed := count()[0] - before[0]; committed != 0 != e.commits {
 			t.Errorf("%s: the counter went up by %d", e.name, committed)
 		}
+	}
+}
+
+// TestExtismSockets has a handler of Extism open a socket, answer its messages, publish,
+// and learn of its end.
+func TestExtismSockets(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	s.deploy("talk", pack(t, goGuest(t, "testdata/extismguest"), "talk", `abi = "extism"`, "[kv]",
+		"[[route]]", `pattern = "GET /room/{id}"`, `handler = "talk"`,
+		"[[route]]", `pattern = "POST /room/{id}/events"`, `handler = "talk"`,
+		"[[socket]]", `pattern = "GET /room/{id}"`, `request = "POST /room/{id}/events"`))
+	one, two, stream := s.ws("/talk/room/7"), s.ws("/talk/room/7"), s.sse("/talk/room/7", "")
+	one.hear("welcome")
+	two.hear("welcome")
+	stream.hear(sseEvent{Data: "welcome"})
+	one.ask("hello", "ann in 7: hello")
+	two.say("say to all")
+	for _, w := range []*ws{one, two} {
+		w.hear("to all")
+	}
+	stream.hear(sseEvent{Data: "to all"})
+	if err := one.conn.Close(4001, "done"); err != nil {
+		t.Error(err)
+	}
+	if err := until(t.Context(), func() bool {
+		a, err := s.tryAdmin(t.Context(), "GET", "/v1/plugins/talk/kv/value?key="+url.QueryEscape("ended close 4001"), nil)
+		return err == nil && a.status == 200 && a.body[0] == 1
+	}); err != nil {
+		t.Errorf("the handler has not learned of the end: %v\n%s", err, s.log)
 	}
 }
