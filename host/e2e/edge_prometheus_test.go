@@ -112,6 +112,7 @@ func TestEdgePrometheus(t *testing.T) {
 	s.get("/kept/")
 	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", `pattern = "GET /room"`))
 	s.ws("/chat/room").hear("hi")
+	s.deploy("calling", pack(t, callingTiny(1), "calling", "[services]", `tiny = "chat"`))
 	promtool := tool(t, "promtool", "prometheus")
 	if out, err := exec.Command(promtool, "check", "rules", "../docs/monitoring/alerts.yaml").CombinedOutput(); err != nil {
 		t.Errorf("promtool check rules: %v\n%s", err, out)

@@ -38,6 +38,8 @@ func TestMetrics(t *testing.T) {
 	s.get("/kept/")
 	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", `pattern = "GET /room"`))
 	s.ws("/chat/room").hear("hi")
+	s.deploy("calling", pack(t, callingTiny(1), "calling", "[services]", `tiny = "chat"`))
+	s.get("/calling/")
 	for range 5 {
 		s.get("/visits/")
 		s.get("/bad/")
@@ -83,6 +85,7 @@ func TestMetrics(t *testing.T) {
 		`wasmoor_streams{kind="sse"} 1`,
 		`wasmoor_streams_opened_total{kind="websocket"} 1`,
 		`wasmoor_streams_dropped_total{reason="slow"} 0`,
+		`wasmoor_service_calls_total{code="2xx",outcome="answered",plugin="calling",service="tiny"} 1`,
 		`wasmoor_healthy{check="reads"} 1`,
 	} {
 		for from, text := range map[string]string{"admin": withToken.body, "metrics": open.body} {

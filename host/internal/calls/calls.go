@@ -197,7 +197,7 @@ func (r *refusal) answer(caller *invoke.Invocation) service.Answer {
 		Type: "urn:wasmoor:" + string(r.code), Title: http.StatusText(r.status), Status: r.status, Code: string(r.code),
 		Detail: r.detail, RequestID: caller.Request.Head.RequestID,
 	})
-	a := service.Answer{Status: r.status, Body: body}
+	a := service.Answer{Status: r.status, Body: body, Fault: r.code}
 	if r.allow != "" {
 		a.Header = append(a.Header, abi.Pair{Name: "allow", Value: r.allow})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -54,11 +55,13 @@ type Answer struct {
 	Status int
 	Header []abi.Pair
 	Body   []byte
+	Fault  fault.Code // why the host answers in the callee's place; "" = it does not
 }
 
 // Services are the plugins that a deployment may call. They implement invoke.State.
 type Services struct {
 	Bound map[string]string // by alias; not changed
+	Count map[string]*Count // by alias; those that nothing counts are absent
 	Run   Runner
 	Find  Finder
 }
@@ -84,6 +87,7 @@ type Calls struct {
 type call struct {
 	egress.Local
 	plugin   string
+	count    *Count
 	timeout  time.Duration
 	body     []byte
 	answered *abi.HTTPResponse // nil = it was not sent
@@ -106,14 +110,15 @@ func (c *Calls) Open(r *abi.HTTPRequest) (handle uint32, status abi.Status, why 
 	if why != "" {
 		return 0, abi.Invalid, why
 	}
-	to, why := c.may.Granted(strings.TrimSuffix(l.Host, plugin.Internal))
+	alias := strings.TrimSuffix(l.Host, plugin.Internal)
+	to, why := c.may.Granted(alias)
 	switch {
 	case why != "":
 		return 0, abi.Denied, why
 	case c.inv.Depth() >= MaxDepth:
 		return 0, abi.Limit, fmt.Sprintf("%d plugins call each other for this request already, which is the most; do they call in a circle?", MaxDepth+1)
 	}
-	c.calls = append(c.calls, &call{Local: l, plugin: to, timeout: time.Duration(r.TimeoutMS) * time.Millisecond})
+	c.calls = append(c.calls, &call{Local: l, plugin: to, count: c.may.Count[alias], timeout: time.Duration(r.TimeoutMS) * time.Millisecond})
 	return First + uint32(len(c.calls)-1), abi.OK, ""
 }
 
@@ -200,8 +205,10 @@ func (c *Calls) send(ctx context.Context, one *call) error {
 		Header: with(one.Header, header), Body: one.body, Timeout: one.timeout,
 	})
 	if err != nil {
+		one.count.add(0, ended)
 		return err
 	}
+	one.count.add(answer.Status, string(answer.Fault))
 	c.bodies -= len(one.body)
 	one.body = nil
 	one.answered = &abi.HTTPResponse{URL: one.URL, Status: uint32(answer.Status), Headers: answer.Header}

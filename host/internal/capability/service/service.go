@@ -6,6 +6,7 @@ package service
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -27,13 +28,20 @@ const MaxServices = 32
 func Unit(run service.Runner, find service.Finder) capability.Unit {
 	return capability.Unit{
 		Name: Name, Named: true, Read: ask, Terms: readTerms, Lasting: lasting,
+		Plugin: func(func() time.Time) invoke.State { return new(service.Counts) },
 		Deployment: func(d capability.Deployment) invoke.State {
 			settings, _ := d.Settings.(Settings)
 			granted, _ := d.Grant.(Terms)
-			if bound := settings.bound(granted); bound != nil {
-				return &service.Services{Bound: bound, Run: run, Find: find}
+			bound := settings.bound(granted)
+			if bound == nil {
+				return nil
 			}
-			return nil
+			counts, _ := d.Plugin.(*service.Counts)
+			s := &service.Services{Bound: bound, Count: map[string]*service.Count{}, Run: run, Find: find}
+			for alias := range bound {
+				s.Count[alias] = counts.Of(alias)
+			}
+			return s
 		},
 	}
 }

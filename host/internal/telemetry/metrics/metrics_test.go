@@ -37,6 +37,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -61,6 +62,9 @@ func (fakeStore) Size() (lsm, values int64) { return 100, 200 }
 func plugin(name string, routes int, room *tally.Room) deploy.Counted {
 	states := invoke.States{}
 	states.Add(outbound.Name, egress.NewState(time.Now))
+	counts := new(service.Counts)
+	counts.Of("stock")
+	states.Add(service.Name, counts)
 	p := dispatch.NewPlugin(name, 1, nil, states)
 	p.Meter.Room = room
 	p.Meter.Begin(2)
@@ -199,6 +203,7 @@ func TestScrape(t *testing.T) {
 		`wasmoor_plugin_keys{plugin="demo"} 7`,
 		`wasmoor_plugin_keys_limit{plugin="demo"} 10`,
 		`wasmoor_outbound_calls_total{code="2xx",outcome="answered",plugin="demo"} 0`,
+		`wasmoor_service_calls_total{code="2xx",outcome="answered",plugin="demo",service="stock"} 0`,
 		`wasmoor_budget_limit_bytes{budget="guest"} 100`,
 		`wasmoor_store_commits_total{result="written"} 3`,
 		`wasmoor_store_commits_total{result="conflict"} 1`,

@@ -6,6 +6,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
+	"github.com/wasmoor/wasmoor/host/internal/service"
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/tally"
 )
 
@@ -117,15 +118,22 @@ func plugins(s Sources) Part {
 	}}
 }
 
-// outboundCalls is what became of calls to other services. Hosts are no label:
-// plugins choose them.
+// outboundCalls is what became of calls to other services, and to other plugins. Hosts
+// are no label: handlers choose them. The names of plugins are: a manifest has them.
 func outboundCalls(s Sources) Part {
 	calls := &Metric{"wasmoor_outbound_calls_total", Counter, "Calls to other services: answered, with the class of the status as code, or why there was no answer.", []string{"plugin", "outcome", "code"}}
-	return Part{[]*Metric{calls}, func(v *Values) {
+	own := &Metric{
+		"wasmoor_service_calls_total", Counter,
+		"Calls to other plugins of the server, by the caller and the name by which it calls: answered, with the class of the status as code, or why the host answered in place of the plugin; ended: the caller ended with the call.",
+		[]string{"plugin", "service", "outcome", "code"},
+	}
+	return Part{[]*Metric{calls, own}, func(v *Values) {
 		for _, p := range s.Plugins() {
 			if state, ok := p.Owner.States.Of(outbound.Name).(*egress.State); ok {
 				state.Each(func(outcome, class string, n int64) { v.Put(calls, float64(n), p.Name, outcome, class) })
 			}
+			counts, _ := p.Owner.States.Of(service.Name).(*service.Counts)
+			counts.Each(func(name, outcome, class string, n int64) { v.Put(own, float64(n), p.Name, name, outcome, class) })
 		}
 	}}
 }
