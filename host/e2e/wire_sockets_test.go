@@ -609,8 +609,9 @@ func (s *server) swap(name string, version int) {
 	}
 }
 
-// TestSocketsOverSwaps: versions take turns with sockets open, which stay; and what a
-// version does not have is closed.
+// TestSocketsOverSwaps: versions take turns with sockets open, which stay and have their
+// messages handled in order; clients that come back meanwhile hear each event once; and
+// what a version does not have is closed.
 func TestSocketsOverSwaps(t *testing.T) {
 	t.Parallel()
 	s := serve(t, t.TempDir())
@@ -638,17 +639,30 @@ func TestSocketsOverSwaps(t *testing.T) {
 			}
 		})
 	}
-	published := 0
-	for round := range often(6, 100) {
-		version := 1 + (round+1)%2
-		s.swap("chat", version)
+	rounds := often(6, 100)
+	for client := range 3 {
+		all.Go(func() { // it comes and goes, and misses nothing
+			for last, heard := "0-0", 0; heard < rounds; {
+				e := s.sse("/chat/rooms/1?topic=kept:swaps", last)
+				for range 1 + (heard+client)%4 {
+					if heard == rounds {
+						break
+					}
+					last = e.hear(sseEvent{Data: fmt.Sprint(heard)}).ID
+					heard++
+				}
+				_ = e.resp.Body.Close()
+			}
+		})
+	}
+	for round := range rounds {
+		s.swap("chat", 1+(round+1)%2)
 		s.do("POST", "/chat/publish?topic=kept:swaps", fmt.Sprint(round))
 		e.hear(sseEvent{Data: fmt.Sprint(round)})
-		published++
 	}
 	close(stop)
 	all.Wait()
-	last := 1 + often(6, 100)%2
+	last := 1 + rounds%2
 	for _, w := range sockets {
 		w.ask("who", fmt.Sprintf("%d  1 false", last))
 	}
