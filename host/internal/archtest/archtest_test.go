@@ -180,7 +180,7 @@ github.com/gofiber/fiber             server # HTTP of both listeners
 github.com/valyala/fasthttp          server # below Fiber
 github.com/danielgtaylor/huma        server/admin # the admin API and its OpenAPI document
 github.com/gobwas/ws                 server/stream # frames of WebSockets
-github.com/coder/websocket           tests # speaks WebSocket as clients do
+github.com/coder/websocket           cmd/wasmoor/internal/tend # speaks WebSocket as clients do
 github.com/oklog/ulid                requestid # request ids
 github.com/robfig/cron               cron # reads the fields of a crontab
 github.com/tetratelabs/wazero        engine # runs WebAssembly

@@ -108,23 +108,11 @@ func (p *Commands) callRequest(in callFlags) (*http.Request, error) {
 	if err != nil {
 		return nil, cli.Usage("the request cannot be made: %v", err)
 	}
-	if err := addHeader(request.Header, in.headers); err != nil {
+	if err := cli.AddHeader(request.Header, in.headers); err != nil {
 		return nil, err
 	}
 	request.Host = request.Header.Get("Host") // "" = that of the mount
 	return request, nil
-}
-
-// addHeader adds fields that are written as "Name: value".
-func addHeader(header http.Header, fields []string) error {
-	for _, field := range fields {
-		name, value, ok := strings.Cut(field, ":")
-		if !ok {
-			return cli.Usage(`--header %q is not "Name: value"`, field)
-		}
-		header.Add(name, strings.TrimSpace(value))
-	}
-	return nil
 }
 
 // callOnce serves the module on a scratch host and sends the request.

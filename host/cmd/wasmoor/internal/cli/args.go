@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,18 @@ func CheckTarget(name string, mounts []string) error {
 		if _, err := plugin.ParseMounts(strings.Join(mounts, " ")); err != nil {
 			return Usage("--mount: %s", fault.MessageOf(err))
 		}
+	}
+	return nil
+}
+
+// AddHeader adds fields that are written as "Name: value", those of --header.
+func AddHeader(header http.Header, fields []string) error {
+	for _, field := range fields {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok {
+			return Usage(`--header %q is not "Name: value"`, field)
+		}
+		header.Add(name, strings.TrimSpace(value))
 	}
 	return nil
 }

@@ -17,12 +17,12 @@ import (
 func (p *Commands) TriggerCommand() *cobra.Command {
 	cmd := p.Parent(&cobra.Command{
 		Use:   "trigger",
-		Short: "Fire a schedule or a queue of a plugin by hand",
+		Short: "Fire a schedule or a queue of a plugin by hand, or speak on a socket",
 		Long: `The handler cannot tell that it was by hand, but for the schedule, which tells it. In a
 project's folder, the wasmoor dev that runs there is asked.`,
 	})
 	p.Flags(cmd.PersistentFlags())
-	cmd.AddCommand(p.Reads(p.fireCron("cron")), p.Reads(p.triggerQueue()))
+	cmd.AddCommand(p.Reads(p.fireCron("cron")), p.Reads(p.triggerQueue()), p.Reads(p.triggerSocket()))
 	return cmd
 }
 
