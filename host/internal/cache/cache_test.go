@@ -648,7 +648,7 @@ func TestHammer(t *testing.T) {
 	var hits, asked atomic.Int64
 	for range 4 {
 		readers.Go(func() {
-			for asked.Add(1) < 20_000 {
+			for asked.Add(1) < 20_000 || acked.Load() < 50 {
 				before := acked.Load()
 				how, body := b.ask(b.request(d, "/a"), get("k"))
 				var n int64
