@@ -14,7 +14,6 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
-	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/store/kept"
@@ -91,6 +90,7 @@ type Request struct {
 	// Scheme to Query are all that a handler may look at without saying so in Vary.
 	Scheme, Host, Path, Query string
 	Pattern                   string // of the route
+	ID                        string // which the client may have chosen
 	Headers                   []abi.Pair
 	At                        time.Time             // when it came
 	Keep                      time.Duration         // by the route
@@ -125,9 +125,10 @@ func (k key) clone() key {
 func (c *Cache) Find(r *Request) *Answer {
 	r.key = key{deployment: r.Deployment, scheme: r.Scheme, host: r.Host, path: r.Path, query: r.Query}
 	r.credentials = hasCredentials(r.Headers)
-	r.shelf = c.shelfOf(r.Deployment.Plugin())
+	r.shelf = c.shelfOf(r.Deployment)
 	e := r.shelf.find(&r.key)
 	if e != nil && e.answer == nil && len(e.vary) > 0 {
+		e.visit() // the answers that it leads to are of no use without it
 		r.key.variant = variantOf(e.vary, r.Headers)
 		e = r.shelf.find(&r.key)
 	}
@@ -137,9 +138,7 @@ func (c *Cache) Find(r *Request) *Answer {
 	if !c.index.Current() || !e.reads.Holds() { // in this order
 		return nil
 	}
-	if !e.visited.Load() {
-		e.visited.Store(true)
-	}
+	e.visit()
 	e.route.hits.Add(1)
 	return e.answer
 }
@@ -153,6 +152,7 @@ func variantOf(names []string, headers []abi.Pair) string {
 			if h.Name == name {
 				b.WriteByte('=')
 				b.WriteString(h.Value)
+				b.WriteByte('\n')
 			}
 		}
 		b.WriteByte('\n')
@@ -175,12 +175,13 @@ func hasCredentials(headers []abi.Pair) bool {
 	return false
 }
 
-// shelfOf returns what there is of a plugin.
-func (c *Cache) shelfOf(p *dispatch.Plugin) *shelf {
+// shelfOf returns what there is of a deployment's plugin.
+func (c *Cache) shelfOf(d serve.Deployment) *shelf {
+	p := d.Plugin()
 	if s, ok := c.shelves.Load(p); ok {
 		return s.(*shelf)
 	}
-	s, loaded := c.shelves.LoadOrStore(p, newShelf(c))
+	s, loaded := c.shelves.LoadOrStore(p, newShelf(c, d.Env().Plugin))
 	if !loaded {
 		c.count.Add(1)
 	}
@@ -270,5 +271,6 @@ func (c *Cache) Plugins() (list []Of) {
 		return true
 	})
 	slices.SortFunc(list, func(a, b Of) int { return cmp.Compare(a.Plugin, b.Plugin) })
-	return list
+	// One that was purged and deployed again has two for some seconds.
+	return slices.CompactFunc(list, func(a, b Of) bool { return a.Plugin == b.Plugin })
 }

@@ -277,6 +277,89 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestFieldsAreNotJoined: two values of a field are not one that reads like both.
+func TestFieldsAreNotJoined(t *testing.T) {
+	b := newBench(t, badger.Config{})
+	d := deployed("p")
+	b.ask(b.request(d, "/a", "accept", "x;q", "accept", "1"), both(get("k"), header("Vary", "Accept")))
+	if b.Find(b.request(d, "/a", "accept", "x;q=1")) != nil {
+		t.Error("one value finds the answer to two")
+	}
+	if b.Find(b.request(d, "/a", "accept", "x;q", "accept", "1")) == nil {
+		t.Error("an equal request finds nothing")
+	}
+}
+
+// TestVaryIsBounded: a handler that depends on other fields each time has the host remember
+// so many and no more, and what leads to an answer stays as long as that.
+func TestVaryIsBounded(t *testing.T) {
+	b := newBench(t, badger.Config{})
+	d := deployed("p")
+	for i := range 50 {
+		vary := "x-k"
+		for j := range maxVary - 1 {
+			vary += fmt.Sprintf(", f-%d-%d", i, j)
+		}
+		r := b.request(d, "/a", "x-k", fmt.Sprint(i))
+		if how, _ := b.ask(r, both(get("k"), header("Vary", vary))); how != "kept" {
+			t.Fatal(how)
+		}
+		if b.Find(r) == nil {
+			t.Fatal("the newest answer is not found")
+		}
+		k := key{deployment: d, scheme: "http", host: "h", path: "/a"}
+		note := r.shelf.find(&k)
+		if len(note.vary) > maxVary || note.size <= entryCost+k.cost() {
+			t.Fatalf("%d fields are remembered, which count as %d bytes", len(note.vary), note.size)
+		}
+	}
+	long, short := b.request(d, "/b", "accept", "x"), b.request(d, "/b", "accept", "y")
+	short.Keep = time.Second
+	b.ask(long, both(get("k"), header("Vary", "accept")))
+	b.ask(short, both(get("k"), header("Vary", "accept")))
+	k := key{deployment: d, scheme: "http", host: "h", path: "/b"}
+	if note := long.shelf.find(&k); note.until.Before(long.At.Add(time.Hour)) {
+		t.Error("what leads to an answer goes before it")
+	}
+	before := long.shelf.find(&k)
+	before.visited.Store(false)
+	if b.Find(long) == nil || !before.visited.Load() {
+		t.Error("what leads to an answer counts as unused")
+	}
+}
+
+// TestNobodyElsesID: an answer with its request's id is for that request.
+func TestNobodyElsesID(t *testing.T) {
+	b := newBench(t, badger.Config{})
+	r := b.request(deployed("p"), "/a")
+	r.ID = "call-0800"
+	body := func(_ *store.Tx, inv *invoke.Invocation) { inv.Reply.Body = []byte("error call-0800 of today") }
+	if how, _ := b.ask(r, body); how != "request-id" {
+		t.Error(how)
+	}
+	if how, _ := b.ask(r, header("X-Ref", "<call-0800>")); how != "request-id" {
+		t.Error(how)
+	}
+	if how, _ := b.ask(r, get("k")); how != "kept" {
+		t.Error(how)
+	}
+}
+
+// TestPlugins: each plugin that was asked for has one row with its name.
+func TestPlugins(t *testing.T) {
+	b := newBench(t, badger.Config{})
+	for _, name := range []string{"one", "two", "two"} { // the last was purged and deployed again
+		b.Find(b.request(deployed(name), "/a"))
+	}
+	var names []string
+	for _, of := range b.Plugins() {
+		names = append(names, of.Plugin)
+	}
+	if got := strings.Join(names, " "); got != "one two" {
+		t.Errorf("the plugins are %q", got)
+	}
+}
+
 // TestPublic: who says who they are gets an answer that is for others only if it says that it
 // is for everybody.
 func TestPublic(t *testing.T) {

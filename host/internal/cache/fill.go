@@ -1,9 +1,12 @@
 package cache
 
 import (
+	"bytes"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -155,12 +158,22 @@ func (f *Fill) place(a *Answer, vary []string, until time.Time, of *counts) {
 	s := f.request.shelf
 	k := f.request.key
 	k.variant = ""
+	last := until
 	if e := s.find(&k); e != nil && len(e.vary) > 0 {
-		vary = union(vary, e.vary)
+		if all := union(vary, e.vary); len(all) <= maxVary { // if not, answers from before are found no more
+			vary = all
+		}
+		if e.until.After(last) {
+			last = e.until
+		}
 	}
 	k = k.clone()
 	if len(vary) > 0 {
-		s.put(&entry{shelf: s, key: k, vary: vary, until: until})
+		note := &entry{shelf: s, key: k, vary: vary, until: last}
+		for _, name := range vary {
+			note.size += int64(len(name))
+		}
+		s.put(note)
 		a.vary, a.variant = vary, variantOf(vary, f.request.Headers)
 		k.variant = a.variant
 	}
@@ -209,8 +222,18 @@ func (f *Fill) refuses(r *invoke.Reply, t *terms) string {
 		return "reads"
 	case len(r.Body) > maxAnswer:
 		return "size"
+	case f.repeatsID(r):
+		return "request-id"
 	}
 	return ""
+}
+
+// repeatsID reports whether an answer has the request's id in it, which is of one request
+// and may be a client's own words.
+func (f *Fill) repeatsID(r *invoke.Reply) bool {
+	id := f.request.ID
+	return id != "" && (bytes.Contains(r.Body, []byte(id)) ||
+		slices.ContainsFunc(r.Headers, func(h abi.Pair) bool { return strings.Contains(h.Value, id) }))
 }
 
 // End has nobody wait for the run any more. A nil Fill has ended; ending twice is fine.

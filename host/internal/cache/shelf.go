@@ -19,8 +19,9 @@ type shelf struct {
 	routes sync.Map // pattern to *counts
 	bytes  atomic.Int64
 
+	plugin string
+
 	mu      sync.Mutex // before those of the parts
-	plugin  string
 	idle    bool       // it had nothing at the last sweep
 	over    bool       // it is no plugin's any more
 	order   *list.List // of entries, the newest first
@@ -71,8 +72,8 @@ const (
 
 var reasonNames = [reasons]string{"change", "time", "room", "version", "answer"}
 
-func newShelf(c *Cache) *shelf {
-	s := &shelf{cache: c, order: list.New(), flights: map[key]*flight{}}
+func newShelf(c *Cache, plugin string) *shelf {
+	s := &shelf{cache: c, plugin: plugin, order: list.New(), flights: map[key]*flight{}}
 	for i := range s.parts {
 		s.parts[i].by = map[key]*entry{}
 	}
@@ -103,6 +104,13 @@ func (s *shelf) countsOf(pattern string) *counts {
 // entryCost is about what an entry takes in addition to its strings and its reads.
 const entryCost = 600
 
+// visit notes that somebody has asked for the entry.
+func (e *entry) visit() {
+	if !e.visited.Load() {
+		e.visited.Store(true)
+	}
+}
+
 // put places an entry in place of another with its key, and makes room for it. It is there
 // for as long as its reads hold.
 func (s *shelf) put(e *entry) {
@@ -112,7 +120,6 @@ func (s *shelf) put(e *entry) {
 		e.reads.Close()
 		return
 	}
-	s.plugin = e.key.deployment.Env().Plugin
 	if old := s.find(&e.key); old != nil {
 		s.remove(old, old.fate())
 	}

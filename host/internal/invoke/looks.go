@@ -8,7 +8,7 @@ type Looks uint8
 const (
 	LookedAtClock   Looks = 1 << iota // the wall clock
 	LookedAtChance                    // random bytes
-	LookedAtSockets                   // who follows a topic
+	LookedAtSockets                   // who follows a topic, and whether a socket is open
 	LookedAtOthers                    // services, and other plugins
 )
 

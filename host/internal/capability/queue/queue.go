@@ -241,6 +241,7 @@ func receiver(inv *invoke.Invocation, name string) (to box, status abi.Status, w
 
 // outside is receiver for a queue of another plugin.
 func outside(inv *invoke.Invocation, alias, of string) (to box, status abi.Status, why string) {
+	inv.Look(invoke.LookedAtOthers) // whether they serve, and have the queue
 	may, _ := inv.Env.States.Of(service.Name).(*service.Services)
 	plugin, why := may.Granted(alias)
 	switch {

@@ -154,6 +154,7 @@ func (s *serving) say(inv *invoke.Invocation, e socket.Effect) int64 {
 
 // to returns the socket that a range names.
 func (s *serving) to(inv *invoke.Invocation, id []byte) (string, abi.Status) {
+	inv.Look(invoke.LookedAtSockets)
 	if len(id) > limits.SocketID || s.hub == nil || !s.hub.Has(inv.Env.Plugin, string(id)) {
 		return "", abi.NotFound
 	}

@@ -144,7 +144,7 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 		var option string
 		option, options, _ = strings.Cut(options, ",")
 		switch option = strings.ToLower(strings.Trim(option, " \t")); option {
-		case "", "close", "keep-alive", "upgrade", "te":
+		case "", "close", "keep-alive", "upgrade", "te", "host": // the host of a request is not for one connection
 			continue
 		}
 		if field.IsForwarded(option) {

@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
 // The header fields that say how old an answer is, and what a cache made of a request
@@ -49,7 +50,7 @@ func isConditional(h abi.Pair) bool {
 func (p *Public) serveKept(ctx *fasthttp.RequestCtx, c *exchange) bool {
 	c.asked = cache.Request{
 		Deployment: c.match.Deployment, Scheme: c.scheme, Host: c.host, Path: c.path, Query: c.query, Pattern: c.match.Pattern,
-		Headers: c.headers, At: c.start, Keep: c.match.Cache, Ignores: c.match.CacheIgnores,
+		ID: c.id, Headers: c.headers, At: c.start, Keep: c.match.Cache, Ignores: c.match.CacheIgnores,
 	}
 	if a := p.cfg.Cache.Find(&c.asked); a != nil {
 		p.writeAnswer(ctx, c, a, "wasmoor; hit")
@@ -103,7 +104,14 @@ func (p *Public) keepReply(ctx *fasthttp.RequestCtx, c *exchange) {
 // writeAnswer makes an answer of the cache the response, or says that the client has it.
 // The status is for Cache-Status.
 func (p *Public) writeAnswer(ctx *fasthttp.RequestCtx, c *exchange, a *cache.Answer, status string) {
-	resp := &ctx.Response
+	resp, has := &ctx.Response, a.NotModified(c.headers)
+	// A client may read it for longer than the cache keeps it.
+	large := len(a.Body) > wire.KeptBuffer && !has && !bodyless(a.Status) && c.method != http.MethodHead
+	held := p.sends.Share()
+	if large && !held.Take(len(a.Body)) {
+		p.failUnsent(ctx, c)
+		return
+	}
 	resp.Header.DisableNormalizing()
 	for _, h := range a.Headers {
 		if !c.hostSets(h.Name) {
@@ -115,12 +123,16 @@ func (p *Public) writeAnswer(ctx *fasthttp.RequestCtx, c *exchange, a *cache.Ans
 	if age := c.start.Sub(a.Made) / time.Second; age >= 0 {
 		resp.Header.Set(headerAge, strconv.Itoa(int(age)))
 	}
-	if a.NotModified(c.headers) {
+	if has {
 		resp.SetStatusCode(http.StatusNotModified)
 		return
 	}
 	resp.SetStatusCode(a.Status)
-	if !bodyless(a.Status) {
+	switch {
+	case bodyless(a.Status):
+	case large:
+		resp.SetBodyStream(newSending(a.Body, held), len(a.Body))
+	default:
 		resp.SetBodyRaw(a.Body)
 	}
 }

@@ -29,6 +29,7 @@ func TestWellFormedRequests(t *testing.T) {
 		"empty value":          {servertest.Get("/a", "A:"), "GET /a?\nhost: test\na: \n\n"},
 		"repeated, in order":   {servertest.Get("/a", "B: 2", "A: 1", "b:3 ", "A:\t1"), "GET /a?\nhost: test\nb: 2\na: 1\nb: 3\na: 1\n\n"},
 		"hop-by-hop dropped":   {servertest.Get("/a", "Connection: X-Hop, keep-alive", "X-Hop: 1", "TE: trailers", "Keep-Alive: 5", "X: 2"), "GET /a?\nhost: test\nx: 2\n\n"},
+		"host is for no hop":   {servertest.Get("/a", "Connection: Host", "X: 2"), "GET /a?\nhost: test\nx: 2\n\n"},
 		"body":                 {servertest.Request("POST", "/a", "hello", "Content-Length: 5"), "POST /a?\nhost: test\n\nhello"},
 		"body of one byte":     {servertest.Request("POST", "/a", "x", "Content-Length: 1"), "POST /a?\nhost: test\n\nx"},
 		"body with GET":        {servertest.Request("GET", "/a", "hello", "Content-Length: 5"), "GET /a?\nhost: test\n\nhello"},

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -79,4 +81,46 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 		}
 	}
 	room()
+}
+
+// TestKeptAnswersTakeMemory: answers of the cache count like others for as long as clients
+// read them.
+func TestKeptAnswersTakeMemory(t *testing.T) {
+	const size = 700 << 10
+	s, err := badger.Open(badger.Config{Dir: t.TempDir(), MinFree: -1, ScrubEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	answers := cache.New(s)
+	t.Cleanup(answers.Close)
+	answer := reply(200, strings.Repeat("x", size))
+	p := newPublic(Config{Cache: answers, Replies: limit.NewBudget(size), Routes: caching{mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
+		res, err := answer(inv)
+		inv.Request.Seen(inv)
+		return res, err
+	}}}}})
+	addr := servertest.Listen(t, p)
+	for _, want := range []string{"stored", "hit"} {
+		got := servertest.RoundTrip(t, addr, servertest.Get("/"))
+		if got.StatusCode != 200 || len(got.Text) != size || !strings.Contains(got.Header.Get("Cache-Status"), want) {
+			t.Errorf("%d, %d bytes, %s; want it %s", got.StatusCode, len(got.Text), got.Header.Get("Cache-Status"), want)
+		}
+		for end := time.Now().Add(time.Minute); !isFree(p.sends, size); runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatal("some of the memory for replies is still held")
+			}
+		}
+	}
+	held := p.sends.Share()
+	held.Take(1)
+	for _, path := range []string{"/", "/other"} {
+		if got := servertest.RoundTrip(t, addr, servertest.Get(path)); got.StatusCode != 503 {
+			t.Errorf("%s without room: %d", path, got.StatusCode)
+		}
+	}
+	if got := servertest.RoundTrip(t, addr, servertest.Request("HEAD", "/", "")); got.StatusCode != 200 || got.ContentLength != size {
+		t.Errorf("HEAD: %d, %d bytes", got.StatusCode, got.ContentLength)
+	}
+	held.Give()
 }
