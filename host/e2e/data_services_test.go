@@ -439,9 +439,10 @@ func TestTransfersAcrossPlugins(t *testing.T) {
 		time.Sleep(time.Duration(50+rand.IntN(200)) * time.Millisecond)
 		if round < rounds-1 {
 			s.kill()
+			cancel()
 		}
+		clients.Wait() // in the last round until the server has answered all, so that nothing moves any more
 		cancel()
-		clients.Wait()
 		if round < rounds-1 {
 			s = serve(t, dir)
 		}
