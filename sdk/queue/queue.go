@@ -88,13 +88,13 @@ func (e *Error) Unwrap() error { return e.Status }
 
 // Options are what else a message has.
 type Options struct {
-	// Key puts the messages that share it in order: each is handled once the one before
-	// it is done, or a dead letter.
+	// Key puts the messages of this plugin that share it in order: each is handled once
+	// the one before it is done, or a dead letter.
 	Key string
 	// Delay is for how long the message waits at least, in whole milliseconds.
 	Delay time.Duration
-	// ID drops the message if one with the same id was sent to the queue before, within
-	// the queue's retention.
+	// ID drops the message if this plugin sent one with the same id to the queue before,
+	// within the queue's retention.
 	ID string
 }
 

@@ -16,7 +16,8 @@ import (
 // reports that.
 func Send(part *store.Tx, index uint16, m *Message, id string, keep time.Duration) (dropped bool, err error) {
 	if id != "" {
-		seen := append(under(kindSeen, m.Queue), id...)
+		seen := append(append(under(kindSeen, m.Queue), m.From...), 0)
+		seen = append(seen, id...)
 		if _, dropped, err = part.Get(seen); dropped || err != nil {
 			return dropped, err
 		}

@@ -7,7 +7,8 @@
 //
 //	"m" ID              a message that waits, or is being handled
 //	"x" queue "\x00" ID a dead letter, until its retention is over
-//	"d" queue "\x00" id an id that a sender gave, for as long: it drops repeats
+//	"d" queue "\x00" From "\x00" id
+//	                    an id that a sender gave, for as long: it drops its repeats
 //	"p" queue           the queue is paused
 //
 // The first 8 bytes of an ID are the revision of the commit that sent the message. So
@@ -93,6 +94,15 @@ type Message struct {
 
 // Public returns the id that the handler passes on.
 func (m *Message) Public(id ID) string { return fmt.Sprintf("%s-%08x", id, m.Nonce) }
+
+// Chain names the messages that are handled in order with m: those of its sender that
+// share its key. "" = none.
+func (m *Message) Chain() string {
+	if m.Key == "" {
+		return ""
+	}
+	return m.From + "\x00" + m.Key
+}
 
 // maxProblem bounds Problem, in bytes.
 const maxProblem = 300

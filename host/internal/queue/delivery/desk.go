@@ -46,6 +46,7 @@ type line struct {
 	counts   Counts
 	tries    map[queue.ID]int  // runs in a row that were no attempts
 	begun    map[queue.ID]bool // of at-most-once: those that this process has begun
+	back     map[queue.ID]Back // wait again, before it was settled that they were dead
 }
 
 func hasQueues(p *deploy.Installed) bool { return len(capqueue.Of(p.Manifest)) > 0 }
@@ -79,7 +80,7 @@ func (d *desk) use(p *deploy.Installed) {
 func (d *desk) line(name string) *line {
 	l := d.lines[name]
 	if l == nil {
-		l = &line{tries: map[queue.ID]int{}, begun: map[queue.ID]bool{}}
+		l = &line{tries: map[queue.ID]int{}, begun: map[queue.ID]bool{}, back: map[queue.ID]Back{}}
 		l.declared.Name = name
 		d.lines[name] = l
 	}
@@ -185,7 +186,7 @@ func (d *desk) load() error {
 	}
 	var list []found
 	err = queue.Scan(snap, d.space, after, func(id queue.ID, m *queue.Message) bool {
-		list = append(list, found{id, m.Queue, m.Key, m.Sent, m.Due})
+		list = append(list, found{id, m.Queue, m.Chain(), m.Sent, m.Due})
 		return true
 	})
 	if err != nil {
@@ -254,6 +255,7 @@ func (d *desk) open(l *line) bool {
 func (l *line) forget(id queue.ID) {
 	delete(l.tries, id)
 	delete(l.begun, id)
+	delete(l.back, id)
 	l.Remove(id)
 }
 
@@ -287,11 +289,15 @@ func (d *desk) settle(name string, id queue.ID, v verdict) {
 			delete(l.tries, id)
 		} else {
 			l.tries[id]++
-			delay = patience(l.tries[id])
+			delay = max(v.delay, patience(l.tries[id]))
 		}
 		l.Back(id, now.Add(delay).UnixMilli())
 	} else {
+		m, revived := l.back[id]
 		l.forget(id)
+		if revived {
+			l.Add(id, m.Chain(), m.Sent, m.Due)
+		}
 	}
 	if !l.declared.Webhooks() {
 		d.handling--
@@ -311,7 +317,13 @@ func (d *desk) changed(gone []queue.ID, back []Back) {
 	d.reload = true
 	for i := range back {
 		m := &back[i]
-		d.line(m.Queue).Add(m.ID, m.Key, m.Sent, m.Due)
+		l := d.line(m.Queue)
+		if l.Has(m.ID) {
+			m.Body = nil
+			l.back[m.ID] = *m
+			continue
+		}
+		l.Add(m.ID, m.Chain(), m.Sent, m.Due)
 	}
 	d.mu.Unlock()
 	d.poke()

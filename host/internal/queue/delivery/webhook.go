@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func (d *desk) post(q *capqueue.Declared, id queue.ID, m *queue.Message) (verdic
 	}
 	leave, ok := d.meet(q, receiver(w.URL))
 	if !ok {
-		return verdict{kind: refused}, nil
+		return verdict{kind: refused, delay: d.busy(q)}, nil
 	}
 	defer leave()
 	out := d.service.cfg.Send(d.service.Handling, d.plugin, "msg_"+m.Public(id), &w)
@@ -62,6 +63,15 @@ func (d *desk) meet(q *capqueue.Declared, who string) (leave func(), ok bool) {
 			delete(d.receivers, who)
 		}
 	}, true
+}
+
+// busy is how long a webhook waits whose receiver has its part: the more wait the longer,
+// so that looking at them costs the same however many there are.
+func (d *desk) busy(q *capqueue.Declared) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all, _ := d.line(q.Name).Len()
+	return rand.N(time.Duration(1+all/q.Concurrency) * 100 * time.Millisecond)
 }
 
 // sent returns what becomes of a webhook whose sending came to out at now. A receiver that is gone says so with 410;

@@ -27,7 +27,7 @@ func (p *Public) asksLive(c *exchange) bool {
 // serveLive answers with a stream of events, or with what is said in its place.
 func (p *Public) serveLive(ctx *fasthttp.RequestCtx, c *exchange) {
 	remote, _ := netip.ParseAddr(c.remote)
-	place, err := p.cfg.Streams.Reserve(c.match.Deployment.Env().Plugin, maxStreams, remote)
+	place, err := p.cfg.Streams.Reserve("live/"+c.match.Deployment.Env().Plugin, maxStreams, remote) // apart from its sockets
 	if err != nil {
 		p.refuse(ctx, c, &wire.Refusal{Status: http.StatusServiceUnavailable, Code: fault.Unavailable, Detail: fault.MessageOf(err)})
 		return

@@ -17,6 +17,7 @@ import (
 type Stream struct {
 	streams  *Streams
 	place    *Place
+	keeps    bool // the listener leaves the place
 	kind     Kind
 	conn     net.Conn
 	listener Listener
@@ -57,10 +58,12 @@ func (one *Stream) begin(o *Opening) {
 	if len(o.Head) > 0 {
 		one.put(piece{bytes: bytes.Clone(o.Head)})
 	}
-	one.mu.Unlock()
-	for _, e := range o.First {
-		one.Send(e)
+	for _, e := range o.First { // with the head: that one waits says nothing of the client
+		one.streams.counts.out.Add(1)
+		one.events++
+		one.put(piece{e.wire(one.kind), true})
 	}
+	one.mu.Unlock()
 }
 
 // Kind returns what the stream speaks.
@@ -96,6 +99,15 @@ func (one *Stream) Waiting() int {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	return one.events
+}
+
+// Fits reports whether an event may be sent although another of its size comes before the
+// client has taken more. It is true of a stream that takes nothing more.
+func (one *Stream) Fits(e *Event) bool {
+	n := len(e.wire(one.kind))
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	return one.shut || one.size == 0 || one.size+n <= one.streams.cfg.QueueBytes/2
 }
 
 // Close says goodbye after all that waits, with a code for which MayClose holds, and

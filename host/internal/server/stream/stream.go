@@ -189,13 +189,15 @@ type Opening struct {
 	MaxMessage int      // bytes of a message of the client
 	Listener   Listener
 	First      []*Event // are sent after the head
+	// KeepsPlace says that the listener leaves the place, once it has dealt with all that came.
+	KeepsPlace bool
 }
 
 // Open opens a stream at the place. It never fails: a connection that is gone, or
 // comes too late, is one of which Closed is told at once.
 func (p *Place) Open(o Opening) *Stream {
 	s := p.all
-	one := &Stream{streams: s, place: p, kind: o.Kind, conn: o.Conn, listener: o.Listener}
+	one := &Stream{streams: s, place: p, keeps: o.KeepsPlace, kind: o.Kind, conn: o.Conn, listener: o.Listener}
 	s.mu.Lock()
 	late, ended := s.stopping, s.ended
 	s.open[one] = struct{}{}
@@ -225,8 +227,13 @@ func (s *Streams) forget(one *Stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, one)
-	s.leave(one.place)
+	if !one.keeps {
+		s.leave(one.place)
+	}
 }
+
+// Ended is closed when Close has cut off what was still open.
+func (s *Streams) Ended() <-chan struct{} { return s.done }
 
 // Open is how many streams are open.
 func (s *Streams) Open() int {

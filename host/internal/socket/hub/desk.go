@@ -25,6 +25,7 @@ type desk struct {
 	topics   map[string]map[*sock]struct{} // who follows each
 	runnable []*sock                       // have an event to be handled, and none that is
 	workers  int
+	waiting  int // bytes of messages that wait or are being handled
 	most     int // workers
 }
 
@@ -188,11 +189,19 @@ const codeRestart = 1012
 // enqueue has an event of a socket handled behind those before. The caller holds mu.
 func (d *desk) enqueue(one *sock, e event) {
 	d.service.events.Add(1)
+	d.waiting += len(e.data)
 	one.inbox = append(one.inbox, e)
 	if !one.running {
 		one.running = true
 		d.ready(one)
 	}
+}
+
+// forget forgets a socket that is closed and has no event left, and gives its place back.
+// The caller holds mu.
+func (d *desk) forget(one *sock) {
+	delete(d.sockets, one.id)
+	one.place.Leave()
 }
 
 // ready has a worker see a socket. The caller holds mu.
@@ -232,13 +241,14 @@ func (d *desk) work() {
 		d.service.handle(one, &e, attributes)
 		d.service.events.Add(-1)
 		d.mu.Lock()
+		d.waiting -= len(e.data)
 		switch {
 		case len(one.inbox) > 0:
 			d.runnable = append(d.runnable, one)
 		default:
 			one.running, one.inbox = false, nil
 			if one.over {
-				delete(d.sockets, one.id)
+				d.forget(one)
 			}
 		}
 	}

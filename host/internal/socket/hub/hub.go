@@ -10,7 +10,6 @@ import (
 	"encoding/base32"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +44,8 @@ type Service struct {
 	counts  counts
 
 	mu    sync.Mutex
-	desks map[string]*desk // by plugin; they stay
+	desks map[string]*desk           // by plugin; they stay
+	kept  map[string]map[string]bool // topics by plugin that have kept more since the last trim
 }
 
 // counts are of all plugins since the start.
@@ -102,8 +102,10 @@ func (s *Service) Count(plugin, topic string) int {
 
 // Say implements the Hub of capability/socket.
 func (s *Service) Say(plugin string, effects []socket.Effect, revision store.Revision, left func()) {
-	if slices.ContainsFunc(effects, func(e socket.Effect) bool { return e.Kept }) {
-		s.keeps()
+	for i := range effects {
+		if effects[i].Kept {
+			s.keeps(plugin, effects[i].Topic)
+		}
 	}
 	d := s.desk(plugin)
 	if d == nil { // nobody is there to hear it

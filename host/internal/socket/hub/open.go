@@ -56,7 +56,7 @@ func acceptance(r *invoke.Reply) *stream.Event {
 func (o *Opening) Take(conn net.Conn, ahead, head []byte) {
 	one := o.sock
 	opening := stream.Opening{
-		Kind: one.kind, Conn: conn, Ahead: ahead, Head: head, MaxMessage: o.request.Declared.MaxMessage, Listener: one,
+		Kind: one.kind, Conn: conn, Ahead: ahead, Head: head, MaxMessage: o.request.Declared.MaxMessage, Listener: one, KeepsPlace: true,
 	}
 	if one.kind == stream.EventSource {
 		opening.Head = append(slices.Clone(head), ":\n\n"...) // proxies pass the head on with the first bytes
@@ -67,6 +67,7 @@ func (o *Opening) Take(conn net.Conn, ahead, head []byte) {
 	d := one.desk
 	d.mu.Lock()
 	topics := slices.Clone(one.topics)
+	one.place = o.place
 	d.mu.Unlock()
 	s := o.place.Open(opening)
 	d.mu.Lock()
@@ -93,11 +94,12 @@ func (one *sock) flow() {
 	}
 }
 
-// page is how many kept events are read at a time, and ahead how many wait for a client
-// that resumes.
+// page and pageSize are how many kept events are read at a time, and about how many bytes,
+// and ahead is how many wait for a client that resumes.
 const (
-	page  = 128
-	ahead = 64
+	page     = 128
+	pageSize = 512 << 10
+	ahead    = 64
 )
 
 // resume sends what was published on topics since the client's last event. It follows them
@@ -121,7 +123,7 @@ func (o *Opening) resume(s *stream.Stream, topics []string) {
 	}
 	until, gap := socket.ID{}, !known
 	for first := true; ; first = false {
-		events, at, complete, err := o.read(kept, after, until)
+		events, at, more, complete, err := o.read(kept, after, until)
 		if err != nil {
 			s.Drop(stream.CodeTryAgain, "what was missed cannot be read just now")
 			return
@@ -136,13 +138,15 @@ func (o *Opening) resume(s *stream.Stream, topics []string) {
 			s.Send(stream.NewEvent("", "reset", true, nil))
 			gap = false
 		}
-		for _, e := range events {
-			if !wait(s) || !s.Send(stream.NewEvent(e.id.String(), e.Name, e.Text, e.Data)) {
+		for i := range events {
+			e := &events[i]
+			event := stream.NewEvent(e.id.String(), e.Name, e.Text, e.Data)
+			if !wait(s, event) || !s.Send(event) {
 				return
 			}
-			after = e.id
+			after, e.Data = e.id, nil
 		}
-		if len(events) < page {
+		if !more {
 			return
 		}
 	}
@@ -163,26 +167,33 @@ type keptEvent struct {
 }
 
 // read returns the next page of events of topics, in the order of their publication, after
-// one and up to another, zero = up to all that there is now.
-func (o *Opening) read(topics []string, after, until socket.ID) (events []keptEvent, at store.Revision, complete bool, err error) {
+// one and up to another, zero = up to all that there is now. more says that there are more.
+func (o *Opening) read(topics []string, after, until socket.ID) (events []keptEvent, at store.Revision, more, complete bool, err error) {
 	snap, err := o.sock.desk.service.cfg.Store().Snapshot()
 	if err != nil {
-		return nil, 0, false, err
+		return nil, 0, false, false, err
 	}
 	defer snap.Release()
 	at, complete = snap.Revision(), true
+	var to socket.ID // up to it all topics have been read; zero = to their ends
 	for _, topic := range topics {
-		n := 0
+		n, size := 0, 0
 		whole, err := socket.Read(snap, o.request.Space, topic, after, func(id socket.ID, e socket.Event) bool {
 			if until != (socket.ID{}) && until.Before(id) {
 				return false
 			}
 			events = append(events, keptEvent{id, e})
-			n++
-			return n < page
+			n, size = n+1, size+len(e.Data)
+			if n < page && size < pageSize/len(topics) {
+				return true
+			}
+			if to == (socket.ID{}) || id.Before(to) {
+				to = id
+			}
+			return false
 		})
 		if err != nil {
-			return nil, 0, false, err
+			return nil, 0, false, false, err
 		}
 		complete = complete && whole
 	}
@@ -195,12 +206,16 @@ func (o *Opening) read(topics []string, after, until socket.ID) (events []keptEv
 		}
 		return 0
 	})
-	return events[:min(len(events), page)], at, complete, nil
+	if to != (socket.ID{}) {
+		events = slices.DeleteFunc(events, func(e keptEvent) bool { return to.Before(e.id) })
+	}
+	return events[:min(len(events), page)], at, to != (socket.ID{}) || len(events) > page, complete, nil
 }
 
-// wait waits until a client has taken most of what was sent; false = it is gone.
-func wait(s *stream.Stream) bool {
-	for s.Waiting() > ahead {
+// wait waits until a client has taken most of what was sent, and there is room for an
+// event; false = it is gone.
+func wait(s *stream.Stream, e *stream.Event) bool {
+	for s.Waiting() > ahead || !s.Fits(e) {
 		time.Sleep(time.Millisecond)
 	}
 	return !s.Over()

@@ -20,6 +20,7 @@ type sock struct {
 	client  string
 	opened  time.Time
 
+	place      *stream.Place  // until all its events are handled
 	stream     *stream.Stream // nil while it is being opened
 	held       bool           // what is said waits in pending: it is being opened, or resumes
 	pending    []outgoing
@@ -89,6 +90,10 @@ type event struct {
 // maxInbox is how many messages of a client wait: nothing more is read before.
 const maxInbox = 8
 
+// maxWaiting is how many bytes the messages of a plugin's clients have that wait, or are
+// being handled.
+const maxWaiting = 64 << 20
+
 // Message implements stream.Listener. It holds the client back while too much waits.
 func (one *sock) Message(text bool, data []byte) {
 	d := one.desk
@@ -97,12 +102,20 @@ func (one *sock) Message(text bool, data []byte) {
 		wait := make(chan struct{})
 		one.wait = wait
 		d.mu.Unlock()
-		<-wait
+		select {
+		case <-wait:
+		case <-d.service.cfg.Streams.Ended(): // the client was cut off, and nobody waits for its events
+			return
+		}
 		d.mu.Lock()
 	}
 	defer d.mu.Unlock()
 	if !one.takes {
 		one.end(stream.CodeUnsupported, "nothing is taken here")
+		return
+	}
+	if d.waiting+len(data) > maxWaiting {
+		one.end(stream.CodeTryAgain, "too many messages wait")
 		return
 	}
 	d.enqueue(one, event{text: text, data: data})
@@ -120,7 +133,7 @@ func (one *sock) Closed(code int, reason string, left bool) {
 	case one.takes:
 		d.enqueue(one, event{closed: true, code: code, reason: reason, left: left})
 	case !one.running:
-		delete(d.sockets, one.id)
+		d.forget(one)
 	}
 }
 
