@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/auth"
@@ -17,8 +18,10 @@ const (
 	Lifetime = 90 * 24 * time.Hour
 	// Grace is how long a token lasts after its rotation without a word about it.
 	Grace = time.Hour
-	// maxPasses bounds the tokens and log-ins of a server.
+	// maxPasses bounds the tokens and log-ins of a server that let somebody in, and those
+	// that did; maxLogins those of one person, or of one subject of CI.
 	maxPasses = 5000
+	maxLogins = 200
 	// keepTokens and keepLogins are how long those that have ended are shown.
 	keepTokens = 90 * 24 * time.Hour
 	keepLogins = time.Hour
@@ -106,40 +109,75 @@ func renew(p auth.Pass, by string, now time.Time) Made {
 	return m
 }
 
-// add stores a new pass, and forgets those that ended long ago.
+// add stores a new pass, and forgets those that ended long ago, and of the others that
+// ended the oldest where there are too many: they keep nobody from getting one.
 func add(c *registry.AccessChange, p auth.Pass, now time.Time) error {
-	left := 0
+	valid, logins := 0, 0
+	var ended []auth.Pass
 	for _, old := range c.Passes {
+		if _, over := old.Ended(now); over {
+			ended = append(ended, old)
+			continue
+		}
+		valid++
+		if old.Kind != auth.KindToken && old.Kind == p.Kind && old.Name == p.Name {
+			logins++
+		}
+	}
+	switch {
+	case valid >= maxPasses:
+		return fault.New(fault.Exhausted, "", fmt.Sprintf("there are %d tokens and log-ins, as many as a server keeps; revoke those that nobody needs", valid))
+	case logins >= maxLogins:
+		return fault.New(fault.Exhausted, "", fmt.Sprintf("%q is logged in %d times, as often as anybody may be; log out, or wait until one ends", p.Name, logins))
+	}
+	end := func(p auth.Pass) time.Time { since, _ := p.Ended(now); return since }
+	slices.SortFunc(ended, func(x, y auth.Pass) int { return end(x).Compare(end(y)) })
+	for i, old := range ended {
 		keep := keepLogins
 		if old.Kind == auth.KindToken {
 			keep = keepTokens
 		}
-		since, ended := old.Ended(now)
-		if !ended || now.Sub(since) < keep {
-			left++
+		if now.Sub(end(old)) < keep && len(ended)-i <= maxPasses {
 			continue
 		}
 		if err := c.RemovePass(old.ID); err != nil {
 			return err
 		}
 	}
-	if left >= maxPasses {
-		return fault.New(fault.Exhausted, "", fmt.Sprintf("there are %d tokens and log-ins, as many as a server keeps; revoke those that nobody needs", left))
-	}
 	return c.PutPass(p)
 }
 
-// Revoke makes a token or log-in worth nothing, at once. Errors: NotFound; Conflict
-// when it is worth nothing already.
+// Revoke makes a token or log-in worth nothing, at once, and with it all that were put in
+// its place: whoever had it may have rotated it. Errors: NotFound; Conflict when all are
+// worth nothing already.
 func (a *Access) Revoke(ctx context.Context, id, by string) error {
 	now := a.now()
 	return a.change(ctx, func(c *registry.AccessChange) (plugin.Event, error) {
-		p, err := alive(c.Passes, id, now)
+		p, err := find(c.Passes, id)
 		if err != nil {
 			return plugin.Event{}, err
 		}
-		p.Revoked = now
-		return plugin.Event{By: by, Action: plugin.ActionTokenRevoke, Detail: named(p), Changes: []plugin.Difference{{What: "state", Before: "valid", After: "revoked"}}}, c.PutPass(p)
+		var ended []string
+		for it := p; ; {
+			if _, over := it.Ended(now); !over {
+				it.Revoked = now
+				if err := c.PutPass(it); err != nil {
+					return plugin.Event{}, err
+				}
+				ended = append(ended, named(it))
+			}
+			if it.Next == "" {
+				break
+			}
+			if it, err = find(c.Passes, it.Next); err != nil {
+				break // it ended so long ago that it is forgotten
+			}
+		}
+		if ended == nil {
+			_, err := alive(c.Passes, id, now)
+			return plugin.Event{}, err
+		}
+		return plugin.Event{By: by, Action: plugin.ActionTokenRevoke, Detail: strings.Join(ended, ", "), Changes: []plugin.Difference{{What: "state", Before: "valid", After: "revoked"}}}, nil
 	})
 }
 
@@ -173,6 +211,14 @@ func (a *Access) Rotate(ctx context.Context, id string, grace time.Duration, by 
 		old.Next = made.ID
 		if err := c.PutPass(old); err != nil {
 			return plugin.Event{}, err
+		}
+		for _, p := range c.Passes { // two of a row let somebody in at a time
+			if _, ended := p.Ended(now); !ended && p.Next == old.ID {
+				p.Expires = now
+				if err := c.PutPass(p); err != nil {
+					return plugin.Event{}, err
+				}
+			}
 		}
 		changes := plugin.Compare(passFields(before), passFields(made.Pass))
 		return plugin.Event{

@@ -100,6 +100,9 @@ func (a *Access) login(ctx context.Context, idToken, rule string) (Made, error) 
 		text := strings.ReplaceAll(errors.Join(why[:min(len(why), 3)]...).Error(), "\n", "; ")
 		return Made{}, fault.New(fault.Unauthenticated, "", text)
 	}
+	if best.Login && (claims["email"] == nil || claims["email_verified"] != true) {
+		return Made{}, fault.New(fault.Unauthenticated, "", "the ID token has no address of mail that the issuer has verified, by which a person is named; ask the issuer for the scope email")
+	}
 	name := nameOf(*best, claims)
 	spec := auth.Pass{
 		Name: name, Kind: auth.KindCI, Role: best.Role, Plugins: best.Plugins, Team: best.Team,
@@ -111,11 +114,11 @@ func (a *Access) login(ctx context.Context, idToken, rule string) (Made, error) 
 	return a.make(ctx, spec, name, plugin.ActionLogin)
 }
 
-// nameOf returns who has logged in: an address of mail that the issuer has verified,
-// or the rule and the subject.
+// nameOf returns who has logged in: of people the address of mail, whatever rule lets them
+// in, so that one person has one name; of CI the rule and the subject.
 func nameOf(r auth.Rule, claims map[string]any) string {
 	text, _ := claims["email"].(string)
-	if !r.Login || text == "" || claims["email_verified"] != true {
+	if !r.Login {
 		subject, _ := claims["sub"].(string)
 		text = r.Name + ":" + subject
 	}

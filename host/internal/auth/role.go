@@ -15,8 +15,8 @@ const (
 	Nobody   Role = iota
 	Viewer        // sees how plugins do, and their logs; no keys
 	Deployer      // changes what its plugins run, their vars and their keys
-	Operator      // decides about plugins: grants, limits, CORS, what is removed
-	Owner         // decides about people and data: tokens, teams, backups
+	Operator      // decides about plugins: grants, limits, CORS, what is removed; one of all plugins takes backups
+	Owner         // decides about people: tokens, teams, trust
 )
 
 // Roles is every role that somebody can have, the least first.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/wasmoor/wasmoor/host/internal/auth"
@@ -135,6 +136,21 @@ func MayReach(ctx context.Context, list []plugin.Excess) error {
 		}
 		if err := who.May(auth.Operator, e.Reaches); err != nil {
 			return fault.Wrap(fault.Denied, "", fmt.Sprintf("letting a plugin call %q: %s", e.Reaches, fault.MessageOf(err)), err)
+		}
+	}
+	return nil
+}
+
+// MayBind returns Denied where a grant that names are bound by gives a version more than it
+// has, and whoever makes the request deployed it and has to leave that to somebody else.
+func (g *Gate) MayBind(ctx context.Context, p plugin.Plugin, v plugin.Version, grant plugin.Grant) error {
+	who := auth.From(ctx)
+	if who.Role == auth.Nobody || !g.holds().Separate() || v.By != who.Name || v.Approved {
+		return nil
+	}
+	for _, e := range v.Ask.Beyond(p.Grant) {
+		if !slices.Contains(v.Ask.Beyond(grant), e) {
+			return fault.New(fault.Denied, "", fmt.Sprintf("the policy says separate_approver, and %q deployed version %d, which asks for %s; somebody else who may approve has to bind that", who.Name, v.Number, e.What))
 		}
 	}
 	return nil

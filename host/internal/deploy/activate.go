@@ -298,6 +298,13 @@ func (d *Deployer) Regrant(ctx context.Context, name string, change func(plugin.
 		if err != nil {
 			return Changed{}, err
 		}
+		newest, err := d.cfg.Registry.Version(ctx, name, p.Versions)
+		if err == nil || fault.CodeOf(err) == fault.NotFound { // it was pruned
+			err = d.cfg.Gate.MayBind(ctx, p, newest, grant)
+		}
+		if err != nil {
+			return Changed{}, err
+		}
 		return d.applySettings(ctx, p, registry.Change{Grant: &grant, By: by})
 	})
 }

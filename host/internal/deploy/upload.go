@@ -121,6 +121,10 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 		return Changed{}, program.Close(ctx, err)
 	}
 	defer unlock()
+	// What was approved is what goes beyond what the plugin had then.
+	if now, err := d.cfg.Registry.Plugin(ctx, up.Name); up.consent.Approves() && err == nil && (!now.Grant.Equal(before.Grant) || now.Mount != before.Mount) {
+		return Changed{}, program.Close(ctx, fault.New(fault.Conflict, "", fmt.Sprintf("the grant or the mount of plugin %q was changed while its version was built; deploy it again", up.Name)))
+	}
 	if l := d.state.Load().live[up.Name]; l != nil && !up.NoActivate {
 		if err := refuseRolling(l.plugin); err != nil { // begun meanwhile
 			return Changed{}, program.Close(ctx, err)

@@ -57,5 +57,9 @@ func (o *Operator) Reject(ctx context.Context, name string, version int, reason,
 			return err
 		}
 	}
-	return o.registry.Reject(ctx, name, version, reason, by)
+	err := o.registry.Reject(ctx, name, version, reason, by)
+	if err == nil { // it serves nowhere, and previews of the plugin are begun again in no time
+		_, err = o.deployer.EndPreviews(ctx, name, by)
+	}
+	return err
 }

@@ -6,6 +6,7 @@
 package operate
 
 import (
+	"context"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/capability"
@@ -27,6 +28,8 @@ type Deployer interface {
 	Rollout(plugin.Plugin) (deploy.RolloutStatus, bool)
 	// Requests returns the recent requests with an id, the oldest first.
 	Requests(id string) []trace.Record
+	// EndPreviews ends all previews of a plugin, and returns how many there were.
+	EndPreviews(ctx context.Context, name, by string) (int, error)
 }
 
 // Operator answers an operator. Safe for concurrent use. Besides the codes named

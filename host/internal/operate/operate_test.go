@@ -41,6 +41,8 @@ func (serving) Requests(id string) []trace.Record {
 	}
 }
 
+func (serving) EndPreviews(context.Context, string, string) (int, error) { return 0, nil }
+
 // counting counts commits.
 type counting struct {
 	store.Store

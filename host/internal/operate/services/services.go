@@ -129,6 +129,7 @@ func reached(named service.Settings, b adminapi.Bindings) (list []plugin.Excess)
 type Reach struct {
 	plugins map[string]plugin.Plugin
 	teams   []auth.Team
+	who     auth.Identity // who asks
 }
 
 // NewReach reads what is installed.
@@ -141,7 +142,7 @@ func NewReach(ctx context.Context, r *registry.Registry) (*Reach, error) {
 	if err != nil {
 		return nil, err
 	}
-	reach := &Reach{map[string]plugin.Plugin{}, access.Teams}
+	reach := &Reach{map[string]plugin.Plugin{}, access.Teams, auth.From(ctx)}
 	for _, p := range all {
 		if !p.Deleted {
 			reach.plugins[p.Name] = p
@@ -175,6 +176,9 @@ func (r *Reach) About(name string) (lines []string) {
 
 // line is what About says of one plugin, and whom that may call.
 func (r *Reach) line(name string) (line string, calls []string) {
+	if r.who.Role != auth.Nobody && r.who.May(auth.Viewer, name) != nil {
+		return name + " is none of your plugins: who may see it is shown what it has", nil
+	}
 	p, ok := r.plugins[name]
 	if !ok {
 		return fmt.Sprintf("%s is not installed", name), nil

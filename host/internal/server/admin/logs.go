@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,12 @@ func (a *Admin) followLogs(ctx context.Context, in *followInput) (*huma.StreamRe
 		stop()
 		return &huma.StreamResponse{Body: func(huma.Context) { in.ctx.SetContentType(adminapi.TypeLines) }}, nil
 	}
-	s := &stream{lines: next, stop: stop, conn: in.ctx.Conn(), timeout: a.edge.WriteTimeout(), beat: adminapi.Heartbeat}
+	authorization, from, name := string(in.ctx.Request.Header.Peek("Authorization")), addressOf(in.ctx.RemoteAddr()), in.Name
+	may := func() error { // a token that ends takes its streams with it
+		who, err := a.cfg.Token.Identify(authorization, from)
+		return cmp.Or(err, viewer.met(who, name))
+	}
+	s := &stream{may: may, lines: next, stop: stop, conn: in.ctx.Conn(), timeout: a.edge.WriteTimeout(), beat: adminapi.Heartbeat}
 	return &huma.StreamResponse{Body: func(huma.Context) {
 		in.ctx.SetContentType(adminapi.TypeLines)
 		in.ctx.SetBodyStreamWriter(func(w *bufio.Writer) { s.send(a.edge.Ending(), w) })
@@ -49,6 +55,7 @@ func (a *Admin) followLogs(ctx context.Context, in *followInput) (*huma.StreamRe
 
 // stream sends lines to one client.
 type stream struct {
+	may     func() error // whether the client may still have them
 	lines   func(context.Context) ([]adminapi.LogLine, error)
 	stop    func()
 	conn    net.Conn
@@ -78,6 +85,9 @@ func (s *stream) next(ctx context.Context) ([]adminapi.LogLine, error) {
 	beat, cancel := context.WithTimeout(ctx, s.beat)
 	defer cancel()
 	lines, err := s.lines(beat)
+	if late := s.may(); late != nil {
+		return nil, late
+	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, nil
 	}

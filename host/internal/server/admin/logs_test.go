@@ -120,7 +120,7 @@ func TestFollowingAClientThatIsGone(t *testing.T) {
 		}
 		_ = peer.Close()
 	}()
-	s := &stream{lines: next, stop: stop, conn: conn, timeout: time.Minute, beat: 10 * time.Millisecond}
+	s := &stream{may: func() error { return nil }, lines: next, stop: stop, conn: conn, timeout: time.Minute, beat: 10 * time.Millisecond}
 	s.send(t.Context(), bufio.NewWriter(conn))
 	<-beats
 	k.wantStop(t, "the client is gone, and")

@@ -55,7 +55,7 @@ func (p *Commands) TokenCommand(more ...*cobra.Command) *cobra.Command {
   viewer    sees how plugins do, and their logs
   deployer  also changes what they run, their vars and their keys
   operator  also decides their grants and limits, and what is removed
-  owner     also decides about tokens, teams and backups
+  owner     also decides about tokens, teams and trust
 
 The server keeps no token, only its SHA-256. The token of its owner is the file
 admin.token in its data folder.`,
