@@ -95,6 +95,12 @@ func TestOnePersonHasOneName(t *testing.T) {
 		}
 		delete(claims, "email") // the scope email was not asked for
 	}
+	for _, none := range []any{"", 17, nil} {
+		claims["email"] = none
+		if made, err := f.Login(t.Context(), sign(t, jose.ES256, issuer.keys[jose.ES256], claims), "", here); err == nil {
+			t.Errorf("somebody with the address %v is let in as %q", none, made.Name)
+		}
+	}
 	if len(names) != 1 {
 		t.Errorf("one person has the names %v", names)
 	}

@@ -100,7 +100,7 @@ func (a *Access) login(ctx context.Context, idToken, rule string) (Made, error) 
 		text := strings.ReplaceAll(errors.Join(why[:min(len(why), 3)]...).Error(), "\n", "; ")
 		return Made{}, fault.New(fault.Unauthenticated, "", text)
 	}
-	if best.Login && (claims["email"] == nil || claims["email_verified"] != true) {
+	if email, _ := claims["email"].(string); best.Login && (email == "" || claims["email_verified"] != true) {
 		return Made{}, fault.New(fault.Unauthenticated, "", "the ID token has no address of mail that the issuer has verified, by which a person is named; ask the issuer for the scope email")
 	}
 	name := nameOf(*best, claims)

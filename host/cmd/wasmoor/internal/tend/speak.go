@@ -69,7 +69,7 @@ func urlOf(ctx context.Context, c *client.Client, name string) (string, error) {
 		return "", err
 	}
 	if len(plugin.Mount) == 0 {
-		return "", fmt.Errorf("plugin %q is mounted nowhere; mount it with: wasmoor mount %s PATH", name, name)
+		return "", fmt.Errorf("the server names no mount of plugin %q; see: wasmoor show %s", name, name)
 	}
 	return strings.TrimSuffix(term.RouteURLs(status.Public.URL, plugin.Mount[:1], nil, nil)[0], "/"), nil
 }
