@@ -1,7 +1,7 @@
-// Package queue sends messages to the plugin's own queues and to those of plugins that it
-// may call, and reads what a handler is told of a message. A message is an effect of the request: it is sent if the request
-// commits, and not at all if it does not. It is handled by an ordinary request, which
-// the manifest names:
+// Package queue sends messages to the plugin's own queues and to those of plugins that
+// it may call, and reads what a handler is told of a message. A message is an effect
+// of the request: it is sent if the request commits, and not at all if it does not. It
+// is handled by an ordinary request, which the manifest names:
 //
 //	[queue.mail]
 //	request = "POST /queues/mail"
