@@ -30,6 +30,7 @@ durable           ->
 restoring         -> fault durable              # a folder that is not empty has a code; its marker is whole
 archive           -> fault limit                # a damaged one has a code; bounds its modules
 bucket            -> fault                      # what a place refuses has a code
+blob              -> bucket                     # keeps bytes there
 audit             ->
 buildinfo         ->
 module            -> plugin durable             # is named by digests; a file lasts
@@ -58,7 +59,7 @@ egress/address    ->
 egress            -> plugin trace redact egress/address # origins are grants; calls are part of a trace; looks for secrets in the same forms; judges addresses
 egress/egresstest ->
 redact            -> fault                      # an error without secrets keeps its code
-invoke            -> store trace redact plugin # holds the transaction; notes what it does; its log hides secrets; a roll-out knows who sends
+invoke            -> store trace redact plugin blob # holds the transaction; notes what it does; its log hides secrets; a roll-out knows who sends; a reply may be a blob
 runq              ->
 service           -> invoke egress manifest     # a call runs within an invocation; is judged as one to a service outside; says what a receiver has queues for
 capability        -> invoke manifest            # host functions act on the invocation; a unit reads its table

@@ -216,6 +216,9 @@ func (s *s3) Sweep(ctx context.Context, prefix string, before time.Time) (n int,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the list
 	for upload := range s.core.ListIncompleteUploads(ctx, s.bucket, s.prefix+prefix, true) {
+		if minio.ToErrorResponse(upload.Err).Code == minio.NoSuchUpload {
+			return n, nil // what a service says of a bucket that has had none
+		}
 		if upload.Err != nil {
 			return n, s.fault(ctx, "sweep", prefix, upload.Err)
 		}

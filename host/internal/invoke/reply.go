@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
@@ -17,6 +18,9 @@ type Reply struct {
 	Status  int
 	Headers []abi.Pair // whose strings are good until another invocation begins
 	Body    []byte
+	// Blob, if not nil, is the body in place of Body, which is empty. Whoever sends it
+	// releases it; what is left the next attempt releases.
+	Blob *blob.Answer
 	// Length is what the guest's content-length says, -1 = it says nothing. Where a
 	// body is sent it has that length, or the reply has a Fault.
 	Length int64
@@ -35,6 +39,10 @@ func (r *Reply) reset(method string) {
 	r.Headers = r.Headers[:0]
 	r.Body = r.Body[:0]
 	r.headFault, r.bodyFault = "", ""
+	if r.Blob != nil {
+		r.Blob.Release()
+		r.Blob = nil
+	}
 	if cap(r.text)+cap(r.spareText) > keptText {
 		r.text, r.spareText = nil, nil
 	}
@@ -52,10 +60,20 @@ func (r *Reply) Fault() string {
 	switch {
 	case r.Refused() != "":
 		return r.Refused()
-	case r.Length >= 0 && r.Length != int64(len(r.Body)) && !r.IsLengthOnly():
-		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, r.Length, len(r.Body))
+	case r.Blob != nil && len(r.Body) > 0:
+		return "response has a body of its own and a blob for one"
+	case r.Length >= 0 && r.Length != r.Size() && !r.IsLengthOnly():
+		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, r.Length, r.Size())
 	}
 	return ""
+}
+
+// Size returns how many bytes the body has, those of a blob too.
+func (r *Reply) Size() int64 {
+	if r.Blob != nil {
+		return r.Blob.Size
+	}
+	return int64(len(r.Body))
 }
 
 // IsLengthOnly reports whether the reply may have the length of a body that is not
@@ -66,7 +84,7 @@ func (r *Reply) IsLengthOnly() bool {
 	case 204, 205, 304:
 		return true
 	}
-	return r.toHead && len(r.Body) == 0
+	return r.toHead && r.Size() == 0
 }
 
 // SetHead takes the guest's status and header in the layout of
