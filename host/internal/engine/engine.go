@@ -53,6 +53,24 @@ func (o Options) Tell(text string) {
 	}
 }
 
+// OfBuild returns those options that what Build leaves may rest on. Build may be given
+// them alone, whatever Load gets of the rest.
+func (o Options) OfBuild() Options {
+	o.ResponseBody, o.Routes = 0, callsOf(o.Routes)
+	return o
+}
+
+// callsOf returns what routes call, without the rest that a manifest says of them. Those
+// of the native ABI name nothing.
+func callsOf(routes []manifest.Route) (calls []manifest.Route) {
+	for _, r := range routes {
+		if r.Export+r.Handler != "" {
+			calls = append(calls, manifest.Route{Pattern: r.Pattern, Export: r.Export, Handler: r.Handler, ContentType: r.ContentType})
+		}
+	}
+	return calls
+}
+
 // OptionsOf returns the options that a manifest asks for.
 func OptionsOf(m *manifest.Manifest) Options {
 	return Options{
@@ -76,7 +94,8 @@ type Engine interface {
 	// Program.Instance, and by fault code: Deadline is the end of ctx, Internal a
 	// failure of the compiler.
 	Build(ctx context.Context, module []byte, o Options, dir string) error
-	// Load makes a program of what Build left in dir, with the same Options. It
+	// Load makes a program of what Build left in dir, with Options whose OfBuild is
+	// the same, and of a module whose wasmbin.Code is. It
 	// trusts dir, which holds machine code; dir may be removed afterwards.
 	// Errors by fault code: Invalid says that dir is not what this engine
 	// builds, so that it is to be built again.

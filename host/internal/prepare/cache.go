@@ -103,18 +103,38 @@ func (c *cache) tryLock(key string) (unlock func(), busy <-chan struct{}) {
 	}, nil
 }
 
-// check reports whether there is an artefact under key that is what was sealed.
-// What is there and is not is removed. The caller holds the key.
-func (c *cache) check(key string) (bool, error) {
+// check reports whether there is an artefact under key that is what was sealed, and
+// has its seal name the module digest, which wants it. What is there and is not is
+// removed. The caller holds the key.
+func (c *cache) check(key string, digest plugin.Digest) (bool, error) {
 	if _, err := os.Lstat(c.path(key)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	if err := checkSeal(c.path(key), key, c.secret); err != nil {
+	s, err := checkSeal(c.path(key), key, c.secret)
+	if err != nil {
 		return false, c.refuse(key, err)
 	}
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(c.path(key), sealName), now, now) // only for trim
+	if s.add(digest) {
+		if err := c.reseal(key, s); err != nil {
+			c.log.Warn("an artefact is not kept for all modules that share it", "artefact", key, "error", err)
+		}
+	}
 	return true, nil
+}
+
+// reseal replaces the seal of an artefact, in one step: other processes may read it.
+func (c *cache) reseal(key string, s seal) (err error) {
+	w, err := c.begin()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if err := s.write(w.tmp, c.secret); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(w.tmp, sealName), filepath.Join(c.path(key), sealName))
 }
 
 // refuse removes an artefact that is not to be used. The caller holds the key.
@@ -197,7 +217,7 @@ func (c *cache) put(w *work, key string, digest plugin.Digest) error {
 		return nil
 	}
 	// Another process was first. What it left may be in use there, and stays if it is sound.
-	if ok, err := c.check(key); ok || err != nil {
+	if ok, err := c.check(key, digest); ok || err != nil {
 		return err
 	}
 	if err := os.Rename(w.artefact, c.path(key)); err != nil {
@@ -235,7 +255,7 @@ func (c *cache) sweep(keep func(plugin.Digest) bool) error {
 			return nil
 		}
 		defer unlock()
-		if s, err := readSeal(c.path(key), c.secret); err == nil && keep(s.Digest) {
+		if s, err := readSeal(c.path(key), c.secret); err == nil && slices.ContainsFunc(s.modules(), keep) {
 			return nil
 		}
 		return c.remove(key)

@@ -52,7 +52,7 @@ func (p *Pipeline) runChild(ctx context.Context, w *work, j *job, allowed allowa
 	if allowed.Memory < leastMemory {
 		return usage{}, allowed.outOfMemory()
 	}
-	r := request{Allowed: allowed, Options: j.options, Module: len(j.module)}
+	r := request{Allowed: allowed, Options: j.input, Module: len(j.code)}
 	if !p.self {
 		r.Identity = p.identity
 	}
@@ -62,7 +62,7 @@ func (p *Pipeline) runChild(ctx context.Context, w *work, j *job, allowed allowa
 	if err != nil {
 		return usage{}, err
 	}
-	err = c.run(within, r, j.module)
+	err = c.run(within, r, j.code)
 	use, err := c.judge(ctx, context.Cause(within), err)
 	if err != nil && c.stderr.kept.Len() > 0 {
 		p.cfg.Log.Warn("a process that builds a module wrote to its standard error", slog.String("text", text(c.stderr.kept.String(), maxStderr)))

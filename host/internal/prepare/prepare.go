@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // Config is the configuration of a Pipeline.
@@ -113,10 +114,14 @@ func (p *Pipeline) Prepare(ctx context.Context, module []byte, o engine.Options)
 // job is a module that is to be prepared, checked already.
 type job struct {
 	engine  engine.Engine
-	module  []byte
 	options engine.Options
-	digest  plugin.Digest
-	key     string // of its artefact
+	digest  plugin.Digest // of the module
+	// The artefact is built of these alone, and key is theirs. So modules that differ in
+	// their manifests or in what they carry share one, and those that differ in code
+	// cannot.
+	code  []byte
+	input engine.Options
+	key   string
 }
 
 func (p *Pipeline) job(module []byte, o engine.Options) (*job, error) {
@@ -128,13 +133,16 @@ func (p *Pipeline) job(module []byte, o engine.Options) (*job, error) {
 	if err := e.Check(module, o); err != nil {
 		return nil, err
 	}
-	digest := plugin.DigestOf(module)
-	named := o
-	if !bytes.Contains(module, []byte(wasiArguments)) {
-		named.Name = "" // plugins that have the module share what is built
+	code, err := wasmbin.Code(module)
+	if err != nil {
+		return nil, err
 	}
-	key, err := p.key(digest, named)
-	return &job{engine: e, module: module, options: o, digest: digest, key: key}, err
+	j := &job{engine: e, options: o, digest: plugin.DigestOf(module), code: code, input: o.OfBuild()}
+	if !bytes.Contains(code, []byte(wasiArguments)) {
+		j.input.Name = "" // plugins that have the module share what is built
+	}
+	j.key, err = p.key(plugin.DigestOf(code), j.input)
+	return j, err
 }
 
 // wasiArguments is the function that tells a guest the name of its plugin.
@@ -151,7 +159,7 @@ const FromCache = "from cache"
 // cached returns the program of an artefact that is there and sound, or nil. One
 // that is not is removed. The caller holds the key.
 func (p *Pipeline) cached(ctx context.Context, j *job) (engine.Program, error) {
-	ok, err := p.cache.check(j.key)
+	ok, err := p.cache.check(j.key, j.digest)
 	if !ok || err != nil {
 		return nil, err
 	}
@@ -169,7 +177,7 @@ func (p *Pipeline) cached(ctx context.Context, j *job) (engine.Program, error) {
 
 // build leaves a sealed artefact under the key. The caller holds the key.
 func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err error) {
-	allowed := p.builds.now().allow(len(j.module), j.options.Memory, j.options.Awaited)
+	allowed := p.builds.now().allow(len(j.code), j.options.Memory, j.options.Awaited)
 	leave, err := p.builds.enter(ctx, j.options.Owner, j.options.Awaited, allowed.Memory)
 	if err != nil {
 		return 0, gaveUp(ctx, "other modules are still being built; try again when they have ended")
@@ -188,7 +196,7 @@ func (p *Pipeline) build(ctx context.Context, j *job) (took time.Duration, err e
 		p.cfg.Log.Info("a module was not built", "digest", j.digest, "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "error", err)
 		return took, err
 	}
-	p.cfg.Log.Info("module built", "digest", j.digest, "bytes", len(j.module), "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)
+	p.cfg.Log.Info("module built", "digest", j.digest, "bytes", len(j.code), "ms", took.Milliseconds(), "cpu_ms", use.cpu.Milliseconds(), "peak_bytes", use.peak)
 	if err := p.cache.put(work, j.key, j.digest); errors.Is(err, errTooLarge) {
 		return took, allowed.outOfSize()
 	} else if err != nil {
@@ -202,19 +210,19 @@ func (p *Pipeline) produce(ctx context.Context, w *work, j *job, allowed allowan
 	if len(p.cfg.Command) > 0 {
 		return p.runChild(ctx, w, j, allowed)
 	}
-	return usage{}, j.engine.Build(ctx, j.module, j.options, w.artefact)
+	return usage{}, j.engine.Build(ctx, j.code, j.input, w.artefact)
 }
 
-// key names the artefact of a module. Everything that decides what a build
-// leaves is in it: the module, the options, the program that builds, with all
-// its dependencies, and the machine.
-func (p *Pipeline) key(digest plugin.Digest, o engine.Options) (string, error) {
+// key names the artefact of code and options. Everything that decides what a build
+// leaves is in it: these two, the program that builds, with all its dependencies, and
+// the machine.
+func (p *Pipeline) key(code plugin.Digest, o engine.Options) (string, error) {
 	options, err := json.Marshal(o)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, "prepare", "name the artefact", err)
 	}
 	sum := sha256.New()
-	for _, part := range []string{"wasmoor artefact 1", string(digest), string(options), p.identity, p.machine} {
+	for _, part := range []string{"wasmoor artefact 1", string(code), string(options), p.identity, p.machine} {
 		fmt.Fprintf(sum, "%d:%s\n", len(part), part)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil

@@ -21,6 +21,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/prepare"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/format"
+	"github.com/wasmoor/wasmoor/host/internal/wasmbin/wasmbintest"
 )
 
 // TestMain is also the process that builds, and others that pretend to.
@@ -68,7 +70,7 @@ var processes = map[string]func(args []string) int{
 	"server": func(args []string) int {
 		p, err := prepare.New(config(args[0], nil, "build"), engines(&builder{}))
 		if err == nil {
-			_, err = p.Prepare(context.Background(), []byte("sleep"), engine.Options{})
+			_, err = p.Prepare(context.Background(), saying("sleep"), engine.Options{})
 		}
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -80,6 +82,23 @@ func answering(text string) func([]string) int {
 		_, _ = io.WriteString(os.Stdout, text)
 		return 0
 	}
+}
+
+// saying returns a module that says something in its code, and said what one says.
+func saying(text string) []byte {
+	return []byte(wasmbintest.Header + wasmbintest.Section(format.IDCode, text))
+}
+
+func said(module []byte) string {
+	list, err := format.Sections(module)
+	if err != nil {
+		return err.Error()
+	}
+	var text string
+	for _, s := range list {
+		text += string(module[s.Start:s.End])
+	}
+	return text
 }
 
 // builder does in Build what the module says.
@@ -94,7 +113,7 @@ func (b *builder) Check(module []byte, _ engine.Options) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.checks++
-	if string(module) == "unfit" {
+	if said(module) == "unfit" {
 		return fault.New(fault.Invalid, "prepare", "the module is unfit")
 	}
 	return nil
@@ -185,7 +204,7 @@ func open(t *testing.T, cfg prepare.Config) (*pipeline, *builder) {
 // mustPrepare prepares a module and checks that the program is its.
 func mustPrepare(t *testing.T, p *pipeline, module string, o engine.Options) {
 	t.Helper()
-	got, err := p.Prepare(t.Context(), []byte(module), o)
+	got, err := p.Prepare(t.Context(), saying(module), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +279,7 @@ func TestWithoutCommandItBuildsHere(t *testing.T) {
 
 func TestCheckComesFirst(t *testing.T) {
 	p, _ := open(t, config(t.TempDir(), nil, "build"))
-	if _, err := p.Prepare(t.Context(), []byte("unfit"), engine.Options{}); fault.CodeOf(err) != fault.Invalid || p.Builds() != 0 {
+	if _, err := p.Prepare(t.Context(), saying("unfit"), engine.Options{}); fault.CodeOf(err) != fault.Invalid || p.Builds() != 0 {
 		t.Errorf("got %v after %d builds, want %s and none", err, p.Builds(), fault.Invalid)
 	}
 }
@@ -312,7 +331,7 @@ func TestBuildEnds(t *testing.T) {
 				c.change(&cfg.Limits)
 			}
 			p, b := open(t, cfg)
-			_, err := p.Prepare(t.Context(), []byte(c.module), engine.Options{})
+			_, err := p.Prepare(t.Context(), saying(c.module), engine.Options{})
 			if fault.CodeOf(err) != c.code || !strings.Contains(fault.MessageOf(err), c.says) {
 				t.Fatalf("got %.2000v\nwant code %s and %q\nlog: %.2000s", err, c.code, c.says, log.String())
 			}
@@ -336,7 +355,7 @@ func TestGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := p.Prepare(ctx, []byte("sleep"), engine.Options{})
+		_, err := p.Prepare(ctx, saying("sleep"), engine.Options{})
 		ended <- err
 	}()
 	pid := builderIn(t, dir)
@@ -355,7 +374,7 @@ func TestOneBuildForAllThatWait(t *testing.T) {
 	for i := range 12 {
 		waiting.Go(func() {
 			module := fmt.Sprintf("module %d", i%3)
-			got, err := p.Prepare(t.Context(), []byte(module), engine.Options{})
+			got, err := p.Prepare(t.Context(), saying(module), engine.Options{})
 			if err != nil || got.(program).code != "code of "+module {
 				t.Errorf("%s: got %v, %v", module, got, err)
 			}
@@ -384,7 +403,7 @@ func TestProcessesShareACache(t *testing.T) {
 	for range 6 {
 		p, _ := open(t, cfg)
 		all.Go(func() {
-			if _, err := p.Prepare(t.Context(), []byte("shared"), engine.Options{ABI: abi.Module}); err != nil {
+			if _, err := p.Prepare(t.Context(), saying("shared"), engine.Options{ABI: abi.Module}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -409,7 +428,7 @@ func TestSweepKeepsWhatIsNamed(t *testing.T) {
 	for _, module := range []string{"one", "two", "three"} {
 		mustPrepare(t, p, module, engine.Options{})
 	}
-	err := p.Sweep(func(d plugin.Digest) bool { return d == plugin.DigestOf([]byte("two")) })
+	err := p.Sweep(func(d plugin.Digest) bool { return d == plugin.DigestOf(saying("two")) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +447,7 @@ func TestSizeOfTheCache(t *testing.T) {
 	pad := strings.Repeat("x", 5000)
 	mustPrepare(t, p, "one"+pad, engine.Options{})
 	mustPrepare(t, p, "two"+pad, engine.Options{})
-	age(t, dir, plugin.DigestOf([]byte("two"+pad)))
+	age(t, dir, plugin.DigestOf(saying("two"+pad)))
 	mustPrepare(t, p, "one"+pad, engine.Options{})
 	mustPrepare(t, p, "three"+pad, engine.Options{})
 	onlyArtefacts(t, dir, 2)
@@ -465,11 +484,11 @@ func age(t *testing.T, dir string, d plugin.Digest) {
 func TestOptionsTravel(t *testing.T) {
 	p, _ := open(t, config(t.TempDir(), nil, "build"))
 	o := fullOptions(t)
-	got, err := p.Prepare(t.Context(), []byte("options"), o)
+	got, err := p.Prepare(t.Context(), saying("options, args_get"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("%+v", o)
+	want := fmt.Sprintf("%+v", o.OfBuild())
 	if code := got.(program).code; code != want {
 		t.Errorf("the process that builds got\n%s\nwant\n%s", code, want)
 	}
@@ -641,7 +660,7 @@ func TestTooLittleMemoryBeginsNothing(t *testing.T) {
 	cfg.Limits.Memory = 16 << 20
 	p, _ := open(t, cfg)
 	for range 20 {
-		_, err := p.Prepare(t.Context(), []byte("module"), engine.Options{Memory: 1 << 20})
+		_, err := p.Prepare(t.Context(), saying("module"), engine.Options{Memory: 1 << 20})
 		if fault.CodeOf(err) != fault.TooLarge {
 			t.Fatal(err)
 		}

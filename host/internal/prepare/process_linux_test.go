@@ -113,7 +113,7 @@ func TestTheProcessThatBuilds(t *testing.T) {
 	p, _ := open(t, config(dir, nil, "build"))
 	ended := make(chan error, 1)
 	go func() {
-		_, err := p.Prepare(t.Context(), []byte("sleep"), engine.Options{})
+		_, err := p.Prepare(t.Context(), saying("sleep"), engine.Options{})
 		ended <- err
 	}()
 	pid := builderIn(t, dir)
@@ -182,7 +182,7 @@ func TestABuildThatWaitsKeepsNobody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := p.Prepare(ctx, []byte("sleep"), engine.Options{Owner: "sleeper"})
+		_, err := p.Prepare(ctx, saying("sleep"), engine.Options{Owner: "sleeper"})
 		ended <- err
 	}()
 	builderIn(t, dir)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
@@ -23,6 +24,9 @@ const (
 	sealName = "SEAL"
 	// maxSeal bounds what is read of it.
 	maxSeal = 1 << 20
+	// maxShared bounds the modules that a seal names. Of those over it the artefact
+	// may be removed and built again.
+	maxShared = 256
 	// maxEntries bounds the files and directories of an artefact.
 	maxEntries = 256
 )
@@ -30,8 +34,33 @@ const (
 // seal lists the content of an artefact.
 type seal struct {
 	Key    string        `json:"key"`
-	Digest plugin.Digest `json:"digest"` // of the module
+	Digest plugin.Digest `json:"digest"` // of the module that was built first
 	Files  []sealedFile  `json:"files"`
+	// Shared are the other modules of the same code that were loaded from it, the last
+	// ones last.
+	Shared []plugin.Digest `json:"shared,omitempty"`
+}
+
+// modules returns the digests of the modules that the artefact is kept for.
+func (s seal) modules() []plugin.Digest { return append([]plugin.Digest{s.Digest}, s.Shared...) }
+
+// add names a further module, and reports whether it was not named yet.
+func (s *seal) add(digest plugin.Digest) bool {
+	if slices.Contains(s.modules(), digest) {
+		return false
+	}
+	s.Shared = append(s.Shared, digest)
+	s.Shared = s.Shared[max(0, len(s.Shared)-maxShared):]
+	return true
+}
+
+// write writes the seal into dir.
+func (s seal) write(dir string, secret []byte) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, sealName), fmt.Appendf(nil, "%s\n%s", mac(secret, text), text), 0o600)
 }
 
 type sealedFile struct {
@@ -67,11 +96,7 @@ func makeSeal(dir, key string, digest plugin.Digest, size int64, secret []byte) 
 	if len(s.Files) == 0 {
 		return errors.New("it is empty")
 	}
-	text, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, sealName), fmt.Appendf(nil, "%s\n%s", mac(secret, text), text), 0o600)
+	return s.write(dir, secret)
 }
 
 // errTooLarge says that an artefact has more bytes than it may.
@@ -104,19 +129,24 @@ func readSeal(dir string, secret []byte) (seal, error) {
 	return s, json.Unmarshal(text, &s)
 }
 
-// checkSeal reads every byte of an artefact, and returns an error unless it is
-// what was sealed under key, no more and no less, and belongs to us alone.
-func checkSeal(dir, key string, secret []byte) error {
+// checkSeal reads every byte of an artefact, and returns its seal, or an error unless
+// it is what was sealed under key, no more and no less, and belongs to us alone.
+func checkSeal(dir, key string, secret []byte) (seal, error) {
 	if err := privateDir(dir); err != nil {
-		return err
+		return seal{}, err
 	}
 	s, err := readSeal(dir, secret)
 	if err != nil {
-		return err
+		return s, err
 	}
 	if s.Key != key {
-		return errors.New("it was sealed as another")
+		return s, errors.New("it was sealed as another")
 	}
+	return s, s.checkFiles(dir)
+}
+
+// checkFiles compares what is in dir with the seal.
+func (s seal) checkFiles(dir string) error {
 	want := make(map[string]sealedFile, len(s.Files))
 	for _, f := range s.Files {
 		want[f.Path] = f

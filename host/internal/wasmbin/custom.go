@@ -2,6 +2,7 @@ package wasmbin
 
 import (
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -27,6 +28,28 @@ func CustomSection(b []byte, name string) (data []byte, ok bool, err error) {
 	}
 	return data, ok, nil
 }
+
+// Code returns b without its custom sections, except those of names: what engines make of
+// a module rests on nothing else. Sections stay as they are, so it is b itself where none
+// goes. Errors are Invalid.
+func Code(b []byte) ([]byte, error) {
+	list, err := format.Sections(b)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(list, ignored) {
+		return b, nil
+	}
+	out := append(make([]byte, 0, len(b)), b[:format.HeaderSize]...)
+	for _, s := range list {
+		if !ignored(s) {
+			out = append(out, b[s.Offset:s.End]...)
+		}
+	}
+	return out, nil
+}
+
+func ignored(s format.Section) bool { return s.Custom() && s.Name != nameSection }
 
 // WithCustomSection returns a copy of b with a custom section of that name at its
 // end, in place of all that it had. Errors are Invalid.

@@ -78,3 +78,33 @@ func TestCustomSectionErrors(t *testing.T) {
 		t.Errorf("a name that is not UTF-8: %v", err)
 	}
 }
+
+func TestCode(t *testing.T) {
+	code, names := section(format.IDCode, "x"), section(format.IDCustom, text("name"), "n")
+	other := section(format.IDCustom, text("other"), code, names)
+	for _, tt := range []struct{ name, module, want string }{
+		{"nothing", "", ""},
+		{"only code", code, code},
+		{"before, between and after", other + names + other + code + other, names + code},
+		{"names twice", names + code + other + names, names + code + names},
+		{"names of no name section", section(format.IDCustom, text("names"), "n") + section(format.IDCustom, text(""), "name"), ""},
+	} {
+		before := header + tt.module
+		b := []byte(before)
+		got, err := Code(b)
+		if err != nil || string(got) != header+tt.want {
+			t.Errorf("%s: Code = %q, %v, want %q", tt.name, got, err, header+tt.want)
+		}
+		if string(b) != before {
+			t.Errorf("%s: the module itself is changed", tt.name)
+		}
+		if again, err := Code(got); err != nil || !bytes.Equal(again, got) {
+			t.Errorf("%s: Code of the code = %q, %v", tt.name, again, err)
+		}
+	}
+	for _, bad := range []string{"", header + code + code, header + "\x00\x05x", header + "\x0d\x00"} {
+		if _, err := Code([]byte(bad)); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%q: got %v, want %s", bad, err, fault.Invalid)
+		}
+	}
+}
