@@ -128,7 +128,7 @@ type Config struct {
 	SleepAfter time.Duration
 	// HeaderTimeout bounds the arrival of a request's line and header. Default 5 s.
 	HeaderTimeout time.Duration
-	// BodyTimeout bounds the arrival of a request's body after that. Default 30 s.
+	// BodyTimeout bounds the arrival of a body, of each MiB if it has more. Default 30 s.
 	BodyTimeout time.Duration
 	// WriteTimeout bounds the sending of one response. Default 30 s.
 	WriteTimeout time.Duration

@@ -58,6 +58,7 @@ func TestOperatingLimitsAreTheCode(t *testing.T) {
 		{"memory of an instance", size(d.Memory), size(m.Memory)},
 		{"time of a handler, re-runs included", d.Deadline.String(), m.Deadline.String()},
 		{"request body", size(d.RequestBody), size(m.RequestBody)},
+		{"request body of a route", "that of the plugin", size(limit.RouteBody)},
 		{"response body", size(d.ResponseBody), size(m.ResponseBody)},
 		{"requests of a plugin at a time", fmt.Sprint(d.Concurrency), fmt.Sprint(m.Concurrency)},
 		{"requests that wait, for each that runs", fmt.Sprint(limit.Queue), ""},

@@ -53,6 +53,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/team"
@@ -96,7 +97,7 @@ type Host struct {
 	guests                    linear.Budget // of all plugins' instances
 	bodies, replies, handlers *limit.Budget
 	teams                     *team.Teams
-	spool                     *wire.Spool
+	spool                     *spool.Spool
 	memoryLimit               int64                    // Go's, if this host has set it
 	certificate               *certificate.Certificate // nil = plain HTTP
 
@@ -268,7 +269,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	if h.certificate, adminCert, err = h.cfg.certificates(); err != nil {
 		return err
 	}
-	h.spool, err = wire.OpenSpool(wire.SpoolConfig{
+	h.spool, err = spool.Open(spool.Config{
 		Dir: filepath.Join(h.cfg.DataDir, "spool"), Max: h.cfg.MaxBodyDisk, Health: h.store.Health, Log: h.cfg.Log,
 	})
 	if err != nil {

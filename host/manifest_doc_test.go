@@ -114,7 +114,7 @@ func TestManifestDefaultsAreTheCode(t *testing.T) {
 		"route":                {"the whole mount", fmt.Sprint(manifest.MaxRoutes)},
 		"route.pattern":        {"required", fmt.Sprint(pattern.MaxLength, " bytes")},
 		"route.deadline":       {"limits.deadline", m.Deadline.String()},
-		"route.request_body":   {"limits.request_body", size(m.RequestBody)},
+		"route.request_body":   {"limits.request_body", size(limit.RouteBody)},
 		"route.idempotency":    {"0", limit.MaxReplayAge.String()},
 		"limits.memory":        {size(d.Memory), size(m.Memory)},
 		"limits.deadline":      {d.Deadline.String(), m.Deadline.String()},

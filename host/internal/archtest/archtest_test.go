@@ -106,7 +106,8 @@ dispatch          -> engine rollout logs team telemetry/tally dispatch/lane # ma
 serve             -> dispatch requestid         # runs invocations; gives each its id
 policy            -> auth capability/kv capability/outbound # rules are for patterns of plugins; quotas; and origins
 consent           -> policy                     # asks the rules of the operator
-ceiling           -> manifest                   # what it asks for
+spool             -> limit store/badger/disk    # bodies share the disk; asks how much is free
+ceiling           -> manifest spool             # what it asks for; what its bodies may have of the disk
 deploy/hiding     -> capability/blind           # says what can be a blind secret
 dispatch/owners   -> dispatch                   # lists their requests, and ends them
 deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/socket # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept
@@ -137,7 +138,7 @@ server/crowd      ->
 server/accept     ->
 server/socket     ->
 server/certificate -> fault durable             # files that are no certificate have a code; a pipe is no file
-server/wire       -> limit adminapi fault requestid server/accept server/presence server/vitals server/crowd # bounds bodies; renders errors as the API does; maps codes to statuses; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
+server/wire       -> spool adminapi requestid server/accept server/presence server/vitals server/crowd # puts large bodies into files; renders errors as the API does; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate live cache socket/hub # speaks HTTP with it; speaks TLS with it; hands on who asks for events; gives answers again; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from

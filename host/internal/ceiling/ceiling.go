@@ -8,6 +8,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
 // Caps are what the operator gives the whole server, which a plugin's limits may
@@ -32,8 +33,8 @@ func (c Caps) Exceeded(m *manifest.Manifest) (notices []string) {
 	}
 	note(c.Memory > 0 && most.Memory > c.Memory, "limits.memory is %s, and all plugins together have %s here (max_guest_memory): a guest gets no more",
 		limit.FormatSize(most.Memory), limit.FormatSize(c.Memory))
-	note(c.BodyDisk > 0 && most.RequestBody > c.BodyDisk, "request_body is %s, and large bodies have %s of disk here (max_body_disk): one over that is answered 413",
-		limit.FormatSize(most.RequestBody), limit.FormatSize(c.BodyDisk))
+	note(c.BodyDisk > 0 && most.RequestBody > spool.Share(c.BodyDisk), "request_body is %s, and the large bodies of a plugin have %s of disk here (three quarters of max_body_disk): one over that is answered 413",
+		limit.FormatSize(most.RequestBody), limit.FormatSize(spool.Share(c.BodyDisk)))
 	long := most.Deadline > limit.Default().Deadline // as the author asks
 	note(c.DrainTimeout > 0 && long && most.Deadline > c.DrainTimeout, "deadline is %s, and the server waits %s for requests when it stops (drain_timeout): one that takes longer is cut off then",
 		most.Deadline, c.DrainTimeout)

@@ -11,12 +11,12 @@ import (
 // Limits that the server's own do not leave room for are told, with both keys.
 func TestCapsExceeded(t *testing.T) {
 	const head = "manifest_version = 1\nname = \"a\"\n"
-	caps := Caps{Memory: 64 << 20, BodyDisk: 16 << 20, DrainTimeout: 10 * time.Second}
+	caps := Caps{Memory: 64 << 20, BodyDisk: 20 << 20, DrainTimeout: 10 * time.Second}
 	for text, want := range map[string][]string{
 		"": nil,
-		"[limits]\nmemory = \"64MiB\"\nrequest_body = \"16MiB\"\ndeadline = \"10s\"\n": nil,
+		"[limits]\nmemory = \"64MiB\"\nrequest_body = \"15MiB\"\ndeadline = \"10s\"\n": nil,
 		"[limits]\nmemory = \"128MiB\"\n":                                              {"limits.memory is 128MiB", "64MiB here (max_guest_memory)"},
-		"[limits]\nrequest_body = \"17MiB\"\n":                                         {"request_body is 17MiB", "16MiB of disk here (max_body_disk)"},
+		"[limits]\nrequest_body = \"17MiB\"\n":                                         {"request_body is 17MiB", "15MiB of disk here (three quarters of max_body_disk)"},
 		"[[route]]\npattern = \"/\"\nrequest_body = \"64MiB\"\ndeadline = \"30s\"\n":   {"request_body is 64MiB", "deadline is 30s", "10s", "(drain_timeout)"},
 	} {
 		m, err := manifest.Parse([]byte(head+text), "f.toml", nil)

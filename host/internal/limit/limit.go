@@ -25,6 +25,7 @@ const (
 	ResponseHead    = limits.ResponseHead
 	LogLine         = limits.LogLine
 	LogLines        = limits.LogLines        // per invocation; the rest is counted, not kept
+	RouteBody       = 64 << 30               // of a request whose route says so
 	RoutePattern    = limits.RoutePattern    // what route_set accepts
 	Attributes      = limits.Attributes      // of a request, that the host sets
 	AttributesBytes = limits.AttributesBytes // of their names and values

@@ -258,7 +258,7 @@ func (r *reader) routes(root Table, abi string) []Route {
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
 		set(&route.Deadline)(t.Duration("deadline", most.Deadline))
-		set(&route.RequestBody)(t.Size("request_body", most.RequestBody))
+		set(&route.RequestBody)(t.Size("request_body", limit.RouteBody))
 		route.EncodedSlashes = t.Bool("encoded_slashes")
 		route.Private = t.Bool("private")
 		r.kept(root, t, &route)

@@ -265,8 +265,8 @@ var refused = []struct{ name, text, want string }{
 		`4:1: kv.keys: it must be at least 1, not -1`,
 	},
 	{
-		"route's body over the maximum", head + "[[route]]\npattern = \"/\"\nrequest_body = \"1GiB\"\n",
-		`5:1: route[0].request_body: 1GiB is above the maximum of 64MiB`,
+		"route's body over the maximum", head + "[[route]]\npattern = \"/\"\nrequest_body = \"65GiB\"\n",
+		`5:1: route[0].request_body: 65GiB is above the maximum of 64GiB`,
 	},
 
 	{

@@ -17,6 +17,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
 // apiConfig is huma's without its documentation pages, which load scripts from
@@ -214,7 +215,7 @@ func (b *rawBody) read(of *limit.Budget, max int64) (data []byte, err error) {
 	if of != nil {
 		b.body = wire.NewBody(of)
 	}
-	if r := b.body.Read(b.ctx, nil, max); r != nil {
+	if r := b.body.Read(b.ctx, spool.File{}, max); r != nil {
 		b.done()
 		r.Finish(b.ctx)
 		return nil, refusalError{r}

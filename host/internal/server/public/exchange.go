@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
@@ -156,8 +157,8 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 }
 
 // readBody reads the body up to the route's limit.
-func (c *exchange) readBody(ctx *fasthttp.RequestCtx, spool *wire.Spool) *wire.Refusal {
-	r := c.body.Read(ctx, spool, c.match.Limits.RequestBody)
+func (c *exchange) readBody(ctx *fasthttp.RequestCtx, s *spool.Spool) *wire.Refusal {
+	r := c.body.Read(ctx, s.New(c.match.Deployment.Env().Plugin), c.match.Limits.RequestBody)
 	if file, size := c.body.File(); file != nil {
 		c.request.Body = invoke.BodyIn(file, size)
 	} else {

@@ -27,6 +27,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
 // Config is what the public listener works with. Routes and Handler are required.
@@ -53,7 +54,7 @@ type Config struct {
 	// have read them; one that does not fit is answered 503. Default 256 MiB.
 	Replies *limit.Budget
 	// Spool takes the bodies over 1 MiB; nil keeps them in memory.
-	Spool *wire.Spool
+	Spool *spool.Spool
 	// Live has the answers of live routes, and Streams the connections of their clients;
 	// nil = no route is live.
 	Live    *live.Service
@@ -214,8 +215,8 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	if c.match.Socket != nil {
 		return p.judgeSocket(ctx, c)
 	}
-	if max := c.match.Limits.RequestBody; int64(ctx.Request.Header.ContentLength()) > max {
-		return wire.BodyTooLarge(max)
+	if r := wire.AdmitBody(ctx, p.cfg.Spool, c.match.Deployment.Env().Plugin, c.match.Limits.RequestBody); r != nil {
+		return r
 	}
 	return c.findKey()
 }

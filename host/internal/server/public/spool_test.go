@@ -15,14 +15,14 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
-	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
-func openSpool(t *testing.T, cfg wire.SpoolConfig) *wire.Spool {
+func openSpool(t *testing.T, cfg spool.Config) *spool.Spool {
 	t.Helper()
 	cfg.Dir = filepath.Join(t.TempDir(), "spool")
-	s, err := wire.OpenSpool(cfg)
+	s, err := spool.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func chunked(body string) string {
 func TestLargeBodies(t *testing.T) {
 	const spoolOver, largest = 1 << 20, 20 << 20
 	const memory = spoolOver + 16<<10
-	s := openSpool(t, wire.SpoolConfig{Max: largest})
+	s := openSpool(t, spool.Config{Max: largest*4/3 + 4})
 	p := newPublic(Config{Spool: s, Bodies: limit.NewBudget(memory), Routes: keeping{roomy{mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
 		if _, ok := inv.Request.Body.InMemory(); ok != (inv.Request.Body.Size() <= spoolOver) {
 			t.Errorf("a body of %d bytes in memory: %v", inv.Request.Body.Size(), ok)
@@ -120,7 +120,7 @@ func TestLargeBodies(t *testing.T) {
 // TestLargeBodyOfAPanic: what a body takes is given back after a bug in the host.
 func TestLargeBodyOfAPanic(t *testing.T) {
 	const size = 3 << 20
-	p := newPublic(Config{Spool: openSpool(t, wire.SpoolConfig{Max: size}), Routes: roomy{mounted{&guest{handle: func(*invoke.Invocation) (dispatch.Result, error) {
+	p := newPublic(Config{Spool: openSpool(t, spool.Config{Max: size*4/3 + 4}), Routes: roomy{mounted{&guest{handle: func(*invoke.Invocation) (dispatch.Result, error) {
 		panic("a bug in the host")
 	}}}}})
 	addr := servertest.Listen(t, p)

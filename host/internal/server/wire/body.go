@@ -11,6 +11,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
 // Body is the body of one request. The zero Body belongs to no budget. It may be
@@ -18,19 +19,36 @@ import (
 type Body struct {
 	buf   []byte
 	share limit.Share // what buf takes of the memory for all bodies
-	file  spooled     // the body, when it is too large for memory
+	file  spool.File  // the body, when it is too large for memory
 }
 
 // NewBody returns a Body whose memory belongs to the budget.
 func NewBody(of *limit.Budget) Body { return Body{share: of.Share()} }
 
-// Read reads the body of a request, up to max bytes: into memory, or where there
-// is a spool and it is large, into a file. Reset gives back what it takes, after
-// a refusal too.
-func (b *Body) Read(ctx *fasthttp.RequestCtx, spool *Spool, max int64) (r *Refusal) {
-	keep := int64(spoolOver)
+// SpoolOver is how large a body may be, in bytes, that is kept in memory where there is a
+// file for a larger one.
+const SpoolOver = 1 << 20
+
+// AdmitBody refuses a request before any of its body is read: for a body that says it is
+// over max bytes, or larger than what a spool has room for. owner is whose it would be.
+func AdmitBody(ctx *fasthttp.RequestCtx, s *spool.Spool, owner string, max int64) *Refusal {
+	switch size := int64(ctx.Request.Header.ContentLength()); {
+	case size > max:
+		return BodyTooLarge(max)
+	case size > SpoolOver:
+		return refusalOf(s.Admit(owner, size))
+	}
+	return nil
+}
+
+// Read reads the body of a request, up to max bytes: into memory, or where the file
+// belongs to a spool and the body is large, into that. Reset gives back what it takes,
+// after a refusal too.
+func (b *Body) Read(ctx *fasthttp.RequestCtx, file spool.File, max int64) (r *Refusal) {
+	keep := int64(SpoolOver)
+	b.file = file
 	switch {
-	case spool == nil:
+	case !file.Takes():
 		keep = max
 	case int64(ctx.Request.Header.ContentLength()) > keep:
 		keep = 0 // it goes to the file from its first piece
@@ -39,7 +57,7 @@ func (b *Body) Read(ctx *fasthttp.RequestCtx, spool *Spool, max int64) (r *Refus
 	if b.buf, more, r = readInto(ctx, b.buf, max, keep, &b.share); r != nil || !more {
 		return r
 	}
-	if r = b.file.readFrom(ctx, spool, b.buf, max); r != nil {
+	if r = b.spool(ctx, max); r != nil {
 		return r
 	}
 	b.buf = nil // before its share is another's
@@ -47,18 +65,54 @@ func (b *Body) Read(ctx *fasthttp.RequestCtx, spool *Spool, max int64) (r *Refus
 	return nil
 }
 
+// spool writes the beginning of a body that is in memory into the file, and then the rest
+// of it, up to max bytes. Only the buffer is memory.
+func (b *Body) spool(ctx *fasthttp.RequestCtx, max int64) *Refusal {
+	buf, total, next := b.buf, int64(len(b.buf)), int64(paceBytes)
+	for end := false; ; {
+		if _, err := b.file.Write(buf); err != nil || end {
+			return refusalOf(err)
+		}
+		if total >= next {
+			next += paceBytes
+			bodyMoves(ctx)
+		}
+		var n int
+		var r *Refusal
+		if n, end, r = readPiece(ctx, buf[:cap(buf)]); r != nil {
+			return r
+		}
+		buf = buf[:n]
+		if total += int64(n); total > max {
+			return BodyTooLarge(max)
+		}
+	}
+}
+
+// refusalOf returns the refusal of a body that a spool does not take, nil for no error.
+func refusalOf(err error) *Refusal {
+	if err == nil {
+		return nil
+	}
+	code := fault.CodeOf(err)
+	return Refusing(StatusOf(code), code, fault.MessageOf(err))
+}
+
 // Bytes returns a body that is in memory, until Reset.
 func (b *Body) Bytes() []byte { return b.buf }
 
 // File returns the file of a body that is not in memory, and its size; nil when
 // it is. The file is closed by Reset.
-func (b *Body) File() (*os.File, int64) { return b.file.file, b.file.share.Held() }
+func (b *Body) File() (*os.File, int64) { return b.file.Open() }
+
+// Sum returns the SHA-256 of a body that is in a file.
+func (b *Body) Sum() [32]byte { return b.file.Sum() }
 
 // Reset makes b empty and gives back what it took. Of its buffer up to KeptBuffer
 // bytes stay.
 func (b *Body) Reset() {
 	b.share.Give()
-	b.file.close()
+	b.file.Close()
 	b.buf = b.buf[:0]
 	if cap(b.buf) > KeptBuffer {
 		b.buf = nil

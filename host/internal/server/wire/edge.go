@@ -32,7 +32,8 @@ type Conns struct {
 	// HeaderTimeout is how long a request's line and header may take to arrive,
 	// from the first byte on; a new connection has as long to send one. Default 5 s.
 	HeaderTimeout time.Duration
-	// BodyTimeout is how long the body may take after that. Default 30 s.
+	// BodyTimeout is how long the body may take after that, and where it goes to a file
+	// each MiB of it. Default 30 s.
 	BodyTimeout time.Duration
 	// WriteTimeout is how long a client may take to accept a response. Default 30 s.
 	WriteTimeout time.Duration
@@ -212,6 +213,7 @@ func (e *Edge) Serve(ln net.Listener) error {
 	g := &gate{
 		Listener:     accept.On(ln, logAccept(e.log, e.name)),
 		headTimeout:  e.conns.HeaderTimeout,
+		bodyTimeout:  e.conns.BodyTimeout,
 		writeTimeout: e.conns.WriteTimeout,
 		max:          int64(e.conns.Max),
 		crowd:        crowd.Crowd{Max: e.conns.PerAddress, Exempt: e.conns.Exempt.Contain},

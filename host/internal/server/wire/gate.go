@@ -24,6 +24,7 @@ import (
 type gate struct {
 	net.Listener
 	headTimeout  time.Duration // from the first byte of a head to its last
+	bodyTimeout  time.Duration // of a body, and for each part of a large one
 	writeTimeout time.Duration // of a refusal
 	refused      func(remote net.Addr, r *Refusal, id string)
 

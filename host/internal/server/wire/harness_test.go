@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
 func TestMain(m *testing.M) {
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 type onEdge struct {
 	*Edge
 	room   *limit.Budget
-	spool  *Spool
+	spool  *spool.Spool
 	handle func(*fasthttp.RequestCtx, *Body)
 }
 
@@ -48,7 +49,11 @@ func (e *onEdge) serve(ctx *fasthttp.RequestCtx) {
 	}
 	body := NewBody(e.room)
 	defer body.Reset()
-	if r := body.Read(ctx, e.spool, max); r != nil {
+	if r := AdmitBody(ctx, e.spool, "test", max); r != nil {
+		refuse(ctx, r)
+		return
+	}
+	if r := body.Read(ctx, e.spool.New("test"), max); r != nil {
 		refuse(ctx, r)
 		return
 	}

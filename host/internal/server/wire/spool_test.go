@@ -17,23 +17,33 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
-func openSpool(t *testing.T, cfg SpoolConfig) *Spool {
+// testSpool is a spool whose directory is known. nil = none.
+type testSpool struct {
+	*spool.Spool
+	dir string
+}
+
+func openSpool(t *testing.T, cfg spool.Config) *testSpool {
 	t.Helper()
 	cfg.Dir = filepath.Join(t.TempDir(), "spool")
-	s, err := OpenSpool(cfg)
+	s, err := spool.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return &testSpool{s, cfg.Dir}
 }
 
 // spooling is an edge whose handler answers with the size and the digest of the
 // body, and has looked at what it takes.
-func spooling(s *Spool, memory int64, look func(*Body)) *onEdge {
+func spooling(s *testSpool, memory int64, look func(*Body)) *onEdge {
 	e := newTestEdge(Conns{})
-	e.room, e.spool = limit.NewBudget(memory), s
+	e.room = limit.NewBudget(memory)
+	if s != nil {
+		e.spool = s.Spool
+	}
 	e.handle = func(ctx *fasthttp.RequestCtx, body *Body) {
 		look(body)
 		h, size := sha256.New(), int64(len(body.Bytes()))
@@ -53,7 +63,7 @@ func spooling(s *Spool, memory int64, look func(*Body)) *onEdge {
 func anything(*Body) {}
 
 // memory is too little for bodies that are not spooled.
-const memory = spoolOver + 16<<10
+const memory = SpoolOver + 16<<10
 
 func summed(body string) string {
 	return fmt.Sprintf("%d %x", len(body), sha256.Sum256([]byte(body)))
@@ -77,15 +87,14 @@ func chunked(body string) string {
 	return b.String() + "0\r\n\r\n"
 }
 
-func checkGivenBack(t *testing.T, e *onEdge, memory int64) {
+func checkGivenBack(t *testing.T, e *onEdge, s *testSpool) {
 	t.Helper()
-	s := e.spool
-	for deadline := time.Now().Add(time.Minute); s.room.Left() != s.cfg.Max || e.room.Left() != memory; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); s.Room().Left() != s.Room().Size() || e.room.Left() != memory; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("left of the disk: %d of %d, of the memory: %d of %d", s.room.Left(), s.cfg.Max, e.room.Left(), memory)
+			t.Fatalf("left of the disk: %d of %d, of the memory: %d of %d", s.Room().Left(), s.Room().Size(), e.room.Left(), memory)
 		}
 	}
-	checkEmpty(t, s.cfg.Dir)
+	checkEmpty(t, s.dir)
 }
 
 func checkEmpty(t *testing.T, dir string) {
@@ -97,14 +106,14 @@ func checkEmpty(t *testing.T, dir string) {
 
 // TestLargeBodies sends bodies through memory that is too small for them.
 func TestLargeBodies(t *testing.T) {
-	s := openSpool(t, SpoolConfig{})
+	s := openSpool(t, spool.Config{})
 	e := spooling(s, memory, func(body *Body) {
-		if file, size := body.File(); (file != nil) != (size > spoolOver) || file != nil && len(body.Bytes()) > 0 {
+		if file, size := body.File(); (file != nil) != (size > SpoolOver) || file != nil && len(body.Bytes()) > 0 {
 			t.Errorf("a body of %d bytes in a file: %v, and %d bytes in memory", size, file != nil, len(body.Bytes()))
 		}
 	})
 	addr := servertest.Listen(t, e)
-	for _, size := range []int{0, 1, spoolOver - 1, spoolOver, spoolOver + 1, spoolOver + 8<<10, 20 << 20} {
+	for _, size := range []int{0, 1, SpoolOver - 1, SpoolOver, SpoolOver + 1, SpoolOver + 8<<10, 20 << 20} {
 		body := pattern(size)
 		for name, raw := range map[string]string{
 			"length":  servertest.Request("POST", "/", body, fmt.Sprintf("Content-Length: %d", size)),
@@ -115,25 +124,25 @@ func TestLargeBodies(t *testing.T) {
 				t.Errorf("%d bytes, %s: status %d: %s", size, name, got.StatusCode, got.Text)
 			}
 		}
-		checkGivenBack(t, e, memory)
+		checkGivenBack(t, e, s)
 	}
 }
 
 // TestLargeBodyHoldsNoMemory: while a handler has a body in a file, all the
 // memory for bodies is free, and the file has no name.
 func TestLargeBodyHoldsNoMemory(t *testing.T) {
-	s := openSpool(t, SpoolConfig{})
+	s := openSpool(t, spool.Config{})
 	e := spooling(s, memory, nil)
 	e.handle = func(ctx *fasthttp.RequestCtx, body *Body) {
 		_, size := body.File()
 		if left := e.room.Left(); left != memory {
 			t.Errorf("%d bytes of memory are taken", memory-left)
 		}
-		if taken := s.cfg.Max - s.room.Left(); taken != size || size != 3<<20 {
+		if taken := s.Room().Size() - s.Room().Left(); taken != size || size != 3<<20 {
 			t.Errorf("%d bytes of disk are taken for a body of %d", taken, size)
 		}
 		if runtime.GOOS != "windows" {
-			checkEmpty(t, s.cfg.Dir)
+			checkEmpty(t, s.dir)
 		}
 		ctx.SetStatusCode(500)
 	}
@@ -142,7 +151,7 @@ func TestLargeBodyHoldsNoMemory(t *testing.T) {
 	if got.StatusCode != 500 {
 		t.Errorf("status %d", got.StatusCode)
 	}
-	checkGivenBack(t, e, memory)
+	checkGivenBack(t, e, s)
 }
 
 // TestSpoolRefuses: what a body may not have of the disk is given back with what
@@ -150,16 +159,16 @@ func TestLargeBodyHoldsNoMemory(t *testing.T) {
 func TestSpoolRefuses(t *testing.T) {
 	full := fault.New(fault.Exhausted, "", "full")
 	for name, tc := range map[string]struct {
-		cfg    SpoolConfig
-		damage func(*Spool)
+		cfg    spool.Config
+		damage func(*testSpool)
 		size   int
 		path   string
 		status int
 		code   fault.Code
 	}{
-		"over the disk there is": {cfg: SpoolConfig{Max: 2 << 20}, size: 3 << 20, status: 413, code: fault.TooLarge},
-		"a full disk":            {cfg: SpoolConfig{Health: func() error { return full }}, size: 3 << 20, status: 507, code: fault.Exhausted},
-		"no directory":           {damage: func(s *Spool) { _ = os.Remove(s.cfg.Dir) }, size: 3 << 20, status: 503, code: fault.Unavailable},
+		"over the disk there is": {cfg: spool.Config{Max: 2 << 20}, size: 3 << 20, status: 413, code: fault.TooLarge},
+		"a full disk":            {cfg: spool.Config{Health: func() error { return full }}, size: 3 << 20, status: 507, code: fault.Exhausted},
+		"no directory":           {damage: func(s *testSpool) { _ = os.Remove(s.dir) }, size: 3 << 20, status: 503, code: fault.Unavailable},
 		"over the route's limit": {size: 3 << 20, path: "/small", status: 413, code: fault.TooLarge},
 		"over every limit":       {size: 64<<20 + 1, status: 413, code: fault.TooLarge},
 	} {
@@ -184,10 +193,10 @@ func TestSpoolRefuses(t *testing.T) {
 			if p := servertest.CheckProblem(t, got); p.Code != tc.code {
 				t.Errorf("code %q, want %q", p.Code, tc.code)
 			}
-			if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+			if err := os.MkdirAll(s.dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			checkGivenBack(t, e, memory)
+			checkGivenBack(t, e, s)
 			body := pattern(1 << 20)
 			if got := servertest.RoundTrip(t, addr, servertest.Request("POST", "/", body, "Content-Length: 1048576")); got.Text != summed(body) {
 				t.Errorf("a body at the bound of memory: %d %s", got.StatusCode, got.Text)
@@ -196,33 +205,9 @@ func TestSpoolRefuses(t *testing.T) {
 	}
 }
 
-// TestSpoolIsShared: what others hold comes free, which is worth another attempt;
-// what is over the whole never fits.
-func TestSpoolIsShared(t *testing.T) {
-	s := openSpool(t, SpoolConfig{Max: 2 << 20})
-	var one, two spooled
-	defer one.close()
-	defer two.close()
-	piece := make([]byte, 1<<20)
-	for i, tc := range []struct {
-		file *spooled
-		want *Refusal
-	}{{&one, nil}, {&two, nil}, {&two, refuseFiles}, {&one, refuseFiles}} {
-		if got := tc.file.write(s, piece); got != tc.want {
-			t.Errorf("piece %d: %v, want %v", i, got, tc.want)
-		}
-	}
-	one.close()
-	for i, want := range []*Refusal{nil, refuseLarge} {
-		if got := two.write(s, piece); got != want {
-			t.Errorf("piece %d by itself: %v, want %v", i, got, want)
-		}
-	}
-}
-
 // TestLargeBodyCutShort: the file of a client that goes away goes too.
 func TestLargeBodyCutShort(t *testing.T) {
-	s := openSpool(t, SpoolConfig{})
+	s := openSpool(t, spool.Config{})
 	e := spooling(s, memory, anything)
 	c := servertest.Dial(t, servertest.Listen(t, e))
 	servertest.Send(t, c, servertest.Request("POST", "/", strings.Repeat("a", 2<<20), "Content-Length: 3000000"))
@@ -232,25 +217,7 @@ func TestLargeBodyCutShort(t *testing.T) {
 	if err := e.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	checkGivenBack(t, e, memory)
-}
-
-func TestOpenSpoolEmptiesTheDirectory(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "body-1"), []byte("left behind"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenSpool(SpoolConfig{Dir: dir}); err != nil {
-		t.Fatal(err)
-	}
-	checkEmpty(t, dir)
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenSpool(SpoolConfig{Dir: file}); fault.CodeOf(err) != fault.Invalid {
-		t.Errorf("a file in place of the directory: %v", err)
-	}
+	checkGivenBack(t, e, s)
 }
 
 // TestBodyOfKnownSizeTakesItsSize: the buffer of a body, and its part of the room
