@@ -37,7 +37,12 @@ func newMachine(t *testing.T) *machine {
 			t.Fatal(err)
 		}
 	}
-	m.env = append(environ(), "HOME="+m.at("home"), "PATH="+strings.Join([]string{m.at("shims"), m.at("usr/local/bin"), asCurl(t), os.Getenv("PATH")}, ":"))
+	caches, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, modules, _ := strings.Cut(strings.TrimSpace(string(caches)), "\n") // else the home has Go's library compiled anew
+	m.env = append(environ(), "GOCACHE="+cache, "GOMODCACHE="+modules, "HOME="+m.at("home"), "PATH="+strings.Join([]string{m.at("shims"), m.at("usr/local/bin"), asCurl(t), os.Getenv("PATH")}, ":"))
 	return m
 }
 

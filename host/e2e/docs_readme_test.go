@@ -18,6 +18,9 @@ import (
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	dir := checkout(t)
+	if got, want := sources(t, dir), sources(t, root); got != want {
+		t.Fatalf("a clone would be built of other files:\n%s\nwant\n%s", got, want)
+	}
 	t.Run("commands", func(t *testing.T) { testReadmeCommands(t, dir) })
 	t.Run("make run ends", func(t *testing.T) { testMakeRunEnds(t, dir) })
 }

@@ -55,7 +55,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "wasmoor")
+	binary, built.dir = filepath.Join(dir, "wasmoor"), filepath.Join(dir, "built")
 	build := exec.Command("go", "build", "-o", binary, "../cmd/wasmoor")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the binary: %v\n%s", err, out)
@@ -143,6 +143,9 @@ func launchAs(t testing.TB, dir string, cmd *exec.Cmd) (s *server, ready chan st
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := lend(t, dir); err != nil {
+		return nil, nil, err
+	}
 	if err := endsWithTest(s.cmd).Start(); err != nil {
 		return nil, nil, err
 	}
@@ -168,6 +171,9 @@ func (s *server) watch(stderr io.Reader, ready chan struct{}) {
 		}
 	}
 	_ = s.cmd.Wait() // tests that care look at ProcessState
+	if err := keep(s.dir); err != nil {
+		s.log.add("what it has built is not kept: " + err.Error())
+	}
 	close(s.exited)
 }
 
