@@ -144,11 +144,21 @@ func (f *folder) Get(ctx context.Context, key string, offset, length int64) (io.
 	if length >= 0 {
 		r = io.LimitReader(r, length)
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{r, file}, nil
+	return &part{r, file}, nil
 }
+
+// part reads a part of a file.
+type part struct {
+	io.Reader
+	file *os.File
+}
+
+// Close implements io.Closer.
+func (p *part) Close() error { return p.file.Close() }
+
+// File returns the file at the part's begin, for the system to send, which knows no end of
+// the part. Nobody reads the part itself then.
+func (p *part) File() *os.File { return p.file }
 
 // openRegular refuses what is no file: a pipe has no end.
 func openRegular(root *os.Root, key string) (*os.File, error) {

@@ -60,6 +60,10 @@ func (c *exchange) reset() {
 	if cap(c.inv.Reply.Body) > wire.KeptBuffer {
 		c.inv.Reply.Body = nil
 	}
+	if b := c.inv.Reply.Blob; b != nil { // it was not sent
+		b.Release()
+		c.inv.Reply.Blob = nil
+	}
 	c.body.Reset()
 	if c.match.Params != nil {
 		c.params = c.match.Params // with the room a lookup gave it

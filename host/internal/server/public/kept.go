@@ -87,6 +87,12 @@ func (c *exchange) shareRequest() {
 
 // keepReply has the cache keep the reply of the handler, and makes it the response.
 func (p *Public) keepReply(ctx *fasthttp.RequestCtx, c *exchange) {
+	if c.inv.Reply.Blob != nil { // the disk has it already
+		c.fill.End()
+		p.writeReply(ctx, c)
+		ctx.Response.Header.Add(headerStatus, "wasmoor; fwd=uri-miss; detail=blob")
+		return
+	}
 	a, why := c.fill.Keep(&c.inv.Reply)
 	c.fill.End()
 	if a != nil {

@@ -27,6 +27,10 @@ const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 // the status, names and values.
 func (p *Public) writeReply(ctx *fasthttp.RequestCtx, c *exchange) {
 	reply, resp := &c.inv.Reply, &ctx.Response
+	if reply.Blob != nil {
+		p.writeBlob(ctx, c)
+		return
+	}
 	large := len(reply.Body) > wire.KeptBuffer && !bodyless(reply.Status)
 	held := p.sends.Share()
 	if large && !held.Take(cap(reply.Body)) {

@@ -35,7 +35,8 @@ type Conns struct {
 	// BodyTimeout is how long the body may take after that, and where it goes to a file
 	// each MiB of it. Default 30 s.
 	BodyTimeout time.Duration
-	// WriteTimeout is how long a client may take to accept a response. Default 30 s.
+	// WriteTimeout is how long a client may take to accept a response, or each MiB of one
+	// that is a blob. Default 30 s.
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a connection is kept between requests. Default 60 s.
 	IdleTimeout time.Duration
