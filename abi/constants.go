@@ -64,6 +64,13 @@ func Numbers() []Constants {
 			{"password right", PasswordRight, "a match"},
 			{"password stale", PasswordStale, "a match, with other parameters than those of " + FnPasswordHash + ": hash it again"},
 		}},
+		{"types of SQL values", []Constant{
+			{"sql null", int64(SQLNull), ""},
+			{"sql integer", int64(SQLInteger), "i64"},
+			{"sql float", int64(SQLFloat), "f64"},
+			{"sql text", int64(SQLText), "UTF-8"},
+			{"sql blob", int64(SQLBlob), "bytes"},
+		}},
 		{"results of " + FnQueueSend, []Constant{
 			{"queue sent", QueueSent, "the message is in the commit"},
 			{"queue repeated", QueueRepeated, "a message with that id was sent before: this one is dropped"},
@@ -75,6 +82,8 @@ func Numbers() []Constants {
 			{"counter size", CounterSize, "of a counter's value"},
 			{"versionstamp size", VersionstampSize, "of the revision that a commit writes into a key or a value"},
 			{"page header size", PageHeaderSize, "of a page without entries"},
+			{"sql page header size", SQLPageHeaderSize, "of a page without rows"},
+			{"sql result size", SQLResultSize, "of what " + FnSQLExec + " tells"},
 		}},
 	}
 }

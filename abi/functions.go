@@ -98,6 +98,13 @@ const (
 	FnHTTPRead      = "http_read"
 	FnHTTPClose     = "http_close"
 
+	FnSQLExec    = "sql_exec"
+	FnSQLQuery   = "sql_query"
+	FnSQLColumns = "sql_columns"
+	FnSQLRows    = "sql_rows"
+	FnSQLClose   = "sql_close"
+	FnSQLError   = "sql_error"
+
 	FnQueueSend   = "queue_send"
 	FnWebhookSend = "webhook_send"
 
@@ -232,6 +239,36 @@ func Functions() []Function {
 			Name: FnHTTPClose, Params: []Param{{"handle", U32}},
 			Result: "ok", Errors: []Status{NotFound, Denied},
 			Doc: "Ends a call. Its handle is void.",
+		},
+		{
+			Name: FnSQLExec, Params: []Param{{"database", Text}, {"statement", Text}, {"args", In}, {"result", Out}},
+			Result: "16, the size of the result", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Runs one statement of SQL in a database of the plugin, within the request's transaction. Rows that it finds are dropped. args: parameters (SPEC.md, 4); empty: none. result: the rows changed, and the rowid inserted last, i64 both; a buffer that is smaller is invalid.",
+		},
+		{
+			Name: FnSQLQuery, Params: []Param{{"database", Text}, {"statement", Text}, {"args", In}},
+			Result: "a handle of its rows", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Begins one statement of SQL, whose rows " + FnSQLRows + " reads. args: as with " + FnSQLExec + ".",
+		},
+		{
+			Name: FnSQLColumns, Params: []Param{{"handle", U32}, {"buf", Out}},
+			Result: "size of the list of columns", Errors: []Status{NotFound},
+			Doc: "Reads the columns of a query: pairs of a name and the type that the table declares.",
+		},
+		{
+			Name: FnSQLRows, Params: []Param{{"handle", U32}, {"limit", U32}, {"buf", Out}},
+			Result: "size of the page", Errors: []Status{NotFound, Invalid, Limit},
+			Doc: "Reads the next rows of a query, whole ones, as many as fit and at most limit (0: any number). A first row that does not fit is read by the next call.",
+		},
+		{
+			Name: FnSQLClose, Params: []Param{{"handle", U32}},
+			Result: "ok", Errors: []Status{NotFound},
+			Doc: "Ends a query. What its statement changes is done then, or once its last row was read; of a query that stays open it is undone. Its handle is void.",
+		},
+		{
+			Name: FnSQLError, Params: []Param{{"buf", Out}},
+			Result: "size of the error", Errors: []Status{NotFound},
+			Doc: "Reads why the last sql call that failed in this attempt did: SQLite's extended result code (u32, 0: none), and a text.",
 		},
 		{
 			Name: FnQueueSend, Params: []Param{{"queue", Text}, {"body", In}, {"key", Text}, {"delay_ms", S64}, {"id", Text}},

@@ -47,7 +47,12 @@ func TestManifestKeysAreTheCode(t *testing.T) {
 		}
 		delete(table, key)
 	}
-	delete(table, "queue.NAME")
+	for _, name := range []string{"queue.NAME", "sql.NAME"} {
+		if table[name] == nil {
+			t.Errorf("%s has no row for the key %s", manifestDoc, name)
+		}
+		delete(table, name)
+	}
 	if table["queue.webhooks"] == nil {
 		t.Errorf("%s has no row for the key queue.webhooks", manifestDoc)
 	}

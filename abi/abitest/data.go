@@ -22,14 +22,26 @@ type Data struct {
 
 // form is an object that stands for bytes.
 type form struct {
-	Hex          *string      `json:"hex"`
-	Times        int          `json:"times"`
-	Text         string       `json:"text"`         // so many Times
-	Numbered     *string      `json:"numbered"`     // this text, and which of its times the call is
-	Any          int          `json:"any"`          // so many bytes that do not matter
-	Counter      *int64       `json:"counter"`      // value of a counter
-	Pairs        *[][2]string `json:"pairs"`        // attributes
-	Handles      *[]int       `json:"handles"`      // of the calls with these indexes
+	Hex        *string      `json:"hex"`
+	Times      int          `json:"times"`
+	Text       string       `json:"text"`     // so many Times
+	Numbered   *string      `json:"numbered"` // this text, and which of its times the call is
+	Any        int          `json:"any"`      // so many bytes that do not matter
+	Counter    *int64       `json:"counter"`  // value of a counter
+	Pairs      *[][2]string `json:"pairs"`    // attributes
+	Handles    *[]int       `json:"handles"`  // of the calls with these indexes
+	SQLArgs    *[]sqlArg    `json:"sql_args"`
+	SQLResult  *[2]int64    `json:"sql_result"`  // rows changed, and the rowid inserted last
+	SQLColumns *[][2]string `json:"sql_columns"` // names and declared types
+	SQLPage    *struct {
+		More    bool
+		Columns uint32
+		Rows    [][]sqlArg
+	} `json:"sql_page"`
+	SQLError *struct {
+		Code    uint32
+		Message string
+	} `json:"sql_error"`
 	RequestHead  *requestHead `json:"request_head"` // to compare with, but for the request's id and the size of its body
 	ResponseHead *struct {
 		Status  uint32
@@ -109,6 +121,8 @@ func (f *form) data(d *Data) (err error) {
 				d.bytes = abi.AppendString(d.bytes, e[1])
 			}
 		}
+	case f.SQLArgs != nil || f.SQLResult != nil || f.SQLColumns != nil || f.SQLPage != nil || f.SQLError != nil:
+		d.bytes = f.sql()
 	case f.HTTPRequest != nil:
 		r := f.HTTPRequest
 		d.bytes = abi.AppendHTTPRequest(nil, &abi.HTTPRequest{

@@ -32,6 +32,7 @@ type Host struct {
 	NoKV     bool            `json:"no_kv"`
 	Config   map[string]Text `json:"config"`
 	Queues   []string        `json:"queues"`   // of the manifest
+	SQL      []string        `json:"sql"`      // databases of the manifest, empty ones
 	Sockets  []string        `json:"sockets"`  // ids of those that are open; the manifest has one if this is no null
 	Upstream []Upstream      `json:"upstream"` // nothing = no grant for calls to other services
 }

@@ -27,6 +27,11 @@ const (
 
 	Deadline = 5_000_000_000 // nanoseconds, of all attempts
 
+	SQLStatement = 1 << 20  // of a statement, and of a text, a blob or a row
+	SQLArgs      = 4 << 20  // of the parameters of a statement
+	SQLQueries   = 64       // of an attempt that are open
+	SQLMemory    = 32 << 20 // that SQLite has for one attempt's work on a database
+
 	QueueBody  = 256 << 10              // of a message
 	QueueKey   = 255                    // of a message's key, and of its id
 	QueueSends = 100                    // messages that an attempt sends

@@ -22,6 +22,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	capsocket "github.com/wasmoor/wasmoor/host/internal/capability/socket"
+	capsql "github.com/wasmoor/wasmoor/host/internal/capability/sql"
 	capwebhook "github.com/wasmoor/wasmoor/host/internal/capability/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
@@ -108,6 +109,14 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 		h.queues(env, s.Host.Queues)
 		env.States.Add(capwebhook.Name, capwebhook.Secrets(s.Host.Vars()))
 	}
+	if len(s.Host.SQL) > 0 {
+		var databases capsql.Settings
+		for _, name := range s.Host.SQL {
+			databases = append(databases, capsql.Declared{Name: name})
+		}
+		env.Keeps = true
+		env.States.Add(capsql.Name, capsql.Serving(databases))
+	}
 	if s.Host.Sockets != nil {
 		env.States.Add(capsocket.Name, capsocket.Serving(&scriptHub{open: s.Host.Sockets, following: map[string][]string{}}, capsocket.Settings{{Pattern: "GET /rooms/{id}"}}))
 	}
@@ -135,7 +144,7 @@ func (h *scriptHost) queues(env *invoke.Env, names []string) {
 		m, err := manifest.Parse([]byte("manifest_version = 1\nname = \""+plugin+"\"\n"+manifests[plugin]), "wasmoor.toml", capabilities.Sections())
 		return internalservice.Receiver{Manifest: m, Space: 9}, err
 	}
-	env.Queues = true
+	env.Keeps = true
 	env.States.Add(capqueue.Name, queues)
 	env.States.Add(internalservice.Name, others)
 }

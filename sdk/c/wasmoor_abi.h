@@ -59,6 +59,15 @@ enum {
     WM_PASSWORD_STALE = 2,   /* a match, with other parameters than those of password_hash: hash it again */
 };
 
+/* Types of SQL values. */
+enum {
+    WM_SQL_NULL = 0,
+    WM_SQL_INTEGER = 1,      /* i64 */
+    WM_SQL_FLOAT = 2,        /* f64 */
+    WM_SQL_TEXT = 3,         /* UTF-8 */
+    WM_SQL_BLOB = 4,         /* bytes */
+};
+
 /* Results of queue_send. */
 enum {
     WM_QUEUE_SENT = 0,       /* the message is in the commit */
@@ -75,6 +84,8 @@ enum {
     WM_COUNTER_SIZE = 8,     /* of a counter's value */
     WM_VERSIONSTAMP_SIZE = 8, /* of the revision that a commit writes into a key or a value */
     WM_PAGE_HEADER_SIZE = 5, /* of a page without entries */
+    WM_SQL_PAGE_HEADER_SIZE = 9, /* of a page without rows */
+    WM_SQL_RESULT_SIZE = 16, /* of what sql_exec tells */
 };
 
 #define WM_IMPORT(name) __attribute__((import_module("wasmoor_v1"), import_name(#name)))
@@ -187,6 +198,40 @@ int64_t wm_raw_http_read(uint32_t handle, void *buf, uint32_t buf_cap);
 /* Ends a call. Its handle is void. Returns: ok. Statuses: WM_NOT_FOUND, WM_DENIED. */
 WM_IMPORT(http_close)
 int64_t wm_raw_http_close(uint32_t handle);
+
+/* Runs one statement of SQL in a database of the plugin, within the request's transaction. Rows that it finds are
+ * dropped. args: parameters (SPEC.md, 4); empty: none. result: the rows changed, and the rowid inserted last, i64
+ * both; a buffer that is smaller is invalid. Returns: 16, the size of the result. Statuses: WM_NOT_FOUND,
+ * WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(sql_exec)
+int64_t wm_raw_sql_exec(const void *database, uint32_t database_len, const void *statement, uint32_t statement_len,
+    const void *args, uint32_t args_len, void *result, uint32_t result_cap);
+
+/* Begins one statement of SQL, whose rows sql_rows reads. args: as with sql_exec. Returns: a handle of its rows.
+ * Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(sql_query)
+int64_t wm_raw_sql_query(const void *database, uint32_t database_len, const void *statement, uint32_t statement_len,
+    const void *args, uint32_t args_len);
+
+/* Reads the columns of a query: pairs of a name and the type that the table declares. Returns: size of the list of
+ * columns. Statuses: WM_NOT_FOUND. */
+WM_IMPORT(sql_columns)
+int64_t wm_raw_sql_columns(uint32_t handle, void *buf, uint32_t buf_cap);
+
+/* Reads the next rows of a query, whole ones, as many as fit and at most limit (0: any number). A first row that
+ * does not fit is read by the next call. Returns: size of the page. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT. */
+WM_IMPORT(sql_rows)
+int64_t wm_raw_sql_rows(uint32_t handle, uint32_t limit, void *buf, uint32_t buf_cap);
+
+/* Ends a query. What its statement changes is done then, or once its last row was read; of a query that stays open
+ * it is undone. Its handle is void. Returns: ok. Statuses: WM_NOT_FOUND. */
+WM_IMPORT(sql_close)
+int64_t wm_raw_sql_close(uint32_t handle);
+
+/* Reads why the last sql call that failed in this attempt did: SQLite's extended result code (u32, 0: none), and a
+ * text. Returns: size of the error. Statuses: WM_NOT_FOUND. */
+WM_IMPORT(sql_error)
+int64_t wm_raw_sql_error(void *buf, uint32_t buf_cap);
 
 /* Sends a message to a queue of the plugin, or with a name like stock/mail of a plugin that it may call, with the
  * commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have

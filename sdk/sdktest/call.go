@@ -24,8 +24,9 @@ type call struct {
 	result  *Result
 	answers *answers
 	sent    []*outbound // the handle is the index and one; nil = closed
-	hashes  int         // of passwords
-	lines   int         // of the log, dropped ones too
+	sql     databases
+	hashes  int // of passwords
+	lines   int // of the log, dropped ones too
 
 	headFault string // why the last head was refused; a good one heals it
 	length    int64  // what content-length says, -1 = nothing

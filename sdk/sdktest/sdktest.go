@@ -19,6 +19,7 @@ package sdktest
 
 import (
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"io"
 	"maps"
@@ -67,6 +68,11 @@ type Host struct {
 	// request, lets handlers send webhooks, which Webhooks returns. One like "stock/mail",
 	// with any request, is that of another plugin, which the manifest has in [services].
 	Queues map[string]string
+	// SQL are the databases of the manifest by name, of any driver of SQLite, with their
+	// tables made. A request is a transaction in each that it uses. Conflicts in them are
+	// not found, and requests of BeforeCommit find what the one under way uses locked.
+	// Without any, sql calls are denied.
+	SQL map[string]*sql.DB
 	// Crons are the schedules of the manifest with their requests, like "cleanup" with
 	// "POST /tasks/cleanup".
 	Crons map[string]string
@@ -271,6 +277,7 @@ func (h *Host) attempt(head abi.RequestHead, body []byte, kept *answers, dropped
 	kept.tx = c.tx
 	c.result = &Result{Status: http.StatusOK, Header: make(http.Header)}
 	var code int32
+	defer func() { _, _ = c.sql.end(false) }()
 	hostcall.Run(c, func() { code = h.serve(c) })
 	kept.aborts = c.outcome == abi.OutcomeAbort
 	c.tellDropped()
@@ -316,7 +323,7 @@ func (c *call) settle(dropped bool) (result *Result, again bool) {
 		r.Body = nil
 	}
 	switch {
-	case len(c.tx.writes)+len(c.tx.stamped)+len(c.tx.messages) == 0:
+	case len(c.tx.writes)+len(c.tx.stamped)+len(c.tx.messages) == 0 && !c.sql.wrote():
 		r.Outcome = None
 		if !head && !dropped && c.commits() {
 			c.host.say(c.tx.said)
@@ -333,6 +340,9 @@ func (c *call) settle(dropped bool) (result *Result, again bool) {
 		return c.answer(http.StatusBadGateway, "an add met a value that is not a counter, or overflows"), false
 	case sameKey:
 		return c.answer(http.StatusBadGateway, "two writes get the same key by a versionstamp"), false
+	}
+	if _, err := c.sql.end(true); err != nil {
+		return c.answer(http.StatusInternalServerError, "commit: "+err.Error()), false
 	}
 	c.host.say(c.tx.said)
 	r.Outcome = Committed

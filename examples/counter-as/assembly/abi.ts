@@ -42,6 +42,13 @@ export const PASSWORD_WRONG: u32 = 0;    // no match
 export const PASSWORD_RIGHT: u32 = 1;    // a match
 export const PASSWORD_STALE: u32 = 2;    // a match, with other parameters than those of password_hash: hash it again
 
+// Types of SQL values.
+export const SQL_NULL: u32 = 0;
+export const SQL_INTEGER: u32 = 1;       // i64
+export const SQL_FLOAT: u32 = 2;         // f64
+export const SQL_TEXT: u32 = 3;          // UTF-8
+export const SQL_BLOB: u32 = 4;          // bytes
+
 // Results of queue_send.
 export const QUEUE_SENT: u32 = 0;        // the message is in the commit
 export const QUEUE_REPEATED: u32 = 1;    // a message with that id was sent before: this one is dropped
@@ -53,6 +60,8 @@ export const SOCKET_BINARY: u32 = 1;     // the data is no text, and need not be
 export const COUNTER_SIZE: u32 = 8;      // of a counter's value
 export const VERSIONSTAMP_SIZE: u32 = 8; // of the revision that a commit writes into a key or a value
 export const PAGE_HEADER_SIZE: u32 = 5;  // of a page without entries
+export const SQL_PAGE_HEADER_SIZE: u32 = 9; // of a page without rows
+export const SQL_RESULT_SIZE: u32 = 16;  // of what sql_exec tells
 
 /** Reads the request head (SPEC.md, 4). Returns: size of the request head. */
 @external("wasmoor_v1", "request_head")
@@ -159,6 +168,40 @@ export declare function rawHttpRead(handle: u32, buf: usize, bufCap: u32): i64;
 /** Ends a call. Its handle is void. Returns: ok. Statuses: NOT_FOUND, DENIED. */
 @external("wasmoor_v1", "http_close")
 export declare function rawHttpClose(handle: u32): i64;
+
+/** Runs one statement of SQL in a database of the plugin, within the request's transaction. Rows that it finds are
+ * dropped. args: parameters (SPEC.md, 4); empty: none. result: the rows changed, and the rowid inserted last, i64
+ * both; a buffer that is smaller is invalid. Returns: 16, the size of the result. Statuses: NOT_FOUND, INVALID,
+ * LIMIT, DENIED. */
+@external("wasmoor_v1", "sql_exec")
+export declare function rawSqlExec(database: usize, databaseLen: u32, statement: usize, statementLen: u32, args:
+  usize, argsLen: u32, result: usize, resultCap: u32): i64;
+
+/** Begins one statement of SQL, whose rows sql_rows reads. args: as with sql_exec. Returns: a handle of its rows.
+ * Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "sql_query")
+export declare function rawSqlQuery(database: usize, databaseLen: u32, statement: usize, statementLen: u32, args:
+  usize, argsLen: u32): i64;
+
+/** Reads the columns of a query: pairs of a name and the type that the table declares. Returns: size of the list
+ * of columns. Statuses: NOT_FOUND. */
+@external("wasmoor_v1", "sql_columns")
+export declare function rawSqlColumns(handle: u32, buf: usize, bufCap: u32): i64;
+
+/** Reads the next rows of a query, whole ones, as many as fit and at most limit (0: any number). A first row that
+ * does not fit is read by the next call. Returns: size of the page. Statuses: NOT_FOUND, INVALID, LIMIT. */
+@external("wasmoor_v1", "sql_rows")
+export declare function rawSqlRows(handle: u32, limit: u32, buf: usize, bufCap: u32): i64;
+
+/** Ends a query. What its statement changes is done then, or once its last row was read; of a query that stays
+ * open it is undone. Its handle is void. Returns: ok. Statuses: NOT_FOUND. */
+@external("wasmoor_v1", "sql_close")
+export declare function rawSqlClose(handle: u32): i64;
+
+/** Reads why the last sql call that failed in this attempt did: SQLite's extended result code (u32, 0: none), and
+ * a text. Returns: size of the error. Statuses: NOT_FOUND. */
+@external("wasmoor_v1", "sql_error")
+export declare function rawSqlError(buf: usize, bufCap: u32): i64;
 
 /** Sends a message to a queue of the plugin, or with a name like stock/mail of a plugin that it may call, with the
  * commit. It is handled delay_ms milliseconds after the invocation started, and after those before it that have

@@ -72,6 +72,7 @@ capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
 queue             -> store                      # keeps messages there
 capability/queue    -> capability queue service # is a unit; sends messages; to plugins that may be called
+capability/sql      -> capability sqlite runq   # is a unit; runs statements; which leave their place to others
 socket            -> store                      # keeps events there
 capability/socket   -> capability socket        # is a unit; collects what is said
 cron              -> fault                      # a record that is damaged has a code
@@ -81,7 +82,7 @@ capability/wasi     -> capability runq          # output becomes log lines of th
 capability/service  -> capability service      # is a unit; says whom a deployment may call
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
 capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
-capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
 engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -110,7 +111,7 @@ spool             -> limit store/badger/disk    # bodies share the disk; asks ho
 ceiling           -> manifest spool             # what it asks for; what its bodies may have of the disk
 deploy/hiding     -> capability/blind           # says what can be a blind secret
 dispatch/owners   -> dispatch                   # lists their requests, and ends them
-deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/socket # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept
+deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/socket capability/sql # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept; who has databases has a transaction
 trigger           -> deploy serve               # finds who handles a request; handles it
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled

@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	capservice "github.com/wasmoor/wasmoor/host/internal/capability/service"
 	"github.com/wasmoor/wasmoor/host/internal/capability/socket"
+	"github.com/wasmoor/wasmoor/host/internal/capability/sql"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
@@ -40,6 +41,7 @@ func All(cfg Config) capability.List {
 	return capability.List{
 		exchange.Unit(),
 		kv.Unit(),
+		sql.Unit(),
 		queue.Unit(),
 		webhook.Unit(),
 		cron.Unit(),

@@ -6,6 +6,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	"github.com/wasmoor/wasmoor/host/internal/capability/socket"
+	"github.com/wasmoor/wasmoor/host/internal/capability/sql"
 	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
@@ -95,7 +96,7 @@ func (d *Deployer) newShare(p plugin.Plugin, r recalled, config map[string]strin
 		Version: r.version.Number,
 		Limits:  r.manifest.Limits(),
 		KV:      r.manifest.Ask().Terms[kv.Name] != nil && p.Grant.Terms[kv.Name] != nil,
-		Queues:  len(queue.Of(r.manifest)) > 0 || len(socket.KeptOf(r.manifest)) > 0,
+		Keeps:   len(queue.Of(r.manifest)) > 0 || len(socket.KeptOf(r.manifest)) > 0 || len(sql.Of(r.manifest)) > 0,
 		Calls:   p.Grant.Terms[service.Name] != nil,
 		Space:   store.Space(p.Space),
 		Quota:   kv.Quota(p.Grant),

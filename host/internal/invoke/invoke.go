@@ -26,7 +26,7 @@ type Env struct {
 	Version int
 	Limits  limit.Limits
 	KV      bool        // the key-value capability is granted
-	Queues  bool        // the manifest has queues, or topics whose events are kept
+	Keeps   bool        // the manifest has queues, databases, or topics whose events are kept
 	Calls   bool        // it may call other plugins
 	Space   store.Space // the plugin's key space
 	Quota   store.Quota
@@ -48,7 +48,7 @@ type Env struct {
 }
 
 // Stores reports whether invocations have a transaction.
-func (e *Env) Stores() bool { return e.KV || e.Queues || e.Calls }
+func (e *Env) Stores() bool { return e.KV || e.Keeps || e.Calls }
 
 // Request is what the client sent. The host built it: it is already bounded and
 // normalised, and owns its memory.
@@ -215,9 +215,11 @@ func (inv *Invocation) Leaving() Leaving {
 	return append(slices.Clip(inv.called), inv.kept.Effects()...)
 }
 
-// Certify has the attempt commit if something leaves with it that may rest on what it has
-// read: then that is still so as it leaves, and comes after all that it has seen.
+// Certify tells what capabilities keep that the handler has returned, and has the attempt
+// commit if something leaves with it that may rest on what it has read: then that is still
+// so as it leaves, and comes after all that it has seen.
 func (inv *Invocation) Certify() error {
+	inv.kept.ran()
 	if inv.Tx == nil || inv.Request.DropEffects || !inv.Commits() || len(inv.Leaving()) == 0 {
 		return nil
 	}

@@ -63,6 +63,8 @@ const (
 	KVLimit   // of a key, a value or all writes
 	CallLimit // of what a call sends or gets
 	NoWebhook
+	NoSQL
+	SQLLimit // of a statement, a row, or all writes
 )
 
 // Notice logs a notice unless the attempt has it already.

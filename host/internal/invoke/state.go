@@ -49,6 +49,22 @@ type Effect interface {
 	Left()
 }
 
+// Runner is implemented by the state of an attempt that has something which the handler
+// alone uses, such as connections to databases.
+type Runner interface {
+	// Ran is called when the handler has returned, before its effects are collected.
+	Ran()
+}
+
+// ran tells the states.
+func (s States) ran() {
+	for i := range s {
+		if r, ok := s[i].state.(Runner); ok {
+			r.Ran()
+		}
+	}
+}
+
 // Leaving is what leaves the process with the effects of an attempt.
 type Leaving []Effect
 

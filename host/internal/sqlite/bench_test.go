@@ -109,7 +109,7 @@ func (bed *bed) do(d int, from source, f func(c *Conn) error, sealed func()) err
 	case c = <-bed.free[d]:
 	default:
 		var err error
-		if c, err = Open("main" + strconv.Itoa(d)); err != nil {
+		if c, err = Open("main"+strconv.Itoa(d), 0); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (bed *bed) do(d int, from source, f func(c *Conn) error, sealed func()) err
 	defer transactions.Put(tx)
 	tx.Reset(from, 1, store.Quota{}, time.Now())
 	defer tx.Close()
-	c.Begin(context.Background(), tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}), invoke.Machine)
+	c.Begin(context.Background(), tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}), invoke.Machine, false)
 	err := f(c)
 	c.End()
 	if err != nil {

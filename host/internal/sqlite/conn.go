@@ -12,6 +12,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -20,38 +21,37 @@ import (
 const (
 	// MaxMemory is what SQLite has for one: pages that it keeps, statements, and the
 	// rows that it sorts.
-	MaxMemory = 32 << 20
-	MaxSQL    = 1 << 20        // bytes of a statement
-	MaxValue  = store.MaxValue // bytes of a text, a blob or a row
-	keptSQL   = 4 << 10        // bytes of a statement that is kept
+	MaxMemory = limits.SQLMemory
+	MaxSQL    = limits.SQLStatement // bytes of a statement
+	MaxValue  = store.MaxValue      // bytes of a text, a blob or a row
+	keptSQL   = 4 << 10             // bytes of a statement that is kept
 	keptStmts = 64
 )
 
 // Conn is a connection to a database, which one attempt after the other may use. It is
 // not safe for concurrent use.
 type Conn struct {
-	db     *sqlite3.Conn
-	file   *file
-	prefix []byte // of the keys of its pages
-	kept   map[string]*statement
-	world  World
-	clock  *sqlite3.Conn // see perceive; nil until a date is asked for
-	dates  map[string]*sqlite3.Stmt
-	base   int64 // rows that attempts before have changed
-	fixed  bool  // its settings are made: attempts cannot change them
-	spent  bool  // it may know of a schema that was never committed, or is damaged
+	db    *sqlite3.Conn
+	file  *file
+	kept  map[string]*statement
+	world World
+	clock *sqlite3.Conn // see perceive; nil until a date is asked for
+	dates map[string]*sqlite3.Stmt
+	base  int64 // rows that attempts before have changed
+	fixed bool  // its settings are made: attempts cannot change them
+	open  int   // Rows that are not closed
+	spent bool  // it may know of a schema that was never committed, or is damaged
 }
 
-// Open returns a connection to the database of a name, which has no byte 0 and at most
-// 64 bytes. Close it.
-func Open(name string) (*Conn, error) {
-	f := &file{}
+// Open returns a connection to a generation of the database of a name. Close it.
+func Open(name string, generation uint32) (*Conn, error) {
+	f := &file{prefix: pages(name, generation)}
 	ctx := sqlite3.WithMaxMemory(context.Background(), MaxMemory)
 	db, err := sqlite3.OpenContext(ctx, "file:"+opening.name(f)+"?vfs="+vfsName)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "open database", "SQLite cannot open a connection", err)
 	}
-	c := &Conn{db: db, file: f, prefix: append([]byte(name), 0), kept: map[string]*statement{}}
+	c := &Conn{db: db, file: f, kept: map[string]*statement{}}
 	if err := c.fix(); err != nil {
 		c.Close()
 		return nil, fault.Wrap(fault.Internal, "open database", "SQLite does not take its settings", err)
@@ -95,11 +95,12 @@ func (c *Conn) fix() error {
 }
 
 // Begin lets an attempt use c until End. tx is the part of its transaction for the area
-// of databases. The end of ctx interrupts what runs.
-func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World) {
-	c.file.begin(tx, c.prefix)
+// of databases. The end of ctx interrupts what runs. A database that is held takes no
+// writes: they are Unavailable.
+func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World, held bool) {
+	c.file.begin(tx, held)
 	c.world = world
-	c.base = c.db.TotalChanges()
+	c.base, c.open = c.db.TotalChanges(), 0
 	c.db.SetLastInsertRowID(0)
 	c.db.SetInterrupt(ctx)
 }
@@ -130,6 +131,10 @@ func (c *Conn) End() (again bool) {
 	})
 	return err == nil && !c.spent
 }
+
+// Idle reports whether nothing of the attempt is under way: no transaction of SQLite's,
+// and no Rows.
+func (c *Conn) Idle() bool { return c.open == 0 && !c.spent && c.db.GetAutocommit() }
 
 // Close releases c.
 func (c *Conn) Close() {

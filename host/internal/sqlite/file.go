@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -26,6 +27,7 @@ const PageSize = 4096
 // changes only with the size, the freelist or the schema of the database.
 type file struct {
 	tx      *store.Tx // nil between attempts
+	prefix  []byte    // of the keys of its pages
 	key     []byte    // of the page read or written last
 	version uint32    // the counter that SQLite saw last
 	first   []byte    // page 1 as SQLite sees it, nil = not read in this attempt
@@ -33,6 +35,7 @@ type file struct {
 	open    bool      // writes of a commit of SQLite have begun
 	broken  bool      // and one failed: the rest is ignored
 	over    bool      // the attempt ends: SQLite commits nothing any more
+	held    bool      // the database takes no writes
 	save    store.Savepoint
 	failure error // the first of the transaction's in this attempt
 }
@@ -45,9 +48,9 @@ const (
 	versionLen = 16
 )
 
-// begin lets an attempt use the file. prefix is that of its pages' keys.
-func (f *file) begin(tx *store.Tx, prefix []byte) {
-	f.tx, f.key = tx, append(append(f.key[:0], prefix...), 0, 0, 0, 0)
+// begin lets an attempt use the file.
+func (f *file) begin(tx *store.Tx, held bool) {
+	f.tx, f.held = tx, held
 	f.version++
 	f.first, f.pages, f.over, f.failure = nil, 0, false, nil
 }
@@ -57,7 +60,7 @@ func (f *file) end() { f.tx, f.first = nil, nil }
 
 // page returns the key of a page. It is good until the next call.
 func (f *file) page(n uint32) []byte {
-	binary.BigEndian.PutUint32(f.key[len(f.key)-4:], n)
+	f.key = binary.BigEndian.AppendUint32(append(f.key[:0], f.prefix...), n)
 	return f.key
 }
 
@@ -142,7 +145,9 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	if f.tx == nil || f.over || len(b) != PageSize || off%PageSize != 0 {
 		return 0, sqlite3.IOERR_WRITE
 	}
-	f.start()
+	if err := f.start(); err != nil {
+		return 0, err
+	}
 	n := uint32(off/PageSize) + 1
 	if n == 1 {
 		return f.writeFirst(b)
@@ -185,7 +190,9 @@ func (f *file) Truncate(size int64) error {
 	if f.tx == nil || f.over {
 		return sqlite3.IOERR_TRUNCATE
 	}
-	f.start()
+	if err := f.start(); err != nil {
+		return err
+	}
 	for n := uint32(size/PageSize) + 1; n <= f.pages; n++ {
 		if err := f.tx.Delete(f.page(n)); err != nil {
 			return f.undo(err)
@@ -196,11 +203,17 @@ func (f *file) Truncate(size int64) error {
 }
 
 // start begins to write what SQLite commits.
-func (f *file) start() {
+func (f *file) start() error {
 	if !f.open {
 		f.open, f.save = true, f.tx.Savepoint()
 	}
+	if f.held {
+		return f.undo(errHeld)
+	}
+	return nil
 }
+
+var errHeld = fault.New(fault.Unavailable, "sql", "the database takes no writes for now: a migration or an import is under way")
 
 // CommitPhaseTwo implements vfs.FileCommitPhaseTwo: all is written.
 func (f *file) CommitPhaseTwo() error {

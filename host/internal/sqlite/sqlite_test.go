@@ -34,7 +34,7 @@ func openStore(t testing.TB) *badger.Store {
 
 func openConn(t testing.TB) *Conn {
 	t.Helper()
-	c, err := Open("main")
+	c, err := Open("main", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ type run struct {
 func begin(t testing.TB, s store.Store, c *Conn) *run {
 	r := &run{t: t, s: s, c: c}
 	r.tx.Reset(s, 1, store.Quota{}, time.Now())
-	c.Begin(t.Context(), r.tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}), invoke.Machine)
+	c.Begin(t.Context(), r.tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}), invoke.Machine, false)
 	return r
 }
 

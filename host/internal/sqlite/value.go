@@ -25,6 +25,7 @@ const (
 
 // Value is a parameter, or a column of a row.
 type Value struct {
+	Name  string // of a parameter, without its first character; "" = it is known by its place
 	Kind  Kind
 	Int   int64
 	Float float64
@@ -86,12 +87,26 @@ func (c *Conn) query(sql string, args []Value) (*Rows, error) {
 		return nil, fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has %d parameters, and %d values are given", n, len(args)))
 	}
 	for i := range args {
-		if err := bind(stmt.Stmt, i+1, &args[i]); err != nil {
+		if err := bindArg(stmt.Stmt, i+1, &args[i]); err != nil {
 			stmt.release()
 			return nil, err
 		}
 	}
+	c.open++
 	return &Rows{c, stmt}, nil
+}
+
+// bindArg gives a parameter its value: that of a name, or else number i.
+func bindArg(s *sqlite3.Stmt, i int, v *Value) error {
+	if v.Name == "" {
+		return bind(s, i, v)
+	}
+	for _, first := range []string{":", "@", "$"} {
+		if n := s.BindIndex(first + v.Name); n != 0 {
+			return bind(s, n, v)
+		}
+	}
+	return fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has no parameter %.64q", v.Name))
 }
 
 func bind(s *sqlite3.Stmt, i int, v *Value) error {
@@ -111,13 +126,22 @@ func bind(s *sqlite3.Stmt, i int, v *Value) error {
 	return s.BindNull(i)
 }
 
-// Columns returns the names of the columns, none of a statement that finds nothing.
-func (r *Rows) Columns() []string {
-	names := make([]string, r.stmt.ColumnCount())
-	for i := range names {
-		names[i] = r.stmt.ColumnName(i)
-	}
-	return names
+// Column is one of a query.
+type Column struct {
+	Name string
+	Type string // as the table declares it, "" = it is computed
+}
+
+// Columns returns the columns, none of a statement that finds nothing.
+func (r *Rows) Columns() (list []Column, err error) {
+	err = r.c.guard(func() error {
+		list = make([]Column, r.stmt.ColumnCount())
+		for i := range list {
+			list[i] = Column{r.stmt.ColumnName(i), r.stmt.ColumnDeclType(i)}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // Next goes on to the next row, and reports whether there is one.
@@ -156,6 +180,7 @@ func column(s *sqlite3.Stmt, i int) Value {
 
 // Close ends the query.
 func (r *Rows) Close() {
+	r.c.open--
 	_ = r.c.guard(func() error {
 		r.stmt.release()
 		return nil
@@ -180,7 +205,15 @@ func (c *Conn) failed(err error) error {
 		c.spent = true
 		return fault.Wrap(fault.Internal, "sql", "the database is damaged", err)
 	}
-	return fault.New(fault.Invalid, "sql", strings.TrimPrefix(err.Error(), "sqlite3: "))
+	return fault.Wrap(fault.Invalid, "sql", strings.TrimPrefix(err.Error(), "sqlite3: "), err)
+}
+
+// CodeOf returns SQLite's extended result code of an error, 0 of one that is not SQLite's.
+func CodeOf(err error) uint32 {
+	if e, ok := errors.AsType[*sqlite3.Error](err); ok {
+		return uint32(e.ExtendedCode())
+	}
+	return 0
 }
 
 func isFault(err error) bool {

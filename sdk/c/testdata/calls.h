@@ -31,17 +31,23 @@ static int64_t call(uint8_t function, const int64_t *a) {
     case 20: return wm_raw_http_head(U(0), P(1), U(2));
     case 21: return wm_raw_http_read(U(0), P(1), U(2));
     case 22: return wm_raw_http_close(U(0));
-    case 23: return wm_raw_queue_send(P(0), U(1), P(2), U(3), P(4), U(5), a[6], P(7), U(8));
-    case 24: return wm_raw_webhook_send(P(0), U(1), P(2), U(3), P(4), U(5), P(6), U(7));
-    case 25: return wm_raw_socket_send(P(0), U(1), P(2), U(3), P(4), U(5), U(6));
-    case 26: return wm_raw_socket_close(P(0), U(1), U(2), P(3), U(4));
-    case 27: return wm_raw_socket_follow(P(0), U(1), P(2), U(3));
-    case 28: return wm_raw_socket_unfollow(P(0), U(1), P(2), U(3));
-    case 29: return wm_raw_socket_attach(P(0), U(1), P(2), U(3));
-    case 30: return wm_raw_publish(P(0), U(1), P(2), U(3), P(4), U(5), U(6));
-    case 31: return wm_raw_topic_count(P(0), U(1));
-    case 32: return wm_raw_password_hash(P(0), U(1), P(2), U(3));
-    case 33: return wm_raw_password_verify(P(0), U(1), P(2), U(3));
+    case 23: return wm_raw_sql_exec(P(0), U(1), P(2), U(3), P(4), U(5), P(6), U(7));
+    case 24: return wm_raw_sql_query(P(0), U(1), P(2), U(3), P(4), U(5));
+    case 25: return wm_raw_sql_columns(U(0), P(1), U(2));
+    case 26: return wm_raw_sql_rows(U(0), U(1), P(2), U(3));
+    case 27: return wm_raw_sql_close(U(0));
+    case 28: return wm_raw_sql_error(P(0), U(1));
+    case 29: return wm_raw_queue_send(P(0), U(1), P(2), U(3), P(4), U(5), a[6], P(7), U(8));
+    case 30: return wm_raw_webhook_send(P(0), U(1), P(2), U(3), P(4), U(5), P(6), U(7));
+    case 31: return wm_raw_socket_send(P(0), U(1), P(2), U(3), P(4), U(5), U(6));
+    case 32: return wm_raw_socket_close(P(0), U(1), U(2), P(3), U(4));
+    case 33: return wm_raw_socket_follow(P(0), U(1), P(2), U(3));
+    case 34: return wm_raw_socket_unfollow(P(0), U(1), P(2), U(3));
+    case 35: return wm_raw_socket_attach(P(0), U(1), P(2), U(3));
+    case 36: return wm_raw_publish(P(0), U(1), P(2), U(3), P(4), U(5), U(6));
+    case 37: return wm_raw_topic_count(P(0), U(1));
+    case 38: return wm_raw_password_hash(P(0), U(1), P(2), U(3));
+    case 39: return wm_raw_password_verify(P(0), U(1), P(2), U(3));
     }
     __builtin_trap();
 }

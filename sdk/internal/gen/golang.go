@@ -47,7 +47,7 @@ const goInterface = `// Host answers the host functions in a native test. The me
 type Host interface {
 `
 
-func goName(f abi.Function) string { return camel(strings.Split(f.Name, "_"), "KV", "HTTP") }
+func goName(f abi.Function) string { return camel(strings.Split(f.Name, "_"), "KV", "HTTP", "SQL") }
 
 func goParam(p abi.Param) string {
 	return lowerFirst(camel(strings.Split(p.Name, "_"), "MS"))
@@ -116,7 +116,7 @@ func goImport(f abi.Function) string {
 		ranges = ranges || p.Kind == abi.In || p.Kind == abi.Out || p.Kind == abi.Text
 	}
 	raw := lowerFirst(goName(f))
-	if strings.HasPrefix(goName(f), "KV") || strings.HasPrefix(goName(f), "HTTP") {
+	if strings.HasPrefix(goName(f), "KV") || strings.HasPrefix(goName(f), "HTTP") || strings.HasPrefix(goName(f), "SQL") {
 		raw = lowerFirst(camel(strings.Split(f.Name, "_")))
 	}
 	noescape := ""

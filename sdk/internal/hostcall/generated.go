@@ -83,6 +83,33 @@ type Host interface {
 	// HTTPClose ends a call. Its handle is void. It returns: ok. Errors:
 	// abi.NotFound, abi.Denied.
 	HTTPClose(handle uint32) int64
+	// SQLExec runs one statement of SQL in a database of the plugin, within the
+	// request's transaction. Rows that it finds are dropped. args: parameters
+	// (SPEC.md, 4); empty: none. result: the rows changed, and the rowid inserted
+	// last, i64 both; a buffer that is smaller is invalid. It returns: 16, the size
+	// of the result. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+	SQLExec(database string, statement string, args []byte, result []byte) int64
+	// SQLQuery begins one statement of SQL, whose rows sql_rows reads. args: as
+	// with sql_exec. It returns: a handle of its rows. Errors: abi.NotFound,
+	// abi.Invalid, abi.Limit, abi.Denied.
+	SQLQuery(database string, statement string, args []byte) int64
+	// SQLColumns reads the columns of a query: pairs of a name and the type that
+	// the table declares. It returns: size of the list of columns. Errors:
+	// abi.NotFound.
+	SQLColumns(handle uint32, buf []byte) int64
+	// SQLRows reads the next rows of a query, whole ones, as many as fit and at
+	// most limit (0: any number). A first row that does not fit is read by the next
+	// call. It returns: size of the page. Errors: abi.NotFound, abi.Invalid,
+	// abi.Limit.
+	SQLRows(handle uint32, limit uint32, buf []byte) int64
+	// SQLClose ends a query. What its statement changes is done then, or once its
+	// last row was read; of a query that stays open it is undone. Its handle is
+	// void. It returns: ok. Errors: abi.NotFound.
+	SQLClose(handle uint32) int64
+	// SQLError reads why the last sql call that failed in this attempt did:
+	// SQLite's extended result code (u32, 0: none), and a text. It returns: size of
+	// the error. Errors: abi.NotFound.
+	SQLError(buf []byte) int64
 	// QueueSend sends a message to a queue of the plugin, or with a name like
 	// stock/mail of a plugin that it may call, with the commit. It is handled
 	// delay_ms milliseconds after the invocation started, and after those before it

@@ -259,6 +259,80 @@ func HTTPClose(handle uint32) int64 {
 	return httpClose(handle)
 }
 
+//go:wasmimport wasmoor_v1 sql_exec
+//go:noescape
+func sqlExec(database string, statement string, args unsafe.Pointer, argsLen uint32, result unsafe.Pointer, resultLen uint32) int64
+
+// SQLExec runs one statement of SQL in a database of the plugin, within the
+// request's transaction. Rows that it finds are dropped. args: parameters
+// (SPEC.md, 4); empty: none. result: the rows changed, and the rowid inserted
+// last, i64 both; a buffer that is smaller is invalid. It returns: 16, the size
+// of the result. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func SQLExec(database string, statement string, args []byte, result []byte) int64 {
+	argsPtr, argsLen := pointer(args)
+	resultPtr, resultLen := pointer(result)
+	return sqlExec(database, statement, argsPtr, argsLen, resultPtr, resultLen)
+}
+
+//go:wasmimport wasmoor_v1 sql_query
+//go:noescape
+func sqlQuery(database string, statement string, args unsafe.Pointer, argsLen uint32) int64
+
+// SQLQuery begins one statement of SQL, whose rows sql_rows reads. args: as
+// with sql_exec. It returns: a handle of its rows. Errors: abi.NotFound,
+// abi.Invalid, abi.Limit, abi.Denied.
+func SQLQuery(database string, statement string, args []byte) int64 {
+	argsPtr, argsLen := pointer(args)
+	return sqlQuery(database, statement, argsPtr, argsLen)
+}
+
+//go:wasmimport wasmoor_v1 sql_columns
+//go:noescape
+func sqlColumns(handle uint32, buf unsafe.Pointer, bufLen uint32) int64
+
+// SQLColumns reads the columns of a query: pairs of a name and the type that
+// the table declares. It returns: size of the list of columns. Errors:
+// abi.NotFound.
+func SQLColumns(handle uint32, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return sqlColumns(handle, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 sql_rows
+//go:noescape
+func sqlRows(handle uint32, limit uint32, buf unsafe.Pointer, bufLen uint32) int64
+
+// SQLRows reads the next rows of a query, whole ones, as many as fit and at
+// most limit (0: any number). A first row that does not fit is read by the next
+// call. It returns: size of the page. Errors: abi.NotFound, abi.Invalid,
+// abi.Limit.
+func SQLRows(handle uint32, limit uint32, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return sqlRows(handle, limit, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 sql_close
+func sqlClose(handle uint32) int64
+
+// SQLClose ends a query. What its statement changes is done then, or once its
+// last row was read; of a query that stays open it is undone. Its handle is
+// void. It returns: ok. Errors: abi.NotFound.
+func SQLClose(handle uint32) int64 {
+	return sqlClose(handle)
+}
+
+//go:wasmimport wasmoor_v1 sql_error
+//go:noescape
+func sqlError(buf unsafe.Pointer, bufLen uint32) int64
+
+// SQLError reads why the last sql call that failed in this attempt did:
+// SQLite's extended result code (u32, 0: none), and a text. It returns: size of
+// the error. Errors: abi.NotFound.
+func SQLError(buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return sqlError(bufPtr, bufLen)
+}
+
 //go:wasmimport wasmoor_v1 queue_send
 //go:noescape
 func queueSend(queue string, body unsafe.Pointer, bodyLen uint32, key string, delayMS int64, id string) int64
