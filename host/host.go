@@ -58,6 +58,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/team"
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/traces"
+	"github.com/wasmoor/wasmoor/host/internal/transfer"
 	"github.com/wasmoor/wasmoor/host/internal/trigger"
 	"github.com/wasmoor/wasmoor/host/internal/webhook"
 )
@@ -292,7 +293,7 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 		return err
 	}
 	h.admin = admin.New(admin.Config{
-		Backups:     &h.backups,
+		Backups: &h.backups, Data: transfer.New(h.store, h.registry, h.cfg.Clock),
 		Certificate: adminCert, Allow: allow,
 		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Sockets: sockets.New(h.registry, h.sockets), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
 		Shipping: h.shippingStatus, Metrics: exporter, Version: Version(), PublicURL: h.PublicURL(), Started: h.started,

@@ -7,6 +7,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/author"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/backup"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/data"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/fleet"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/govern"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/overview"
@@ -51,6 +52,7 @@ First steps:
 	write := author.New(p, run)
 	rule := govern.New(ask)
 	fleet := fleet.New(ask)
+	move := data.New(ask)
 	root.AddCommand(
 		in(groupAuthor, write.NewCommand()),
 		in(groupAuthor, write.DevCommand()),
@@ -62,7 +64,7 @@ First steps:
 		in(groupOperate, run.ConfigCommand()),
 		in(groupOperate, run.PrecompileCommand()),
 		in(groupOperate, run.VerifyCommand()),
-		in(groupOperate, run.DataCommand()),
+		in(groupOperate, move.OfData(run.DataCommand())),
 		in(groupOperate, run.StandbyCommand()),
 		in(groupOperate, show.StatusCommand()),
 		in(groupOperate, show.TopCommand()),
@@ -98,7 +100,7 @@ First steps:
 		in(groupOperate, act.RequestsCommand()),
 		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),
-		in(groupOperate, ask.KVCommand()),
+		in(groupOperate, move.OfKeys(ask.KVCommand())),
 		in(groupOperate, access.TokenCommand(run.ResetOwnerCommand())),
 		in(groupOperate, access.TeamCommand()),
 		in(groupOperate, access.TrustCommand()),

@@ -167,6 +167,7 @@ adminapi            # requests and answers of the admin API
 capability          # a grant in a record
 audit               # what the chain needs of an event, and the ends of an export
 access/issuer       # the issuer that an ID token names
+transfer/lines      # the lines of an export
 registry            # stored records
 registry/part       # parts of them
 cron                # the record of a schedule

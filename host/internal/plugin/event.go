@@ -34,6 +34,8 @@ const (
 
 	ActionKVPut    Action = "kv-put"    // an operator set a key
 	ActionKVDelete Action = "kv-delete" // an operator deleted one
+	ActionKVImport Action = "kv-import" // one set many
+	ActionKVExport Action = "kv-export" // all, or those of a prefix, were sent to who asked
 
 	ActionQueueSend   Action = "queue-send"   // an operator sent a message
 	ActionQueueRetry  Action = "queue-retry"  // an operator had dead letters tried again

@@ -93,7 +93,7 @@ type Metrics interface {
 }
 
 // Config is what the admin listener works with. Deployer, Operator, Queues, Crons, Services,
-// Sockets, Access, Metrics and Token are required.
+// Sockets, Data, Access, Metrics and Token are required.
 type Config struct {
 	Deployer Deployer
 	Operator Operator
@@ -103,6 +103,7 @@ type Config struct {
 	Sockets  Sockets
 	Access   Access
 	Backups  Backups
+	Data     Data
 	Token    Token
 	Conns    wire.Conns
 	// Bodies is the memory that uploads share with the bodies of public requests;

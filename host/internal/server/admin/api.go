@@ -16,6 +16,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/server/admin/strict"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
@@ -112,7 +113,7 @@ func route[I, O any](api huma.API, takes need, op huma.Operation, handle func(co
 		}},
 	}
 	op.Extensions = map[string]any{"x-role": takes.role.String(), "x-plugins": takes.scope(op.Path)}
-	op.Middlewares = huma.Middlewares{permit(takes), strict[I](api, op)}
+	op.Middlewares = huma.Middlewares{permit(takes), strict.Refuse[I](api, op)}
 	answer := func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {

@@ -26,7 +26,7 @@ type Backups interface {
 
 // bindBackups is every route of backups. They hold the data of all plugins.
 func (a *Admin) bindBackups(api huma.API) {
-	route(api, operator, withBackup(get("stream-backup", adminapi.PathBackup, "Make a backup, and send it as it is made; it is whole if the answer ends as it should")), a.streamBackup)
+	route(api, operator, withStream(get("stream-backup", adminapi.PathBackup, "Make a backup, and send it as it is made; it is whole if the answer ends as it should"), adminapi.TypeBackup, "A tar archive, compressed with zstd"), a.streamBackup)
 	route(api, operator, get("list-backups", adminapi.PathBackups, "List the backups in the server's own place, and show how its schedule does"), a.listBackups)
 	route(api, operator, operation("begin-backup", http.MethodPost, adminapi.PathBackups, "Have a backup made in the server's own place", http.StatusAccepted), a.beginBackup)
 }
@@ -39,34 +39,43 @@ func (a *Admin) beginBackup(ctx context.Context, _ *struct{}) (*struct{}, error)
 	return nil, a.cfg.Backups.Begin(ctx, by(ctx))
 }
 
-// backupInput notes whose answer has a length that nobody knows.
-type backupInput struct{ ctx *fasthttp.RequestCtx }
+func (a *Admin) streamBackup(ctx context.Context, in *streamInput) (*huma.StreamResponse, error) {
+	return a.stream(in, adminapi.TypeBackup, func() (sender, error) { return a.cfg.Backups.Stream, a.cfg.Backups.Announce(ctx, by(ctx)) })
+}
+
+// streamInput notes whose answer has a length that nobody knows.
+type streamInput struct{ ctx *fasthttp.RequestCtx }
 
 // Resolve is called by huma.
-func (in *backupInput) Resolve(ctx huma.Context) []error {
+func (in *streamInput) Resolve(ctx huma.Context) []error {
 	in.ctx = humafiber.Unwrap(ctx).Context()
 	return nil
 }
 
-func (a *Admin) streamBackup(ctx context.Context, in *backupInput) (*huma.StreamResponse, error) {
+// sender writes an answer. After an error it is not whole.
+type sender = func(context.Context, io.Writer) error
+
+// stream answers with what a sender writes, as fast as the client takes it. begin is not
+// called for a HEAD.
+func (a *Admin) stream(in *streamInput, mediaType string, begin func() (sender, error)) (*huma.StreamResponse, error) {
 	if in.ctx.IsHead() {
-		return &huma.StreamResponse{Body: func(huma.Context) { in.ctx.SetContentType(adminapi.TypeBackup) }}, nil
+		return &huma.StreamResponse{Body: func(huma.Context) { in.ctx.SetContentType(mediaType) }}, nil
 	}
-	if err := a.cfg.Backups.Announce(ctx, by(ctx)); err != nil {
+	send, err := begin()
+	if err != nil {
 		return nil, err
 	}
-	conn, id := in.ctx.Conn(), ""
+	conn := in.ctx.Conn()
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		id = exchangeOf(hc.Context()).id
-		in.ctx.SetContentType(adminapi.TypeBackup)
+		id := exchangeOf(hc.Context()).id
+		in.ctx.SetContentType(mediaType)
 		in.ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-			out := &patient{conn: conn, w: w, timeout: a.edge.WriteTimeout()}
-			err := a.cfg.Backups.Stream(a.edge.Ending(), out)
+			err := send(a.edge.Ending(), &patient{conn: conn, w: w, timeout: a.edge.WriteTimeout()})
 			if err == nil {
 				return
 			}
-			a.log.Error("a backup that was asked for failed", "request_id", id, "error", err)
-			_ = conn.Close() // or the answer would end as if it were whole
+			a.log.Error("an answer that was being sent broke off", "request_id", id, "error", err)
+			_ = conn.Close() // or it would end as if it were whole
 		})
 	}}, nil
 }
@@ -81,13 +90,4 @@ type patient struct {
 func (p *patient) Write(b []byte) (int, error) {
 	_ = p.conn.SetWriteDeadline(time.Now().Add(p.timeout))
 	return p.w.Write(b)
-}
-
-// withBackup says in the document what a route answers with.
-func withBackup(op huma.Operation) huma.Operation {
-	op.Responses = map[string]*huma.Response{"200": {
-		Description: "A tar archive, compressed with zstd",
-		Content:     map[string]*huma.MediaType{adminapi.TypeBackup: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
-	}}
-	return op
 }

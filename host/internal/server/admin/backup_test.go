@@ -69,7 +69,7 @@ func TestHalfABackupIsNone(t *testing.T) {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
-	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "is no backup") || strings.Contains(err.Error(), secret) {
+	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "is not whole") || strings.Contains(err.Error(), secret) {
 		t.Errorf("it ended with %v", err)
 	}
 }

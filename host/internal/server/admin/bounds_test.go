@@ -151,7 +151,7 @@ func samples(n int) []string {
 	repeat := func(s string, n int) string { return strings.Repeat(s, max(n, 0)) }
 	all := []string{
 		repeat("a", n), "/" + repeat("a", n-1), repeat("A", n-2) + "==", repeat("1", n-1) + "h", "a://" + repeat("a", n-4),
-		"debug", "owner", "abort", repeat("1", n/2) + "-" + repeat("1", n-n/2-1), "2026-11-29T05:00:00." + repeat("1", n-26) + "+01:00",
+		"debug", "owner", "abort", "replace", repeat("1", n/2) + "-" + repeat("1", n-n/2-1), "2026-11-29T05:00:00." + repeat("1", n-26) + "+01:00",
 	}
 	return slices.DeleteFunc(all, func(s string) bool { return len(s) != n })
 }

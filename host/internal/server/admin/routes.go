@@ -29,6 +29,7 @@ func (a *Admin) bind() {
 	a.bindSockets(api)
 	a.bindIncident(api)
 	a.bindBackups(api)
+	a.bindData(api)
 	a.bindAccess(api)
 	route(api, viewer, get("list-log-lines", adminapi.PathLogs, "Show what was logged of a plugin, the oldest first"), a.logs)
 	route(api, viewer, withLines(get("follow-log-lines", adminapi.PathFollow, "Show what was logged of a plugin, and what is logged from then on, as it comes")), a.followLogs)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -45,6 +46,22 @@ func MayTake(name string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// AsBase64 starts a key that is written in base64.
+const AsBase64 = "base64:"
+
+// Key reads a key of the command line.
+func Key(arg string) ([]byte, error) {
+	text, encoded := strings.CutPrefix(arg, AsBase64)
+	if !encoded {
+		return []byte(arg), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, Usage("%q is not base64; a key that starts with %s is written in base64", arg, AsBase64)
+	}
+	return key, nil
 }
 
 // Argument returns args[0], or fallback without one.

@@ -82,35 +82,19 @@ func (p *Commands) listKeys(cmd *cobra.Command, query adminapi.KeysQuery) error 
 	})
 }
 
-// asBase64 starts a key that is written in base64.
-const asBase64 = "base64:"
-
-// shownKey writes a key so that parseKey reads it: in base64 unless it prints as it
+// shownKey writes a key so that cli.Key reads it: in base64 unless it prints as it
 // is and could be nothing else.
 func shownKey(e adminapi.KeyEntry) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) }
 	plain := e.Text != "" && !strings.ContainsFunc(e.Text, odd) && strings.TrimSpace(e.Text) == e.Text &&
-		!strings.HasPrefix(e.Text, asBase64) && !strings.HasPrefix(e.Text, "-")
+		!strings.HasPrefix(e.Text, cli.AsBase64) && !strings.HasPrefix(e.Text, "-")
 	switch {
 	case plain:
 		return e.Text
 	case e.Base64 != "":
-		return asBase64 + e.Base64
+		return cli.AsBase64 + e.Base64
 	}
-	return asBase64 + base64.StdEncoding.EncodeToString([]byte(e.Text))
-}
-
-// parseKey reads a key of the command line.
-func parseKey(arg string) ([]byte, error) {
-	text, encoded := strings.CutPrefix(arg, asBase64)
-	if !encoded {
-		return []byte(arg), nil
-	}
-	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, cli.Usage("%q is not base64; a key that starts with %s is written in base64", arg, asBase64)
-	}
-	return key, nil
+	return cli.AsBase64 + base64.StdEncoding.EncodeToString([]byte(e.Text))
 }
 
 // setKeys sets the bounds of a query.
@@ -119,7 +103,7 @@ func setKeys(q *adminapi.KeysQuery, prefix, after string) error {
 		arg           string
 		text, encoded *string
 	}{{prefix, &q.Prefix, &q.PrefixBase64}, {after, &q.After, &q.AfterBase64}} {
-		raw, err := parseKey(b.arg)
+		raw, err := cli.Key(b.arg)
 		if err != nil {
 			return err
 		}
@@ -136,7 +120,7 @@ func (p *Commands) kvGetCommand() *cobra.Command {
 		Args:              cli.Takes("NAME", "KEY"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
-		k, err := parseKey(args[1])
+		k, err := cli.Key(args[1])
 		if err != nil {
 			return err
 		}
@@ -164,7 +148,7 @@ func (p *Commands) kvPutCommand() *cobra.Command {
 		if cmd.Flags().Changed("ttl") && ttl <= 0 {
 			return cli.Usage("--ttl must be above zero, not %s", ttl)
 		}
-		k, err := parseKey(args[1])
+		k, err := cli.Key(args[1])
 		if err != nil {
 			return err
 		}
@@ -199,7 +183,7 @@ func (p *Commands) kvDeleteCommand() *cobra.Command {
 		Args:              cli.Takes("NAME", "KEY"),
 		ValidArgsFunction: p.completePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
-		k, err := parseKey(args[1])
+		k, err := cli.Key(args[1])
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 func (p *Commands) DataCommand() *cobra.Command {
 	cmd := p.Parent(&cobra.Command{
 		Use:   "data",
-		Short: "Ask about a data folder",
+		Short: "Ask about a data folder, and about the data of plugins",
 	})
 	cmd.AddCommand(p.dataVersionCommand())
 	return cmd

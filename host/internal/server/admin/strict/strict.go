@@ -1,4 +1,7 @@
-package admin
+// Package strict holds operations of the admin API to their document: it refuses what
+// huma would take although the document does not, and says there what huma cannot.
+// Only package server/admin imports it.
+package strict
 
 import (
 	"mime"
@@ -11,10 +14,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// strict refuses what huma would take although the document does not: a query
+// Refuse refuses what huma would take although the document does not: a query
 // that cannot be read, a parameter twice that is no list, numbers and booleans without
 // a value or in a spelling of Go's, and bodies of another media type.
-func strict[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma.Context)) {
+func Refuse[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma.Context)) {
 	kinds := map[string]reflect.Kind{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[I]()) {
 		if name, ok := f.Tag.Lookup("query"); ok {
@@ -39,7 +42,7 @@ func strict[I any](api huma.API, op huma.Operation) func(huma.Context, func(huma
 			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, "validation failed", errs...)
 			return
 		}
-		if !takes(op, ctx.Header("Content-Type")) {
+		if !takesType(op, ctx.Header("Content-Type")) {
 			_ = huma.WriteErr(api, ctx, http.StatusUnsupportedMediaType, "the body has another media type than "+mediaTypeOf(op))
 			return
 		}
@@ -79,13 +82,51 @@ func mediaTypeOf(op huma.Operation) string {
 	return ""
 }
 
-// takes reports whether an operation takes a body with the header Content-Type.
+// takesType reports whether an operation takes a body with the header Content-Type.
 // Without one the body is taken for what it should be.
-func takes(op huma.Operation, contentType string) bool {
+func takesType(op huma.Operation, contentType string) bool {
 	want := mediaTypeOf(op)
 	if want == "" || contentType == "" {
 		return true
 	}
 	got, _, err := mime.ParseMediaType(contentType)
 	return err == nil && got == want
+}
+
+// Exclude says that neither a parameter nor an item of it is what matches a pattern. huma
+// checks it too.
+func Exclude(op *huma.Operation, name, pattern string) {
+	for _, p := range op.Parameters {
+		if p.Name == name {
+			s := p.Schema
+			if s.Items != nil {
+				s = s.Items
+			}
+			s.Not = &huma.Schema{Type: huma.TypeString, Pattern: pattern}
+			p.Schema.PrecomputeMessages()
+		}
+	}
+}
+
+// OneKey says that an operation takes one of the parameters key and key_base64.
+// What parameters have to do with each other can be said of the properties of an
+// object alone: of one whose properties are parameters.
+func OneKey(op *huma.Operation) {
+	var rest []*huma.Param
+	key := &huma.Schema{}
+	for _, p := range op.Parameters {
+		if !strings.HasPrefix(p.Name, "key") {
+			rest = append(rest, p)
+			continue
+		}
+		key.OneOf = append(key.OneOf, &huma.Schema{
+			Type: huma.TypeObject, Properties: map[string]*huma.Schema{p.Name: p.Schema},
+			Required: []string{p.Name}, AdditionalProperties: false,
+		})
+	}
+	explode := true
+	op.Parameters = append(rest, &huma.Param{
+		Name: "key", In: "query", Required: true, Style: "form", Explode: &explode,
+		Description: "The key, in one of two forms, each a parameter of its own", Schema: key,
+	})
 }
