@@ -139,6 +139,9 @@ func DecodeSQLColumns(b string) (columns []SQLColumn, ok bool) {
 	return columns, !r.bad
 }
 
+// maxSQLColumns is how many columns SQLite can have. A value takes a byte at least.
+const maxSQLColumns = 32_767
+
 // SQLPageHeaderSize is the size of a page without rows.
 const SQLPageHeaderSize = 9
 
@@ -162,8 +165,9 @@ func DecodeSQLPage(b string) (p SQLPage, ok bool) {
 	p.rows = p.r.Uint32()
 	p.More = p.r.byte() != 0
 	columns := p.r.Uint32()
-	if uint64(columns) > uint64(len(b)) || p.rows > 0 && uint64(columns) > uint64(len(p.r.rest)) {
+	if columns > maxSQLColumns || p.rows > 0 && columns == 0 || uint64(p.rows)*uint64(columns) > uint64(len(p.r.rest)) {
 		p.r.bad = true
+		return p, false
 	}
 	p.Columns = int(columns)
 	return p, !p.r.bad

@@ -143,6 +143,10 @@ var codecs = map[string]codec{
 		},
 		fresh: func() any { return new(int64) },
 	},
+	"sql_args":    sqlArgs,
+	"sql_columns": sqlColumns,
+	"sql_page":    sqlPages,
+	"sql_error":   sqlErrors,
 }
 
 type requestHead struct {
@@ -287,7 +291,7 @@ func checkPieces(t *testing.T, layout string, c codec, v vector) {
 	t.Helper()
 	whole := v.bytes(t)
 	for n := range len(whole) {
-		if layout == "attributes" && n == 0 || layout == "request_head" && slices.Contains(oldSizes(t, whole), n) {
+		if (layout == "attributes" || layout == "sql_args") && n == 0 || layout == "request_head" && slices.Contains(oldSizes(t, whole), n) {
 			continue
 		}
 		if _, ok := c.decode(whole[:n], v.Value); ok {
@@ -354,12 +358,17 @@ func TestCountsAreNotTrusted(t *testing.T) {
 	lie := "\xff\xff\xff\xff" + strings.Repeat("\x00", 64)
 	head := "\xc8\x00\x00\x00" + lie
 	for name, f := range map[string]func(){
-		"response head": func() { var h ResponseHead; DecodeResponseHead(head, &h) },
-		"page":          func() { DecodePage(lie, true) },
-		"attributes":    func() { DecodePairs(lie, nil) },
-		"http request":  func() { var r HTTPRequest; DecodeHTTPRequest("\x00\x00\x00\x00\x00\x00\x00\x00"+lie, &r) },
-		"http response": func() { var r HTTPResponse; DecodeHTTPResponse(head, &r) },
-		"handles":       func() { DecodeHandles(lie, nil) },
+		"response head":            func() { var h ResponseHead; DecodeResponseHead(head, &h) },
+		"page":                     func() { DecodePage(lie, true) },
+		"attributes":               func() { DecodePairs(lie, nil) },
+		"http request":             func() { var r HTTPRequest; DecodeHTTPRequest("\x00\x00\x00\x00\x00\x00\x00\x00"+lie, &r) },
+		"http response":            func() { var r HTTPResponse; DecodeHTTPResponse(head, &r) },
+		"handles":                  func() { DecodeHandles(lie, nil) },
+		"sql args":                 func() { DecodeSQLArgs(lie) },
+		"sql columns":              func() { DecodeSQLColumns(lie) },
+		"sql rows":                 func() { readSQLPage(lie) },
+		"sql columns of rows":      func() { readSQLPage("\x00\x00\x00\x00\x00" + lie) },
+		"sql rows without columns": func() { readSQLPage("\xff\xff\xff\xff\x00" + strings.Repeat("\x00", 64)) },
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
