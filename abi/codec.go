@@ -55,6 +55,15 @@ type HTTPResponse struct {
 	Reason  string // of the failure, for a person
 }
 
+// Blob is what is known of a blob that has a name.
+type Blob struct {
+	Size     uint64 // bytes
+	Created  int64  // when it got the name, in milliseconds since 1970
+	Digest   string // SHA-256 of its bytes, 32 bytes
+	Type     string // media type; "" = not known
+	Metadata string // what the plugin keeps with the name
+}
+
 // Entry is one key of a list page.
 type Entry struct{ Key, Value []byte }
 
@@ -118,6 +127,12 @@ func AppendHTTPResponse(b []byte, r *HTTPResponse) []byte {
 	b = AppendPairs(AppendUint32(b, r.Status), r.Headers)
 	b = AppendUint32(AppendString(b, r.URL), r.Failure)
 	return AppendString(b, r.Reason)
+}
+
+// AppendBlob appends what is known of a blob.
+func AppendBlob(b []byte, blob *Blob) []byte {
+	b = AppendUint64(AppendUint64(b, blob.Size), uint64(blob.Created))
+	return AppendString(AppendString(AppendString(b, blob.Digest), blob.Type), blob.Metadata)
 }
 
 // AppendHandles appends a list of handles.
@@ -190,6 +205,15 @@ func DecodeHTTPResponse(b string, h *HTTPResponse) bool {
 	h.URL = r.String()
 	h.Failure = r.Uint32()
 	h.Reason = r.String()
+	return !r.bad
+}
+
+// DecodeBlob reads what is known of a blob into h. Its strings share b's memory. It
+// reports whether b holds all of it.
+func DecodeBlob(b string, h *Blob) bool {
+	r := Reader{rest: b}
+	h.Size, h.Created = r.Uint64(), int64(r.Uint64())
+	h.Digest, h.Type, h.Metadata = r.String(), r.String(), r.String()
 	return !r.bad
 }
 

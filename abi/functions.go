@@ -118,6 +118,17 @@ const (
 
 	FnPasswordHash   = "password_hash"
 	FnPasswordVerify = "password_verify"
+
+	FnBlobCreate = "blob_create"
+	FnBlobWrite  = "blob_write"
+	FnBlobFetch  = "blob_fetch"
+	FnBlobDrop   = "blob_drop"
+	FnBlobPut    = "blob_put"
+	FnBlobStat   = "blob_stat"
+	FnBlobRead   = "blob_read"
+	FnBlobList   = "blob_list"
+	FnBlobDelete = "blob_delete"
+	FnBlobAnswer = "blob_answer"
 )
 
 // Functions returns the host functions of Module in the order of SPEC.md. The
@@ -324,6 +335,56 @@ func Functions() []Function {
 			Name: FnPasswordVerify, Params: []Param{{"password", Text}, {"hash", Text}},
 			Result: "a result of " + FnPasswordVerify, Errors: []Status{Invalid, Limit},
 			Doc: "Compares a password with an argon2id hash in PHC string format. hash empty: takes the time of one, and is no match.",
+		},
+		{
+			Name:   FnBlobCreate,
+			Result: "a handle", Errors: []Status{Limit, Denied},
+			Doc: "Begins a blob of pieces.",
+		},
+		{
+			Name: FnBlobWrite, Params: []Param{{"handle", U32}, {"data", In}},
+			Result: "ok", Errors: []Status{NotFound, Limit, Denied},
+			Doc: "Appends to a blob that was begun.",
+		},
+		{
+			Name: FnBlobFetch, Params: []Param{{"handle", U32}, {"call", U32}},
+			Result: "bytes appended", Errors: []Status{NotFound, Invalid, Limit, Denied, Timeout, Unreachable},
+			Doc: "Appends what is left of the body of a response, to a blob that was begun. call: a handle of http_open.",
+		},
+		{
+			Name: FnBlobDrop, Params: []Param{{"handle", U32}},
+			Result: "ok", Errors: []Status{NotFound, Denied},
+			Doc: "Gives up a blob that was begun. Its handle is void.",
+		},
+		{
+			Name: FnBlobPut, Params: []Param{{"handle", U32}, {"name", Text}, {"media_type", Text}, {"metadata", In}},
+			Result: "size of the blob", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Ends a blob that was begun, and has the commit give it a name, in place of the blob that has it. handle 0: the body of the request. media_type: of the bytes, or empty. The handle is void, unless the call is invalid.",
+		},
+		{
+			Name: FnBlobStat, Params: []Param{{"name", Text}, {"buf", Out}},
+			Result: "size of the blob head", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Reads what is known of the blob of a name (SPEC.md, 4).",
+		},
+		{
+			Name: FnBlobRead, Params: []Param{{"name", Text}, {"offset", S64}, {"buf", Out}},
+			Result: "bytes copied, 0 = end", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Copies bytes of the blob of a name from offset on.",
+		},
+		{
+			Name: FnBlobList, Params: []Param{{"prefix", Text}, {"after", Text}, {"limit", U32}, {"flags", U32}, {"buf", Out}},
+			Result: "size of the page", Errors: []Status{Invalid, Limit, Denied},
+			Doc: "Reads a page of names as kv_list does. The value of an entry is the blob head.",
+		},
+		{
+			Name: FnBlobDelete, Params: []Param{{"name", Text}},
+			Result: "ok", Errors: []Status{Invalid, Limit, Denied},
+			Doc: "Has the commit remove a name, present or not.",
+		},
+		{
+			Name: FnBlobAnswer, Params: []Param{{"name", Text}, {"disposition", Text}},
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit, Denied},
+			Doc: "Makes the blob of a name the body of the response. disposition: the Content-Disposition of the response, or empty.",
 		},
 	}
 }

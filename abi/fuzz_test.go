@@ -129,6 +129,16 @@ func FuzzDecodeHTTPResponse(f *testing.F) {
 	})
 }
 
+func FuzzDecodeBlob(f *testing.F) {
+	seed(f, "blob")
+	f.Fuzz(func(t *testing.T, in string) {
+		var b Blob
+		if DecodeBlob(in, &b) {
+			checkPrefix(t, in, AppendBlob(nil, &b))
+		}
+	})
+}
+
 func FuzzDecodeHandles(f *testing.F) {
 	seed(f, "handles")
 	f.Fuzz(func(t *testing.T, in string) {

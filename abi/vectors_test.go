@@ -132,6 +132,19 @@ var codecs = map[string]codec{
 		},
 		fresh: func() any { return new([]uint32) },
 	},
+	"blob": {
+		encode: func(tb testing.TB, v json.RawMessage) string {
+			tb.Helper()
+			b := parse[blobHead](tb, v)
+			return string(AppendBlob(nil, &Blob{b.Size, b.Created, string(unhex(tb, b.Digest)), b.Type, string(unhex(tb, b.Metadata))}))
+		},
+		decode: func(b string, _ json.RawMessage) (any, bool) {
+			var h Blob
+			ok := DecodeBlob(b, &h)
+			return blobHead{h.Size, h.Created, hex.EncodeToString([]byte(h.Digest)), h.Type, hex.EncodeToString([]byte(h.Metadata))}, ok
+		},
+		fresh: func() any { return new(blobHead) },
+	},
 	"counter": {
 		encode: func(tb testing.TB, v json.RawMessage) string {
 			tb.Helper()
@@ -181,6 +194,14 @@ type httpResponse struct {
 	URL     string
 	Failure uint32
 	Reason  string
+}
+
+type blobHead struct {
+	Size     uint64
+	Created  int64
+	Digest   string // hex
+	Type     string
+	Metadata string // hex
 }
 
 type page struct {

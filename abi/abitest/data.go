@@ -2,6 +2,7 @@ package abitest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -58,6 +59,7 @@ type form struct {
 		TimeoutMS   uint32 `json:"timeout_ms"`
 		Flags       uint32
 	} `json:"http_request"`
+	Blob         *blobHead     `json:"blob"`          // to compare with, but for the time
 	HTTPResponse *httpResponse `json:"http_response"` // to compare with; headers that are not named may be there
 }
 
@@ -68,6 +70,10 @@ type requestHead struct {
 	Attempt                             uint32
 	Trigger                             string
 	Attributes                          [][2]string
+}
+
+type blobHead struct {
+	Of, Type, Metadata string
 }
 
 type httpResponse struct {
@@ -130,6 +136,8 @@ func (f *form) data(d *Data) (err error) {
 		})
 	case f.RequestHead != nil:
 		d.match = f.RequestHead.match
+	case f.Blob != nil:
+		d.match = f.Blob.match
 	case f.HTTPResponse != nil:
 		d.match = f.HTTPResponse.match
 	default:
@@ -199,6 +207,20 @@ func (w *requestHead) match(got []byte) error {
 	}
 	if fmt.Sprint(have) != fmt.Sprint(*w) {
 		return fmt.Errorf("the request head is %+v, want %+v", have, *w)
+	}
+	return nil
+}
+
+func (w *blobHead) match(got []byte) error {
+	sum := sha256.Sum256([]byte(w.Of))
+	want := abi.Blob{Size: uint64(len(w.Of)), Digest: string(sum[:]), Type: w.Type, Metadata: w.Metadata}
+	var have abi.Blob
+	if !abi.DecodeBlob(string(got), &have) || have.Created <= 0 {
+		return fmt.Errorf("%x is no blob head", got)
+	}
+	want.Created = have.Created
+	if have != want {
+		return fmt.Errorf("the blob head is %+v, want %+v", have, want)
 	}
 	return nil
 }

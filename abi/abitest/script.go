@@ -34,8 +34,12 @@ type Host struct {
 	Queues   []string        `json:"queues"`   // of the manifest
 	SQL      []string        `json:"sql"`      // databases of the manifest, empty ones
 	Sockets  []string        `json:"sockets"`  // ids of those that are open; the manifest has one if this is no null
+	Blobs    *Blobs          `json:"blobs"`    // nothing = no grant for blobs
 	Upstream []Upstream      `json:"upstream"` // nothing = no grant for calls to other services
 }
+
+// Blobs is the quota of blobs.
+type Blobs struct{ Count, Bytes int64 }
 
 // Origin stands in scripts for the origin of the upstream, which the runner
 // chooses.

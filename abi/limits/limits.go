@@ -59,4 +59,12 @@ const (
 	PasswordMemory  = 64 << 20  // of a hash under way
 	PasswordTraffic = 256 << 20 // memory times passes of a hash
 	PasswordLanes   = 16        // of a hash
+
+	BlobName        = 512 // of a name, a prefix, a cursor
+	BlobType        = 255 // of a media type
+	BlobMetadata    = 2 << 10
+	BlobDisposition = 1 << 10
+	BlobWriters     = 8       // that an attempt has begun and not ended
+	BlobCount       = 10_000  // names of a plugin whose manifest says nothing else
+	BlobBytes       = 1 << 30 // of all blobs that they name
 )

@@ -17,8 +17,11 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/abitest"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/names"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	capblobs "github.com/wasmoor/wasmoor/host/internal/capability/blobs"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	capqueue "github.com/wasmoor/wasmoor/host/internal/capability/queue"
 	capsocket "github.com/wasmoor/wasmoor/host/internal/capability/socket"
@@ -120,11 +123,23 @@ func newScriptHost(t *testing.T, s *abitest.Script, c caller, p engine.Program) 
 	if s.Host.Sockets != nil {
 		env.States.Add(capsocket.Name, capsocket.Serving(&scriptHub{open: s.Host.Sockets, following: map[string][]string{}}, capsocket.Settings{{Pattern: "GET /rooms/{id}"}}))
 	}
+	if s.Host.Blobs != nil {
+		env.States.Add(capblobs.Name, capblobs.Granted{Store: blobsIn(t), Quota: names.Quota(*s.Host.Blobs)})
+	}
 	if s.Host.Upstream != nil {
 		env.States.Add(outbound.Name, h.upstream(s.Host.Upstream))
 	}
 	h.deployment = newDeployment(t, h.clock, h.program, env)
 	return h
+}
+
+func blobsIn(t *testing.T) *blob.Store {
+	t.Helper()
+	blobs, err := blob.OpenStore(blob.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blobs
 }
 
 // queues gives the plugin its queues, and those of others that it may send to.

@@ -296,4 +296,53 @@ int64_t wm_raw_password_hash(const void *password, uint32_t password_len, void *
 WM_IMPORT(password_verify)
 int64_t wm_raw_password_verify(const void *password, uint32_t password_len, const void *hash, uint32_t hash_len);
 
+/* Begins a blob of pieces. Returns: a handle. Statuses: WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_create)
+int64_t wm_raw_blob_create(void);
+
+/* Appends to a blob that was begun. Returns: ok. Statuses: WM_NOT_FOUND, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_write)
+int64_t wm_raw_blob_write(uint32_t handle, const void *data, uint32_t data_len);
+
+/* Appends what is left of the body of a response, to a blob that was begun. call: a handle of http_open. Returns:
+ * bytes appended. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED, WM_TIMEOUT, WM_UNREACHABLE. */
+WM_IMPORT(blob_fetch)
+int64_t wm_raw_blob_fetch(uint32_t handle, uint32_t call);
+
+/* Gives up a blob that was begun. Its handle is void. Returns: ok. Statuses: WM_NOT_FOUND, WM_DENIED. */
+WM_IMPORT(blob_drop)
+int64_t wm_raw_blob_drop(uint32_t handle);
+
+/* Ends a blob that was begun, and has the commit give it a name, in place of the blob that has it. handle 0: the
+ * body of the request. media_type: of the bytes, or empty. The handle is void, unless the call is invalid.
+ * Returns: size of the blob. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_put)
+int64_t wm_raw_blob_put(uint32_t handle, const void *name, uint32_t name_len, const void *media_type, uint32_t
+    media_type_len, const void *metadata, uint32_t metadata_len);
+
+/* Reads what is known of the blob of a name (SPEC.md, 4). Returns: size of the blob head. Statuses: WM_NOT_FOUND,
+ * WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_stat)
+int64_t wm_raw_blob_stat(const void *name, uint32_t name_len, void *buf, uint32_t buf_cap);
+
+/* Copies bytes of the blob of a name from offset on. Returns: bytes copied, 0 = end. Statuses: WM_NOT_FOUND,
+ * WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_read)
+int64_t wm_raw_blob_read(const void *name, uint32_t name_len, int64_t offset, void *buf, uint32_t buf_cap);
+
+/* Reads a page of names as kv_list does. The value of an entry is the blob head. Returns: size of the page.
+ * Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_list)
+int64_t wm_raw_blob_list(const void *prefix, uint32_t prefix_len, const void *after, uint32_t after_len, uint32_t
+    limit, uint32_t flags, void *buf, uint32_t buf_cap);
+
+/* Has the commit remove a name, present or not. Returns: ok. Statuses: WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_delete)
+int64_t wm_raw_blob_delete(const void *name, uint32_t name_len);
+
+/* Makes the blob of a name the body of the response. disposition: the Content-Disposition of the response, or
+ * empty. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+WM_IMPORT(blob_answer)
+int64_t wm_raw_blob_answer(const void *name, uint32_t name_len, const void *disposition, uint32_t disposition_len);
+
 #endif

@@ -28,6 +28,10 @@ type call struct {
 	hashes  int // of passwords
 	lines   int // of the log, dropped ones too
 
+	writers    map[uint32]*writing // blobs that are begun
+	begun      uint32              // the last handle of one
+	blobAnswer *blobAnswer         // the body in place of the result's; nil = none
+
 	headFault string // why the last head was refused; a good one heals it
 	length    int64  // what content-length says, -1 = nothing
 	bodyFault string
@@ -92,10 +96,20 @@ func (c *call) fault() string {
 		return c.headFault
 	case c.bodyFault != "":
 		return c.bodyFault
-	case c.length >= 0 && c.length != int64(len(c.result.Body)) && !c.isLengthOnly():
-		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, c.length, len(c.result.Body))
+	case c.blobAnswer != nil && len(c.result.Body) > 0:
+		return "response has a body of its own and a blob for one"
+	case c.length >= 0 && c.length != int64(c.size()) && !c.isLengthOnly():
+		return fmt.Sprintf(`response header "content-length" says %d, and the body has %d bytes`, c.length, c.size())
 	}
 	return ""
+}
+
+// size returns how many bytes the body has.
+func (c *call) size() int {
+	if c.blobAnswer != nil {
+		return len(c.blobAnswer.data)
+	}
+	return len(c.result.Body)
 }
 
 // isLengthOnly reports whether content-length may tell of a body that is not sent.
@@ -104,7 +118,7 @@ func (c *call) isLengthOnly() bool {
 	case http.StatusNoContent, http.StatusResetContent, http.StatusNotModified:
 		return true
 	}
-	return c.head.Method == http.MethodHead && len(c.result.Body) == 0
+	return c.head.Method == http.MethodHead && c.size() == 0
 }
 
 func (c *call) RouteSet(pattern string) int64 {

@@ -32,7 +32,10 @@ func TestScripts(t *testing.T) {
 
 func runScript(t *testing.T, s *abitest.Script) {
 	host := New(nil)
-	host.NoKV = s.Host.NoKV
+	host.NoKV, host.NoBlobs = s.Host.NoKV, s.Host.Blobs == nil
+	if s.Host.Blobs != nil {
+		host.Blobs.Count, host.Blobs.Bytes = s.Host.Blobs.Count, s.Host.Blobs.Bytes
+	}
 	if len(s.Host.Queues) > 0 {
 		host.Queues = map[string]string{}
 	}

@@ -43,6 +43,8 @@ import (
 type Host struct {
 	// Store is the plugin's key space.
 	Store *Store
+	// Blobs are the plugin's blobs.
+	Blobs *Blobs
 	// Config holds the variables that sdk.Config finds.
 	Config map[string]string
 	// Now is the time of the requests that follow; expiry goes by it.
@@ -88,6 +90,8 @@ type Host struct {
 	Sockets map[string]string
 	// NoKV takes the key-value capability away: kv calls are denied.
 	NoKV bool
+	// NoBlobs takes the blobs capability away: calls about blobs are denied.
+	NoBlobs bool
 	// Idempotent is outbound.idempotent of the manifest: any call may be made again
 	// when a handler runs again.
 	Idempotent bool
@@ -118,12 +122,9 @@ func New(h sdk.Handler) *Host {
 		Random: rand.Reader,
 		serve:  func(*call) int32 { return sdk.Serve(h) },
 	}
-	host.Store = &Store{
-		now:     func() time.Time { return host.Now },
-		values:  make(map[string]value),
-		changed: make(map[string]int),
-		seen:    make(map[string]bool),
-	}
+	now := func() time.Time { return host.Now }
+	host.Store, host.Blobs = newStore(now), &Blobs{Count: limits.BlobCount, Bytes: limits.BlobBytes, names: newStore(now)}
+	host.Store.names = host.Blobs.names
 	return host
 }
 
@@ -316,6 +317,9 @@ func (h *Host) beforeCommit(attempt int) {
 func (c *call) settle(dropped bool) (result *Result, again bool) {
 	r := c.result
 	head := c.head.Method == http.MethodHead
+	if c.blobAnswer != nil {
+		c.blobAnswer.give(r)
+	}
 	if c.length >= 0 && c.isLengthOnly() && (head || r.Status == http.StatusNotModified) {
 		r.Header.Set("Content-Length", strconv.FormatInt(c.length, 10))
 	}
@@ -323,7 +327,7 @@ func (c *call) settle(dropped bool) (result *Result, again bool) {
 		r.Body = nil
 	}
 	switch {
-	case len(c.tx.writes)+len(c.tx.stamped)+len(c.tx.messages) == 0 && !c.sql.wrote():
+	case c.tx.isEmpty() && !c.sql.wrote():
 		r.Outcome = None
 		if !head && !dropped && c.commits() {
 			c.host.say(c.tx.said)

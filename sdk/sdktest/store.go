@@ -20,6 +20,11 @@ type Store struct {
 	messages []*Message // of queues, in the order of sending
 	seen     map[string]bool
 	changed  map[string]int // revision of the last write to a key, removals included
+	names    *Store         // of blobs; nil = it has names itself
+}
+
+func newStore(now func() time.Time) *Store {
+	return &Store{now: now, values: make(map[string]value), changed: make(map[string]int), seen: make(map[string]bool)}
 }
 
 // value is a stored value; a zero expires is never.
@@ -104,13 +109,17 @@ func (s *Store) remove(key string) {
 func (s *Store) begin() *tx {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &tx{
+	t := &tx{
 		snapshot: maps.Clone(s.values),
 		revision: s.revision,
 		now:      s.now(),
 		writes:   make(map[string]op),
 		read:     make(map[string]bool),
 	}
+	if s.names != nil {
+		t.names = s.names.begin()
+	}
+	return t
 }
 
 // verdict is the outcome of a commit.
@@ -127,10 +136,8 @@ const (
 func (s *Store) commit(t *tx) verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, revision := range s.changed {
-		if revision > t.revision && t.depends(key) {
-			return conflict
-		}
+	if s.conflicts(t) || s.names != nil && s.names.conflicts(t.names) {
+		return conflict
 	}
 	writes, ok := t.stampedWith(uint64(s.revision) + 1)
 	if !ok {
@@ -153,7 +160,20 @@ func (s *Store) commit(t *tx) verdict {
 		}
 	}
 	s.keep(t)
+	if s.names != nil {
+		return s.names.commit(t.names)
+	}
 	return committed
+}
+
+// conflicts reports whether something that t has read has changed since.
+func (s *Store) conflicts(t *tx) bool {
+	for key, revision := range s.changed {
+		if revision > t.revision && t.depends(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // stampedWith returns all writes of t as the commit of a revision makes them. It

@@ -63,6 +63,12 @@ type tx struct {
 	bytes    int
 	read     map[string]bool
 	ranges   []span
+	names    *tx // of blobs; nil = it is of names itself
+}
+
+// isEmpty reports whether there is nothing to commit.
+func (t *tx) isEmpty() bool {
+	return len(t.writes)+len(t.stamped)+len(t.messages) == 0 && (t.names == nil || t.names.isEmpty())
 }
 
 // depends reports whether a change of key makes what was read untrue.
@@ -202,6 +208,9 @@ func (t *tx) list(prefix, after string, limit int, flags uint32, buf []byte) int
 		}
 		if status < 0 {
 			return int64(status)
+		}
+		if t.names == nil {
+			data = []byte(abi.NewReader(string(data)).String()) // without the bytes of the blob
 		}
 		entry := abi.AppendEntry(nil, abi.Entry{Key: []byte(key), Value: data}, keysOnly)
 		size := abi.PageHeaderSize + len(entries) + len(entry)

@@ -263,3 +263,52 @@ export declare function rawPasswordHash(password: usize, passwordLen: u32, buf: 
  * match. Returns: a result of password_verify. Statuses: INVALID, LIMIT. */
 @external("wasmoor_v1", "password_verify")
 export declare function rawPasswordVerify(password: usize, passwordLen: u32, hash: usize, hashLen: u32): i64;
+
+/** Begins a blob of pieces. Returns: a handle. Statuses: LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_create")
+export declare function rawBlobCreate(): i64;
+
+/** Appends to a blob that was begun. Returns: ok. Statuses: NOT_FOUND, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_write")
+export declare function rawBlobWrite(handle: u32, data: usize, dataLen: u32): i64;
+
+/** Appends what is left of the body of a response, to a blob that was begun. call: a handle of http_open. Returns:
+ * bytes appended. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED, TIMEOUT, UNREACHABLE. */
+@external("wasmoor_v1", "blob_fetch")
+export declare function rawBlobFetch(handle: u32, call: u32): i64;
+
+/** Gives up a blob that was begun. Its handle is void. Returns: ok. Statuses: NOT_FOUND, DENIED. */
+@external("wasmoor_v1", "blob_drop")
+export declare function rawBlobDrop(handle: u32): i64;
+
+/** Ends a blob that was begun, and has the commit give it a name, in place of the blob that has it. handle 0: the
+ * body of the request. media_type: of the bytes, or empty. The handle is void, unless the call is invalid.
+ * Returns: size of the blob. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_put")
+export declare function rawBlobPut(handle: u32, name: usize, nameLen: u32, mediaType: usize, mediaTypeLen: u32,
+  metadata: usize, metadataLen: u32): i64;
+
+/** Reads what is known of the blob of a name (SPEC.md, 4). Returns: size of the blob head. Statuses: NOT_FOUND,
+ * INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_stat")
+export declare function rawBlobStat(name: usize, nameLen: u32, buf: usize, bufCap: u32): i64;
+
+/** Copies bytes of the blob of a name from offset on. Returns: bytes copied, 0 = end. Statuses: NOT_FOUND,
+ * INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_read")
+export declare function rawBlobRead(name: usize, nameLen: u32, offset: i64, buf: usize, bufCap: u32): i64;
+
+/** Reads a page of names as kv_list does. The value of an entry is the blob head. Returns: size of the page.
+ * Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_list")
+export declare function rawBlobList(prefix: usize, prefixLen: u32, after: usize, afterLen: u32, limit: u32, flags:
+  u32, buf: usize, bufCap: u32): i64;
+
+/** Has the commit remove a name, present or not. Returns: ok. Statuses: INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_delete")
+export declare function rawBlobDelete(name: usize, nameLen: u32): i64;
+
+/** Makes the blob of a name the body of the response. disposition: the Content-Disposition of the response, or
+ * empty. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+@external("wasmoor_v1", "blob_answer")
+export declare function rawBlobAnswer(name: usize, nameLen: u32, disposition: usize, dispositionLen: u32): i64;

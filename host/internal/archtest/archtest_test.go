@@ -59,6 +59,7 @@ egress/address    ->
 egress            -> plugin trace redact egress/address # origins are grants; calls are part of a trace; looks for secrets in the same forms; judges addresses
 egress/egresstest ->
 redact            -> fault                      # an error without secrets keeps its code
+blob/names        -> store blob                 # keeps names there; of blobs
 invoke            -> store trace redact plugin blob # holds the transaction; notes what it does; its log hides secrets; a roll-out knows who sends; a reply may be a blob
 runq              ->
 service           -> invoke egress manifest     # a call runs within an invocation; is judged as one to a service outside; says what a receiver has queues for
@@ -81,8 +82,9 @@ capability/password -> capability runq          # is a unit; hashes wait in turn
 capability/wasi     -> capability runq          # output becomes log lines of the invocation; who sleeps needs no processor
 capability/service  -> capability service      # is a unit; says whom a deployment may call
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
+capability/blobs    -> capability/outbound blob/names # keeps answers of services; names blobs
 capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
-capabilities      -> capability/blind capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capabilities      -> capability/blind capability/blobs capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
 engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out

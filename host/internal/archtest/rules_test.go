@@ -182,6 +182,7 @@ engine              # what the child is told of a module
 engine/machine      # a file of an artefact
 engine/extism       # the envelope
 capability/blind    # the terms of a grant in a record
+capability/blobs    # the terms of a grant in a record
 capability/kv       # the terms of a grant in a record
 capability/service  # the terms of a grant in a record
 capability/outbound # Extism's requests, and the terms of a grant in a record

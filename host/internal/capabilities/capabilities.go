@@ -4,8 +4,10 @@
 package capabilities
 
 import (
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/blind"
+	"github.com/wasmoor/wasmoor/host/internal/capability/blobs"
 	"github.com/wasmoor/wasmoor/host/internal/capability/config"
 	"github.com/wasmoor/wasmoor/host/internal/capability/cron"
 	"github.com/wasmoor/wasmoor/host/internal/capability/exchange"
@@ -34,6 +36,7 @@ type Config struct {
 	Call    service.Runner // runs calls of plugins to each other; nil = nobody does
 	Receive service.Finder // finds whom plugins send messages; nil = nobody does
 	Sockets socket.Hub     // what has the sockets; nil = there are none
+	Blobs   *blob.Store    // has the bytes of blobs; nil = there are none
 }
 
 // All returns every capability.
@@ -42,6 +45,7 @@ func All(cfg Config) capability.List {
 		exchange.Unit(),
 		kv.Unit(),
 		sql.Unit(),
+		blobs.Unit(cfg.Blobs),
 		queue.Unit(),
 		webhook.Unit(),
 		cron.Unit(),

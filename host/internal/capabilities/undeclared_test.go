@@ -82,7 +82,7 @@ func TestNothingUndeclaredIsReachable(t *testing.T) {
 	}
 	module := importsAll(funcs)
 
-	out, err := h.deploy(t, module, "[kv]", "[outbound]", `allow = ["https://a.example"]`, "[stamps]", "most = 9")
+	out, err := h.deploy(t, module, "[kv]", "[outbound]", `allow = ["https://a.example"]`, "[stamps]", "most = 9", "[blobs]")
 	activated(t, out, err)
 	for i, status := range h.answers(t, len(funcs)) {
 		if status == int64(abi.Denied) {

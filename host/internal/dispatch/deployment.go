@@ -322,7 +322,7 @@ func (r *run) judge(err error) (trace.Outcome, error) {
 	if calls := r.inv.Calls(); calls != nil {
 		err = calls.Counts(err)
 	}
-	if err := verdict(r.inv, err); err != nil {
+	if err := verdict(&r.handling, r.inv, err); err != nil {
 		return trace.Aborted, err
 	}
 	return r.settle(r.inv)

@@ -187,7 +187,7 @@ func (r *inner) judge(err error, wrote bool) (trace.Outcome, error) {
 	if starved := inv.Starved(); starved != nil {
 		return trace.Aborted, starved
 	}
-	if err := verdict(inv, err); err != nil {
+	if err := verdict(&r.ctx, inv, err); err != nil {
 		return trace.Aborted, err
 	}
 	commits := !inv.Request.DropEffects && inv.Commits()

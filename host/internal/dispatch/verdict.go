@@ -10,7 +10,7 @@ import (
 
 // verdict returns why there is no reply of a handler that ended with err, nil if there is
 // one.
-func verdict(inv *invoke.Invocation, err error) error {
+func verdict(ctx *deadline, inv *invoke.Invocation, err error) error {
 	if refused := inv.Reply.Refused(); refused != "" && fault.CodeOf(err) == fault.Trap {
 		err = fault.Wrap(fault.Trap, "dispatch", refused, err) // the guest has only a status to tell
 	}
@@ -21,7 +21,7 @@ func verdict(inv *invoke.Invocation, err error) error {
 	if reason := inv.Reply.Fault(); reason != "" {
 		return fault.New(fault.BadReply, "dispatch", reason)
 	}
-	return nil
+	return inv.Inline(ctx)
 }
 
 // tell has the plugin's log say where the guest was when it failed.

@@ -47,14 +47,21 @@ type Env struct {
 	Clock  func() time.Time // nil = time.Now
 }
 
+// Blobs is the name of the capability of blobs. A deployment has its state that is granted
+// it.
+const Blobs = "blobs"
+
 // Stores reports whether invocations have a transaction.
-func (e *Env) Stores() bool { return e.KV || e.Keeps || e.Calls }
+func (e *Env) Stores() bool { return e.KV || e.Keeps || e.Calls || e.States.Of(Blobs) != nil }
 
 // Request is what the client sent. The host built it: it is already bounded and
 // normalised, and owns its memory.
 type Request struct {
 	Head abi.RequestHead
 	Body Body
+	// Blobs says that whoever sends the reply sends one that is a blob as it is. Else its
+	// bytes become the body of the reply, as far as limits.response_body allows.
+	Blobs bool
 	// DropEffects never commits, whatever the handler says: HEAD is safe.
 	DropEffects bool
 	// Low has the handler run when others leave it room: no client waits for it.

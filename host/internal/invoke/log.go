@@ -65,6 +65,8 @@ const (
 	NoWebhook
 	NoSQL
 	SQLLimit // of a statement, a row, or all writes
+	NoBlobs
+	BlobLimit // of a blob, or of all
 )
 
 // Notice logs a notice unless the attempt has it already.

@@ -39,10 +39,7 @@ func (r *Reply) reset(method string) {
 	r.Headers = r.Headers[:0]
 	r.Body = r.Body[:0]
 	r.headFault, r.bodyFault = "", ""
-	if r.Blob != nil {
-		r.Blob.Release()
-		r.Blob = nil
-	}
+	r.SetBlob(nil)
 	if cap(r.text)+cap(r.spareText) > keptText {
 		r.text, r.spareText = nil, nil
 	}

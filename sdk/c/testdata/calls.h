@@ -48,6 +48,16 @@ static int64_t call(uint8_t function, const int64_t *a) {
     case 37: return wm_raw_topic_count(P(0), U(1));
     case 38: return wm_raw_password_hash(P(0), U(1), P(2), U(3));
     case 39: return wm_raw_password_verify(P(0), U(1), P(2), U(3));
+    case 40: return wm_raw_blob_create();
+    case 41: return wm_raw_blob_write(U(0), P(1), U(2));
+    case 42: return wm_raw_blob_fetch(U(0), U(1));
+    case 43: return wm_raw_blob_drop(U(0));
+    case 44: return wm_raw_blob_put(U(0), P(1), U(2), P(3), U(4), P(5), U(6));
+    case 45: return wm_raw_blob_stat(P(0), U(1), P(2), U(3));
+    case 46: return wm_raw_blob_read(P(0), U(1), a[2], P(3), U(4));
+    case 47: return wm_raw_blob_list(P(0), U(1), P(2), U(3), U(4), U(5), P(6), U(7));
+    case 48: return wm_raw_blob_delete(P(0), U(1));
+    case 49: return wm_raw_blob_answer(P(0), U(1), P(2), U(3));
     }
     __builtin_trap();
 }

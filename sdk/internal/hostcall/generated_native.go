@@ -272,3 +272,71 @@ func PasswordHash(password string, buf []byte) int64 {
 func PasswordVerify(password string, hash string) int64 {
 	return ask(func(h Host) int64 { return h.PasswordVerify(password, hash) })
 }
+
+// BlobCreate begins a blob of pieces. It returns: a handle. Errors: abi.Limit,
+// abi.Denied.
+func BlobCreate() int64 {
+	return ask(func(h Host) int64 { return h.BlobCreate() })
+}
+
+// BlobWrite appends to a blob that was begun. It returns: ok. Errors:
+// abi.NotFound, abi.Limit, abi.Denied.
+func BlobWrite(handle uint32, data []byte) int64 {
+	return ask(func(h Host) int64 { return h.BlobWrite(handle, data) })
+}
+
+// BlobFetch appends what is left of the body of a response, to a blob that was
+// begun. call: a handle of http_open. It returns: bytes appended. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied, abi.Timeout,
+// abi.Unreachable.
+func BlobFetch(handle uint32, call uint32) int64 {
+	return ask(func(h Host) int64 { return h.BlobFetch(handle, call) })
+}
+
+// BlobDrop gives up a blob that was begun. Its handle is void. It returns: ok.
+// Errors: abi.NotFound, abi.Denied.
+func BlobDrop(handle uint32) int64 {
+	return ask(func(h Host) int64 { return h.BlobDrop(handle) })
+}
+
+// BlobPut ends a blob that was begun, and has the commit give it a name, in
+// place of the blob that has it. handle 0: the body of the request. media_type:
+// of the bytes, or empty. The handle is void, unless the call is invalid. It
+// returns: size of the blob. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+// abi.Denied.
+func BlobPut(handle uint32, name string, mediaType string, metadata []byte) int64 {
+	return ask(func(h Host) int64 { return h.BlobPut(handle, name, mediaType, metadata) })
+}
+
+// BlobStat reads what is known of the blob of a name (SPEC.md, 4). It returns:
+// size of the blob head. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+// abi.Denied.
+func BlobStat(name string, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.BlobStat(name, buf) })
+}
+
+// BlobRead copies bytes of the blob of a name from offset on. It returns: bytes
+// copied, 0 = end. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func BlobRead(name string, offset int64, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.BlobRead(name, offset, buf) })
+}
+
+// BlobList reads a page of names as kv_list does. The value of an entry is the
+// blob head. It returns: size of the page. Errors: abi.Invalid, abi.Limit,
+// abi.Denied.
+func BlobList(prefix string, after string, limit uint32, flags uint32, buf []byte) int64 {
+	return ask(func(h Host) int64 { return h.BlobList(prefix, after, limit, flags, buf) })
+}
+
+// BlobDelete has the commit remove a name, present or not. It returns: ok.
+// Errors: abi.Invalid, abi.Limit, abi.Denied.
+func BlobDelete(name string) int64 {
+	return ask(func(h Host) int64 { return h.BlobDelete(name) })
+}
+
+// BlobAnswer makes the blob of a name the body of the response. disposition:
+// the Content-Disposition of the response, or empty. It returns: ok. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func BlobAnswer(name string, disposition string) int64 {
+	return ask(func(h Host) int64 { return h.BlobAnswer(name, disposition) })
+}

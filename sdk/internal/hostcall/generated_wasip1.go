@@ -458,3 +458,113 @@ func passwordVerify(password string, hash string) int64
 func PasswordVerify(password string, hash string) int64 {
 	return passwordVerify(password, hash)
 }
+
+//go:wasmimport wasmoor_v1 blob_create
+func blobCreate() int64
+
+// BlobCreate begins a blob of pieces. It returns: a handle. Errors: abi.Limit,
+// abi.Denied.
+func BlobCreate() int64 {
+	return blobCreate()
+}
+
+//go:wasmimport wasmoor_v1 blob_write
+//go:noescape
+func blobWrite(handle uint32, data unsafe.Pointer, dataLen uint32) int64
+
+// BlobWrite appends to a blob that was begun. It returns: ok. Errors:
+// abi.NotFound, abi.Limit, abi.Denied.
+func BlobWrite(handle uint32, data []byte) int64 {
+	dataPtr, dataLen := pointer(data)
+	return blobWrite(handle, dataPtr, dataLen)
+}
+
+//go:wasmimport wasmoor_v1 blob_fetch
+func blobFetch(handle uint32, call uint32) int64
+
+// BlobFetch appends what is left of the body of a response, to a blob that was
+// begun. call: a handle of http_open. It returns: bytes appended. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied, abi.Timeout,
+// abi.Unreachable.
+func BlobFetch(handle uint32, call uint32) int64 {
+	return blobFetch(handle, call)
+}
+
+//go:wasmimport wasmoor_v1 blob_drop
+func blobDrop(handle uint32) int64
+
+// BlobDrop gives up a blob that was begun. Its handle is void. It returns: ok.
+// Errors: abi.NotFound, abi.Denied.
+func BlobDrop(handle uint32) int64 {
+	return blobDrop(handle)
+}
+
+//go:wasmimport wasmoor_v1 blob_put
+//go:noescape
+func blobPut(handle uint32, name string, mediaType string, metadata unsafe.Pointer, metadataLen uint32) int64
+
+// BlobPut ends a blob that was begun, and has the commit give it a name, in
+// place of the blob that has it. handle 0: the body of the request. media_type:
+// of the bytes, or empty. The handle is void, unless the call is invalid. It
+// returns: size of the blob. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+// abi.Denied.
+func BlobPut(handle uint32, name string, mediaType string, metadata []byte) int64 {
+	metadataPtr, metadataLen := pointer(metadata)
+	return blobPut(handle, name, mediaType, metadataPtr, metadataLen)
+}
+
+//go:wasmimport wasmoor_v1 blob_stat
+//go:noescape
+func blobStat(name string, buf unsafe.Pointer, bufLen uint32) int64
+
+// BlobStat reads what is known of the blob of a name (SPEC.md, 4). It returns:
+// size of the blob head. Errors: abi.NotFound, abi.Invalid, abi.Limit,
+// abi.Denied.
+func BlobStat(name string, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return blobStat(name, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 blob_read
+//go:noescape
+func blobRead(name string, offset int64, buf unsafe.Pointer, bufLen uint32) int64
+
+// BlobRead copies bytes of the blob of a name from offset on. It returns: bytes
+// copied, 0 = end. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func BlobRead(name string, offset int64, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return blobRead(name, offset, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 blob_list
+//go:noescape
+func blobList(prefix string, after string, limit uint32, flags uint32, buf unsafe.Pointer, bufLen uint32) int64
+
+// BlobList reads a page of names as kv_list does. The value of an entry is the
+// blob head. It returns: size of the page. Errors: abi.Invalid, abi.Limit,
+// abi.Denied.
+func BlobList(prefix string, after string, limit uint32, flags uint32, buf []byte) int64 {
+	bufPtr, bufLen := pointer(buf)
+	return blobList(prefix, after, limit, flags, bufPtr, bufLen)
+}
+
+//go:wasmimport wasmoor_v1 blob_delete
+//go:noescape
+func blobDelete(name string) int64
+
+// BlobDelete has the commit remove a name, present or not. It returns: ok.
+// Errors: abi.Invalid, abi.Limit, abi.Denied.
+func BlobDelete(name string) int64 {
+	return blobDelete(name)
+}
+
+//go:wasmimport wasmoor_v1 blob_answer
+//go:noescape
+func blobAnswer(name string, disposition string) int64
+
+// BlobAnswer makes the blob of a name the body of the response. disposition:
+// the Content-Disposition of the response, or empty. It returns: ok. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
+func BlobAnswer(name string, disposition string) int64 {
+	return blobAnswer(name, disposition)
+}

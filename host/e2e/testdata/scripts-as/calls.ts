@@ -45,6 +45,16 @@ export function call(n: u32, a: StaticArray<i64>): i64 {
     case 37: return raw.rawTopicCount(<usize>a[0], <u32>a[1]);
     case 38: return raw.rawPasswordHash(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
     case 39: return raw.rawPasswordVerify(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 40: return raw.rawBlobCreate();
+    case 41: return raw.rawBlobWrite(<u32>a[0], <usize>a[1], <u32>a[2]);
+    case 42: return raw.rawBlobFetch(<u32>a[0], <u32>a[1]);
+    case 43: return raw.rawBlobDrop(<u32>a[0]);
+    case 44: return raw.rawBlobPut(<u32>a[0], <usize>a[1], <u32>a[2], <usize>a[3], <u32>a[4], <usize>a[5], <u32>a[6]);
+    case 45: return raw.rawBlobStat(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
+    case 46: return raw.rawBlobRead(<usize>a[0], <u32>a[1], a[2], <usize>a[3], <u32>a[4]);
+    case 47: return raw.rawBlobList(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3], <u32>a[4], <u32>a[5], <usize>a[6], <u32>a[7]);
+    case 48: return raw.rawBlobDelete(<usize>a[0], <u32>a[1]);
+    case 49: return raw.rawBlobAnswer(<usize>a[0], <u32>a[1], <usize>a[2], <u32>a[3]);
   }
   unreachable();
   return 0;

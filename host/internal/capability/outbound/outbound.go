@@ -372,6 +372,16 @@ func read(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	return int64(n), nil
 }
 
+// ReadBody waits for the next bytes of the body of a call's response, and copies them to
+// buf; 0 with abi.OK is the end. Errors end the guest.
+func ReadBody(ctx context.Context, inv *invoke.Invocation, handle uint32, buf []byte) (int, abi.Status, error) {
+	calls := of(inv)
+	if calls == nil {
+		return 0, abi.Denied, nil
+	}
+	return calls.read(ctx, handle, buf)
+}
+
 func closeCall(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	_, calls, status := enter(inv, mem, 0, 0)
 	if status != abi.OK {
