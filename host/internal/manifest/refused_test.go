@@ -152,7 +152,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, isolation_reason, frozen, route, limits, kv, sql, queue, cron, socket, topic, outbound, secrets, services, config, warmup, build`,
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, isolation_reason, frozen, route, limits, kv, sql, blobs, queue, cron, socket, topic, outbound, secrets, services, config, warmup, build`,
 	},
 	{
 		"a reason that a terminal obeys", head + "[kv]\nreason = \"\\u001b[2J\"\n",
@@ -506,7 +506,6 @@ func TestParseRefuses(t *testing.T) {
 func TestParseRefusesReservedKeys(t *testing.T) {
 	const says = "it is reserved for a later version; this host cannot do it yet, so leave it out"
 	for _, c := range []struct{ key, text, at string }{
-		{"blobs", "blobs = true\n", "3:1"},
 		{"static", "[static]\ndir = \"public\"\n", "3:2"},
 		{"auth", "[auth.jwt]\n", "3:2"},
 		{"route[0].auth", "[[route]]\npattern = \"/\"\nauth = \"jwt\"\n", "5:1"},

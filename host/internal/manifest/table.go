@@ -45,7 +45,7 @@ func (t Table) only(known ...string) {
 func (t Table) reserved() []string {
 	switch {
 	case t.path == "":
-		return []string{"blobs", "static", "auth"}
+		return []string{"static", "auth"}
 	case strings.HasPrefix(t.path, "route["):
 		return []string{"auth", "rate", "rate_key", "stream"}
 	}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/limits"
@@ -25,7 +26,7 @@ const Name = invoke.Blobs
 
 // Unit returns the capability. Store has the bytes; nil = there are none here.
 func Unit(store *blob.Store) capability.Unit {
-	funcs := functions()
+	funcs, ofCalls := functions(), capability.OfPlugin(capability.Waiting(map[string]capability.Waiter{abi.FnBlobFetch: fetch}))
 	return capability.Unit{
 		Name: Name, Keys: []string{"count", "bytes", manifest.ReasonKey}, Read: ask, Terms: readTerms, Free: Terms{},
 		Deployment: func(d capability.Deployment) invoke.State {
@@ -35,7 +36,7 @@ func Unit(store *blob.Store) capability.Unit {
 			}
 			return Granted{Store: store, Quota: granted.quota()}
 		},
-		Native: append(funcs, read()),
+		Native: slices.Concat(funcs, ofCalls, []capability.Func{read()}), // a plugin of Extism has no handles of calls
 		Extism: append(capability.InBlocks(funcs, map[string]uint64{abi.FnBlobStat: firstHead, abi.FnBlobList: firstPage}), readBlock()),
 	}
 }
@@ -62,7 +63,7 @@ func functions() []capability.Func {
 			abi.FnBlobStat: stat, abi.FnBlobList: list, abi.FnBlobDelete: remove, abi.FnBlobDrop: drop,
 		}),
 		capability.Waiting(map[string]capability.Waiter{
-			abi.FnBlobCreate: create, abi.FnBlobWrite: write, abi.FnBlobFetch: fetch, abi.FnBlobPut: put, abi.FnBlobAnswer: answer,
+			abi.FnBlobCreate: create, abi.FnBlobWrite: write, abi.FnBlobPut: put, abi.FnBlobAnswer: answer,
 		})...))
 }
 
