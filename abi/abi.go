@@ -30,6 +30,10 @@ const (
 // manifest (TOML text).
 const ManifestSection = "wasmoor:manifest"
 
+// MigrationsSection is the name of the custom section that carries the migrations of the
+// module's databases: a list of pairs of a name like main/001_users.sql and its text.
+const MigrationsSection = "wasmoor:migrations"
+
 // Status is the negative part of a host function's result. A result >= 0 is a
 // size or a count; a result < 0 is one of these. The numbers are append-only.
 //

@@ -73,6 +73,7 @@ capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
 queue             -> store                      # keeps messages there
 capability/queue    -> capability queue service # is a unit; sends messages; to plugins that may be called
+database          -> sqlite invoke wasmbin         # copies and migrates databases; in no request; modules carry migrations
 capability/sql      -> capability sqlite runq   # is a unit; runs statements; which leave their place to others
 socket            -> store                      # keeps events there
 capability/socket   -> capability socket        # is a unit; collects what is said
@@ -230,7 +231,7 @@ github.com/google/go-cmp             tests # differences
 github.com/anishathalye/porcupine    tests # are histories linearizable
 pgregory.net/rapid                   tests # properties
 go.uber.org/goleak                   tests # goroutines left over
-github.com/ncruces/go-sqlite3        sqlite # runs SQLite
+github.com/ncruces/go-sqlite3        sqlite database # runs SQLite
 filippo.io/age                       agekey archive backup vault ship . cmd/wasmoor/internal/backup # encrypts backups and commits
 github.com/coreos/go-oidc            access/issuer cmd/wasmoor/internal/access # ID tokens
 github.com/go-jose/go-jose           tests # ID tokens of a fake issuer

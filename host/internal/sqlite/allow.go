@@ -1,9 +1,12 @@
 package sqlite
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/ext/fts5"
+	"github.com/ncruces/go-sqlite3/ext/rtree"
 )
 
 // pragmas are those that attempts may use: they read, or write to the database alone.
@@ -16,28 +19,42 @@ var pragmas = map[string]bool{
 	"encoding": false, "compile_options": false, "data_version": false,
 }
 
+// modules are those that virtual tables may be of.
+var modules = map[string]bool{"fts5": true, "rtree": true, "rtree_i32": true}
+
 // allow decides what statements may do. An attempt leaves nothing in the connection that
 // another could meet: no setting, and nothing temporary. What changes the schema makes
 // the connection useless afterwards, because SQLite knows the schema by a number that
 // two attempts may both have given, of which one is not committed.
-func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string) sqlite3.AuthorizerReturnCode {
+func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {
 	if !c.fixed {
 		return sqlite3.AUTH_OK
 	}
 	switch action {
+	case sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_TRIGGER, sqlite3.AUTH_CREATE_VIEW,
+		sqlite3.AUTH_DROP_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_TRIGGER, sqlite3.AUTH_DROP_VIEW,
+		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE,
+		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_REINDEX, sqlite3.AUTH_ANALYZE:
+		c.spent = true
+	}
+	return allow(action, third, fourth, schema, inner)
+}
+
+// allow is Conn.allow for any connection.
+func allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string) sqlite3.AuthorizerReturnCode {
+	switch action {
 	case sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH,
-		sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW,
-		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
+		sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW:
 		return sqlite3.AUTH_DENY
+	case sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
+		if !modules[strings.ToLower(fourth)] {
+			return sqlite3.AUTH_DENY
+		}
 	case sqlite3.AUTH_PRAGMA:
 		argument, ok := pragmas[strings.ToLower(third)]
 		if !ok || fourth != "" && !argument {
 			return sqlite3.AUTH_DENY
 		}
-	case sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_TRIGGER, sqlite3.AUTH_CREATE_VIEW,
-		sqlite3.AUTH_DROP_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_TRIGGER, sqlite3.AUTH_DROP_VIEW,
-		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_REINDEX, sqlite3.AUTH_ANALYZE:
-		c.spent = true
 	case sqlite3.AUTH_FUNCTION:
 		if strings.EqualFold(fourth, "load_extension") {
 			return sqlite3.AUTH_DENY
@@ -48,3 +65,23 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 	}
 	return sqlite3.AUTH_OK
 }
+
+// Confine holds a connection to a file to what statements of plugins may do.
+func Confine(db *sqlite3.Conn) error {
+	bound(db)
+	return errors.Join(extend(db), db.SetAuthorizer(allow))
+}
+
+// bound sets the limits of a connection.
+func bound(db *sqlite3.Conn) {
+	for id, most := range map[sqlite3.LimitCategory]int{
+		sqlite3.LIMIT_LENGTH: MaxValue, sqlite3.LIMIT_SQL_LENGTH: MaxSQL, sqlite3.LIMIT_ATTACHED: 0,
+		sqlite3.LIMIT_LIKE_PATTERN_LENGTH: 256, sqlite3.LIMIT_TRIGGER_DEPTH: 32, sqlite3.LIMIT_EXPR_DEPTH: 200,
+		sqlite3.LIMIT_WORKER_THREADS: 0,
+	} {
+		db.Limit(id, most)
+	}
+}
+
+// extend adds what SQLite has in addition: full-text search and trees of ranges.
+func extend(db *sqlite3.Conn) error { return errors.Join(fts5.Register(db), rtree.Register(db)) }

@@ -64,21 +64,16 @@ func (c *Conn) fix() error {
 	err := c.db.SetAuthorizer(c.allow)
 	// A journal in memory is what ROLLBACK takes pages from. Pages that are not
 	// committed stay in memory, so that they never get into the transaction.
-	for _, pragma := range []string{"page_size=4096", "journal_mode=memory", "synchronous=off", "temp_store=memory", "cache_spill=off"} {
+	for _, pragma := range []string{"page_size=4096", "journal_mode=memory", "synchronous=off", "temp_store=memory", "cache_spill=off", "foreign_keys=on"} {
 		err = errors.Join(err, c.db.Exec("PRAGMA "+pragma))
 	}
 	for op, on := range map[sqlite3.DBConfig]bool{sqlite3.DBCONFIG_DEFENSIVE: true, sqlite3.DBCONFIG_TRUSTED_SCHEMA: false} {
 		_, failed := c.db.Config(op, on)
 		err = errors.Join(err, failed)
 	}
-	for id, most := range map[sqlite3.LimitCategory]int{
-		sqlite3.LIMIT_LENGTH: MaxValue, sqlite3.LIMIT_SQL_LENGTH: MaxSQL, sqlite3.LIMIT_ATTACHED: 0,
-		sqlite3.LIMIT_LIKE_PATTERN_LENGTH: 256, sqlite3.LIMIT_TRIGGER_DEPTH: 32, sqlite3.LIMIT_EXPR_DEPTH: 200,
-		sqlite3.LIMIT_WORKER_THREADS: 0,
-	} {
-		c.db.Limit(id, most)
-	}
+	bound(c.db)
 	err = errors.Join(err,
+		extend(c.db),
 		c.perceive(),
 		c.db.CreateFunction("changes", 0, sqlite3.INNOCUOUS, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
 			n := int64(0)

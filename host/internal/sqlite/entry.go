@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -28,6 +30,19 @@ func Find(tx *store.Tx, name string) (e Entry, err error) {
 	if err != nil || !ok {
 		return e, err
 	}
+	return decodeEntry(data)
+}
+
+// FindAt reads the entry of a database of a snapshot, in the area of databases of a space.
+func FindAt(snap store.Snapshot, space store.Space, name string) (e Entry, err error) {
+	v, ok, err := snap.Get(space, entryKey(name))
+	if err != nil || !ok {
+		return e, err
+	}
+	return decodeEntry(v.Data)
+}
+
+func decodeEntry(data []byte) (e Entry, err error) {
 	if len(data) != 6 || data[0] != entryFormat {
 		return e, fault.New(fault.Internal, "sql", "the entry of a database is damaged, or of a newer server")
 	}
@@ -46,6 +61,33 @@ func (e Entry) Put(tx *store.Tx, name string) error {
 }
 
 func entryKey(name string) []byte { return append([]byte(name), 0) }
+
+// Pages returns the keys of the pages of a generation: from the first up to to.
+func Pages(name string, generation uint32) (from, to []byte) {
+	from = pages(name, generation)
+	if generation == math.MaxUint32 {
+		return from, append([]byte(name), 1)
+	}
+	return from, pages(name, generation+1)
+}
+
+// Page returns the key of a page of a generation, and PageOf which page a key is of.
+func Page(name string, generation, n uint32) []byte {
+	return binary.BigEndian.AppendUint32(pages(name, generation), n)
+}
+
+// PageOf returns the number of the page that a key is of, and its generation.
+func PageOf(key []byte) (generation, n uint32) {
+	at := len(key) - 8
+	return binary.BigEndian.Uint32(key[at:]), binary.BigEndian.Uint32(key[at+4:])
+}
+
+// NameOf returns the name of the database that a key belongs to, and whether it is the
+// key of its entry.
+func NameOf(key []byte) (name string, entry bool) {
+	before, after, _ := bytes.Cut(key, []byte{0})
+	return string(before), len(after) == 0
+}
 
 // pages returns what the keys of the pages of a generation begin with.
 func pages(name string, generation uint32) []byte {

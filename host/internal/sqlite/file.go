@@ -36,6 +36,7 @@ type file struct {
 	broken  bool      // and one failed: the rest is ignored
 	over    bool      // the attempt ends: SQLite commits nothing any more
 	held    bool      // the database takes no writes
+	wrote   bool      // in this attempt
 	save    store.Savepoint
 	failure error // the first of the transaction's in this attempt
 }
@@ -50,7 +51,7 @@ const (
 
 // begin lets an attempt use the file.
 func (f *file) begin(tx *store.Tx, held bool) {
-	f.tx, f.held = tx, held
+	f.tx, f.held, f.wrote = tx, held, false
 	f.version++
 	f.first, f.pages, f.over, f.failure = nil, 0, false, nil
 }
@@ -205,7 +206,7 @@ func (f *file) Truncate(size int64) error {
 // start begins to write what SQLite commits.
 func (f *file) start() error {
 	if !f.open {
-		f.open, f.save = true, f.tx.Savepoint()
+		f.open, f.wrote, f.save = true, true, f.tx.Savepoint()
 	}
 	if f.held {
 		return f.undo(errHeld)
@@ -286,3 +287,19 @@ func (*file) DeviceCharacteristics() vfs.DeviceCharacteristic {
 
 // Close implements vfs.File.
 func (*file) Close() error { return nil }
+
+// FirstPage returns page 1 of a file as it is kept: without the counter.
+func FirstPage(page []byte) []byte {
+	first := bytes.Clone(page)
+	binary.BigEndian.PutUint32(first[versionAt:], 0)
+	binary.BigEndian.PutUint32(first[validForAt:], 0)
+	return first
+}
+
+// PagesOf returns how many pages a database has whose first page this is.
+func PagesOf(first []byte) int64 {
+	if len(first) != PageSize {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint32(first[sizeAt:]))
+}

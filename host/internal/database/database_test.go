@@ -1,0 +1,422 @@
+package database
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/wasmoor/wasmoor/abi"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+type bench struct {
+	*Service
+	t     testing.TB
+	place Place
+}
+
+func newBench(t testing.TB) *bench {
+	s, err := badger.Open(badger.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return &bench{
+		New(Config{Store: s, Dir: filepath.Join(t.TempDir(), "it's a folder"), Clock: time.Now, Log: slog.New(slog.DiscardHandler)}), t,
+		Place{Plugin: "crm", Space: 7, Name: "main"},
+	}
+}
+
+func (b *bench) exec(sql string) {
+	b.t.Helper()
+	if err := b.change(b.t.Context(), b.place, func(c *sqlite.Conn) error { return c.Script(sql) }); err != nil {
+		b.t.Fatalf("%.80s: %v", sql, err)
+	}
+}
+
+// text returns the first column of the first row.
+func (b *bench) text(sql string) (got string) {
+	b.t.Helper()
+	err := b.attempt(b.t.Context(), b.place, false, func(c *sqlite.Conn) error {
+		rows, err := c.Query("SELECT CAST(("+sql+") AS TEXT)", nil)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if _, err := rows.Next(); err != nil {
+			return err
+		}
+		v, err := rows.Value(0)
+		got = string(v.Bytes)
+		return err
+	})
+	if err != nil {
+		b.t.Fatalf("%.80s: %v", sql, err)
+	}
+	return got
+}
+
+// keys counts the pages of all generations.
+func (b *bench) keys() (n int) {
+	b.t.Helper()
+	snap, err := b.cfg.Store.Snapshot()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer snap.Release()
+	if err := snap.Scan(b.place.area(), nil, nil, false, func([]byte, store.Value) bool { n++; return true }); err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+func (b *bench) export() []byte {
+	b.t.Helper()
+	var file bytes.Buffer
+	if err := b.Export(b.t.Context(), b.place, &file); err != nil {
+		b.t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+const rowsOf = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+
+// TestFiles exports a database that SQLite itself can read, and imports it elsewhere.
+func TestFiles(t *testing.T) {
+	b := newBench(t)
+	if err := b.Export(t.Context(), b.place, io.Discard); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("nobody has written it: %v", err)
+	}
+	b.exec("CREATE TABLE t (i INTEGER PRIMARY KEY, v); CREATE INDEX v ON t (v)")
+	b.exec(fmt.Sprintf("INSERT INTO t "+rowsOf+"SELECT i, 'value ' || i FROM n", 20_000))
+	b.exec("DELETE FROM t WHERE i % 3 = 0") // a list of free pages
+	file := filepath.Join(t.TempDir(), "exported")
+	if err := os.WriteFile(file, b.export(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own, err := sqlite3.Open("file:" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stmt, _, err := own.Prepare("SELECT count(*), (SELECT integrity_check FROM pragma_integrity_check) FROM t")
+	if err != nil || !stmt.Step() || stmt.ColumnInt(0) != 13_334 || stmt.ColumnText(1) != "ok" {
+		t.Errorf("SQLite reads %d, %q: %v", stmt.ColumnInt(0), stmt.ColumnText(1), err)
+	}
+	_ = stmt.Close()
+	if err := own.Exec("PRAGMA page_size=1024; PRAGMA journal_mode=wal; VACUUM; INSERT INTO t VALUES (3, 'of SQLite')"); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := *b
+	other.place.Name = "other"
+	other.exec("CREATE TABLE before (a); INSERT INTO before VALUES (zeroblob(20000))")
+	var told atomic.Int64
+	if err := other.Import(t.Context(), other.place, bytes.NewReader(whole), func(done, all int64) { told.Store(done) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.text("SELECT count(*) || v FROM t WHERE i = 3"); got != "1of SQLite" || told.Load() == 0 {
+		t.Errorf("imported: %s, %d bytes told", got, told.Load())
+	}
+	if got := other.text("SELECT count(*) FROM t"); got != "13335" {
+		t.Errorf("imported: %s rows", got)
+	}
+	other.exec("INSERT INTO t VALUES (6, 'after')")
+	names, err := b.Names(b.place.Space)
+	if err != nil || fmt.Sprint(names) != "[main other]" {
+		t.Errorf("databases: %v, %v", names, err)
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (v); INSERT INTO t VALUES ('kept')")
+	good, keys := b.export(), b.keys()
+	damaged := bytes.Clone(good)
+	copy(damaged[4096:], bytes.Repeat([]byte{0xff}, 4096))
+	small := b.place
+	small.Quota.Bytes = 4096
+	for name, c := range map[string]struct {
+		place Place
+		file  io.Reader
+		code  fault.Code
+	}{
+		"text":    {b.place, strings.NewReader(strings.Repeat("no database\n", 1000)), fault.Invalid},
+		"damaged": {b.place, bytes.NewReader(damaged), fault.Invalid},
+		"cut":     {b.place, bytes.NewReader(good[:5000]), fault.Invalid},
+		"broken":  {b.place, io.MultiReader(bytes.NewReader(good[:5000]), failing{}), fault.Unavailable},
+		"quota":   {small, bytes.NewReader(good), fault.Exhausted},
+	} {
+		if err := b.Import(t.Context(), c.place, c.file, nil); fault.CodeOf(err) != c.code {
+			t.Errorf("%s: %v, want %s", name, err, c.code)
+		}
+		if got := b.text("SELECT v FROM t"); got != "kept" {
+			t.Errorf("%s: %s", name, got)
+		}
+		b.exec("UPDATE t SET v = 'kept'")
+	}
+	left, _ := filepath.Glob(filepath.Join(b.cfg.Dir, "*"))
+	if len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	if got := b.keys(); got != keys+1 { // the entry
+		t.Errorf("%d keys, want %d", got, keys+1)
+	}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func files(pairs ...string) (list []Migration) {
+	var f Files
+	for i := 0; i < len(pairs); i += 2 {
+		f = append(f, abi.Pair{Name: pairs[i], Value: pairs[i+1]})
+	}
+	list, err := Parse(f)
+	if err != nil {
+		panic(err)
+	}
+	return list
+}
+
+func TestMigrate(t *testing.T) {
+	b := newBench(t)
+	first := files("001_t.sql", "CREATE TABLE t (i INTEGER PRIMARY KEY, v);\nINSERT INTO t VALUES (1, 'one');")
+	if plan, err := b.Migrate(t.Context(), b.place, first, nil); err != nil || len(plan.Pending) != 1 || len(plan.Applied) != 0 {
+		t.Fatalf("first: %+v, %v", plan, err)
+	}
+	if plan, err := b.Migrate(t.Context(), b.place, first, nil); err != nil || len(plan.Pending) != 0 || len(plan.Applied) != 1 {
+		t.Errorf("again: %+v, %v", plan, err)
+	}
+	second := append(first, files("002_more.sql", "-- compatible\nALTER TABLE t ADD COLUMN w DEFAULT 'two';", "3-index.sql", "CREATE INDEX w ON t (w)")...)
+	plan, err := b.Plan(t.Context(), b.place, second)
+	if err != nil || len(plan.Pending) != 2 || plan.CompatibleWithBefore() == nil || plan.Safe() != nil {
+		t.Errorf("plan: %+v, %v", plan, err)
+	}
+	if _, err := b.Migrate(t.Context(), b.place, second, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.text("SELECT v || w FROM t"); got != "onetwo" {
+		t.Errorf("migrated: %s", got)
+	}
+	if plan, err = b.Plan(t.Context(), b.place, first); err != nil || len(plan.Unknown) != 2 || fault.CodeOf(plan.Safe()) != fault.Conflict {
+		t.Errorf("back: %+v, %v, %v", plan, err, plan.Safe())
+	}
+	if plan, err = b.Plan(t.Context(), b.place, append(files("003-index.sql", "CREATE INDEX w ON t (w)"), first...)); err != nil || plan.Safe() != nil {
+		t.Errorf("back over a compatible one: %+v, %v", plan, err)
+	}
+	copies, _ := filepath.Glob(filepath.Join(b.cfg.Dir, "before", "crm-main-*-0001.sqlite"))
+	if len(copies) != 1 {
+		t.Errorf("copies: %v", copies)
+	}
+}
+
+func TestMigrateRefuses(t *testing.T) {
+	b := newBench(t)
+	first := files("001_t.sql", "CREATE TABLE t (v); INSERT INTO t VALUES ('one')", "005_u.sql", "CREATE TABLE u (v)")
+	if _, err := b.Migrate(t.Context(), b.place, first, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		list []Migration
+		code fault.Code
+		want string
+	}{
+		"changed": {files("001_t.sql", "CREATE TABLE t (w)"), fault.Conflict, "001_t.sql of database \"main\" was changed after it was applied"},
+		"between": {append(files("003_v.sql", "CREATE TABLE v (v)"), first...), fault.Conflict, "comes before number 5"},
+		"fails": {append(files("006_w.sql", "INSERT INTO t VALUES ('two'); CREATE TABLE w (v); INSERT INTO none VALUES (1)"), first...),
+			fault.Invalid, "migration 006_w.sql: SQL logic error: no such table: none"},
+		"attach":   {append(files("006_w.sql", "ATTACH 'x' AS x"), first...), fault.Invalid, "not authorized"},
+		"into":     {append(files("006_w.sql", "VACUUM INTO 'x'"), first...), fault.Invalid, ""},
+		"commit":   {append(files("006_w.sql", "INSERT INTO t VALUES ('two'); COMMIT; INSERT INTO none VALUES (1)"), first...), fault.Invalid, ""},
+		"its own":  {append(files("006_w.sql", "BEGIN; INSERT INTO t VALUES ('two'); COMMIT"), first...), fault.Invalid, "within a transaction"},
+		"too much": {append(files("006_w.sql", fmt.Sprintf("INSERT INTO t "+rowsOf+"SELECT zeroblob(4000) FROM n; INSERT INTO none VALUES (1)", 2000)), first...), fault.Invalid, "no such table"},
+	} {
+		_, err := b.Migrate(t.Context(), b.place, c.list, nil)
+		if fault.CodeOf(err) != c.code || !strings.Contains(fault.MessageOf(err), c.want) {
+			t.Errorf("%s: %v, want %s %q", name, err, c.code, c.want)
+		}
+		if got := b.text("SELECT count(*) || group_concat(v) FROM t"); got != "1one" {
+			t.Errorf("%s: %s", name, got)
+		}
+		b.exec("UPDATE t SET v = 'one'") // it is not held
+	}
+}
+
+func TestParse(t *testing.T) {
+	for name, c := range map[string]struct {
+		files Files
+		want  string
+	}{
+		"name":   {Files{{Name: "users.sql", Value: "SELECT 1"}}, "is no name of a migration"},
+		"twice":  {Files{{Name: "001_a.sql", Value: "SELECT 1"}, {Name: "1_b.sql", Value: "SELECT 1"}}, "have the same number"},
+		"zero":   {Files{{Name: "000_a.sql", Value: "SELECT 1"}}, "the first number is 1"},
+		"empty":  {Files{{Name: "001_a.sql", Value: " \n"}}, "it is empty"},
+		"binary": {Files{{Name: "001_a.sql", Value: "SELECT 1\x00"}}, "no text in UTF-8"},
+		"large":  {Files{{Name: "001_a.sql", Value: strings.Repeat("-", maxMigrationBytes+1)}}, "at most"},
+	} {
+		if _, err := Parse(c.files); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestMigrateALot builds an index that a commit does not take, while others read and
+// write.
+func TestMigrateALot(t *testing.T) {
+	b := newBench(t)
+	first := files("001_t.sql", "CREATE TABLE t (i INTEGER PRIMARY KEY, v)")
+	if _, err := b.Migrate(t.Context(), b.place, first, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		b.exec(fmt.Sprintf("INSERT INTO t (v) "+rowsOf+"SELECT 'a value that takes its room in the index ' || i FROM n", 20_000+i))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	reader := make(chan error, 1)
+	var reads, refused atomic.Int64
+	go func() {
+		defer close(reader)
+		for ctx.Err() == nil {
+			err := b.attempt(context.Background(), b.place, false, func(c *sqlite.Conn) error {
+				rows, err := c.Query("SELECT count(*) FROM t", nil)
+				if err != nil {
+					return err
+				}
+				defer rows.Close()
+				_, err = rows.Next()
+				return err
+			})
+			if err != nil {
+				reader <- err
+				return
+			}
+			reads.Add(1)
+		}
+	}()
+	writer := make(chan error, 1)
+	go func() {
+		defer close(writer)
+		for ctx.Err() == nil {
+			err := b.change(context.Background(), b.place, func(c *sqlite.Conn) error { return c.Script("UPDATE t SET v = random() WHERE i = 1") })
+			switch fault.CodeOf(err) {
+			case "", fault.Conflict:
+			case fault.Unavailable:
+				refused.Add(1)
+			default:
+				writer <- err
+				return
+			}
+		}
+	}()
+	plan, err := b.Migrate(t.Context(), b.place, append(first, files("002_v.sql", "CREATE INDEX v ON t (v)")...), nil)
+	stop()
+	if reading, writing := <-reader, <-writer; err != nil || reading != nil || writing != nil || len(plan.Pending) != 1 {
+		t.Fatalf("%+v, %v; who reads: %v, who writes: %v", plan, err, reading, writing)
+	}
+	if reads.Load() == 0 || refused.Load() == 0 {
+		t.Errorf("%d reads, %d writes refused meanwhile", reads.Load(), refused.Load())
+	}
+	if got := b.text("SELECT count(*) FROM t") + b.text("SELECT integrity_check FROM pragma_integrity_check"); got != "120015ok" {
+		t.Errorf("migrated: %s", got)
+	}
+	pages := b.text("SELECT page_count FROM pragma_page_count")
+	if got := fmt.Sprint(b.keys() - 1); got != pages {
+		t.Errorf("%s keys for %s pages", got, pages)
+	}
+	b.exec("INSERT INTO t (v) VALUES ('after')")
+}
+
+// TestRecover has a server die in the middle of what it stages.
+func TestRecover(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (v); INSERT INTO t VALUES ('old')")
+	whole, keys := b.export(), b.keys()
+	entry := sqlite.Entry{Generation: 0, Held: true}
+	err := b.write(t.Context(), b.place, func(tx *store.Tx) error {
+		if err := entry.Put(tx, b.place.Name); err != nil {
+			return err
+		}
+		return tx.Set(sqlite.Page(b.place.Name, 1, 1), whole[:sqlite.PageSize], 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.change(t.Context(), b.place, func(c *sqlite.Conn) error { return c.Script("UPDATE t SET v = 'new'") })
+	if fault.CodeOf(err) != fault.Unavailable {
+		t.Errorf("a write of one that is held: %v", err)
+	}
+	if got := b.text("SELECT v FROM t"); got != "old" {
+		t.Errorf("it shows %s", got)
+	}
+	if err := b.Recover(t.Context(), "crm", b.place.Space); err != nil {
+		t.Fatal(err)
+	}
+	b.exec("UPDATE t SET v = 'new'")
+	if got := b.keys(); got != keys+1 {
+		t.Errorf("%d keys, want %d", got, keys+1)
+	}
+}
+
+// TestEnded ends the work in its middle.
+func TestEnded(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (v)")
+	for range 4 {
+		b.exec(fmt.Sprintf("INSERT INTO t "+rowsOf+"SELECT zeroblob(3000) FROM n", 800))
+	}
+	whole := b.export()
+	ctx, end := context.WithCancel(t.Context())
+	err := b.Import(ctx, b.place, bytes.NewReader(whole), func(done, all int64) { end() })
+	if fault.CodeOf(err) != fault.Deadline {
+		t.Errorf("ended: %v", err)
+	}
+	if got := b.text("SELECT count(*) FROM t"); got != "3200" {
+		t.Errorf("%s rows", got)
+	}
+	b.exec("DELETE FROM t")
+}
+
+func TestQuery(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (i INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'one'), (2, x'00ff'), (3, NULL)")
+	got, err := b.Query(t.Context(), b.place, "SELECT i, v FROM t ORDER BY i", false, 2)
+	if err != nil || fmt.Sprint(got.Columns) != "[i v]" || len(got.Rows) != 2 || !got.More || string(got.Rows[1][1].Bytes) != "\x00\xff" {
+		t.Errorf("query: %+v, %v", got, err)
+	}
+	if _, err = b.Query(t.Context(), b.place, "DELETE FROM t", false, 10); fault.CodeOf(err) != fault.Denied {
+		t.Errorf("a change without write: %v", err)
+	}
+	if _, err = b.Query(t.Context(), b.place, "CREATE TABLE u (v)", false, 10); fault.CodeOf(err) != fault.Denied {
+		t.Errorf("a table without write: %v", err)
+	}
+	if got, err = b.Query(t.Context(), b.place, "DELETE FROM t WHERE i < 3 RETURNING i", true, 1); err != nil || got.Changed != 2 || !got.More {
+		t.Errorf("a change: %+v, %v", got, err)
+	}
+	if got := b.text("SELECT count(*) FROM t"); got != "1" {
+		t.Errorf("%s rows", got)
+	}
+	list, err := b.List(t.Context(), b.place)
+	if err != nil || len(list) != 1 || list[0].Name != "main" || list[0].Bytes() != 2*4096 || list[0].Held {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+}

@@ -1,0 +1,134 @@
+package database
+
+import (
+	"context"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Table is what a statement finds.
+type Table struct {
+	Columns []string
+	Rows    [][]sqlite.Value
+	More    bool  // there are more rows than were asked for
+	Changed int64 // rows
+}
+
+// MaxTable bounds a Table: its rows, and the bytes of their values.
+const (
+	MaxRows       = 10_000
+	maxTableBytes = 8 << 20
+)
+
+// Query runs one statement in a transaction of its own, and returns at most limit rows of
+// what it finds. With write it commits what the statement changes, and without it the
+// statement may change nothing: Denied. Errors are those of sqlite.Conn.Exec, and of the store.
+func (s *Service) Query(ctx context.Context, p Place, statement string, write bool, limit int) (t Table, err error) {
+	if !write {
+		err = s.attempt(ctx, p, false, func(c *sqlite.Conn) error {
+			t, err = query(c, statement, limit)
+			if err == nil && c.Wrote() {
+				err = fault.New(fault.Denied, "sql", "the statement would change the database; nothing was changed: run it with --write to have it done")
+			}
+			return err
+		})
+		return t, err
+	}
+	done, err := s.alone(ctx, p)
+	if err != nil {
+		return t, err
+	}
+	defer done()
+	err = s.change(ctx, p, func(c *sqlite.Conn) error {
+		t, err = query(c, statement, limit)
+		return err
+	})
+	return t, err
+}
+
+func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {
+	before := c.Changes()
+	rows, err := c.Query(statement, nil)
+	if err != nil {
+		return t, err
+	}
+	defer func() { // what it has changed is counted once it has ended
+		rows.Close()
+		t.Changed = c.Changes() - before
+	}()
+	columns, err := rows.Columns()
+	if err != nil {
+		return t, err
+	}
+	for _, col := range columns {
+		t.Columns = append(t.Columns, col.Name)
+	}
+	bytes := 0
+	for {
+		more, err := rows.Next()
+		if err != nil {
+			return t, err
+		}
+		if !more {
+			return t, nil
+		}
+		if t.More = len(t.Rows) >= min(limit, MaxRows) || bytes > maxTableBytes; t.More {
+			return t, nil
+		}
+		row := make([]sqlite.Value, len(columns))
+		for i := range row {
+			if row[i], err = rows.Value(i); err != nil {
+				return t, err
+			}
+			row[i].Bytes = append([]byte(nil), row[i].Bytes...)
+			bytes += len(row[i].Bytes) + 16
+		}
+		t.Rows = append(t.Rows, row)
+	}
+}
+
+// Database is one of a plugin.
+type Database struct {
+	Name  string
+	Pages int64
+	Held  bool // a migration or an import is under way
+}
+
+// Bytes returns its size.
+func (d Database) Bytes() int64 { return d.Pages * sqlite.PageSize }
+
+// List returns the databases of a plugin that were ever written, in order.
+func (s *Service) List(_ context.Context, p Place) (list []Database, err error) {
+	names, err := s.Names(p.Space)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := s.cfg.Store.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Release()
+	for _, name := range names {
+		d, err := look(snap, p.area(), name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+func look(snap store.Snapshot, area store.Space, name string) (d Database, err error) {
+	e, err := sqlite.FindAt(snap, area, name)
+	if err != nil {
+		return d, err
+	}
+	d = Database{Name: name, Held: e.Held}
+	v, ok, err := snap.Get(area, sqlite.Page(name, e.Generation, 1))
+	if err == nil && ok {
+		d.Pages = sqlite.PagesOf(v.Data)
+	}
+	return d, err
+}
