@@ -92,6 +92,7 @@ const (
 	TriggerCron   = "cron"   // by a schedule
 	TriggerCall   = "call"   // from a handler of another plugin
 	TriggerSocket = "socket" // as an event of a socket
+	TriggerUpload = "upload" // to begin an upload, or with one that is complete
 )
 
 // Log levels, the argument of log_write.

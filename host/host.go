@@ -60,6 +60,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/telemetry/traces"
 	"github.com/wasmoor/wasmoor/host/internal/transfer"
 	"github.com/wasmoor/wasmoor/host/internal/trigger"
+	"github.com/wasmoor/wasmoor/host/internal/upload"
 	"github.com/wasmoor/wasmoor/host/internal/webhook"
 )
 
@@ -99,6 +100,7 @@ type Host struct {
 	bodies, replies, handlers *limit.Budget
 	teams                     *team.Teams
 	spool                     *spool.Spool
+	uploads                   *upload.Desk
 	memoryLimit               int64                    // Go's, if this host has set it
 	certificate               *certificate.Certificate // nil = plain HTTP
 
@@ -203,12 +205,8 @@ func (h *Host) open(ctx context.Context) (err error) {
 	h.queues = delivery.New(delivery.Config{
 		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Send: webhook.New(h.deployer, h.cfg.Clock).Send, Clock: h.cfg.Clock, Log: h.cfg.Log,
 	})
-	h.crons = ticking.New(ticking.Config{
-		Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log,
-	})
-	h.live = live.New(live.Config{
-		Store: h.store, Routes: h.deployer, Handle: handler.Handle, Clock: h.cfg.Clock, Log: h.cfg.Log,
-	})
+	h.crons = ticking.New(ticking.Config{Store: h.store, Serving: h.deployer.Installed, Run: runner.Run, Clock: h.cfg.Clock, Log: h.cfg.Log})
+	h.live = live.New(live.Config{Store: h.store, Routes: h.deployer, Handle: handler.Handle, Clock: h.cfg.Clock, Log: h.cfg.Log})
 	h.sockets.Start(h.deployer.Installed, runner.Run)
 	if err := h.deployer.Restore(ctx); err != nil {
 		return err
@@ -220,7 +218,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	if err := h.openBackups(reg); err != nil {
 		return err
 	}
-	return h.listen(handler)
+	return h.listen(handler, runner.Run)
 }
 
 // processors returns how many guests compute at a time: as many as there were
@@ -245,7 +243,7 @@ func storeConfig(cfg Config) badger.Config {
 	}
 }
 
-func (h *Host) listen(handler *serve.Handler) (err error) {
+func (h *Host) listen(handler *serve.Handler, run func(context.Context, *trigger.Request) trigger.Outcome) (err error) {
 	if h.publicListener, err = h.listenOn(PublicListener, h.cfg.PublicAddr); err != nil {
 		return err
 	}
@@ -270,17 +268,17 @@ func (h *Host) listen(handler *serve.Handler) (err error) {
 	if h.certificate, adminCert, err = h.cfg.certificates(); err != nil {
 		return err
 	}
-	h.spool, err = spool.Open(spool.Config{
-		Dir: filepath.Join(h.cfg.DataDir, "spool"), Max: h.cfg.MaxBodyDisk, Health: h.store.Health, Log: h.cfg.Log,
-	})
-	if err != nil {
+	if h.spool, err = spool.Open(spool.Config{Dir: filepath.Join(h.cfg.DataDir, "spool"), Max: h.cfg.MaxBodyDisk, Health: h.store.Health, Log: h.cfg.Log}); err != nil {
+		return err
+	}
+	if h.uploads, err = upload.Open(upload.Config{Dir: filepath.Join(h.cfg.DataDir, "uploads"), Room: h.spool, Clock: h.cfg.Clock, Log: h.cfg.Log}); err != nil {
 		return err
 	}
 	health := []wire.Check{{Name: "reads", Healthy: h.store.Readable}, {Name: "writes", Healthy: h.store.Health, Optional: true}}
 	h.public = public.New(public.Config{
 		Routes: public.DeployedRoutes(h.deployer), Handler: handler, Conns: conns, Health: health, Log: h.cfg.Log, Author: h.cfg.Author, ServerTiming: h.cfg.ServerTiming, Sockets: h.sockets,
 		Access: wire.AccessLog{Log: h.cfg.AccessLog, Sample: &h.sampled, Apart: h.cfg.AccessLogApart, Agents: h.cfg.AccessLogAgents},
-		Live:   h.live, Cache: cache.New(h.store), Streams: h.streams,
+		Live:   h.live, Cache: cache.New(h.store), Streams: h.streams, Uploads: h.uploads, Trigger: run,
 		Bodies: h.bodies, Replies: h.replies, Spool: h.spool, Certificate: h.certificate, TrustedProxies: proxies,
 	})
 	exporter := h.exporter(health)

@@ -37,5 +37,6 @@ func (h *Host) purged(reg *registry.Registry, name string) {
 	if err := h.rings.Remove(name); err != nil {
 		h.cfg.Log.Warn("the log lines of a purged plugin are not all removed yet", "name", name, "error", err)
 	}
+	h.uploads.Purge(name)
 	h.sweep(reg)
 }

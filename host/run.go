@@ -140,6 +140,7 @@ func (h *Host) shutdown() error {
 			_ = ln.Close() // usually closed by its server
 		}
 	}
+	h.uploads.Close()
 	h.waitsFor("live answers that are being computed")
 	errs = append(errs, ignoreDeadline(h.live.Close(ctx)))
 	h.waitsFor("events of sockets")

@@ -79,13 +79,14 @@ socket            -> store                      # keeps events there
 capability/socket   -> capability socket        # is a unit; collects what is said
 cron              -> fault                      # a record that is damaged has a code
 capability/cron     -> capability cron          # is a unit; reads schedules
+capability/upload   -> capability               # is a unit
 capability/password -> capability runq          # is a unit; hashes wait in turn, and their guests without a place
 capability/wasi     -> capability runq          # output becomes log lines of the invocation; who sleeps needs no processor
 capability/service  -> capability service      # is a unit; says whom a deployment may call
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
 capability/blobs    -> capability/outbound blob/names # keeps answers of services; names blobs
 capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
-capabilities      -> capability/blind capability/blobs capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
+capabilities      -> capability/blind capability/blobs capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/upload capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
 engine            -> invoke manifest engine/callstack # an instance runs an invocation; what a module asks for; says where a guest failed
 engine/enginetest -> engine capability/outbound # the suite runs against the seam; guests that call out
@@ -110,6 +111,7 @@ dispatch          -> engine rollout logs team telemetry/tally dispatch/lane # ma
 serve             -> dispatch requestid         # runs invocations; gives each its id
 policy            -> auth capability/kv capability/outbound # rules are for patterns of plugins; quotas; and origins
 consent           -> policy                     # asks the rules of the operator
+upload            -> spool durable              # its files share the disk of bodies; what is known of one is whole
 spool             -> limit store/badger/disk    # bodies share the disk; asks how much is free
 ceiling           -> manifest spool             # what it asks for; what its bodies may have of the disk
 deploy/hiding     -> capability/blind           # says what can be a blind secret
@@ -147,7 +149,7 @@ server/content    ->
 server/certificate -> fault durable             # files that are no certificate have a code; a pipe is no file
 server/wire       -> spool adminapi requestid server/accept server/presence server/vitals server/crowd # puts large bodies into files; renders errors as the API does; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
-server/public     -> server/wire server/certificate server/content live cache socket/hub # speaks HTTP with it; speaks TLS with it; answers with blobs by it; hands on who asks for events; gives answers again; opens sockets
+server/public     -> server/wire server/certificate server/content upload capability/upload live cache socket/hub # speaks HTTP with it; speaks TLS with it; answers with blobs by it; keeps uploads; says which there may be; hands on who asks for events; gives answers again; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
 telemetry/metrics -> queue/delivery cron/ticking live cache socket/hub prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and what is kept; and sockets; and builds; and listeners; and the store; and what is shipped; and backups

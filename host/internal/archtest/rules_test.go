@@ -171,6 +171,7 @@ transfer/lines      # the lines of an export
 registry            # stored records
 registry/part       # parts of them
 cron                # the record of a schedule
+upload              # what is known of an upload, in a file
 ship                # claims, headers and how far it is, in the bucket and the data folder
 standby             # what a command on the machine is told
 formats             # the data folder's formats

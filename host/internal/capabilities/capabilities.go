@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/sql"
 	"github.com/wasmoor/wasmoor/host/internal/capability/system"
 	"github.com/wasmoor/wasmoor/host/internal/capability/toolchain"
+	"github.com/wasmoor/wasmoor/host/internal/capability/upload"
 	"github.com/wasmoor/wasmoor/host/internal/capability/wasi"
 	"github.com/wasmoor/wasmoor/host/internal/capability/webhook"
 	"github.com/wasmoor/wasmoor/host/internal/egress"
@@ -51,6 +52,7 @@ func All(cfg Config) capability.List {
 		cron.Unit(),
 		socket.Unit(cfg.Sockets),
 		socket.Topics(),
+		upload.Unit(),
 		outbound.Unit(cfg.Network),
 		blind.Unit(),
 		capservice.Unit(cfg.Call, cfg.Receive),

@@ -27,13 +27,8 @@ func (f *File) Takes() bool { return f.spool != nil }
 // Unavailable and Exhausted.
 func (f *File) Write(b []byte) (int, error) {
 	s := f.spool
-	switch {
-	case s.isFull():
-		return 0, errFull
-	case f.size+int64(len(b)) > s.most():
-		return 0, s.tooLarge()
-	case !s.take(f.owner, int64(len(b))):
-		return 0, errTaken
+	if err := s.Take(f.owner, f.size, int64(len(b))); err != nil {
+		return 0, err
 	}
 	f.size += int64(len(b))
 	if err := f.open(); err != nil {
@@ -79,7 +74,7 @@ func (f *File) Close() {
 		}
 	}
 	if f.size > 0 {
-		f.spool.give(f.owner, f.size)
+		f.spool.Give(f.owner, f.size)
 	}
 	*f = File{}
 }

@@ -114,18 +114,43 @@ func (s *Spool) held(owner string) int64 {
 	return s.owners[owner]
 }
 
-// take takes n bytes for an owner, if it may have them and they are left.
-func (s *Spool) take(owner string, n int64) bool {
+// Take takes room for n bytes that an owner keeps elsewhere on the disk, next to the size
+// bytes of them that have room already. Errors are those of Admit.
+func (s *Spool) Take(owner string, size, n int64) error {
+	if s == nil {
+		return nil
+	}
+	if s.isFull() {
+		return errFull
+	}
+	if size+n > s.most() {
+		return s.tooLarge()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owners[owner]+n > s.most() || !s.room.Take(n) {
-		return false
+		return errTaken
 	}
 	s.owners[owner] += n
-	return true
+	return nil
 }
 
-func (s *Spool) give(owner string, n int64) {
+// Keep takes room for what is there already, whether it is left or not.
+func (s *Spool) Keep(owner string, n int64) {
+	if s == nil || n == 0 {
+		return
+	}
+	s.room.Give(-n)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners[owner] += n
+}
+
+// Give gives back room that was taken.
+func (s *Spool) Give(owner string, n int64) {
+	if s == nil {
+		return
+	}
 	s.room.Give(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()

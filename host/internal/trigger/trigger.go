@@ -41,6 +41,8 @@ type Request struct {
 	To         func(*manifest.Manifest) (manifest.Request, bool)
 	Attributes []abi.Pair
 	Body       []byte
+	Upload     *invoke.Body  // in place of Body: one that the manifest bounds elsewhere; nil = Body
+	Once       *invoke.Once  // carried out once, where the plugin keeps answers: it has [kv]; its Digest is the host's
 	Deadline   time.Duration // 0 = that of the route
 	Claim      invoke.Claim  // nil = nothing is settled with it
 	Remote     string        // address of the client that it is about; "" = there is none
@@ -77,7 +79,10 @@ func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
 	if q.Deadline > 0 {
 		limits.Deadline = q.Deadline
 	}
-	if size := int64(len(q.Body)); size > limits.RequestBody {
+	body := invoke.BodyOf(q.Body)
+	if q.Upload != nil {
+		body = *q.Upload
+	} else if body.Size() > limits.RequestBody {
 		held.Deployment.Release()
 		return Outcome{Err: fault.New(fault.TooLarge, "trigger", "the body is over the limit of "+limit.FormatSize(limits.RequestBody)+" (limits.request_body)")}
 	}
@@ -85,10 +90,13 @@ func (r *Runner) Run(ctx context.Context, q *Request) Outcome {
 		Head: abi.RequestHead{
 			Method: to.Method, Path: to.Path, Mount: held.Mount, Pattern: to.Pattern, Params: to.Params, Query: to.Query,
 			Scheme: "http", Host: q.Plugin + plugin.Internal, Remote: cmp.Or(q.Remote, "127.0.0.1"), Headers: q.Headers,
-			Trigger: q.Trigger, Attributes: q.Attributes, BodySize: uint64(len(q.Body)),
+			Trigger: q.Trigger, Attributes: q.Attributes, BodySize: uint64(body.Size()),
 		},
-		Body: invoke.BodyOf(q.Body), Claim: q.Claim, Arrived: time.Now(),
+		Body: body, Claim: q.Claim, Arrived: time.Now(),
 	}}
+	if q.Once != nil && held.Deployment.Env().KV {
+		inv.Request.Once = q.Once
+	}
 	var rec trace.Record
 	err = r.handler.Handle(ctx, serve.Target{Deployment: held.Deployment, Limits: limits}, inv, &rec)
 	out := Outcome{Committed: rec.Outcome == trace.Committed, Called: rec.Called, Err: err}

@@ -49,6 +49,8 @@ type exchange struct {
 	asked cache.Request // of the cache
 	fill  *cache.Fill   // has the cache keep the answer; nil = it is not asked to
 
+	upload uploading
+
 	kind    stream.Kind  // of the socket that the request opens
 	opening *hub.Opening // that socket, until it is taken or refused; nil = none
 }
@@ -72,7 +74,7 @@ func (c *exchange) reset() {
 	clear(c.params)
 	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
 	c.once, c.client, c.opening = invoke.Once{}, wire.Client{}, nil
-	c.asked, c.fill = cache.Request{}, nil
+	c.asked, c.fill, c.upload = cache.Request{}, nil, uploading{}
 	c.scheme, c.newCookie = "", ""
 	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
 }
@@ -194,6 +196,9 @@ func (c *exchange) fillRequest() error {
 	}
 	if c.opening != nil {
 		c.request.Head.Trigger, c.request.Head.Attributes = abi.TriggerSocket, c.opening.Attributes()
+	}
+	if c.upload.begins {
+		c.request.Head.Trigger, c.request.Head.Attributes = abi.TriggerUpload, c.beginAttributes()
 	}
 	c.request.DropEffects = c.method == "HEAD" || c.match.Dropped
 	if c.once.Key != "" {

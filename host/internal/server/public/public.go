@@ -28,6 +28,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
 	"github.com/wasmoor/wasmoor/host/internal/spool"
+	"github.com/wasmoor/wasmoor/host/internal/trigger"
+	"github.com/wasmoor/wasmoor/host/internal/upload"
 )
 
 // Config is what the public listener works with. Routes and Handler are required.
@@ -65,6 +67,10 @@ type Config struct {
 	ServerTiming bool
 	// Sockets, if not nil, opens sockets. Whoever made it closes it.
 	Sockets *hub.Service
+	// Uploads, if not nil, keeps uploads in several requests, and Trigger has plugins take
+	// them. Whoever made it closes it.
+	Uploads *upload.Desk
+	Trigger func(context.Context, *trigger.Request) trigger.Outcome
 	// Author, if not nil, tells clients what is for an author's eyes only.
 	Author *Author
 }
@@ -145,8 +151,16 @@ func (p *Public) serveRequest(ctx *fasthttp.RequestCtx) {
 		p.refuse(ctx, c, r)
 		return
 	}
+	if c.upload.found != nil {
+		p.serveUpload(ctx, c)
+		return
+	}
 	if c.match.Deployment == nil {
 		return // answered without a handler
+	}
+	if c.upload.begins {
+		p.invoke(ctx, c)
+		return
 	}
 	if r := c.readBody(ctx, p.cfg.Spool); r != nil {
 		p.refuse(ctx, c, r)
@@ -202,8 +216,11 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	if c.path == wire.PathLive || c.path == wire.PathReady {
 		return c.probed()
 	}
-	if p.preflight(ctx, c) {
+	if p.preflight(ctx, c) || p.asksTus(ctx, c) {
 		return nil
+	}
+	if c.upload.found = p.findUpload(c); c.upload.found != nil {
+		return p.judgePart(ctx, c)
 	}
 	c.match = p.cfg.Routes.Route(c.method, c.routeHost, c.path, c.params[:0], c)
 	if slashes && !c.match.EncodedSlashes {
@@ -212,8 +229,11 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	if c.match.Deployment == nil {
 		return p.unrouted(ctx, c)
 	}
-	if c.match.Socket != nil {
+	switch {
+	case c.match.Socket != nil:
 		return p.judgeSocket(ctx, c)
+	case c.match.Upload != nil && speaksTus(c.headers):
+		return p.judgeBegin(ctx, c)
 	}
 	if r := wire.AdmitBody(ctx, p.cfg.Spool, c.match.Deployment.Env().Plugin, c.match.Limits.RequestBody); r != nil {
 		return r
@@ -239,6 +259,10 @@ func (p *Public) invoke(ctx *fasthttp.RequestCtx, c *exchange) {
 	}
 	if c.opening != nil && c.inv.Reply.Status == http.StatusOK {
 		p.takeSocket(ctx, c)
+		return
+	}
+	if c.upload.begins {
+		p.beginUpload(ctx, c)
 		return
 	}
 	if c.fill != nil {

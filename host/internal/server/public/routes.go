@@ -7,6 +7,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability/socket"
+	"github.com/wasmoor/wasmoor/host/internal/capability/upload"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -52,10 +53,11 @@ type Match struct {
 	Pattern        string // of the manifest's route; "" without routes
 	Params         []abi.Pair
 	Allow          []string
-	Preview        bool         // it is a version at an address of its own
-	Dropped        bool         // nothing of what the request writes is kept
-	Socket         *Socket      // that the request opens; nil = none
-	CORS           *plugin.CORS // of the plugin, or of one mounted there; nil = none
+	Preview        bool             // it is a version at an address of its own
+	Dropped        bool             // nothing of what the request writes is kept
+	Socket         *Socket          // that the request opens; nil = none
+	Upload         *upload.Declared // that the request may begin; nil = none
+	CORS           *plugin.CORS     // of the plugin, or of one mounted there; nil = none
 }
 
 // DeployedRoutes returns the routes of what d serves.
@@ -85,5 +87,6 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 	if declared, values, kept := socket.Opens(m.Deployment.Env(), m.Route, method, m.Path, m.Params); declared != nil {
 		found.Socket = &Socket{declared, kept, values}
 	}
+	found.Upload = upload.Begins(m.Deployment.Env(), m.Route, method, m.Path)
 	return found
 }

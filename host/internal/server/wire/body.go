@@ -36,7 +36,7 @@ func AdmitBody(ctx *fasthttp.RequestCtx, s *spool.Spool, owner string, max int64
 	case size > max:
 		return BodyTooLarge(max)
 	case size > SpoolOver:
-		return refusalOf(s.Admit(owner, size))
+		return RefusalOf(s.Admit(owner, size))
 	}
 	return nil
 }
@@ -68,10 +68,34 @@ func (b *Body) Read(ctx *fasthttp.RequestCtx, file spool.File, max int64) (r *Re
 // spool writes the beginning of a body that is in memory into the file, and then the rest
 // of it, up to max bytes. Only the buffer is memory.
 func (b *Body) spool(ctx *fasthttp.RequestCtx, max int64) *Refusal {
-	buf, total, next := b.buf, int64(len(b.buf)), int64(paceBytes)
+	return copyBody(ctx, &b.file, b.buf, max)
+}
+
+// CopyBody writes the body of a request to w as it comes, up to max bytes. What has come
+// before a refusal is written. An error of w is for the client.
+func CopyBody(ctx *fasthttp.RequestCtx, w io.Writer, max int64) *Refusal {
+	switch size := int64(ctx.Request.Header.ContentLength()); {
+	case size > max:
+		return BodyTooLarge(max)
+	case size <= 0 && size != chunkedLength || ctx.RequestBodyStream() == nil:
+		return nil
+	}
+	buf := sendBuffers.Get().(*[sendBuffer]byte) //nolint:forcetypeassert // New makes no other
+	defer sendBuffers.Put(buf)
+	return copyBody(ctx, w, buf[:0], max)
+}
+
+// copyBody writes what of a body is in buf, and then the rest, which passes through it.
+func copyBody(ctx *fasthttp.RequestCtx, w io.Writer, buf []byte, max int64) *Refusal {
+	total, next := int64(len(buf)), int64(paceBytes)
 	for end := false; ; {
-		if _, err := b.file.Write(buf); err != nil || end {
-			return refusalOf(err)
+		if len(buf) > 0 {
+			if _, err := w.Write(buf); err != nil {
+				return RefusalOf(err)
+			}
+		}
+		if end {
+			return nil
 		}
 		if total >= next {
 			next += paceBytes
@@ -89,8 +113,9 @@ func (b *Body) spool(ctx *fasthttp.RequestCtx, max int64) *Refusal {
 	}
 }
 
-// refusalOf returns the refusal of a body that a spool does not take, nil for no error.
-func refusalOf(err error) *Refusal {
+// RefusalOf returns the refusal of a body that a spool or an upload does not take, nil for
+// no error.
+func RefusalOf(err error) *Refusal {
 	if err == nil {
 		return nil
 	}

@@ -16,3 +16,17 @@ func bodyMoves(ctx *fasthttp.RequestCtx) {
 		_ = c.SetReadDeadline(time.Now().Add(c.gate.bodyTimeout)) // of a closed one the read tells
 	}
 }
+
+// Interrupt returns what ends the reading of a request's body, from any goroutine.
+func Interrupt(ctx *fasthttp.RequestCtx) (end func()) {
+	conn := ctx.Conn()
+	return func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }
+}
+
+// EndUnread ends the connection after the answer to a request whose body is not read, if
+// it has one.
+func EndUnread(ctx *fasthttp.RequestCtx) {
+	if n := ctx.Request.Header.ContentLength(); n > 0 || n == chunkedLength {
+		endConnection(ctx)
+	}
+}
