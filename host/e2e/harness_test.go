@@ -303,6 +303,8 @@ func mediaType(path string) string {
 		return adminapi.TypeVar
 	case strings.HasSuffix(path, "/kv/value"), strings.HasSuffix(path, "/messages"):
 		return adminapi.TypeValue
+	case strings.HasSuffix(path, "/data"):
+		return adminapi.TypeBackup
 	case strings.HasSuffix(path, "/kv/import"):
 		return adminapi.TypeLines
 	}

@@ -51,6 +51,10 @@ func TestAudit(t *testing.T) {
 	s.deploy("chat", pack(t, enginetest.Version("hi"), "chat", "[[socket]]", "pattern = \"GET /room\""))
 	open := s.ws("/chat/room")
 	open.hear("hi")
+	archive, err := send(t.Context(), "GET", s.admin+"/v1/plugins/spin/data", s.token, nil)
+	if err != nil || archive.status != http.StatusOK {
+		t.Fatal(archive, err)
+	}
 	steps := []operated{
 		{"deploy", "/plugins/shop/versions", module("shop", "one"), "install activate"},
 		{"deploy", "/plugins/shop/versions", module("shop", "two"), "upload activate"},
@@ -103,6 +107,9 @@ func TestAudit(t *testing.T) {
 		{"delete-key", "/plugins/shop/kv/value?key=a", "", "kv-delete"},
 		{"import-keys", "/plugins/shop/kv/import", `{"key":"a","value":"1"}`, "kv-import"},
 		{"import-keys", "/plugins/shop/kv/import?dry_run=true", `{"key":"b","value":"1"}`, ""},
+		{"copy-data", "/plugins/shop/data/copy", `{"from":"spin","replace":true}`, "data-copy"},
+		{"import-data", "/plugins/shop/data?replace=true", archive.body, "data-import"},
+		{"export-data", "/plugins/shop/data", "", "data-export"},
 		{"export-keys", "/plugins/shop/kv/export", "", "kv-export"},
 		{"set-team", "/teams/crew", `{"plugins":"crew-*","disk":4096}`, "team-set"},
 		{"set-team", "/teams/crew", `{"plugins":"crew-*","disk":4096}`, ""},

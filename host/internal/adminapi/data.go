@@ -5,6 +5,8 @@ const (
 	PathSizes      = "/v1/plugins/{name}/data/sizes"
 	PathKeysExport = "/v1/plugins/{name}/kv/export"
 	PathKeysImport = "/v1/plugins/{name}/kv/import"
+	PathData       = "/v1/plugins/{name}/data"
+	PathDataCopy   = "/v1/plugins/{name}/data/copy"
 )
 
 // SizesQuery asks for what the areas of a plugin's data hold, some of it at a time.
@@ -74,4 +76,25 @@ type KeysImported struct {
 func (k *KeysImported) Add(more KeysImported) {
 	k.Added, k.Replaced, k.Unchanged = k.Added+more.Added, k.Replaced+more.Replaced, k.Unchanged+more.Unchanged
 	k.Skipped, k.Expired, k.Bytes = k.Skipped+more.Skipped, k.Expired+more.Expired, k.Bytes+more.Bytes
+}
+
+// DataImport is the parameters of a request that puts the data of an archive in place of
+// a plugin's; its body is the archive.
+type DataImport struct {
+	PluginRef
+	Replace  bool `query:"replace" doc:"Remove the data that the plugin has"`
+	DataOnly bool `query:"data_only" doc:"Take keys, databases and names of blobs alone: no messages, events, schedules or kept answers"`
+}
+
+// DataCopy has the data of another plugin put in place of one's.
+type DataCopy struct {
+	From    string `json:"from" maxLength:"63" pattern:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" patternDescription:"1 to 63 of a-z, 0-9 and -, not starting or ending with -" doc:"The plugin whose data it is" example:"guestbook"`
+	Replace bool   `json:"replace,omitempty" nullable:"true" doc:"Remove the data that the plugin has"`
+}
+
+// DataMoved is what was put in place.
+type DataMoved struct {
+	From     string `json:"from" doc:"The plugin whose data it was"`
+	Revision uint64 `json:"revision" doc:"All of it is of this revision"`
+	Usage
 }

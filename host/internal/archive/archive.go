@@ -43,6 +43,7 @@ type Header struct {
 	Layout  int       `json:"layout"` // format of the store
 	Records int       `json:"records"`
 	ABI     int       `json:"abi"`
+	Plugin  string    `json:"plugin,omitempty"` // whose data alone it is; "" = it is of a whole server
 }
 
 // Part is one file of the archive.

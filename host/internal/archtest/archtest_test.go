@@ -97,7 +97,9 @@ engine/extism     -> engine/machine             # runs on it
 prepare           -> engine durable             # builds with an engine; the key of artefacts is whole
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 registry/part     -> plugin auth                # writes values of the domain; and who may do what
-registry          -> capability/kv secret audit module registry/part # grants are terms of capabilities, and operators write keys within the quota of [kv]; seals secrets; events are a chain; keeps the modules that versions name; writes parts of records with it
+registry/asks     -> manifest                   # reads the manifests of uploads
+registry/vars     -> manifest                   # names of vars are those that a manifest can name
+registry          -> capability/kv secret audit module registry/part registry/asks registry/vars # grants are terms of capabilities, and operators write keys within the quota of [kv]; seals secrets; events are a chain; keeps the modules that versions name; writes parts of records with it; reads uploads; changes vars
 access/issuer     -> fault egress/address       # refusals have codes; reaches no private address unless a rule says so
 access            -> registry access/issuer     # keeps there who may do what; who proves it by a token of OIDC
 trace             -> fault                      # counts requests by the code that ended them
@@ -114,9 +116,10 @@ consent           -> policy                     # asks the rules of the operator
 upload            -> spool durable              # its files share the disk of bodies; what is known of one is whole
 spool             -> limit store/badger/disk    # bodies share the disk; asks how much is free
 ceiling           -> manifest spool             # what it asks for; what its bodies may have of the disk
+deploy/steps      -> fault                      # a step that fails keeps its code
 deploy/hiding     -> capability/blind           # says what can be a blind secret
 dispatch/owners   -> dispatch                   # lists their requests, and ends them
-deploy            -> deploy/hiding registry router dispatch/owners consent ceiling capability/socket capability/sql # hides secrets; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept; who has databases has a transaction
+deploy            -> deploy/hiding deploy/steps registry router dispatch/owners consent ceiling capability/socket capability/sql # hides secrets; notes the steps of a change; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept; who has databases has a transaction
 trigger           -> deploy serve               # finds who handles a request; handles it
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled
@@ -132,7 +135,7 @@ operate/queues    -> queue/delivery adminapi    # knows what is being handled; a
 operate/sockets   -> socket/hub adminapi        # knows what is open; answers in the API's types
 operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
 transfer/lines    -> store                      # keys have its bounds
-transfer          -> registry transfer/lines adminapi # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types
+transfer          -> registry transfer/lines adminapi archive store/stream # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types; whole data is an archive; of a stream
 folder            -> deploy           # deploys what lies there
 openfiles         -> fault            # too few have a code
 footprint         -> limit            # writes sizes

@@ -87,6 +87,9 @@ type landing struct {
 }
 
 func (l *landing) Begin(h archive.Header) error {
+	if h.Plugin != "" {
+		return fault.New(fault.Invalid, "", fmt.Sprintf("this is the data of the plugin %.63q and no backup of a server; bring it into one with: wasmoor data import %.63s FILE", h.Plugin, h.Plugin))
+	}
 	for _, part := range []struct {
 		name        string
 		have, known int

@@ -151,6 +151,7 @@ type request struct {
 	path        string // of package adminapi, with its parameters in braces
 	in          any    // a struct of package adminapi with the parameters; nil = none
 	body        []byte
+	upload      io.Reader // a body of any length, in place of body; whoever reads it sees to its time
 	contentType string
 	answer      int64 // bytes that it may have in addition to what comes at once
 	streams     bool  // the answer goes on for as long as it likes, and whoever reads it watches it
@@ -170,6 +171,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := fault.New(fault.Unavailable, r.op, fmt.Sprintf("%s has not ended its answer within %s; is it a wasmoor admin API, and does it still work?", c.base.Host, c.most(r)))
 	watch := time.AfterFunc(c.most(r), func() { cancel(late) })
+	if r.upload != nil {
+		watch.Stop()
+	}
 	resp, err := c.perform(ctx, r)
 	if err != nil {
 		watch.Stop()
@@ -215,6 +219,9 @@ func (c *Client) perform(ctx context.Context, r request) (*http.Response, error)
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
+	}
+	if r.upload != nil {
+		body = io.NopCloser(r.upload) // of no known type, and so of no known length
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, c.address(r), body)
 	if err != nil {

@@ -36,3 +36,31 @@ func (c *Client) ImportKeys(ctx context.Context, in adminapi.KeysImport, lines [
 		op: "import keys", method: http.MethodPost, path: adminapi.PathKeysImport, in: in, body: lines, contentType: adminapi.TypeLines,
 	}, &done)
 }
+
+// ExportData calls take with all data of a plugin as an archive. It is not whole if take's
+// reader fails.
+func (c *Client) ExportData(ctx context.Context, name string, take func(io.Reader) error) error {
+	if err := plugin.CheckName(name); err != nil {
+		return err
+	}
+	return c.download(ctx, request{op: "export data", method: http.MethodGet, path: adminapi.PathData, in: adminapi.PluginRef{Name: name}}, take)
+}
+
+// ImportData puts the data of an archive in place of a plugin's, all or none.
+func (c *Client) ImportData(ctx context.Context, in adminapi.DataImport, archive io.Reader) (moved adminapi.DataMoved, err error) {
+	return moved, c.about(ctx, in.Name, request{
+		op: "import data", method: http.MethodPut, path: adminapi.PathData, in: in, upload: archive, contentType: adminapi.TypeBackup,
+	}, &moved)
+}
+
+// CopyData puts the data of one plugin in place of that of another, all or none.
+func (c *Client) CopyData(ctx context.Context, in adminapi.DataCopy, to string) (moved adminapi.DataMoved, err error) {
+	err = plugin.CheckName(to)
+	if err == nil {
+		err = c.sendJSON(ctx, request{op: "copy data", method: http.MethodPost, path: adminapi.PathDataCopy, in: adminapi.PluginRef{Name: to}, answer: copyTime * slowest}, in, &moved)
+	}
+	return moved, err
+}
+
+// copyTime is how many seconds more than another request a copy may take.
+const copyTime = 600

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/steps"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -62,7 +63,7 @@ func (d *Deployer) Approve(ctx context.Context, name string, version int, seen, 
 // reactivate builds the version that c names anew, and activates it. grant says that what
 // it asks for is granted, whatever allowed says.
 func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, allowed consent.Consent, grant bool, c registry.Change) (Changed, error) {
-	w := &stopwatch{clock: d.cfg.Clock}
+	w := &steps.Watch{Clock: d.cfg.Clock}
 	r, err := d.recallFor(ctx, w, p, &c, grant || allowed.Approves())
 	if err != nil {
 		return Changed{}, err
@@ -81,8 +82,8 @@ func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, allowed cons
 
 // recallFor recalls the version that c is to activate, and with grant has c grant what it
 // asks for. Conflict when it was rejected.
-func (d *Deployer) recallFor(ctx context.Context, w *stopwatch, p plugin.Plugin, c *registry.Change, grant bool) (r recalled, err error) {
-	err = w.run("recall", func() (err error) {
+func (d *Deployer) recallFor(ctx context.Context, w *steps.Watch, p plugin.Plugin, c *registry.Change, grant bool) (r recalled, err error) {
+	err = w.Run("recall", func() (err error) {
 		if r, err = d.recall(ctx, p.Name, c.Version); err == nil {
 			err = r.version.Refusal(p.Name)
 		}
@@ -99,7 +100,7 @@ func (d *Deployer) recallFor(ctx context.Context, w *stopwatch, p plugin.Plugin,
 var errChanged = errors.New("the plugin was changed meanwhile")
 
 // tryApart is try without the lock, which the caller holds and has again afterwards.
-func (d *Deployer) tryApart(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled) (*engine.Candidate, error) {
+func (d *Deployer) tryApart(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled) (*engine.Candidate, error) {
 	<-d.change
 	program, err := d.tryUpload(ctx, w, p.Name, r.module, r.manifest)
 	d.change <- struct{}{} // who holds it tries nothing
@@ -119,7 +120,7 @@ func (d *Deployer) tryApart(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 // activate makes a prepared version serve as c says, or says what it waits for.
 // It owns the program. The record comes first and the swap after it cannot fail,
 // so that a crash between them leaves what a restart serves.
-func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, allowed consent.Consent, c registry.Change) (Changed, error) {
+func (d *Deployer) activate(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled, program *engine.Candidate, allowed consent.Consent, c registry.Change) (Changed, error) {
 	next, err := c.Next(p)
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
@@ -137,7 +138,7 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		c.Grant = &next.Grant
 	}
 	l := d.newLive(next, r, config, program, nil)
-	err = w.run("activate", func() error {
+	err = w.Run("activate", func() error {
 		if err := d.addRolling(ctx, l); err != nil {
 			return err
 		}
@@ -146,6 +147,11 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		if err != nil {
 			return err
 		}
+		goOn, err := d.still(ctx, p, l.plugin)
+		if err != nil {
+			return err
+		}
+		defer goOn()
 		if l.plugin, _, err = d.cfg.Registry.Activate(ctx, p.Name, c); err != nil {
 			return err
 		}
@@ -158,7 +164,7 @@ func (d *Deployer) activate(ctx context.Context, w *stopwatch, p plugin.Plugin, 
 		d.drain(l)
 		return Changed{}, err
 	}
-	out.Steps, out.Activated = w.steps, true
+	out.Steps, out.Activated = w.Steps, true
 	return out, nil
 }
 
@@ -174,7 +180,7 @@ func (d *Deployer) keepGrant(ctx context.Context, p plugin.Plugin, version int, 
 
 // idle is what is told of a version that nobody asked to activate now: what it
 // waits for besides, or the reason and how to.
-func (d *Deployer) idle(p plugin.Plugin, r recalled, w *stopwatch, allowed consent.Consent, reason string) Changed {
+func (d *Deployer) idle(p plugin.Plugin, r recalled, w *steps.Watch, allowed consent.Consent, reason string) Changed {
 	out := d.changed(p, p, r, w)
 	out.Mount = string(cmp.Or(r.version.Mount, p.Mount))
 	_, missing := consent.Resolve(p, r.version, r.manifest)
@@ -237,8 +243,8 @@ func (d *Deployer) rerecord(ctx context.Context, l live, p plugin.Plugin, c regi
 	if l.plugin, err = c.Next(p); err != nil {
 		return Changed{}, err
 	}
-	w := &stopwatch{clock: d.cfg.Clock}
-	err = w.run("activate", func() error {
+	w := &steps.Watch{Clock: d.cfg.Clock}
+	err = w.Run("activate", func() error {
 		old := d.state.Load()
 		next, err := old.with(&l)
 		if err != nil {
@@ -320,7 +326,7 @@ func (d *Deployer) keepSettings(ctx context.Context, name string, c registry.Cha
 	if err != nil { // the change is kept all the same
 		return Changed{Plugin: name, Mount: string(p.Mount), Waiting: []string{fault.MessageOf(err)}}, nil
 	}
-	return d.idle(p, r, &stopwatch{}, consent.Consent{}, "no version serves yet"), nil
+	return d.idle(p, r, &steps.Watch{}, consent.Consent{}, "no version serves yet"), nil
 }
 
 // Delete stops a plugin: its routes end. Its versions, vars and data stay for a

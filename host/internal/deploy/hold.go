@@ -68,12 +68,7 @@ func (d *Deployer) Pause(ctx context.Context, name string, p plugin.Pause, by st
 	if err := p.Check(); err != nil {
 		return 0, err
 	}
-	owner, err := d.hold(ctx, name, func(h *plugin.Hold, s plugin.Stop) plugin.Event {
-		before := *h
-		p.Stop = s
-		h.Pause = &p
-		return plugin.Event{Action: plugin.ActionPause, Changes: plugin.Held(before, *h)}
-	}, by)
+	owner, err := d.hold(ctx, name, p.Begin, by)
 	if err != nil || owner == nil {
 		return 0, err
 	}
@@ -90,14 +85,7 @@ func (d *Deployer) Pause(ctx context.Context, name string, p plugin.Pause, by st
 
 // Resume ends a pause; where there is none it does nothing. Errors: NotFound.
 func (d *Deployer) Resume(ctx context.Context, name, by string) error {
-	_, err := d.hold(ctx, name, func(h *plugin.Hold, _ plugin.Stop) plugin.Event {
-		if h.Pause == nil {
-			return plugin.Event{}
-		}
-		before := *h
-		h.Pause = nil
-		return plugin.Event{Action: plugin.ActionResume, Changes: plugin.Held(before, *h)}
-	}, by)
+	_, err := d.hold(ctx, name, (*plugin.Hold).Resume, by)
 	return err
 }
 
@@ -106,17 +94,7 @@ func (d *Deployer) Resume(ctx context.Context, name, by string) error {
 // whatever is decided for each. Where that is so already it does nothing. Errors:
 // NotFound.
 func (d *Deployer) Egress(ctx context.Context, name string, off bool, by string) error {
-	_, err := d.hold(ctx, name, func(h *plugin.Hold, s plugin.Stop) plugin.Event {
-		if off == (h.EgressOff != nil) {
-			return plugin.Event{}
-		}
-		before := *h
-		h.EgressOff = nil
-		if off {
-			h.EgressOff = &s
-		}
-		return plugin.Event{Action: plugin.ActionEgress, Changes: plugin.Held(before, *h)}
-	}, by)
+	_, err := d.hold(ctx, name, func(h *plugin.Hold, s plugin.Stop) plugin.Event { return h.Egress(off, s) }, by)
 	return err
 }
 

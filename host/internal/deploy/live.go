@@ -98,7 +98,7 @@ func (d *Deployer) newShare(p plugin.Plugin, r recalled, config map[string]strin
 		KV:      r.manifest.Ask().Terms[kv.Name] != nil && p.Grant.Terms[kv.Name] != nil,
 		Keeps:   len(queue.Of(r.manifest)) > 0 || len(socket.KeptOf(r.manifest)) > 0 || len(sql.Of(r.manifest)) > 0,
 		Calls:   p.Grant.Terms[service.Name] != nil,
-		Space:   store.Space(p.Space),
+		Space:   store.Space(p.Keys()),
 		Quota:   kv.Quota(p.Grant),
 		Config:  config,
 		Vars:    r.manifest.VarNames(),
@@ -116,7 +116,7 @@ func (d *Deployer) newShare(p plugin.Plugin, r recalled, config map[string]strin
 			Load: func(ctx context.Context) (engine.Program, error) {
 				return d.wake(ctx, p.Name, r.version.Digest, r.manifest)
 			},
-			Stateful: stateful(p, r.manifest),
+			Stateful: r.manifest.Ask().Stateful && p.Grant.Stateful, // it asks for that, and was granted it
 			Broken:   broken, Program: program.Program, Instance: program.First,
 		}),
 	}
@@ -154,12 +154,6 @@ func (d *Deployer) brokenLive(p plugin.Plugin, r recalled, why error) *live {
 	l := d.newLive(p, r, nil, asleep, why)
 	l.unrouted = unknown
 	return l
-}
-
-// stateful reports whether a plugin's instances keep their memory between
-// requests: it asks for that and was granted it.
-func stateful(p plugin.Plugin, m *manifest.Manifest) bool {
-	return m.Ask().Stateful && p.Grant.Stateful
 }
 
 // newState makes the routes of everything that serves: those of most clients, and

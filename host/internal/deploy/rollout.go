@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/steps"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -22,7 +23,7 @@ func (d *Deployer) RollOut(ctx context.Context, name string, version int, canary
 		if err := cmp.Or(err, refuseRolling(p)); err != nil {
 			return Changed{}, err
 		}
-		w, c := &stopwatch{clock: d.cfg.Clock}, registry.Change{Version: version, By: by}
+		w, c := &steps.Watch{Clock: d.cfg.Clock}, registry.Change{Version: version, By: by}
 		r, err := d.recallFor(ctx, w, p, &c, grant || allowed.Approves())
 		if err != nil {
 			return Changed{}, err
@@ -48,7 +49,7 @@ func refuseRolling(p plugin.Plugin) error {
 
 // begin gives a prepared version its first share of the clients, or says what it
 // waits for. It owns the program. As in activate the record comes first.
-func (d *Deployer) begin(ctx context.Context, w *stopwatch, p plugin.Plugin, r recalled, program *engine.Candidate, allowed consent.Consent, c registry.Change, canary plugin.Canary) (Changed, error) {
+func (d *Deployer) begin(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled, program *engine.Candidate, allowed consent.Consent, c registry.Change, canary plugin.Canary) (Changed, error) {
 	l := d.state.Load().live[p.Name]
 	if canary.AsSet {
 		set := d.cfg.Canary()
@@ -58,7 +59,7 @@ func (d *Deployer) begin(ctx context.Context, w *stopwatch, p plugin.Plugin, r r
 	case canary.Plan == nil:
 		return d.activate(ctx, w, p, r, program, allowed, c)
 	case l == nil || l.failure != nil || p.Active == 0 || p.Active == r.version.Number:
-		w.notices = append(w.notices, "it serves everybody at once: there is no other version that serves, to compare it with")
+		w.Notices = append(w.Notices, "it serves everybody at once: there is no other version that serves, to compare it with")
 		return d.activate(ctx, w, p, r, program, allowed, c)
 	case c.Mount != "" && c.Mount != p.Mount:
 		return Changed{}, program.Close(ctx, fault.New(fault.Conflict, "", fmt.Sprintf(
@@ -86,13 +87,13 @@ func (d *Deployer) begin(ctx context.Context, w *stopwatch, p plugin.Plugin, r r
 	again := *l
 	again.serving = shares{*l.serving.main(), it}
 	detail := fmt.Sprintf("begins at %s beside version %d, plan %s", plugin.Percent(c.Rollout.Weight()), p.Active, canary.Plan)
-	if err := w.run("roll out", func() error { return d.rerollout(ctx, &again, c, detail) }); err != nil {
+	if err := w.Run("roll out", func() error { return d.rerollout(ctx, &again, c, detail) }); err != nil {
 		d.end(it.deployment)
 		return Changed{}, err
 	}
 	d.watch.begun.Add(1)
 	d.cfg.Log.Info("a version is rolled out", "plugin", p.Name, "version", r.version.Number, "plan", canary.Plan.String(), "by", c.By)
-	out.Steps, out.Rollout = w.steps, again.plugin.Rollout
+	out.Steps, out.Rollout = w.Steps, again.plugin.Rollout
 	return out, nil
 }
 

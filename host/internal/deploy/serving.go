@@ -40,7 +40,7 @@ func (d *Deployer) Serving(name string) (Serving, bool) {
 	has := it.deployment.Stats()
 	return Serving{
 		Version: it.version, Routes: it.manifest.Patterns(), Slashes: it.manifest.EncodedSlashes(), Private: it.manifest.Private(), Failure: cmp.Or(l.failure, has.Failure), Loaded: has.Loaded,
-		Stateful: stateful(l.plugin, it.manifest), Counts: l.owner.Counts.Totals(), InFlight: it.deployment.InFlight(),
+		Stateful: it.manifest.Ask().Stateful && l.plugin.Grant.Stateful, Counts: l.owner.Counts.Totals(), InFlight: it.deployment.InFlight(),
 		Idle: has.Idle, Busy: has.Busy, Fresh: has.Fresh, Making: has.Making,
 	}, true
 }
@@ -69,7 +69,7 @@ func (d *Deployer) Counted() []Counted {
 	list := make([]Counted, 0, len(live))
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		l := live[name]
-		c := Counted{Name: name, Owner: l.owner, Space: store.Space(l.plugin.Space), Lost: len(l.plugin.Lost(slices.Collect(maps.Keys(l.plugin.Secrets))))}
+		c := Counted{Name: name, Owner: l.owner, Space: store.Space(l.plugin.Keys()), Lost: len(l.plugin.Lost(slices.Collect(maps.Keys(l.plugin.Secrets))))}
 		for i := range l.serving {
 			it := l.serving[i].deployment
 			has := it.Stats()

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/wasmoor/wasmoor/host/internal/deploy/steps"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/router"
@@ -101,7 +102,7 @@ func (l *live) agrees(p plugin.Plugin) bool {
 	if l == nil || !serves(p) {
 		return l == nil && !serves(p)
 	}
-	return l.failure == nil && l.plugin.Space == p.Space && l.plugin.Deployment == p.Deployment && reflect.DeepEqual(l.plugin.Rollout, p.Rollout)
+	return l.failure == nil && l.plugin.Space == p.Space && l.plugin.Keys() == p.Keys() && l.plugin.Deployment == p.Deployment && reflect.DeepEqual(l.plugin.Rollout, p.Rollout)
 }
 
 // follow makes the deployment that a record names, after before. Where nothing
@@ -125,7 +126,7 @@ func (d *Deployer) follow(ctx context.Context, before *live, p plugin.Plugin) (*
 	if err != nil {
 		return nil, err
 	}
-	program, err := d.try(ctx, &stopwatch{clock: d.cfg.Clock}, p.Name, r.module, r.manifest)
+	program, err := d.try(ctx, &steps.Watch{Clock: d.cfg.Clock}, p.Name, r.module, r.manifest)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (d *Deployer) Installed() []Installed {
 	list := make([]Installed, 0, len(live))
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		if l := live[name]; !l.unrouted {
-			list = append(list, Installed{name, store.Space(l.plugin.Space), l.pick(nil).manifest, l.owner.Pause.Load() != nil, outbound.Off(l.owner.States)})
+			list = append(list, Installed{name, store.Space(l.plugin.Keys()), l.pick(nil).manifest, l.owner.Pause.Load() != nil, outbound.Off(l.owner.States)})
 		}
 	}
 	return list

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/steps"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -45,42 +45,8 @@ type Changed struct {
 	Waiting    []string        // what keeps it from being activated, each with what to do
 	Routes     []string
 	Private    []string // of them those that clients do not reach
-	Steps      []Step
+	Steps      []steps.Step
 	Notices    []string // limits that this server does not keep, and what requests pay for how the version initialises
-}
-
-// Step is a part of a change and the time it took.
-type Step struct {
-	Name   string
-	Took   time.Duration
-	Detail string // for a person, e.g. "from cache"
-}
-
-// stopwatch notes the steps of a change and names the one that failed.
-type stopwatch struct {
-	clock func() time.Time
-	steps []Step
-	noted string // about the step that runs
-
-	notices []string // about the version
-}
-
-func (w *stopwatch) note(text string) {
-	if w.noted != "" {
-		w.noted += "; "
-	}
-	w.noted += text
-}
-
-func (w *stopwatch) run(name string, step func() error) error {
-	start := w.clock()
-	w.noted = ""
-	err := step()
-	w.steps = append(w.steps, Step{Name: name, Took: w.clock().Sub(start), Detail: w.noted})
-	if err == nil {
-		return nil
-	}
-	return fault.Wrap(fault.CodeOf(err), "", name+": "+fault.MessageOf(err), err)
 }
 
 // Deploy takes an upload through every step to a version that serves, or that
@@ -94,9 +60,9 @@ func (w *stopwatch) run(name string, step func() error) error {
 // every request), TooLarge, and those of the store.
 func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	defer d.pools.Litter() // the module, and copies of it that were checked and rewritten
-	w := &stopwatch{clock: d.cfg.Clock}
+	w := &steps.Watch{Clock: d.cfg.Clock}
 	var r recalled
-	if err := w.run("inspect", func() (err error) { r, err = inspect(&up, d.cfg.Capabilities.Sections()); return err }); err != nil {
+	if err := w.Run("inspect", func() (err error) { r, err = inspect(&up, d.cfg.Capabilities.Sections()); return err }); err != nil {
 		return Changed{}, err
 	}
 	before, err := d.cfg.Registry.Plugin(ctx, up.Name)
@@ -115,7 +81,7 @@ func (d *Deployer) Deploy(ctx context.Context, up Upload) (Changed, error) {
 	if err != nil {
 		return Changed{}, err
 	}
-	w.notices = append(w.notices, up.consent.Notices()...)
+	w.Notices = append(w.Notices, up.consent.Notices()...)
 	unlock, err := d.lock(ctx)
 	if err != nil {
 		return Changed{}, program.Close(ctx, err)
@@ -199,7 +165,7 @@ const maxTrying = 64
 
 // tryUpload tries a module for a plugin, while other uploads and changes go on: one
 // that takes long to compile or to start keeps nobody from them.
-func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
+func (d *Deployer) tryUpload(ctx context.Context, w *steps.Watch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
 	select {
 	case d.trying <- struct{}{}:
 	case <-ctx.Done():
@@ -213,19 +179,19 @@ func (d *Deployer) tryUpload(ctx context.Context, w *stopwatch, owner string, mo
 }
 
 // try prepares a module for a plugin and starts the first instance of it.
-func (d *Deployer) try(ctx context.Context, w *stopwatch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
+func (d *Deployer) try(ctx context.Context, w *steps.Watch, owner string, module []byte, m *manifest.Manifest) (*engine.Candidate, error) {
 	if err := d.cfg.Teams.Fits(owner, m.Limits().Memory); err != nil {
 		return nil, err
 	}
 	o := engine.OptionsOf(m)
-	o.Owner, o.Note = owner, w.note
+	o.Owner, o.Note = owner, w.Note
 	c, err := engine.Vet(ctx, module, o, engine.Vetting{
-		Prepare: d.cfg.Prepare, Instance: d.pools.Instance, Step: w.run, Stateful: m.Ask().Stateful,
+		Prepare: d.cfg.Prepare, Instance: d.pools.Instance, Step: w.Run, Stateful: m.Ask().Stateful,
 	})
 	if err != nil {
 		return nil, err
 	}
-	w.notices = slices.Concat(d.caps.Load().Exceeded(m), d.unasked(module, m), c.Notices)
+	w.Notices = slices.Concat(d.caps.Load().Exceeded(m), d.unasked(module, m), c.Notices)
 	return c, nil
 }
 
@@ -240,8 +206,8 @@ func (d *Deployer) unasked(module []byte, m *manifest.Manifest) []string {
 }
 
 // stage checks the upload against what serves, and records it as a version.
-func (d *Deployer) stage(ctx context.Context, w *stopwatch, up Upload, r *recalled) (p plugin.Plugin, err error) {
-	err = w.run("stage", func() error {
+func (d *Deployer) stage(ctx context.Context, w *steps.Watch, up Upload, r *recalled) (p plugin.Plugin, err error) {
+	err = w.Run("stage", func() error {
 		if err := d.checkRoutes(ctx, up, r.manifest); err != nil {
 			return err
 		}
@@ -276,10 +242,10 @@ func (d *Deployer) checkRoutes(ctx context.Context, up Upload, m *manifest.Manif
 }
 
 // changed tells of a version of p; what it asks for is compared with the plugin before.
-func (d *Deployer) changed(p, before plugin.Plugin, r recalled, w *stopwatch) Changed {
+func (d *Deployer) changed(p, before plugin.Plugin, r recalled, w *steps.Watch) Changed {
 	return Changed{
 		Asks:   consent.Asks(before, r.version, r.manifest, d.cfg.Capabilities),
 		Plugin: p.Name, Mount: string(p.Mount), Version: r.version.Number, Digest: string(r.version.Digest),
-		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Private: r.manifest.Private(), Steps: w.steps, Notices: w.notices,
+		Deployment: p.Deployment, Routes: r.manifest.Patterns(), Private: r.manifest.Private(), Steps: w.Steps, Notices: w.Notices,
 	}
 }

@@ -95,7 +95,7 @@ func (o *Operator) read(ctx context.Context, name string, act func(*store.Tx) er
 	if err != nil {
 		return err
 	}
-	tx := store.Begin(snap, store.Space(p.Space), store.Quota{}, o.clock())
+	tx := store.Begin(snap, store.Space(p.Keys()), store.Quota{}, o.clock())
 	defer tx.Close()
 	return act(tx)
 }

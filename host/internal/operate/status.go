@@ -66,7 +66,7 @@ func addHolds(s *adminapi.Plugin, own, all plugin.Hold) {
 }
 
 func (o *Operator) status(p plugin.Plugin) (adminapi.Plugin, error) {
-	usage, err := o.store.Usage(store.Space(p.Space))
+	usage, err := o.store.Usage(store.Space(p.Keys()))
 	if fault.CodeOf(err) == fault.NotFound {
 		return adminapi.Plugin{}, fault.New(fault.NotFound, "", fmt.Sprintf("plugin %q has just been purged", p.Name))
 	}

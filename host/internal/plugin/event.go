@@ -37,6 +37,10 @@ const (
 	ActionKVImport Action = "kv-import" // one set many
 	ActionKVExport Action = "kv-export" // all, or those of a prefix, were sent to who asked
 
+	ActionDataExport Action = "data-export" // all data of a plugin was sent to who asked
+	ActionDataImport Action = "data-import" // that of an archive was put in place of a plugin's
+	ActionDataCopy   Action = "data-copy"   // that of another plugin was
+
 	ActionQueueSend   Action = "queue-send"   // an operator sent a message
 	ActionQueueRetry  Action = "queue-retry"  // an operator had dead letters tried again
 	ActionQueuePurge  Action = "queue-purge"  // one removed messages, or dead letters

@@ -71,3 +71,35 @@ func (h Hold) fields() []Field {
 	}
 	return fields
 }
+
+// Begin pauses a plugin, and tells the audit.
+func (p Pause) Begin(h *Hold, s Stop) Event {
+	before := *h
+	p.Stop = s
+	h.Pause = &p
+	return Event{Action: ActionPause, Changes: Held(before, *h)}
+}
+
+// Resume ends a pause, and tells the audit; where there is none the event has no action.
+func (h *Hold) Resume(Stop) Event {
+	if h.Pause == nil {
+		return Event{}
+	}
+	before := *h
+	h.Pause = nil
+	return Event{Action: ActionResume, Changes: Held(before, *h)}
+}
+
+// Egress ends calls to other services, or lets them go again, and tells the audit; where
+// that is so already the event has no action.
+func (h *Hold) Egress(off bool, s Stop) Event {
+	if off == (h.EgressOff != nil) {
+		return Event{}
+	}
+	before := *h
+	h.EgressOff = nil
+	if off {
+		h.EgressOff = &s
+	}
+	return Event{Action: ActionEgress, Changes: Held(before, *h)}
+}

@@ -23,7 +23,8 @@ import (
 type Plugin struct {
 	Name       string
 	Mount      Mounts
-	Space      uint64            // id of its key space, never used again
+	Space      uint64            // id of its records, never used again
+	Data       uint64            // id of the key space with its data; 0 = Space. See Keys
 	Vars       map[string]string // in the open; see Values
 	Secrets    map[string]Secret // by the names of vars and of blind secrets
 	Grant      Grant
@@ -38,6 +39,10 @@ type Plugin struct {
 	Created    time.Time
 	Deleted    bool // its data is kept for a later plugin of this name
 }
+
+// Keys returns the id of the key space that has the plugin's data. It changes when other
+// data is put in place of it.
+func (p Plugin) Keys() uint64 { return cmp.Or(p.Data, p.Space) }
 
 // Version is one upload to a plugin: immutable, but for what was decided of it.
 type Version struct {

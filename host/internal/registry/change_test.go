@@ -8,6 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry/vars"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
@@ -249,8 +250,8 @@ func TestVarsRefused(t *testing.T) {
 		{"name", map[string]string{"api key": "1"}},
 		{"long name", map[string]string{strings.Repeat("k", 65): "1"}},
 		{"not text", map[string]string{"key": "\xff"}},
-		{"size", map[string]string{"key": strings.Repeat("x", MaxVars)}},
-		{"size together", map[string]string{"a": strings.Repeat("x", MaxVars/2), "b": strings.Repeat("x", MaxVars/2)}},
+		{"size", map[string]string{"key": strings.Repeat("x", vars.Max)}},
+		{"size together", map[string]string{"a": strings.Repeat("x", vars.Max/2), "b": strings.Repeat("x", vars.Max/2)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, _, err := f.Change(t.Context(), "shop", Change{Set: c.set})
@@ -260,7 +261,7 @@ func TestVarsRefused(t *testing.T) {
 		})
 	}
 	// The vars that JSON makes longest still fit a record.
-	f.activate("shop", Change{Version: 1, Set: map[string]string{"k": strings.Repeat("\x01", MaxVars-1)}})
+	f.activate("shop", Change{Version: 1, Set: map[string]string{"k": strings.Repeat("\x01", vars.Max-1)}})
 }
 
 func TestDeleteKeepsDataUntilTheNameComesBack(t *testing.T) {

@@ -38,6 +38,9 @@ func (r *Registry) clean(ctx context.Context) error {
 	if err := r.finishPurges(ctx); err != nil {
 		return err
 	}
+	if err := r.dropStrays(ctx); err != nil {
+		return err
+	}
 	return r.removeOrphans()
 }
 
@@ -69,6 +72,11 @@ func (tx *records) purge(name, by string) error {
 	}
 	if err := put(tx, purgeKey(p.Space), newSpaceRecord(p.Space)); err != nil {
 		return err
+	}
+	if p.Data != 0 {
+		if err := put(tx, strayKey(p.Data), newSpaceRecord(p.Data)); err != nil {
+			return err
+		}
 	}
 	return tx.audit(plugin.Event{By: by, Action: plugin.ActionPurge, Plugin: name})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry/vars"
 )
 
 // Change says what an activation changes; zero fields leave things as they are.
@@ -22,6 +23,7 @@ type Change struct {
 	Limits  *limit.Override   // the operator's; nil = as they are
 	NoCORS  bool              // remove the policy
 	Rollout *plugin.Rollout   // what becomes of the roll-out; nil = as it is
+	Data    *Data             // the key space that its data is in from then on; nil = as it is
 	By      string            // who changes it
 }
 
@@ -56,7 +58,10 @@ func (c Change) Next(p plugin.Plugin) (plugin.Plugin, error) {
 	if c.Rollout != nil {
 		p.Rollout = c.Rollout
 	}
-	return c.vars(p)
+	if c.Data != nil {
+		p.Data = c.Data.Space
+	}
+	return vars.Change{Set: c.Set, Secret: c.Secret, Blind: c.Blind, Unset: c.Unset}.Of(p)
 }
 
 // Activate records a deployment of a plugin and makes it the one that serves, in
@@ -101,7 +106,11 @@ func (r *Registry) Change(ctx context.Context, name string, c Change) (p plugin.
 		if err := tx.putPlugin(p); err != nil {
 			return err
 		}
-		return tx.audit(plugin.Event{By: c.By, Action: c.action(), Plugin: name, Changes: plugin.Differences(before, p)})
+		e := plugin.Event{By: c.By, Action: c.action(), Plugin: name, Changes: plugin.Differences(before, p)}
+		if c.Data != nil {
+			e.Action, e.Detail = c.Data.Action, c.Data.Detail
+		}
+		return tx.audit(e)
 	})
 	return p, d, err
 }
@@ -155,6 +164,9 @@ func (tx *records) next(name string, c Change) (before, next plugin.Plugin, err 
 	if err == nil {
 		err = tx.seal(before, next, c.By)
 	}
+	if tx.data = c.Data; err == nil && c.Data != nil {
+		err = tx.moveData(before, next)
+	}
 	return before, next, err
 }
 
@@ -190,10 +202,14 @@ func (tx *records) deploy(before, next plugin.Plugin, by string) (p plugin.Plugi
 	if err := put(tx, numbered(prefixDeployment, next.Space, d.Number), newDeploymentRecord(d)); err != nil {
 		return next, d, err
 	}
-	return next, d, tx.audit(plugin.Event{
+	e := plugin.Event{
 		By: by, Action: plugin.ActionActivate, Plugin: next.Name, Version: d.Version, Deployment: d.Number,
 		Changes: plugin.Differences(before, next),
-	})
+	}
+	if tx.data != nil {
+		e.Action, e.Detail = tx.data.Action, tx.data.Detail
+	}
+	return next, d, tx.audit(e)
 }
 
 // Deployments returns the deployments of a plugin before a number, 0 = the

@@ -27,7 +27,7 @@ import (
 //	   in records of their own, sealed, and in no other; events are a chain (package
 //	   audit), and say who, for which request, and what was before and after; what an
 //	   operator has stopped; what was decided of a version; several
-//	   mounts of a plugin, with spaces between
+//	   mounts of a plugin, with spaces between; where the data of a plugin is
 const Format = 3
 
 // header is in every record but a manifest, which is the author's text.
@@ -48,6 +48,7 @@ type pluginRecord struct {
 	Name       string            `json:"name"`
 	Mount      plugin.Mounts     `json:"mount"`
 	Space      uint64            `json:"space"`
+	Data       uint64            `json:"data,omitempty"`
 	Vars       map[string]string `json:"vars,omitempty"`
 	Grant      json.RawMessage   `json:"grant"`
 	CORS       *part.CORS        `json:"cors,omitempty"`
@@ -64,7 +65,7 @@ type pluginRecord struct {
 
 func newPluginRecord(p plugin.Plugin) pluginRecord {
 	return pluginRecord{
-		present, p.Name, p.Mount, p.Space, p.Vars, capability.WriteGrant(p.Grant), (*part.CORS)(p.CORS), part.Limits(p.Limits),
+		present, p.Name, p.Mount, p.Space, p.Data, p.Vars, capability.WriteGrant(p.Grant), (*part.CORS)(p.CORS), part.Limits(p.Limits),
 		p.Deployment, p.Active, p.Previous, p.Versions, part.NewRollout(p.Rollout), p.Pins, p.Created, p.Deleted,
 	}
 }
@@ -72,7 +73,7 @@ func newPluginRecord(p plugin.Plugin) pluginRecord {
 func (r pluginRecord) value(all capability.List) (plugin.Plugin, error) {
 	grant, err := all.ReadGrant(r.Grant)
 	return plugin.Plugin{
-		Name: r.Name, Mount: r.Mount, Space: r.Space, Vars: r.Vars, Grant: grant, CORS: (*plugin.CORS)(r.CORS), Limits: limit.Override(r.Limits),
+		Name: r.Name, Mount: r.Mount, Space: r.Space, Data: r.Data, Vars: r.Vars, Grant: grant, CORS: (*plugin.CORS)(r.CORS), Limits: limit.Override(r.Limits),
 		Deployment: r.Deployment, Active: r.Active, Previous: r.Previous, Versions: r.Versions,
 		Rollout: r.Rollout.Value(), Pins: r.Pins, Created: r.Created, Deleted: r.Deleted,
 	}, err

@@ -30,7 +30,7 @@ func (r *Registry) ChangeKeys(ctx context.Context, name string, act func(*store.
 		if r.shared != nil {
 			quota.Shared = r.shared(name)
 		}
-		keys := store.Begin(lent{tx.snap}, store.Space(p.Space), quota, tx.Now())
+		keys := store.Begin(lent{tx.snap}, store.Space(p.Keys()), quota, tx.Now())
 		defer keys.Close()
 		e, err := act(keys)
 		if err != nil || e.Action == "" { // nothing changes

@@ -54,6 +54,7 @@ type records struct {
 	actor        audit.Actor     // who causes the change
 	audited      []Audited       // the events of the change
 	committed    *store.Revision // is set to that of the commit
+	data         *Data           // that the change puts in place; nil = it does not
 }
 
 // effects returns those of the records and of the plugin's keys.

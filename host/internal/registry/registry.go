@@ -40,6 +40,7 @@ type Registry struct {
 	// a commit and removed under it. Commits are certified all the same, against
 	// other processes that may share the store one day.
 	changes sync.Mutex
+	staged  map[uint64]bool // key spaces of Stage; under changes
 }
 
 // Open returns the registry of what st holds, with its modules in dir, which it
@@ -52,7 +53,7 @@ func Open(ctx context.Context, st store.Store, dir string, clock func() time.Tim
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{store: st, modules: m, clock: clock, capabilities: capabilities, ring: secret.Ephemeral()}
+	r := &Registry{store: st, modules: m, clock: clock, capabilities: capabilities, ring: secret.Ephemeral(), staged: map[uint64]bool{}}
 	if err := r.recover(ctx); err != nil {
 		return nil, err
 	}

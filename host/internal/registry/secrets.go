@@ -10,6 +10,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry/asks"
+	"github.com/wasmoor/wasmoor/host/internal/registry/vars"
 	"github.com/wasmoor/wasmoor/host/internal/secret"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
@@ -305,7 +307,7 @@ func (r *Registry) openNames(space uint64) (map[string]bool, error) {
 	open, secrets := map[string]bool{}, map[string]bool{}
 	err := r.view(func(tx *records) error {
 		return tx.List(store.Query{Prefix: []byte(below(prefixManifest, space))}, func(_, text []byte) bool {
-			m, err := parse("any", text, r.capabilities.Sections())
+			m, err := asks.Parse("any", text, r.capabilities.Sections())
 			if err != nil {
 				return true // what it declares is sealed
 			}
@@ -328,32 +330,11 @@ func (tx *records) move(name string, secret func(string) bool) (n int, err error
 	if err != nil {
 		return 0, err
 	}
-	next, n := sealing(before, secret)
+	next, n := vars.Sealed(before, secret)
 	if err := tx.seal(before, next, ""); err != nil || n == 0 {
 		return 0, err
 	}
 	return n, tx.putPlugin(next)
-}
-
-// sealing returns p with those of its vars among its secrets that are some.
-func sealing(p plugin.Plugin, secret func(string) bool) (next plugin.Plugin, n int) {
-	next = p
-	next.Vars, next.Secrets = maps.Clone(p.Vars), maps.Clone(p.Secrets)
-	if next.Secrets == nil {
-		next.Secrets = map[string]plugin.Secret{}
-	}
-	for name, value := range p.Vars {
-		if secret(name) {
-			next.Secrets[name] = plugin.Secret{Value: plugin.Hidden(value)}
-			delete(next.Vars, name)
-			n++
-		}
-	}
-	if n == 0 {
-		return p, 0
-	}
-	next.Vars = unlessEmpty(next.Vars)
-	return next, n
 }
 
 // stripStep is how many deployments one commit of strip rewrites.

@@ -7,9 +7,10 @@ import (
 	"os"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/registry/asks"
+	"github.com/wasmoor/wasmoor/host/internal/registry/vars"
 )
 
 // AddVersion is an upload.
@@ -36,10 +37,12 @@ type AddVersion struct {
 // activation. Errors: Invalid (name, manifest, label), TooLarge (module).
 func (r *Registry) AddVersion(ctx context.Context, a AddVersion) (plugin.Plugin, plugin.Version, error) {
 	u := upload{AddVersion: a}
-	if err := u.check(r.capabilities.Sections()); err != nil {
+	var err error
+	if u.asks, err = asks.Read(a.Name, a.Module, a.Manifest, a.Label, r.capabilities.Sections()); err != nil {
 		return u.plugin, u.version, err
 	}
-	err := r.add(ctx, &u)
+	u.Label = u.asks.Label
+	err = r.add(ctx, &u)
 	return u.plugin, u.version, err
 }
 
@@ -47,7 +50,7 @@ func (r *Registry) add(ctx context.Context, u *upload) error {
 	r.changes.Lock()
 	defer r.changes.Unlock()
 	defer r.retained(ctx, u.Name)
-	written, err := r.modules.Write(u.digest, u.Module)
+	written, err := r.modules.Write(u.asks.Digest, u.Module)
 	if err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func (r *Registry) add(ctx context.Context, u *upload) error {
 	}
 	// An outcome nobody knows may have named the module: Open finds out.
 	if err != nil && written && fault.CodeOf(err) != fault.Unknown {
-		r.discard(u.digest)
+		r.discard(u.asks.Digest)
 	}
 	return err
 }
@@ -68,8 +71,8 @@ func (r *Registry) stripNew(ctx context.Context, u *upload) error {
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil
 	}
-	if err == nil && len(u.secret) > 0 {
-		_, err = r.strip(ctx, p.Space, func(name string) bool { return u.secret[name] })
+	if err == nil && len(u.asks.Secret) > 0 {
+		_, err = r.strip(ctx, p.Space, func(name string) bool { return u.asks.Secret[name] })
 	}
 	return err
 }
@@ -85,47 +88,10 @@ func (r *Registry) discard(d plugin.Digest) {
 // upload is one AddVersion under way.
 type upload struct {
 	AddVersion
-	ask    plugin.Grant
-	digest plugin.Digest
-	secret map[string]bool // what the manifest calls so
+	asks asks.Asks
 
 	plugin  plugin.Plugin
 	version plugin.Version
-}
-
-func (u *upload) check(sections []manifest.Section) error {
-	const op = "add a version"
-	if err := plugin.CheckName(u.Name); err != nil {
-		return err
-	}
-	if len(u.Module) > limit.Module {
-		return fault.New(fault.TooLarge, op, fmt.Sprintf(
-			"the module has %d bytes; the maximum is %s", len(u.Module), limit.FormatSize(limit.Module)))
-	}
-	m, err := parse(u.Name, u.Manifest, sections)
-	if err != nil {
-		return err
-	}
-	if u.Label == "" {
-		u.Label = m.Version
-	}
-	if err := manifest.CheckLabel(u.Label); err != nil {
-		return err
-	}
-	u.ask, u.digest, u.secret = m.Ask(), plugin.DigestOf(u.Module), map[string]bool{}
-	for _, v := range m.Vars {
-		if v.Secret {
-			u.secret[v.Name] = true
-		}
-	}
-	return nil
-}
-
-func parse(name string, text []byte, sections []manifest.Section) (*manifest.Manifest, error) {
-	if len(text) == 0 {
-		return manifest.Default(name), nil
-	}
-	return manifest.ParseStored(text, manifest.FileName, sections)
 }
 
 func (u *upload) record(tx *records) error {
@@ -136,7 +102,7 @@ func (u *upload) record(tx *records) error {
 	case !known:
 		grant := plugin.Grant{}
 		if !u.Withhold { // who uploads it is who would be asked; what weakens the sandbox is said aloud
-			grant.Terms = u.ask.Terms
+			grant.Terms = u.asks.Grant.Terms
 		}
 		if p, err = u.create(tx, grant); err != nil {
 			return err
@@ -153,7 +119,7 @@ func (u *upload) record(tx *records) error {
 		return u.append(tx, p, plugin.ActionUpload)
 	case u.Grant:
 		u.version.Approved = true
-		u.plugin, err = tx.grant(p, u.version.Number, u.ask, u.By, u.Why)
+		u.plugin, err = tx.grant(p, u.version.Number, u.asks.Grant, u.By, u.Why)
 	}
 	return err
 }
@@ -161,7 +127,7 @@ func (u *upload) record(tx *records) error {
 // repeats reports whether the upload equals the newest version, and takes it.
 func (u *upload) repeats(tx *records, p plugin.Plugin) (bool, error) {
 	v, err := tx.version(p, p.Versions)
-	if err != nil || v.Rejected != nil || v.Digest != u.digest || v.Label != u.Label || u.Mount != "" && u.Mount != v.Mount {
+	if err != nil || v.Rejected != nil || v.Digest != u.asks.Digest || v.Label != u.Label || u.Mount != "" && u.Mount != v.Mount {
 		return false, err
 	}
 	text, _, err := tx.Get([]byte(numbered(prefixManifest, p.Space, v.Number)))
@@ -194,20 +160,20 @@ func (u *upload) withholds(m plugin.Mounts) bool { return u.Withhold && len(m.Fo
 
 func (u *upload) append(tx *records, p plugin.Plugin, action plugin.Action) error {
 	before := p
-	p, _ = sealing(p, func(name string) bool { return u.secret[name] })
+	p, _ = vars.Sealed(p, func(name string) bool { return u.asks.Secret[name] })
 	if err := tx.seal(before, p, u.By); err != nil {
 		return err
 	}
 	p.Versions++
 	switch {
 	case u.Grant:
-		p.Grant = p.Grant.Union(u.ask)
+		p.Grant = p.Grant.Union(u.asks.Grant)
 	case u.Withhold:
-		p.Grant = p.Grant.Union(tx.capabilities.Free(u.ask))
+		p.Grant = p.Grant.Union(tx.capabilities.Free(u.asks.Grant))
 	}
 	v := plugin.Version{
-		Number: p.Versions, Digest: u.digest, Size: int64(len(u.Module)),
-		Label: u.Label, By: u.By, Created: tx.now(), Ask: u.ask, Mount: u.Mount, Approved: u.Grant,
+		Number: p.Versions, Digest: u.asks.Digest, Size: int64(len(u.Module)),
+		Label: u.Label, By: u.By, Created: tx.now(), Ask: u.asks.Grant, Mount: u.Mount, Approved: u.Grant,
 	}
 	u.plugin, u.version = p, v
 	if err := tx.putPlugin(p); err != nil {
@@ -307,7 +273,7 @@ func (r *Registry) Manifest(ctx context.Context, name string, number int) (*mani
 	if err != nil {
 		return nil, err
 	}
-	return parse(name, text, r.capabilities.Sections())
+	return asks.Parse(name, text, r.capabilities.Sections())
 }
 
 // ManifestText returns the manifest of a version as it was uploaded, empty if

@@ -52,3 +52,19 @@ func (s Space) Area() Area { return Area(s >> areaShift) }
 
 // Owner returns the key space that an area belongs to.
 func (s Space) Owner() Space { return s & MaxSpace }
+
+// Empty reports whether a key space holds nothing that a plugin or its clients have put
+// there: what the host keeps by itself, in AreaRecords and AreaCron, does not count.
+func Empty(snap Snapshot, s Space) (bool, error) {
+	for _, a := range []Area{AreaKV, AreaSQL, AreaBlobs, AreaQueue, AreaTopics} {
+		empty := true
+		err := snap.Scan(s.In(a), []byte{}, nil, false, func([]byte, Value) bool {
+			empty = false
+			return false
+		})
+		if err != nil || !empty {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -34,7 +34,8 @@ func New() *Teams {
 // Member is a plugin among those of its team, if it has one. Safe for concurrent use;
 // nil is of no team.
 type Member struct {
-	space  store.Space
+	id     uint64      // of the plugin's records
+	space  store.Space // under the lock of the teams
 	shared atomic.Pointer[store.Shared]
 
 	mu     sync.Mutex // guards the rest
@@ -55,15 +56,19 @@ func (t *Teams) Use(teams []auth.Team) {
 }
 
 // Join makes plugins known, deleted ones too whose data is kept, and returns the last. One that is known stays what
-// it is, unless it has another key space.
+// it is, unless it was purged meanwhile.
 func (t *Teams) Join(plugins ...plugin.Plugin) (last *Member) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	joined := false
 	for _, p := range plugins {
-		if last = t.members[p.Name]; last == nil || last.space != store.Space(p.Space) {
-			last = &Member{space: store.Space(p.Space), weight: 1}
+		space := store.Space(p.Keys())
+		if last = t.members[p.Name]; last == nil || last.id != p.Space {
+			last = &Member{id: p.Space, space: space, weight: 1}
 			t.members[p.Name], joined = last, true
+		}
+		if last.space != space { // other data was put in place
+			last.space, joined = space, true
 		}
 	}
 	if joined {

@@ -45,7 +45,7 @@ func (s *Service) sendKeys(ctx context.Context, w io.Writer, p plugin.Plugin, pr
 		return err
 	}
 	var wrong error
-	err = snap.Scan(store.Space(p.Space), append([]byte{}, prefix...), after(prefix), false, func(key []byte, v store.Value) bool {
+	err = snap.Scan(store.Space(p.Keys()), append([]byte{}, prefix...), after(prefix), false, func(key []byte, v store.Value) bool {
 		if v.ExpiredAt(now) {
 			return true
 		}

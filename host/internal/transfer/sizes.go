@@ -37,7 +37,7 @@ func (s *Service) Sizes(ctx context.Context, name, after string) (adminapi.Sizes
 		return out, err
 	}
 	defer snap.Release()
-	space, quota := store.Space(p.Space), kv.Quota(p.Grant)
+	space, quota := store.Space(p.Keys()), kv.Quota(p.Grant)
 	out.Quota = adminapi.Usage{Keys: quota.Keys, Bytes: quota.Bytes}
 	for _, account := range []store.Space{space, space.In(store.AreaQueue)} {
 		has, err := s.store.Usage(account)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/archive"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -18,14 +19,32 @@ import (
 type Service struct {
 	store    store.Store
 	registry *registry.Registry
+	deployer Deployer
+	header   archive.Header
+	shared   func(plugin string) *store.Shared
 	clock    func() time.Time
 
 	countKeys int // that one call of Sizes counts at most
 }
 
-// New returns a Service of what st and r hold.
-func New(st store.Store, r *registry.Registry, clock func() time.Time) *Service {
-	return &Service{store: st, registry: r, clock: clock, countKeys: countKeys}
+// Deployer puts staged data in place of a plugin's.
+type Deployer interface {
+	MoveData(ctx context.Context, name string, data registry.Data, by string) error
+}
+
+// Config is what a Service works with. Every field counts.
+type Config struct {
+	Store    store.Store
+	Registry *registry.Registry
+	Deployer Deployer
+	Header   archive.Header                    // of archives, without whose it is and when; the newest that are read
+	Shared   func(plugin string) *store.Shared // what a plugin shares of its disk with others
+	Clock    func() time.Time
+}
+
+// New returns a Service.
+func New(c Config) *Service {
+	return &Service{store: c.Store, registry: c.Registry, deployer: c.Deployer, header: c.Header, shared: c.Shared, clock: c.Clock, countKeys: countKeys}
 }
 
 // open returns a plugin, a deleted one too whose data is kept, and the newest state of

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/archive"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -29,6 +30,8 @@ type world struct {
 	store    *badger.Store
 	registry *registry.Registry
 	service  *transfer.Service
+	shared   *store.Shared
+	before   func() // data is put in place
 }
 
 // newWorld has plugins of these names, each of which may have 3000 keys of 10 MiB.
@@ -54,7 +57,21 @@ func newWorld(t *testing.T, names ...string) *world {
 			t.Fatal(err)
 		}
 	}
-	return &world{t, st, reg, transfer.New(st, reg, time.Now)}
+	w := &world{T: t, store: st, registry: reg}
+	w.service = transfer.New(transfer.Config{
+		Store: st, Registry: reg, Deployer: w, Header: archive.Header{Program: "v1", Layout: 1, ABI: 1},
+		Shared: func(string) *store.Shared { return w.shared }, Clock: time.Now,
+	})
+	return w
+}
+
+// MoveData implements transfer.Deployer, for plugins that do not serve.
+func (w *world) MoveData(ctx context.Context, name string, data registry.Data, by string) error {
+	if w.before != nil {
+		w.before()
+	}
+	_, _, err := w.registry.Change(ctx, name, registry.Change{Data: &data, By: by})
+	return err
 }
 
 // put sets a key in an area of a plugin.
@@ -66,7 +83,7 @@ func (w *world) put(name string, area store.Area, key, value string, ttl time.Du
 		if area == store.AreaRecords {
 			return e, errors.Join(err, tx.SetRecord([]byte(key), []byte(value), ttl))
 		}
-		return e, errors.Join(err, tx.Part(store.Space(p.Space).In(area), store.Quota{}).Set([]byte(key), []byte(value), ttl))
+		return e, errors.Join(err, tx.Part(store.Space(p.Keys()).In(area), store.Quota{}).Set([]byte(key), []byte(value), ttl))
 	})
 	if err != nil {
 		w.Fatal(err)

@@ -66,7 +66,7 @@ func (c *Crons) Run(ctx context.Context, name, of, by string) (adminapi.CronRun,
 	if err != nil {
 		return adminapi.CronRun{}, err
 	}
-	r, err := c.ticking.Fire(ctx, store.Space(p.Space), of)
+	r, err := c.ticking.Fire(ctx, store.Space(p.Keys()), of)
 	return run(r), err
 }
 

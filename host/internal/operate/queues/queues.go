@@ -45,7 +45,7 @@ func (q *Queues) List(ctx context.Context, name string) ([]adminapi.Queue, error
 		return nil, err
 	}
 	defer snap.Release()
-	space := store.Space(p.Space)
+	space := store.Space(p.Keys())
 	dead, err := queue.CountDead(snap, space, q.clock())
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (q *Queues) Peek(ctx context.Context, name, of string, dead bool, after str
 	}
 	defer snap.Release()
 	page.Messages = []adminapi.Message{}
-	err = q.scan(snap, store.Space(p.Space), of, dead, from, func(id queue.ID, m *queue.Message) bool {
+	err = q.scan(snap, store.Space(p.Keys()), of, dead, from, func(id queue.ID, m *queue.Message) bool {
 		if len(page.Messages) == limit {
 			page.More = true
 			return false
@@ -224,7 +224,7 @@ func (q *Queues) Retry(ctx context.Context, name, of string, ids []string, by st
 	if err != nil {
 		return 0, err
 	}
-	space := store.Space(p.Space)
+	space := store.Space(p.Keys())
 	if len(ids) > 0 {
 		var list []queue.ID
 		for _, text := range ids {
@@ -286,7 +286,7 @@ func (q *Queues) Purge(ctx context.Context, name, of string, dead bool, by strin
 	if err != nil {
 		return 0, err
 	}
-	space, what := store.Space(p.Space), "messages"
+	space, what := store.Space(p.Keys()), "messages"
 	if dead {
 		what = "dead letters"
 	}
@@ -336,13 +336,13 @@ func (q *Queues) Pause(ctx context.Context, name, of string, paused bool, by str
 		action = plugin.ActionQueuePause
 	}
 	_, err = q.registry.ChangeKeys(ctx, name, func(tx *store.Tx) (plugin.Event, error) {
-		changed, err := queue.Pause(queue.Part(tx, store.Space(p.Space)), of, paused)
+		changed, err := queue.Pause(queue.Part(tx, store.Space(p.Keys())), of, paused)
 		if !changed {
 			return plugin.Event{}, err
 		}
 		return event(action, name, by, "queue %s", of), err
 	})
-	q.delivery.Changed(store.Space(p.Space), nil, nil)
+	q.delivery.Changed(store.Space(p.Keys()), nil, nil)
 	return err
 }
 

@@ -29,7 +29,7 @@ func (q *Queues) Send(ctx context.Context, in adminapi.Send, body []byte, by str
 	if err != nil {
 		return out, err
 	}
-	space := store.Space(p.Space)
+	space := store.Space(p.Keys())
 	declared, ok := q.delivery.Declared(space, in.Queue)
 	switch {
 	case !ok:

@@ -203,7 +203,7 @@ func TestRoles(t *testing.T) {
 			got := op.good.sendAs(t, addr, c.lines)
 			switch denied := got.StatusCode == 401 || got.StatusCode == 403; {
 			case ok && (denied || got.StatusCode/100 == 5):
-				if !slices.Contains([]string{adminapi.PathPrune, adminapi.PathRotate, adminapi.PathToken}, op.path) || got.StatusCode != 403 { // its handler looks at more
+				if !slices.Contains([]string{adminapi.PathPrune, adminapi.PathRotate, adminapi.PathToken, adminapi.PathDataCopy}, op.path) || got.StatusCode != 403 { // its handler looks at more
 					t.Errorf("%s %s: %s is refused: %d %s", op.method, op.path, c.name, got.StatusCode, got.Text)
 				}
 			case !ok && (!denied || d.call != ""):

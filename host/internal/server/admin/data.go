@@ -2,12 +2,18 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
 // Data counts the data of plugins, and brings it out and in. Safe for concurrent use.
@@ -16,6 +22,9 @@ type Data interface {
 	Sizes(ctx context.Context, name, after string) (adminapi.Sizes, error)
 	ExportKeys(ctx context.Context, name string, prefix []byte, by string) (sender, error)
 	ImportKeys(ctx context.Context, in adminapi.KeysImport, body []byte, by string) (adminapi.KeysImported, error)
+	Export(ctx context.Context, name, by string) (sender, error)
+	Import(ctx context.Context, in adminapi.DataImport, r io.Reader, by string) (adminapi.DataMoved, error)
+	Copy(ctx context.Context, in adminapi.DataCopy, to, by string) (adminapi.DataMoved, error)
 }
 
 // bindData is every route of the data of plugins as a whole.
@@ -24,6 +33,9 @@ func (a *Admin) bindData(api huma.API) {
 	route(api, deployer, withStream(get("export-keys", adminapi.PathKeysExport, "Send the keys of a plugin as lines of JSON, all of one revision"), adminapi.TypeLines, "Lines of JSON; the last one says how many keys there were"), a.exportKeys)
 	route(api, deployer, withBody(operation("import-keys", http.MethodPost, adminapi.PathKeysImport, "Set the keys of some lines of an export in one commit", http.StatusOK),
 		adminapi.TypeLines, adminapi.MaxImportBody, "At most 1000 lines of an export, without its first and its last one"), a.importKeys)
+	route(api, operator, withStream(get("export-data", adminapi.PathData, "Send all data of a plugin as an archive, at one revision; it is whole if the answer ends as it should"), adminapi.TypeBackup, "A tar archive, compressed with zstd"), a.exportData)
+	route(api, operator, withArchive(operation("import-data", http.MethodPut, adminapi.PathData, "Put the data of an archive in place of a plugin's, all at once", http.StatusOK)), a.importData)
+	route(api, operator, operation("copy-data", http.MethodPost, adminapi.PathDataCopy, "Put the keys, databases and blobs of another plugin in place of a plugin's data, all at once", http.StatusOK), a.copyData)
 }
 
 func (a *Admin) sizes(ctx context.Context, in *adminapi.SizesQuery) (*output[adminapi.Sizes], error) {
@@ -55,6 +67,71 @@ func (a *Admin) importKeys(ctx context.Context, in *keysImportInput) (*output[ad
 	}
 	defer in.done()
 	return show(a.cfg.Data.ImportKeys(ctx, in.KeysImport, body, by(ctx)))
+}
+
+type dataExportInput struct {
+	adminapi.PluginRef
+	streamInput
+}
+
+func (a *Admin) exportData(ctx context.Context, in *dataExportInput) (*huma.StreamResponse, error) {
+	return a.stream(&in.streamInput, adminapi.TypeBackup, func() (sender, error) { return a.cfg.Data.Export(ctx, in.Name, by(ctx)) })
+}
+
+type dataImportInput struct {
+	adminapi.DataImport
+	streamInput
+}
+
+// importData reads the body as it comes: an archive has any size.
+func (a *Admin) importData(ctx context.Context, in *dataImportInput) (*output[adminapi.DataMoved], error) {
+	body := &arriving{conn: in.ctx.Conn(), r: in.ctx.RequestBodyStream(), timeout: a.edge.WriteTimeout()}
+	moved, err := a.cfg.Data.Import(ctx, in.DataImport, body, by(ctx))
+	if err != nil { // the rest of the body is not read
+		wire.Refusing(0, "", "").Finish(in.ctx)
+	}
+	return show(moved, err)
+}
+
+// arriving gives a client the same time for each piece of a body that it sends.
+type arriving struct {
+	conn    net.Conn
+	r       io.Reader // nil = there is no body
+	timeout time.Duration
+}
+
+func (b *arriving) Read(p []byte) (int, error) {
+	if b.r == nil {
+		return 0, io.EOF
+	}
+	_ = b.conn.SetReadDeadline(time.Now().Add(b.timeout))
+	n, err := b.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fault.Wrap(fault.Unavailable, "", "the archive did not arrive whole; nothing was changed", err)
+	}
+	return n, err
+}
+
+type dataCopyInput struct {
+	adminapi.PluginRef
+	Body adminapi.DataCopy
+}
+
+// copyData takes the role for the plugin that the data is of, too.
+func (a *Admin) copyData(ctx context.Context, in *dataCopyInput) (*output[adminapi.DataMoved], error) {
+	if err := auth.From(ctx).May(auth.Operator, in.Body.From); err != nil {
+		return nil, err
+	}
+	return show(a.cfg.Data.Copy(ctx, in.Body, in.Name, by(ctx)))
+}
+
+// withArchive says in the document that a route takes an archive.
+func withArchive(op huma.Operation) huma.Operation {
+	op.RequestBody = &huma.RequestBody{
+		Description: "What export-data has sent", Required: true,
+		Content: map[string]*huma.MediaType{adminapi.TypeBackup: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+	}
+	return op
 }
 
 // withStream says in the document that a route answers with bytes whose number nobody

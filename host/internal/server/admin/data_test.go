@@ -32,6 +32,25 @@ func (r dataRecorder) ImportKeys(_ context.Context, in adminapi.KeysImport, body
 	return adminapi.KeysImported{Added: 1}, r.note("import %s %s from %d dry=%v %d bytes by %s", in.Name, in.OnConflict, in.Line, in.DryRun, len(body), by)
 }
 
+func (r dataRecorder) Export(_ context.Context, name, by string) (sender, error) {
+	return func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "archive")
+		return err
+	}, r.note("export %s by %s", name, by)
+}
+
+func (r dataRecorder) Import(_ context.Context, in adminapi.DataImport, body io.Reader, by string) (adminapi.DataMoved, error) {
+	n, err := io.Copy(io.Discard, body)
+	if err != nil {
+		return adminapi.DataMoved{}, err
+	}
+	return adminapi.DataMoved{From: "old"}, r.note("import %s replace=%v data only=%v %d bytes by %s", in.Name, in.Replace, in.DataOnly, n, by)
+}
+
+func (r dataRecorder) Copy(_ context.Context, in adminapi.DataCopy, to, by string) (adminapi.DataMoved, error) {
+	return adminapi.DataMoved{From: in.From, Revision: 7}, r.note("copy %s to %s replace=%v by %s", in.From, to, in.Replace, by)
+}
+
 func TestData(t *testing.T) {
 	d := &recorder{}
 	addr := adminFor(t, d)
@@ -41,6 +60,11 @@ func TestData(t *testing.T) {
 		call, want         string
 	}{
 		{"GET", "/v1/plugins/shop/data/sizes", "", 200, `sizes shop after ""`, `{"areas":[{"area":"kv","keys":1,"bytes":2}],"next":"AGE","total":{"keys":0,"bytes":0},"quota":{"keys":0,"bytes":0}}`},
+		{"GET", "/v1/plugins/shop/data", "", 200, "export shop by admin", "archive"},
+		{"PUT", "/v1/plugins/shop/data?replace=true", "abc", 200, "import shop replace=true data only=false 3 bytes by admin", `{"from":"old","revision":0,"keys":0,"bytes":0}`},
+		{"PUT", "/v1/plugins/shop/data?data_only=true", "", 200, "import shop replace=false data only=true 0 bytes by admin", ""},
+		{"POST", "/v1/plugins/shop/data/copy", `{"from":"old"}`, 200, "copy old to shop replace=false by admin", `{"from":"old","revision":7,"keys":0,"bytes":0}`},
+		{"POST", "/v1/plugins/shop/data/copy", `{"from":"Old"}`, 422, "", ""},
 		{"GET", "/v1/plugins/shop/data/sizes?after=AGE", "", 200, `sizes shop after "AGE"`, ""},
 		{"GET", "/v1/plugins/shop/data/sizes?after=no!where", "", 422, "", ""},
 		{"GET", "/v1/plugins/shop/kv/export?prefix=a%26", "", 200, `export shop "a&" by admin`, "lines\n"},
@@ -53,7 +77,7 @@ func TestData(t *testing.T) {
 	} {
 		d.call = ""
 		headers := []string{right, fmt.Sprintf("Content-Length: %d", len(tc.body))}
-		if tc.method == "POST" {
+		if strings.Contains(tc.path, "/kv/import") {
 			headers = append(headers, "Content-Type: "+adminapi.TypeLines)
 		}
 		got := servertest.RoundTrip(t, addr, servertest.Local(tc.method, tc.path, tc.body, headers...))

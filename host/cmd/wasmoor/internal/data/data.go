@@ -26,7 +26,7 @@ func New(p *remote.Commands) *Commands { return &Commands{p} }
 
 // OfData adds what `wasmoor data` has of a server to it.
 func (p *Commands) OfData(cmd *cobra.Command) *cobra.Command {
-	for _, c := range []*cobra.Command{p.sizesCommand()} {
+	for _, c := range []*cobra.Command{p.sizesCommand(), p.exportAllCommand(), p.importAllCommand(), p.copyCommand()} {
 		p.Flags(c.Flags())
 		cmd.AddCommand(c)
 	}

@@ -1,4 +1,6 @@
-package registry
+// Package vars changes the vars and secrets of a plugin, within their bounds. Only
+// package registry imports it.
+package vars
 
 import (
 	"fmt"
@@ -11,12 +13,19 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 )
 
-// MaxVars bounds the names and values of a plugin's vars together, in bytes. A
+// Max bounds the names and values of a plugin's vars together, in bytes. A
 // record holds them once, and escaped they stay below store.MaxValue.
-const MaxVars = 128 << 10
+const Max = 128 << 10
 
-// vars returns p with c's changes of vars and secrets.
-func (c Change) vars(p plugin.Plugin) (plugin.Plugin, error) {
+// Change says what is set and removed.
+type Change struct {
+	Set           map[string]string
+	Secret, Blind map[string]bool // of Set; what is so already stays so
+	Unset         []string
+}
+
+// Of returns p with the changes. Errors: Invalid.
+func (c Change) Of(p plugin.Plugin) (plugin.Plugin, error) {
 	if len(c.Set) == 0 && len(c.Unset) == 0 {
 		return p, nil
 	}
@@ -60,10 +69,31 @@ func checkVars(vars map[string]string) error {
 			return badVar(fmt.Sprintf("the value of var %q is not UTF-8 text; encode it, e.g. as base64", name))
 		}
 	}
-	if size > MaxVars {
-		return badVar(fmt.Sprintf("the vars of a plugin may hold %s together, not %d bytes", limit.FormatSize(MaxVars), size))
+	if size > Max {
+		return badVar(fmt.Sprintf("the vars of a plugin may hold %s together, not %d bytes", limit.FormatSize(Max), size))
 	}
 	return nil
 }
 
 func badVar(message string) error { return fault.New(fault.Invalid, "set a var", message) }
+
+// Sealed returns p with those of its vars among its secrets that are some.
+func Sealed(p plugin.Plugin, secret func(string) bool) (next plugin.Plugin, n int) {
+	next = p
+	next.Vars, next.Secrets = maps.Clone(p.Vars), maps.Clone(p.Secrets)
+	if next.Secrets == nil {
+		next.Secrets = map[string]plugin.Secret{}
+	}
+	for name, value := range p.Vars {
+		if secret(name) {
+			next.Secrets[name] = plugin.Secret{Value: plugin.Hidden(value)}
+			delete(next.Vars, name)
+			n++
+		}
+	}
+	if n == 0 {
+		return p, 0
+	}
+	next.Vars = unlessEmpty(next.Vars)
+	return next, n
+}
