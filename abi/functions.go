@@ -273,8 +273,8 @@ func Functions() []Function {
 		},
 		{
 			Name: FnSQLClose, Params: []Param{{"handle", U32}},
-			Result: "ok", Errors: []Status{NotFound},
-			Doc: "Ends a query. What its statement changes is done then, or once its last row was read; of a query that stays open it is undone. Its handle is void.",
+			Result: "ok", Errors: []Status{NotFound, Invalid, Limit},
+			Doc: "Ends a query. What its statement changes is done then, or once the host has read its last row, which may be before the guest does; of a query that stays open it is undone. Its handle is void, even if the result is a status: then what the statement changes is not done.",
 		},
 		{
 			Name: FnSQLError, Params: []Param{{"buf", Out}},

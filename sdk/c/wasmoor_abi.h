@@ -223,8 +223,9 @@ int64_t wm_raw_sql_columns(uint32_t handle, void *buf, uint32_t buf_cap);
 WM_IMPORT(sql_rows)
 int64_t wm_raw_sql_rows(uint32_t handle, uint32_t limit, void *buf, uint32_t buf_cap);
 
-/* Ends a query. What its statement changes is done then, or once its last row was read; of a query that stays open
- * it is undone. Its handle is void. Returns: ok. Statuses: WM_NOT_FOUND. */
+/* Ends a query. What its statement changes is done then, or once the host has read its last row, which may be
+ * before the guest does; of a query that stays open it is undone. Its handle is void, even if the result is a
+ * status: then what the statement changes is not done. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT. */
 WM_IMPORT(sql_close)
 int64_t wm_raw_sql_close(uint32_t handle);
 

@@ -193,8 +193,9 @@ export declare function rawSqlColumns(handle: u32, buf: usize, bufCap: u32): i64
 @external("wasmoor_v1", "sql_rows")
 export declare function rawSqlRows(handle: u32, limit: u32, buf: usize, bufCap: u32): i64;
 
-/** Ends a query. What its statement changes is done then, or once its last row was read; of a query that stays
- * open it is undone. Its handle is void. Returns: ok. Statuses: NOT_FOUND. */
+/** Ends a query. What its statement changes is done then, or once the host has read its last row, which may be
+ * before the guest does; of a query that stays open it is undone. Its handle is void, even if the result is a
+ * status: then what the statement changes is not done. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT. */
 @external("wasmoor_v1", "sql_close")
 export declare function rawSqlClose(handle: u32): i64;
 

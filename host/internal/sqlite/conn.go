@@ -41,6 +41,7 @@ type Conn struct {
 	fixed bool  // its settings are made: attempts cannot change them
 	open  int   // Rows that are not closed
 	spent bool  // it may know of a schema that was never committed, or is damaged
+	lost  bool  // SQLite has failed in it
 }
 
 // Open returns a connection to a generation of the database of a name. Close it.
@@ -102,7 +103,8 @@ func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World, held bool) 
 
 // End ends the use by an attempt, and rolls back what SQLite has not committed: a
 // transaction, and a statement whose Rows were not closed. So it may be called when the
-// effects of the attempt are on their way. It reports whether another attempt may use c, whatever becomes of this one; else close it.
+// effects of the attempt are on their way. It reports whether another attempt may use c,
+// whatever becomes of this one; else close it.
 func (c *Conn) End() (again bool) {
 	defer func() {
 		c.file.end()
@@ -112,7 +114,7 @@ func (c *Conn) End() (again bool) {
 		c.db.SetInterrupt(context.Background())
 		c.file.over = true
 		for _, s := range c.kept {
-			s.release() // it may be one that cannot commit
+			_ = s.release() // it may be one that cannot commit
 		}
 		for _, s := range slices.Collect(c.db.Stmts()) {
 			if kept := c.kept[s.SQL()]; kept == nil || kept.Stmt != s {
@@ -124,12 +126,12 @@ func (c *Conn) End() (again bool) {
 		}
 		return c.db.Exec("ROLLBACK")
 	})
-	return err == nil && !c.spent
+	return err == nil && !c.spent && !c.file.foreign
 }
 
 // Idle reports whether nothing of the attempt is under way: no transaction of SQLite's,
 // and no Rows.
-func (c *Conn) Idle() bool { return c.open == 0 && !c.spent && c.db.GetAutocommit() }
+func (c *Conn) Idle() bool { return c.open == 0 && !c.lost && c.db.GetAutocommit() }
 
 // Close releases c.
 func (c *Conn) Close() {
@@ -149,7 +151,7 @@ func (c *Conn) Close() {
 func (c *Conn) guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.spent = true
+			c.spent, c.lost = true, true
 			err = fault.New(fault.TooLarge, "sql", fmt.Sprintf("SQLite has no more than %d MiB for a request's work on a database, or failed: %v", MaxMemory>>20, r))
 		}
 	}()
@@ -200,13 +202,13 @@ func (c *Conn) drop() (done bool) {
 	return false
 }
 
-// release ends the use of a statement.
-func (s *statement) release() {
+// release ends the use of a statement. One that has changed something, and is not at its
+// end, commits it.
+func (s *statement) release() error {
 	s.used = false
-	if s.kept { // errors are those of a step
-		_ = s.Reset()
-		_ = s.ClearBindings()
-	} else {
-		_ = s.Close()
+	if !s.kept {
+		return s.Close()
 	}
+	err := s.Reset()
+	return errors.Join(err, s.ClearBindings())
 }

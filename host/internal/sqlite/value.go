@@ -47,7 +47,7 @@ func (c *Conn) Exec(sql string, args []Value) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // it is at its end, or has failed
 	before := c.db.TotalChanges()
 	for more := true; more; {
 		if more, err = rows.Next(); err != nil {
@@ -61,8 +61,8 @@ func (c *Conn) Exec(sql string, args []Value) (res Result, err error) {
 	return res, nil
 }
 
-// Rows are what a query finds. Close them once: what the statement changes is not done
-// before that. They are of no use after the attempt's End.
+// Rows are what a query finds. Close them once: what the statement changes is done then
+// at the latest. They are of no use after the attempt's End.
 type Rows struct {
 	c    *Conn
 	stmt *statement
@@ -83,12 +83,12 @@ func (c *Conn) query(sql string, args []Value) (*Rows, error) {
 		return nil, err
 	}
 	if n := stmt.BindCount(); n != len(args) {
-		stmt.release()
+		_ = stmt.release()
 		return nil, fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has %d parameters, and %d values are given", n, len(args)))
 	}
 	for i := range args {
 		if err := bindArg(stmt.Stmt, i+1, &args[i]); err != nil {
-			stmt.release()
+			_ = stmt.release()
 			return nil, err
 		}
 	}
@@ -178,11 +178,15 @@ func column(s *sqlite3.Stmt, i int) Value {
 	return Value{}
 }
 
-// Close ends the query.
-func (r *Rows) Close() {
+// Close ends the query. An error, one of Exec's, says that what the statement was to
+// change is not done.
+func (r *Rows) Close() error {
 	r.c.open--
-	_ = r.c.guard(func() error {
-		r.stmt.release()
+	return r.c.guard(func() error {
+		reads := r.stmt.ReadOnly()
+		if err := r.c.failed(r.stmt.release()); !reads {
+			return err
+		}
 		return nil
 	})
 }

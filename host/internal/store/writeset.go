@@ -56,3 +56,6 @@ func (w *writeSet) put(op Op) {
 	copy(w.ops[i+1:], w.ops[i:])
 	w.ops[i] = &op
 }
+
+// Writes reports whether a key's value is one that the transaction writes.
+func (tx *Tx) Writes(key []byte) bool { return tx.writes.get(key) != nil }

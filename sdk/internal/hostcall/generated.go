@@ -102,9 +102,11 @@ type Host interface {
 	// call. It returns: size of the page. Errors: abi.NotFound, abi.Invalid,
 	// abi.Limit.
 	SQLRows(handle uint32, limit uint32, buf []byte) int64
-	// SQLClose ends a query. What its statement changes is done then, or once its
-	// last row was read; of a query that stays open it is undone. Its handle is
-	// void. It returns: ok. Errors: abi.NotFound.
+	// SQLClose ends a query. What its statement changes is done then, or once the
+	// host has read its last row, which may be before the guest does; of a query
+	// that stays open it is undone. Its handle is void, even if the result is a
+	// status: then what the statement changes is not done. It returns: ok. Errors:
+	// abi.NotFound, abi.Invalid, abi.Limit.
 	SQLClose(handle uint32) int64
 	// SQLError reads why the last sql call that failed in this attempt did:
 	// SQLite's extended result code (u32, 0: none), and a text. It returns: size of

@@ -314,9 +314,11 @@ func SQLRows(handle uint32, limit uint32, buf []byte) int64 {
 //go:wasmimport wasmoor_v1 sql_close
 func sqlClose(handle uint32) int64
 
-// SQLClose ends a query. What its statement changes is done then, or once its
-// last row was read; of a query that stays open it is undone. Its handle is
-// void. It returns: ok. Errors: abi.NotFound.
+// SQLClose ends a query. What its statement changes is done then, or once the
+// host has read its last row, which may be before the guest does; of a query
+// that stays open it is undone. Its handle is void, even if the result is a
+// status: then what the statement changes is not done. It returns: ok. Errors:
+// abi.NotFound, abi.Invalid, abi.Limit.
 func SQLClose(handle uint32) int64 {
 	return sqlClose(handle)
 }

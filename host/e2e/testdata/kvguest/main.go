@@ -89,6 +89,18 @@ func do(w *sdk.Response, r *sdk.Request, op string, a args) string {
 		return orStatus(strconv.FormatInt(n, 10), err)
 	case "list": // PREFIX [AFTER] [LIMIT] [reverse]
 		return list(kv.Query{Prefix: key, After: a.text(1), Limit: int(a.number(2)), Reverse: a.text(3) == "reverse"})
+	case "exec": // STATEMENT of SQL
+		return exec(strings.Join(a, " "))
+	case "query": // STATEMENT of SQL
+		return query(strings.Join(a, " "), false)
+	case "open": // STATEMENT of SQL: its first row, and the query is left open
+		return query(strings.Join(a, " "), true)
+	case "sqlget": // KEY: a list in SQL
+		return sqlList(key, "")
+	case "sqlappend": // KEY ELEMENT
+		return sqlList(key, a.text(1))
+	case "post": // URL
+		return post(key)
 	case "pause": // MILLISECONDS, without using the processor
 		time.Sleep(time.Duration(a.number(0)) * time.Millisecond)
 	case "once": // ATTEMPTS, OPERATION...: up to that attempt only

@@ -17,13 +17,13 @@ func functions() []capability.Func {
 	return capability.OfPlugin(append(
 		capability.Native(map[string]capability.Handler{
 			abi.FnSQLColumns: columns,
-			abi.FnSQLClose:   closeQuery,
 			abi.FnSQLError:   lastError,
 		}),
 		capability.Waiting(map[string]capability.Waiter{
 			abi.FnSQLExec:  exec,
 			abi.FnSQLQuery: query,
 			abi.FnSQLRows:  rows,
+			abi.FnSQLClose: closeQuery,
 		})...))
 }
 
@@ -168,7 +168,7 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 			err = c.fetch()
 		}
 		if err != nil {
-			c.rows.Close()
+			_ = c.rows.Close()
 		}
 		return err
 	})
@@ -221,7 +221,7 @@ func rows(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return err
 	})
 	if err != nil {
-		a.end(c)
+		_ = a.end(c)
 		return a.refused(ctx, err)
 	}
 	return n, nil
@@ -263,19 +263,22 @@ func (c *cursor) page(buf []byte, limit uint32) (int64, error) {
 	return int64(at), nil
 }
 
-func closeQuery(inv *invoke.Invocation, _ capability.Memory, args []uint64) int64 {
+func closeQuery(ctx context.Context, inv *invoke.Invocation, _ capability.Memory, args []uint64) (int64, error) {
 	a, c := open(inv, args[0])
 	if c == nil {
-		return int64(a.unknown())
+		return int64(a.unknown()), nil
 	}
-	a.end(c)
-	return int64(abi.OK)
+	if err := a.counted(func() error { return a.end(c) }); err != nil {
+		return a.refused(ctx, err)
+	}
+	return int64(abi.OK), nil
 }
 
-// end closes a query.
-func (a *attempt) end(c *cursor) {
-	c.rows.Close()
+// end closes a query. What its statement has changed is done then, or the error says why
+// not.
+func (a *attempt) end(c *cursor) error {
 	a.cursors = slices.DeleteFunc(a.cursors, func(other *cursor) bool { return other == c })
+	return c.rows.Close()
 }
 
 func lastError(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
@@ -309,9 +312,9 @@ func (a *attempt) refused(ctx context.Context, err error) (int64, error) {
 	message := fault.MessageOf(err)
 	switch fault.CodeOf(err) {
 	case fault.Invalid:
-		a.wrong(abi.Invalid, message)
+		status := a.wrong(abi.Invalid, message)
 		a.code = sqlite.CodeOf(err)
-		return int64(abi.Invalid), nil
+		return int64(status), nil
 	case fault.NotFound:
 		a.inv.Notice(invoke.NoSQL, "sql is refused: "+message)
 		return int64(a.wrong(abi.NotFound, message)), nil
