@@ -392,3 +392,40 @@ func TestAnotherFolder(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestAdopt: the bytes of a file become a blob, which stays when the file's name goes.
+func TestAdopt(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		data := []byte("adopted")
+		d := Digest(sha256.Sum256(data))
+		path := filepath.Join(filepath.Dir(f.dir), "spooled")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = file.Close() }()
+		for range 2 { // the second time it is there
+			held, err := f.Adopt(t.Context(), file, d, int64(len(data)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			held.Release()
+		}
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatalf("the file has lost its name: %v", err)
+		}
+		if kept, err := os.Stat(filepath.Join(f.dir, d.key())); err == nil && !os.SameFile(before, kept) {
+			t.Error("it was copied")
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.read(t.Context(), d, 0, -1); string(got) != string(data) || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}

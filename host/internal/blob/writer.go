@@ -113,13 +113,20 @@ func (w *Writer) Finish(ctx context.Context) (*Held, error) {
 	}
 	var d Digest
 	w.hash.Sum(d[:0])
-	held, err := w.store.Hold(ctx, d, w.size)
+	return w.store.Adopt(ctx, w.file, d, w.size)
+}
+
+// Adopt has the bytes of a file last as a blob, which has the digest and the size, as
+// Finish does. The file is open and has a name, which it keeps. Where it lies in the file
+// system of the store it is not copied: nobody may write to it again.
+func (s *Store) Adopt(ctx context.Context, file *os.File, d Digest, size int64) (*Held, error) {
+	held, err := s.Hold(ctx, d, size)
 	if err != nil {
 		return nil, err
 	}
-	there, err := w.store.has(ctx, d)
+	there, err := s.has(ctx, d)
 	if err == nil && !there {
-		err = bucket.Adopt(ctx, w.store.bucket, d.key(), w.file)
+		err = bucket.Adopt(ctx, s.bucket, d.key(), file)
 	}
 	if err != nil {
 		held.Release()

@@ -10,16 +10,15 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"syscall"
 )
 
 // Adopt stores a file under key, as Put does. The file is open and has a name, which it
-// loses: where the bucket is a folder of the same file system it is moved, and not
-// copied. The caller closes it. When Adopt fails the file may have its name or not.
+// keeps: where the bucket is a folder of the same file system it gets another, and is not
+// copied. So nobody writes to it again. The caller closes it.
 func Adopt(ctx context.Context, b Bucket, key string, file *os.File) error {
 	if f, ok := b.(*folder); ok {
 		err := f.adopt(ctx, key, file)
-		if !errors.Is(err, syscall.EXDEV) {
+		if _, unlinked := errors.AsType[*os.LinkError](err); !unlinked {
 			return err
 		}
 	}
@@ -27,10 +26,7 @@ func Adopt(ctx context.Context, b Bucket, key string, file *os.File) error {
 	if err != nil {
 		return err
 	}
-	if err := b.Put(ctx, key, io.NewSectionReader(file, 0, math.MaxInt64), info.Size()); err != nil {
-		return err
-	}
-	return os.Remove(file.Name())
+	return b.Put(ctx, key, io.NewSectionReader(file, 0, math.MaxInt64), info.Size())
 }
 
 func (f *folder) adopt(ctx context.Context, key string, file *os.File) error {
@@ -42,17 +38,17 @@ func (f *folder) adopt(ctx context.Context, key string, file *os.File) error {
 		return f.fault(ctx, "put", key, err)
 	}
 	defer func() { _ = root.Close() }()
-	return f.fault(ctx, "put", key, move(root, f.path, key, file))
+	return f.fault(ctx, "put", key, link(root, f.path, key, file))
 }
 
-// move syncs file and gives it the name of key. On its way it lies in the folder itself,
+// link syncs file and gives it the name of key too. On its way it lies in the folder itself,
 // from where no link leads it elsewhere.
-func move(root *os.Root, folder, key string, file *os.File) error {
+func link(root *os.Root, folder, key string, file *os.File) error {
 	if err := file.Sync(); err != nil {
 		return err
 	}
 	spare := partial + rand.Text()
-	if err := os.Rename(file.Name(), filepath.Join(folder, spare)); err != nil {
+	if err := os.Link(file.Name(), filepath.Join(folder, spare)); err != nil {
 		return err
 	}
 	err := root.Rename(spare, key)

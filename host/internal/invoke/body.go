@@ -1,6 +1,9 @@
 package invoke
 
-import "io"
+import (
+	"io"
+	"os"
+)
 
 // Body is the body of a request: bytes in memory, or a part of a file when it is
 // too large for that. It may be read any number of times, each attempt from its
@@ -10,6 +13,7 @@ type Body struct {
 	bytes []byte
 	file  io.ReaderAt
 	size  int64
+	sum   [32]byte // with BodyOfFile
 }
 
 // BodyOf returns a Body of b, which it does not copy.
@@ -17,6 +21,18 @@ func BodyOf(b []byte) Body { return Body{bytes: b, size: int64(len(b))} }
 
 // BodyIn returns a Body of the first size bytes of file.
 func BodyIn(file io.ReaderAt, size int64) Body { return Body{file: file, size: size} }
+
+// BodyOfFile is BodyIn for the whole of a file that has a name and is not written to
+// again; sum is the SHA-256 of its bytes.
+func BodyOfFile(file *os.File, size int64, sum [32]byte) Body {
+	return Body{file: file, size: size, sum: sum}
+}
+
+// File returns what BodyOfFile was given, nil for another body.
+func (b *Body) File() (file *os.File, sum [32]byte) {
+	file, _ = b.file.(*os.File)
+	return file, b.sum
+}
 
 // Size returns how many bytes the body has.
 func (b *Body) Size() int64 { return b.size }

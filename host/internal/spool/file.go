@@ -13,7 +13,6 @@ type File struct {
 	owner string
 	size  int64
 	file  *os.File
-	named bool // it could not be removed while it is open
 	sum   hash.Hash
 }
 
@@ -50,13 +49,12 @@ func (f *File) open() (err error) {
 		f.file = nil
 		return err
 	}
-	f.named = os.Remove(f.file.Name()) != nil
 	f.sum = sha256.New()
 	return nil
 }
 
 // Open returns what was written, to be read until Close, and its size; nil before the
-// first write.
+// first write. It has a name until then, so that it can be given another (blob.Store.Adopt).
 func (f *File) Open() (*os.File, int64) { return f.file, f.size }
 
 // Sum returns the SHA-256 of what was written.
@@ -69,9 +67,7 @@ func (f *File) Sum() (sum [sha256.Size]byte) {
 func (f *File) Close() {
 	if f.file != nil {
 		_ = f.file.Close() // nobody reads it again
-		if f.named {
-			_ = os.Remove(f.file.Name()) // the next start does otherwise
-		}
+		_ = os.Remove(f.file.Name()) // the next start does otherwise
 	}
 	if f.size > 0 {
 		f.spool.Give(f.owner, f.size)

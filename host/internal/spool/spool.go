@@ -32,9 +32,9 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Spool keeps bodies in files while their requests run. The files have no name where the
-// system allows that, so that they end with the process. Safe for concurrent use; there
-// is nothing to close, each file belongs to a request.
+// Spool keeps bodies in files while their requests run. What a process leaves that is
+// killed, the next removes. Safe for concurrent use; there is nothing to close, each file
+// belongs to a request.
 type Spool struct {
 	cfg  Config
 	log  *slog.Logger
@@ -72,8 +72,7 @@ func Open(cfg Config) (*Spool, error) {
 	return s, nil
 }
 
-// empty removes what a process left that was killed before it could take the
-// name from a file, or on a system where open files keep theirs.
+// empty removes what a process has left that was killed.
 func empty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {

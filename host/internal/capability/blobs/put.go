@@ -270,7 +270,7 @@ func (b *blobs) body(ctx context.Context) (*blob.Held, error) {
 	if body.Size() > room {
 		return nil, fault.New(fault.TooLarge, "put blob", "the body has more bytes than there is room for (blobs.bytes)")
 	}
-	held, err := b.Store.Put(ctx, &untrusted{ctx: ctx, r: io.NewSectionReader(body, 0, body.Size())}, body.Size())
+	held, err := b.keep(ctx, body)
 	if err != nil {
 		return nil, err
 	}
@@ -278,6 +278,14 @@ func (b *blobs) body(ctx context.Context) (*blob.Held, error) {
 		b.holds().body = &held.Digest
 	}
 	return held, nil
+}
+
+// keep makes a blob of a body: of the file where it lies in one, whose digest is known.
+func (b *blobs) keep(ctx context.Context, body *invoke.Body) (*blob.Held, error) {
+	if file, sum := body.File(); file != nil {
+		return b.Store.Adopt(ctx, file, sum, body.Size())
+	}
+	return b.Store.Put(ctx, &untrusted{ctx: ctx, r: io.NewSectionReader(body, 0, body.Size())}, body.Size())
 }
 
 // untrusted reads the body of a request until ctx ends. An error of its file is the

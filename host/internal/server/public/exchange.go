@@ -166,7 +166,7 @@ func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
 func (c *exchange) readBody(ctx *fasthttp.RequestCtx, s *spool.Spool) *wire.Refusal {
 	r := c.body.Read(ctx, s.New(c.match.Deployment.Env().Plugin), c.match.Limits.RequestBody)
 	if file, size := c.body.File(); file != nil {
-		c.request.Body = invoke.BodyIn(file, size)
+		c.request.Body = invoke.BodyOfFile(file, size, c.body.Sum())
 	} else {
 		c.request.Body = invoke.BodyOf(c.body.Bytes())
 	}

@@ -129,6 +129,7 @@ func (p *Public) beginUpload(ctx *fasthttp.RequestCtx, c *exchange) {
 		p.refuseUpload(ctx, c, nil, wire.RefusalOf(err))
 		return
 	}
+	reply.SetBlob(nil)
 	reply.Status, reply.Body, reply.Length = http.StatusCreated, nil, -1
 	location := abi.Pair{Name: "Location", Value: c.path + "/" + u.ID()}
 	if n := ctx.Request.Header.ContentLength(); n != 0 && n != -2 || u.Length == 0 {
@@ -222,12 +223,12 @@ var errElsewhere = fault.New(fault.Conflict, "", "the upload goes on over anothe
 // completeUpload has the plugin take an upload, and answers as it does. Until it takes
 // it, the upload stays as it is: the client may ask again.
 func (p *Public) completeUpload(ctx *fasthttp.RequestCtx, c *exchange, u *upload.Upload) {
-	file, _, err := u.Whole()
+	file, sum, err := u.Whole()
 	if err != nil {
 		p.refuseUpload(ctx, c, u, wire.RefusalOf(err))
 		return
 	}
-	body := invoke.BodyIn(file, u.Length)
+	body := invoke.BodyOfFile(file, u.Length, sum)
 	attributes := capupload.Attributes("done", u.ID(), strconv.FormatInt(u.Length, 10))
 	for _, a := range []abi.Pair{{Name: "upload.metadata", Value: u.Metadata}, {Name: "upload.attachment", Value: u.Attachment}} {
 		if a.Value != "" {

@@ -129,7 +129,7 @@ func TestLargeBodies(t *testing.T) {
 }
 
 // TestLargeBodyHoldsNoMemory: while a handler has a body in a file, all the
-// memory for bodies is free, and the file has no name.
+// memory for bodies is free.
 func TestLargeBodyHoldsNoMemory(t *testing.T) {
 	s := openSpool(t, spool.Config{})
 	e := spooling(s, memory, nil)
@@ -140,9 +140,6 @@ func TestLargeBodyHoldsNoMemory(t *testing.T) {
 		}
 		if taken := s.Room().Size() - s.Room().Left(); taken != size || size != 3<<20 {
 			t.Errorf("%d bytes of disk are taken for a body of %d", taken, size)
-		}
-		if runtime.GOOS != "windows" {
-			checkEmpty(t, s.dir)
 		}
 		ctx.SetStatusCode(500)
 	}
