@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -140,6 +139,9 @@ type Config struct {
 	// ScrubPeriod is how long the scrub takes to verify all that is stored once, in
 	// the background, again and again; 0 = no scrub. Default 24 h.
 	ScrubPeriod time.Duration
+	// Blobs is where the bytes of blobs are: an absolute path, or s3://bucket/prefix
+	// (package bucket). Default the folder blobs in DataDir.
+	Blobs string
 	// ShipTo, if not empty, is where commits are shipped to: an absolute path, or
 	// s3://bucket/prefix (package bucket). Default none.
 	ShipTo string
@@ -393,8 +395,3 @@ func badConfig(key, why string) error {
 
 // TokenFile returns the path of the admin token under a data directory.
 func TokenFile(dataDir string) string { return filepath.Join(dataDir, "admin.token") }
-
-// ResetOwner puts a new token of the owner into a token file that there is, in place
-// of the one there. A host that runs takes it from then on. Errors: NotFound,
-// Internal.
-func ResetOwner(file string) error { return auth.ResetFile(file) }

@@ -19,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/access"
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/buildinfo"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/calls"
@@ -78,6 +79,7 @@ type Host struct {
 	floods   *logs.Floods
 	tracer   *traces.Tracer // nil = requests are not traced
 	backups  backup.Service
+	blobs    *keeper.Service
 	public   *public.Public
 	queues   *delivery.Service
 	streams  *stream.Streams
@@ -161,9 +163,13 @@ func (h *Host) open(ctx context.Context) (err error) {
 	}
 	h.streams = stream.New(stream.Config{WriteTimeout: h.cfg.WriteTimeout})
 	h.sockets = hub.New(hub.Config{Store: func() store.Store { return h.store }, Streams: h.streams, Clock: h.cfg.Clock, Log: h.cfg.Log})
+	blobs, err := keeper.Open(h.cfg.DataDir, h.cfg.Blobs, func() error { return h.store.Health() }, h.cfg.Log)
+	if err != nil {
+		return err
+	}
 	var between calls.Caller
 	all := capabilities.All(capabilities.Config{
-		Network: network, Places: processors(), Sockets: h.sockets,
+		Network: network, Places: processors(), Sockets: h.sockets, Blobs: blobs,
 		Call: between.Run, Receive: between.Receive,
 	})
 	reg, err := h.openRegistry(ctx, all)
@@ -199,7 +205,8 @@ func (h *Host) open(ctx context.Context) (err error) {
 		Changed: func() { h.queues.Refresh(); h.crons.Refresh(); h.live.Refresh(); h.sockets.Refresh() },
 	})
 	h.operator = operate.New(h.store, reg, h.deployer, h.rings, h.cfg.Clock, all)
-	handler := h.handler()
+	handler, tracer := traces.Handler(h.cfg.Getenv, Version(), public.StatusOf, h.cfg.Log)
+	h.tracer = tracer
 	between.Use(h.deployer, handler)
 	runner := trigger.New(h.deployer, handler)
 	h.queues = delivery.New(delivery.Config{
@@ -212,6 +219,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	keepFormats(h.cfg)
+	h.blobs = keeper.Start(keeper.Config{Blobs: blobs, Store: h.store, Plugins: reg.Plugins, Log: h.cfg.Log})
 	if err := h.startShipping(ctx); err != nil {
 		return err
 	}

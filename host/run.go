@@ -150,6 +150,7 @@ func (h *Host) shutdown() error {
 	h.waitsFor("runs of schedules")
 	errs = append(errs, ignoreDeadline(h.crons.Close(ctx)))
 	h.backups.Close()
+	h.blobs.Close()
 	if h.deployer != nil {
 		h.waitsFor("handlers and changes under way")
 		errs = append(errs, h.deployer.Close(ctx))

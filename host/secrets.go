@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/secret"
@@ -75,3 +76,8 @@ func (h *Host) openStore(ctx context.Context, all capability.List, ring *secret.
 	}
 	return reg, u, nil
 }
+
+// ResetOwner puts a new token of the owner into a token file that there is, in place
+// of the one there. A host that runs takes it from then on. Errors: NotFound,
+// Internal.
+func ResetOwner(file string) error { return auth.ResetFile(file) }

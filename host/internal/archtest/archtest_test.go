@@ -85,6 +85,7 @@ capability/wasi     -> capability runq          # output becomes log lines of th
 capability/service  -> capability service      # is a unit; says whom a deployment may call
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
 capability/blobs    -> capability/outbound blob/names # keeps answers of services; names blobs
+blob/keeper         -> blob/names plugin        # sweeps what has no name; of plugins
 capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
 capabilities      -> capability/blind capability/blobs capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/upload capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
@@ -128,7 +129,7 @@ cache             -> serve store/kept            # keys answers by who handles r
 webhook           -> trigger                    # says what became of a webhook as of a request
 socket/hub        -> trigger server/stream       # has events handled; has the connections
 cron/ticking      -> trigger capability/cron    # has requests made; of the schedules of manifests
-telemetry/traces  -> dispatch                   # an observer of its plugins' requests
+telemetry/traces  -> serve                      # an observer of requests
 operate/services  -> deploy adminapi capability/service # changes grants; answers in the API's types; binds names in the terms of one
 operate           -> operate/services           # tells what a plugin that is called may do
 operate/queues    -> queue/delivery adminapi    # knows what is being handled; answers in the API's types
@@ -161,7 +162,7 @@ server/admin      -> server/admin/strict server/wire server/certificate deploy a
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
 standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
-.                 -> buildinfo calls operate/queues operate/crons operate/sockets transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
+.                 -> blob/keeper buildinfo calls operate/queues operate/crons operate/sockets transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # keeps blobs; says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->

@@ -200,6 +200,7 @@ func (c *exchange) fillRequest() error {
 	if c.upload.begins {
 		c.request.Head.Trigger, c.request.Head.Attributes = abi.TriggerUpload, c.beginAttributes()
 	}
+	c.request.Blobs = c.match.Socket == nil
 	c.request.DropEffects = c.method == "HEAD" || c.match.Dropped
 	if c.once.Key != "" {
 		digest, err := c.digest()

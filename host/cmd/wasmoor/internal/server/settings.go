@@ -146,6 +146,7 @@ func settingFlags() *pflag.FlagSet {
 	flags.Int("keep-deployments", d.Host.KeepDeployments, "newest deployments of a plugin that are kept; 0 = all")
 	flags.Int("keep-events", d.Host.KeepEvents, "newest events of the audit that are kept; 0 = all")
 	flags.String("policy", d.Host.Policy, "TOML file of what versions ask for that is approved by rule, and who may not approve")
+	flags.String("blobs", d.Host.Blobs, "where the bytes of plugins' blobs are kept: /folder or s3://bucket/prefix; none = in the data directory")
 	flags.String("ship-to", d.Host.ShipTo, "where commits are shipped to while they are made: /folder or s3://bucket/prefix")
 	flags.Duration("ship-every", d.Host.ShipEvery, "how long after it a commit is there at most")
 	flags.Duration("ship-base-every", d.Host.ShipBaseEvery, "time between two bases, each a whole store, from which a restore begins")

@@ -1,0 +1,168 @@
+// Package keeper keeps the host's blobs: it opens their store where the operator says, and
+// sweeps what no plugin names. Package host imports it.
+package keeper
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/names"
+	"github.com/wasmoor/wasmoor/host/internal/bucket"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+)
+
+// Times of the sweeps. A blob younger than the grace is spared whatever holds it.
+const (
+	every = time.Hour
+	first = time.Minute // after the start
+	grace = time.Hour
+)
+
+// Open opens the store of blobs of a data folder. Place is where the blobs are, "" = in the
+// folder blobs there; what is being written is always there. Health says whether the disk
+// of the folder has room. Errors: Invalid.
+func Open(dataDir, place string, health func() error, log *slog.Logger) (*blob.Store, error) {
+	cfg := blob.Config{Dir: filepath.Join(dataDir, "blobs"), Health: health, Log: log}
+	if place != "" {
+		b, err := bucket.Open(place)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, "", `configuration key "blobs": `+fault.MessageOf(err), err)
+		}
+		cfg.Bucket = b
+	}
+	return blob.OpenStore(cfg)
+}
+
+// Config is what a Service works with.
+type Config struct {
+	Blobs   *blob.Store
+	Store   store.Store                                    // has the names
+	Plugins func(context.Context) ([]plugin.Plugin, error) // those that are deleted among them
+	Log     *slog.Logger                                   // nil drops it
+}
+
+// Stats are what the sweeps have found and done.
+type Stats struct {
+	blob.Swept           // of the last, but for what was removed
+	Removed    int64     // blobs, over all
+	Failures   int64     // sweeps that failed
+	At         time.Time // of the last that ended well; zero = none has
+}
+
+// Service sweeps every hour. Close it.
+type Service struct {
+	cfg  Config
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu    sync.Mutex
+	stats Stats
+}
+
+// Start begins.
+func Start(cfg Config) *Service {
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Service{cfg: cfg, stop: stop, done: make(chan struct{})}
+	go s.run(ctx)
+	return s
+}
+
+// Close ends a sweep that is under way, and waits for that. nil is fine.
+func (s *Service) Close() {
+	if s != nil {
+		s.stop()
+		<-s.done
+	}
+}
+
+// Stats returns what the sweeps have found and done. nil has none.
+func (s *Service) Stats() Stats {
+	if s == nil {
+		return Stats{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+func (s *Service) run(ctx context.Context) {
+	defer close(s.done)
+	for wait := first; ; wait = every {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if _, err := s.Sweep(ctx, time.Now().Add(-grace)); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("blobs that nobody names are not removed", "place", s.cfg.Blobs.String(), "error", err)
+		}
+	}
+}
+
+// Sweep removes the blobs that no plugin names and that were put before a time. It removes
+// none while the store may not know all names: after a commit whose outcome is unknown, or
+// without its plugins.
+func (s *Service) Sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
+	swept, err := s.sweep(ctx, before)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Removed += swept.Removed
+	if err != nil {
+		s.stats.Failures++
+		return swept, err
+	}
+	s.stats.Swept, s.stats.At = swept, time.Now()
+	if swept.Removed > 0 {
+		s.cfg.Log.Info("removed blobs that nobody names", "blobs", swept.Removed, "bytes", swept.RemovedBytes)
+	}
+	return swept, nil
+}
+
+func (s *Service) sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
+	if err := s.cfg.Store.Health(); fault.CodeOf(err) == fault.Unavailable {
+		return blob.Swept{}, err
+	}
+	return s.cfg.Blobs.Sweep(ctx, s.named(ctx), before)
+}
+
+// named gives the blobs that have a name, once for each name.
+func (s *Service) named(ctx context.Context) iter.Seq2[blob.Digest, error] {
+	return func(yield func(blob.Digest, error) bool) {
+		plugins, err := s.cfg.Plugins(ctx)
+		if err == nil && len(plugins) == 0 {
+			err = fault.New(fault.Unavailable, "sweep", "the store has no plugins; it may have lost its records")
+		}
+		var snap store.Snapshot
+		if err == nil {
+			snap, err = s.cfg.Store.Snapshot()
+		}
+		if err != nil {
+			yield(blob.Digest{}, err)
+			return
+		}
+		defer snap.Release()
+		for _, p := range plugins {
+			more := true
+			err := names.Scan(snap, store.Space(p.Space), func(_ string, r *names.Record) bool {
+				more = yield(r.Digest, nil)
+				return more
+			})
+			if err != nil {
+				yield(blob.Digest{}, err)
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/names"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+type fixture struct {
+	*Service
+	t     *testing.T
+	dir   string
+	store *badger.Store
+	blobs *blob.Store
+	all   []plugin.Plugin
+	fails error
+}
+
+func open(t *testing.T) *fixture {
+	f := &fixture{t: t, dir: t.TempDir(), all: []plugin.Plugin{{Space: 1}, {Space: 2}}}
+	var err error
+	if f.store, err = badger.Open(badger.Config{Dir: t.TempDir(), MinFree: -1, Reserve: -1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.store.Close() })
+	if f.blobs, err = Open(f.dir, "", f.store.Health, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.Service = Start(Config{Blobs: f.blobs, Store: f.store, Plugins: func(context.Context) ([]plugin.Plugin, error) { return f.all, f.fails }})
+	t.Cleanup(f.Close)
+	return f
+}
+
+// change commits what do does with the names of a space.
+func (f *fixture) change(space store.Space, do func(part *store.Tx) error) error {
+	f.t.Helper()
+	snap, err := f.store.Snapshot()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	tx := store.Begin(snap, space, store.Quota{}, time.Now())
+	defer tx.Close()
+	if err := do(names.Part(tx, space)); err != nil {
+		return err
+	}
+	_, err = f.store.Commit(context.Background(), tx.Effects())
+	return err
+}
+
+var quota = names.Quota{Count: 3, Bytes: 100}
+
+func (f *fixture) put(space store.Space, name, data string) {
+	f.t.Helper()
+	held, err := f.blobs.Put(f.t.Context(), strings.NewReader(data), 100)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer held.Release()
+	err = f.change(space, func(part *store.Tx) error {
+		return names.Put(part, []byte(name), &names.Record{Digest: held.Digest, Size: held.Size, Type: "text/plain", Metadata: []byte("m")}, quota)
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) drop(space store.Space, name string) {
+	f.t.Helper()
+	err := f.change(space, func(part *store.Tx) error { _, err := names.Delete(part, []byte(name)); return err })
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// sweep sweeps as if all were old.
+func (f *fixture) sweep() (blob.Swept, error) {
+	return f.Sweep(f.t.Context(), time.Now().Add(time.Hour))
+}
+
+func (f *fixture) usage(space store.Space) names.Usage {
+	f.t.Helper()
+	snap, err := f.store.Snapshot()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer snap.Release()
+	u, err := names.UsageOf(snap, space)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return u
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.put(1, "a", "shared")
+	f.put(2, "a", "shared")
+	f.put(2, "b", "own")
+	f.put(2, "b", "another") // in place of it
+	if got, want := f.usage(2), (names.Usage{Count: 2, Bytes: 13}); got != want {
+		t.Errorf("usage: got %+v, want %+v", got, want)
+	}
+	f.drop(1, "a")
+	f.drop(1, "a")
+	want := blob.Swept{Blobs: 2, Bytes: 13, Removed: 1, RemovedBytes: 3}
+	if got, err := f.sweep(); got != want || err != nil {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	f.drop(2, "a")
+	if got, err := f.sweep(); got.Removed != 1 || got.Blobs != 1 || err != nil {
+		t.Errorf("once the other has dropped it too: %+v, %v", got, err)
+	}
+	if got := f.usage(1); got != (names.Usage{}) {
+		t.Errorf("usage of who dropped all: %+v", got)
+	}
+	if s := f.Stats(); s.Removed != 2 || s.Blobs != 1 || s.At.IsZero() {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
+// TestASweepThatMayNotKnowAllNames removes nothing.
+func TestASweepThatMayNotKnowAllNames(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.put(1, "a", "text")
+	f.fails = errors.New("no registry")
+	if got, err := f.sweep(); err == nil || got.Removed != 0 {
+		t.Errorf("a registry that fails: %+v, %v", got, err)
+	}
+	f.fails, f.all = nil, nil
+	if got, err := f.sweep(); fault.CodeOf(err) != fault.Unavailable || got.Removed != 0 {
+		t.Errorf("without plugins: %+v, %v", got, err)
+	}
+	f.all = []plugin.Plugin{{Space: 1}}
+	if got, err := f.sweep(); err != nil || got.Blobs != 1 || got.Missing != 0 {
+		t.Errorf("afterwards: %+v, %v", got, err)
+	}
+	if s := f.Stats(); s.Failures != 2 {
+		t.Errorf("%d failures, want 2", s.Failures)
+	}
+}
+
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	put := func(name string, size int64) error {
+		return f.change(1, func(part *store.Tx) error { return names.Put(part, []byte(name), &names.Record{Size: size}, quota) })
+	}
+	for _, step := range []struct {
+		name string
+		size int64
+		want fault.Code
+	}{
+		{"a", 60, ""}, {"b", 41, fault.Exhausted}, {"b", 40, ""}, {"a", 61, fault.Exhausted}, {"a", 10, ""}, {"c", 1, ""}, {"d", 0, fault.Exhausted}, {"c", 50, ""},
+	} {
+		if got := fault.CodeOf(put(step.name, step.size)); got != step.want {
+			t.Errorf("%s of %d bytes: %q, want %q", step.name, step.size, got, step.want)
+		}
+	}
+	if got := f.usage(1); got != (names.Usage{Count: 3, Bytes: 100}) {
+		t.Errorf("usage: %+v", got)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	if _, err := Open(t.TempDir(), "relative/path", nil, nil); fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), `"blobs"`) {
+		t.Errorf("got %v", err)
+	}
+	place := t.TempDir()
+	s, err := Open(t.TempDir(), place, nil, nil)
+	if err != nil || s.String() != place {
+		t.Errorf("got %v, %v", s, err)
+	}
+}
