@@ -132,6 +132,10 @@ type Response struct {
 	handle uint32
 }
 
+// CallHandle returns the handle of the call at the host, by which package blobs has the host
+// take the body.
+func (r *Response) CallHandle() uint32 { return r.handle }
+
 // Get calls a URL with GET.
 func Get(url string) (*Response, error) { return Do(&Request{URL: url}) }
 

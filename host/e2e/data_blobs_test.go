@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+// TestBlobs puts, replaces and deletes blobs while the server is killed over and over, in
+// one request from the body and in another from pieces. After each kill every name holds
+// the bytes that were acknowledged last, or those of the request that the kill cut off,
+// and a sweep leaves the bytes that have a name and no others.
+func TestBlobs(t *testing.T) {
+	t.Parallel()
+	b := &blobLife{t: t, dir: t.TempDir(), may: map[string][]string{}}
+	rng := rand.New(rand.NewPCG(seeded(t), 0))
+	s := serve(t, b.dir)
+	s.deploy("blobs", pack(t, goGuest(t, "testdata/blobguest"), "blobs", "[blobs]"))
+	const writers = 3
+	for range often(5, 200) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for w := range writers {
+			own := rand.New(rand.NewPCG(rng.Uint64(), uint64(w)))
+			all.Go(func() { b.write(ctx, s, own, w) })
+		}
+		<-time.After(time.Duration(50+rng.IntN(400)) * time.Millisecond)
+		s.kill()
+		cancel()
+		all.Wait()
+		left := b.sweep()
+		s = serve(t, b.dir)
+		if named := b.check(s); left != int64(len(named)) {
+			t.Errorf("a sweep leaves %d blobs, and %d are named", left, len(named))
+		}
+	}
+	if b.acked < often(5, 200) {
+		t.Errorf("only %d requests were acknowledged", b.acked)
+	}
+	t.Logf("%d requests acknowledged, %d blobs swept", b.acked, b.swept)
+}
+
+// blobLife is what is known of the blobs of a data folder.
+type blobLife struct {
+	t     *testing.T
+	dir   string
+	swept int64
+
+	mu    sync.Mutex
+	acked int
+	may   map[string][]string // by name the digests that it may have; "" = there is none
+}
+
+// write sends requests about names that no other writer has until the server is gone.
+func (b *blobLife) write(ctx context.Context, s *server, rng *rand.Rand, writer int) {
+	for {
+		name := fmt.Sprintf("w%d-%d", writer, rng.IntN(6))
+		method, path, body, digest := "PUT", "/blobs/"+name, "", ""
+		switch rng.IntN(5) {
+		case 0:
+			method = "DELETE"
+		case 1:
+			path = "/blobs/pieces/" + name
+			fallthrough
+		default:
+			data := bytes.Repeat([]byte{byte(rng.IntN(3))}, []int{0, 10, 100_000, 2 << 20}[rng.IntN(4)]) // some are equal, some go to the disk
+			sum := sha256.Sum256(data)
+			body, digest = string(data), hex.EncodeToString(sum[:])
+		}
+		b.mu.Lock()
+		if b.may[name] == nil {
+			b.may[name] = []string{""}
+		}
+		b.may[name] = append(b.may[name], digest)
+		b.mu.Unlock()
+		a, err := s.try(ctx, method, path, body)
+		if err != nil {
+			return // the server is gone: done or not
+		}
+		if a.status != 200 {
+			b.t.Errorf("%s %s: %v", method, path, a)
+			return
+		}
+		b.mu.Lock()
+		b.may[name] = []string{digest}
+		b.acked++
+		b.mu.Unlock()
+	}
+}
+
+// sweep sweeps the folder of a server that is gone, as if all were old, and returns how
+// many blobs are left.
+func (b *blobLife) sweep() int64 {
+	b.t.Helper()
+	db, err := badger.Open(badger.Config{Dir: filepath.Join(b.dir, "store"), Marker: filepath.Join(b.dir, "store.id"), MinFree: -1})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	blobs, err := keeper.Open(b.dir, "", nil, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	k := keeper.Start(keeper.Config{Blobs: blobs, Store: db, Plugins: func(context.Context) (all []plugin.Plugin, err error) {
+		for space := range uint64(10) {
+			all = append(all, plugin.Plugin{Space: 16 + space}) // the first is 16
+		}
+		return all, nil
+	}})
+	swept, err := k.Sweep(b.t.Context(), time.Now().Add(time.Hour))
+	k.Close()
+	if err != nil || swept.Missing != 0 || swept.Unnamed != 0 {
+		b.t.Errorf("sweep: %+v, %v", swept, err)
+	}
+	b.swept += swept.Removed
+	if err := db.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	return swept.Blobs
+}
+
+// check looks whether each name holds what it may, and returns which blobs are named.
+func (b *blobLife) check(s *server) map[string]bool {
+	b.t.Helper()
+	is, named := map[string]string{}, map[string]bool{}
+	for line := range strings.Lines(s.get("/blobs/").body) {
+		digest, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		is[name], named[digest] = digest, true
+		a := s.get("/blobs/" + name)
+		if sum := sha256.Sum256([]byte(a.body)); a.status != 200 || hex.EncodeToString(sum[:]) != digest {
+			b.t.Errorf("%s: %d, %d bytes that are not those of %s", name, a.status, len(a.body), digest)
+		}
+	}
+	for name, may := range b.may {
+		if !slices.Contains(may, is[name]) {
+			b.t.Errorf("%s is %q, and may be %q", name, is[name], may)
+		}
+		b.may[name] = []string{is[name]}
+	}
+	return named
+}
