@@ -280,7 +280,7 @@ func (a *Admin) admit(ctx *fasthttp.RequestCtx, x *exchange) *wire.Refusal {
 		}
 		x.who = who
 	}
-	if int64(h.ContentLength()) > limit.Module {
+	if int64(h.ContentLength()) > limit.Module && !isArchive(string(path)) {
 		return refuseUpload
 	}
 	return nil

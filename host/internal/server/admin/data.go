@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -91,6 +92,12 @@ func (a *Admin) importData(ctx context.Context, in *dataImportInput) (*output[ad
 		wire.Refusing(0, "", "").Finish(in.ctx)
 	}
 	return show(moved, err)
+}
+
+// isArchive reports whether a path takes a body that is read as it comes.
+func isArchive(path string) bool {
+	name, ok := strings.CutPrefix(strings.TrimSuffix(path, "/data"), adminapi.PathPlugins+"/")
+	return ok && strings.HasSuffix(path, "/data") && !strings.Contains(name, "/")
 }
 
 // arriving gives a client the same time for each piece of a body that it sends.

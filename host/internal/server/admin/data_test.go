@@ -6,8 +6,10 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
 )
@@ -88,5 +90,45 @@ func TestData(t *testing.T) {
 	d.err = fault.New(fault.NotFound, "", "no such plugin")
 	if got := servertest.RoundTrip(t, addr, servertest.Local("GET", "/v1/plugins/shop/kv/export", "", right)); got.StatusCode != 404 {
 		t.Errorf("an export that cannot begin: status %d", got.StatusCode)
+	}
+}
+
+// TestAnArchiveHasAnyLength: it is read as it comes, and a client that stops sending is
+// not waited for.
+func TestAnArchiveHasAnyLength(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d, func(c *Config) { c.Conns.WriteTimeout = 200 * time.Millisecond })
+	for path, want := range map[string]int{"/v1/plugins/shop/data": 408, "/v1/plugins/shop/versions": 413} {
+		method := map[int]string{408: "PUT", 413: "POST"}[want]
+		got := servertest.RoundTrip(t, addr, servertest.Local(method, path, "a part", right, "Content-Length: 99999999999"))
+		if got.StatusCode != want || d.call != "" {
+			t.Errorf("%s: status %d, call %q, %s", path, got.StatusCode, d.call, got.Text)
+		}
+	}
+}
+
+// slowly gives a byte at a time.
+type slowly struct{ left int }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(20 * time.Millisecond)
+	s.left--
+	return copy(p, "x"), nil
+}
+
+// TestAnArchiveMayTakeLong: as long as something of it comes.
+func TestAnArchiveMayTakeLong(t *testing.T) {
+	d := &recorder{}
+	addr := adminFor(t, d, func(c *Config) { c.Conns.BodyTimeout = 100 * time.Millisecond })
+	c, err := client.New(client.Config{Server: "http://" + addr, Token: "right"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if _, err := c.ImportData(t.Context(), adminapi.DataImport{PluginRef: adminapi.PluginRef{Name: "shop"}}, &slowly{20}); err != nil || !strings.Contains(d.call, "20 bytes") {
+		t.Errorf("%v, call %q", err, d.call)
 	}
 }
