@@ -150,9 +150,19 @@ func (s *Service) named(ctx context.Context) iter.Seq2[blob.Digest, error] {
 			return
 		}
 		defer snap.Release()
-		for _, p := range plugins {
+		now, err := s.cfg.Plugins(ctx) // other data may have been put in place of a plugin's meanwhile
+		if err != nil {
+			yield(blob.Digest{}, err)
+			return
+		}
+		seen := map[uint64]bool{}
+		for _, p := range append(plugins, now...) {
+			if seen[p.Keys()] {
+				continue
+			}
+			seen[p.Keys()] = true
 			more := true
-			err := names.Scan(snap, store.Space(p.Space), func(_ string, r *names.Record) bool {
+			err := names.Scan(snap, store.Space(p.Keys()), func(_ string, r *names.Record) bool {
 				more = yield(r.Digest, nil)
 				return more
 			})
