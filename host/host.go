@@ -26,7 +26,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
+	"github.com/wasmoor/wasmoor/host/internal/database"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/migrating"
 	"github.com/wasmoor/wasmoor/host/internal/engine/linear"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -68,25 +70,26 @@ import (
 // Host is a platform. Make it with New, serve with Run, and Close it if Run was
 // not called. Methods are safe for concurrent use.
 type Host struct {
-	cfg      Config
-	token    *auth.File
-	access   *access.Access
-	store    *badger.Store
-	pipeline *prepare.Pipeline
-	deployer *deploy.Deployer
-	operator *operate.Operator
-	rings    *ring.Folder
-	floods   *logs.Floods
-	tracer   *traces.Tracer // nil = requests are not traced
-	backups  backup.Service
-	blobs    *keeper.Service
-	public   *public.Public
-	queues   *delivery.Service
-	streams  *stream.Streams
-	live     *live.Service
-	crons    *ticking.Service
-	sockets  *hub.Service
-	admin    *admin.Admin
+	cfg       Config
+	token     *auth.File
+	access    *access.Access
+	store     *badger.Store
+	pipeline  *prepare.Pipeline
+	deployer  *deploy.Deployer
+	databases *database.Service
+	operator  *operate.Operator
+	rings     *ring.Folder
+	floods    *logs.Floods
+	tracer    *traces.Tracer // nil = requests are not traced
+	backups   backup.Service
+	blobs     *keeper.Service
+	public    *public.Public
+	queues    *delivery.Service
+	streams   *stream.Streams
+	live      *live.Service
+	crons     *ticking.Service
+	sockets   *hub.Service
+	admin     *admin.Admin
 
 	shipper                                 *ship.Shipper // nil = nothing is shipped
 	fenced                                  chan error    // has why the host must not serve any more
@@ -195,8 +198,11 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	h.gate.Use(rules)
+	if h.databases, err = migrating.Open(ctx, h.cfg.DataDir, h.store, reg, h.cfg.Clock, h.cfg.Log); err != nil {
+		return err
+	}
 	h.deployer = deploy.New(deploy.Config{
-		Canary: h.canary, Gate: &h.gate, Teams: h.teams,
+		Canary: h.canary, Gate: &h.gate, Teams: h.teams, Databases: h.databases,
 		GuestLog: h.cfg.GuestLog, Floods: h.floods,
 		Caps:  caps(&h.cfg),
 		Store: h.store, Registry: reg, Prepare: h.pipeline.Prepare, Clock: h.cfg.Clock, Log: h.cfg.Log, Capabilities: all,

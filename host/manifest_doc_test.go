@@ -47,7 +47,7 @@ func TestManifestKeysAreTheCode(t *testing.T) {
 		}
 		delete(table, key)
 	}
-	for _, name := range []string{"queue.NAME", "sql.NAME"} {
+	for _, name := range []string{"queue.NAME", "sql.NAME", "sql.NAME.migrations"} {
 		if table[name] == nil {
 			t.Errorf("%s has no row for the key %s", manifestDoc, name)
 		}

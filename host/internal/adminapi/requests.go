@@ -27,6 +27,7 @@ type Upload struct {
 type Activation struct {
 	Version int      `json:"version" minimum:"1" maximum:"9007199254740991" doc:"Number of the version that is to serve" example:"1"`
 	Grant   bool     `json:"grant,omitempty" nullable:"true" doc:"Grant what it asks for"`
+	Force   bool     `json:"force,omitempty" nullable:"true" doc:"Have it serve although a database has had migrations that it does not know, and that do not say that it is compatible"`
 	Canary  string   `json:"canary,omitempty" nullable:"true" pattern:"^(off|default|[0-9]{1,2}(\\.[0-9]{1,2})?%:([0-9]{1,6}(ms|h|m|s)){1,3}(,[0-9]{1,2}(\\.[0-9]{1,2})?%:([0-9]{1,6}(ms|h|m|s)){1,3}){0,19})?$" patternDescription:"off, default, or shares with times as in 5%:2m,25%:5m" doc:"Take over step by step by this plan; off or absent = at once" example:"5%:2m,25%:5m"`
 	Key     string   `json:"key,omitempty" nullable:"true" pattern:"^(ip|cookie|header:[A-Za-z0-9!#$%&'*+.^_\x60|~-]{1,100})?$" patternDescription:"ip, cookie or header:NAME" doc:"By what a client is known, so that it stays on one version; absent = by its Authorization header, or else its address"`
 	Mount   []string `json:"mount,omitempty" nullable:"true" maxItems:"32" maxLength:"512" pattern:"^(([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?/((\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*)(/(\\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\\.{3}[A-Za-z0-9._~-]*))*/?)?)?$" patternDescription:"[host]/prefix without dot segments, e.g. /shop or example.org/shop" doc:"Where it is to serve from now on, each [host]/prefix; absent = where the plugin is"`

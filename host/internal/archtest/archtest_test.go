@@ -117,10 +117,12 @@ consent           -> policy                     # asks the rules of the operator
 upload            -> spool durable              # its files share the disk of bodies; what is known of one is whole
 spool             -> limit store/badger/disk    # bodies share the disk; asks how much is free
 ceiling           -> manifest spool             # what it asks for; what its bodies may have of the disk
-deploy/steps      -> fault                      # a step that fails keeps its code
+deploy/steps      -> fault                      # an error that names a step keeps its code
+deploy/reading    -> capability/sql database # says which databases a manifest has; reads migrations
+deploy/migrating  -> deploy/steps database registry capability/sql # notes what it does; migrates; finds what a killed server left; which databases a manifest has
 deploy/hiding     -> capability/blind           # says what can be a blind secret
 dispatch/owners   -> dispatch                   # lists their requests, and ends them
-deploy            -> deploy/hiding deploy/steps registry router dispatch/owners consent ceiling capability/socket capability/sql # hides secrets; notes the steps of a change; records what is activated; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept; who has databases has a transaction
+deploy            -> deploy/hiding router dispatch/owners consent ceiling capability/socket deploy/migrating deploy/reading # hides secrets; swaps the table; starts and drains deployments; asks whether a change approves; says what the server cannot keep; asks which topics are kept; migrates before a version serves; asks what a module says
 trigger           -> deploy serve               # finds who handles a request; handles it
 calls             -> deploy serve adminapi       # finds who is called; handles it; answers as the API does
 queue/delivery    -> trigger                    # has messages handled
@@ -168,7 +170,8 @@ cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->
 cmd/wasmoor/internal/term         -> plugin     # writes plugins' sizes and grants
 cmd/wasmoor/internal/cli          -> . cmd/wasmoor/internal/term # runs a host; writes to a person or a script
-cmd/wasmoor/internal/project      -> cmd/wasmoor/internal/cli    # reads files as commands do
+packing           -> capabilities database     # reads manifests; and migrations
+cmd/wasmoor/internal/project      -> cmd/wasmoor/internal/cli packing    # reads files as commands do; packs modules
 cmd/wasmoor/internal/logline      -> adminapi cmd/wasmoor/internal/term # shows its lines; writes for a terminal
 cmd/wasmoor/internal/logins       -> cmd/wasmoor/internal/cli    # says what is wrong with a file as commands do
 cmd/wasmoor/internal/remote       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/logline cmd/wasmoor/internal/logins # asks the server; deploys a project; writes lines of logs; keeps log-ins

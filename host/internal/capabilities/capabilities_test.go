@@ -255,7 +255,7 @@ func TestACapabilityIsAddedByTheList(t *testing.T) {
 				t.Fatalf("got %+v, %v", out, err)
 			}
 			h.wantStamps(t, int64(abi.Denied), int64(abi.Denied)) // the version before serves
-			out, err = h.Activate(t.Context(), "post", out.Version, "", true, "bob")
+			out, err = h.Activate(t.Context(), "post", out.Version, "", true, false, "bob")
 			activated(t, out, err)
 			h.wantStamps(t, 1, int64(abi.Invalid))
 			events, err := h.registry.Audit(t.Context(), 0, 100)

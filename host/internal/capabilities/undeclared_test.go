@@ -111,7 +111,7 @@ func TestNothingUndeclaredIsReachable(t *testing.T) {
 	if _, err := h.registry.Grant(t.Context(), "post", 1, grant.Grant, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	out, err = h.Activate(t.Context(), "post", 2, "", false, "ann")
+	out, err = h.Activate(t.Context(), "post", 2, "", false, false, "ann")
 	activated(t, out, err)
 	if p, err := h.registry.Plugin(t.Context(), "post"); err != nil || len(p.Grant.Missing(grant.Grant)) > 0 {
 		t.Fatalf("the plugin is not granted what version 1 asks for: %+v, %v", p.Grant, err)

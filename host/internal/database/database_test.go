@@ -272,7 +272,7 @@ func TestParse(t *testing.T) {
 		"zero":   {Files{{Name: "000_a.sql", Value: "SELECT 1"}}, "the first number is 1"},
 		"empty":  {Files{{Name: "001_a.sql", Value: " \n"}}, "it is empty"},
 		"binary": {Files{{Name: "001_a.sql", Value: "SELECT 1\x00"}}, "no text in UTF-8"},
-		"large":  {Files{{Name: "001_a.sql", Value: strings.Repeat("-", maxMigrationBytes+1)}}, "at most"},
+		"large":  {Files{{Name: "001_a.sql", Value: strings.Repeat("-", MaxMigrations+1)}}, "at most"},
 	} {
 		if _, err := Parse(c.files); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

@@ -34,8 +34,9 @@ func (m Migration) digest() string {
 
 // Bounds of the migrations of a module.
 const (
-	maxMigrations     = 1000
-	maxMigrationBytes = 4 << 20 // of all of a module
+	maxMigrations = 1000
+	MaxMigrations = 4 << 20  // bytes of all of a database
+	maxSection    = 16 << 20 // bytes of those of all databases
 )
 
 var fileForm = regexp.MustCompile(`^([0-9]{1,9})[_-][A-Za-z0-9._-]{1,100}\.sql$`)
@@ -52,8 +53,8 @@ func Read(module []byte) (map[string][]Migration, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	if len(data) > 2*maxMigrationBytes {
-		return nil, tooMuch(len(data))
+	if len(data) > maxSection {
+		return nil, fault.New(fault.TooLarge, "migrations", fmt.Sprintf("the module's migrations have %d bytes; at most %d are allowed", len(data), maxSection))
 	}
 	files, ok := abi.DecodePairs(string(data), nil)
 	if !ok {
@@ -74,7 +75,7 @@ func Read(module []byte) (map[string][]Migration, error) {
 }
 
 func tooMuch(bytes int) error {
-	return fault.New(fault.TooLarge, "migrations", fmt.Sprintf("the migrations have %d bytes; at most %d are allowed", bytes, maxMigrationBytes))
+	return fault.New(fault.TooLarge, "migrations", fmt.Sprintf("the migrations have %d bytes; at most %d are allowed", bytes, MaxMigrations))
 }
 
 // Parse reads the files of one database, in any order. Errors are Invalid faults, and
@@ -89,7 +90,7 @@ func Parse(files Files) (list []Migration, err error) {
 		}
 		list = append(list, m)
 	}
-	if bytes > maxMigrationBytes {
+	if bytes > MaxMigrations {
 		return nil, tooMuch(bytes)
 	}
 	if len(list) > maxMigrations {

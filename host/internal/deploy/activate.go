@@ -3,12 +3,12 @@ package deploy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 
 	"github.com/wasmoor/wasmoor/host/internal/consent"
 	"github.com/wasmoor/wasmoor/host/internal/deploy/hiding"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/migrating"
 	"github.com/wasmoor/wasmoor/host/internal/deploy/steps"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -20,9 +20,10 @@ import (
 // Activate makes a stored version serve: forward, or back to an earlier one. It
 // serves where the plugin is, unless mount, as plugin.ParseMounts reads it, says where. A version that asks
 // for more than the plugin was granted waits, unless grant is true; the grant
-// stays even if it waits for something else. Errors by fault code: NotFound, and
+// stays even if it waits for something else. With force it serves although a database has
+// had migrations that it does not know. Errors by fault code: NotFound, and
 // those of Deploy.
-func (d *Deployer) Activate(ctx context.Context, name string, version int, mount string, grant bool, by string) (Changed, error) {
+func (d *Deployer) Activate(ctx context.Context, name string, version int, mount string, grant, force bool, by string) (Changed, error) {
 	c := registry.Change{Version: version, By: by}
 	if mount != "" {
 		var err error
@@ -35,7 +36,7 @@ func (d *Deployer) Activate(ctx context.Context, name string, version int, mount
 		if err := cmp.Or(err, refuseRolling(p)); err != nil {
 			return Changed{}, err
 		}
-		return d.reactivate(ctx, p, allowed, grant, c)
+		return d.reactivate(ctx, &steps.Watch{Clock: d.cfg.Clock, Force: force}, p, allowed, grant, c)
 	})
 }
 
@@ -56,14 +57,13 @@ func (d *Deployer) Approve(ctx context.Context, name string, version int, seen, 
 		if err != nil {
 			return Changed{}, err
 		}
-		return d.reactivate(ctx, p, allowed, true, registry.Change{Version: version, Mount: r.version.Mount, By: by})
+		return d.reactivate(ctx, &steps.Watch{Clock: d.cfg.Clock}, p, allowed, true, registry.Change{Version: version, Mount: r.version.Mount, By: by})
 	})
 }
 
 // reactivate builds the version that c names anew, and activates it. grant says that what
 // it asks for is granted, whatever allowed says.
-func (d *Deployer) reactivate(ctx context.Context, p plugin.Plugin, allowed consent.Consent, grant bool, c registry.Change) (Changed, error) {
-	w := &steps.Watch{Clock: d.cfg.Clock}
+func (d *Deployer) reactivate(ctx context.Context, w *steps.Watch, p plugin.Plugin, allowed consent.Consent, grant bool, c registry.Change) (Changed, error) {
 	r, err := d.recallFor(ctx, w, p, &c, grant || allowed.Approves())
 	if err != nil {
 		return Changed{}, err
@@ -97,24 +97,42 @@ func (d *Deployer) recallFor(ctx context.Context, w *steps.Watch, p plugin.Plugi
 }
 
 // errChanged says that a plugin was changed while a module was tried for it.
-var errChanged = errors.New("the plugin was changed meanwhile")
+var errChanged = fault.New(fault.Conflict, "", "the plugin was changed meanwhile; the version is stored: activate it")
 
 // tryApart is try without the lock, which the caller holds and has again afterwards.
-func (d *Deployer) tryApart(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled) (*engine.Candidate, error) {
+func (d *Deployer) tryApart(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled) (program *engine.Candidate, err error) {
+	err = d.apart(ctx, p, func() (err error) {
+		program, err = d.tryUpload(ctx, w, p.Name, r.module, r.manifest)
+		return err
+	})
+	if err != nil && program != nil {
+		err = program.Close(ctx, err)
+	}
+	return program, err
+}
+
+// apart does something long without the lock, which the caller holds and has again then.
+func (d *Deployer) apart(ctx context.Context, p plugin.Plugin, do func() error) error {
 	<-d.change
-	program, err := d.tryUpload(ctx, w, p.Name, r.module, r.manifest)
-	d.change <- struct{}{} // who holds it tries nothing
+	err := do()
+	d.change <- struct{}{} // who holds it does nothing long
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now, err := d.cfg.Registry.Installed(ctx, p.Name)
 	if err == nil && !reflect.DeepEqual(now, p) {
 		err = errChanged
 	}
-	if err != nil {
-		return nil, program.Close(ctx, err)
+	return err
+}
+
+// migrate has the databases of a plugin be as a version expects them.
+func (d *Deployer) migrate(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled, together bool) error {
+	work, err := migrating.For(ctx, d.cfg.Databases, w, p, r.manifest, r.module, together)
+	if err != nil || !work.Any() {
+		return err
 	}
-	return program, nil
+	return d.apart(ctx, p, func() error { return work.Do(ctx, w) })
 }
 
 // activate makes a prepared version serve as c says, or says what it waits for.
@@ -132,6 +150,9 @@ func (d *Deployer) activate(ctx context.Context, w *steps.Watch, p plugin.Plugin
 	if missing = missing.Moved(allowed.Withholds(), p, c.Mount); missing.Any() {
 		out.Waiting = missing.Words(allowed)
 		return out, program.Close(ctx, d.keepGrant(ctx, p, r.version.Number, c))
+	}
+	if err := d.migrate(ctx, w, p, r, false); err != nil {
+		return Changed{}, program.Close(ctx, err)
 	}
 	if c.Version != p.Active { // a change of settings takes nothing that another version waits with
 		next.Grant = d.cfg.Capabilities.Keeps(consent.Has(next, r.version), r.version.Ask)
@@ -232,7 +253,7 @@ func (d *Deployer) changeCORS(ctx context.Context, name string, c registry.Chang
 			return d.keepSettings(ctx, name, c)
 		case l == nil || l.failure != nil:
 			c.Version = p.Active
-			return d.reactivate(ctx, p, consent.Consent{}, false, c)
+			return d.reactivate(ctx, &steps.Watch{Clock: d.cfg.Clock, Force: true}, p, consent.Consent{}, false, c)
 		}
 		return d.rerecord(ctx, *l, p, c)
 	})
@@ -286,7 +307,7 @@ func (d *Deployer) applySettings(ctx context.Context, p plugin.Plugin, c registr
 		return d.keepSettings(ctx, p.Name, c)
 	}
 	c.Version = p.Active
-	out, err := d.reactivate(ctx, p, consent.Consent{}, false, c)
+	out, err := d.reactivate(ctx, &steps.Watch{Clock: d.cfg.Clock, Force: true}, p, consent.Consent{}, false, c)
 	if err == nil && !out.Activated && len(hiding.Lost(p)) > 0 {
 		return d.mend(ctx, p.Name, out, c)
 	}

@@ -26,7 +26,7 @@ func TestBindIsNoApproval(t *testing.T) {
 		if _, err = services.New(p.registry, d).Bind(bob, "a", how, "bob"); fault.CodeOf(err) != fault.Denied {
 			t.Errorf("bob binds for himself what he deployed: %v", err)
 		}
-		if out, err = d.Activate(bob, "a", 1, "", false, "bob"); err == nil && out.Activated {
+		if out, err = d.Activate(bob, "a", 1, "", false, false, "bob"); err == nil && out.Activated {
 			t.Errorf("bob serves what bob deployed, and nobody else approved: %+v", out.Waiting)
 		}
 	}
@@ -86,7 +86,7 @@ func TestApprovalOfWhatWas(t *testing.T) {
 		t.Fatal(out, err)
 	}
 	out, err := d.Deploy(&meanwhile{team, func() {
-		if _, err := d.Activate(all, "a", 1, "/a", false, "olga"); err != nil {
+		if _, err := d.Activate(all, "a", 1, "/a", false, false, "olga"); err != nil {
 			t.Error(err)
 		}
 	}}, deploy.Upload{Module: pack(t, enginetest.Counter(), "a"), Label: "2", Mount: "shop.example/", By: "sue"})

@@ -20,6 +20,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/ceiling"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/database"
 	"github.com/wasmoor/wasmoor/host/internal/dispatch"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -50,7 +51,8 @@ type Config struct {
 	Caps ceiling.Caps
 	// Capabilities are what plugins may be given.
 	Capabilities capability.List
-	Gate         *consent.Gate // the operator's policy; nil = none
+	Gate         *consent.Gate     // the operator's policy; nil = none
+	Databases    *database.Service // migrates those of plugins; nil = nobody does
 
 	// Queue is where guests wait until they may compute; nil = they do not wait.
 	Queue *runq.Queue

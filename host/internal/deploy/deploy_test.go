@@ -167,7 +167,7 @@ func TestDeploySwapAndBack(t *testing.T) {
 		t.Errorf("the second deploy: %+v", second)
 	}
 	p.want("/demo/below", "two")
-	if _, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil {
+	if _, err := p.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil {
 		t.Fatal(err)
 	}
 	p.want("/demo", "one")
@@ -249,7 +249,7 @@ func TestAVersionThatAsksForMoreWaits(t *testing.T) {
 		t.Fatalf("got %+v, want a version that waits and says how to grant", out)
 	}
 	p.want("/demo", "one")
-	out, err := p.Activate(t.Context(), "demo", 2, "", true, "me")
+	out, err := p.Activate(t.Context(), "demo", 2, "", true, false, "me")
 	if err != nil || !out.Activated {
 		t.Fatalf("activate with grant: %+v, %v", out, err)
 	}
@@ -270,7 +270,7 @@ func TestVars(t *testing.T) {
 	if _, err := p.SetVars(t.Context(), "demo", map[string]string{"key": "s3cret"}, nil, "me"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil || !out.Activated {
+	if out, err := p.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil || !out.Activated {
 		t.Fatalf("activate: %+v, %v", out, err)
 	}
 	p.want("/demo", "hello")
@@ -397,7 +397,7 @@ func TestNoActivate(t *testing.T) {
 	if s, err := p.Plugin(t.Context(), "demo"); err != nil || s.State != adminapi.StateStopped {
 		t.Errorf("status %+v, %v; want stopped", s, err)
 	}
-	if _, err := p.Activate(t.Context(), "demo", 2, "", false, "me"); fault.CodeOf(err) != fault.NotFound {
+	if _, err := p.Activate(t.Context(), "demo", 2, "", false, false, "me"); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("activating a version that does not exist: %v, want not found", err)
 	}
 }

@@ -88,11 +88,11 @@ func TestAGrantFallsToWhatTheVersionThatServesAsksFor(t *testing.T) {
 	p.wantGranted(toOne)
 
 	// What was approved once may serve again, and has what it had.
-	if out, err := p.Activate(ann, "a", 1, "", false, "ann"); err != nil || !out.Activated {
+	if out, err := p.Activate(ann, "a", 1, "", false, false, "ann"); err != nil || !out.Activated {
 		t.Errorf("no way back: %+v, %v", out, err)
 	}
 	p.wantGranted(toOne, toTwo)
-	if out, err := p.Activate(ann, "a", 2, "", false, "ann"); err != nil || !out.Activated {
+	if out, err := p.Activate(ann, "a", 2, "", false, false, "ann"); err != nil || !out.Activated {
 		t.Errorf("no way forward: %+v, %v", out, err)
 	}
 	p.wantGranted(toOne)
@@ -104,7 +104,7 @@ func TestAGrantFallsToWhatTheVersionThatServesAsksFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ctx := range []context.Context{ann, olga} {
-		if _, err := p.Activate(ctx, "a", 1, "", false, "x"); fault.CodeOf(err) != fault.Conflict || !strings.Contains(fault.MessageOf(err), `rejected by olga ("two.example is gone")`) {
+		if _, err := p.Activate(ctx, "a", 1, "", false, false, "x"); fault.CodeOf(err) != fault.Conflict || !strings.Contains(fault.MessageOf(err), `rejected by olga ("two.example is gone")`) {
 			t.Errorf("what was rejected is activated: %v", err)
 		}
 	}

@@ -89,7 +89,7 @@ func act(t *testing.T, d *deploy.Deployer, name string) {
 			}
 			deployTwo(t, d, name)
 		}
-		if _, err := d.Activate(t.Context(), name, 1+i%2, "", false, "me"); err != nil {
+		if _, err := d.Activate(t.Context(), name, 1+i%2, "", false, false, "me"); err != nil {
 			t.Error(err)
 		}
 	}

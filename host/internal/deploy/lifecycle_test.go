@@ -135,7 +135,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	gate := gated{p.engine, make(chan struct{}), make(chan struct{})}
 	d := p.another(p.store, gate.Prepare)
 	done := make(chan error)
-	go func() { _, err := d.Activate(context.Background(), "a", 1, "", false, "me"); done <- err }()
+	go func() { _, err := d.Activate(context.Background(), "a", 1, "", false, false, "me"); done <- err }()
 	<-gate.entered
 
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -143,7 +143,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	late, end := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer end()
 	for want, ctx := range map[fault.Code]context.Context{fault.Unavailable: cancelled, fault.Deadline: late} {
-		if _, err := d.Activate(ctx, "a", 1, "", false, "me"); fault.CodeOf(err) != want {
+		if _, err := d.Activate(ctx, "a", 1, "", false, false, "me"); fault.CodeOf(err) != want {
 			t.Errorf("a change that did not get its turn: %v, want %s", err, want)
 		}
 		if err := d.Close(ctx); fault.CodeOf(err) != want || !errors.Is(err, ctx.Err()) {
@@ -160,7 +160,7 @@ func TestChangesWaitForEachOther(t *testing.T) {
 	if err := d.Close(t.Context()); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	if _, err := d.Activate(t.Context(), "a", 1, "", false, "me"); fault.CodeOf(err) != fault.Unavailable {
+	if _, err := d.Activate(t.Context(), "a", 1, "", false, false, "me"); fault.CodeOf(err) != fault.Unavailable {
 		t.Errorf("a change after Close: %v, want unavailable", err)
 	}
 	p.restart() // what was recorded serves then
@@ -178,7 +178,7 @@ func TestAChangeThatTakesLongKeepsNobodyWaiting(t *testing.T) {
 	d := p.another(p.store, gate.Prepare)
 	defer func() { _ = d.Close(context.Background()) }()
 	done := make(chan error)
-	go func() { _, err := d.Activate(context.Background(), "a", 1, "", false, "me"); done <- err }()
+	go func() { _, err := d.Activate(context.Background(), "a", 1, "", false, false, "me"); done <- err }()
 	<-gate.entered
 	if err := d.Delete(t.Context(), "b", false, "me"); err != nil {
 		t.Errorf("a change of another plugin: %v", err)
@@ -239,7 +239,7 @@ func TestASlowUploadKeepsNobodyWaiting(t *testing.T) {
 		failed <- err
 	}()
 	for range 3 {
-		if _, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil {
+		if _, err := p.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil {
 			t.Fatal(err)
 		}
 	}

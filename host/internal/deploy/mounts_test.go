@@ -98,7 +98,7 @@ func TestAConflictAtOneMountChangesNothing(t *testing.T) {
 	if fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "b.example/") || !strings.Contains(err.Error(), `"other"`) {
 		t.Errorf("a conflict at the second mount: %v", err)
 	}
-	_, err = p.Activate(t.Context(), "demo", 1, "/new b.example/", false, "me")
+	_, err = p.Activate(t.Context(), "demo", 1, "/new b.example/", false, false, "me")
 	if fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "b.example/") {
 		t.Errorf("an activation: %v", err)
 	}

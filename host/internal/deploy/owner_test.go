@@ -110,7 +110,7 @@ func changes(lines ...string) []change {
 	return []change{
 		{"a deploy", func(t *testing.T, d *deploy.Deployer) { upload(t, d, lines...) }},
 		{"a rollback", func(t *testing.T, d *deploy.Deployer) {
-			_, err := d.Activate(t.Context(), "demo", 1, "", false, "me")
+			_, err := d.Activate(t.Context(), "demo", 1, "", false, false, "me")
 			must(t, err)
 		}},
 		{"a var", func(t *testing.T, d *deploy.Deployer) {
@@ -312,7 +312,7 @@ func TestAnotherVersionsLimitHoldsAtOnce(t *testing.T) {
 	<-entered
 	upload(t, d, "[limits]", "concurrency = 2", `deadline = "30s"`)
 	<-entered
-	if _, err := d.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil {
+	if _, err := d.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil {
 		t.Fatal(err)
 	}
 	leave <- struct{}{}
@@ -362,7 +362,7 @@ func TestTheLimitHoldsUnderDeploys(t *testing.T) {
 					}
 				}
 				upload(t, d, lines...)
-				if _, err := d.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil && fault.CodeOf(err) != fault.NotFound {
+				if _, err := d.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil && fault.CodeOf(err) != fault.NotFound {
 					t.Error(err)
 				}
 			}

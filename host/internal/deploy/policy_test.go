@@ -50,11 +50,11 @@ func TestARuleApprovesAndADeployerOfAVersionDoesNot(t *testing.T) {
 		t.Fatalf("who deploys approves: %+v, %v", out, err)
 	}
 	waits(t, out, "another operator, as the policy says, grants it with: wasmoor approve a 2")
-	if out, err = d.Activate(operator, "a", 2, "", false, "bob"); err != nil || out.Activated {
+	if out, err = d.Activate(operator, "a", 2, "", false, false, "bob"); err != nil || out.Activated {
 		t.Errorf("who deployed activates: %+v, %v", out, err)
 	}
 	for _, try := range []func() error{
-		func() error { _, err := d.Activate(operator, "a", 2, "", true, "bob"); return err },
+		func() error { _, err := d.Activate(operator, "a", 2, "", true, false, "bob"); return err },
 		func() error { _, err := d.RollOut(operator, "a", 2, plugin.Canary{}, true, "bob"); return err },
 		func() error {
 			_, err := d.Deploy(operator, deploy.Upload{Module: more, Grant: true, By: "bob"})
@@ -65,7 +65,7 @@ func TestARuleApprovesAndADeployerOfAVersionDoesNot(t *testing.T) {
 			t.Errorf("got %v, want denied", err)
 		}
 	}
-	if out, err = d.Activate(owner, "a", 2, "", true, "eve"); err != nil || !out.Activated {
+	if out, err = d.Activate(owner, "a", 2, "", true, false, "eve"); err != nil || !out.Activated {
 		t.Errorf("another does not approve: %+v, %v", out, err)
 	}
 }
@@ -92,7 +92,7 @@ func TestNobodyTakesThePlaceOfAVersion(t *testing.T) {
 	bob := as(t, "bob", auth.Operator)
 	for name, change := range map[string]func(*deploy.Deployer, context.Context) (deploy.Changed, error){
 		"activate": func(d *deploy.Deployer, ctx context.Context) (deploy.Changed, error) {
-			return d.Activate(ctx, "a", 1, "", true, "bob")
+			return d.Activate(ctx, "a", 1, "", true, false, "bob")
 		},
 		"roll out": func(d *deploy.Deployer, ctx context.Context) (deploy.Changed, error) {
 			return d.RollOut(ctx, "a", 1, plugin.Canary{}, true, "bob")

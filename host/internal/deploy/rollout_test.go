@@ -178,7 +178,7 @@ func TestARolloutSurvives(t *testing.T) {
 			_, err := p.Deploy(t.Context(), deploy.Upload{Module: pack(t, enginetest.Version("three"), "demo")})
 			return err
 		},
-		func() error { _, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); return err },
+		func() error { _, err := p.Activate(t.Context(), "demo", 1, "", false, false, "me"); return err },
 		func() error { _, err := p.RollOut(t.Context(), "demo", 1, plan(t, "1%:1h"), false, "me"); return err },
 	} {
 		if err := refused(); fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "wasmoor rollout abort demo") {

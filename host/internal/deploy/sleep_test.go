@@ -90,7 +90,7 @@ func TestASwapDuringAWake(t *testing.T) {
 	p := start(t)
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("one"), "demo")})
 	p.deploy(deploy.Upload{Module: pack(t, enginetest.Version("two"), "demo")})
-	if _, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil {
+	if _, err := p.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil {
 		t.Fatal(err)
 	}
 	d, gate := p.restored()
@@ -106,7 +106,7 @@ func TestASwapDuringAWake(t *testing.T) {
 	<-gate.entered // the wake
 	activated := make(chan error, 1)
 	go func() {
-		_, err := d.Activate(context.Background(), "demo", 2, "", false, "me")
+		_, err := d.Activate(context.Background(), "demo", 2, "", false, false, "me")
 		activated <- err
 	}()
 	<-gate.entered
@@ -195,7 +195,7 @@ func TestAModuleThatComesBack(t *testing.T) {
 	if err := os.Rename(file+".away", file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Activate(t.Context(), "demo", 1, "", false, "me"); err != nil {
+	if _, err := p.Activate(t.Context(), "demo", 1, "", false, false, "me"); err != nil {
 		t.Fatal(err)
 	}
 	p.want("/demo", "one")

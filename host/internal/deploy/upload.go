@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/consent"
+	"github.com/wasmoor/wasmoor/host/internal/deploy/reading"
 	"github.com/wasmoor/wasmoor/host/internal/deploy/steps"
 	"github.com/wasmoor/wasmoor/host/internal/engine"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -14,7 +14,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
-	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
 // Upload is a module on its way to become a version.
@@ -120,7 +119,7 @@ func inspect(up *Upload, sections []manifest.Section) (r recalled, err error) {
 	if len(up.Module) > limit.Module {
 		return r, fault.New(fault.TooLarge, "", fmt.Sprintf("the module has %d bytes; the maximum is %s", len(up.Module), limit.FormatSize(limit.Module)))
 	}
-	if r.manifest, up.manifest, err = readManifest(up.Module, up.Name, sections); err != nil {
+	if r.manifest, up.manifest, err = reading.Manifest(up.Module, up.Name, sections); err != nil {
 		return r, err
 	}
 	if up.Name == "" {
@@ -137,23 +136,7 @@ func inspect(up *Upload, sections []manifest.Section) (r recalled, err error) {
 		up.Mount = string(mount)
 	}
 	r.module = up.Module
-	return r, nil
-}
-
-// readManifest returns the manifest in a module's custom section and its text,
-// or the default one and no text where there is none.
-func readManifest(module []byte, name string, sections []manifest.Section) (*manifest.Manifest, []byte, error) {
-	text, ok, err := wasmbin.CustomSection(module, abi.ManifestSection)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case ok:
-		m, err := manifest.Parse(text, manifest.FileName, sections)
-		return m, text, err
-	case name == "":
-		return nil, nil, fault.New(fault.Invalid, "", "the module carries no manifest and no name was given; pack one with `wasmoor pack`, or name the plugin, on the command line with --name")
-	}
-	return manifest.Default(name), nil, nil
+	return r, reading.Check(r.manifest, up.Module)
 }
 
 // asleep is what a deployment has that is prepared at its first request.
@@ -191,18 +174,8 @@ func (d *Deployer) try(ctx context.Context, w *steps.Watch, owner string, module
 	if err != nil {
 		return nil, err
 	}
-	w.Notices = slices.Concat(d.caps.Load().Exceeded(m), d.unasked(module, m), c.Notices)
+	w.Notices = slices.Concat(d.caps.Load().Exceeded(m), reading.Unasked(d.cfg.Capabilities, module, m), c.Notices)
 	return c, nil
-}
-
-// unasked says what a module imports that its manifest does not ask for.
-func (d *Deployer) unasked(module []byte, m *manifest.Manifest) []string {
-	imports := map[[2]string]bool{}
-	list, _ := wasmbin.Imports(module) // it was built
-	for _, i := range list {
-		imports[[2]string{i.Module, i.Name}] = true
-	}
-	return d.cfg.Capabilities.Unasked(m, func(module, name string) bool { return imports[[2]string{module, name}] })
 }
 
 // stage checks the upload against what serves, and records it as a version.

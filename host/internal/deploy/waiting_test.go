@@ -27,7 +27,7 @@ func waits(t *testing.T, out deploy.Changed, says string, not ...string) {
 
 func (p *platform) activate(name string, version int, grant bool) deploy.Changed {
 	p.t.Helper()
-	out, err := p.Activate(p.t.Context(), name, version, "", grant, "me")
+	out, err := p.Activate(p.t.Context(), name, version, "", grant, false, "me")
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestAVersionThatWaitsKeepsItsMount(t *testing.T) {
 			if out := p.activate("a", 2, true); !out.Activated || out.Mount != "/a" {
 				t.Errorf("activated as %+v, want it where the plugin is: nobody asked to move it", out)
 			}
-			if out, err := p.Activate(t.Context(), "a", 2, "/new", true, "me"); err != nil || !out.Activated || out.Mount != "/new" {
+			if out, err := p.Activate(t.Context(), "a", 2, "/new", true, false, "me"); err != nil || !out.Activated || out.Mount != "/new" {
 				t.Errorf("activated as %+v, want it at /new", out)
 			}
 			p.count("/new")

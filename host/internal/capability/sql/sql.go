@@ -4,8 +4,10 @@
 package sql
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
@@ -50,6 +52,18 @@ type databases struct {
 // Close implements invoke.State.
 func (*databases) Close() {}
 
+// Keys returns the keys of the table of a database.
+func Keys() []string { return []string{"migrations"} }
+
+// folder reads the key migrations: a path within the project.
+func folder(t manifest.Table) string {
+	text, ok := t.String("migrations")
+	if ok && (text == "" || !filepath.IsLocal(text) || strings.Contains(text, "\\")) {
+		t.Fail("migrations", "%.100q is no folder within the project; write e.g. \"migrations\"", text)
+	}
+	return text
+}
+
 // MaxDatabases is how many databases a manifest may have.
 const MaxDatabases = 32
 
@@ -57,7 +71,12 @@ const MaxDatabases = 32
 type Settings []Declared
 
 // Declared is a database.
-type Declared struct{ Name string }
+type Declared struct {
+	Name string
+	// Migrations is the folder of the project whose files the module carries, "" = it has
+	// none.
+	Migrations string
+}
 
 // Of returns the databases of a manifest.
 func Of(m *manifest.Manifest) Settings {
@@ -81,12 +100,12 @@ func read(t manifest.Table) (any, plugin.Terms) {
 		return s, nil
 	}
 	for _, name := range names {
-		_, ok := t.Sub(name)
+		one, ok := t.Sub(name, Keys()...)
 		switch {
 		case !nameForm.MatchString(name) || len(name) > sqlite.MaxName:
 			t.Fail(name, "a database's name has 1 to 63 characters of a-z, 0-9, _ and -, and begins with a letter")
 		case ok:
-			s = append(s, Declared{name})
+			s = append(s, Declared{name, folder(one)})
 		}
 	}
 	return s, nil

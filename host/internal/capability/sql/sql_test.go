@@ -17,11 +17,11 @@ func parse(text string) (*manifest.Manifest, error) {
 }
 
 func TestManifest(t *testing.T) {
-	m, err := parse("[sql.main]\n[sql.archive-2]\n")
+	m, err := parse("[sql.main]\nmigrations = \"db/up\"\n[sql.archive-2]\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := sql.Of(m); len(s) != 2 || !s.Has("main") || !s.Has("archive-2") || s.Has("other") {
+	if s := sql.Of(m); len(s) != 2 || !s.Has("main") || s[1].Migrations != "db/up" || !s.Has("archive-2") || s.Has("other") {
 		t.Errorf("databases: %+v", s)
 	}
 	if m, err = parse(""); err != nil || sql.Of(m) != nil {
@@ -38,7 +38,9 @@ func TestManifestRefuses(t *testing.T) {
 		"[sql.Main]\n": "a database's name has 1 to 63 characters",
 		"[sql." + strings.Repeat("a", 64) + "]\n":    "a database's name has 1 to 63 characters",
 		"[sql.main]\nurl = \"postgres://db/main\"\n": "unknown key",
-		many: "above the maximum of 32",
+		"[sql.main]\nmigrations = \"../up\"\n":       "is no folder within the project",
+		"[sql.main]\nmigrations = \"/tmp\"\n":        "is no folder within the project",
+		many:                                         "above the maximum of 32",
 	} {
 		if _, err := parse(text); fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), want) {
 			t.Errorf("%.60q: %v, want %q", text, err, want)

@@ -1,5 +1,5 @@
 // Package steps notes the steps of a change of what serves, and names the one that
-// failed. Only package deploy imports it.
+// failed. Package deploy imports it, and what it calls.
 package steps
 
 import (
@@ -18,6 +18,7 @@ type Step struct {
 // Watch notes the steps of a change and names the one that failed.
 type Watch struct {
 	Clock func() time.Time
+	Force bool // the change is wanted although the version may not work with the data
 	Steps []Step
 	noted string // about the step that runs
 

@@ -38,7 +38,7 @@ type Deployer interface {
 	Rollouts
 	Incident
 	Deploy(ctx context.Context, up deploy.Upload) (deploy.Changed, error)
-	Activate(ctx context.Context, name string, version int, mount string, grant bool, by string) (deploy.Changed, error)
+	Activate(ctx context.Context, name string, version int, mount string, grant, force bool, by string) (deploy.Changed, error)
 	Approve(ctx context.Context, name string, version int, seen, by string) (deploy.Changed, error)
 	Delete(ctx context.Context, name string, purge bool, by string) error
 	SetVars(ctx context.Context, name string, set map[string]string, unset []string, by string) (deploy.Changed, error)

@@ -57,7 +57,10 @@ func (r *recorder) Deploy(_ context.Context, up deploy.Upload) (deploy.Changed, 
 	return anOutcome, r.note("deploy %s mount=%s label=%s by=%s grant=%v noactivate=%v %d bytes", up.Name, up.Mount, up.Label, up.By, up.Grant, up.NoActivate, len(up.Module))
 }
 
-func (r *recorder) Activate(_ context.Context, name string, version int, mount string, grant bool, by string) (deploy.Changed, error) {
+func (r *recorder) Activate(_ context.Context, name string, version int, mount string, grant, force bool, by string) (deploy.Changed, error) {
+	if force {
+		mount += " by force"
+	}
 	return anOutcome, r.note("activate %s %d%s %v by %s", name, version, mount, grant, by)
 }
 

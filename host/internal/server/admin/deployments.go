@@ -61,5 +61,5 @@ func (a *Admin) activate(ctx context.Context, in *activateInput) (*output[admina
 	case canary.Plan != nil:
 		return changed(a.cfg.Deployer.RollOut(ctx, in.Name, in.Body.Version, canary, in.Body.Grant, by(ctx)))
 	}
-	return changed(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, strings.Join(in.Body.Mount, " "), in.Body.Grant, by(ctx)))
+	return changed(a.cfg.Deployer.Activate(ctx, in.Name, in.Body.Version, strings.Join(in.Body.Mount, " "), in.Body.Grant, in.Body.Force, by(ctx)))
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/project"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/packing"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
@@ -77,7 +77,7 @@ func (p *Commands) pack(file, manifestFile, out string) error {
 	if _, err := manifest.Parse(text, manifestFile, capabilities.Sections()); err != nil {
 		return err
 	}
-	packed, err := host.Pack(module, text)
+	packed, err := packing.Pack(module, text, filepath.Dir(manifestFile))
 	if err != nil {
 		return cli.InFile(file, err)
 	}
@@ -102,7 +102,7 @@ func (p *Commands) packExtism(file, extismFile, name, out string) error {
 	if err != nil {
 		return err
 	}
-	packed, err := host.PackExtism(module, text, name)
+	packed, err := packing.Extism(module, text, name)
 	if err != nil {
 		return cli.InFile(extismFile, err)
 	}

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/packing"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
@@ -72,7 +72,7 @@ func LoadFile(ctx context.Context, file string) (*Loaded, error) {
 		return nil, err
 	}
 	l.Name, l.Source = j.Manifest.Name, "next to the module; deploy packs it in"
-	l.Module, err = host.Pack(module, j.text)
+	l.Module, err = packing.Pack(module, j.text, j.Dir)
 	return l, err
 }
 

@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/packing"
 )
 
 // Project is a folder with a manifest: the source of a plugin.
@@ -63,7 +63,7 @@ func (j *Project) module(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return host.Pack(module, j.text)
+	return packing.Pack(module, j.text, j.Dir)
 }
 
 func (j *Project) missingOutput() string {

@@ -125,7 +125,7 @@ func (p *Commands) listDeployments(cmd *cobra.Command, args []string) error {
 
 // ActivateCommand returns `wasmoor activate`.
 func (p *Commands) ActivateCommand() *cobra.Command {
-	var grant bool
+	var grant, force bool
 	var mount []string
 	var canary canary
 	cmd := p.Reads(p.Does(&cobra.Command{
@@ -141,10 +141,11 @@ func (p *Commands) ActivateCommand() *cobra.Command {
 		if err := cmp.Or(err, canary.check(), cli.CheckTarget("", mount)); err != nil {
 			return err
 		}
-		a := adminapi.Activation{Version: version, Grant: grant, Mount: mount, Canary: canary.plan, Key: canary.key}
+		a := adminapi.Activation{Version: version, Grant: grant, Force: force, Mount: mount, Canary: canary.plan, Key: canary.key}
 		return p.activate(cmd.Context(), args[0], a, !canary.noWait)
 	}))
 	cmd.Flags().BoolVar(&grant, "grant", false, "grant what the version asks for")
+	forced(cmd, &force)
 	cmd.Flags().StringArrayVar(&mount, "mount", nil, "serve there from now on, [host]/prefix, and not where the plugin is; may be repeated")
 	canary.flags(cmd)
 	return p.asks(cmd)
@@ -165,7 +166,8 @@ func (p *Commands) activate(ctx context.Context, name string, a adminapi.Activat
 
 // RollbackCommand returns `wasmoor rollback`.
 func (p *Commands) RollbackCommand() *cobra.Command {
-	return p.asks(p.Reads(p.Does(&cobra.Command{
+	var force bool
+	cmd := p.Reads(p.Does(&cobra.Command{
 		Use:   "rollback NAME",
 		Short: "Make the version serve that served before the present one",
 		Long: `Rollback activates the version that served before the present one. It is a new
@@ -174,10 +176,17 @@ roll-out ends, and the version before serves everybody. Data is not rolled back:
 the older version reads what the newer one wrote.`,
 		Args:              cli.Takes("NAME"),
 		ValidArgsFunction: p.completePlugins,
-	}, p.rollback)))
+	}, func(cmd *cobra.Command, args []string) error { return p.rollback(cmd, args, force) }))
+	forced(cmd, &force)
+	return p.asks(cmd)
 }
 
-func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
+// forced adds the flag --force of an activation.
+func forced(cmd *cobra.Command, force *bool) {
+	cmd.Flags().BoolVar(force, "force", false, "have it serve although a database has had migrations that it does not know")
+}
+
+func (p *Commands) rollback(cmd *cobra.Command, args []string, force bool) error {
 	name := args[0]
 	return p.about(cmd.Context(), name, func(c *client.Client) error {
 		current, err := c.Plugin(cmd.Context(), name)
@@ -195,7 +204,7 @@ func (p *Commands) rollback(cmd *cobra.Command, args []string) error {
 			return fault.New(fault.NotFound, "rollback", fmt.Sprintf(
 				"no other version of %q has served; see `wasmoor versions %s` and `wasmoor activate`", name, name))
 		}
-		return p.activate(cmd.Context(), name, adminapi.Activation{Version: version}, false)
+		return p.activate(cmd.Context(), name, adminapi.Activation{Version: version, Force: force}, false)
 	})
 }
 

@@ -1,4 +1,4 @@
-package host
+package packing
 
 import (
 	"os"
@@ -34,7 +34,7 @@ func TestPackExtismRoutes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		packed, err := PackExtism(module, []byte(`{}`), "x")
+		packed, err := Extism(module, []byte(`{}`), "x")
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
