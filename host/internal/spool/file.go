@@ -66,7 +66,7 @@ func (f *File) Sum() (sum [sha256.Size]byte) {
 // Close removes the file and gives its room back. f is then of no spool.
 func (f *File) Close() {
 	if f.file != nil {
-		_ = f.file.Close() // nobody reads it again
+		_ = f.file.Close()           // nobody reads it again
 		_ = os.Remove(f.file.Name()) // the next start does otherwise
 	}
 	if f.size > 0 {
