@@ -12,7 +12,7 @@ import (
 )
 
 // testSerializableLists runs random transactions that read lists and append to
-// them. Every element is written once, so the lists tell who came before whom,
+// them, in keys and in SQL. Every element is written once, so the lists tell who came before whom,
 // and checkSerial looks for a contradiction.
 func testSerializableLists(t *testing.T, h *history) {
 	const clients = 6
@@ -85,6 +85,14 @@ type listOp struct {
 	read         []string // before
 }
 
+// in is what precedes operations on the lists that are kept in SQL: every other one.
+func (op *listOp) in() string {
+	if (op.key[len(op.key)-1]-'0')%2 == 1 {
+		return "sql"
+	}
+	return ""
+}
+
 // runList runs x. A transaction without an answer, which is an error, is unknown, and
 // whoever knows that the server is gone knows when it has ended.
 func (h *history) runList(ctx context.Context, x *listTxn) error {
@@ -92,11 +100,12 @@ func (h *history) runList(ctx context.Context, x *listTxn) error {
 	if x.aborts {
 		script[0] = "abort"
 	}
-	for _, op := range x.ops {
+	for i := range x.ops {
+		op := &x.ops[i]
 		if op.element == "" {
-			script = append(script, op.on+"get "+op.key)
+			script = append(script, op.on+op.in()+"get "+op.key)
 		} else {
-			script = append(script, op.on+"append "+op.key+" "+op.element)
+			script = append(script, op.on+op.in()+"append "+op.key+" "+op.element)
 		}
 	}
 	seen, err := h.try(ctx, x.plugin, script)

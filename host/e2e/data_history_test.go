@@ -21,7 +21,7 @@ import (
 // and response shows too.
 func TestHistory(t *testing.T) {
 	h := &history{server: serve(t, t.TempDir()), began: time.Now()}
-	h.deploy("kv", pack(t, goGuest(t, "testdata/kvguest"), "kv", "[kv]"))
+	sqlServer{h.server}.deploySQL(t, "kv", []string{listTable, "counters (id TEXT PRIMARY KEY, n INTEGER)", "skewed_a (id INTEGER PRIMARY KEY)", "skewed_b (id INTEGER PRIMARY KEY)", "phantoms (round INTEGER, client INTEGER)"})
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *history)
@@ -30,6 +30,9 @@ func TestHistory(t *testing.T) {
 		{"write skew", testWriteSkew},
 		{"phantom", testPhantom},
 		{"phantom at the edge of a page", testPhantomAtEdge},
+		{"lost update in SQL", testLostUpdateSQL},
+		{"write skew in SQL", testWriteSkewSQL},
+		{"phantom in SQL", testPhantomSQL},
 		{"read your writes", testReadYourWrites},
 		{"list merge", testListMerge},
 		{"outcomes", testOutcomes},

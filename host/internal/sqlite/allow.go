@@ -36,6 +36,8 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE,
 		sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_REINDEX, sqlite3.AUTH_ANALYZE:
 		c.spent = true
+	case sqlite3.AUTH_INSERT: // FTS5 knows its settings by a number, too
+		c.spent = c.spent || strings.HasSuffix(third, "_config")
 	}
 	return allow(action, third, fourth, schema, inner)
 }

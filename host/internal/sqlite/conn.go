@@ -133,6 +133,10 @@ func (c *Conn) End() (again bool) {
 // and no Rows.
 func (c *Conn) Idle() bool { return c.open == 0 && !c.lost && c.db.GetAutocommit() }
 
+// Lost reports whether SQLite has failed in c, as without memory: of what the attempt does,
+// only what SQLite had committed is there. Of no connection it has not.
+func (c *Conn) Lost() bool { return c != nil && c.lost }
+
 // Close releases c.
 func (c *Conn) Close() {
 	_ = c.guard(func() error { // without its statements a database is left open

@@ -37,8 +37,7 @@ type file struct {
 	over    bool      // the attempt ends: SQLite commits nothing any more
 	held    bool      // the database takes no writes
 	wrote   bool      // in this attempt
-	own     bool      // page 1 is of this attempt and this connection
-	foreign bool      // and of another connection: SQLite may know a schema that is never committed
+	foreign bool      // another connection has written in the transaction: SQLite may know of a schema that is never committed
 	save    store.Savepoint
 	failure error // the first of the transaction's in this attempt
 }
@@ -56,7 +55,7 @@ func (f *file) begin(tx *store.Tx, held bool) {
 	f.tx, f.held, f.wrote = tx, held, false
 	f.version++
 	f.first, f.pages, f.over, f.failure = nil, 0, false, nil
-	f.own, f.foreign = false, false
+	f.foreign = tx.Writes(f.prefix)
 }
 
 // end parts the file from the attempt.
@@ -129,7 +128,6 @@ func (f *file) readFirst() ([]byte, error) {
 	if !ok || len(data) != PageSize {
 		return nil, nil
 	}
-	f.foreign = f.foreign || !f.own && f.tx.Writes(f.page(1))
 	f.first = bytes.Clone(data)
 	f.show()
 	return f.first, nil
@@ -182,7 +180,7 @@ func (f *file) writeFirst(b []byte) (int, error) {
 	if err != nil {
 		return 0, f.undo(err)
 	}
-	f.own, f.version = true, version
+	f.version = version
 	f.show()
 	return len(b), nil
 }

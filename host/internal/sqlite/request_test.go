@@ -38,15 +38,6 @@ func TestSchemaOfAnother(t *testing.T) {
 		r.abort()
 		t.Error("the connection is used again")
 	}
-	// Rows of another are no schema.
-	r = begin(t, s, openConn(t))
-	r.exec("INSERT INTO t VALUES (1)")
-	r.c.End()
-	r.with(openConn(t))
-	r.finds("SELECT a FROM t", "1")
-	if !r.abort() {
-		t.Error("a connection that has seen rows of another is not used again")
-	}
 }
 
 // TestIdle: after a change of the schema another connection can go on in the
@@ -92,5 +83,46 @@ func TestCloseFails(t *testing.T) {
 		r.exec("INSERT INTO t VALUES (1)")
 		r.finds("SELECT v FROM t", "1")
 		r.abort()
+	}
+}
+
+// TestAbortedIndexes: what a virtual table knows in its connection is that of the attempt.
+func TestAbortedIndexes(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE VIRTUAL TABLE f USING fts5 (a); CREATE VIRTUAL TABLE r USING rtree (id, x1, x2); INSERT INTO f VALUES ('one'), ('one two'); INSERT INTO r VALUES (1, 1, 2)")
+	c, d := openConn(t), openConn(t)
+	for i := range 20 {
+		r := begin(t, s, c)
+		r.exec("INSERT INTO f VALUES ('bad one'); INSERT INTO r VALUES (99, 5, 6); UPDATE f SET a = 'bad two' WHERE a = 'one'")
+		if i%3 == 0 {
+			r.exec("BEGIN; INSERT INTO f SELECT 'bad ' || a FROM f")
+		}
+		r.finds("SELECT count(*) > 0 FROM f WHERE f MATCH 'bad'", "1")
+		if !r.abort() {
+			t.Fatal("not used again")
+		}
+		r = begin(t, s, c)
+		r.finds("SELECT count(*) FROM f WHERE f MATCH 'bad'", "0")
+		r.finds("SELECT id FROM r WHERE x1 > 4", "")
+		r.exec("INSERT INTO f(f) VALUES ('integrity-check')")
+		r.abort()
+		do(t, s, d, fmt.Sprintf("INSERT INTO f VALUES ('one w%d'); INSERT INTO r VALUES (%d, 1, 2)", i, i+10))
+		r = begin(t, s, c)
+		r.finds("SELECT count(*) FROM f WHERE f MATCH 'one'", fmt.Sprint(i+3))
+		r.finds("SELECT count(*) FROM r WHERE x1 < 4", fmt.Sprint(i+2))
+		r.abort()
+	}
+	r := begin(t, s, c) // settings, too
+	r.exec("INSERT INTO f (f, rank) VALUES ('rank', 'bm25(10.0)')")
+	if r.abort() {
+		do(t, s, openConn(t), "INSERT INTO f (f, rank) VALUES ('rank', 'bm25(0.0)')")
+		const ranks = "SELECT DISTINCT rank FROM f WHERE f MATCH 'one'"
+		r = begin(t, s, openConn(t))
+		want := r.rows(ranks)
+		r.abort()
+		r = begin(t, s, c)
+		r.finds(ranks, want)
+		r.abort()
+		t.Error("used again with settings that were never committed")
 	}
 }

@@ -57,5 +57,8 @@ func (w *writeSet) put(op Op) {
 	w.ops[i] = &op
 }
 
-// Writes reports whether a key's value is one that the transaction writes.
-func (tx *Tx) Writes(key []byte) bool { return tx.writes.get(key) != nil }
+// Writes reports whether the transaction writes keys that begin with prefix.
+func (tx *Tx) Writes(prefix []byte) bool {
+	i, _ := tx.writes.search(prefix)
+	return i < len(tx.writes.ops) && bytes.HasPrefix(tx.writes.ops[i].Key, prefix)
+}

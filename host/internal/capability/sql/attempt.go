@@ -89,9 +89,18 @@ func (a *attempt) leave(s *session) {
 	s.conn = nil
 }
 
+// drop goes on without a connection in which SQLite has failed, and without its queries.
+func (a *attempt) drop(s *session) {
+	a.cursors = slices.DeleteFunc(a.cursors, func(c *cursor) bool { return c.in == s })
+	a.leave(s)
+}
+
 // session returns that of a database, with a connection.
 func (a *attempt) session(ctx context.Context, name string) (*session, error) {
 	i := slices.IndexFunc(a.open, func(s *session) bool { return s.of.name == name })
+	if i >= 0 && a.open[i].conn.Lost() {
+		a.drop(a.open[i])
+	}
 	if i >= 0 && a.open[i].conn != nil {
 		return a.open[i], nil
 	}
