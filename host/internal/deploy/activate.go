@@ -96,12 +96,11 @@ func (d *Deployer) recallFor(ctx context.Context, w *steps.Watch, p plugin.Plugi
 	return r, err
 }
 
-// errChanged says that a plugin was changed while a module was tried for it.
 var errChanged = fault.New(fault.Conflict, "", "the plugin was changed meanwhile; the version is stored: activate it")
 
 // tryApart is try without the lock, which the caller holds and has again afterwards.
 func (d *Deployer) tryApart(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled) (program *engine.Candidate, err error) {
-	err = d.apart(ctx, p, func() (err error) {
+	err = d.apart(ctx, p.Name, func() (err error) {
 		program, err = d.tryUpload(ctx, w, p.Name, r.module, r.manifest)
 		return err
 	})
@@ -112,15 +111,19 @@ func (d *Deployer) tryApart(ctx context.Context, w *steps.Watch, p plugin.Plugin
 }
 
 // apart does something long without the lock, which the caller holds and has again then.
-func (d *Deployer) apart(ctx context.Context, p plugin.Plugin, do func() error) error {
+func (d *Deployer) apart(ctx context.Context, name string, do func() error) error {
+	before, err := d.cfg.Registry.Installed(ctx, name)
+	if err != nil {
+		return err
+	}
 	<-d.change
-	err := do()
+	err = do()
 	d.change <- struct{}{} // who holds it does nothing long
 	if err != nil {
 		return err
 	}
-	now, err := d.cfg.Registry.Installed(ctx, p.Name)
-	if err == nil && !reflect.DeepEqual(now, p) {
+	now, err := d.cfg.Registry.Installed(ctx, name)
+	if err == nil && !reflect.DeepEqual(now, before) {
 		err = errChanged
 	}
 	return err
@@ -132,7 +135,7 @@ func (d *Deployer) migrate(ctx context.Context, w *steps.Watch, p plugin.Plugin,
 	if err != nil || !work.Any() {
 		return err
 	}
-	return d.apart(ctx, p, func() error { return work.Do(ctx, w) })
+	return d.apart(ctx, p.Name, func() error { return work.Do(ctx, w) })
 }
 
 // activate makes a prepared version serve as c says, or says what it waits for.

@@ -26,9 +26,8 @@ type Upload struct {
 	Grant      bool // also grant what the version asks for beyond today's grant
 	NoActivate bool // keep the version for a later activation
 	Canary     plugin.Canary
-
-	manifest []byte // text of the module's custom section
-	consent  consent.Consent
+	manifest   []byte // text of the module's custom section
+	consent    consent.Consent
 }
 
 // Changed says what a change did.
@@ -142,8 +141,7 @@ func inspect(up *Upload, sections []manifest.Section) (r recalled, err error) {
 // asleep is what a deployment has that is prepared at its first request.
 var asleep = &engine.Candidate{}
 
-// maxTrying bounds the modules that are tried at a time; how many of them are built
-// at a time is for the pipeline to say.
+// maxTrying bounds the modules that are tried at a time; the pipeline bounds builds.
 const maxTrying = 64
 
 // tryUpload tries a module for a plugin, while other uploads and changes go on: one
