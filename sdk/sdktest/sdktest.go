@@ -72,7 +72,8 @@ type Host struct {
 	Queues map[string]string
 	// SQL are the databases of the manifest by name, of any driver of SQLite, with their
 	// tables made. A request is a transaction in each that it uses. Conflicts in them are
-	// not found, and requests of BeforeCommit find what the one under way uses locked.
+	// not found, and requests of BeforeCommit find what the one under way uses locked. A
+	// driver may make times of columns that are declared as dates: they come in RFC 3339.
 	// Without any, sql calls are denied.
 	SQL map[string]*sql.DB
 	// Crons are the schedules of the manifest with their requests, like "cleanup" with

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,9 +26,11 @@ type databases struct {
 
 // database is one that the attempt uses, in a transaction of its own.
 type database struct {
-	name  string
-	conn  *sql.Conn
-	wrote bool
+	name   string
+	conn   *sql.Conn
+	wrote  bool
+	within bool  // a transaction of the handler's is open
+	last   int64 // the rowid that was inserted last
 }
 
 // query is one that is open.
@@ -92,50 +93,27 @@ func (d *databases) wrong(s abi.Status, code uint32, message string) int64 {
 // refused is the answer to a statement that fails.
 func (d *databases) refused(err error) int64 { return d.wrong(abi.Invalid, codeOf(err), err.Error()) }
 
-// codeOf returns SQLite's extended result code of an error of any driver: each has a
-// method or a field for it, of a type of its own.
-func codeOf(err error) uint32 {
-	for ; err != nil; err = errors.Unwrap(err) {
-		v := reflect.ValueOf(err)
-		for _, name := range []string{"ExtendedCode", "Code"} {
-			if m := v.MethodByName(name); m.IsValid() && m.Type().NumIn() == 0 && m.Type().NumOut() == 1 {
-				return number(m.Call(nil)[0])
-			}
-		}
-		if v.Kind() == reflect.Struct {
-			if f := v.FieldByName("ExtendedCode"); f.IsValid() {
-				return number(f)
-			}
-		}
-	}
-	return 0
-}
-
-func number(v reflect.Value) uint32 {
-	switch {
-	case v.CanInt():
-		return uint32(v.Int())
-	case v.CanUint():
-		return uint32(v.Uint())
-	}
-	return 0
-}
-
-// within are statements of a transaction, which lies within that of the attempt here.
-var within = []struct {
-	form *regexp.Regexp
-	do   []string
-}{
-	{regexp.MustCompile(`(?i)^\s*BEGIN\b`), []string{"SAVEPOINT wasmoor_within"}},
-	{regexp.MustCompile(`(?i)^\s*(COMMIT|END)\b`), []string{"RELEASE wasmoor_within"}},
-	{regexp.MustCompile(`(?i)^\s*ROLLBACK\s*(TRANSACTION)?\s*;?\s*$`), []string{"ROLLBACK TO wasmoor_within", "RELEASE wasmoor_within"}},
-}
-
 // plain are statements that change nothing.
 var plain = regexp.MustCompile(`(?i)^\s*(SELECT|VALUES|EXPLAIN|PRAGMA|BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b`)
 
+// inserts are statements that may insert rows.
+var inserts = regexp.MustCompile(`(?i)\b(INSERT|REPLACE)\b`)
+
+// did notes what a statement that has ended without an error did to rows.
+func (o *database) did(statement string, rows int64) {
+	if plain.MatchString(statement) {
+		return
+	}
+	o.wrote = true
+	if last := int64(0); rows > 0 && inserts.MatchString(statement) {
+		if o.conn.QueryRowContext(context.Background(), "SELECT last_insert_rowid()").Scan(&last) == nil && last != 0 {
+			o.last = last
+		}
+	}
+}
+
 // arguments decodes the parameters of a statement.
-func (c *call) arguments(layout []byte) (list []any, refused int64) {
+func (c *call) arguments(statement string, layout []byte) (list []any, refused int64) {
 	args, ok := abi.DecodeSQLArgs(string(layout))
 	if !ok {
 		return nil, c.sql.wrong(abi.Invalid, 0, "the list of parameters breaks its layout")
@@ -153,6 +131,9 @@ func (c *call) arguments(layout []byte) (list []any, refused int64) {
 			v = []byte(a.Text)
 		}
 		if a.Name != "" {
+			if !regexp.MustCompile(`[:@$]` + regexp.QuoteMeta(a.Name) + `\b`).MatchString(statement) {
+				return nil, c.sql.wrong(abi.Invalid, 0, fmt.Sprintf("the statement has no parameter %.64q", a.Name))
+			}
 			v = sql.Named(a.Name, v)
 		}
 		list = append(list, v)
@@ -160,67 +141,83 @@ func (c *call) arguments(layout []byte) (list []any, refused int64) {
 	return list, 0
 }
 
-func (c *call) SQLExec(name, statement string, layout, result []byte) int64 {
-	args, refused := c.arguments(layout)
+// prepared does something with a statement, so that it is one, and has as many parameters
+// as there are arguments. A refusal is below 0.
+func (c *call) prepared(name, statement string, layout []byte, do func(*database, *sql.Stmt, []any) error) int64 {
+	args, refused := c.arguments(statement, layout)
 	db, none := c.database(name)
 	switch {
 	case db == nil:
 		return none
 	case refused != 0:
 		return refused
-	case len(result) < abi.SQLResultSize:
-		return c.sql.wrong(abi.Invalid, 0, "the buffer for the result has less than 16 bytes")
+	case strings.Trim(statement, " \t\r\n;") == "":
+		return c.sql.wrong(abi.Invalid, 0, "there is no statement")
 	}
-	var changed, last int64
-	for _, w := range within {
-		if !w.form.MatchString(statement) {
-			continue
-		}
-		for _, do := range w.do {
-			if _, err := db.conn.ExecContext(context.Background(), do); err != nil {
-				return c.sql.refused(err)
-			}
-		}
-		return int64(len(abi.AppendUint64(abi.AppendUint64(result[:0], 0), 0)))
+	stmt, err := db.conn.PrepareContext(context.Background(), statement)
+	if err == nil {
+		err = do(db, stmt, args)
+		_ = stmt.Close()
 	}
-	res, err := db.conn.ExecContext(context.Background(), statement, args...)
 	if err != nil {
 		return c.sql.refused(err)
 	}
-	if !plain.MatchString(statement) {
-		db.wrote = true
-		changed, _ = res.RowsAffected()
+	return 0
+}
+
+func (c *call) SQLExec(name, statement string, layout, result []byte) int64 {
+	if len(result) < abi.SQLResultSize {
+		return c.sql.wrong(abi.Invalid, 0, "the buffer for the result has less than 16 bytes")
 	}
-	last, _ = res.LastInsertId()
+	var changed, last int64
+	refused := c.prepared(name, statement, layout, func(db *database, stmt *sql.Stmt, args []any) error {
+		defer func() { last = db.last }()
+		for _, w := range within {
+			if w.form.MatchString(statement) {
+				return db.transaction(w.begins, w.do, w.wrong)
+			}
+		}
+		res, err := stmt.ExecContext(context.Background(), args...)
+		if err != nil {
+			return err
+		}
+		if !plain.MatchString(statement) {
+			changed, _ = res.RowsAffected()
+		}
+		db.did(statement, changed)
+		return nil
+	})
+	if refused != 0 {
+		return refused
+	}
 	return int64(len(abi.AppendUint64(abi.AppendUint64(result[:0], uint64(changed)), uint64(last))))
 }
 
 func (c *call) SQLQuery(name, statement string, layout []byte) int64 {
-	args, refused := c.arguments(layout)
-	db, none := c.database(name)
-	switch {
-	case db == nil:
-		return none
-	case refused != 0:
+	refused := c.prepared(name, statement, layout, func(db *database, stmt *sql.Stmt, args []any) error {
+		rows, err := stmt.QueryContext(context.Background(), args...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		q, err := read(rows)
+		if err == nil && len(q.rows) == 0 {
+			err = q.err
+		}
+		if err != nil {
+			return err
+		}
+		_ = rows.Close() // before its connection is used again
+		db.did(statement, int64(len(q.rows)))
+		c.sql.last++
+		q.handle = c.sql.last
+		c.sql.queries = append(c.sql.queries, q)
+		return nil
+	})
+	if refused != 0 {
 		return refused
 	}
-	rows, err := db.conn.QueryContext(context.Background(), statement, args...)
-	if err != nil {
-		return c.sql.refused(err)
-	}
-	defer func() { _ = rows.Close() }()
-	db.wrote = db.wrote || !plain.MatchString(statement)
-	q, err := read(rows)
-	if err == nil && len(q.rows) == 0 {
-		err = q.err
-	}
-	if err != nil {
-		return c.sql.refused(err)
-	}
-	c.sql.last++
-	q.handle = c.sql.last
-	c.sql.queries = append(c.sql.queries, q)
-	return int64(q.handle)
+	return int64(c.sql.last)
 }
 
 // read takes all rows.

@@ -56,9 +56,12 @@ func (r *Rows) fetch() {
 		r.buf = make([]byte, n)
 		n = hostcall.SQLRows(r.handle, 0, r.buf)
 	}
-	if n < 0 || n > int64(len(r.buf)) {
+	if n > int64(len(r.buf)) {
+		n = int64(abi.Internal)
+	}
+	if n < 0 {
 		r.open = false // a query that fails is closed
-		r.err = failed(string(r.database), min(n, int64(abi.Internal)))
+		r.err = failed(string(r.database), n)
 		return
 	}
 	page, _ := abi.DecodeSQLPage(string(r.buf[:n])) // what is wrong with it shows in its rows

@@ -170,7 +170,7 @@ func (r *Row) Scan(to ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	defer r.rows.Close()
+	defer func() { _ = r.rows.Close() }()
 	if !r.rows.Next() {
 		if r.rows.err != nil {
 			return r.rows.err
