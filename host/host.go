@@ -38,6 +38,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/openfiles"
 	"github.com/wasmoor/wasmoor/host/internal/operate"
 	"github.com/wasmoor/wasmoor/host/internal/operate/crons"
+	"github.com/wasmoor/wasmoor/host/internal/operate/databases"
 	"github.com/wasmoor/wasmoor/host/internal/operate/queues"
 	"github.com/wasmoor/wasmoor/host/internal/operate/services"
 	"github.com/wasmoor/wasmoor/host/internal/operate/sockets"
@@ -307,7 +308,7 @@ func (h *Host) listen(handler *serve.Handler, run func(context.Context, *trigger
 	h.admin = admin.New(admin.Config{
 		Backups: &h.backups, Data: transfer.New(transfer.Config{Store: h.store, Registry: h.registry, Deployer: h.deployer, Header: BackupFormats(), Shared: h.teams.Shared, Clock: h.cfg.Clock}),
 		Certificate: adminCert, Allow: allow,
-		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Sockets: sockets.New(h.registry, h.sockets), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
+		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Sockets: sockets.New(h.registry, h.sockets), Databases: databases.New(h.store, h.registry, h.databases), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
 		Shipping: h.shippingStatus, Metrics: exporter, Version: Version(), PublicURL: h.PublicURL(), Started: h.started,
 	})
 	return nil

@@ -41,7 +41,7 @@ func TestAudit(t *testing.T) {
 	s := serve(t, t.TempDir(), "--config", config, "--backup-to", t.TempDir())
 	module := func(name, answer string) string {
 		return string(pack(t, enginetest.Ledger(answer), name, "[kv]", "[config]", "home = { default = \"x\" }", "key = { secret = true, required = false }",
-			"[queue.mail]", "request = \"POST /mail\"", "[[cron]]", "schedule = \"@yearly\"", "request = \"POST /tick\"", "[services]", "ledger = \"spin\""))
+			"[queue.mail]", "request = \"POST /mail\"", "[[cron]]", "schedule = \"@yearly\"", "request = \"POST /tick\"", "[services]", "ledger = \"spin\"", "[sql.main]"))
 	}
 	table := s.operations()
 	token, rule := "", fmt.Sprintf(`{"issuer":%q,"audience":"wasmoor","claims":{"sub":"me"},"private":true,"role":"viewer"}`, issuer.url)
@@ -111,6 +111,10 @@ func TestAudit(t *testing.T) {
 		{"import-data", "/plugins/shop/data?replace=true", archive.body, "data-import"},
 		{"export-data", "/plugins/shop/data", "", "data-export"},
 		{"export-keys", "/plugins/shop/kv/export", "", "kv-export"},
+		{"query-database", "/plugins/shop/databases/main/query", `{"statement":"CREATE TABLE t (v)","write":true}`, "sql-write"},
+		{"query-database", "/plugins/shop/databases/main/query", `{"statement":"SELECT count(*) FROM t"}`, "sql-query"},
+		{"export-database", "/plugins/shop/databases/main/file", "", "sql-export"},
+		{"import-database", "/plugins/shop/databases/main/file", "FILE", "sql-import"},
 		{"set-team", "/teams/crew", `{"plugins":"crew-*","disk":4096}`, "team-set"},
 		{"set-team", "/teams/crew", `{"plugins":"crew-*","disk":4096}`, ""},
 		{"delete-team", "/teams/crew", "", "team-delete"},
@@ -132,7 +136,7 @@ func TestAudit(t *testing.T) {
 	if err := os.WriteFile(config, []byte("keep_versions = 8\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sent := map[string]bool{}
+	sent, file := map[string]bool{}, ""
 	for _, o := range steps {
 		op, ok := table[o.id]
 		if !ok {
@@ -151,7 +155,13 @@ func TestAudit(t *testing.T) {
 		if got := s.events(); len(got) != len(before) {
 			t.Errorf("%s: a refusal has the events %v", o.id, got[len(before):])
 		}
+		if o.body == "FILE" {
+			o.body = file
+		}
 		a := s.operate(t, op.method, path, s.token, o)
+		if o.id == "export-database" {
+			file = a.body
+		}
 		if a.status >= 300 {
 			t.Errorf("%s: %v", o.id, a)
 			continue
@@ -225,6 +235,9 @@ func (s *server) operate(t *testing.T, method, path, token string, o operated) a
 	kind := mediaType(req.URL.Path)
 	if strings.Contains(path, "/messages") {
 		kind = "application/octet-stream"
+	}
+	if strings.HasSuffix(path, "/databases/main/file") {
+		kind = "application/vnd.sqlite3"
 	}
 	if strings.Contains(path, "/secrets/key") {
 		kind = mediaType("/vars/key")

@@ -8,6 +8,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/backup"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/data"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/database"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/fleet"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/govern"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/overview"
@@ -53,6 +54,7 @@ First steps:
 	rule := govern.New(ask)
 	fleet := fleet.New(ask)
 	move := data.New(ask)
+	query := database.New(ask)
 	root.AddCommand(
 		in(groupAuthor, write.NewCommand()),
 		in(groupAuthor, write.DevCommand()),
@@ -101,6 +103,7 @@ First steps:
 		in(groupOperate, ask.LimitsCommand()),
 		in(groupOperate, ask.CORSCommand()),
 		in(groupOperate, move.OfKeys(ask.KVCommand())),
+		in(groupOperate, query.SQLCommand()),
 		in(groupOperate, access.TokenCommand(run.ResetOwnerCommand())),
 		in(groupOperate, access.TeamCommand()),
 		in(groupOperate, access.TrustCommand()),

@@ -136,6 +136,7 @@ operate/services  -> deploy adminapi capability/service # changes grants; answer
 operate           -> operate/services           # tells what a plugin that is called may do
 operate/queues    -> queue/delivery adminapi    # knows what is being handled; answers in the API's types
 operate/sockets   -> socket/hub adminapi        # knows what is open; answers in the API's types
+operate/databases -> registry database adminapi capability/sql # knows plugins, and records what is done; has databases worked on; answers in the API's types; which a manifest has
 operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
 transfer/lines    -> store                      # keys have its bounds
 transfer          -> registry transfer/lines adminapi archive store/stream # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types; whole data is an archive; of a stream
@@ -160,11 +161,12 @@ server/stream     -> fault server/crowd          # refusals have codes; counts s
 server/scrape     -> server/wire                # speaks HTTP with it
 telemetry/metrics -> queue/delivery cron/ticking live cache socket/hub prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and what is kept; and sockets; and builds; and listeners; and the store; and what is shipped; and backups
 server/admin/strict ->
-server/admin      -> server/admin/strict server/wire server/certificate deploy access # holds operations to their document; speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
+server/admin/flow -> fault                      # what does not arrive has a code
+server/admin      -> server/admin/strict server/admin/flow server/wire server/certificate deploy access # holds operations to their document; moves large bodies; speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
 standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
-.                 -> blob/keeper buildinfo calls operate/queues operate/crons operate/sockets transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # keeps blobs; says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
+.                 -> blob/keeper buildinfo calls operate/queues operate/crons operate/sockets operate/databases transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # keeps blobs; says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; lets operators use databases; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->
@@ -179,6 +181,7 @@ cmd/wasmoor/internal/rollout      -> cmd/wasmoor/internal/remote    # asks the s
 cmd/wasmoor/internal/overview     -> cmd/wasmoor/internal/remote    # asks the server as its commands do
 cmd/wasmoor/internal/tend         -> cmd/wasmoor/internal/remote    # asks the server as its commands do
 cmd/wasmoor/internal/data         -> cmd/wasmoor/internal/remote # asks the server as its commands do
+cmd/wasmoor/internal/database     -> cmd/wasmoor/internal/remote # asks the server as its commands do
 cmd/wasmoor/internal/govern       -> cmd/wasmoor/internal/remote # finds the server as its commands do
 cmd/wasmoor/internal/fleet        -> cmd/wasmoor/internal/remote # finds the server as its commands do
 cmd/wasmoor/internal/author       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/scaffold cmd/wasmoor/internal/watch # shows the answers of a scratch host; builds it; new writes one; dev watches it
@@ -186,7 +189,7 @@ cmd/wasmoor/internal/service      -> cmd/wasmoor/internal/cli    # a socket that
 cmd/wasmoor/internal/examine      -> .                            # looks at what a host would take
 cmd/wasmoor/internal/server       -> cmd/wasmoor/internal/remote cmd/wasmoor/internal/service cmd/wasmoor/internal/examine # shares how a command finds its server; serves as one; shows what is wrong
 cmd/wasmoor/internal/access       -> cmd/wasmoor/internal/remote # shares how a command finds its server
-cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server cmd/wasmoor/internal/access cmd/wasmoor/internal/rollout cmd/wasmoor/internal/tend cmd/wasmoor/internal/govern cmd/wasmoor/internal/overview cmd/wasmoor/internal/backup cmd/wasmoor/internal/fleet cmd/wasmoor/internal/data # lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands
+cmd/wasmoor       -> cmd/wasmoor/internal/author cmd/wasmoor/internal/server cmd/wasmoor/internal/access cmd/wasmoor/internal/rollout cmd/wasmoor/internal/tend cmd/wasmoor/internal/govern cmd/wasmoor/internal/overview cmd/wasmoor/internal/backup cmd/wasmoor/internal/fleet cmd/wasmoor/internal/data cmd/wasmoor/internal/database # lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands; lists their commands
 cmd/wasmoor/internal/backup       -> cmd/wasmoor/internal/remote # asks the server
 `
 

@@ -62,6 +62,7 @@ type Client struct {
 	token string
 	agent string
 	http  *http.Client
+	slow  *http.Client // for uploads, which are answered once they are worked on
 
 	answerTime time.Duration
 }
@@ -108,11 +109,14 @@ func New(c Config) (*Client, error) {
 			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", socket)
 		}
 	}
+	slow := transport.Clone()
+	slow.ResponseHeaderTimeout, slow.ExpectContinueTimeout = 0, time.Second
 	return &Client{
 		base:  base,
 		token: c.Token,
 		agent: c.UserAgent,
 		http:  &http.Client{Transport: transport, CheckRedirect: refuseRedirect},
+		slow:  &http.Client{Transport: slow, CheckRedirect: refuseRedirect},
 
 		answerTime: answerTime,
 	}, nil
@@ -131,7 +135,10 @@ func trusted(ca []byte) (*tls.Config, error) {
 }
 
 // Close gives up idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.slow.CloseIdleConnections()
+}
 
 // refuseRedirect keeps the token with the server it was meant for.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -216,7 +223,7 @@ func (a *answer) Close() error {
 }
 
 func (c *Client) perform(ctx context.Context, r request) (*http.Response, error) {
-	var body io.Reader
+	body, by := io.Reader(nil), c.http
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
 	}
@@ -226,6 +233,10 @@ func (c *Client) perform(ctx context.Context, r request) (*http.Response, error)
 	req, err := http.NewRequestWithContext(ctx, r.method, c.address(r), body)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, r.op, "request cannot be made", err)
+	}
+	if r.upload != nil {
+		by = c.slow
+		req.Header.Set("Expect", "100-continue") // a refusal comes before the body goes
 	}
 	if r.contentType != "" {
 		req.Header.Set("Content-Type", r.contentType)
@@ -237,7 +248,7 @@ func (c *Client) perform(ctx context.Context, r request) (*http.Response, error)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := by.Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, r.op, err)
 	}
@@ -266,7 +277,7 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 		return err
 	}
 	defer resp.Body.Close()
-	data, err := readAll(resp.Body, maxJSON)
+	data, err := readAll(resp.Body, max(maxJSON, r.answer))
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, r.op, "the answer of "+c.base.Host+" was cut short", err)
 	}

@@ -399,17 +399,17 @@ func TestEnded(t *testing.T) {
 func TestQuery(t *testing.T) {
 	b := newBench(t)
 	b.exec("CREATE TABLE t (i INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'one'), (2, x'00ff'), (3, NULL)")
-	got, err := b.Query(t.Context(), b.place, "SELECT i, v FROM t ORDER BY i", false, 2)
+	got, err := b.Query(t.Context(), b.place, Statement{SQL: "SELECT i, v FROM t ORDER BY i", Write: false, Limit: 2})
 	if err != nil || fmt.Sprint(got.Columns) != "[i v]" || len(got.Rows) != 2 || !got.More || string(got.Rows[1][1].Bytes) != "\x00\xff" {
 		t.Errorf("query: %+v, %v", got, err)
 	}
-	if _, err = b.Query(t.Context(), b.place, "DELETE FROM t", false, 10); fault.CodeOf(err) != fault.Denied {
+	if _, err = b.Query(t.Context(), b.place, Statement{SQL: "DELETE FROM t", Write: false, Limit: 10}); fault.CodeOf(err) != fault.Denied {
 		t.Errorf("a change without write: %v", err)
 	}
-	if _, err = b.Query(t.Context(), b.place, "CREATE TABLE u (v)", false, 10); fault.CodeOf(err) != fault.Denied {
+	if _, err = b.Query(t.Context(), b.place, Statement{SQL: "CREATE TABLE u (v)", Write: false, Limit: 10}); fault.CodeOf(err) != fault.Denied {
 		t.Errorf("a table without write: %v", err)
 	}
-	if got, err = b.Query(t.Context(), b.place, "DELETE FROM t WHERE i < 3 RETURNING i", true, 1); err != nil || got.Changed != 2 || !got.More {
+	if got, err = b.Query(t.Context(), b.place, Statement{SQL: "DELETE FROM t WHERE i < 3 RETURNING i", Write: true, Limit: 1}); err != nil || got.Changed != 2 || !got.More {
 		t.Errorf("a change: %+v, %v", got, err)
 	}
 	if got := b.text("SELECT count(*) FROM t"); got != "1" {

@@ -67,9 +67,13 @@ func export(ctx context.Context, snap store.Snapshot, p Place, w io.Writer, prog
 		return failed == nil
 	})
 	if err = errors.Join(failed, err); err == nil && next == 1 {
-		err = fault.New(fault.NotFound, "sql", fmt.Sprintf("database %q of plugin %q is empty: no request has written it", p.Name, p.Plugin))
+		err = unwritten(p)
 	}
 	return entry, err
+}
+
+func unwritten(p Place) error {
+	return fault.New(fault.NotFound, "sql", fmt.Sprintf("database %q of plugin %q is empty: no request has written it", p.Name, p.Plugin))
 }
 
 // toFile exports into a file.

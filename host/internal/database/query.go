@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/sqlite"
@@ -22,13 +23,21 @@ const (
 	maxTableBytes = 8 << 20
 )
 
-// Query runs one statement in a transaction of its own, and returns at most limit rows of
-// what it finds. With write it commits what the statement changes, and without it the
-// statement may change nothing: Denied. Errors are those of sqlite.Conn.Exec, and of the store.
-func (s *Service) Query(ctx context.Context, p Place, statement string, write bool, limit int) (t Table, err error) {
-	if !write {
+// Statement is what Query runs.
+type Statement struct {
+	Before []string // statements that run before it, whose rows nobody wants
+	SQL    string
+	Write  bool // what they change is committed; without it they may change nothing
+	Limit  int  // of rows, up to MaxRows
+}
+
+// Query runs statements in a transaction of their own, and returns what the last one
+// finds. Errors are those of sqlite.Conn.Exec, and of the store; Denied: they would change
+// the database, and may not.
+func (s *Service) Query(ctx context.Context, p Place, q Statement) (t Table, err error) {
+	if !q.Write {
 		err = s.attempt(ctx, p, false, func(c *sqlite.Conn) error {
-			t, err = query(c, statement, limit)
+			t, err = q.run(c)
 			if err == nil && c.Wrote() {
 				err = fault.New(fault.Denied, "sql", "the statement would change the database; nothing was changed: run it with --write to have it done")
 			}
@@ -42,10 +51,29 @@ func (s *Service) Query(ctx context.Context, p Place, statement string, write bo
 	}
 	defer done()
 	err = s.change(ctx, p, func(c *sqlite.Conn) error {
-		t, err = query(c, statement, limit)
+		t, err = q.run(c)
 		return err
 	})
 	return t, err
+}
+
+func (q Statement) run(c *sqlite.Conn) (t Table, err error) {
+	for i, sql := range q.Before {
+		if _, err := c.Exec(sql, nil); err != nil {
+			return t, numbered(i+1, err)
+		}
+	}
+	before := c.Changes()
+	if t, err = query(c, q.SQL, q.Limit); err != nil && len(q.Before) > 0 {
+		err = numbered(len(q.Before)+1, err)
+	}
+	t.Changed += before
+	return t, err
+}
+
+// numbered says which of several statements an error is of.
+func numbered(n int, err error) error {
+	return fault.Wrap(fault.CodeOf(err), "sql", fmt.Sprintf("statement %d of the transaction: %s", n, fault.MessageOf(err)), err)
 }
 
 func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {
@@ -55,7 +83,9 @@ func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {
 		return t, err
 	}
 	defer func() { // what it has changed is counted once it has ended
-		rows.Close()
+		if failed := rows.Close(); err == nil {
+			err = failed
+		}
 		t.Changed = c.Changes() - before
 	}()
 	columns, err := rows.Columns()
@@ -131,4 +161,17 @@ func look(snap store.Snapshot, area store.Space, name string) (d Database, err e
 		d.Pages = sqlite.PagesOf(v.Data)
 	}
 	return d, err
+}
+
+// Written returns a NotFound error of a database that nobody has written.
+func (s *Service) Written(p Place) error {
+	snap, err := s.cfg.Store.Snapshot()
+	if err != nil {
+		return err
+	}
+	defer snap.Release()
+	if d, err := look(snap, p.area(), p.Name); err != nil || d.Pages > 0 {
+		return err
+	}
+	return unwritten(p)
 }

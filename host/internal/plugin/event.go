@@ -41,6 +41,11 @@ const (
 	ActionDataImport Action = "data-import" // that of an archive was put in place of a plugin's
 	ActionDataCopy   Action = "data-copy"   // that of another plugin was
 
+	ActionSQLQuery  Action = "sql-query"  // an operator read a database
+	ActionSQLWrite  Action = "sql-write"  // one had statements change it
+	ActionSQLExport Action = "sql-export" // all of it was sent to who asked
+	ActionSQLImport Action = "sql-import" // a file took its place
+
 	ActionQueueSend   Action = "queue-send"   // an operator sent a message
 	ActionQueueRetry  Action = "queue-retry"  // an operator had dead letters tried again
 	ActionQueuePurge  Action = "queue-purge"  // one removed messages, or dead letters

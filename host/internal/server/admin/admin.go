@@ -93,19 +93,20 @@ type Metrics interface {
 }
 
 // Config is what the admin listener works with. Deployer, Operator, Queues, Crons, Services,
-// Sockets, Data, Access, Metrics and Token are required.
+// Sockets, Data, Databases, Access, Metrics and Token are required.
 type Config struct {
-	Deployer Deployer
-	Operator Operator
-	Queues   Queues
-	Crons    Crons
-	Services Services
-	Sockets  Sockets
-	Access   Access
-	Backups  Backups
-	Data     Data
-	Token    Token
-	Conns    wire.Conns
+	Deployer  Deployer
+	Operator  Operator
+	Queues    Queues
+	Crons     Crons
+	Services  Services
+	Sockets   Sockets
+	Access    Access
+	Backups   Backups
+	Data      Data
+	Databases Databases
+	Token     Token
+	Conns     wire.Conns
 	// Bodies is the memory that uploads share with the bodies of public requests;
 	// one that does not fit is answered 503. nil = no bound.
 	Bodies *limit.Budget

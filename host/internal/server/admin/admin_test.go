@@ -286,7 +286,7 @@ func (theSettings) Reload(context.Context, string) ([]adminapi.SettingChange, er
 
 func adminFor(t *testing.T, d backend, change ...func(*Config)) string {
 	t.Helper()
-	cfg := Config{Deployer: d, Operator: d, Access: accessRecorder{noterOf(d)}, Backups: backupRecorder{noterOf(d)}, Data: dataRecorder{noterOf(d)}, Queues: queueRecorder{noterOf(d)}, Crons: cronRecorder{noterOf(d)}, Services: serviceRecorder{noterOf(d)}, Sockets: socketRecorder{noterOf(d)}, Token: theToken{}, Metrics: theMetrics{}, Settings: theSettings{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
+	cfg := Config{Deployer: d, Operator: d, Access: accessRecorder{noterOf(d)}, Backups: backupRecorder{noterOf(d)}, Data: dataRecorder{noterOf(d)}, Databases: databaseRecorder{noterOf(d)}, Queues: queueRecorder{noterOf(d)}, Crons: cronRecorder{noterOf(d)}, Services: serviceRecorder{noterOf(d)}, Sockets: socketRecorder{noterOf(d)}, Token: theToken{}, Metrics: theMetrics{}, Settings: theSettings{}, Version: "v1.2.3", PublicURL: "http://127.0.0.1:8080", Started: time.Now().Add(-time.Minute)}
 	for _, f := range change {
 		f(&cfg)
 	}

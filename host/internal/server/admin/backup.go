@@ -4,15 +4,14 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/server/admin/flow"
 )
 
 // Backups makes backups, and shows those that the server has made. Safe for
@@ -70,7 +69,7 @@ func (a *Admin) stream(in *streamInput, mediaType string, begin func() (sender, 
 		id := exchangeOf(hc.Context()).id
 		in.ctx.SetContentType(mediaType)
 		in.ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
-			err := send(a.edge.Ending(), &patient{conn: conn, w: w, timeout: a.edge.WriteTimeout()})
+			err := send(a.edge.Ending(), &flow.Patient{Conn: conn, W: w, Timeout: a.edge.WriteTimeout()})
 			if err == nil {
 				return
 			}
@@ -80,14 +79,7 @@ func (a *Admin) stream(in *streamInput, mediaType string, begin func() (sender, 
 	}}, nil
 }
 
-// patient gives a client the same time for each piece that it takes.
-type patient struct {
-	conn    net.Conn
-	w       *bufio.Writer
-	timeout time.Duration
-}
-
-func (p *patient) Write(b []byte) (int, error) {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(p.timeout))
-	return p.w.Write(b)
+// arriving returns a body of any length.
+func (a *Admin) arriving(ctx *fasthttp.RequestCtx) io.Reader {
+	return &flow.Arriving{Conn: ctx.Conn(), R: ctx.RequestBodyStream(), Timeout: a.edge.WriteTimeout()}
 }

@@ -26,6 +26,7 @@ func TestClientAndServerAgree(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	shop := adminapi.PluginRef{Name: "shop"}
+	mainOf := adminapi.DatabaseRef{PluginRef: shop, Database: "main"}
 	query := adminapi.LogsQuery{PluginRef: shop, After: "1-2", Level: "warn", Request: "a&b", Version: 3, Since: "2026-11-29T05:00:00Z", Until: "2026-11-29T06:00:00.5+01:00", Tail: 4}
 	policy := adminapi.CORS{Origins: []string{"https://a.example"}, Methods: []string{"PUT"}, MaxAge: 9}
 	for want, do := range map[string]func(context.Context) error{
@@ -160,6 +161,21 @@ func TestClientAndServerAgree(t *testing.T) {
 			point := func(adminapi.AuditPoint) error { return nil }
 			return c.AuditLines(ctx, point, point, func(string) error { return nil })
 		},
+		"databases shop": func(ctx context.Context) error { return second(c.Databases(ctx, "shop")) },
+		`query shop main ["SELECT 0"] "SELECT 1" write=true limit=5 by admin`: func(ctx context.Context) error {
+			got, err := c.Query(ctx, mainOf, adminapi.Query{Before: []string{"SELECT 0"}, Statement: "SELECT 1", Write: true, Limit: 5})
+			if diff := cmp.Diff(theResult, got); diff != "" {
+				return fmt.Errorf("%s, %w", diff, err)
+			}
+			return err
+		},
+		"export shop main by admin": func(ctx context.Context) error {
+			return c.ExportDatabase(ctx, mainOf, func(r io.Reader) error { return wantText(r, theBackup) })
+		},
+		"import shop main 3600000 bytes by admin": func(ctx context.Context) error {
+			return c.ImportDatabase(ctx, mainOf, strings.NewReader(theBackup))
+		},
+		"plan shop 2": func(ctx context.Context) error { return second(c.Migrations(ctx, "shop", 2)) },
 		"backup": func(ctx context.Context) error {
 			return c.Backup(ctx, func(r io.Reader) error { return wantText(r, theBackup) })
 		},

@@ -2,12 +2,9 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -35,7 +32,7 @@ func (a *Admin) bindData(api huma.API) {
 	route(api, deployer, withBody(operation("import-keys", http.MethodPost, adminapi.PathKeysImport, "Set the keys of some lines of an export in one commit", http.StatusOK),
 		adminapi.TypeLines, adminapi.MaxImportBody, "At most 1000 lines of an export, without its first and its last one"), a.importKeys)
 	route(api, operator, withStream(get("export-data", adminapi.PathData, "Send all data of a plugin as an archive, at one revision; it is whole if the answer ends as it should"), adminapi.TypeBackup, "A tar archive, compressed with zstd"), a.exportData)
-	route(api, operator, withArchive(operation("import-data", http.MethodPut, adminapi.PathData, "Put the data of an archive in place of a plugin's, all at once", http.StatusOK)), a.importData)
+	route(api, operator, withUpload(operation("import-data", http.MethodPut, adminapi.PathData, "Put the data of an archive in place of a plugin's, all at once", http.StatusOK), adminapi.TypeBackup, "What export-data has sent"), a.importData)
 	route(api, operator, operation("copy-data", http.MethodPost, adminapi.PathDataCopy, "Put the keys, databases and blobs of another plugin in place of a plugin's data, all at once", http.StatusOK), a.copyData)
 }
 
@@ -86,8 +83,7 @@ type dataImportInput struct {
 
 // importData reads the body as it comes: an archive has any size.
 func (a *Admin) importData(ctx context.Context, in *dataImportInput) (*output[adminapi.DataMoved], error) {
-	body := &arriving{conn: in.ctx.Conn(), r: in.ctx.RequestBodyStream(), timeout: a.edge.WriteTimeout()}
-	moved, err := a.cfg.Data.Import(ctx, in.DataImport, body, by(ctx))
+	moved, err := a.cfg.Data.Import(ctx, in.DataImport, a.arriving(in.ctx), by(ctx))
 	if err != nil { // the rest of the body is not read
 		wire.Refusing(0, "", "").Finish(in.ctx)
 	}
@@ -96,27 +92,9 @@ func (a *Admin) importData(ctx context.Context, in *dataImportInput) (*output[ad
 
 // isArchive reports whether a path takes a body that is read as it comes.
 func isArchive(path string) bool {
-	name, ok := strings.CutPrefix(strings.TrimSuffix(path, "/data"), adminapi.PathPlugins+"/")
-	return ok && strings.HasSuffix(path, "/data") && !strings.Contains(name, "/")
-}
-
-// arriving gives a client the same time for each piece of a body that it sends.
-type arriving struct {
-	conn    net.Conn
-	r       io.Reader // nil = there is no body
-	timeout time.Duration
-}
-
-func (b *arriving) Read(p []byte) (int, error) {
-	if b.r == nil {
-		return 0, io.EOF
-	}
-	_ = b.conn.SetReadDeadline(time.Now().Add(b.timeout))
-	n, err := b.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fault.Wrap(fault.Unavailable, "", "the archive did not arrive whole; nothing was changed", err)
-	}
-	return n, err
+	rest, ok := strings.CutPrefix(path, adminapi.PathPlugins+"/")
+	parts := strings.Split(rest, "/")
+	return ok && (len(parts) == 2 && parts[1] == "data" || len(parts) == 4 && parts[1] == "databases" && parts[3] == "file")
 }
 
 type dataCopyInput struct {
@@ -132,11 +110,11 @@ func (a *Admin) copyData(ctx context.Context, in *dataCopyInput) (*output[admina
 	return show(a.cfg.Data.Copy(ctx, in.Body, in.Name, by(ctx)))
 }
 
-// withArchive says in the document that a route takes an archive.
-func withArchive(op huma.Operation) huma.Operation {
+// withUpload says in the document that a route takes bytes whose number nobody knows.
+func withUpload(op huma.Operation, mediaType, description string) huma.Operation {
 	op.RequestBody = &huma.RequestBody{
-		Description: "What export-data has sent", Required: true,
-		Content: map[string]*huma.MediaType{adminapi.TypeBackup: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+		Description: description, Required: true,
+		Content: map[string]*huma.MediaType{mediaType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
 	}
 	return op
 }

@@ -34,12 +34,3 @@ func (a *Admin) module(ctx context.Context, in *moduleInput) (*huma.StreamRespon
 		in.ctx.SetBodyStream(module, int(size)) // fasthttp closes it
 	}}, nil
 }
-
-// withModule says in the document that a route answers with a module.
-func withModule(op huma.Operation) huma.Operation {
-	op.Responses = map[string]*huma.Response{"200": {
-		Description: "The module, as it was uploaded",
-		Content:     map[string]*huma.MediaType{adminapi.TypeModule: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
-	}}
-	return op
-}

@@ -30,6 +30,7 @@ func (a *Admin) bind() {
 	a.bindIncident(api)
 	a.bindBackups(api)
 	a.bindData(api)
+	a.bindDatabases(api)
 	a.bindAccess(api)
 	route(api, viewer, get("list-log-lines", adminapi.PathLogs, "Show what was logged of a plugin, the oldest first"), a.logs)
 	route(api, viewer, withLines(get("follow-log-lines", adminapi.PathFollow, "Show what was logged of a plugin, and what is logged from then on, as it comes")), a.followLogs)
@@ -59,7 +60,7 @@ func (a *Admin) bindPlugins(api huma.API) {
 	route(api, viewer, get("list-versions", adminapi.PathVersions, "List the versions of a plugin, the newest first"), a.versions)
 	route(api, deployer, withBody(operation("deploy", http.MethodPost, adminapi.PathVersions, "Upload a module as a new version and activate it", http.StatusCreated),
 		adminapi.TypeModule, limit.Module, "The module, with its manifest in a custom section or without one"), a.upload)
-	route(api, operator, withModule(get("get-module", adminapi.PathModule, "Download the module of a version")), a.module)
+	route(api, operator, withStream(get("get-module", adminapi.PathModule, "Download the module of a version"), adminapi.TypeModule, "The module, as it was uploaded"), a.module)
 	route(api, viewer, get("list-deployments", adminapi.PathDeployments, "List what served, the newest first, 100 at a time"), a.deployments)
 	route(api, deployer, operation("activate", http.MethodPost, adminapi.PathDeployments, "Let a version serve: a newer one, or an older one again", http.StatusCreated), a.activate)
 	route(api, operator, operation("approve", http.MethodPost, adminapi.PathApprove, "Grant what a version asks for, as it was shown, and let it serve", http.StatusCreated), a.approve)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
@@ -93,6 +94,49 @@ func (p *Program) Input(arg string, max int64) ([]byte, error) {
 		return ReadFile(p.Context(), arg[1:], "read the data", max)
 	}
 	return []byte(arg), nil
+}
+
+// ToFile has write fill a file, "-" = standard output, which is whole or not there. One that
+// is there already is replaced at the end, or is a Conflict before anything is done.
+func (p *Program) ToFile(name string, replace bool, write func(io.Writer) error) error {
+	if name == "-" {
+		return write(p.Stdout)
+	}
+	const op = "write the file"
+	if _, err := os.Lstat(name); err == nil && !replace {
+		return fault.New(fault.Conflict, "", name+" is there already; name a file that is not")
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.partial") // mode 0600
+	if err != nil {
+		return FileError(op, err)
+	}
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		place := os.Link // unlike a rename, replaces nothing
+		if replace {
+			place = os.Rename
+		}
+		if err = place(f.Name(), name); err == nil {
+			err = durable.SyncDir(filepath.Dir(name))
+		}
+	}
+	if gone := os.Remove(f.Name()); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	if _, ok := errors.AsType[*fault.Error](err); err != nil && !ok {
+		return FileError(op, err)
+	}
+	return err
+}
+
+// FromFile opens a file or a pipe, "-" = standard input. Close it.
+func (p *Program) FromFile(ctx context.Context, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(p.Stdin), nil
+	}
+	return Open(ctx, name, "read the file")
 }
 
 // BuildArtefact is the command that a host starts to build a module.

@@ -44,7 +44,7 @@ export has to be over within five minutes.`,
 			return err
 		}
 		return p.About(cmd.Context(), args[0], func(c *client.Client) error {
-			return p.toFile(out, func(w io.Writer) error {
+			return p.ToFile(out, false, func(w io.Writer) error {
 				return c.ExportKeys(cmd.Context(), args[0], first, func(r io.Reader) error { return p.takeKeys(r, w) })
 			})
 		})
@@ -56,7 +56,7 @@ export has to be over within five minutes.`,
 
 // takeKeys copies lines, and is content only with all of them.
 func (p *Commands) takeKeys(r io.Reader, w io.Writer) error {
-	in, _, err := lines.NewReader(io.TeeReader(p.passing(r), w))
+	in, _, err := lines.NewReader(io.TeeReader(p.Passing(r, 0), w))
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ says what would happen.`,
 			return cli.Usage("--on-conflict is fail, skip or replace, not %q", in.OnConflict)
 		}
 		in.Name = args[0]
-		from, err := p.fromFile(cmd.Context(), file)
+		from, err := p.FromFile(cmd.Context(), file)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (p *Commands) sendKeys(ctx context.Context, c *client.Client, in adminapi.K
 			err = b.stopped(err)
 		}
 	}()
-	r, _, err := lines.NewReader(p.passing(from))
+	r, _, err := lines.NewReader(p.Passing(from, 0))
 	for err == nil {
 		if _, err = r.Next(); err == nil {
 			err = b.add(r.Line(), r.Raw())

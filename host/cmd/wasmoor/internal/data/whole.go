@@ -30,9 +30,9 @@ modules are not in it, nor are the bytes of blobs.`,
 			return cli.Usage("--out is missing: name a file, or - for a pipe")
 		}
 		return p.About(cmd.Context(), args[0], func(c *client.Client) error {
-			return p.toFile(out, func(w io.Writer) error {
+			return p.ToFile(out, false, func(w io.Writer) error {
 				return c.ExportData(cmd.Context(), args[0], func(r io.Reader) error {
-					info, err := transfer.Verify(io.TeeReader(p.passing(r), w))
+					info, err := transfer.Verify(io.TeeReader(p.Passing(r, 0), w))
 					if err == nil {
 						p.Note("%d entries of revision %d, %s, sha256 %s", info.Entries, info.Revision, term.Size(info.Size), info.SHA256)
 					}
@@ -64,13 +64,13 @@ where a message of production is not to be handled again.`,
 		ValidArgsFunction: p.CompletePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
 		in.Name = args[0]
-		from, err := p.fromFile(cmd.Context(), args[1])
+		from, err := p.FromFile(cmd.Context(), args[1])
 		if err != nil {
 			return err
 		}
 		defer func() { _ = from.Close() }() // only read
 		return p.About(cmd.Context(), in.Name, func(c *client.Client) error {
-			moved, err := c.ImportData(cmd.Context(), in, p.passing(from))
+			moved, err := c.ImportData(cmd.Context(), in, p.Passing(from, 0))
 			return p.moved(moved, in.Name, err)
 		})
 	}))

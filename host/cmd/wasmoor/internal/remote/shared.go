@@ -45,3 +45,8 @@ func (p *Commands) ShowChange(o adminapi.Changed) error { return p.showChange(o)
 func (p *Commands) CompleteVersions(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	return p.completeVersions(cmd, args, word)
 }
+
+// Complete asks the server for candidates.
+func (p *Commands) Complete(cmd *cobra.Command, candidates func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+	return p.complete(cmd, candidates)
+}

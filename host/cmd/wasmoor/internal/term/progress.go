@@ -2,6 +2,7 @@ package term
 
 import (
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -37,4 +38,30 @@ func (t *Terminal) Progress() func(done, total int64) {
 			fmt.Fprint(t.Stderr, "\r\x1b[K")
 		}
 	}
+}
+
+// Passing returns what reads from r, and shows a person how many bytes have passed of all,
+// 0 = nobody knows.
+func (t *Terminal) Passing(r io.Reader, all int64) io.Reader {
+	return &flow{Reader: r, all: all, show: t.Progress()}
+}
+
+type flow struct {
+	io.Reader
+
+	n, all int64
+	show   func(done, total int64)
+}
+
+func (f *flow) Read(b []byte) (int, error) {
+	n, err := f.Reader.Read(b)
+	f.n += int64(n)
+	if f.show != nil {
+		end := max(f.all, f.n+1)
+		if err != nil {
+			end = f.n
+		}
+		f.show(f.n, end)
+	}
+	return n, err
 }

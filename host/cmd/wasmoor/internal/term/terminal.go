@@ -133,3 +133,16 @@ func IsTerminal(v any) bool {
 	file, ok := stream(v).(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
+
+// Width returns how many characters a line of standard output has; 0 = it is no terminal.
+func (t *Terminal) Width() int {
+	file, ok := stream(t.Stdout).(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}

@@ -1,0 +1,60 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/client"
+)
+
+// export writes a database into a file.
+func (p *Commands) export(ctx context.Context, c *client.Client, in asked, one adminapi.Database) error {
+	if in.exportFile == "-" && term.IsTerminal(p.Stdout) {
+		return cli.Usage("--export writes a file of SQLite, which is nothing for a terminal: name a file")
+	}
+	var n int64
+	err := p.ToFile(in.exportFile, in.force, func(w io.Writer) error {
+		return c.ExportDatabase(ctx, in.of, func(r io.Reader) (err error) {
+			n, err = io.Copy(w, p.Passing(r, one.Bytes))
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	p.Note("database %s of %s: %s", in.of.Database, in.of.Name, term.Size(n))
+	return nil
+}
+
+// importFile puts a file in place of a database.
+func (p *Commands) importFile(ctx context.Context, c *client.Client, in asked, one adminapi.Database) error {
+	from, size, err := p.source(ctx, in.importFile)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }() // only read
+	if !in.yes && one.Bytes > 0 && term.IsTerminal(p.Stdin) && in.importFile != "-" &&
+		!p.Ask(fmt.Sprintf("Replace the database %s of %s, which has %s?", in.of.Database, in.of.Name, term.Size(one.Bytes))) {
+		return cli.Usage("nothing was done")
+	}
+	if err := c.ImportDatabase(ctx, in.of, p.Passing(from, size)); err != nil {
+		return err
+	}
+	p.Note("database %s of %s is that of the file", in.of.Database, in.of.Name)
+	return nil
+}
+
+// source opens a file, and says how large it is; 0 = nobody knows.
+func (p *Commands) source(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+	var size int64
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	from, err := p.FromFile(ctx, name)
+	return from, size, err
+}
