@@ -3,15 +3,18 @@ package e2e
 import (
 	stdsql "database/sql"
 	"flag"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	_ "github.com/ncruces/go-sqlite3/driver" // of Host.SQL
 
 	"github.com/wasmoor/wasmoor/host/e2e/testdata/sqlcases/app"
+	documented "github.com/wasmoor/wasmoor/host/e2e/testdata/sqlcases/users"
 	"github.com/wasmoor/wasmoor/sdk/sdktest"
 )
 
@@ -59,6 +62,50 @@ func TestSQLOfGo(t *testing.T) {
 		}
 		if got := native.Do(httptest.NewRequest("POST", "/"+name, nil)); got.Status != 200 || got.Text() != string(want) {
 			t.Errorf("%d %s by sdktest: %d %s (-want +got)\n%s", i, name, got.Status, got.Fault, cmp.Diff(string(want), got.Text()))
+		}
+	}
+	testSQLReadme(t, s, db)
+}
+
+// testSQLReadme has sdk/README.md print what works at the server and by sdktest.
+func testSQLReadme(t *testing.T, s *server, db *stdsql.DB) {
+	t.Helper()
+	source, err := os.ReadFile("testdata/sqlcases/users/users.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(source), "// readme: begin\n")
+	part, _, _ = strings.Cut(part, "\n// readme: end\n")
+	if !strings.Contains(document(t, "README.md"), "```go\n"+part+"```\n") {
+		t.Errorf("sdk/README.md does not have this:\n```go\n%s```", part)
+	}
+	native := sdktest.New(documented.Routes().Serve)
+	native.SQL = map[string]*stdsql.DB{"main": db}
+	const form = "application/x-www-form-urlencoded"
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"POST", "/users", "name=eve&email=e", 201, "1"},
+		{"POST", "/users", "name=ann&email=a", 201, "2"},
+		{"POST", "/users", "name=bob&email=a", 409, "there is a user with that address"},
+		{"GET", "/users", "", 200, "2 ann\n1 eve\n"},
+		{"GET", "/users?after=ann", "", 200, "1 eve\n"},
+	} {
+		req, err := http.NewRequest(c.method, s.public+"/sql"+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", form)
+		a, err := roundTrip(req)
+		if err != nil || a.status != c.status || !strings.Contains(a.body, c.want) {
+			t.Errorf("%s %s %s at the server: %v, %v", c.method, c.path, c.body, a, err)
+		}
+		own := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+		own.Header.Set("Content-Type", form)
+		if got := native.Do(own); got.Status != c.status || !strings.Contains(got.Text(), c.want) {
+			t.Errorf("%s %s %s by sdktest: %v", c.method, c.path, c.body, got)
 		}
 	}
 }

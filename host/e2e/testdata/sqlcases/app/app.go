@@ -58,7 +58,7 @@ func setup(*out) error {
 	for _, table := range []string{
 		"v (i INTEGER, f REAL, t TEXT, b BLOB, n)", "u (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, age INTEGER CHECK (age > 0))",
 		"child (id INTEGER PRIMARY KEY, parent REFERENCES u (id))", "dated (id INTEGER PRIMARY KEY, at DATETIME, day DATE, stamp TIMESTAMP, other TEXT)",
-		"nullable (s TEXT, i INTEGER, f REAL, b BOOLEAN, t DATETIME, x BLOB)",
+		"users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT UNIQUE)", "nullable (s TEXT, i INTEGER, f REAL, b BOOLEAN, t DATETIME, x BLOB)",
 	} {
 		if _, err := db.Exec("CREATE TABLE " + table); err != nil {
 			return err
