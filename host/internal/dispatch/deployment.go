@@ -349,7 +349,7 @@ func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 		return trace.Aborted, err
 	}
 	switch {
-	case inv.Tx == nil || inv.Tx.ReadOnly() && inv.Request.Once == nil && inv.Request.Claim == nil:
+	case inv.Tx == nil || inv.Tx.ReadOnly() && !inv.Request.Once.Keeps(inv.Reply.Status) && inv.Request.Claim == nil:
 		if !inv.Request.DropEffects && inv.Commits() {
 			r.leaves = inv.Leaving()
 		}
@@ -362,7 +362,7 @@ func (r *run) settle(inv *invoke.Invocation) (trace.Outcome, error) {
 			return trace.Aborted, err
 		}
 	}
-	if inv.Request.Once != nil {
+	if inv.Request.Once.Keeps(inv.Reply.Status) {
 		if err := keep(inv); err != nil {
 			return trace.Aborted, err
 		}

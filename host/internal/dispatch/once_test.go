@@ -77,6 +77,29 @@ func TestOnceReplays(t *testing.T) {
 	}
 }
 
+// TestOnceOfASuccess: a refusal is not kept where only a success is to be, and commits.
+func TestOnceOfASuccess(t *testing.T) {
+	st := open(t)
+	var runs atomic.Int64
+	for i, c := range []struct {
+		status   uint32
+		replayed bool
+		count    int64
+	}{{409, false, 1}, {422, false, 2}, {200, false, 3}, {200, true, 3}} {
+		s := service(t, st, counting(&runs, c.status, "answer"))
+		inv, res, err := do(t, s, func(inv *invoke.Invocation, l *limit.Limits) {
+			keyed("k", 1)(inv, l)
+			inv.Request.Once.Success = true
+		})
+		if err != nil || res.Replayed != c.replayed || inv.Reply.Status != int(c.status) {
+			t.Errorf("request %d: %d, %+v, %v", i, inv.Reply.Status, res, err)
+		}
+		if n, _ := store.CounterOf([]byte(stored(t, st, "n"))); n != c.count {
+			t.Errorf("request %d: counted %d, want %d", i, n, c.count)
+		}
+	}
+}
+
 // A handler that writes nothing has an answer to keep all the same.
 func TestOnceWithoutWrites(t *testing.T) {
 	st := open(t)

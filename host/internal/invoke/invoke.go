@@ -131,7 +131,14 @@ type Once struct {
 	Key    string        // the client's, 1 to 255 visible ASCII characters
 	Digest [32]byte      // of what makes two requests the same
 	Keep   time.Duration // how long the answer is kept, above zero
+
+	// Success has only answers with a status below 300 kept: after others the request runs
+	// again.
+	Success bool
 }
+
+// Keeps reports whether an answer with a status is kept. nil keeps none.
+func (o *Once) Keeps(status int) bool { return o != nil && (!o.Success || status < 300) }
 
 // Invocation is one run of a handler. It belongs to one goroutine at a time.
 type Invocation struct {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/spool"
 )
 
-// MaxOpen is how many uploads of one plugin there are at a time, those that are done and
-// not expired too.
+// MaxOpen is how many uploads of one plugin are open at a time, and how many are known that
+// are done and not expired: the oldest of these is forgotten for another.
 const MaxOpen = 1000
 
 // Config is what a Desk works with. Dir and Clock are required.
@@ -42,7 +43,8 @@ type Desk struct {
 
 	mu      sync.Mutex
 	uploads map[string]*Upload
-	counts  map[string]int // of a plugin
+	open    map[string]int       // how many a plugin has that are not taken
+	taken   map[string][]*Upload // of a plugin, the oldest first
 }
 
 // Info is what is known of an upload from its begin.
@@ -73,7 +75,7 @@ const (
 // Open makes the folder, and takes up what is there: of each upload what was durable. It
 // starts to remove what expires. Errors are Invalid: the folder cannot be used.
 func Open(cfg Config) (*Desk, error) {
-	d := &Desk{cfg: cfg, done: make(chan struct{}), uploads: map[string]*Upload{}, counts: map[string]int{}}
+	d := &Desk{cfg: cfg, done: make(chan struct{}), uploads: map[string]*Upload{}, open: map[string]int{}, taken: map[string][]*Upload{}}
 	d.cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	err := os.MkdirAll(cfg.Dir, 0o700)
 	if err == nil {
@@ -106,6 +108,9 @@ func (d *Desk) load() error {
 			continue
 		}
 		d.add(u)
+	}
+	for _, list := range d.taken {
+		slices.SortFunc(list, func(a, b *Upload) int { return a.Expires.Compare(b.Expires) })
 	}
 	for _, e := range entries {
 		id, _ := strings.CutSuffix(e.Name(), recordSuffix)
@@ -144,9 +149,43 @@ func (d *Desk) take(id string) (*Upload, error) {
 	return u, nil
 }
 
+// add makes an upload known. Its caller holds mu, or is alone.
 func (d *Desk) add(u *Upload) {
 	d.uploads[u.id] = u
-	d.counts[u.Plugin]++
+	if u.Done {
+		d.taken[u.Plugin] = append(d.taken[u.Plugin], u)
+	} else {
+		d.open[u.Plugin]++
+	}
+}
+
+// has reports whether an upload was not removed.
+func (d *Desk) has(u *Upload) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.uploads[u.id] == u
+}
+
+// finished counts an upload as taken that was open, and forgets the oldest of too many.
+func (d *Desk) finished(u *Upload) {
+	var oldest *Upload
+	d.mu.Lock()
+	d.closed(u.Plugin)
+	d.taken[u.Plugin] = append(d.taken[u.Plugin], u)
+	if list := d.taken[u.Plugin]; len(list) > MaxOpen {
+		oldest = list[0]
+	}
+	d.mu.Unlock()
+	if oldest != nil {
+		d.Remove(oldest) // whoever has it changes nothing of one that is taken
+	}
+}
+
+// closed counts one open upload of a plugin less. Its caller holds mu.
+func (d *Desk) closed(plugin string) {
+	if d.open[plugin]--; d.open[plugin] == 0 {
+		delete(d.open, plugin)
+	}
 }
 
 // NewID returns an id that nobody guesses.
@@ -161,7 +200,7 @@ func (d *Desk) Create(id string, info *Info) (*Upload, error) {
 	}
 	u := &Upload{desk: d, id: id, busy: make(chan struct{}, 1), record: record{Info: *info}}
 	d.mu.Lock()
-	if d.counts[info.Plugin] >= MaxOpen {
+	if d.open[info.Plugin] >= MaxOpen {
 		d.mu.Unlock()
 		return nil, errMany
 	}
@@ -193,7 +232,7 @@ func (d *Desk) Find(id string) *Upload {
 }
 
 // Remove ends an upload: nobody finds it again, and what is there goes. Its caller has it
-// (Upload.Take), or nobody else knows it.
+// (Upload.Take), or nobody else knows it, or it is taken by the plugin.
 func (d *Desk) Remove(u *Upload) {
 	d.mu.Lock()
 	if d.uploads[u.id] != u {
@@ -201,8 +240,12 @@ func (d *Desk) Remove(u *Upload) {
 		return
 	}
 	delete(d.uploads, u.id)
-	if d.counts[u.Plugin]--; d.counts[u.Plugin] == 0 {
-		delete(d.counts, u.Plugin)
+	if list := d.taken[u.Plugin]; !slices.Contains(list, u) {
+		d.closed(u.Plugin)
+	} else if list = slices.DeleteFunc(list, func(o *Upload) bool { return o == u }); len(list) > 0 {
+		d.taken[u.Plugin] = list
+	} else {
+		delete(d.taken, u.Plugin)
 	}
 	d.mu.Unlock()
 	_ = os.Remove(u.path() + recordSuffix) // what is left the next start removes

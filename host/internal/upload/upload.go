@@ -43,8 +43,8 @@ const takeTime = 5 * time.Second
 
 // Take gives the upload to the caller alone, until Leave. Whoever has it is asked to give
 // it up: often a connection that is dead, which only its client knows. end, if not nil,
-// asks the caller so in turn; it is called at most once. False = it is not given up, or
-// ctx ends.
+// asks the caller so in turn; it is called at most once. False = it is not given up, ctx
+// ends, or it was removed meanwhile: Desk.Find does not find it then.
 func (u *Upload) Take(ctx context.Context, end func()) bool {
 	u.mu.Lock()
 	if u.ends != nil {
@@ -59,6 +59,10 @@ func (u *Upload) Take(ctx context.Context, end func()) bool {
 	case <-late.C:
 		return false
 	case <-ctx.Done():
+		return false
+	}
+	if !u.desk.has(u) {
+		<-u.busy
 		return false
 	}
 	u.mu.Lock()
@@ -181,6 +185,7 @@ func (u *Upload) Finish() error {
 	u.Done = true
 	err := u.save()
 	u.drop()
+	u.desk.finished(u)
 	if err != nil {
 		return u.failed(err)
 	}

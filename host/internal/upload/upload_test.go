@@ -201,7 +201,7 @@ func TestBounds(t *testing.T) {
 	code("no room", err, fault.Unavailable)
 	b.Remove(one)
 	b.Remove(one)
-	for b.counts["demo"] < MaxOpen {
+	for b.open["demo"] < MaxOpen {
 		b.begin(0)
 	}
 	_, err = b.Create(NewID(), &Info{Plugin: "demo"})
@@ -243,4 +243,62 @@ func TestTake(t *testing.T) {
 		t.Error("it is not given up")
 	}
 	u.Leave()
+}
+
+// TestTakeOfOneThatIsRemoved: who waits for an upload does not get it once it is removed,
+// and no room leaks.
+func TestTakeOfOneThatIsRemoved(t *testing.T) {
+	b := open(t, 1<<20)
+	u := b.begin(4)
+	b.send(u, "0123", true)
+	asked := make(chan struct{})
+	if !u.Take(t.Context(), func() { close(asked) }) {
+		t.Fatal("it is not free")
+	}
+	taken := make(chan bool)
+	go func() { taken <- u.Take(t.Context(), nil) }()
+	<-asked
+	b.Remove(u)
+	u.Leave()
+	if <-taken {
+		t.Error("it was given to another after its end")
+	}
+	if u.Take(t.Context(), nil) {
+		t.Error("it is given still")
+	}
+	b.checkNothing()
+}
+
+// TestThoseTaken do not count as open: the oldest of too many are forgotten.
+func TestThoseTaken(t *testing.T) {
+	b := open(t, 1<<20)
+	var first, last *Upload
+	finish := func() {
+		last = b.begin(0)
+		b.now = b.now.Add(time.Millisecond)
+		if !last.Take(t.Context(), nil) || last.Finish() != nil {
+			t.Fatal("it cannot be done")
+		}
+		last.Leave()
+	}
+	finish()
+	first = last
+	finish()
+	b.restart()
+	first = b.Find(first.ID())
+	if first == nil || len(b.open) != 0 || len(b.taken["demo"]) != 2 || b.taken["demo"][0] != first {
+		t.Fatalf("%v are open, and %d taken, want 2 with the oldest first", b.open, len(b.taken["demo"]))
+	}
+	for len(b.taken["demo"]) < MaxOpen {
+		b.add(&Upload{desk: b.Desk, id: NewID(), busy: make(chan struct{}, 1), record: record{Info: last.Info, Done: true}}) // without a file
+	}
+	finish()
+	if b.Find(first.ID()) != nil || b.Find(last.ID()) == nil || len(b.taken["demo"]) != MaxOpen {
+		t.Errorf("%d are known, want %d", len(b.taken["demo"]), MaxOpen)
+	}
+	b.Purge("demo")
+	b.checkNothing()
+	if len(b.open)+len(b.taken)+len(b.uploads) != 0 {
+		t.Errorf("counted: %v, %v", b.open, b.taken)
+	}
 }

@@ -5,6 +5,7 @@ package keeper
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 	"path/filepath"
@@ -162,12 +163,12 @@ func (s *Service) named(ctx context.Context) iter.Seq2[blob.Digest, error] {
 			}
 			seen[p.Keys()] = true
 			more := true
-			err := names.Scan(snap, store.Space(p.Keys()), func(_ string, r *names.Record) bool {
-				more = yield(r.Digest, nil)
+			err := names.Digests(snap, store.Space(p.Keys()), func(d blob.Digest) bool {
+				more = yield(d, nil)
 				return more
 			})
 			if err != nil {
-				yield(blob.Digest{}, err)
+				yield(blob.Digest{}, fault.Wrap(fault.CodeOf(err), "sweep", fmt.Sprintf("the names of plugin %q cannot be read; no blob of the host is removed until its data is restored or it is purged", p.Name), err))
 				return
 			}
 			if !more {

@@ -1,7 +1,9 @@
 package keeper
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
@@ -147,6 +149,42 @@ func TestASweepThatMayNotKnowAllNames(t *testing.T) {
 	}
 	if s := f.Stats(); s.Failures != 2 {
 		t.Errorf("%d failures, want 2", s.Failures)
+	}
+}
+
+// damage puts bytes where the record of a name is.
+func (f *fixture) damage(space store.Space, name string, data []byte) {
+	f.t.Helper()
+	if err := f.change(space, func(part *store.Tx) error { return part.Set([]byte("n"+name), data, 0) }); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// TestASweepWithADamagedRecord removes what it can judge, and nothing where it cannot know
+// which blob is named.
+func TestASweepWithADamagedRecord(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.all[1].Name = "shop"
+	f.put(1, "a", "whole")
+	f.put(2, "b", "named")
+	f.put(2, "c", "dropped")
+	f.drop(2, "c")
+	named := sha256.Sum256([]byte("named"))
+	negative := append(append([]byte{1}, named[:]...), append(bytes.Repeat([]byte{0xff}, 16), 0)...)
+	f.damage(2, "b", negative[:len(negative)-9]) // its digest is there
+	if got, err := f.sweep(); err != nil || got.Removed != 1 || got.Blobs != 2 || got.Missing != 0 {
+		t.Errorf("a record that is cut: %+v, %v", got, err)
+	}
+	f.damage(2, "b", negative)
+	err := f.change(2, func(part *store.Tx) error { _, _, err := names.Get(part, []byte("b")); return err })
+	if fault.CodeOf(err) != fault.Internal || !strings.Contains(err.Error(), "-1 bytes") {
+		t.Errorf("a size below zero: %v", err)
+	}
+	f.damage(2, "b", []byte{9})
+	f.drop(1, "a")
+	if got, err := f.sweep(); err == nil || got.Removed != 0 || !strings.Contains(err.Error(), `"shop"`) || !strings.Contains(err.Error(), `"b"`) {
+		t.Errorf("a record that says nothing: %+v, %v", got, err)
 	}
 }
 

@@ -4,7 +4,6 @@
 package names
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -51,6 +50,9 @@ func decode(b []byte) (r Record, err error) {
 	}
 	rest := b[1+copy(r.Digest[:], b[1:]):]
 	r.Size, r.Created = int64(binary.BigEndian.Uint64(rest)), int64(binary.BigEndian.Uint64(rest[8:]))
+	if r.Size < 0 {
+		return r, fault.New(fault.Internal, "read blob name", fmt.Sprintf("a record is damaged: it says that the blob has %d bytes", r.Size))
+	}
 	typed := b[fixed:]
 	r.Type, r.Metadata = string(typed[:b[fixed-1]]), typed[b[fixed-1]:]
 	return r, nil
@@ -198,17 +200,19 @@ func List(part *store.Tx, q store.Query, yield func(name []byte, r *Record) bool
 	return err
 }
 
-// Scan calls yield for each blob that a name of a space has, as of a snapshot, until it
-// returns false.
-func Scan(snap store.Snapshot, space store.Space, yield func(name string, r *Record) bool) error {
+// Digests calls yield for each blob that a name of a space has, as of a snapshot, until it
+// returns false. A damaged record whose digest can be read counts: what it names stays.
+// Where the digest cannot be read the error names the name.
+func Digests(snap store.Snapshot, space store.Space, yield func(blob.Digest) bool) error {
 	var bad error
 	err := snap.Scan(space.In(store.AreaBlobs), []byte{kindName}, []byte{kindName + 1}, false, func(key []byte, v store.Value) bool {
-		var r Record
-		if r, bad = decode(v.Data); bad != nil {
+		var d blob.Digest
+		if len(v.Data) < 1+len(d) || v.Data[0] != format {
+			bad = fault.New(fault.Internal, "read blob name", fmt.Sprintf("the record of %.80q is damaged: which blob it names is not known", key[1:]))
 			return false
 		}
-		r.Metadata = bytes.Clone(r.Metadata)
-		return yield(string(key[1:]), &r)
+		copy(d[:], v.Data[1:])
+		return yield(d)
 	})
 	if err == nil {
 		err = bad

@@ -27,6 +27,7 @@ var (
 	refuseVersion       = wire.Refusing(http.StatusPreconditionFailed, fault.Invalid, "the server speaks version "+tusVersion+" of tus (Tus-Resumable)")
 	refuseType          = wire.Refusing(http.StatusUnsupportedMediaType, fault.Invalid, "a part of an upload has the Content-Type "+typePart)
 	refuseLong          = wire.Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, "the body goes beyond the length of the upload (Upload-Length)")
+	refuseGone          = wire.Refusing(http.StatusNotFound, fault.NotFound, "there is no such upload; it was ended meanwhile")
 	refuseLocked        = wire.Refusing(http.StatusLocked, fault.Conflict, "the upload is in use by another request; try again")
 	refuseOffset        = wire.Refusing(http.StatusConflict, fault.Conflict, "the Upload-Offset is not where the upload stands; ask for that with HEAD")
 	refusePreviewUpload = wire.Refusing(http.StatusNotImplemented, fault.Invalid, "a preview takes no uploads")

@@ -158,7 +158,7 @@ func (p *Public) serveUpload(ctx *fasthttp.RequestCtx, c *exchange) {
 		return
 	}
 	if !u.Take(p.edge.Context(), nil) {
-		p.refuseUpload(ctx, c, u, refuseLocked)
+		p.refuseTaken(ctx, c, u)
 		return
 	}
 	defer u.Leave()
@@ -178,7 +178,7 @@ func (p *Public) usePart(ctx *fasthttp.RequestCtx, c *exchange, u *upload.Upload
 	part := &part{Upload: u}
 	end := wire.Interrupt(ctx)
 	if !u.Take(p.edge.Context(), func() { part.cut.Store(true); end() }) {
-		p.refuseUpload(ctx, c, u, refuseLocked)
+		p.refuseTaken(ctx, c, u)
 		return
 	}
 	defer u.Leave()
@@ -237,7 +237,7 @@ func (p *Public) completeUpload(ctx *fasthttp.RequestCtx, c *exchange, u *upload
 	}
 	out := p.cfg.Trigger(p.edge.Context(), &trigger.Request{
 		Plugin: u.Plugin, Trigger: abi.TriggerUpload, Attributes: attributes, Upload: &body, Remote: strings.Clone(c.remote),
-		Once: &invoke.Once{Key: "upload " + u.ID(), Keep: max(u.Expires.Sub(c.start), time.Minute)}, // no client has a key with a space
+		Once: &invoke.Once{Key: "upload " + u.ID(), Keep: max(u.Expires.Sub(c.start), time.Minute), Success: true}, // no client has a key with a space
 		To: func(m *manifest.Manifest) (to manifest.Request, ok bool) {
 			d, ok := capupload.Of(m).Find(u.Pattern)
 			if ok {
@@ -246,6 +246,9 @@ func (p *Public) completeUpload(ctx *fasthttp.RequestCtx, c *exchange, u *upload
 			return to, ok
 		},
 	})
+	if fault.CodeOf(out.Err) == fault.Done { // the plugin has taken it, and its answer was too large to keep
+		out = trigger.Outcome{Status: http.StatusNoContent, Reply: &invoke.Reply{}}
+	}
 	if out.Err != nil {
 		c.err, c.record.Called = out.Err, out.Called
 		p.fail(ctx, c)
@@ -262,6 +265,16 @@ func (p *Public) completeUpload(ctx *fasthttp.RequestCtx, c *exchange, u *upload
 	}
 	reply.Headers, reply.Body, reply.Length = out.Reply.Headers, out.Reply.Body, -1
 	p.writeReply(ctx, c)
+}
+
+// refuseTaken answers a request that does not get its upload: another has it, or has
+// removed it.
+func (p *Public) refuseTaken(ctx *fasthttp.RequestCtx, c *exchange, u *upload.Upload) {
+	if p.cfg.Uploads.Find(u.ID()) == nil {
+		p.refuseUpload(ctx, c, nil, refuseGone)
+		return
+	}
+	p.refuseUpload(ctx, c, u, refuseLocked)
 }
 
 // refuseUpload answers a request that goes on with no upload; u may be nil.

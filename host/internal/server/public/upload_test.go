@@ -32,7 +32,7 @@ type uploads struct {
 	addr   string
 	desk   *upload.Desk
 	now    atomic.Int64 // seconds
-	status atomic.Int64 // with which the plugin answers what is complete; 0 = it fails
+	status atomic.Int64 // with which the plugin answers what is complete; 0 = it fails, 1 = it has taken it before
 	came   atomic.Value // string: the last of that
 	told   atomic.Value // []abi.Pair: what the handlers were told
 }
@@ -73,8 +73,13 @@ func (s *uploads) complete(_ context.Context, q *trigger.Request) trigger.Outcom
 	}
 	s.came.Store(b.String())
 	status := int(s.status.Load())
-	if status == 0 {
+	switch {
+	case q.Once == nil || !q.Once.Success:
+		s.t.Errorf("a refusal would be kept: %+v", q.Once)
+	case status == 0:
 		return trigger.Outcome{Err: fault.New(fault.Trap, "", "the guest failed")}
+	case status == 1:
+		return trigger.Outcome{Err: fault.New(fault.Done, "", "its answer was too large to be kept")}
 	}
 	return trigger.Outcome{Status: status, Reply: &invoke.Reply{Status: status, Headers: []abi.Pair{{Name: "x-own", Value: "1"}}, Body: []byte("taken")}}
 }
@@ -283,6 +288,38 @@ func TestUploadOverAnotherConnection(t *testing.T) {
 	if _, err := io.Copy(io.Discard, dead); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestUploadTakenBefore: the server was killed before it noted that the plugin has taken an
+// upload, and the answer is not kept.
+func TestUploadTakenBefore(t *testing.T) {
+	s := serveUploads(t, reply(200, ""))
+	path := s.begin(4)
+	s.status.Store(1)
+	check(t, "the first time that this process sees it", s.patch(path, "0123", 0), 204, "4")
+	s.came.Store("nothing")
+	check(t, "again", s.patch(path, "", 4), 204, "4")
+	if s.came.Load() != "nothing" {
+		t.Error("the handler ran once more")
+	}
+}
+
+// TestUploadThatEndsMeanwhile: requests that wait for an upload are told that it is gone.
+func TestUploadThatEndsMeanwhile(t *testing.T) {
+	s := serveUploads(t, reply(200, ""))
+	path := s.begin(10)
+	check(t, "a part", s.patch(path, "0123", 0), 204, "4")
+	u := s.desk.Find(strings.TrimPrefix(path, "/files/"))
+	asked := make(chan struct{})
+	if !u.Take(t.Context(), func() { close(asked) }) {
+		t.Fatal("it is not free")
+	}
+	answer := make(chan servertest.Response)
+	go func() { answer <- s.patch(path, "", 4) }()
+	<-asked
+	s.desk.Remove(u)
+	u.Leave()
+	check(t, "a part after its end", <-answer, 404, "")
 }
 
 func TestWhatUploadsThereMayBe(t *testing.T) {
