@@ -1,12 +1,15 @@
 //go:build wasip1
 
-// Extismguest is a plugin of Extism that speaks on sockets, and calls other plugins.
+// Extismguest is a plugin of Extism that speaks on sockets, calls other plugins, and uses
+// SQL.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/wasmoor/wasmoor/abi"
 )
 
 func main() {}
@@ -53,6 +56,24 @@ func socketAttach(socket, data uint64) int64
 
 //go:wasmimport extism:host/user publish
 func publish(topic, data, event uint64, flags int64) int64
+
+//go:wasmimport extism:host/user sql_exec
+func sqlExec(database, statement, args uint64) int64
+
+//go:wasmimport extism:host/user sql_query
+func sqlQuery(database, statement, args uint64) int64
+
+//go:wasmimport extism:host/user sql_columns
+func sqlColumns(handle uint64) int64
+
+//go:wasmimport extism:host/user sql_rows
+func sqlRows(handle uint64, limit int64) int64
+
+//go:wasmimport extism:host/user sql_close
+func sqlClose(handle uint64) int64
+
+//go:wasmimport extism:host/user sql_error
+func sqlError() int64
 
 // request is the part of a request that this plugin reads.
 type request struct {
@@ -104,6 +125,53 @@ func call() int32 {
 	}
 	answer(status, fmt.Sprintf("%d[%s] called by %s", httpStatus(), strings.TrimSpace(string(text)), r.Attributes["caller.plugin"]))
 	return 0
+}
+
+// query inserts a row of the body, and answers the columns and the rows of its table. A
+// body that begins with "drop" fails afterwards.
+//
+//go:wasmexport query
+func query() int32 {
+	r := input()
+	name, drop := strings.CutPrefix(r.Body, "drop ")
+	status := 200
+	if drop {
+		status = 500
+	}
+	main := put("main")
+	result := sqlExec(main, put("INSERT INTO t (name) VALUES (?)"), put(string(abi.AppendSQLArgs(nil, []abi.SQLArg{{SQLValue: abi.SQLValue{Type: abi.SQLText, Text: name}}}))))
+	if result < 0 {
+		code, message, _ := abi.DecodeSQLError(text(sqlError()))
+		answer(409, fmt.Sprint(result, " ", code, " ", message))
+		return 0
+	}
+	said := abi.NewReader(text(result))
+	out := fmt.Sprint(said.Uint64(), " changed, last ", said.Uint64(), ";")
+	handle := sqlQuery(main, put("SELECT id, name FROM t ORDER BY id"), 0)
+	must(handle)
+	columns, _ := abi.DecodeSQLColumns(text(sqlColumns(uint64(handle))))
+	out += fmt.Sprint(columns)
+	row := make([]abi.SQLValue, len(columns))
+	for more := true; more; {
+		page, _ := abi.DecodeSQLPage(text(sqlRows(uint64(handle), 2)))
+		for next, _ := page.Row(row); next; next, _ = page.Row(row) {
+			out += fmt.Sprint(" ", row[0].Bits, "=", row[1].Text)
+		}
+		more = page.More
+	}
+	must(sqlClose(uint64(handle)))
+	answer(status, out)
+	return 0
+}
+
+// text returns what a block has.
+func text(block int64) string {
+	must(block)
+	b := make([]byte, length(uint64(block)))
+	for i := range b {
+		b[i] = byte(load(uint64(block) + uint64(i)))
+	}
+	return string(b)
 }
 
 func input() (r request) {
