@@ -104,6 +104,7 @@ First steps:
 		in(groupOperate, ask.CORSCommand()),
 		in(groupOperate, move.OfKeys(ask.KVCommand())),
 		in(groupOperate, query.SQLCommand()),
+		in(groupOperate, query.MigrateCommand()),
 		in(groupOperate, access.TokenCommand(run.ResetOwnerCommand())),
 		in(groupOperate, access.TeamCommand()),
 		in(groupOperate, access.TrustCommand()),

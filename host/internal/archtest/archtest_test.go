@@ -73,6 +73,7 @@ capability/system   -> capability               # is a unit
 capability/toolchain -> capability              # is a unit
 queue             -> store                      # keeps messages there
 capability/queue    -> capability queue service # is a unit; sends messages; to plugins that may be called
+sqlite/dump       -> fault                       # a damaged file has a code
 database          -> sqlite invoke wasmbin         # copies and migrates databases; in no request; modules carry migrations
 capability/sql      -> capability sqlite runq   # is a unit; runs statements; which leave their place to others
 socket            -> store                      # keeps events there
@@ -181,7 +182,7 @@ cmd/wasmoor/internal/rollout      -> cmd/wasmoor/internal/remote    # asks the s
 cmd/wasmoor/internal/overview     -> cmd/wasmoor/internal/remote    # asks the server as its commands do
 cmd/wasmoor/internal/tend         -> cmd/wasmoor/internal/remote    # asks the server as its commands do
 cmd/wasmoor/internal/data         -> cmd/wasmoor/internal/remote # asks the server as its commands do
-cmd/wasmoor/internal/database     -> cmd/wasmoor/internal/remote # asks the server as its commands do
+cmd/wasmoor/internal/database     -> cmd/wasmoor/internal/remote sqlite/dump # asks the server as its commands do; writes what it sends as statements
 cmd/wasmoor/internal/govern       -> cmd/wasmoor/internal/remote # finds the server as its commands do
 cmd/wasmoor/internal/fleet        -> cmd/wasmoor/internal/remote # finds the server as its commands do
 cmd/wasmoor/internal/author       -> client cmd/wasmoor/internal/project cmd/wasmoor/internal/scaffold cmd/wasmoor/internal/watch # shows the answers of a scratch host; builds it; new writes one; dev watches it

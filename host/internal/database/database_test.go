@@ -243,8 +243,10 @@ func TestMigrateRefuses(t *testing.T) {
 	}{
 		"changed": {files("001_t.sql", "CREATE TABLE t (w)"), fault.Conflict, "001_t.sql of database \"main\" was changed after it was applied"},
 		"between": {append(files("003_v.sql", "CREATE TABLE v (v)"), first...), fault.Conflict, "comes before number 5"},
-		"fails": {append(files("006_w.sql", "INSERT INTO t VALUES ('two'); CREATE TABLE w (v); INSERT INTO none VALUES (1)"), first...),
-			fault.Invalid, "migration 006_w.sql: SQL logic error: no such table: none"},
+		"fails": {
+			append(files("006_w.sql", "INSERT INTO t VALUES ('two'); CREATE TABLE w (v); INSERT INTO none VALUES (1)"), first...),
+			fault.Invalid, "migration 006_w.sql: SQL logic error: no such table: none",
+		},
 		"attach":   {append(files("006_w.sql", "ATTACH 'x' AS x"), first...), fault.Invalid, "not authorized"},
 		"into":     {append(files("006_w.sql", "VACUUM INTO 'x'"), first...), fault.Invalid, ""},
 		"commit":   {append(files("006_w.sql", "INSERT INTO t VALUES ('two'); COMMIT; INSERT INTO none VALUES (1)"), first...), fault.Invalid, ""},

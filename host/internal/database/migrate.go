@@ -114,7 +114,7 @@ func applied(c *sqlite.Conn) (list []Applied, err error) {
 		return nil, err
 	}
 	found, err := there.Next()
-	there.Close()
+	_ = there.Close() // it reads
 	if err != nil || !found {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func applied(c *sqlite.Conn) (list []Applied, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // it reads
 	for {
 		if more, err := rows.Next(); err != nil || !more {
 			return list, err

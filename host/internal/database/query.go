@@ -60,20 +60,20 @@ func (s *Service) Query(ctx context.Context, p Place, q Statement) (t Table, err
 func (q Statement) run(c *sqlite.Conn) (t Table, err error) {
 	for i, sql := range q.Before {
 		if _, err := c.Exec(sql, nil); err != nil {
-			return t, numbered(i+1, err)
+			return t, numbered(i+1, sql, err)
 		}
 	}
 	before := c.Changes()
 	if t, err = query(c, q.SQL, q.Limit); err != nil && len(q.Before) > 0 {
-		err = numbered(len(q.Before)+1, err)
+		err = numbered(len(q.Before)+1, q.SQL, err)
 	}
 	t.Changed += before
 	return t, err
 }
 
 // numbered says which of several statements an error is of.
-func numbered(n int, err error) error {
-	return fault.Wrap(fault.CodeOf(err), "sql", fmt.Sprintf("statement %d of the transaction: %s", n, fault.MessageOf(err)), err)
+func numbered(n int, sql string, err error) error {
+	return fault.Wrap(fault.CodeOf(err), "sql", fmt.Sprintf("statement %d of the transaction, %.60q: %s", n, sql, fault.MessageOf(err)), err)
 }
 
 func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {

@@ -63,7 +63,7 @@ func (d *desk) upload(names ...string) {
 			files = append(files, name)
 			continue
 		}
-		text += "[sql." + name + "]\n"
+		text += "[sql." + name + "]\nmigrations = \"migrations\"\n"
 	}
 	of := database.Files{}
 	for i, name := range files {

@@ -36,7 +36,11 @@ func (d *Databases) Plan(ctx context.Context, name string, version int) ([]admin
 	}
 	plans := []adminapi.MigrationPlan{}
 	for _, declared := range sql.Of(m) {
-		one, err := d.plan(ctx, p, declared.Name, of[declared.Name])
+		list := of[declared.Name]
+		if declared.Migrations == "" { // what the module has of it is not run
+			list = nil
+		}
+		one, err := d.plan(ctx, p, declared.Name, list)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ type asked struct {
 	write     bool
 	limit     int
 
-	list                   bool
+	list, dump             bool
 	exportFile, importFile string
 	force, yes             bool
 }
@@ -49,12 +49,15 @@ is one transaction, which may change as much as a request may.
 
 --export writes the database as a file that SQLite opens, all of one revision. --import
 puts a file in place of the database: it is checked first, and the plugin reads what was
-there, and writes nothing, until all of it is in. Each of these is in the audit; the
+there, and writes nothing, until all of it is in. --dump writes statements: sqlite3 makes
+a file of them, and so does wasmoor sql --write, of what fits into one transaction and has
+no virtual tables; --import takes the file of any other. Each of these is in the audit; the
 values that a statement finds are not.`,
 		Example: `  wasmoor sql crm 'SELECT id, name FROM customers ORDER BY id' --limit 20
   wasmoor sql crm --write "UPDATE customers SET name = 'Ann' WHERE id = 7"
   wasmoor sql crm --export crm.sqlite
-  wasmoor sql crm-staging --import crm.sqlite`,
+  wasmoor sql crm-staging --import crm.sqlite
+  wasmoor sql crm --dump | sqlite3 crm.sqlite`,
 		Args:              takes,
 		ValidArgsFunction: p.CompletePlugins,
 	}, func(cmd *cobra.Command, args []string) error {
@@ -69,6 +72,7 @@ values that a statement finds are not.`,
 	flags.BoolVar(&in.write, "write", false, "statements may change the database")
 	flags.IntVar(&in.limit, "limit", 1000, "how many rows at most")
 	flags.BoolVar(&in.list, "list", false, "list the databases")
+	flags.BoolVar(&in.dump, "dump", false, "write the database as statements, as .dump of sqlite3 does")
 	flags.StringVar(&in.exportFile, "export", "", "write the database into this file; - = standard output")
 	flags.BoolVar(&in.force, "force", false, "with --export, replace a file that is there")
 	flags.StringVar(&in.importFile, "import", "", "put this file of SQLite in place of the database; - = standard input")
@@ -91,14 +95,14 @@ func takes(cmd *cobra.Command, args []string) error {
 // check refuses what cannot go together.
 func (in *asked) check() error {
 	ways := 0
-	for _, one := range []bool{in.statement != "", in.list, in.exportFile != "", in.importFile != ""} {
+	for _, one := range []bool{in.statement != "", in.list, in.dump, in.exportFile != "", in.importFile != ""} {
 		if one {
 			ways++
 		}
 	}
 	switch {
 	case ways > 1:
-		return cli.Usage("a STATEMENT, --list, --export and --import exclude each other")
+		return cli.Usage("a STATEMENT, --list, --dump, --export and --import exclude each other")
 	case in.limit < 1 || in.limit > adminapi.MaxQueryRows:
 		return cli.Usage("--limit must be 1 to %d, not %d", adminapi.MaxQueryRows, in.limit)
 	}
@@ -123,6 +127,8 @@ func (p *Commands) sql(ctx context.Context, in asked) error {
 		}
 		s := &session{Commands: p, ctx: ctx, client: c, asked: in}
 		switch {
+		case in.dump:
+			return p.dump(ctx, c, in, one)
 		case in.exportFile != "":
 			return p.export(ctx, c, in, one)
 		case in.importFile != "":

@@ -2,14 +2,17 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite/dump"
 )
 
 // export writes a database into a file.
@@ -29,6 +32,26 @@ func (p *Commands) export(ctx context.Context, c *client.Client, in asked, one a
 	}
 	p.Note("database %s of %s: %s", in.of.Database, in.of.Name, term.Size(n))
 	return nil
+}
+
+// dump writes a database as statements. It comes as a file, which goes when that is done.
+func (p *Commands) dump(ctx context.Context, c *client.Client, in asked, one adminapi.Database) (err error) {
+	dir, err := os.MkdirTemp("", "wasmoor-dump-")
+	if err != nil {
+		return cli.FileError("write the database into a file", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	file := filepath.Join(dir, "database")
+	err = p.ToFile(file, false, func(w io.Writer) error {
+		return c.ExportDatabase(ctx, in.of, func(r io.Reader) error {
+			_, err := io.Copy(w, p.Passing(r, one.Bytes))
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return dump.Write(ctx, file, p.Stdout)
 }
 
 // importFile puts a file in place of a database.

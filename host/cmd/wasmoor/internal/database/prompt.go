@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
+	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -72,11 +73,24 @@ func (s *session) dot(text string) (quit bool) {
 	case words[0] == "tables":
 		s.tell([]string{"SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"})
 	case words[0] == "schema" && len(words) == 1:
-		s.tell([]string{"SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"})
+		s.schema("")
 	case words[0] == "schema":
-		s.tell([]string{"SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name = '" + strings.ReplaceAll(words[1], "'", "''") + "' COLLATE NOCASE ORDER BY rowid"})
+		s.schema("AND tbl_name = '" + strings.ReplaceAll(words[1], "'", "''") + "' COLLATE NOCASE")
 	default:
 		s.Complain(fmt.Sprintf("there is no .%s; there are .tables, .schema [TABLE] and .quit", words[0]))
 	}
 	return false
+}
+
+// schema shows the statements that made tables and what belongs to them.
+func (s *session) schema(which string) {
+	r, err := s.client.Query(s.ctx, s.of, adminapi.Query{Statement: "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL " + which + " ORDER BY rowid", Limit: adminapi.MaxQueryRows})
+	if err != nil {
+		s.Complain(fault.MessageOf(err))
+	}
+	for _, row := range r.Rows {
+		for line := range strings.Lines(fmt.Sprint(row[0])) {
+			fmt.Fprintln(s.Stdout, oneLine(strings.TrimRight(line, "\r\n")))
+		}
+	}
 }

@@ -123,7 +123,7 @@ func (s *session) run(statement string) error {
 	if len(s.held) > maxHeld || s.bytes > adminapi.MaxQueryBody/2 {
 		s.drop()
 		return fault.New(fault.TooLarge, "", fmt.Sprintf(
-			"the transaction is over %d statements or %d bytes, and nothing of it was run; --import takes a database of any size", maxHeld, adminapi.MaxQueryBody/2))
+			"the transaction is over %d statements or %d bytes, and nothing of it was run; --import takes a database of any size, as a file: sqlite3 FILE < DUMP makes one", maxHeld, adminapi.MaxQueryBody/2))
 	}
 	return nil
 }
@@ -142,10 +142,25 @@ func (s *session) commit() error {
 		return nil
 	}
 	if s.late && s.write {
+		// Foreign keys are on. A dump may fill a table before the one that it refers to is made.
+		held = tablesFirst(held)
 		held = slices.Concat([]string{"BEGIN", "PRAGMA defer_foreign_keys=1"}, held, []string{"COMMIT"})
 	}
 	last := len(held) - 1
 	return s.send(held[:last], held[last])
+}
+
+// tablesFirst moves the statements that make tables before the others.
+func tablesFirst(list []string) []string {
+	var tables, others []string
+	for _, one := range list {
+		if words := wordsOf(one); words[0] == "CREATE" && words[1] == "TABLE" {
+			tables = append(tables, one)
+		} else {
+			others = append(others, one)
+		}
+	}
+	return append(tables, others...)
 }
 
 func (s *session) send(before []string, statement string) error {
