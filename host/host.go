@@ -306,7 +306,7 @@ func (h *Host) listen(handler *serve.Handler, run func(context.Context, *trigger
 		return err
 	}
 	h.admin = admin.New(admin.Config{
-		Backups: &h.backups, Data: transfer.New(transfer.Config{Store: h.store, Registry: h.registry, Deployer: h.deployer, Header: BackupFormats(), Shared: h.teams.Shared, Clock: h.cfg.Clock}),
+		Backups: &h.backups, Data: transfer.New(transfer.Config{Store: h.store, Blobs: h.blobs.Blobs(), Registry: h.registry, Deployer: h.deployer, Header: BackupFormats(), Shared: h.teams.Shared, Clock: h.cfg.Clock}),
 		Certificate: adminCert, Allow: allow,
 		Deployer: h.deployer, Operator: h.operator, Queues: queues.New(h.store, h.registry, h.queues, h.cfg.Clock), Crons: crons.New(h.registry, h.crons), Services: services.New(h.registry, h.deployer), Sockets: sockets.New(h.registry, h.sockets), Databases: databases.New(h.store, h.registry, h.databases), Access: h.access, Shares: func(name string) team.Used { return h.teams.Used(name, h.store) }, Token: h.access, Settings: h.cfg.Settings, Conns: conns, Bodies: h.bodies, Health: health, Log: h.cfg.Log,
 		Shipping: h.shippingStatus, Metrics: exporter, Version: Version(), PublicURL: h.PublicURL(), Started: h.started,

@@ -151,3 +151,29 @@ func (b *blobLife) check(s *server) map[string]bool {
 	}
 	return named
 }
+
+// TestBlobsMoveToAnotherServer by an archive, bytes and all.
+func TestBlobsMoveToAnotherServer(t *testing.T) {
+	t.Parallel()
+	module := pack(t, goGuest(t, "testdata/blobguest"), "blobs", "[blobs]")
+	from, to := serve(t, t.TempDir()), serve(t, t.TempDir())
+	from.deploy("blobs", module)
+	to.deploy("blobs", module)
+	large := bytes.Repeat([]byte("0123456789abcdef"), 200_000)
+	for name, data := range map[string][]byte{"large": large, "again": large, "none": nil, "small": []byte("text")} {
+		if a, err := from.try(t.Context(), "PUT", "/blobs/"+name, string(data)); err != nil || a.status != 200 {
+			t.Fatal(a, err)
+		}
+	}
+	if !to.bring("blobs", from.data("blobs")) {
+		t.Fatal("the import fails")
+	}
+	if got, want := to.get("/blobs/").body, from.get("/blobs/").body; got != want || strings.Count(got, "\n") != 4 {
+		t.Errorf("the names are\n%s, want\n%s", got, want)
+	}
+	for _, name := range []string{"large", "again", "none", "small"} {
+		if got, want := to.get("/blobs/"+name), from.get("/blobs/"+name); got.status != 200 || got.body != want.body {
+			t.Errorf("%s: %d, %d bytes, want %d", name, got.status, len(got.body), len(want.body))
+		}
+	}
+}

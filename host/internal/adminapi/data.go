@@ -83,7 +83,7 @@ func (k *KeysImported) Add(more KeysImported) {
 type DataImport struct {
 	PluginRef
 	Replace  bool `query:"replace" doc:"Remove the data that the plugin has"`
-	DataOnly bool `query:"data_only" doc:"Take keys, databases and names of blobs alone: no messages, events, schedules or kept answers"`
+	DataOnly bool `query:"data_only" doc:"Take keys, databases and blobs alone: no messages, events, schedules or kept answers"`
 }
 
 // DataCopy has the data of another plugin put in place of one's.

@@ -164,8 +164,8 @@ func (s *Store) Open(ctx context.Context, d Digest, offset, length int64) (io.Re
 	return s.bucket.Get(ctx, d.key(), offset, length)
 }
 
-// has reports whether the bytes are there.
-func (s *Store) has(ctx context.Context, d Digest) (bool, error) {
+// Has reports whether the bytes of a blob are there. Errors are those of bucket.Bucket.
+func (s *Store) Has(ctx context.Context, d Digest) (bool, error) {
 	r, err := s.Open(ctx, d, 0, 1)
 	if err == nil {
 		return true, r.Close()

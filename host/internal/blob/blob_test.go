@@ -117,7 +117,7 @@ func (f *fixture) read(ctx context.Context, d Digest, offset, length int64) ([]b
 
 func (f *fixture) has(t *testing.T, d Digest) bool {
 	t.Helper()
-	there, err := f.Store.has(t.Context(), d)
+	there, err := f.Store.Has(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func (s *Store) Adopt(ctx context.Context, file *os.File, d Digest, size int64) 
 	if err != nil {
 		return nil, err
 	}
-	there, err := s.has(ctx, d)
+	there, err := s.Has(ctx, d)
 	if err == nil && !there {
 		err = bucket.Adopt(ctx, s.bucket, d.key(), file)
 	}

@@ -46,11 +46,12 @@ func (s *Service) replace(ctx context.Context, name string, replace bool, by str
 			err = late
 		}
 	}()
-	to := &staging{ctx: ctx, service: s, space: store.Space(space), quota: kv.Quota(p.Grant)}
+	to := &staging{ctx: ctx, service: s, space: store.Space(space), quota: kv.Quota(p.Grant), blobs: s.receive(p.Grant)}
+	defer to.blobs.end() // once the names are the plugin's
 	if err := fill(to); err != nil {
 		return out, err
 	}
-	if err := errors.Join(to.flush(), s.fits(p, to)); err != nil {
+	if err := errors.Join(to.flush(), s.fits(p, to), to.blobs.check(ctx)); err != nil {
 		return out, err
 	}
 	err = s.deployer.MoveData(ctx, name, registry.Data{Space: space, Action: action, Detail: said(to), Empty: !replace}, by)
@@ -104,6 +105,8 @@ type staging struct {
 	from     string // whose data it is
 	revision uint64
 	dataOnly bool
+	blobs    receiving
+	pieces   bool // have come, which no value follows
 
 	area  store.Area
 	ops   []store.Op // of area
@@ -162,6 +165,10 @@ func (t *staging) Store(r io.Reader) (n int64, err error) {
 
 // entry takes one of an archive.
 func (t *staging) entry(e stream.Entry) error {
+	if len(e.Key) > 0 && e.Key[0] == kindBlob {
+		t.pieces = true
+		return t.blobs.piece(t.ctx, e)
+	}
 	if len(e.Key) < 3 || e.Key[0] != kindKey || !store.Area(e.Key[1]).Known() {
 		return fault.New(fault.Invalid, "", "the archive is damaged, or of a newer wasmoor: it has an entry of a kind that this one does not know")
 	}
@@ -170,7 +177,7 @@ func (t *staging) entry(e stream.Entry) error {
 	if n <= 0 || expires < 0 || len(key) > store.MaxKey || len(e.Value)-n > store.MaxValue {
 		return fault.New(fault.Invalid, "", "the archive is damaged: it has an entry that no store takes")
 	}
-	if area < t.area || area == t.area && t.last != nil && bytes.Compare(key, t.last) <= 0 {
+	if t.pieces || area < t.area || area == t.area && t.last != nil && bytes.Compare(key, t.last) <= 0 {
 		return fault.New(fault.Invalid, "", "the archive is damaged: its entries are not in order")
 	}
 	if t.dataOnly && !slices.Contains(dataAreas, area) {
@@ -189,6 +196,11 @@ func (t *staging) entry(e stream.Entry) error {
 
 // add stages a value, in ascending order of area and key.
 func (t *staging) add(area store.Area, key []byte, v store.Value) error {
+	if area == store.AreaBlobs {
+		if err := t.blobs.name(t.ctx, key, v.Data); err != nil {
+			return err
+		}
+	}
 	op := store.Op{Kind: store.OpSet, Key: bytes.Clone(key), Value: store.Value{Data: bytes.Clone(v.Data), Expires: v.Expires}}
 	most := stageOps
 	if area == store.AreaRecords {

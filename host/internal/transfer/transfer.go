@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/archive"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
@@ -18,6 +19,7 @@ import (
 // plugin that there is not.
 type Service struct {
 	store    store.Store
+	blobs    *blob.Store
 	registry *registry.Registry
 	deployer Deployer
 	header   archive.Header
@@ -35,6 +37,7 @@ type Deployer interface {
 // Config is what a Service works with. Every field counts.
 type Config struct {
 	Store    store.Store
+	Blobs    *blob.Store // has what the names of the store have
 	Registry *registry.Registry
 	Deployer Deployer
 	Header   archive.Header                    // of archives, without whose it is and when; the newest that are read
@@ -44,7 +47,7 @@ type Config struct {
 
 // New returns a Service.
 func New(c Config) *Service {
-	return &Service{store: c.Store, registry: c.Registry, deployer: c.Deployer, header: c.Header, shared: c.Shared, clock: c.Clock, countKeys: countKeys}
+	return &Service{store: c.Store, blobs: c.Blobs, registry: c.Registry, deployer: c.Deployer, header: c.Header, shared: c.Shared, clock: c.Clock, countKeys: countKeys}
 }
 
 // open returns a plugin, a deleted one too whose data is kept, and the newest state of

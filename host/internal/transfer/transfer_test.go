@@ -14,6 +14,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/archive"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/capabilities"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
@@ -28,6 +29,7 @@ type world struct {
 	*testing.T
 
 	store    *badger.Store
+	blobs    *blob.Store
 	registry *registry.Registry
 	service  *transfer.Service
 	shared   *store.Shared
@@ -51,15 +53,19 @@ func newWorld(t *testing.T, names ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	blobs, err := blob.OpenStore(blob.Config{Dir: filepath.Join(dir, "blobs")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range names {
-		manifest := fmt.Sprintf("manifest_version = 1\nname = %q\n[kv]\nkeys = 3000\nbytes = \"10MiB\"\n", name)
+		manifest := fmt.Sprintf("manifest_version = 1\nname = %q\n[kv]\nkeys = 3000\nbytes = \"10MiB\"\n[blobs]\n", name)
 		if _, _, err := reg.AddVersion(t.Context(), registry.AddVersion{Name: name, Module: []byte("module"), Manifest: []byte(manifest)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w := &world{T: t, store: st, registry: reg}
+	w := &world{T: t, store: st, blobs: blobs, registry: reg}
 	w.service = transfer.New(transfer.Config{
-		Store: st, Registry: reg, Deployer: w, Header: archive.Header{Program: "v1", Layout: 1, ABI: 1},
+		Store: st, Blobs: blobs, Registry: reg, Deployer: w, Header: archive.Header{Program: "v1", Layout: 1, ABI: 1},
 		Shared: func(string) *store.Shared { return w.shared }, Clock: time.Now,
 	})
 	return w

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/archive"
@@ -20,13 +21,18 @@ import (
 //
 //	01, u8 area, key of the area    value: varint expiry in Unix ms, data
 //
-// Areas are in the order of store.Areas, and keys in theirs. 02 is kept for the bytes of
-// blobs.
-const kindKey = 1
+//	02, SHA-256, u64 offset         value: bytes of a blob from there on, at most 1 MiB
+//
+// Areas are in the order of store.Areas, and keys in theirs. The blobs follow: each that a
+// name has once, in ascending order, whole. One of no bytes has an entry too.
+const (
+	kindKey  = 1
+	kindBlob = 2
+)
 
 // Export records that all data of a plugin is sent, and returns what sends it as an
-// archive (package archive): all areas at one revision, without expired values. What its
-// writer has after an error is no archive.
+// archive (package archive): all areas at one revision, without expired values, and the
+// bytes of the blobs that they name. What its writer has after an error is no archive.
 func (s *Service) Export(ctx context.Context, name, by string) (send func(context.Context, io.Writer) error, err error) {
 	p, err := s.registry.Plugin(ctx, name)
 	if err == nil {
@@ -43,7 +49,14 @@ func (s *Service) send(ctx context.Context, w io.Writer, p plugin.Plugin) error 
 	if err != nil {
 		return err
 	}
-	defer snap.Release()
+	release := sync.OnceFunc(snap.Release)
+	defer release()
+	revision, space := snap.Revision(), store.Space(p.Keys())
+	held, err := s.holdNamed(ctx, snap, space)
+	defer held.release()
+	if err != nil {
+		return err
+	}
 	h := s.header
 	h.Plugin, h.Created = p.Name, s.clock().UTC()
 	a, err := archive.NewWriter(w, h)
@@ -51,21 +64,24 @@ func (s *Service) send(ctx context.Context, w io.Writer, p plugin.Plugin) error 
 		return err
 	}
 	defer a.Abandon()
-	out := &reading{ctx: ctx, snap: snap, space: store.Space(p.Keys()), now: h.Created}
-	all := store.Areas()
+	out := &reading{ctx: ctx, snap: snap, space: space, now: h.Created}
+	var n int64
 	err = a.Store(func(w io.Writer) error {
 		to := stream.NewWriter(w)
-		group := stream.Group{Revision: snap.Revision(), Time: h.Created, Entries: func(yield func(stream.Entry, error) bool) {
-			err := out.areas(all[:], func(a store.Area, key []byte, v store.Value) error {
-				e := stream.Entry{Key: append([]byte{kindKey, byte(a)}, key...)}
-				e.Value = append(binary.AppendVarint(nil, v.Expires), v.Data...)
-				if !yield(e, nil) {
-					return io.EOF // whoever reads has had enough
+		group := stream.Group{Revision: revision, Time: h.Created, Entries: func(yield func(stream.Entry, error) bool) {
+			take := func(e stream.Entry) error {
+				if n++; !yield(e, nil) {
+					return errEnough
 				}
 				return nil
-			})
-			if err != nil && !errors.Is(err, io.EOF) {
-				yield(stream.Entry{}, tooOld(err))
+			}
+			err := out.entries(take)
+			release() // the bytes of blobs are no part of it, and may take long
+			if err == nil {
+				err = held.send(ctx, take)
+			}
+			if err != nil && !errors.Is(err, errEnough) {
+				yield(stream.Entry{}, err)
 			}
 		}}
 		return errors.Join(to.Write(group), to.Close())
@@ -73,9 +89,12 @@ func (s *Service) send(ctx context.Context, w io.Writer, p plugin.Plugin) error 
 	if err != nil {
 		return err
 	}
-	_, err = a.Finish(uint64(snap.Revision()), out.n)
+	_, err = a.Finish(uint64(revision), n)
 	return err
 }
+
+// errEnough is of whoever takes entries and takes no more.
+var errEnough = errors.New("enough")
 
 // reading reads areas of a key space at one revision.
 type reading struct {
@@ -83,7 +102,16 @@ type reading struct {
 	snap  store.Snapshot
 	space store.Space
 	now   interface{ UnixMilli() int64 }
-	n     int64 // values
+}
+
+// entries calls take with each value that has not expired, as an entry.
+func (r *reading) entries(take func(stream.Entry) error) error {
+	all := store.Areas()
+	return tooOld(r.areas(all[:], func(a store.Area, key []byte, v store.Value) error {
+		e := stream.Entry{Key: append([]byte{kindKey, byte(a)}, key...)}
+		e.Value = append(binary.AppendVarint(nil, v.Expires), v.Data...)
+		return take(e)
+	}))
 }
 
 // areas calls take with each value that has not expired, until it returns an error.
@@ -94,7 +122,6 @@ func (r *reading) areas(list []store.Area, take func(store.Area, []byte, store.V
 			if v.Expires != 0 && v.Expires <= r.now.UnixMilli() {
 				return true
 			}
-			r.n++
 			if wrong = r.ctx.Err(); wrong == nil {
 				wrong = take(a, key, v)
 			}
@@ -112,9 +139,10 @@ func (r *reading) areas(list []store.Area, take func(store.Area, []byte, store.V
 var dataAreas = []store.Area{store.AreaKV, store.AreaSQL, store.AreaBlobs}
 
 // Import puts the data of an archive in place of that of a plugin: all of it at once, or
-// nothing. Where the plugin has data already, in.Replace has to say so; that data is
+// nothing; bytes of blobs that came before an error are left to the sweep. Where the plugin has data already, in.Replace has to say so; that data is
 // removed. Errors: NotFound, Invalid (it is no archive of a plugin, damaged or cut off),
-// Conflict (the plugin has data; a roll-out runs; messages are of a later revision than this store's),
+// Conflict (the plugin has data; a roll-out runs; messages are of a later revision than
+// this store's; bytes of blobs are neither in the archive nor on this server),
 // Exhausted (it does not fit), those of r.
 func (s *Service) Import(ctx context.Context, in adminapi.DataImport, r io.Reader, by string) (adminapi.DataMoved, error) {
 	return s.replace(ctx, in.Name, in.Replace, by, plugin.ActionDataImport, func(to *staging) error {
@@ -128,7 +156,7 @@ func (s *Service) Import(ctx context.Context, in adminapi.DataImport, r io.Reade
 }
 
 // Copy puts the keys, databases and blobs that one plugin has at one revision in place of
-// the data of another, as Import does. Nothing else of it is copied: no messages, events,
+// the data of another, as Import does. The bytes of blobs have to be there. Nothing else of it is copied: no messages, events,
 // schedules, vars or secrets.
 func (s *Service) Copy(ctx context.Context, in adminapi.DataCopy, to, by string) (adminapi.DataMoved, error) {
 	if in.From == to {

@@ -85,6 +85,9 @@ func (s *Service) Close() {
 	}
 }
 
+// Blobs returns the store that it sweeps.
+func (s *Service) Blobs() *blob.Store { return s.cfg.Blobs }
+
 // Stats returns what the sweeps have found and done. nil has none.
 func (s *Service) Stats() Stats {
 	if s == nil {

@@ -233,3 +233,13 @@ func UsageOf(snap store.Snapshot, space store.Space) (u Usage, err error) {
 	u = Usage{Count: read(countKey), Bytes: read(bytesKey)}
 	return u, err
 }
+
+// Decode reads an entry of the area. named is false for a counter. Metadata is of value.
+// Errors: Internal (the entry is damaged).
+func Decode(key, value []byte) (r Record, named bool, err error) {
+	if len(key) == 0 || key[0] != kindName {
+		return Record{}, false, nil
+	}
+	r, err = decode(value)
+	return r, err == nil, err
+}

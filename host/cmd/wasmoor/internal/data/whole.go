@@ -18,9 +18,9 @@ func (p *Commands) exportAllCommand() *cobra.Command {
 		Use:   "export NAME --out FILE",
 		Short: "Write all data of a plugin into an archive",
 		Long: `Export writes the data of a plugin while it serves, all of one revision: keys,
-databases, names of blobs, messages, events that are kept, schedules and kept answers. It
-is a tar archive in zstd, with a SHA-256 of each part and of the whole. Vars, secrets and
-modules are not in it, nor are the bytes of blobs.`,
+databases, blobs, messages, events that are kept, schedules and kept answers. It is a tar
+archive in zstd, with a SHA-256 of each part and of the whole. Vars, secrets and modules
+are not in it.`,
 		Example: `  wasmoor data export shop --out shop.tar.zst
   wasmoor data export shop --out - | age -r age1... > shop.tar.zst.age`,
 		Args:              cli.Takes("NAME"),
@@ -56,8 +56,9 @@ serves the new data, from one request to the next. For that moment its writes ar
 503. If anything goes wrong before, nothing has changed, after a crash too.
 
 With --replace, data that the plugin has is removed. --data-only takes keys, databases and
-names of blobs, and no messages, events, schedules or kept answers: so do it for staging,
-where a message of production is not to be handled again.`,
+blobs, and no messages, events, schedules or kept answers: so do it for staging, where a
+message of production is not to be handled again. An older archive has names of blobs
+without their bytes: it is refused unless the server has them.`,
 		Example: `  wasmoor data import shop shop.tar.zst --replace
   wasmoor data import shop-staging shop.tar.zst --data-only`,
 		Args:              cli.Takes("NAME", "FILE"),
