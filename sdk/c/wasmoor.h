@@ -500,6 +500,178 @@ static inline int64_t wm_kv_list(wm_str prefix, wm_str after, uint32_t limit, ui
     return wm_decode_page(bytes, flags & WM_KEYS_ONLY, page) ? n : WM_MALFORMED;
 }
 
+/* ---- SQL: the plugin's databases, in the request's transaction ---- */
+
+/* wm_sql_value is a column of a row, or a parameter of a statement: the next without a name, else :name, @name or
+ * $name. */
+typedef struct {
+    wm_str name;
+    uint8_t type; /* WM_SQL_* */
+    int64_t integer;
+    double real;
+    wm_str bytes; /* of WM_SQL_TEXT and WM_SQL_BLOB */
+} wm_sql_value;
+
+static inline wm_sql_value wm_sql_null(void) { return (wm_sql_value){.type = WM_SQL_NULL}; }
+static inline wm_sql_value wm_sql_integer(int64_t v) { return (wm_sql_value){.type = WM_SQL_INTEGER, .integer = v}; }
+static inline wm_sql_value wm_sql_float(double v) { return (wm_sql_value){.type = WM_SQL_FLOAT, .real = v}; }
+static inline wm_sql_value wm_sql_text(wm_str v) { return (wm_sql_value){.type = WM_SQL_TEXT, .bytes = v}; }
+static inline wm_sql_value wm_sql_blob(wm_str v) { return (wm_sql_value){.type = WM_SQL_BLOB, .bytes = v}; }
+
+static inline wm_sql_value wm_sql_named(wm_str name, wm_sql_value v) {
+    v.name = name;
+    return v;
+}
+
+static inline void wm_put_sql_value(wm_writer *w, const wm_sql_value *v) {
+    uint64_t bits;
+    memcpy(&bits, &v->real, sizeof bits);
+    wm_put_u8(w, v->type);
+    if (v->type == WM_SQL_INTEGER) wm_put_u64(w, (uint64_t)v->integer);
+    if (v->type == WM_SQL_FLOAT) wm_put_u64(w, bits);
+    if (v->type == WM_SQL_TEXT || v->type == WM_SQL_BLOB) wm_put_str(w, v->bytes);
+}
+
+static inline wm_sql_value wm_read_sql_value(wm_reader *r) {
+    wm_sql_value v = {.type = wm_read_u8(r)};
+    uint64_t bits;
+    switch (v.type) {
+        case WM_SQL_NULL: break;
+        case WM_SQL_INTEGER: v.integer = (int64_t)wm_read_u64(r); break;
+        case WM_SQL_FLOAT:
+            bits = wm_read_u64(r);
+            memcpy(&v.real, &bits, sizeof bits);
+            break;
+        case WM_SQL_TEXT:
+        case WM_SQL_BLOB: v.bytes = wm_read_str(r); break;
+        default: r->failed = true;
+    }
+    return v;
+}
+
+/* wm_put_sql_args writes the layout of parameters; no bytes are none. */
+static inline void wm_put_sql_args(wm_writer *w, const wm_sql_value *args, uint32_t count) {
+    if (count == 0) return;
+    wm_put_u32(w, count);
+    for (uint32_t i = 0; i < count; i++) {
+        wm_put_str(w, args[i].name);
+        wm_put_sql_value(w, &args[i]);
+    }
+}
+
+/* wm_sql_page is a page of rows that was checked as a whole. */
+typedef struct {
+    uint32_t rows, columns; /* rows not yet taken */
+    bool more;
+    wm_reader bytes;
+} wm_sql_page;
+
+static inline bool wm_decode_sql_page(wm_str bytes, wm_sql_page *page) {
+    wm_reader r = wm_read(bytes);
+    page->rows = wm_read_u32(&r);
+    page->more = wm_read_u8(&r) != 0;
+    page->columns = wm_read_u32(&r);
+    page->bytes = r;
+    if (page->columns > 32767 || (page->rows && !page->columns)) return false;
+    if ((uint64_t)page->rows * page->columns > r.left) return false;
+    for (uint32_t i = 0; i < page->rows * page->columns && !r.failed; i++) wm_read_sql_value(&r);
+    return !r.failed;
+}
+
+/* wm_sql_exec runs one statement to its end. changed and last (of the row that was inserted last) may be NULL. A status
+ * says that it has changed nothing; wm_sql_error says why. It gives the room it took back. */
+static inline int64_t wm_sql_exec(wm_str database, wm_str statement, const wm_sql_value *args, uint32_t count,
+                                  int64_t *changed, int64_t *last) {
+    uint8_t result[WM_SQL_RESULT_SIZE];
+    uint32_t mark = wm_arena_used;
+    wm_writer w = wm_write(wm_free_len());
+    wm_put_sql_args(&w, args, count);
+    int64_t n = w.failed ? WM_NO_ROOM
+                         : wm_raw_sql_exec(database.ptr, database.len, statement.ptr, statement.len, w.ptr, w.len,
+                                           result, sizeof result);
+    wm_arena_used = mark;
+    if (n < 0) return n;
+    if (changed) *changed = (int64_t)wm_le(result, 8);
+    if (last) *last = (int64_t)wm_le(result + 8, 8);
+    return WM_OK;
+}
+
+/* wm_sql_rows is a query that is open. */
+typedef struct {
+    uint32_t handle;
+    uint32_t from, to; /* the page in the arena */
+    wm_sql_page page;
+} wm_sql_rows;
+
+/* wm_sql_query begins one statement, whose rows wm_sql_next reads. Close it. */
+static inline int64_t wm_sql_query(wm_str database, wm_str statement, const wm_sql_value *args, uint32_t count,
+                                   wm_sql_rows *rows) {
+    uint32_t mark = wm_arena_used;
+    wm_writer w = wm_write(wm_free_len());
+    wm_put_sql_args(&w, args, count);
+    int64_t n = w.failed ? WM_NO_ROOM
+                         : wm_raw_sql_query(database.ptr, database.len, statement.ptr, statement.len, w.ptr, w.len);
+    wm_arena_used = mark;
+    *rows = (wm_sql_rows){(uint32_t)n, mark, mark, {0, 0, true, {0}}};
+    return n < 0 ? n : WM_OK;
+}
+
+/* wm_sql_columns reads the columns: pairs of a name and the type that the table declares. */
+static inline int64_t wm_sql_columns(const wm_sql_rows *rows, wm_list *columns) {
+    wm_str bytes;
+    int64_t n = wm_keep(wm_raw_sql_columns(rows->handle, wm_free_ptr(), wm_free_len()), &bytes);
+    if (n < 0) return n;
+    wm_reader r = wm_read(bytes);
+    *columns = wm_read_list(&r, wm_read_u32(&r), false);
+    return r.failed ? WM_MALFORMED : columns->count;
+}
+
+/* wm_sql_next reads the next row into values, of which there are room: 1, or 0 at the end, or a status, which closes
+ * the query. What a row has is good until the next call, if nothing else was read into the arena since; else until the
+ * handler is called again. A page takes up to WM_SQL_PAGE bytes, more if a row does. */
+#define WM_SQL_PAGE 8192u
+
+static inline int64_t wm_sql_next(wm_sql_rows *rows, wm_sql_value *values, uint32_t room) {
+    if (rows->page.rows == 0) {
+        if (!rows->page.more) return 0;
+        if (wm_arena_used == rows->to) wm_arena_used = rows->from; /* nothing came after the page before */
+        rows->from = rows->to = wm_arena_used;
+        uint32_t cap = wm_free_len() < WM_SQL_PAGE ? wm_free_len() : WM_SQL_PAGE;
+        int64_t n = wm_raw_sql_rows(rows->handle, 0, wm_free_ptr(), cap);
+        if (n > (int64_t)cap && n <= (int64_t)wm_free_len()) {
+            n = wm_raw_sql_rows(rows->handle, 0, wm_free_ptr(), (uint32_t)n);
+        }
+        wm_str bytes;
+        if ((n = wm_keep(n, &bytes)) < 0) return n;
+        rows->to = wm_arena_used;
+        if (!wm_decode_sql_page(bytes, &rows->page)) return WM_MALFORMED;
+        if (rows->page.rows == 0) return 0;
+    }
+    if (rows->page.columns > room) return WM_NO_ROOM;
+    rows->page.rows--;
+    for (uint32_t i = 0; i < rows->page.columns; i++) values[i] = wm_read_sql_value(&rows->page.bytes);
+    return 1;
+}
+
+/* wm_sql_close ends a query. What its statement changes is done then, or a status says that it is not. */
+static inline int64_t wm_sql_close(wm_sql_rows *rows) {
+    rows->page.rows = 0;
+    rows->page.more = false;
+    return wm_raw_sql_close(rows->handle);
+}
+
+/* wm_sql_error reads why the last of these calls failed: SQLite's extended result code (0: it is not SQLite's) and what
+ * it says. WM_NOT_FOUND if none has. */
+static inline int64_t wm_sql_error(uint32_t *code, wm_str *message) {
+    wm_str bytes;
+    int64_t n = wm_keep(wm_raw_sql_error(wm_free_ptr(), wm_free_len()), &bytes);
+    if (n < 0) return n;
+    wm_reader r = wm_read(bytes);
+    *code = wm_read_u32(&r);
+    *message = wm_read_str(&r);
+    return r.failed ? WM_MALFORMED : n;
+}
+
 /* ---- The rest ---- */
 
 /* wm_config reads a variable of the plugin into the arena; WM_NOT_FOUND if the operator has not set it. */

@@ -68,6 +68,34 @@ static bool counter(wm_str in, wm_writer *w) {
     return !r.failed;
 }
 
+static bool sql_page(wm_str in, wm_writer *w) {
+    wm_sql_page p;
+    if (!wm_decode_sql_page(in, &p)) return false;
+    wm_put_u32(w, p.rows);
+    wm_put_u8(w, p.more);
+    wm_put_u32(w, p.columns);
+    for (uint32_t i = 0; i < p.rows * p.columns; i++) {
+        wm_sql_value v = wm_read_sql_value(&p.bytes);
+        wm_put_sql_value(w, &v);
+    }
+    return true;
+}
+
+/* The library writes parameters and reads none, so they are read here. */
+static bool sql_args(wm_str in, wm_writer *w) {
+    static wm_sql_value args[16];
+    wm_reader r = wm_read(in);
+    uint32_t count = wm_read_u32(&r);
+    if (count > 16) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        wm_str name = wm_read_str(&r);
+        args[i] = wm_sql_named(name, wm_read_sql_value(&r));
+    }
+    if (count == 0) wm_put_u32(w, 0);
+    wm_put_sql_args(w, args, count);
+    return !r.failed;
+}
+
 static bool recode(wm_str layout, wm_str in, wm_writer *w) {
     if (wm_equal(layout, WM_STR("/request_head")) || wm_equal(layout, WM_STR("/request_head_old"))) return request_head(in, w);
     if (wm_equal(layout, WM_STR("/response_head"))) return response_head(in, w);
@@ -75,6 +103,9 @@ static bool recode(wm_str layout, wm_str in, wm_writer *w) {
     if (wm_equal(layout, WM_STR("/page_keys"))) return page(in, true, w);
     if (wm_equal(layout, WM_STR("/attributes"))) return attributes(in, w);
     if (wm_equal(layout, WM_STR("/counter"))) return counter(in, w);
+    if (wm_equal(layout, WM_STR("/sql_args"))) return sql_args(in, w);
+    if (wm_equal(layout, WM_STR("/sql_columns"))) return attributes(in, w);
+    if (wm_equal(layout, WM_STR("/sql_page"))) return sql_page(in, w);
     return false;
 }
 
