@@ -99,8 +99,9 @@ bench: ## Measure: one run, figures beside the comparisons they stand for.
 demo: ## Show the shop: three plugins in one transaction, 64 clients, ten times kill -9, in 90 seconds.
 	go run ./examples/shop/demo
 
-rivals: ## Measure queues next to River on Postgres in one run; needs Debian's postgresql.
+rivals: ## Measure queues next to River on Postgres, and SQL next to PocketBase; needs Debian's postgresql.
 	.ci/river/run
+	.ci/pocketbase/run
 
 autobahn: ## Hold WebSockets to Autobahn's suite; needs Python 3 with venv, PyPI, and a Python 2.7 (PYTHON2 names it).
 	.ci/autobahn/run

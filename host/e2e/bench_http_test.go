@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,6 +59,7 @@ var jsonText = `{"method":"POST","path":"/v1/items","header":{"content-type":"ap
 type candidate struct {
 	name, url string
 	body      string // of a POST; "" = a GET
+	method    string // in place of these; "" = none
 	rounds    []round
 }
 
@@ -114,6 +116,11 @@ func served(b *testing.B) []*candidate {
 // is JSON, if there is one.
 func load(b *testing.B, url, body string) round {
 	b.Helper()
+	return (&candidate{url: url, body: body}).load(b)
+}
+
+func (c *candidate) load(b *testing.B) round {
+	b.Helper()
 	client := &fasthttp.Client{MaxConnsPerHost: benchConns}
 	defer client.CloseIdleConnections()
 	latencies := make([][]time.Duration, benchConns)
@@ -125,15 +132,15 @@ func load(b *testing.B, url, body string) round {
 			req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 			defer fasthttp.ReleaseRequest(req)
 			defer fasthttp.ReleaseResponse(res)
-			req.SetRequestURI(url)
-			if body != "" {
-				req.Header.SetMethod("POST")
+			req.SetRequestURI(c.url)
+			if c.body != "" {
+				req.Header.SetMethod(cmp.Or(c.method, "POST"))
 				req.Header.SetContentType("application/json")
-				req.SetBodyString(body)
+				req.SetBodyString(c.body)
 			}
 			for before := time.Now(); before.Before(end); {
 				if err := client.Do(req, res); err != nil || res.StatusCode() != 200 {
-					b.Errorf("%s %s: %d, %v", req.Header.Method(), url, res.StatusCode(), err)
+					b.Errorf("%s %s: %d, %v", req.Header.Method(), c.url, res.StatusCode(), err)
 					return
 				}
 				after := time.Now()
@@ -157,14 +164,17 @@ func (c *candidate) median() round {
 	return sorted[len(sorted)/2]
 }
 
-func table(candidates []*candidate) string {
+func table(candidates []*candidate) string { return compared(candidates, "of Fiber") }
+
+// compared has a row for each candidate, compared with the first.
+func compared(candidates []*candidate, base string) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "what\trequests/s\tof Fiber\tp50\tp99\t\n")
-	base := candidates[0].median().rate
+	fmt.Fprintf(w, "what\trequests/s\t%s\tp50\tp99\t\n", base)
+	first := candidates[0].median().rate
 	for _, c := range candidates {
 		m := c.median()
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%v\t%v\t\n", c.name, m.rate, m.rate/base,
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%v\t%v\t\n", c.name, m.rate, m.rate/first,
 			m.p50.Round(time.Microsecond), m.p99.Round(time.Microsecond))
 	}
 	if err := w.Flush(); err != nil {

@@ -49,6 +49,9 @@ func run(m *testing.M) int {
 	if os.Getenv(bareServers) != "" {
 		return serveBare()
 	}
+	if dir := os.Getenv(bareSQL); dir != "" {
+		return serveBareSQL(dir)
+	}
 	dir, err := os.MkdirTemp("", "wasmoor-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
