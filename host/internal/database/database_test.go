@@ -224,7 +224,7 @@ func TestMigrate(t *testing.T) {
 	if plan, err = b.Plan(t.Context(), b.place, append(files("003-index.sql", "CREATE INDEX w ON t (w)"), first...)); err != nil || plan.Safe() != nil {
 		t.Errorf("back over a compatible one: %+v, %v", plan, err)
 	}
-	copies, _ := filepath.Glob(filepath.Join(b.cfg.Dir, "before", "crm-main-*-0001.sqlite"))
+	copies, _ := filepath.Glob(filepath.Join(b.cfg.Dir, "before", "crm", "main", "*-0001.sqlite"))
 	if len(copies) != 1 {
 		t.Errorf("copies: %v", copies)
 	}
@@ -420,5 +420,57 @@ func TestQuery(t *testing.T) {
 	list, err := b.List(t.Context(), b.place)
 	if err != nil || len(list) != 1 || list[0].Name != "main" || list[0].Bytes() != 2*4096 || list[0].Held {
 		t.Errorf("list: %+v, %v", list, err)
+	}
+}
+
+// TestPlanOfAnOddTable has a plugin make the table of migrations itself.
+func TestPlanOfAnOddTable(t *testing.T) {
+	for _, make := range []string{
+		"CREATE TABLE wasmoor_migrations (number INTEGER PRIMARY KEY, name GENERATED ALWAYS AS (hex(zeroblob(400000))), sha256, compatible, applied)",
+		"CREATE VIEW wasmoor_migrations AS SELECT 1 AS number, '' AS name, '' AS sha256, 1 AS compatible, '' AS applied",
+	} {
+		b := newBench(t)
+		b.exec(make)
+		list := files("001_t.sql", "CREATE TABLE t (v)")
+		if _, err := b.Plan(t.Context(), b.place, list); fault.CodeOf(err) != fault.Conflict || !strings.Contains(fault.MessageOf(err), "is not the host's") {
+			t.Errorf("%.40s: %v", make, err)
+		}
+	}
+}
+
+// TestMigrateABusyDatabase migrates one whose plugin writes all the time.
+func TestMigrateABusyDatabase(t *testing.T) {
+	b := newBench(t)
+	list := files("001_t.sql", "CREATE TABLE t (i INTEGER PRIMARY KEY, v)")
+	if _, err := b.Migrate(t.Context(), b.place, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(fmt.Sprintf("INSERT INTO t (v) "+rowsOf+"SELECT i FROM n", 2000))
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = b.change(context.Background(), b.place, func(c *sqlite.Conn) error {
+				return c.Script("UPDATE t SET v = random() WHERE i = abs(random()) % 2000")
+			})
+		}
+	}()
+	_, err := b.Migrate(t.Context(), b.place, append(list, files("002_w.sql", "ALTER TABLE t ADD COLUMN w; UPDATE t SET w = v; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s")...), nil)
+	stop()
+	<-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.text("SELECT count(w) FROM t"); got != "2000" {
+		t.Errorf("%s rows", got)
+	}
+}
+
+func TestWideRows(t *testing.T) {
+	b := newBench(t)
+	wide := "SELECT " + strings.TrimSuffix(strings.Repeat("b,", 100), ",") + " FROM (SELECT zeroblob(100000) AS b)"
+	if _, err := b.Query(t.Context(), b.place, Statement{SQL: wide, Limit: 10}); fault.CodeOf(err) != fault.TooLarge {
+		t.Errorf("10 MB in a row: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,14 +15,16 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/sqlite"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // table has a row for each migration that a database has had. It goes with the database
 // where that goes.
 const table = "wasmoor_migrations"
 
-const createTable = "CREATE TABLE IF NOT EXISTS " + table +
-	" (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, compatible INTEGER NOT NULL, applied TEXT NOT NULL)"
+const createTable = "CREATE TABLE IF NOT EXISTS " + columns
+
+const columns = table + " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, compatible INTEGER NOT NULL, applied TEXT NOT NULL)"
 
 // Applied is a migration that a database has had.
 type Applied struct {
@@ -109,16 +112,19 @@ func planOf(p Place, c *sqlite.Conn, list []Migration) (plan Plan, err error) {
 
 // applied reads the table, if there is one.
 func applied(c *sqlite.Conn) (list []Applied, err error) {
-	there, err := c.Query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '"+table+"'", nil)
+	there, err := c.Query("SELECT coalesce(substr(sql, 1, 1000), '') FROM sqlite_schema WHERE name = '"+table+"'", nil)
 	if err != nil {
 		return nil, err
 	}
-	found, err := there.Next()
-	_ = there.Close() // it reads
-	if err != nil || !found {
+	defer func() { _ = there.Close() }() // it reads
+	if found, err := there.Next(); err != nil || !found {
 		return nil, err
 	}
-	rows, err := c.Query("SELECT number, name, compatible, applied, sha256 FROM "+table+" ORDER BY number", nil)
+	// A table of the plugin's own could be anything, and have any number of rows.
+	if text, err := there.Value(0); err != nil || string(text.Bytes) != "CREATE TABLE "+columns {
+		return nil, cmp.Or(err, error(fault.New(fault.Conflict, "migrations", "the database has a table "+table+" that is not the host's: rename it, or drop it")))
+	}
+	rows, err := c.Query(fmt.Sprintf("SELECT number, substr(name, 1, 200), compatible, substr(applied, 1, 40), substr(sha256, 1, 64) FROM %s ORDER BY number LIMIT %d", table, maxMigrations), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +173,8 @@ func (s *Service) Migrate(ctx context.Context, p Place, list []Migration, progre
 		}
 		return within(c.Script, func() error { return s.apply(now.Pending, c.Script) })
 	})
-	if fault.CodeOf(err) == fault.TooLarge {
+	// A database whose plugin writes all the time is migrated while it is held.
+	if _, lost := errors.AsType[*store.Conflict](err); lost || fault.CodeOf(err) == fault.TooLarge {
 		err = s.migrateFile(ctx, p, plan.Pending, progress)
 	}
 	return plan, err
@@ -248,7 +255,7 @@ func (s *Service) applyToFile(ctx context.Context, file string, list []Migration
 		return fault.New(fault.Invalid, "sql", strings.TrimPrefix(err.Error(), "sqlite3: "))
 	}
 	for _, do := range []string{
-		"PRAGMA page_size=4096", "PRAGMA journal_mode=off", "PRAGMA synchronous=off", "PRAGMA locking_mode=exclusive", "PRAGMA foreign_keys=on",
+		"PRAGMA page_size=4096", "PRAGMA journal_mode=truncate", "PRAGMA synchronous=off", "PRAGMA locking_mode=exclusive", "PRAGMA foreign_keys=on",
 	} {
 		if err := run(do); err != nil {
 			return err
@@ -276,12 +283,11 @@ const keptCopies = 3
 
 // backUp copies a database to a file before it is migrated.
 func (s *Service) backUp(ctx context.Context, p Place, number int) error {
-	dir := filepath.Join(s.cfg.Dir, "before")
+	dir := filepath.Join(s.cfg.Dir, "before", p.Plugin, p.Name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return noFile(err)
 	}
-	base := fmt.Sprintf("%s-%s-", p.Plugin, p.Name)
-	file := filepath.Join(dir, fmt.Sprintf("%s%s-%04d.sqlite", base, s.cfg.Clock().UTC().Format("20060102T150405"), number))
+	file := filepath.Join(dir, fmt.Sprintf("%s-%04d.sqlite", s.cfg.Clock().UTC().Format("20060102T150405"), number))
 	part := file + ".part"
 	_ = os.Remove(part)
 	if err := s.copyOut(ctx, p, part); err != nil {
@@ -291,7 +297,7 @@ func (s *Service) backUp(ctx context.Context, p Place, number int) error {
 		return noFile(err)
 	}
 	s.cfg.Log.Info("a database was copied before its migration", "plugin", p.Plugin, "database", p.Name, "file", file)
-	copies, _ := filepath.Glob(filepath.Join(dir, base+"[0-9]*.sqlite"))
+	copies, _ := filepath.Glob(filepath.Join(dir, "*.sqlite"))
 	slices.Sort(copies)
 	for len(copies) > keptCopies {
 		_ = os.Remove(copies[0])

@@ -77,7 +77,7 @@ func numbered(n int, sql string, err error) error {
 }
 
 func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {
-	before := c.Changes()
+	changes := c.Changes()
 	rows, err := c.Query(statement, nil)
 	if err != nil {
 		return t, err
@@ -86,7 +86,7 @@ func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {
 		if failed := rows.Close(); err == nil {
 			err = failed
 		}
-		t.Changed = c.Changes() - before
+		t.Changed = c.Changes() - changes
 	}()
 	columns, err := rows.Columns()
 	if err != nil {
@@ -107,13 +107,15 @@ func query(c *sqlite.Conn, statement string, limit int) (t Table, err error) {
 		if t.More = len(t.Rows) >= min(limit, MaxRows) || bytes > maxTableBytes; t.More {
 			return t, nil
 		}
-		row := make([]sqlite.Value, len(columns))
+		row, before := make([]sqlite.Value, len(columns)), bytes
 		for i := range row {
 			if row[i], err = rows.Value(i); err != nil {
 				return t, err
 			}
 			row[i].Bytes = append([]byte(nil), row[i].Bytes...)
-			bytes += len(row[i].Bytes) + 16
+			if bytes += len(row[i].Bytes) + 16; bytes-before > sqlite.MaxValue {
+				return t, fault.New(fault.TooLarge, "sql", fmt.Sprintf("a row has more than %d bytes; ask for fewer columns", sqlite.MaxValue))
+			}
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -130,17 +130,18 @@ func (d *Deployer) apart(ctx context.Context, name string, do func() error) erro
 }
 
 // migrate has the databases of a plugin be as a version expects them.
-func (d *Deployer) migrate(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled, together bool) error {
-	work, err := migrating.For(ctx, d.cfg.Databases, w, p, r.manifest, r.module, together)
-	if err != nil || !work.Any() {
+func (d *Deployer) migrate(ctx context.Context, w *steps.Watch, l *live, r recalled, together bool) error {
+	_, taken := d.state.Load().with(l) // what refuses it does so before that
+	work, err := migrating.For(ctx, d.cfg.Databases, w, l.plugin, r.manifest, r.module, together)
+	if err = cmp.Or(taken, err); err != nil || !work.Any() {
 		return err
 	}
-	return d.apart(ctx, p.Name, func() error { return work.Do(ctx, w) })
+	return d.apart(ctx, l.plugin.Name, func() error { return work.Do(ctx, w) })
 }
 
 // activate makes a prepared version serve as c says, or says what it waits for.
-// It owns the program. The record comes first and the swap after it cannot fail,
-// so that a crash between them leaves what a restart serves.
+// It owns the program. The record comes first and the swap after it cannot fail: a crash
+// between them leaves what a restart serves.
 func (d *Deployer) activate(ctx context.Context, w *steps.Watch, p plugin.Plugin, r recalled, program *engine.Candidate, allowed consent.Consent, c registry.Change) (Changed, error) {
 	next, err := c.Next(p)
 	if err != nil {
@@ -154,9 +155,6 @@ func (d *Deployer) activate(ctx context.Context, w *steps.Watch, p plugin.Plugin
 		out.Waiting = missing.Words(allowed)
 		return out, program.Close(ctx, d.keepGrant(ctx, p, r.version.Number, c))
 	}
-	if err := d.migrate(ctx, w, p, r, false); err != nil {
-		return Changed{}, program.Close(ctx, err)
-	}
 	if c.Version != p.Active { // a change of settings takes nothing that another version waits with
 		next.Grant = d.cfg.Capabilities.Keeps(consent.Has(next, r.version), r.version.Ask)
 		c.Grant = &next.Grant
@@ -164,6 +162,9 @@ func (d *Deployer) activate(ctx context.Context, w *steps.Watch, p plugin.Plugin
 	l := d.newLive(next, r, config, program, nil)
 	err = w.Run("activate", func() error {
 		if err := d.addRolling(ctx, l); err != nil {
+			return err
+		}
+		if err := d.migrate(ctx, w, l, r, false); err != nil {
 			return err
 		}
 		old := d.state.Load()

@@ -81,7 +81,7 @@ func (d *Deployer) begin(ctx context.Context, w *steps.Watch, p plugin.Plugin, r
 		out.Waiting = missing.Words(allowed)
 		return out, program.Close(ctx, d.keepGrant(ctx, p, r.version.Number, c))
 	}
-	if err := d.migrate(ctx, w, p, r, true); err != nil {
+	if err := d.migrate(ctx, w, l, r, true); err != nil {
 		return Changed{}, program.Close(ctx, err)
 	}
 	next.Grant = consent.Has(next, r.version)

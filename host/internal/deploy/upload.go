@@ -138,8 +138,7 @@ func inspect(up *Upload, sections []manifest.Section) (r recalled, err error) {
 	return r, reading.Check(r.manifest, up.Module)
 }
 
-// asleep is what a deployment has that is prepared at its first request.
-var asleep = &engine.Candidate{}
+var asleep = &engine.Candidate{} // what a deployment has that is prepared at its first request
 
 // maxTrying bounds the modules that are tried at a time; the pipeline bounds builds.
 const maxTrying = 64

@@ -16,7 +16,7 @@ var pragmas = map[string]bool{
 	"foreign_key_list": true, "foreign_key_check": true, "integrity_check": true, "quick_check": true,
 	"user_version": true, "application_id": true, "defer_foreign_keys": true,
 	"foreign_keys": false, "page_count": false, "page_size": false, "freelist_count": false, "schema_version": false,
-	"encoding": false, "compile_options": false, "data_version": false,
+	"encoding": false, "compile_options": false, "data_version": false, // FTS5 asks the last
 }
 
 // modules are those that virtual tables may be of.
@@ -31,6 +31,8 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 		return sqlite3.AUTH_OK
 	}
 	switch action {
+	case sqlite3.AUTH_PRAGMA:
+		c.spent = c.spent || fourth != "" && strings.EqualFold(third, "defer_foreign_keys") // it may stay
 	case sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_TRIGGER, sqlite3.AUTH_CREATE_VIEW,
 		sqlite3.AUTH_DROP_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_TRIGGER, sqlite3.AUTH_DROP_VIEW,
 		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE,

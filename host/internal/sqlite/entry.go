@@ -50,14 +50,14 @@ func decodeEntry(data []byte) (e Entry, err error) {
 }
 
 // Put writes the entry of a database.
-func (e Entry) Put(tx *store.Tx, name string) error {
+func (e Entry) Put(tx *store.Tx, name string) error { return tx.Set(entryKey(name), e.encode(), 0) }
+
+func (e Entry) encode() []byte {
 	data := binary.BigEndian.AppendUint32([]byte{entryFormat}, e.Generation)
 	if e.Held {
-		data = append(data, 1)
-	} else {
-		data = append(data, 0)
+		return append(data, 1)
 	}
-	return tx.Set(entryKey(name), data, 0)
+	return append(data, 0)
 }
 
 func entryKey(name string) []byte { return append([]byte(name), 0) }
@@ -79,6 +79,9 @@ func Page(name string, generation, n uint32) []byte {
 // PageOf returns the number of the page that a key is of, and its generation.
 func PageOf(key []byte) (generation, n uint32) {
 	at := len(key) - 8
+	if at < 0 { // no key of a page
+		return 0, 0
+	}
 	return binary.BigEndian.Uint32(key[at:]), binary.BigEndian.Uint32(key[at+4:])
 }
 

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,12 +56,18 @@ func (c *Conn) perceive() error {
 // without the last of them it is of now.
 func (c *Conn) date(name string, from, to int) sqlite3.ScalarFunction {
 	return func(ctx sqlite3.Context, args ...sqlite3.Value) {
-		given := make([]Value, max(len(args), to))
+		given := make([]Value, len(args), max(len(args)+1, to))
 		for i := range given {
-			if i < len(args) {
-				given[i] = argument(args[i])
+			given[i] = argument(args[i])
+		}
+		if len(given) > from && isText(given[from], "subsec", "subsecond") { // of now
+			given = slices.Insert(given, from, Value{Kind: Text, Bytes: []byte("now")})
+		}
+		for i := 0; i < max(len(given), to); i++ {
+			if i >= len(given) {
+				given = append(given, Value{Kind: Text, Bytes: []byte("now")})
 			}
-			if i >= len(args) || i >= from && i < to && given[i].Kind == Text && strings.EqualFold(string(given[i].Bytes), "now") {
+			if i >= from && i < to && isText(given[i], "now") {
 				given[i] = Value{Kind: Text, Bytes: c.world.Now().UTC().AppendFormat(nil, "2006-01-02 15:04:05.000")}
 			}
 		}
@@ -78,6 +86,16 @@ func (c *Conn) date(name string, from, to int) sqlite3.ScalarFunction {
 			ctx.ResultError(err)
 		}
 	}
+}
+
+// isText reports whether SQLite takes a value for one of some words: up to a byte 0, in any
+// case, as a text or a blob.
+func isText(v Value, words ...string) bool {
+	if v.Kind != Text && v.Kind != Blob {
+		return false
+	}
+	text, _, _ := bytes.Cut(v.Bytes, []byte{0})
+	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(string(text), word) })
 }
 
 func argument(v sqlite3.Value) Value {

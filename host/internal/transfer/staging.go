@@ -15,6 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
 )
@@ -98,15 +99,16 @@ func (s *Service) fits(p plugin.Plugin, to *staging) error {
 type staging struct {
 	adminapi.Usage
 
-	ctx      context.Context
-	service  *Service
-	space    store.Space
-	quota    store.Quota
-	from     string // whose data it is
-	revision uint64
-	dataOnly bool
-	blobs    receiving
-	pieces   bool // have come, which no value follows
+	ctx       context.Context
+	service   *Service
+	space     store.Space
+	quota     store.Quota
+	from      string // whose data it is
+	revision  uint64
+	dataOnly  bool
+	blobs     receiving
+	databases sqlite.Carry
+	pieces    bool // have come, which no value follows
 
 	area  store.Area
 	ops   []store.Op // of area

@@ -182,11 +182,15 @@ func (c *cursor) fetch() error {
 		if err != nil {
 			return err
 		}
-		c.row = appendValue(c.row, v)
+		if c.row = appendValue(c.row, v); len(c.row) > sqlite.MaxValue {
+			return errRow
+		}
 	}
 	c.read = true
 	return nil
 }
+
+var errRow = fault.New(fault.TooLarge, "sql", fmt.Sprintf("a row of the query has more than %d bytes; ask for fewer columns, or for parts of them", sqlite.MaxValue))
 
 func appendValue(b []byte, v sqlite.Value) []byte {
 	switch v.Kind {
