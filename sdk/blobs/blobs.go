@@ -5,7 +5,11 @@
 // replaces it.
 //
 //	routes.HandleFunc("PUT /photos/{id}", func(w *sdk.Response, r *sdk.Request) error {
-//		_, err := blobs.PutBody("photos/"+r.PathValue("id"), blobs.Options{Type: r.Header("content-type")})
+//		kind := r.Header("content-type")
+//		if kind != "image/jpeg" && kind != "image/png" { // no text/html, which browsers run
+//			return sdk.Error(415, "a photo is a JPEG or a PNG")
+//		}
+//		_, err := blobs.PutBody("photos/"+r.PathValue("id"), blobs.Options{Type: kind})
 //		return err
 //	})
 //	routes.HandleFunc("GET /photos/{id}", func(w *sdk.Response, r *sdk.Request) error {

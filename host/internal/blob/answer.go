@@ -1,5 +1,14 @@
 package blob
 
+import "github.com/wasmoor/wasmoor/abi"
+
+// Guard is what an answer with a blob says unless the guest does: its bytes are often
+// those of a stranger, and no page of the plugin's origin.
+var Guard = [2]abi.Pair{
+	{Name: "X-Content-Type-Options", Value: "nosniff"},
+	{Name: "Content-Security-Policy", Value: "sandbox"},
+}
+
 // Answer is a blob that is the body of a reply, and what its name says of it. Whoever
 // sends the reply releases it.
 type Answer struct {

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -174,4 +175,17 @@ func (s *Store) Has(ctx context.Context, d Digest) (bool, error) {
 		return false, nil // without its bucket too: putting it says so
 	}
 	return false, err
+}
+
+// whole reports whether the bytes are there, and as many as size.
+func (s *Store) whole(ctx context.Context, d Digest, size int64) (bool, error) {
+	r, err := s.Open(ctx, d, max(size-1, 0), 2) // the last byte, and none after it
+	if fault.CodeOf(err) == fault.NotFound {
+		return false, nil // without its bucket too: putting it says so
+	}
+	if err != nil {
+		return false, err
+	}
+	n, err := io.Copy(io.Discard, r)
+	return n == min(size, 1), errors.Join(err, r.Close())
 }

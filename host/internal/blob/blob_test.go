@@ -187,6 +187,26 @@ func TestWhatIsPutIsThere(t *testing.T) {
 	})
 }
 
+// TestADamagedSizeHeals when the same is put again.
+func TestADamagedSizeHeals(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f *fixture) {
+		for _, data := range []string{"", "1", "whole"} {
+			held := f.put(t, []byte(data))
+			for _, damaged := range []string{"who", "whole and more"} {
+				if err := f.bucket.Put(t.Context(), held.Digest.key(), strings.NewReader(damaged), int64(len(damaged))); err != nil {
+					t.Fatal(err)
+				}
+				f.put(t, []byte(data)).Release()
+				if got, err := f.read(t.Context(), held.Digest, 0, -1); err != nil || string(got) != data {
+					t.Errorf("%q in place of %q: %q, %v", damaged, data, got, err)
+				}
+			}
+			held.Release()
+		}
+	})
+}
+
 // TestNothingIsLeftOfAFailure: of too many bytes, a reader that fails, an abort.
 func TestNothingIsLeftOfAFailure(t *testing.T) {
 	t.Parallel()

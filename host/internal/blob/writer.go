@@ -124,8 +124,12 @@ func (s *Store) Adopt(ctx context.Context, file *os.File, d Digest, size int64) 
 	if err != nil {
 		return nil, err
 	}
-	there, err := s.Has(ctx, d)
-	if err == nil && !there {
+	there, err := s.whole(ctx, d, size)
+	switch {
+	case err != nil:
+	case there:
+		err = bucket.Last(ctx, s.bucket, d.key()) // whoever put it may not have come to that
+	default:
 		err = bucket.Adopt(ctx, s.bucket, d.key(), file)
 	}
 	if err != nil {

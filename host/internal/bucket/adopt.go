@@ -29,6 +29,25 @@ func Adopt(ctx context.Context, b Bucket, key string, file *os.File) error {
 	return b.Put(ctx, key, io.NewSectionReader(file, 0, math.MaxInt64), info.Size())
 }
 
+// Last has an object last that is there: whoever put it may not have come to the end.
+func Last(ctx context.Context, b Bucket, key string) error {
+	f, ok := b.(*folder)
+	if !ok {
+		return nil // it appeared when it was durable
+	}
+	root, err := f.root(false)
+	if err != nil {
+		return f.fault(ctx, "put", key, err)
+	}
+	defer func() { _ = root.Close() }()
+	for dir := path.Dir(key); err == nil; dir = path.Dir(dir) {
+		if err = syncDir(root, dir); dir == "." {
+			break
+		}
+	}
+	return f.fault(ctx, "put", key, err)
+}
+
 func (f *folder) adopt(ctx context.Context, key string, file *os.File) error {
 	if err := ValidKey(key); err != nil {
 		return err

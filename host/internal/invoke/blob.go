@@ -43,7 +43,8 @@ func (inv *Invocation) Inline(ctx context.Context) error {
 	} else if err := r.readBlob(ctx, a); err != nil {
 		return fault.Wrap(fault.Unavailable, "answer", "a blob cannot be read; nothing was done", err)
 	}
-	for _, f := range []abi.Pair{{Name: "content-type", Value: a.Type}, {Name: "etag", Value: a.ETag()}, {Name: "content-disposition", Value: a.Disposition}} {
+	header := append([]abi.Pair{{Name: "content-type", Value: a.Type}, {Name: "etag", Value: a.ETag()}, {Name: "content-disposition", Value: a.Disposition}}, blob.Guard[:]...)
+	for _, f := range header {
 		if f.Value != "" && !slices.ContainsFunc(r.Headers, func(h abi.Pair) bool { return strings.EqualFold(h.Name, f.Name) }) {
 			r.Headers = append(r.Headers, f)
 		}

@@ -121,6 +121,36 @@ func TestABlobIsHeldUntilTheRequestIsOver(t *testing.T) {
 	}
 }
 
+// short is a bucket whose objects lose what follows the second byte.
+type short struct{ bucket.Bucket }
+
+func (s short) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if length < 0 || offset+length > 2 {
+		length = max(2-offset, 0)
+	}
+	return s.Bucket.Get(ctx, key, offset, length)
+}
+
+// TestABlobThatEndsEarly is no blob that has ended.
+func TestABlobThatEndsEarly(t *testing.T) {
+	place, err := bucket.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := with(t, open(t, short{place}), invoke.BodyOf([]byte("text")))
+	g.put(0)
+	for _, c := range []struct {
+		offset, room uint64
+		want         int64
+	}{{0, 10, 2}, {2, 0, 0}, {2, 10, int64(abi.Internal)}, {3, 1, int64(abi.Internal)}, {4, 10, 0}} {
+		if got := g.call(abi.FnBlobRead, 0, 1, c.offset, 100, c.room); got != c.want {
+			t.Errorf("%d bytes at %d: %d, want %d", c.room, c.offset, got, c.want)
+		}
+	}
+	g.Inv.End()
+	g.Inv.Finish()
+}
+
 // TestAnAnswerIsHeld until it is released, or another attempt begins.
 func TestAnAnswerIsHeld(t *testing.T) {
 	s := open(t, nil)

@@ -3,6 +3,7 @@ package blobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -10,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/abi/limits"
 	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
+	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 )
 
@@ -89,7 +91,10 @@ func readAt(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, 
 	var err error
 	late := wait(ctx, func() {
 		if err = a.reading.at(ctx, b.Store, record.Digest, record.Size, offset); err == nil {
-			n, err = a.reading.fill(room(record.Size - offset))
+			buf := room(record.Size - offset)
+			if n, err = a.reading.fill(buf); n == 0 && err == nil && len(buf) > 0 {
+				err = fault.New(fault.Internal, "read blob", fmt.Sprintf("%.80q, blob %s, ends at %d bytes of %d", name, record.Digest, offset, record.Size))
+			}
 		}
 	})
 	if late != nil {

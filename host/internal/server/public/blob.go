@@ -83,7 +83,7 @@ func blobHeader(a *blob.Answer, guest []abi.Pair, answer *content.Answer, e *con
 	if plain {
 		add(e.Describe()...)
 	}
-	add(abi.Pair{Name: "X-Content-Type-Options", Value: "nosniff"})
+	add(blob.Guard[:]...)
 	return header
 }
 

@@ -58,7 +58,7 @@ func TestBlob(t *testing.T) {
 	const at = "Sun, 17 Mar 2030 17:46:40 GMT"
 	whole := map[string]string{
 		"Content-Type": "text/plain", "ETag": tag, "Last-Modified": at, "Accept-Ranges": "bytes",
-		"Content-Disposition": `attachment; filename="a.txt"`, "X-Content-Type-Options": "nosniff", "Content-Length": "100000",
+		"Content-Disposition": `attachment; filename="a.txt"`, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "Content-Length": "100000",
 	}
 	handle, held := answering(t, text, 200)
 	addr := publicFor(t, handle)
@@ -101,10 +101,10 @@ func TestBlob(t *testing.T) {
 
 // TestBlobOfTheGuest: what the guest says wins, and its status is the answer's.
 func TestBlobOfTheGuest(t *testing.T) {
-	handle, _ := answering(t, "text", 200, abi.Pair{Name: "content-type", Value: "image/png"}, abi.Pair{Name: "etag", Value: `W/"own"`}, abi.Pair{Name: "last-modified", Value: "Tue, 01 Jan 2030 00:00:00 GMT"}, abi.Pair{Name: "x-content-type-options", Value: "none"})
+	handle, _ := answering(t, "text", 200, abi.Pair{Name: "content-type", Value: "image/png"}, abi.Pair{Name: "etag", Value: `W/"own"`}, abi.Pair{Name: "last-modified", Value: "Tue, 01 Jan 2030 00:00:00 GMT"}, abi.Pair{Name: "x-content-type-options", Value: "none"}, abi.Pair{Name: "content-security-policy", Value: "default-src 'none'"})
 	addr := publicFor(t, handle)
 	got := servertest.RoundTrip(t, addr, servertest.Get("/"))
-	for name, want := range map[string]string{"Content-Type": "image/png", "ETag": `W/"own"`, "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT", "X-Content-Type-Options": "none"} {
+	for name, want := range map[string]string{"Content-Type": "image/png", "ETag": `W/"own"`, "Last-Modified": "Tue, 01 Jan 2030 00:00:00 GMT", "X-Content-Type-Options": "none", "Content-Security-Policy": "default-src 'none'"} {
 		if values := got.Header.Values(name); len(values) != 1 || values[0] != want {
 			t.Errorf("%s: %q, want %q", name, values, want)
 		}
