@@ -203,6 +203,13 @@ func (t *staging) add(area store.Area, key []byte, v store.Value) error {
 			return err
 		}
 	}
+	if area == store.AreaSQL {
+		data, goes, err := t.databases.Take(key, v.Data)
+		if err != nil || !goes {
+			return err
+		}
+		v.Data = data
+	}
 	op := store.Op{Kind: store.OpSet, Key: bytes.Clone(key), Value: store.Value{Data: bytes.Clone(v.Data), Expires: v.Expires}}
 	most := stageOps
 	if area == store.AreaRecords {

@@ -18,6 +18,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/transfer"
 )
@@ -52,7 +53,11 @@ func (w *world) fill(name string) {
 	w.Helper()
 	for _, a := range store.Areas() {
 		for i := range 3 {
-			w.put(name, a, fmt.Sprintf("%s/%d", name, i), strings.Repeat("xyz.", 100_000), time.Duration(i)*time.Hour)
+			key, value := fmt.Sprintf("%s/%d", name, i), strings.Repeat("xyz.", 100_000)
+			if a == store.AreaSQL {
+				key, value = string(sqlite.Page(name, 0, uint32(i+1))), strings.Repeat("page", sqlite.PageSize/4)
+			}
+			w.put(name, a, key, value, time.Duration(i)*time.Hour)
 		}
 		w.put(name, a, "gone", "", time.Millisecond)
 	}
@@ -239,7 +244,7 @@ func TestDataThatCameMeanwhileStays(t *testing.T) {
 func TestTheQuotaHolds(t *testing.T) {
 	w := newWorld(t, "shop", "other")
 	for i := range 12 {
-		w.put("shop", store.AreaSQL, fmt.Sprintf("%02d", i), strings.Repeat("x", 850_000), 0)
+		w.put("shop", store.AreaKV, fmt.Sprintf("%02d", i), strings.Repeat("x", 850_000), 0)
 	}
 	data := w.archive("shop")
 	less := plugin.Grant{}.With(kv.Name, kv.Terms{Keys: 3000, Bytes: 8 << 20})
