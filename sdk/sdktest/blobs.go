@@ -293,6 +293,7 @@ func (a *blobAnswer) give(r *Result) {
 	r.Body = a.data
 	for name, value := range map[string]string{
 		"Content-Type": a.head.Type, "Etag": `"` + hex.EncodeToString([]byte(a.head.Digest)) + `"`, "Content-Disposition": a.disposition,
+		"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff",
 	} {
 		if r.Header.Get(name) == "" && value != "" {
 			r.Header.Set(name, value)

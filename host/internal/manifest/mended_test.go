@@ -155,7 +155,7 @@ func TestUnknownKeysSayWhatIsMeant(t *testing.T) {
 		{"watch = []\n", `it belongs under [build]`},
 		{"timeout = \"5s\"\n", `it belongs under [outbound]`},
 		{"response_body = 1\n", `it belongs under [limits] or [outbound]`},
-		{"pattern = \"GET /\"\n", `it belongs under [[socket]] or [[route]]`},
+		{"pattern = \"GET /\"\n", `it belongs under [[socket]] or [[upload]] or [[route]]`},
 		{"[kv]\nversion = \"1\"\n", `4:1: kv.version: unknown key; it belongs at the top of the manifest, above the first table`},
 		{"greeting = \"Hello\"\n", `3:1: greeting: unknown key; a value that the operator may change goes under [config]: greeting = { default = "Hello" }`},
 		{"port = 8080\n", `port = { default = "8080" }`},

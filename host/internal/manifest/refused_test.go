@@ -152,7 +152,7 @@ var refused = []struct{ name, text, want string }{
 	},
 	{
 		"unknown quoted key", head + "\"a b\" = 1\n",
-		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, isolation_reason, frozen, route, limits, kv, sql, blobs, queue, cron, socket, topic, outbound, secrets, services, config, warmup, build`,
+		`3:1: "a b": unknown key; known here: manifest_version, name, version, abi, isolation, isolation_reason, frozen, route, limits, kv, sql, blobs, queue, cron, socket, topic, upload, outbound, secrets, services, config, warmup, build`,
 	},
 	{
 		"a reason that a terminal obeys", head + "[kv]\nreason = \"\\u001b[2J\"\n",

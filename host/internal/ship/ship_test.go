@@ -168,7 +168,8 @@ func (s *server) set(key, value string) store.Revision {
 // shipped waits until all is there.
 func (s *server) shipped() {
 	s.Helper()
-	s.until("all is shipped", func(st Status) bool { return st.Lag == 0 })
+	published := s.store.Published() // right after a start nothing is known to wait
+	s.until("all is shipped", func(st Status) bool { return st.Lag == 0 && st.Revision >= published })
 }
 
 func (s *server) until(what string, ok func(Status) bool) {
