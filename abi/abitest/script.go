@@ -237,9 +237,13 @@ func (s *Script) Ranges() bool {
 func (s *Script) Plain() bool {
 	const most = 200
 	return !slices.ContainsFunc(s.Invocations, func(i Invocation) bool {
-		return !i.Request.Plain() || len(i.Calls) > most || slices.ContainsFunc(i.Calls, func(c Call) bool { return c.Drain })
+		return !i.Request.Plain() || len(i.Calls) > most || slices.ContainsFunc(i.Calls, func(c Call) bool { return c.Drain || c.answers() })
 	})
 }
+
+// answers reports whether a call takes the place of the response's body, in which a guest
+// would tell what its calls have returned.
+func (c *Call) answers() bool { return c.Function.Name == abi.FnBlobAnswer && c.Result == Result{} }
 
 // UnmarshalJSON reads a call.
 func (c *Call) UnmarshalJSON(text []byte) error {
