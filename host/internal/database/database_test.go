@@ -129,12 +129,11 @@ func TestFiles(t *testing.T) {
 	other := *b
 	other.place.Name = "other"
 	other.exec("CREATE TABLE before (a); INSERT INTO before VALUES (zeroblob(20000))")
-	var told atomic.Int64
-	if err := other.Import(t.Context(), other.place, bytes.NewReader(whole), func(done, all int64) { told.Store(done) }); err != nil {
+	if err := other.Import(t.Context(), other.place, bytes.NewReader(whole)); err != nil {
 		t.Fatal(err)
 	}
-	if got := other.text("SELECT count(*) || v FROM t WHERE i = 3"); got != "1of SQLite" || told.Load() == 0 {
-		t.Errorf("imported: %s, %d bytes told", got, told.Load())
+	if got := other.text("SELECT count(*) || v FROM t WHERE i = 3"); got != "1of SQLite" {
+		t.Errorf("imported: %s", got)
 	}
 	if got := other.text("SELECT count(*) FROM t"); got != "13335" {
 		t.Errorf("imported: %s rows", got)
@@ -165,7 +164,7 @@ func TestImportRefuses(t *testing.T) {
 		"broken":  {b.place, io.MultiReader(bytes.NewReader(good[:5000]), failing{}), fault.Unavailable},
 		"quota":   {small, bytes.NewReader(good), fault.Exhausted},
 	} {
-		if err := b.Import(t.Context(), c.place, c.file, nil); fault.CodeOf(err) != c.code {
+		if err := b.Import(t.Context(), c.place, c.file); fault.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
 		}
 		if got := b.text("SELECT v FROM t"); got != "kept" {
@@ -201,10 +200,10 @@ func files(pairs ...string) (list []Migration) {
 func TestMigrate(t *testing.T) {
 	b := newBench(t)
 	first := files("001_t.sql", "CREATE TABLE t (i INTEGER PRIMARY KEY, v);\nINSERT INTO t VALUES (1, 'one');")
-	if plan, err := b.Migrate(t.Context(), b.place, first, nil); err != nil || len(plan.Pending) != 1 || len(plan.Applied) != 0 {
+	if plan, err := b.Migrate(t.Context(), b.place, first); err != nil || len(plan.Pending) != 1 || len(plan.Applied) != 0 {
 		t.Fatalf("first: %+v, %v", plan, err)
 	}
-	if plan, err := b.Migrate(t.Context(), b.place, first, nil); err != nil || len(plan.Pending) != 0 || len(plan.Applied) != 1 {
+	if plan, err := b.Migrate(t.Context(), b.place, first); err != nil || len(plan.Pending) != 0 || len(plan.Applied) != 1 {
 		t.Errorf("again: %+v, %v", plan, err)
 	}
 	second := append(first, files("002_more.sql", "-- compatible\nALTER TABLE t ADD COLUMN w DEFAULT 'two';", "3-index.sql", "CREATE INDEX w ON t (w)")...)
@@ -212,7 +211,7 @@ func TestMigrate(t *testing.T) {
 	if err != nil || len(plan.Pending) != 2 || plan.CompatibleWithBefore() == nil || plan.Safe() != nil {
 		t.Errorf("plan: %+v, %v", plan, err)
 	}
-	if _, err := b.Migrate(t.Context(), b.place, second, nil); err != nil {
+	if _, err := b.Migrate(t.Context(), b.place, second); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.text("SELECT v || w FROM t"); got != "onetwo" {
@@ -233,7 +232,7 @@ func TestMigrate(t *testing.T) {
 func TestMigrateRefuses(t *testing.T) {
 	b := newBench(t)
 	first := files("001_t.sql", "CREATE TABLE t (v); INSERT INTO t VALUES ('one')", "005_u.sql", "CREATE TABLE u (v)")
-	if _, err := b.Migrate(t.Context(), b.place, first, nil); err != nil {
+	if _, err := b.Migrate(t.Context(), b.place, first); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -253,7 +252,7 @@ func TestMigrateRefuses(t *testing.T) {
 		"its own":  {append(files("006_w.sql", "BEGIN; INSERT INTO t VALUES ('two'); COMMIT"), first...), fault.Invalid, "within a transaction"},
 		"too much": {append(files("006_w.sql", fmt.Sprintf("INSERT INTO t "+rowsOf+"SELECT zeroblob(4000) FROM n; INSERT INTO none VALUES (1)", 2000)), first...), fault.Invalid, "no such table"},
 	} {
-		_, err := b.Migrate(t.Context(), b.place, c.list, nil)
+		_, err := b.Migrate(t.Context(), b.place, c.list)
 		if fault.CodeOf(err) != c.code || !strings.Contains(fault.MessageOf(err), c.want) {
 			t.Errorf("%s: %v, want %s %q", name, err, c.code, c.want)
 		}
@@ -287,7 +286,7 @@ func TestParse(t *testing.T) {
 func TestMigrateALot(t *testing.T) {
 	b := newBench(t)
 	first := files("001_t.sql", "CREATE TABLE t (i INTEGER PRIMARY KEY, v)")
-	if _, err := b.Migrate(t.Context(), b.place, first, nil); err != nil {
+	if _, err := b.Migrate(t.Context(), b.place, first); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 6 {
@@ -330,7 +329,7 @@ func TestMigrateALot(t *testing.T) {
 			}
 		}
 	}()
-	plan, err := b.Migrate(t.Context(), b.place, append(first, files("002_v.sql", "CREATE INDEX v ON t (v)")...), nil)
+	plan, err := b.Migrate(t.Context(), b.place, append(first, files("002_v.sql", "CREATE INDEX v ON t (v)")...))
 	stop()
 	if reading, writing := <-reader, <-writer; err != nil || reading != nil || writing != nil || len(plan.Pending) != 1 {
 		t.Fatalf("%+v, %v; who reads: %v, who writes: %v", plan, err, reading, writing)
@@ -388,7 +387,9 @@ func TestEnded(t *testing.T) {
 	}
 	whole := b.export()
 	ctx, end := context.WithCancel(t.Context())
-	err := b.Import(ctx, b.place, bytes.NewReader(whole), func(done, all int64) { end() })
+	cfg := b.cfg
+	cfg.Store = &ending{Store: b.cfg.Store, commits: 3, end: end} // the hold, and twice some pages
+	err := New(cfg).Import(ctx, b.place, bytes.NewReader(whole))
 	if fault.CodeOf(err) != fault.Deadline {
 		t.Errorf("ended: %v", err)
 	}
@@ -396,6 +397,20 @@ func TestEnded(t *testing.T) {
 		t.Errorf("%s rows", got)
 	}
 	b.exec("DELETE FROM t")
+}
+
+// ending calls end after some commits.
+type ending struct {
+	store.Store
+	commits int
+	end     func()
+}
+
+func (e *ending) Commit(ctx context.Context, effects *store.Effects) (store.Revision, error) {
+	if e.commits--; e.commits == 0 {
+		e.end()
+	}
+	return e.Store.Commit(context.WithoutCancel(ctx), effects)
 }
 
 func TestQuery(t *testing.T) {
@@ -442,7 +457,7 @@ func TestPlanOfAnOddTable(t *testing.T) {
 func TestMigrateABusyDatabase(t *testing.T) {
 	b := newBench(t)
 	list := files("001_t.sql", "CREATE TABLE t (i INTEGER PRIMARY KEY, v)")
-	if _, err := b.Migrate(t.Context(), b.place, list, nil); err != nil {
+	if _, err := b.Migrate(t.Context(), b.place, list); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(fmt.Sprintf("INSERT INTO t (v) "+rowsOf+"SELECT i FROM n", 2000))
@@ -456,7 +471,7 @@ func TestMigrateABusyDatabase(t *testing.T) {
 			})
 		}
 	}()
-	_, err := b.Migrate(t.Context(), b.place, append(list, files("002_w.sql", "ALTER TABLE t ADD COLUMN w; UPDATE t SET w = v; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s")...), nil)
+	_, err := b.Migrate(t.Context(), b.place, append(list, files("002_w.sql", "ALTER TABLE t ADD COLUMN w; UPDATE t SET w = v; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s")...))
 	stop()
 	<-done
 	if err != nil {

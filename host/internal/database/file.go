@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,10 +16,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Progress is told how much of a long work is done, in bytes; all is 0 where it is not
-// known.
-type Progress func(done, all int64)
-
 // Export writes a database as an ordinary file of SQLite, as it is at one revision.
 // NotFound: nobody has written it.
 func (s *Service) Export(ctx context.Context, p Place, w io.Writer) error {
@@ -30,14 +24,14 @@ func (s *Service) Export(ctx context.Context, p Place, w io.Writer) error {
 		return err
 	}
 	defer snap.Release()
-	_, err = export(ctx, snap, p, w, nil)
-	return err
+	return export(ctx, snap, p, w)
 }
 
 // export writes the pages of a generation in their order.
-func export(ctx context.Context, snap store.Snapshot, p Place, w io.Writer, progress Progress) (entry sqlite.Entry, err error) {
-	if entry, err = sqlite.FindAt(snap, p.area(), p.Name); err != nil {
-		return entry, err
+func export(ctx context.Context, snap store.Snapshot, p Place, w io.Writer) error {
+	entry, err := sqlite.FindAt(snap, p.area(), p.Name)
+	if err != nil {
+		return err
 	}
 	from, to := sqlite.Pages(p.Name, entry.Generation)
 	pages, next, empty := uint32(1), uint32(1), make([]byte, sqlite.PageSize)
@@ -61,36 +55,33 @@ func export(ctx context.Context, snap store.Snapshot, p Place, w io.Writer, prog
 			_, failed = w.Write(v.Data)
 		}
 		next = n + 1
-		if progress != nil {
-			progress(int64(n)*sqlite.PageSize, int64(pages)*sqlite.PageSize)
-		}
 		return failed == nil
 	})
 	if err = errors.Join(failed, err); err == nil && next == 1 {
-		err = unwritten(p)
+		return unwritten(p)
 	}
-	return entry, err
+	return err
 }
 
 func unwritten(p Place) error {
 	return fault.New(fault.NotFound, "sql", fmt.Sprintf("database %q of plugin %q is empty: no request has written it", p.Name, p.Plugin))
 }
 
-// toFile exports into a file.
-func toFile(ctx context.Context, snap store.Snapshot, p Place, file string) (sqlite.Entry, error) {
+// toFile exports a database into a new file, an empty one if nobody has written it.
+func (s *Service) toFile(ctx context.Context, p Place, file string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return sqlite.Entry{}, noFile(err)
+		return noFile(err)
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	entry, err := export(ctx, snap, p, w, nil)
-	if fault.CodeOf(err) == fault.NotFound { // an empty file is an empty database
+	err = s.Export(ctx, p, w)
+	if fault.CodeOf(err) == fault.NotFound {
 		err = nil
 	}
 	if failed := errors.Join(w.Flush(), f.Close()); err == nil && failed != nil {
 		err = noFile(failed)
 	}
-	return entry, err
+	return err
 }
 
 func noFile(err error) error {
@@ -100,7 +91,7 @@ func noFile(err error) error {
 // normal makes a copy of a file of SQLite that has our size of pages and no journal, once
 // it is whole. Invalid: it is no such file, or is damaged.
 func normal(ctx context.Context, from, to string) error {
-	db, err := openFile(ctx, from)
+	db, err := sqlite.OpenFile(ctx, from, false)
 	if err != nil {
 		return notSQLite(err)
 	}
@@ -140,17 +131,3 @@ func notSQLite(err error) error {
 	}
 	return fault.Wrap(fault.Invalid, "sql", fmt.Sprintf("this is no database of SQLite, or it is damaged: %.200s", err), err)
 }
-
-// openFile opens a file of SQLite. The end of ctx interrupts what runs.
-func openFile(ctx context.Context, file string) (*sqlite3.Conn, error) {
-	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(file), RawQuery: "_pragma=trusted_schema(off)"}
-	db, err := sqlite3.OpenContext(sqlite3.WithMaxMemory(ctx, fileMemory), name.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetInterrupt(ctx)
-	return db, nil
-}
-
-// fileMemory is what SQLite has for the work on a file, in bytes.
-const fileMemory = 256 << 20

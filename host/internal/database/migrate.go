@@ -152,7 +152,7 @@ func applied(c *sqlite.Conn) (list []Applied, err error) {
 // a copy of it was made. It returns what it has applied. Errors by fault code: Invalid (what
 // SQLite says of a statement), Conflict (those of Plan), Exhausted (the disk, or the plugin's
 // quota), Deadline, and those of the store: nothing is changed.
-func (s *Service) Migrate(ctx context.Context, p Place, list []Migration, progress Progress) (plan Plan, err error) {
+func (s *Service) Migrate(ctx context.Context, p Place, list []Migration) (plan Plan, err error) {
 	done, err := s.alone(ctx, p)
 	if err != nil {
 		return plan, err
@@ -175,7 +175,7 @@ func (s *Service) Migrate(ctx context.Context, p Place, list []Migration, progre
 	})
 	// A database whose plugin writes all the time is migrated while it is held.
 	if _, lost := errors.AsType[*store.Conflict](err); lost || fault.CodeOf(err) == fault.TooLarge {
-		err = s.migrateFile(ctx, p, plan.Pending, progress)
+		err = s.migrateFile(ctx, p, plan.Pending)
 	}
 	return plan, err
 }
@@ -203,7 +203,7 @@ func (s *Service) apply(list []Migration, run func(sql string) error) error {
 }
 
 // migrateFile applies migrations that a commit does not take: to a file, which is staged.
-func (s *Service) migrateFile(ctx context.Context, p Place, list []Migration, progress Progress) error {
+func (s *Service) migrateFile(ctx context.Context, p Place, list []Migration) error {
 	return s.hold(ctx, p, func(e sqlite.Entry) error {
 		dir, err := s.temp()
 		if err != nil {
@@ -211,29 +211,19 @@ func (s *Service) migrateFile(ctx context.Context, p Place, list []Migration, pr
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		file := filepath.Join(dir, "database")
-		if err := s.copyOut(ctx, p, file); err != nil {
+		if err := s.toFile(ctx, p, file); err != nil {
 			return err
 		}
 		if err := s.applyToFile(ctx, file, list); err != nil {
 			return err
 		}
-		return s.stage(ctx, p, e, file, progress)
+		return s.stage(ctx, p, e, file)
 	})
-}
-
-func (s *Service) copyOut(ctx context.Context, p Place, file string) error {
-	snap, err := s.cfg.Store.Snapshot()
-	if err != nil {
-		return err
-	}
-	defer snap.Release()
-	_, err = toFile(ctx, snap, p, file)
-	return err
 }
 
 // applyToFile applies migrations to a file of SQLite, within one transaction.
 func (s *Service) applyToFile(ctx context.Context, file string, list []Migration) (err error) {
-	db, err := openFile(ctx, file)
+	db, err := sqlite.OpenFile(ctx, file, false)
 	if err != nil {
 		return noFile(err)
 	}
@@ -290,7 +280,7 @@ func (s *Service) backUp(ctx context.Context, p Place, number int) error {
 	file := filepath.Join(dir, fmt.Sprintf("%s-%04d.sqlite", s.cfg.Clock().UTC().Format("20060102T150405"), number))
 	part := file + ".part"
 	_ = os.Remove(part)
-	if err := s.copyOut(ctx, p, part); err != nil {
+	if err := s.toFile(ctx, p, part); err != nil {
 		return err
 	}
 	if err := os.Rename(part, file); err != nil {

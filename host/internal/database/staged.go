@@ -17,7 +17,7 @@ import (
 // Import makes a file of SQLite, which r gives, the database, in place of what it held. It
 // is checked first. Errors by fault code: Invalid (it is no file of SQLite, or damaged), Exhausted (the
 // disk, or the plugin's quota), Deadline, and those of the store: nothing is changed.
-func (s *Service) Import(ctx context.Context, p Place, r io.Reader, progress Progress) error {
+func (s *Service) Import(ctx context.Context, p Place, r io.Reader) error {
 	done, err := s.alone(ctx, p)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Service) Import(ctx context.Context, p Place, r io.Reader, progress Pro
 		return err
 	}
 	_ = os.Remove(given)
-	return s.hold(ctx, p, func(e sqlite.Entry) error { return s.stage(ctx, p, e, file, progress) })
+	return s.hold(ctx, p, func(e sqlite.Entry) error { return s.stage(ctx, p, e, file) })
 }
 
 // keep writes what r gives into a file.
@@ -109,7 +109,7 @@ func (s *Service) release(ctx context.Context, p Place) error {
 const pagesAtOnce = 256
 
 // stage puts the pages of a file under a generation after before, and makes it current.
-func (s *Service) stage(ctx context.Context, p Place, before sqlite.Entry, file string, progress Progress) error {
+func (s *Service) stage(ctx context.Context, p Place, before sqlite.Entry, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return noFile(err)
@@ -136,9 +136,6 @@ func (s *Service) stage(ctx context.Context, p Place, before sqlite.Entry, file 
 			return err
 		}
 		number += uint32(n / sqlite.PageSize)
-		if progress != nil {
-			progress(int64(number-1)*sqlite.PageSize, info.Size())
-		}
 	}
 	return s.write(ctx, p, func(tx *store.Tx) error {
 		if now, err := sqlite.Find(tx, p.Name); err != nil || now.Generation != before.Generation {

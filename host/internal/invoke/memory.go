@@ -5,6 +5,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
 // freeMemory is what each attempt may have that nobody counts, in bytes: most
@@ -41,6 +42,27 @@ func (inv *Invocation) Hold(n int) bool {
 		m.refused = inv.Env.Memory
 	}
 	return m.refused == nil
+}
+
+// writeCost is about how many bytes a write takes in addition to its key and value.
+const writeCost = 300
+
+// HoldWrites runs do, which writes into the transaction, and holds the memory that this
+// takes in addition: a write to a key that is written already takes none. Each write is
+// there twice, in the transaction and as it goes to disk. The error is that of do, or
+// Starved.
+func (inv *Invocation) HoldWrites(do func() error) error {
+	before := written(inv.Tx)
+	err := do()
+	if more := written(inv.Tx) - before; more > 0 && !inv.Hold(more) {
+		return inv.Starved()
+	}
+	return err
+}
+
+func written(tx *store.Tx) int {
+	bytes, writes := tx.Taken()
+	return 2*bytes + writes*writeCost
 }
 
 // Starved returns an Unavailable fault if Hold has failed in this attempt, else nil.

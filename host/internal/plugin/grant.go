@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -152,3 +153,19 @@ func (g Grant) Members() []Member {
 }
 
 func (g Grant) names() []string { return slices.Sorted(maps.Keys(g.Terms)) }
+
+// Larger returns the larger of two quotas, of which 0 stands for usual.
+func Larger(a, b, usual int64) int64 {
+	if cmp.Or(a, usual) >= cmp.Or(b, usual) {
+		return a
+	}
+	return b
+}
+
+// Smaller returns the smaller of two quotas, of which 0 stands for usual.
+func Smaller(a, b, usual int64) int64 {
+	if cmp.Or(a, usual) >= cmp.Or(b, usual) {
+		return b
+	}
+	return a
+}

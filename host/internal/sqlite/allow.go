@@ -73,7 +73,7 @@ func allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string)
 // Confine holds a connection to a file to what statements of plugins may do.
 func Confine(db *sqlite3.Conn) error {
 	bound(db)
-	return errors.Join(extend(db), db.SetAuthorizer(allow))
+	return errors.Join(Extend(db), db.SetAuthorizer(allow))
 }
 
 // bound sets the limits of a connection.
@@ -87,5 +87,5 @@ func bound(db *sqlite3.Conn) {
 	}
 }
 
-// extend adds what SQLite has in addition: full-text search and trees of ranges.
-func extend(db *sqlite3.Conn) error { return errors.Join(fts5.Register(db), rtree.Register(db)) }
+// Extend adds what SQLite has in addition: full-text search and trees of ranges.
+func Extend(db *sqlite3.Conn) error { return errors.Join(fts5.Register(db), rtree.Register(db)) }

@@ -74,7 +74,7 @@ func (c *Conn) fix() error {
 	}
 	bound(c.db)
 	err = errors.Join(err,
-		extend(c.db),
+		Extend(c.db),
 		c.perceive(),
 		c.db.CreateFunction("changes", 0, sqlite3.INNOCUOUS, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
 			n := int64(0)
@@ -134,7 +134,7 @@ func (c *Conn) End() (again bool) {
 func (c *Conn) Idle() bool { return c.open == 0 && !c.lost && c.db.GetAutocommit() }
 
 // Lost reports whether SQLite has failed in c, as without memory: of what the attempt does,
-// only what SQLite had committed is there. Of no connection it has not.
+// only what SQLite had committed is there. A nil Conn is not lost.
 func (c *Conn) Lost() bool { return c != nil && c.lost }
 
 // Close releases c.

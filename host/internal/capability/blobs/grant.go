@@ -55,28 +55,13 @@ func (t Terms) Beyond(other plugin.Terms) (list []plugin.Excess) {
 // Union implements plugin.Terms.
 func (t Terms) Union(other plugin.Terms) plugin.Terms {
 	o, _ := other.(Terms)
-	return Terms{Count: larger(t.Count, o.Count, usual.Count), Bytes: larger(t.Bytes, o.Bytes, usual.Bytes)}
-}
-
-// larger returns the larger of two quotas, of which 0 stands for usual.
-func larger(a, b, usual int64) int64 {
-	if cmp.Or(a, usual) >= cmp.Or(b, usual) {
-		return a
-	}
-	return b
+	return Terms{Count: plugin.Larger(t.Count, o.Count, usual.Count), Bytes: plugin.Larger(t.Bytes, o.Bytes, usual.Bytes)}
 }
 
 // Both implements plugin.Terms.
 func (t Terms) Both(other plugin.Terms) plugin.Terms {
 	o, _ := other.(Terms)
-	return Terms{Count: smaller(t.Count, o.Count, usual.Count), Bytes: smaller(t.Bytes, o.Bytes, usual.Bytes)}
-}
-
-func smaller(a, b, usual int64) int64 {
-	if larger(a, b, usual) == a {
-		return b
-	}
-	return a
+	return Terms{Count: plugin.Smaller(t.Count, o.Count, usual.Count), Bytes: plugin.Smaller(t.Bytes, o.Bytes, usual.Bytes)}
 }
 
 // Members implements plugin.Terms.

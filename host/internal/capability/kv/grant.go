@@ -64,28 +64,13 @@ func (t Terms) wishes() []plugin.Excess {
 // Union implements plugin.Terms.
 func (t Terms) Union(other plugin.Terms) plugin.Terms {
 	o, _ := other.(Terms)
-	return Terms{Keys: larger(t.Keys, o.Keys, DefaultKeys), Bytes: larger(t.Bytes, o.Bytes, DefaultBytes)}
-}
-
-// larger returns the larger of two quotas, of which 0 stands for usual.
-func larger(a, b, usual int64) int64 {
-	if cmp.Or(a, usual) >= cmp.Or(b, usual) {
-		return a
-	}
-	return b
+	return Terms{Keys: plugin.Larger(t.Keys, o.Keys, DefaultKeys), Bytes: plugin.Larger(t.Bytes, o.Bytes, DefaultBytes)}
 }
 
 // Both implements plugin.Terms.
 func (t Terms) Both(other plugin.Terms) plugin.Terms {
 	o, _ := other.(Terms)
-	both := t
-	if larger(t.Keys, o.Keys, DefaultKeys) == t.Keys {
-		both.Keys = o.Keys
-	}
-	if larger(t.Bytes, o.Bytes, DefaultBytes) == t.Bytes {
-		both.Bytes = o.Bytes
-	}
-	return both
+	return Terms{Keys: plugin.Smaller(t.Keys, o.Keys, DefaultKeys), Bytes: plugin.Smaller(t.Bytes, o.Bytes, DefaultBytes)}
 }
 
 // Members implements plugin.Terms.

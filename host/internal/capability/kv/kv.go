@@ -130,25 +130,13 @@ func add(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
 	return write(inv, func() error { return inv.Tx.Add(key, int64(args[2])) })
 }
 
-// writeCost is about how many bytes a write takes in addition to its key and value.
-const writeCost = 300
-
-// write writes, and counts the memory that this takes in addition: a write to a key
-// that is written already takes none.
+// write writes, and counts the memory that this takes.
 func write(inv *invoke.Invocation, do func() error) int64 {
-	before := taken(inv.Tx)
-	err := do()
-	if more := taken(inv.Tx) - before; more > 0 && !inv.Hold(more) {
+	err := inv.HoldWrites(do)
+	if inv.Starved() != nil {
 		return int64(abi.Internal)
 	}
 	return refused(inv, err)
-}
-
-// taken is the memory of a transaction's writes, each of which is there twice: in
-// the transaction, and as it goes to disk.
-func taken(tx *store.Tx) int {
-	bytes, writes := tx.Taken()
-	return 2*bytes + writes*writeCost
 }
 
 // check answers what is wrong with a call on key before it reaches the

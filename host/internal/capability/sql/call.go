@@ -112,30 +112,11 @@ func (a *attempt) run(ctx context.Context, s statement) (done sqlite.Result, err
 	if err != nil {
 		return done, err
 	}
-	err = a.counted(func() error {
+	err = a.inv.HoldWrites(func() error {
 		done, err = in.conn.Exec(s.text, s.args)
 		return err
 	})
 	return done, err
-}
-
-// writeCost is about how many bytes the write of a page takes in addition to it.
-const writeCost = 300
-
-// counted does something with the transaction and counts the memory that its writes take
-// in addition, each of which is there twice: in the transaction, and as it goes to disk.
-func (a *attempt) counted(do func() error) error {
-	before := a.taken()
-	err := do()
-	if more := a.taken() - before; more > 0 && !a.inv.Hold(more) {
-		return a.inv.Starved()
-	}
-	return err
-}
-
-func (a *attempt) taken() int {
-	bytes, writes := a.inv.Tx.Taken()
-	return 2*bytes + writes*writeCost
 }
 
 func query(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
@@ -160,7 +141,7 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 		return nil, err
 	}
 	c := &cursor{handle: a.last + 1, in: in}
-	err = a.counted(func() error {
+	err = a.inv.HoldWrites(func() error {
 		if c.rows, err = in.conn.Query(s.text, s.args); err != nil {
 			return err
 		}
@@ -216,7 +197,7 @@ func rows(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return int64(a.unknown()), nil
 	}
 	var n int64
-	err := a.counted(func() (err error) {
+	err := a.inv.HoldWrites(func() (err error) {
 		n, err = c.page(buf, limit)
 		return err
 	})
@@ -268,7 +249,7 @@ func closeQuery(ctx context.Context, inv *invoke.Invocation, _ capability.Memory
 	if c == nil {
 		return int64(a.unknown()), nil
 	}
-	if err := a.counted(func() error { return a.end(c) }); err != nil {
+	if err := a.inv.HoldWrites(func() error { return a.end(c) }); err != nil {
 		return a.refused(ctx, err)
 	}
 	return int64(abi.OK), nil

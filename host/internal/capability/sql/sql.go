@@ -14,7 +14,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
-	"github.com/wasmoor/wasmoor/host/internal/sqlite"
 )
 
 // Name is that of the capability.
@@ -23,12 +22,12 @@ const Name = "sql"
 // Unit returns the capability. Whoever declares a database has it: its pages count
 // towards what the plugin may keep, and nothing outside the plugin is reached.
 func Unit() capability.Unit {
-	funcs := functions()
+	funcs, kept := functions(), &pool{}
 	return capability.Unit{
 		Name: Name, Named: true, Read: read,
 		Deployment: func(d capability.Deployment) invoke.State {
 			s, _ := d.Settings.(Settings)
-			return Serving(s)
+			return &databases{declared: s, pool: kept}
 		},
 		Native: funcs,
 		Extism: capability.InBlocks(funcs, map[string]uint64{
@@ -37,11 +36,9 @@ func Unit() capability.Unit {
 	}
 }
 
-// Serving returns what a deployment with databases keeps under Name.
-func Serving(s Settings) invoke.State { return &databases{declared: s, pool: connections} }
-
-// connections are those of all plugins: SQLite's own list of files is one, too.
-var connections = &pool{}
+// Serving returns what a deployment with databases keeps under Name, with connections of
+// its own.
+func Serving(s Settings) invoke.State { return &databases{declared: s, pool: &pool{}} }
 
 // databases is what a deployment has under Name.
 type databases struct {
@@ -102,7 +99,7 @@ func read(t manifest.Table) (any, plugin.Terms) {
 	for _, name := range names {
 		one, ok := t.Sub(name, Keys()...)
 		switch {
-		case !nameForm.MatchString(name) || len(name) > sqlite.MaxName:
+		case !nameForm.MatchString(name):
 			t.Fail(name, "a database's name has 1 to 63 characters of a-z, 0-9, _ and -, and begins with a letter")
 		case ok:
 			s = append(s, Declared{name, folder(one)})

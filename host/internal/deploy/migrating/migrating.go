@@ -74,7 +74,7 @@ func (w Work) Any() bool { return len(w.of) > 0 }
 func (w Work) Do(ctx context.Context, l *steps.Watch) error {
 	return l.Run("migrate", func() error {
 		for _, d := range w.of {
-			plan, err := w.service.Migrate(ctx, d.place, d.list, nil)
+			plan, err := w.service.Migrate(ctx, d.place, d.list)
 			if err != nil {
 				return fault.Wrap(fault.CodeOf(err), "", fmt.Sprintf("database %q: %s", d.place.Name, fault.MessageOf(err)), err)
 			}

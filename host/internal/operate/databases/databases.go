@@ -156,7 +156,7 @@ func (d *Databases) Import(ctx context.Context, ref adminapi.DatabaseRef, file i
 		return err
 	}
 	in := &incoming{r: file, left: at.Quota.Bytes, health: d.store.Health}
-	err = d.service.Import(ctx, at, in, nil)
+	err = d.service.Import(ctx, at, in)
 	if in.err != nil {
 		return in.err
 	}

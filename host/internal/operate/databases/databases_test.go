@@ -239,7 +239,7 @@ func TestPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.service.Migrate(t.Context(), place(p, "main"), list, nil); err != nil {
+	if _, err := d.service.Migrate(t.Context(), place(p, "main"), list); err != nil {
 		t.Fatal(err)
 	}
 	if got := plan(2); got.Obstacle != "" || names(got) != "1_a.sql applied=true unknown=false; 2_b.sql applied=false unknown=false; " {

@@ -7,31 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"path/filepath"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
-	"github.com/ncruces/go-sqlite3/ext/fts5"
-	"github.com/ncruces/go-sqlite3/ext/rtree"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite"
 )
-
-// maxMemory is what SQLite has for a file, in bytes.
-const maxMemory = 256 << 20
 
 // Write writes a database as the shell of SQLite does with .dump. Errors by fault code:
 // Invalid (it is no file of SQLite, or damaged), Deadline, and those of w.
 func Write(ctx context.Context, file string, w io.Writer) (err error) {
-	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(file), RawQuery: "mode=ro&_pragma=trusted_schema(off)"}
-	db, err := sqlite3.OpenContext(sqlite3.WithMaxMemory(ctx, maxMemory), name.String())
+	db, err := sqlite.OpenFile(ctx, file, true)
 	if err != nil {
 		return failed(err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetInterrupt(ctx)
-	if err := errors.Join(fts5.Register(db), rtree.Register(db)); err != nil {
+	if err := sqlite.Extend(db); err != nil {
 		return failed(err)
 	}
 	d := &dump{db: db, w: bufio.NewWriterSize(w, 64<<10)}
