@@ -13,7 +13,7 @@ import (
 // server, nor the plugin's, nor what the server remembers of requests has it.
 func TestSecretsInLogs(t *testing.T) {
 	t.Parallel()
-	const key = `sk/live+4242"&=~`
+	const key = `sk/live+ZvQxJkW"&=~`
 	dir := t.TempDir()
 	s := serve(t, dir, "--outbound-allow-networks", "127.0.0.1/32")
 	module := pack(t, goGuest(t, "testdata/leakguest"), "leak", allowing("http://127.0.0.1:1"), "[config]\napi_key = { secret = true }")
@@ -45,7 +45,7 @@ func TestSecretsInLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, form := range []string{
-		key, `sk/live+4242\"&=~`, `sk/live+4242\\\"&=~`, url.QueryEscape(key), url.PathEscape(key), "4242",
+		key, `sk/live+ZvQxJkW\"&=~`, `sk/live+ZvQxJkW\\\"&=~`, url.QueryEscape(key), url.PathEscape(key), "ZvQxJkW",
 		base64.StdEncoding.EncodeToString([]byte(key)), base64.StdEncoding.EncodeToString([]byte("user:" + key))[8:20],
 	} {
 		if at := strings.Index(shown.String(), form); at >= 0 {
