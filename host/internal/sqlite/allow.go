@@ -22,6 +22,9 @@ var pragmas = map[string]bool{
 // modules are those that virtual tables may be of.
 var modules = map[string]bool{"fts5": true, "rtree": true, "rtree_i32": true}
 
+// tempSchema is the table of what is temporary, of which there is nothing.
+const tempSchema = "sqlite_temp_master"
+
 // allow decides what statements may do. An attempt leaves nothing in the connection that
 // another could meet: no setting, and nothing temporary. What changes the schema makes
 // the connection useless afterwards, because SQLite knows the schema by a number that
@@ -64,7 +67,7 @@ func allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string)
 			return sqlite3.AUTH_DENY
 		}
 	}
-	if schema == "temp" {
+	if schema == "temp" && third != tempSchema { // ALTER TABLE looks for what is temporary; others cannot write there
 		return sqlite3.AUTH_DENY
 	}
 	return sqlite3.AUTH_OK

@@ -37,11 +37,13 @@ type Conn struct {
 	world World
 	clock *sqlite3.Conn // see perceive; nil until a date is asked for
 	dates map[string]*sqlite3.Stmt
-	base  int64 // rows that attempts before have changed
-	fixed bool  // its settings are made: attempts cannot change them
-	open  int   // Rows that are not closed
-	spent bool  // it may know of a schema that was never committed, or is damaged
-	lost  bool  // SQLite has failed in it
+	base  int64  // rows that attempts before have changed
+	fixed bool   // its settings are made: attempts cannot change them
+	fresh bool   // SQLite knows the schema that the attempt sees
+	known uint32 // the number of the schema that SQLite knew last
+	open  int    // Rows that are not closed
+	spent bool   // it may know of a schema that was never committed, or is damaged
+	lost  bool   // SQLite has failed in it
 }
 
 // Open returns a connection to a generation of the database of a name. Close it.
@@ -96,7 +98,7 @@ func (c *Conn) fix() error {
 func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World, held bool) {
 	c.file.begin(tx, held)
 	c.world = world
-	c.base, c.open = c.db.TotalChanges(), 0
+	c.base, c.open, c.fresh = c.db.TotalChanges(), 0, false
 	c.db.SetLastInsertRowID(0)
 	c.db.SetInterrupt(ctx)
 }
@@ -160,6 +162,27 @@ func (c *Conn) guard(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// refresh has SQLite read the schema again if attempts before have left it with another.
+// SQLite itself finds that out when a statement runs, too late for what it refuses or
+// answers when it compiles: columns that a table does not have yet, an index that is gone.
+func (c *Conn) refresh() error {
+	if c.fresh {
+		return nil
+	}
+	first, err := c.file.readFirst()
+	if err != nil {
+		return err
+	}
+	if number := schemaOf(first); number != c.known {
+		if err := c.db.Exec("SELECT 1 FROM sqlite_schema LIMIT 0"); err != nil {
+			return err
+		}
+		c.known = number
+	}
+	c.fresh = true
+	return nil
 }
 
 // statement is one that was prepared. Those of a connection that are kept run again.

@@ -46,6 +46,7 @@ type file struct {
 const (
 	versionAt  = 24 // change counter, size, and two of the freelist: 16 bytes
 	sizeAt     = 28 // in pages
+	schemaAt   = 40 // a number that every change of the schema steps
 	validForAt = 92 // the change counter for which the size is valid
 	versionLen = 16
 )
@@ -304,4 +305,12 @@ func PagesOf(first []byte) int64 {
 		return 0
 	}
 	return int64(binary.BigEndian.Uint32(first[sizeAt:]))
+}
+
+// schemaOf returns the number of the schema of a database whose first page this is.
+func schemaOf(first []byte) uint32 {
+	if len(first) != PageSize {
+		return 0
+	}
+	return binary.BigEndian.Uint32(first[schemaAt:])
 }

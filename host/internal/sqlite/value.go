@@ -78,6 +78,9 @@ func (c *Conn) Query(sql string, args []Value) (rows *Rows, err error) {
 }
 
 func (c *Conn) query(sql string, args []Value) (*Rows, error) {
+	if err := c.refresh(); err != nil {
+		return nil, err
+	}
 	stmt, err := c.prepare(sql)
 	if err != nil {
 		return nil, err
