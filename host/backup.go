@@ -25,14 +25,14 @@ func (c Config) vault() vault.Folder {
 	}
 	c.Log = logOf(c)
 	return vault.Folder{
-		Dir: c.DataDir, Store: storeConfig(c), Modules: modulesDir(c), Formats: ownFormats(), Told: c.Told,
+		Dir: c.DataDir, Store: storeConfig(c), Modules: modulesDir(c), Blobs: c.Blobs, Formats: ownFormats(), Told: c.Told,
 		Capabilities: capabilities.All(capabilities.Config{Places: processors()}), Clock: c.Clock, Log: c.Log,
 	}
 }
 
 // openBackups makes what backs up the host, and starts its schedule if there is one.
 func (h *Host) openBackups(reg *registry.Registry) (err error) {
-	if h.backups.Source, err = h.cfg.vault().Source(h.store, reg); err != nil {
+	if h.backups.Source, err = h.cfg.vault().Source(h.store, reg, h.blobs.Blobs()); err != nil {
 		return err
 	}
 	h.backups.Source.Serves, h.backups.Audit, h.backups.Log = true, reg.Note, h.cfg.Log

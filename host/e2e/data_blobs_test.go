@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -159,14 +161,57 @@ func TestBlobsMoveToAnotherServer(t *testing.T) {
 	from, to := serve(t, t.TempDir()), serve(t, t.TempDir())
 	from.deploy("blobs", module)
 	to.deploy("blobs", module)
+	putBlobs(t, from)
+	if !to.bring("blobs", from.data("blobs")) {
+		t.Fatal("the import fails")
+	}
+	sameBlobs(t, from, to)
+}
+
+// TestBlobsAreInABackup: a restored server has their bytes, or says how many it lacks.
+func TestBlobsAreInABackup(t *testing.T) {
+	t.Parallel()
+	from := serve(t, t.TempDir())
+	from.deploy("blobs", pack(t, goGuest(t, "testdata/blobguest"), "blobs", "[blobs]"))
+	putBlobs(t, from)
+	file, dir := filepath.Join(t.TempDir(), "backup.tar.zst"), filepath.Join(t.TempDir(), "restored")
+	if made := from.mustCLI("", "backup", "create", file); !strings.Contains(made, "3, 3.1 MiB") {
+		t.Errorf("it has made\n%s", made)
+	}
+	if out, err := exec.Command(binary, "restore", file, "--data", dir).CombinedOutput(); err != nil {
+		t.Fatalf("restore: %v\n%s", err, out)
+	}
+	sameBlobs(t, from, serve(t, dir))
+	sum := sha256.Sum256([]byte("text"))
+	digits := hex.EncodeToString(sum[:])
+	if err := os.Remove(filepath.Join(from.dir, "blobs", digits[:2], digits)); err != nil {
+		t.Fatal(err)
+	}
+	lacking := file + ".lacking"
+	if _, said, code := from.cli("backup", "create", lacking); code != 0 || !strings.Contains(said, "the bytes of 1 blobs were missing") {
+		t.Errorf("a backup of a server that lacks one: exit code %d\n%s", code, said)
+	}
+	if out, err := exec.Command(binary, "restore", lacking, "--data", dir+"2").CombinedOutput(); err != nil || !strings.Contains(string(out), "the bytes of 1 blobs are not there") {
+		t.Errorf("a restore of it: %v\n%s", err, out)
+	}
+}
+
+// putBlobs has the plugin name blobs, two of them with the same bytes.
+func putBlobs(t *testing.T, s *server) {
+	t.Helper()
 	large := bytes.Repeat([]byte("0123456789abcdef"), 200_000)
 	for name, data := range map[string][]byte{"large": large, "again": large, "none": nil, "small": []byte("text")} {
-		if a, err := from.try(t.Context(), "PUT", "/blobs/"+name, string(data)); err != nil || a.status != 200 {
+		if a, err := s.try(t.Context(), "PUT", "/blobs/"+name, string(data)); err != nil || a.status != 200 {
 			t.Fatal(a, err)
 		}
 	}
-	if !to.bring("blobs", from.data("blobs")) {
-		t.Fatal("the import fails")
+}
+
+// sameBlobs wants the blobs of one server on another.
+func sameBlobs(t *testing.T, from, to *server) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); to.get("/blobs/").status == 503 && time.Now().Before(end); { // it prepares the module first
+		time.Sleep(100 * time.Millisecond)
 	}
 	if got, want := to.get("/blobs/").body, from.get("/blobs/").body; got != want || strings.Count(got, "\n") != 4 {
 		t.Errorf("the names are\n%s, want\n%s", got, want)

@@ -13,18 +13,22 @@ const TypeBackup = "application/zstd"
 
 // Backup says what a backup holds.
 type Backup struct {
-	Name      string    `json:"name,omitempty" doc:"In its place; empty = it has none"`
-	Created   time.Time `json:"created"`
-	Revision  uint64    `json:"revision" doc:"All its records are those of this revision"`
-	Entries   int64     `json:"entries" doc:"How many the store has"`
-	Modules   int       `json:"modules"`
-	Content   int64     `json:"content" doc:"Bytes of what it holds"`
-	Size      int64     `json:"size" doc:"Bytes of the backup"`
-	SHA256    string    `json:"sha256" doc:"Of the backup"`
-	Encrypted bool      `json:"encrypted"`
-	Program   string    `json:"program" doc:"Version of the program that made it"`
-	Store     string    `json:"store" doc:"The id of the store"`
-	Format    int       `json:"format"`
+	Name         string    `json:"name,omitempty" doc:"In its place; empty = it has none"`
+	Created      time.Time `json:"created"`
+	Revision     uint64    `json:"revision" doc:"All its records are those of this revision"`
+	Entries      int64     `json:"entries" doc:"How many the store has"`
+	Modules      int       `json:"modules"`
+	Blobs        int64     `json:"blobs" doc:"How many blobs it has the bytes of"`
+	BlobBytes    int64     `json:"blob_bytes" doc:"Bytes of these"`
+	BlobsMissing int64     `json:"blobs_missing,omitempty" doc:"How many blobs are named whose bytes were missing or damaged where it was made"`
+	BlobsIn      string    `json:"blobs_in,omitempty" doc:"The place that keeps the bytes of blobs, which are not in the backup then"`
+	Content      int64     `json:"content" doc:"Bytes of what it holds"`
+	Size         int64     `json:"size" doc:"Bytes of the backup"`
+	SHA256       string    `json:"sha256" doc:"Of the backup"`
+	Encrypted    bool      `json:"encrypted"`
+	Program      string    `json:"program" doc:"Version of the program that made it"`
+	Store        string    `json:"store" doc:"The id of the store"`
+	Format       int       `json:"format"`
 }
 
 // Backups is what the server's own place holds, and how its schedule does.

@@ -5,6 +5,7 @@
 //	settings.toml      what the server was told, for a person
 //	modules/HEX.wasm   each module by its digest
 //	store/NNNNNNNN     pieces of the store, a stream of package store/stream
+//	blobs/NNNNNNNN     pieces of the bytes of blobs, another such stream, if there are any
 //	index.json         the revision, and the size and SHA-256 of each part before
 //
 // After the last zstd frame comes a skippable frame with the SHA-256 of all bytes
@@ -31,8 +32,8 @@ import (
 )
 
 // Format is that of the archive: of its parts and their names. A program reads all
-// up to its own.
-const Format = 1
+// up to its own. Format 1 had no blobs; the data of a plugin still is of that format.
+const Format = 2
 
 // Header says what an archive is, before all else.
 type Header struct {
@@ -53,10 +54,19 @@ type Part struct {
 	SHA256 string `json:"sha256"`
 }
 
+// Blobs says what an archive has of the blobs that its store names.
+type Blobs struct {
+	Count   int64  `json:"count"`           // whose bytes are in the archive
+	Bytes   int64  `json:"bytes"`           // of these
+	Missing int64  `json:"missing"`         // whose bytes were not there, or damaged
+	Place   string `json:"place,omitempty"` // that keeps the bytes, none of which are in the archive then
+}
+
 // index ends an archive.
 type index struct {
 	Revision uint64 `json:"revision"`
 	Entries  int64  `json:"entries"`
+	Blobs    Blobs  `json:"blobs,omitzero"`
 	Parts    []Part `json:"parts"`
 }
 
@@ -66,6 +76,7 @@ type Info struct {
 
 	Revision  uint64 `json:"revision"` // all its records are those of this revision
 	Entries   int64  `json:"entries"`  // of the store
+	Blobs     Blobs  `json:"blobs,omitzero"`
 	Modules   int    `json:"modules"`
 	Content   int64  `json:"content"` // bytes of its parts
 	Size      int64  `json:"size"`    // bytes of the archive
@@ -79,9 +90,10 @@ const (
 	modulePrefix = "modules/"
 	moduleSuffix = ".wasm"
 	storePrefix  = "store/"
+	blobsPrefix  = "blobs/"
 	indexName    = "index.json"
 
-	// pieceSize is how much of the store is in memory before it is written.
+	// pieceSize is how much of the store or of blobs is in memory before it is written.
 	pieceSize = 4 << 20
 )
 
@@ -124,6 +136,9 @@ func (s *summing) hex() string { return hex.EncodeToString(s.sum.Sum(nil)) }
 // Errors are those of w.
 func NewWriter(w io.Writer, h Header, recipients ...age.Recipient) (*Writer, error) {
 	h.Format = Format
+	if h.Plugin != "" {
+		h.Format = 1
+	}
 	a := &Writer{info: Info{Header: h, Encrypted: len(recipients) > 0}, whole: newSumming(w)}
 	var out io.Writer = a.whole
 	if len(recipients) > 0 {
@@ -174,8 +189,20 @@ func (a *Writer) Module(digits string, module []byte) error {
 }
 
 // Store adds the store, as write writes it. Call it once, after all modules.
-func (a *Writer) Store(write func(io.Writer) error) error {
-	p := &pieces{archive: a}
+func (a *Writer) Store(write func(io.Writer) error) error { return a.pieces(storePrefix, write) }
+
+// Blobs adds the bytes of blobs, as write writes them, and what it says of them. Call it at
+// most once, after Store.
+func (a *Writer) Blobs(write func(io.Writer) (Blobs, error)) error {
+	return a.pieces(blobsPrefix, func(w io.Writer) (err error) {
+		a.index.Blobs, err = write(w)
+		a.info.Blobs = a.index.Blobs
+		return err
+	})
+}
+
+func (a *Writer) pieces(prefix string, write func(io.Writer) error) error {
+	p := &pieces{archive: a, prefix: prefix}
 	if err := write(p); err != nil {
 		return err
 	}
@@ -185,6 +212,7 @@ func (a *Writer) Store(write func(io.Writer) error) error {
 // pieces cuts a stream of unknown length into parts.
 type pieces struct {
 	archive *Writer
+	prefix  string
 	buf     bytes.Buffer
 	n       int
 }
@@ -209,7 +237,7 @@ func (p *pieces) flush() error {
 	}
 	p.n++
 	defer p.buf.Reset()
-	return p.archive.part(fmt.Sprintf("%s%08d", storePrefix, p.n), p.buf.Bytes())
+	return p.archive.part(fmt.Sprintf("%s%08d", p.prefix, p.n), p.buf.Bytes())
 }
 
 // Finish ends the archive: only now is it one.

@@ -26,6 +26,7 @@ type kept struct {
 	settings string
 	modules  []string
 	store    []byte
+	blobs    []byte
 }
 
 func (k *kept) Begin(h Header) error       { k.header = h; return nil }
@@ -38,6 +39,11 @@ func (k *kept) Module(_ string, module []byte) error {
 func (k *kept) Store(r io.Reader) (n int64, err error) {
 	k.store, err = io.ReadAll(r)
 	return 7, err
+}
+
+func (k *kept) Blobs(r io.Reader) (count, n int64, err error) {
+	k.blobs, err = io.ReadAll(r)
+	return 3, int64(len(k.blobs)), err
 }
 
 var made = Header{Program: "v1", Created: time.Date(2026, 11, 29, 8, 0, 0, 5, time.UTC), Store: "0102", Layout: 2, Records: 3, ABI: 1}
@@ -54,6 +60,10 @@ func write(t testing.TB, size int, recipients ...age.Recipient) ([]byte, Info) {
 	err = errors.Join(err, a.Store(func(w io.Writer) error {
 		_, err := io.Copy(w, iotest.HalfReader(bytes.NewReader(content(size))))
 		return err
+	}))
+	err = errors.Join(err, a.Blobs(func(w io.Writer) (Blobs, error) {
+		_, err := w.Write(content(size))
+		return Blobs{Count: 3, Bytes: int64(size), Missing: 1}, err
 	}))
 	info, last := a.Finish(42, 7)
 	if err = errors.Join(err, last); err != nil {
@@ -93,8 +103,8 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 			}
 			want := made
 			want.Format = Format
-			if k.header != want || len(k.modules) != 2 || k.modules[0] != "one module" || !bytes.Equal(k.store, content(size)) {
-				t.Errorf("%+v, %q, %d bytes of the store", k.header, k.modules, len(k.store))
+			if k.header != want || len(k.modules) != 2 || k.modules[0] != "one module" || !bytes.Equal(k.store, content(size)) || !bytes.Equal(k.blobs, content(size)) {
+				t.Errorf("%+v, %q, %d bytes of the store, %d of blobs", k.header, k.modules, len(k.store), len(k.blobs))
 			}
 		}
 	}
@@ -119,7 +129,7 @@ func TestOtherToolsReadIt(t *testing.T) {
 		}
 		names = append(names, h.Name)
 	}
-	if len(names) != 5 || names[0] != headerName || names[3] != "store/00000001" || names[4] != indexName {
+	if len(names) != 6 || names[0] != headerName || names[3] != "store/00000001" || names[4] != "blobs/00000001" || names[5] != indexName {
 		t.Errorf("it holds %q", names)
 	}
 }
@@ -183,7 +193,7 @@ func TestForged(t *testing.T) {
 	header := file{headerName, `{"format":1}`}
 	whole := []file{header, {"store/00000001", "x"}}
 	for want, files := range map[string][]file{
-		"newer wasmoor":         {{headerName, `{"format":2,"program":"v9"}`}},
+		"newer wasmoor":         {{headerName, `{"format":3,"program":"v9"}`}},
 		"header cannot be read": {{headerName, `{`}},
 		"does not begin with":   {{"README", "x"}},
 		"there is none":         {header, {indexName, "{}"}},

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 
 	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
@@ -28,6 +29,9 @@ type Content interface {
 	Module(digits string, module []byte) error
 	// Store reads r to its end.
 	Store(r io.Reader) (entries int64, err error)
+	// Blobs reads r to its end, and returns how many blobs there were, and their bytes. It
+	// is called where the archive has some.
+	Blobs(r io.Reader) (count, bytes int64, err error)
 }
 
 // Bounds of what is read.
@@ -233,8 +237,23 @@ func (a *reader) header() error {
 }
 
 func (a *reader) store() error {
-	p := &joined{a: a}
-	entries, err := a.content.Store(p)
+	err := a.pieces(storePrefix, func(r io.Reader) (err error) {
+		a.info.Entries, err = a.content.Store(r)
+		return err
+	})
+	if err != nil || a.name() != blobsPrefix+firstPiece {
+		return err // a name that cannot be read is told where the index belongs
+	}
+	return a.pieces(blobsPrefix, func(r io.Reader) (err error) {
+		a.info.Blobs.Count, a.info.Blobs.Bytes, err = a.content.Blobs(r)
+		return err
+	})
+}
+
+// pieces has read read the parts that begin with a prefix.
+func (a *reader) pieces(prefix string, read func(io.Reader) error) error {
+	p := &joined{a: a, prefix: prefix}
+	err := read(p)
 	if p.err != nil && !errors.Is(p.err, io.EOF) {
 		return p.err
 	}
@@ -242,23 +261,25 @@ func (a *reader) store() error {
 		return err
 	}
 	if !errors.Is(p.err, io.EOF) || p.n == 0 {
-		return damaged("something follows the store, or there is none")
+		return damaged("something follows %s, or there is none", strings.TrimSuffix(prefix, "/"))
 	}
-	a.info.Entries = entries
 	return nil
 }
 
-// joined is the pieces of the store as one stream.
+const firstPiece = "00000001"
+
+// joined is the pieces of the store, or of blobs, as one stream.
 type joined struct {
-	a     *reader
-	piece []byte
-	n     int
-	err   error
+	a      *reader
+	prefix string
+	piece  []byte
+	n      int
+	err    error
 }
 
 func (p *joined) Read(b []byte) (int, error) {
 	for len(p.piece) == 0 && p.err == nil {
-		if name := p.a.name(); name != fmt.Sprintf("%s%08d", storePrefix, p.n+1) {
+		if name := p.a.name(); name != fmt.Sprintf("%s%08d", p.prefix, p.n+1) {
 			p.err = cmp.Or(p.a.err, io.EOF)
 			break
 		}
@@ -293,7 +314,10 @@ func (a *reader) end(in io.Reader) error {
 	if want.Entries != a.info.Entries {
 		return damaged("its store has %d entries, and there were %d", a.info.Entries, want.Entries)
 	}
-	a.info.Revision = want.Revision
+	if want.Blobs.Count != a.info.Blobs.Count || want.Blobs.Bytes != a.info.Blobs.Bytes {
+		return damaged("it has %d blobs of %d bytes, and there were %d of %d", a.info.Blobs.Count, a.info.Blobs.Bytes, want.Blobs.Count, want.Blobs.Bytes)
+	}
+	a.info.Revision, a.info.Blobs = want.Revision, want.Blobs
 	if _, err := a.tar.Next(); !errors.Is(err, io.EOF) {
 		return damaged("something follows its index")
 	}
@@ -320,58 +344,6 @@ func same(want, found []Part) error {
 	}
 	if len(found) > len(want) {
 		return damaged("part %s is not in its index", found[len(want)].Name)
-	}
-	return nil
-}
-
-// holding gives all but the last bytes, which are the trailer, and hashes what it
-// gives.
-type holding struct {
-	r   io.Reader
-	sum interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
-	last []byte
-	err  error
-	buf  []byte
-	give []byte
-}
-
-func (h *holding) Read(p []byte) (int, error) {
-	for len(h.give) == 0 {
-		if h.err != nil {
-			return 0, h.err
-		}
-		h.fill()
-	}
-	n := copy(p, h.give)
-	h.give = h.give[n:]
-	return n, nil
-}
-
-// fill reads on; give gets what is not among the last bytes.
-func (h *holding) fill() {
-	if h.buf == nil {
-		h.buf = make([]byte, 64<<10+trailerSize)
-	}
-	kept := copy(h.buf, h.last)
-	n, err := h.r.Read(h.buf[kept:])
-	all := h.buf[:kept+n]
-	over := max(len(all)-trailerSize, 0)
-	h.give = append(h.give[:0], all[:over]...)
-	h.last = append(h.last[:0], all[over:]...)
-	_, _ = h.sum.Write(h.give)
-	h.err = err
-}
-
-// check compares the trailer with what was given.
-func (h *holding) check() error {
-	if _, err := io.Copy(io.Discard, h); err != nil {
-		return err
-	}
-	if !bytes.Equal(h.last, append(bytes.Clone(trailer), h.sum.Sum(nil)...)) {
-		return damaged("its SHA-256 is not the one at its end")
 	}
 	return nil
 }

@@ -87,6 +87,7 @@ capability/service  -> capability service      # is a unit; says whom a deployme
 capability/outbound -> capability service runq   # is a unit; calls out, and other plugins; who waits for a service needs no processor
 capability/blobs    -> capability/outbound blob/names # keeps answers of services; names blobs
 blob/keeper         -> blob/names plugin        # sweeps what has no name; of plugins
+blob/cargo          -> blob/names store/badger/follower # knows which blobs entries name; reads entries
 capability/webhook  -> capability/queue capability/outbound # puts webhooks into a queue; asks where the plugin may call
 capabilities      -> capability/blind capability/blobs capability/config capability/cron capability/exchange capability/kv capability/log capability/password capability/service capability/socket capability/sql capability/system capability/toolchain capability/upload capability/wasi # lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it; lists it
 engine/callstack  -> wasmbin                    # names functions as their module does
@@ -144,10 +145,10 @@ transfer          -> registry transfer/lines adminapi archive store/stream capab
 folder            -> deploy           # deploys what lies there
 openfiles         -> fault            # too few have a code
 footprint         -> limit            # writes sizes
-vault             -> backup restoring registry store/badger/follower store/badger formats # makes and keeps them; guards a folder that is restored; finds the modules; fills a store; opens one; says which it writes
+vault             -> backup blob/keeper restoring registry store/badger formats # makes and keeps them; opens their blobs; guards a folder that is restored; finds the modules; opens a store; says which it writes
 cgroup            ->
 agekey            -> fault            # a key that is wrong has a code
-backup            -> agekey adminapi archive bucket durable plugin store/stream # reads its keys; answers in the API's types; writes and reads it; keeps it there; what is restored lasts; modules have digests; saves the store as one
+backup            -> agekey adminapi archive blob/cargo plugin # reads its keys; answers in the API's types; writes and reads it; knows which blobs go along; modules have digests
 server/presence   ->
 server/vitals     ->
 server/crowd      ->
@@ -167,7 +168,7 @@ server/admin      -> server/admin/strict server/admin/flow server/wire server/ce
 client            -> plugin adminapi            # checks names before it sends; speaks the API
 ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
 standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
-.                 -> blob/keeper buildinfo calls operate/queues operate/crons operate/sockets operate/databases transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # keeps blobs; says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; lets operators use databases; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
+.                 -> buildinfo calls operate/queues operate/crons operate/sockets operate/databases transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; lets operators use databases; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->
 cmd/wasmoor/internal/watch        ->

@@ -31,6 +31,8 @@ type data struct {
 	revision store.Revision
 	modules  map[plugin.Digest][]byte
 	named    func(store.Revision) []plugin.Digest
+	entries  []stream.Entry // after the hundred
+	read     func()         // called when these are read
 }
 
 func newData(modules ...string) *data {
@@ -82,6 +84,14 @@ func (d *data) Changes(since, until store.Revision) stream.Group {
 				return
 			}
 		}
+		if d.read != nil {
+			d.read()
+		}
+		for _, e := range d.entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
 	}
 	return stream.Group{Before: since, Revision: until, Time: time.Unix(0, 0), Entries: entries}
 }
@@ -106,10 +116,11 @@ func (c *clock) pass(d time.Duration) {
 
 var known = archive.Header{Layout: 2, Records: 3, ABI: 1}
 
-func sourceOf(d *data, c *clock) *Source {
+func sourceOf(t *testing.T, d *data, c *clock) *Source {
+	t.Helper()
 	h := known
 	h.Store, h.Program = "the store", "v1"
-	return &Source{Store: d, Modules: d, Header: h, Settings: []byte("a = 1\n"), Clock: c.now}
+	return &Source{Store: d, Modules: d, Blobs: blobsIn(t), Header: h, Settings: []byte("a = 1\n"), Clock: c.now}
 }
 
 func folderOf(t *testing.T) bucket.Bucket {
@@ -134,7 +145,7 @@ func TestATakenBackupLands(t *testing.T) {
 		return append(slices.Clone(first), late)
 	}
 	var b bytes.Buffer
-	info, err := sourceOf(d, c).Take(t.Context(), &b)
+	info, err := sourceOf(t, d, c).Take(t.Context(), &b)
 	if err != nil || info.Revision != 4 || info.Entries != 100 || info.Modules != 3 {
 		t.Fatalf("%+v, %v", info, err)
 	}
@@ -167,7 +178,7 @@ func TestANewerBackupIsRefusedByName(t *testing.T) {
 		"its records has format 4, this one knows 3": func(h *archive.Header) { h.Records++ },
 		"its ABI has format 2, this one knows 1":     func(h *archive.Header) { h.ABI++ },
 	} {
-		src := sourceOf(newData("one"), c)
+		src := sourceOf(t, newData("one"), c)
 		change(&src.Header)
 		var b bytes.Buffer
 		if _, err := src.Take(t.Context(), &b); err != nil {
@@ -182,7 +193,7 @@ func TestANewerBackupIsRefusedByName(t *testing.T) {
 func TestAModuleThatIsMissingFailsTheBackup(t *testing.T) {
 	d := newData("one")
 	clear(d.modules)
-	_, err := sourceOf(d, &clock{}).Take(t.Context(), io.Discard)
+	_, err := sourceOf(t, d, &clock{}).Take(t.Context(), io.Discard)
 	if fault.CodeOf(err) != fault.Internal || !strings.Contains(err.Error(), "is not there") {
 		t.Error(err)
 	}
@@ -190,8 +201,8 @@ func TestAModuleThatIsMissingFailsTheBackup(t *testing.T) {
 
 func TestPlaceKeepsAndPrunes(t *testing.T) {
 	c := &clock{at: time.Now().Add(-10 * 24 * time.Hour)}
-	src, to := sourceOf(newData("one"), c), folderOf(t)
-	other := sourceOf(newData("one"), c)
+	src, to := sourceOf(t, newData("one"), c), folderOf(t)
+	other := sourceOf(t, newData("one"), c)
 	other.Header.Store = "another store"
 	if _, err := other.Put(t.Context(), to); err != nil {
 		t.Fatal(err)
@@ -245,7 +256,7 @@ func TestPlaceKeepsAndPrunes(t *testing.T) {
 
 func TestWhatDidNotFinishIsNoneAndIsSwept(t *testing.T) {
 	c := &clock{at: time.Now()}
-	src, to := sourceOf(newData("one"), c), folderOf(t)
+	src, to := sourceOf(t, newData("one"), c), folderOf(t)
 	broken := errors.New("the store broke")
 	_, err := Keep(t.Context(), to, c.now(), false, func(w io.Writer) (archive.Info, error) {
 		_, _ = w.Write(make([]byte, 100_000))
@@ -287,7 +298,7 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 // TestWhatIsNoBackupStays: files of people, also with names like those of backups.
 func TestWhatIsNoBackupStays(t *testing.T) {
 	c := &clock{at: time.Now()}
-	src, to := sourceOf(newData("one"), c), folderOf(t)
+	src, to := sourceOf(t, newData("one"), c), folderOf(t)
 	strays := []string{
 		"wasmoor-before-upgrade.tar.zst", "wasmoor-notes.txt", "wasmoor-.tar.zst.age", "README",
 		"wasmoor-20261129T101112.000Z-abcd.tar.zst.old", "wasmoor-copy.tar.zst", "wasmoor-copy.tar.zst.json", "old/wasmoor-20261129T101112.000Z-abcd.tar.zst",
@@ -325,7 +336,7 @@ func TestWhatIsNoBackupStays(t *testing.T) {
 // TestADamagedNoteStopsNothing: it is named, its archive stays, and the others count.
 func TestADamagedNoteStopsNothing(t *testing.T) {
 	c := &clock{at: time.Now()}
-	src, to := sourceOf(newData("one"), c), folderOf(t)
+	src, to := sourceOf(t, newData("one"), c), folderOf(t)
 	put := func() Kept {
 		t.Helper()
 		c.pass(time.Hour)
@@ -370,7 +381,7 @@ func TestADamagedNoteStopsNothing(t *testing.T) {
 // what is made now removed.
 func TestBackupsOfTheFuture(t *testing.T) {
 	c := &clock{at: time.Now().AddDate(10, 0, 0)}
-	src, to := sourceOf(newData("one"), c), folderOf(t)
+	src, to := sourceOf(t, newData("one"), c), folderOf(t)
 	for range 2 {
 		if _, err := src.Put(t.Context(), to); err != nil {
 			t.Fatal(err)
@@ -393,7 +404,7 @@ func TestBackupsOfTheFuture(t *testing.T) {
 // and another when it works again.
 func TestSchedule(t *testing.T) {
 	c := &clock{at: time.Now()}
-	src := sourceOf(newData("one"), c)
+	src := sourceOf(t, newData("one"), c)
 	dir := t.TempDir()
 	to, err := bucket.Open(filepath.Join(dir, "place"))
 	if err != nil {
@@ -461,7 +472,7 @@ func TestSchedule(t *testing.T) {
 // TestUse: a schedule may change and end while the server serves, and none begins after
 // Close.
 func TestUse(t *testing.T) {
-	b := &Service{Source: sourceOf(newData("one"), &clock{at: time.Now()}), Log: slog.New(slog.DiscardHandler)}
+	b := &Service{Source: sourceOf(t, newData("one"), &clock{at: time.Now()}), Log: slog.New(slog.DiscardHandler)}
 	dir := t.TempDir()
 	plan := func(name string) Plan {
 		to, err := bucket.Open(filepath.Join(dir, name))

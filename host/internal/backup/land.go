@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/wasmoor/wasmoor/host/internal/archive"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
@@ -21,6 +22,7 @@ type Folder struct {
 	Known    archive.Header // formats that this program knows
 	Modules  string         // a folder, which is made
 	Settings string         // a file
+	Blobs    *blob.Store    // nil: they are only checked
 	// Store takes the store's one group, to its end.
 	Store func(context.Context, stream.Group) error
 }

@@ -209,7 +209,10 @@ func (s *Schedule) made(k Kept, took time.Duration) {
 	s.status.Made++
 	s.status.InARow, s.status.LastError, s.told = 0, "", time.Time{}
 	s.mu.Unlock()
-	s.plan.Log.Info("a backup was made", "name", k.Name, "in", s.plan.To.String(), "bytes", k.Size, "revision", k.Revision, "took", took.Round(time.Millisecond))
+	s.plan.Log.Info("a backup was made", "name", k.Name, "in", s.plan.To.String(), "bytes", k.Size, "revision", k.Revision, "blobs", k.Blobs.Count, "took", took.Round(time.Millisecond))
+	if k.Blobs.Missing > 0 {
+		s.plan.Log.Error("a backup lacks the bytes of blobs, which were missing or damaged on this server", "name", k.Name, "blobs", k.Blobs.Missing)
+	}
 }
 
 // failed counts a failure, and logs the first of a row and then one an hour.

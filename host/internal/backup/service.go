@@ -131,5 +131,6 @@ func Show(name string, i archive.Info) adminapi.Backup {
 	return adminapi.Backup{
 		Name: name, Created: i.Created, Revision: i.Revision, Entries: i.Entries, Modules: i.Modules, Content: i.Content,
 		Size: i.Size, SHA256: i.SHA256, Encrypted: i.Encrypted, Program: i.Program, Store: i.Store, Format: i.Format,
+		Blobs: i.Blobs.Count, BlobBytes: i.Blobs.Bytes, BlobsMissing: i.Blobs.Missing, BlobsIn: i.Blobs.Place,
 	}
 }

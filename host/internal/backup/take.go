@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"filippo.io/age"
 
 	"github.com/wasmoor/wasmoor/host/internal/archive"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -35,6 +38,8 @@ type Source struct {
 	Store    Store
 	Modules  Modules
 	Header   archive.Header // without the time
+	Blobs    *blob.Store    // has the bytes of what the store names
+	BlobsIn  string         // place that keeps them, and no backup has them; "" = backups have them
 	Settings []byte         // what the server was told, for a person; may be empty
 	Clock    func() time.Time
 	Serves   bool // others work on the store, and go first
@@ -45,7 +50,7 @@ type Source struct {
 const rounds = 20
 
 // Take writes a backup to w, for recipients if there are any: all records at one
-// revision, and the modules they name. Nobody waits for it: it reads a snapshot, and
+// revision, and the modules and blobs they name. No sweep takes a blob meanwhile. Nobody waits for it: it reads a snapshot, and
 // no more at a time than its readers take. Errors by fault code: Deadline (ctx),
 // Unavailable, those of the store and of w.
 func (s *Source) Take(ctx context.Context, w io.Writer, recipients ...age.Recipient) (archive.Info, error) {
@@ -61,23 +66,34 @@ func (s *Source) Take(ctx context.Context, w io.Writer, recipients ...age.Recipi
 			return archive.Info{}, err
 		}
 	}
+	done, err := s.Blobs.Keep(ctx)
+	if err != nil {
+		return archive.Info{}, err
+	}
+	defer done()
 	snap, err := s.modules(ctx, a)
 	if err != nil {
 		return archive.Info{}, err
 	}
-	defer snap.Release()
+	release := sync.OnceFunc(snap.Release)
+	defer release()
 	revision := snap.Revision()
+	var names cargo.Names
 	counted := &counting{ctx: ctx, rests: s.Serves, group: s.Store.Changes(0, revision)}
 	err = a.Store(func(w io.Writer) error {
 		out := stream.NewWriter(w)
 		g := counted.group
 		g.Entries = counted.entries
-		if err := out.Write(g); err != nil {
+		if err := out.Write(names.In(g)); err != nil {
 			return err
 		}
 		return out.Close()
 	})
 	if err != nil {
+		return archive.Info{}, err
+	}
+	release() // the bytes of blobs are no part of it, and may take long
+	if err := s.blobs(ctx, a, names.List()); err != nil {
 		return archive.Info{}, err
 	}
 	return a.Finish(uint64(revision), counted.n)

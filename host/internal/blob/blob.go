@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
@@ -64,6 +66,7 @@ type Store struct {
 	held     map[Digest]int
 	deleting map[Digest]chan struct{} // closed once they are gone
 	touched  map[Digest]struct{}      // held since a sweep has begun; nil = none is under way
+	kept     int                      // how many keep all blobs
 
 	sweeping sync.Mutex
 }
@@ -92,6 +95,12 @@ func OpenStore(cfg Config) (*Store, error) {
 
 // String says where the blobs are, without credentials.
 func (s *Store) String() string { return s.bucket.String() }
+
+// Remote reports whether the blobs are in S3.
+func (s *Store) Remote() bool {
+	_, local := bucket.Folder(s.bucket)
+	return !local
+}
 
 // Held is a blob that no sweep takes until Release. Its fields are only read.
 type Held struct {
@@ -140,6 +149,29 @@ func (s *Store) Hold(ctx context.Context, d Digest, size int64) (*Held, error) {
 			return nil, fault.Wrap(fault.Deadline, "hold", "blob "+d.String(), context.Cause(ctx))
 		}
 	}
+}
+
+// Keep has no sweep take any blob until done, and waits for one that is being removed:
+// what is there stays, named or not. The error is that of ctx.
+func (s *Store) Keep(ctx context.Context) (done func(), err error) {
+	s.mu.Lock()
+	s.kept++
+	going := slices.Collect(maps.Values(s.deleting))
+	s.mu.Unlock()
+	done = sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.kept--
+	})
+	for _, gone := range going {
+		select {
+		case <-gone:
+		case <-ctx.Done():
+			done()
+			return nil, fault.Wrap(fault.Deadline, "keep blobs", s.String(), context.Cause(ctx))
+		}
+	}
+	return done, nil
 }
 
 // take counts a hold. The caller holds mu.

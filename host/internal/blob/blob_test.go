@@ -449,3 +449,22 @@ func TestAdopt(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoKeepsAllLosesNone, named or not, until done.
+func TestWhoKeepsAllLosesNone(t *testing.T) {
+	t.Parallel()
+	f := open(t, nil)
+	f.put(t, []byte("unnamed")).Release()
+	done, err := f.Keep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := f.sweep(t); s.Removed != 0 || s.Unnamed != 1 {
+		t.Errorf("while somebody keeps all: %+v", s)
+	}
+	done()
+	done() // is no second one
+	if s := f.sweep(t); s.Removed != 1 {
+		t.Errorf("afterwards: %+v", s)
+	}
+}

@@ -116,11 +116,11 @@ func (s *Store) visit(ctx context.Context, o bucket.Object, names names, before 
 	return nil
 }
 
-// remove removes a blob unless somebody has held it since the sweep began.
+// remove removes a blob unless somebody has held it since the sweep began, or keeps all.
 func (s *Store) remove(ctx context.Context, d Digest) (bool, error) {
 	gone := make(chan struct{})
 	s.mu.Lock()
-	if _, held := s.touched[d]; held {
+	if _, held := s.touched[d]; held || s.kept > 0 {
 		s.mu.Unlock()
 		return false, nil
 	}

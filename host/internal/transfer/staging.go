@@ -137,6 +137,9 @@ func (t *staging) Settings([]byte) error { return errNoPart }
 // Module implements archive.Content.
 func (t *staging) Module(string, []byte) error { return errNoPart }
 
+// Blobs implements archive.Content: those of a plugin are in its store.
+func (t *staging) Blobs(io.Reader) (count, size int64, err error) { return 0, 0, errNoPart }
+
 var errNoPart = fault.New(fault.Invalid, "", "the archive holds what the data of a plugin does not have")
 
 // Store implements archive.Content.

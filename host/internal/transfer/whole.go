@@ -186,9 +186,10 @@ func Verify(r io.Reader) (archive.Info, error) { return archive.Read(r, passing{
 // passing is what nothing comes of.
 type passing struct{}
 
-func (passing) Begin(archive.Header) error  { return nil }
-func (passing) Settings([]byte) error       { return errNoPart }
-func (passing) Module(string, []byte) error { return errNoPart }
+func (passing) Begin(archive.Header) error                     { return nil }
+func (passing) Settings([]byte) error                          { return errNoPart }
+func (passing) Module(string, []byte) error                    { return errNoPart }
+func (passing) Blobs(io.Reader) (count, size int64, err error) { return 0, 0, errNoPart }
 func (passing) Store(r io.Reader) (n int64, err error) {
 	in := stream.NewReader(r)
 	group, err := in.Next()

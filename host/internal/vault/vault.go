@@ -19,11 +19,16 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/archive"
 	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
+	"github.com/wasmoor/wasmoor/host/internal/blob/names"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/formats"
+	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/restoring"
+	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/follower"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
@@ -34,6 +39,7 @@ type Folder struct {
 	Dir          string
 	Store        badger.Config
 	Modules      string
+	Blobs        string      // where the bytes of blobs are; "" = in Dir
 	Formats      formats.Set // that this program writes
 	Told         []byte      // what the program was told, for a person
 	Capabilities capability.List
@@ -47,14 +53,18 @@ func Header(f formats.Set) archive.Header {
 }
 
 // Source is what is backed up of the open folder.
-func (f Folder) Source(st *badger.Store, reg *registry.Registry) (*backup.Source, error) {
+func (f Folder) Source(st *badger.Store, reg *registry.Registry, blobs *blob.Store) (*backup.Source, error) {
 	h := Header(f.Formats)
 	id, err := os.ReadFile(f.Store.Marker)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "back up", "cannot read the id of the store", err)
 	}
 	h.Store = strings.TrimSpace(string(id))
-	return &backup.Source{Store: st, Modules: reg, Header: h, Settings: f.Told, Clock: f.Clock}, nil
+	src := &backup.Source{Store: st, Modules: reg, Blobs: blobs, Header: h, Settings: f.Told, Clock: f.Clock}
+	if blobs.Remote() {
+		src.BlobsIn = blobs.String()
+	}
+	return src, nil
 }
 
 // Backup writes a backup of the folder, which nobody uses meanwhile, to w. Errors by
@@ -69,13 +79,20 @@ func (f Folder) Backup(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	src, err := f.Source(st, reg)
+	blobs, err := f.blobs()
+	if err != nil {
+		return err
+	}
+	src, err := f.Source(st, reg, blobs)
 	if err != nil {
 		return err
 	}
 	_, err = src.Take(ctx, w)
 	return err
 }
+
+// blobs opens the store of the blobs.
+func (f Folder) blobs() (*blob.Store, error) { return keeper.Open(f.Dir, f.Blobs, nil, f.Log) }
 
 // open opens the store and the registry.
 func (f Folder) open(ctx context.Context) (*badger.Store, *registry.Registry, error) {
@@ -94,7 +111,10 @@ func (f Folder) open(ctx context.Context) (*badger.Store, *registry.Registry, er
 type Restored struct {
 	archive.Info
 
-	Plugins  int
+	Plugins int
+	// Missing is how many blobs are named whose bytes are not there; 0 where the backup says
+	// that another place has them.
+	Missing  int64
 	Settings string // file of what the old server was told; "" = none
 	// Secrets are by plugin those that the key of the old server opens, which no backup
 	// has.
@@ -113,10 +133,14 @@ func (f Folder) Restore(ctx context.Context, r io.Reader, from string, identitie
 		return done, err
 	}
 	defer folder.Close()
+	blobs, err := f.blobs()
+	if err != nil {
+		return done, err
+	}
 	settings := filepath.Join(f.Dir, "restored-settings.toml")
 	info, err := backup.Land(ctx, r, backup.Folder{
-		Known: Header(f.Formats), Modules: f.Modules, Settings: settings,
-		Store: func(ctx context.Context, g stream.Group) error { return f.land(ctx, g) },
+		Known: Header(f.Formats), Modules: f.Modules, Settings: settings, Blobs: blobs,
+		Store: f.land,
 	}, identities...)
 	if err != nil {
 		return done, err
@@ -125,7 +149,7 @@ func (f Folder) Restore(ctx context.Context, r io.Reader, from string, identitie
 	if _, err := os.Stat(settings); err == nil {
 		done.Settings = settings
 	}
-	if err := f.check(ctx, &done); err != nil {
+	if err := f.check(ctx, blobs, &done); err != nil {
 		return done, err
 	}
 	return done, folder.Done()
@@ -149,7 +173,7 @@ func (f Folder) land(ctx context.Context, g stream.Group) (err error) {
 
 // check opens what was restored as a host does, and notes which plugins and secrets it
 // has.
-func (f Folder) check(ctx context.Context, done *Restored) (err error) {
+func (f Folder) check(ctx context.Context, blobs *blob.Store, done *Restored) (err error) {
 	st, reg, err := f.open(ctx)
 	if err != nil {
 		return err
@@ -168,6 +192,11 @@ func (f Folder) check(ctx context.Context, done *Restored) (err error) {
 	if err != nil {
 		return err
 	}
+	if done.Blobs.Place == "" {
+		if done.Missing, err = missing(ctx, st, all, blobs); err != nil {
+			return err
+		}
+	}
 	for _, p := range all {
 		if p.Deleted {
 			continue
@@ -181,4 +210,32 @@ func (f Folder) check(ctx context.Context, done *Restored) (err error) {
 		}
 	}
 	return f.Formats.Write(f.Dir)
+}
+
+// missing counts the blobs that plugins name and that are not there.
+func missing(ctx context.Context, st *badger.Store, all []plugin.Plugin, blobs *blob.Store) (n int64, err error) {
+	snap, err := st.Snapshot()
+	if err != nil {
+		return 0, err
+	}
+	defer snap.Release()
+	seen := map[blob.Digest]bool{}
+	for _, p := range all {
+		var wrong error
+		err := names.Digests(snap, store.Space(p.Keys()), func(d blob.Digest) bool {
+			if seen[d] {
+				return true
+			}
+			seen[d] = true
+			var there bool
+			if there, wrong = blobs.Has(ctx, d); !there {
+				n++
+			}
+			return wrong == nil
+		})
+		if err = errors.Join(wrong, err); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }

@@ -206,18 +206,27 @@ func List(part *store.Tx, q store.Query, yield func(name []byte, r *Record) bool
 func Digests(snap store.Snapshot, space store.Space, yield func(blob.Digest) bool) error {
 	var bad error
 	err := snap.Scan(space.In(store.AreaBlobs), []byte{kindName}, []byte{kindName + 1}, false, func(key []byte, v store.Value) bool {
-		var d blob.Digest
-		if len(v.Data) < 1+len(d) || v.Data[0] != format {
+		d, ok := DigestOf(key, v.Data)
+		if !ok {
 			bad = fault.New(fault.Internal, "read blob name", fmt.Sprintf("the record of %.80q is damaged: which blob it names is not known", key[1:]))
 			return false
 		}
-		copy(d[:], v.Data[1:])
 		return yield(d)
 	})
 	if err == nil {
 		err = bad
 	}
 	return err
+}
+
+// DigestOf returns which blob an entry of the area names, of a damaged one too as far as
+// it can be read. ok is false for a counter.
+func DigestOf(key, value []byte) (d blob.Digest, ok bool) {
+	if len(key) == 0 || key[0] != kindName || len(value) < 1+len(d) || value[0] != format {
+		return d, false
+	}
+	copy(d[:], value[1:])
+	return d, true
 }
 
 // UsageOf returns how much the names of a space use, as of a snapshot.

@@ -4,6 +4,7 @@ package backup
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -44,8 +45,8 @@ func (p *Commands) BackupCommand() *cobra.Command {
 	cmd := p.Parent(&cobra.Command{
 		Use:   "backup",
 		Short: "Make, list and verify backups",
-		Long: `A backup holds all records at one revision, the modules, and what the server was
-told. It is a tar archive in zstd, perhaps encrypted with age. The key of the secrets
+		Long: `A backup holds all records at one revision, the modules, the bytes of blobs unless
+they are in S3, and what the server was told. It is a tar archive in zstd, perhaps encrypted with age. The key of the secrets
 is not in it: keep that elsewhere. Nor is admin.token: a restored server makes one.`,
 	})
 	cmd.AddCommand(p.createCommand(), p.listCommand(), p.verifyCommand())
@@ -207,16 +208,28 @@ func (p *Commands) showMade(b adminapi.Backup, at string) error {
 	if b.Encrypted {
 		encrypted = "yes"
 	}
+	if b.BlobsMissing > 0 {
+		p.Complain(fmt.Sprintf("the bytes of %d blobs were missing or damaged where the backup was made, and are not in it", b.BlobsMissing))
+	}
 	return p.Table("", "BACKUP "+strings.ReplaceAll(at, " ", "_"), [][]string{
 		{"made", term.Date(b.Created)},
 		{"revision", strconv.FormatUint(b.Revision, 10)},
 		{"entries", strconv.FormatInt(b.Entries, 10)},
 		{"modules", strconv.Itoa(b.Modules)},
+		{"blobs", blobs(b)},
 		{"size", term.Size(b.Size)},
 		{"encrypted", encrypted},
 		{"sha256", b.SHA256},
 		{"by", b.Program},
 	})
+}
+
+// blobs says what a backup has of them.
+func blobs(b adminapi.Backup) string {
+	if b.BlobsIn != "" {
+		return "in " + b.BlobsIn
+	}
+	return strconv.FormatInt(b.Blobs, 10) + ", " + term.Size(b.BlobBytes)
 }
 
 func summary(b archive.Info) string {

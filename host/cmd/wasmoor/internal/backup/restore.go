@@ -2,7 +2,9 @@ package backup
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +34,7 @@ shipped (ship_to): all there is, or up to a time or a revision.
 
 All is checked on the way. Until it is done no server takes the folder, and after a
 crash the same command begins anew. Then ` + "`wasmoor serve --data DIR`" + ` serves what was
-there: answers, versions, tokens and the audit. The key of the secrets is not among it,
+there: answers, versions, blobs, tokens and the audit. The key of the secrets is not among it,
 nor are the settings.
 
 A backup becomes a store of its own. What was shipped is the same store: serve it with
@@ -79,6 +81,7 @@ type restoredShown struct {
 	adminapi.Backup
 
 	Plugins  int    `json:"plugins"`
+	Missing  int64  `json:"blobs_not_here"` // named, and their bytes are not here
 	Settings string `json:"settings,omitempty"`
 
 	Secrets map[string][]string `json:"sealed_secrets,omitempty"` // by plugin
@@ -86,7 +89,7 @@ type restoredShown struct {
 
 func (p *Commands) restored(done host.RestoredBackup, from, data string) error {
 	if p.AsJSON {
-		return p.JSON(restoredShown{backup.Show("", done.Info), done.Plugins, done.Settings, done.Secrets})
+		return p.JSON(restoredShown{backup.Show("", done.Info), done.Plugins, done.Missing, done.Settings, done.Secrets})
 	}
 	if err := p.Table("", "RESTORED "+strings.ReplaceAll(from, " ", "_"), [][]string{
 		{"made", term.Date(done.Created)},
@@ -94,8 +97,15 @@ func (p *Commands) restored(done host.RestoredBackup, from, data string) error {
 		{"entries", strconv.FormatInt(done.Entries, 10)},
 		{"plugins", strconv.Itoa(done.Plugins)},
 		{"modules", strconv.Itoa(done.Modules)},
+		{"blobs", blobs(backup.Show("", done.Info))},
 	}); err != nil {
 		return err
+	}
+	if done.Missing > 0 {
+		p.Complain(fmt.Sprintf("the bytes of %d blobs are not there: plugins name them, and get an error when they read them; if a copy has the bytes, put it at %s before the first start", done.Missing, filepath.Join(data, "blobs")))
+	}
+	if done.Blobs.Place != "" {
+		p.Note("the bytes of blobs are in %s and in no backup: serve with blobs = %q", done.Blobs.Place, done.Blobs.Place)
 	}
 	if done.Settings != "" {
 		p.Note("what the old server was told is in %s; no setting was taken over", done.Settings)

@@ -1,6 +1,6 @@
 // Package follower puts what a store has passed on (store/stream) into a folder in
-// which a store may be opened later. It decides nothing. Only package host imports
-// it, as store/badger.
+// which a store may be opened later. It decides nothing. Packages that make a data folder
+// import it, and blob/cargo, which reads entries.
 package follower
 
 import (
