@@ -21,6 +21,7 @@ func cacheGuest(t testing.TB, lines ...string) []byte {
 		routes = append(routes, "[[route]]", fmt.Sprintf("pattern = %q", pattern), `cache = "1h"`)
 	}
 	routes = append(routes, "[[route]]", `pattern = "GET /rough"`, `cache = "1h"`, `cache_ignores = ["clock"]`)
+	routes = append(routes, "[[route]]", `pattern = "GET /renewed"`, `cache = "20ms"`, `stale_while_revalidate = "1h"`, `cache_ignores = ["clock"]`)
 	return pack(t, goGuest(t, "testdata/cacheguest"), "cache", append(routes, lines...)...)
 }
 
@@ -121,6 +122,30 @@ func TestCache(t *testing.T) {
 		if n := s.metric(name); n <= 0 {
 			t.Errorf("%s is %v", name, n)
 		}
+	}
+}
+
+// TestCacheRenews: clients do not wait while an answer is made anew whose time is over.
+func TestCacheRenews(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--metrics", "127.0.0.1:0")
+	s.deploy("cache", cacheGuest(t))
+	first := s.get("/cache/renewed")
+	stale, renewed := false, false
+	if err := until(t.Context(), func() bool {
+		a := s.get("/cache/renewed")
+		said := a.header.Get("Cache-Status")
+		stale = stale || a.body == first.body && strings.HasPrefix(said, "wasmoor; hit; ttl=-")
+		renewed = renewed || a.body != first.body
+		if !strings.HasPrefix(said, cacheHit) {
+			t.Fatalf("a client had to wait: %q", said)
+		}
+		return stale && renewed
+	}); err != nil {
+		t.Errorf("stale: %v, renewed: %v", stale, renewed)
+	}
+	if n := s.metric(`wasmoor_cache_requests_total{outcome="stale",plugin="cache",route="GET /renewed"}`); n <= 0 {
+		t.Errorf("%v were stale", n)
 	}
 }
 

@@ -92,10 +92,10 @@ type Request struct {
 	Pattern                   string // of the route
 	ID                        string // which the client may have chosen
 	Headers                   []abi.Pair
-	At                        time.Time             // when it came
-	Keep                      time.Duration         // by the route
-	Ignores                   manifest.CacheIgnores // by the route
+	At                        time.Time // when it came
+	Rules                     manifest.Cache
 
+	stale       *entry // that was found, and is fresh no more; nil = there is none
 	key         key
 	credentials bool // the client says who it is
 	shelf       *shelf
@@ -132,13 +132,18 @@ func (c *Cache) Find(r *Request) *Answer {
 		r.key.variant = variantOf(e.vary, r.Headers)
 		e = r.shelf.find(&r.key)
 	}
-	if e == nil || e.answer == nil || !e.until.After(r.At) || !e.answer.suits(r) {
+	r.stale = nil
+	if e == nil || e.answer == nil || !e.ends.After(r.At) || !e.answer.suits(r) {
 		return nil
 	}
 	if !c.index.Current() || !e.reads.Holds() { // in this order
 		return nil
 	}
 	e.visit()
+	if !e.until.After(r.At) {
+		r.stale = e
+		return nil
+	}
 	e.route.hits.Add(1)
 	return e.answer
 }
@@ -254,9 +259,10 @@ type Of struct {
 // Route is what was counted of a route.
 type Route struct {
 	Pattern string
-	// Hits were answered from the cache. Shared got the answer of an equal request that
-	// ran. Kept ran, and left their answer. Passed ran, and left none.
-	Hits, Shared, Kept, Passed int64
+	// Hits were answered from the cache, Stale too while a run made the answer anew. Shared
+	// got the answer of an equal request that ran. Kept ran, and left their answer. Passed
+	// ran, and left none.
+	Hits, Stale, Shared, Kept, Passed int64
 	// Ended counts answers that are kept no more, by reason.
 	Ended map[string]int64
 }

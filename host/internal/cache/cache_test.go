@@ -120,7 +120,7 @@ func (b *bench) set(key, value string) {
 }
 
 func (b *bench) request(d *served, path string, headers ...string) *Request {
-	r := &Request{Deployment: d, Scheme: "http", Host: "h", Path: path, Pattern: "GET " + path, At: time.Now(), Keep: time.Hour}
+	r := &Request{Deployment: d, Scheme: "http", Host: "h", Path: path, Pattern: "GET " + path, At: time.Now(), Rules: manifest.Cache{Keep: time.Hour}}
 	for i := 0; i < len(headers); i += 2 {
 		r.Headers = append(r.Headers, abi.Pair{Name: headers[i], Value: headers[i+1]})
 	}
@@ -231,7 +231,7 @@ func TestWhatIsKept(t *testing.T) {
 		{want: "size", handler: func(_ *store.Tx, inv *invoke.Invocation) { inv.Reply.Body = make([]byte, maxAnswer+1) }},
 	} {
 		r := b.request(deployed("p"), "/a", c.headers...)
-		r.Ignores = c.ignores
+		r.Rules.Ignores = c.ignores
 		if how, _ := b.ask(r, c.handler); how != c.want {
 			t.Errorf("%d: %s, want %s", i, how, c.want)
 		}
@@ -314,11 +314,11 @@ func TestVaryIsBounded(t *testing.T) {
 		}
 	}
 	long, short := b.request(d, "/b", "accept", "x"), b.request(d, "/b", "accept", "y")
-	short.Keep = time.Second
+	short.Rules.Keep = time.Second
 	b.ask(long, both(get("k"), header("Vary", "accept")))
 	b.ask(short, both(get("k"), header("Vary", "accept")))
 	k := key{deployment: d, scheme: "http", host: "h", path: "/b"}
-	if note := long.shelf.find(&k); note.until.Before(long.At.Add(time.Hour)) {
+	if note := long.shelf.find(&k); note.ends.Before(long.At.Add(time.Hour)) {
 		t.Error("what leads to an answer goes before it")
 	}
 	before := long.shelf.find(&k)
@@ -412,7 +412,7 @@ func TestEnds(t *testing.T) {
 		"s-maxage": {header("cache-control", "s-maxage=60, max-age=1000"), time.Hour, time.Minute},
 	} {
 		r := b.request(deployed("p"), "/"+name)
-		r.Keep = c.keep
+		r.Rules.Keep = c.keep
 		b.ask(r, c.handler)
 		at := r.At
 		if r.At = at.Add(c.last - 10*time.Second); b.Find(r) == nil {
@@ -421,6 +421,88 @@ func TestEnds(t *testing.T) {
 		if r.At = at.Add(c.last + time.Second); b.Find(r) != nil {
 			t.Errorf("%s: it did not end", name)
 		}
+	}
+}
+
+// TestStaleWhileRevalidate: an answer whose time is over is given on while one run makes it
+// anew, and never after a change.
+func TestStaleWhileRevalidate(t *testing.T) {
+	b := newBench(t, badger.Config{})
+	b.set("k", "one")
+	tx := new(store.Tx)
+	tx.Reset(b.store, 1, store.Quota{}, time.Now())
+	if err := tx.Set([]byte("brief"), nil, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.Commit(t.Context(), tx.Effects()); err != nil {
+		t.Fatal(err)
+	}
+	tx.Close()
+	d := deployed("p")
+	late := func(path string, by time.Duration) *Request {
+		r := b.request(d, path)
+		r.At, r.Rules = r.At.Add(by), manifest.Cache{Keep: time.Minute, Stale: time.Hour}
+		return r
+	}
+	renews := func(r *Request) (a *Answer, f *Fill) {
+		t.Helper()
+		if b.Find(r) != nil {
+			t.Fatal("it is found as if it were fresh")
+		}
+		return b.Renew(r)
+	}
+	b.ask(late("/a", 0), get("k"))
+	if a, _ := b.Renew(late("/never", 0)); a != nil {
+		t.Error("an answer that nobody has looked for")
+	}
+	a, fill := renews(late("/a", 2*time.Minute))
+	if a == nil || string(a.Body) != "one" || fill == nil {
+		t.Fatalf("2 minutes later it is %v, made anew by %v", a, fill)
+	}
+	// While that runs others get the answer too, and run nothing.
+	r := late("/a", 3*time.Minute)
+	if a, second := renews(r); a == nil || second != nil || r.Late() < 119*time.Second || r.Late() > 121*time.Second {
+		t.Errorf("3 minutes later: %v and %v, late by %v", a, second, r.Late())
+	}
+	inv := b.run(get("k"))
+	defer inv.Tx.Close()
+	fill.Seen(inv)
+	if a, why := fill.Keep(&inv.Reply); a == nil {
+		t.Fatal(why)
+	}
+	fill.End()
+	if b.Find(late("/a", 150*time.Second)) == nil {
+		t.Error("the answer that was made anew is not there")
+	}
+	// A run that fails leaves what there is, and the next may try.
+	_, fill = renews(late("/a", 10*time.Minute))
+	fill.End()
+	a, fill = renews(late("/a", 10*time.Minute))
+	if a == nil || fill == nil {
+		t.Fatalf("after a failure: %v and %v", a, fill)
+	}
+	fill.End()
+	if a, _ := renews(late("/a", 64*time.Minute)); a != nil {
+		t.Error("it is given for longer than the route says")
+	}
+	// A change, and a value that is gone, end it whatever the route says.
+	b.set("k", "two")
+	if a, _ := renews(late("/a", 10*time.Minute)); a != nil {
+		t.Errorf("after a change it is %s", a.Body)
+	}
+	b.ask(late("/brief", 0), get("brief"))
+	if a, _ := renews(late("/brief", 61*time.Second)); a != nil {
+		t.Error("it outlives a value that it rests on")
+	}
+	// Only some are made anew at a time.
+	for i := range maxRenewed + 1 {
+		path := fmt.Sprint("/", i)
+		b.ask(late(path, 0), get("k"))
+		a, fill := renews(late(path, 2*time.Minute))
+		if a == nil || (fill != nil) != (i < maxRenewed) {
+			t.Errorf("answer %d: %v made anew by %v", i, a, fill)
+		}
+		defer fill.End()
 	}
 }
 

@@ -25,6 +25,7 @@ type Fill struct {
 	request Request
 	key     key     // of the flight
 	flight  *flight // nil = nobody waits
+	renews  bool    // it makes an answer anew
 
 	// What the attempt that replied has seen and done.
 	reads               store.Reads
@@ -75,6 +76,35 @@ func (c *Cache) Join(r *Request, client invoke.Client, most time.Duration) (*Ans
 	return nil, c.alone(r), nil
 }
 
+// maxRenewed bounds the runs of one plugin that make answers anew, for which no client waits.
+const maxRenewed = 16
+
+// Renew is for a request to which Find has no answer: it returns one whose time is over, if
+// the route lets it be given for a while and nothing has changed that it rests on. The Fill
+// is that of a run that makes it anew; nil = somebody else sees to it, or enough is made
+// anew. It outlives the request.
+func (c *Cache) Renew(r *Request) (*Answer, *Fill) {
+	e := r.stale
+	if e == nil {
+		return nil, nil
+	}
+	e.route.stale.Add(1)
+	s, k := r.shelf, r.key
+	k.credentials = r.credentials
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.flights[k] != nil || s.renewed >= maxRenewed {
+		return e.answer, nil
+	}
+	f := &Fill{cache: c, request: *r, key: k, flight: s.take(&k), renews: true}
+	f.request.Headers = slices.Clone(r.Headers)
+	s.renewed++
+	return e.answer, f
+}
+
+// Late is for how long the answer that Renew returned has been out of date.
+func (r *Request) Late() time.Duration { return r.At.Sub(r.stale.until) }
+
 func (c *Cache) alone(r *Request) *Fill { return &Fill{cache: c, request: *r} }
 
 // join returns the flight of a key, which the caller leads if there was none; nil = answers
@@ -83,16 +113,21 @@ func (c *Cache) alone(r *Request) *Fill { return &Fill{cache: c, request: *r} }
 func (s *shelf) join(k *key, at time.Time) (f *flight, leads bool, number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.find(k); e != nil && e.passes && e.until.After(at) {
+	if e := s.find(k); e != nil && e.passes && e.ends.After(at) {
 		return nil, false, s.flown
 	}
 	if f = s.flights[*k]; f != nil {
 		return f, false, s.flown
 	}
+	return s.take(k), true, s.flown
+}
+
+// take begins the flight of a key. The caller holds mu.
+func (s *shelf) take(k *key) *flight {
 	s.flown++
-	f = &flight{number: s.flown, done: make(chan struct{})}
+	f := &flight{number: s.flown, done: make(chan struct{})}
 	s.flights[*k] = f
-	return f, true, s.flown
+	return f
 }
 
 // wait returns when a flight is over, or false when it takes too long.
@@ -131,22 +166,24 @@ func (f *Fill) Keep(r *invoke.Reply) (a *Answer, why string) {
 	of := f.request.shelf.countsOf(f.request.Pattern)
 	if why = f.refuses(r, &t); why != "" {
 		of.passed.Add(1)
-		note := &entry{shelf: f.request.shelf, key: f.request.key.clone(), passes: true, until: f.request.At.Add(passFor)}
+		note := &entry{shelf: f.request.shelf, key: f.request.key.clone(), passes: true, ends: f.request.At.Add(passFor)}
 		note.key.credentials = f.request.credentials
 		f.request.shelf.put(note)
 		return nil, why
 	}
-	until := f.request.At.Add(f.request.Keep)
+	until := f.request.At.Add(f.request.Rules.Keep)
 	if t.fresh > 0 {
 		until = earliest(until, f.request.At.Add(t.fresh))
 	}
-	if f.reads.Expires != 0 {
-		until = earliest(until, time.UnixMilli(f.reads.Expires))
+	ends := until.Add(f.request.Rules.Stale)
+	if f.reads.Expires != 0 { // a value is gone then, which is a change and not a matter of age
+		ends = earliest(ends, time.UnixMilli(f.reads.Expires))
+		until = earliest(until, ends)
 	}
 	of.kept.Add(1)
 	a = newAnswer(r, f.request.At)
 	a.public = t.public
-	f.place(a, t.vary, until, of)
+	f.place(a, t.vary, until, ends, of)
 	if f.flight != nil {
 		f.flight.answer = a
 	}
@@ -154,22 +191,22 @@ func (f *Fill) Keep(r *invoke.Reply) (a *Answer, why string) {
 }
 
 // place puts an answer on its shelf: a note of the fields that it depends on comes first.
-func (f *Fill) place(a *Answer, vary []string, until time.Time, of *counts) {
+func (f *Fill) place(a *Answer, vary []string, until, ends time.Time, of *counts) {
 	s := f.request.shelf
 	k := f.request.key
 	k.variant = ""
-	last := until
+	last := ends
 	if e := s.find(&k); e != nil && len(e.vary) > 0 {
 		if all := union(vary, e.vary); len(all) <= maxVary { // if not, answers from before are found no more
 			vary = all
 		}
-		if e.until.After(last) {
-			last = e.until
+		if e.ends.After(last) {
+			last = e.ends
 		}
 	}
 	k = k.clone()
 	if len(vary) > 0 {
-		note := &entry{shelf: s, key: k, vary: vary, until: last}
+		note := &entry{shelf: s, key: k, vary: vary, ends: last}
 		for _, name := range vary {
 			note.size += int64(len(name))
 		}
@@ -177,7 +214,7 @@ func (f *Fill) place(a *Answer, vary []string, until time.Time, of *counts) {
 		a.vary, a.variant = vary, variantOf(vary, f.request.Headers)
 		k.variant = a.variant
 	}
-	e := &entry{shelf: s, key: k, answer: a, until: until, route: of, size: a.size()}
+	e := &entry{shelf: s, key: k, answer: a, until: until, ends: ends, route: of, size: a.size()}
 	e.reads = f.cache.index.Add(f.reads, func() { f.cache.changed(e) })
 	e.size += e.reads.Bytes()
 	s.put(e)
@@ -198,7 +235,7 @@ func earliest(a, b time.Time) time.Time {
 
 // refuses says why the answer is not kept, "" = it is.
 func (f *Fill) refuses(r *invoke.Reply, t *terms) string {
-	ignored := f.request.Ignores
+	ignored := f.request.Rules.Ignores
 	switch {
 	case !keeps(r.Status):
 		return "status"
@@ -244,6 +281,9 @@ func (f *Fill) End() {
 	s := f.request.shelf
 	s.mu.Lock()
 	delete(s.flights, f.key)
+	if f.renews {
+		s.renewed--
+	}
 	s.mu.Unlock()
 	close(f.flight.done)
 	f.flight = nil

@@ -28,6 +28,7 @@ type shelf struct {
 	hand    *list.Element
 	flights map[key]*flight
 	flown   uint64 // flights so far
+	renewed int    // flights that make an answer anew
 }
 
 // part is a part of a shelf's entries.
@@ -44,7 +45,8 @@ type entry struct {
 	answer  *Answer // nil = it is a note
 	vary    []string
 	passes  bool
-	until   time.Time
+	until   time.Time // it is fresh until then
+	ends    time.Time // and may be given until then while one run makes it anew
 	size    int64
 	reads   *kept.Entry
 	route   *counts
@@ -54,8 +56,8 @@ type entry struct {
 
 // counts are those of a route.
 type counts struct {
-	hits, shared, kept, passed atomic.Int64
-	ended                      [reasons]atomic.Int64
+	hits, stale, shared, kept, passed atomic.Int64
+	ended                             [reasons]atomic.Int64
 }
 
 // reason says why an answer is kept no more.
@@ -194,12 +196,6 @@ func (s *shelf) remove(e *entry, why reason) {
 	}
 }
 
-// holder is a deployment that says whether it serves.
-type holder interface {
-	Acquire() bool
-	Release()
-}
-
 // trim removes what is of no use, and has the shelf take no more than its share. It reports
 // whether the shelf is given up, because it has had nothing for a while.
 func (s *shelf) trim(now time.Time) (over bool) {
@@ -209,14 +205,13 @@ func (s *shelf) trim(now time.Time) (over bool) {
 	for at := s.order.Front(); at != nil; {
 		e := at.Value.(*entry)
 		at = at.Next()
-		if !e.until.After(now) {
+		switch d := e.key.deployment; {
+		case !e.ends.After(now):
 			s.remove(e, byTime)
-		} else if d, ok := e.key.deployment.(holder); ok {
-			if !d.Acquire() {
-				s.remove(e, byVersion)
-			} else {
-				d.Release()
-			}
+		case !d.Acquire():
+			s.remove(e, byVersion)
+		default:
+			d.Release()
 		}
 	}
 	was := s.idle
@@ -231,7 +226,7 @@ func (s *shelf) stats() Of {
 	s.mu.Unlock()
 	s.routes.Range(func(pattern, c any) bool {
 		n := c.(*counts)
-		r := Route{Pattern: pattern.(string), Hits: n.hits.Load(), Shared: n.shared.Load(), Kept: n.kept.Load(), Passed: n.passed.Load(), Ended: map[string]int64{}}
+		r := Route{Pattern: pattern.(string), Hits: n.hits.Load(), Stale: n.stale.Load(), Shared: n.shared.Load(), Kept: n.kept.Load(), Passed: n.passed.Load(), Ended: map[string]int64{}}
 		for why := range n.ended {
 			r.Ended[reasonNames[why]] = n.ended[why].Load()
 		}

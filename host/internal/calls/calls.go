@@ -128,7 +128,7 @@ func (c *Caller) request(caller *invoke.Invocation, held deploy.Held, q *service
 		return nil, limits, &refusal{status: http.StatusMethodNotAllowed, code: fault.Invalid, detail: "the plugin does not take the method " + q.Method + " there", allow: strings.Join(allow, ", ")}
 	case !ok:
 		return nil, limits, &refusal{status: http.StatusNotFound, code: fault.NotFound, detail: "the plugin has no route for " + q.Path}
-	case slashes && !held.Manifest.RouteEncodedSlashes(to.Route):
+	case slashes && !held.Manifest.Route(to.Route).EncodedSlashes:
 		return nil, limits, &refusal{status: http.StatusBadRequest, code: fault.Invalid, detail: "the path has an encoded slash, which the route does not take"}
 	case int64(len(q.Body)) > limits.RequestBody:
 		return nil, limits, &refusal{status: http.StatusRequestEntityTooLarge, code: fault.TooLarge, detail: "the body is over the limit of " + limit.FormatSize(limits.RequestBody) + " (limits.request_body)"}

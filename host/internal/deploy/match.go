@@ -30,20 +30,19 @@ func (m *Match) Idempotency() time.Duration {
 	if m.Dropped {
 		return 0
 	}
-	return m.manifest.RouteIdempotency(m.Route)
+	return m.manifest.Route(m.Route).Idempotency
 }
 
 // Live reports whether the answer of the route that was found is live.
-func (m *Match) Live() bool { return m.manifest.RouteLive(m.Route) }
+func (m *Match) Live() bool { return m.manifest.Route(m.Route).Live }
 
-// Cache returns how long answers of the route that was found are kept, 0 = they are not, and
-// what may differ then.
-func (m *Match) Cache() (time.Duration, manifest.CacheIgnores) {
+// Cache returns how answers of the route that was found are given again.
+func (m *Match) Cache() manifest.Cache {
 	if m.Preview || m.Dropped {
-		return 0, manifest.CacheIgnores{}
+		return manifest.Cache{}
 	}
-	return m.manifest.RouteCache(m.Route)
+	return m.manifest.Route(m.Route).Cache
 }
 
 // EncodedSlashes reports whether the route that was found takes encoded slashes.
-func (m *Match) EncodedSlashes() bool { return m.manifest.RouteEncodedSlashes(m.Route) }
+func (m *Match) EncodedSlashes() bool { return m.manifest.Route(m.Route).EncodedSlashes }

@@ -1,6 +1,18 @@
 package manifest
 
-import "github.com/wasmoor/wasmoor/host/internal/limit"
+import (
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+)
+
+// Cache says how answers of a route are given again.
+type Cache struct {
+	Keep time.Duration // for how long, unless something changes that they rest on; 0 = not at all
+	// Stale is for how long after that, while one run makes the answer anew.
+	Stale   time.Duration
+	Ignores CacheIgnores
+}
 
 // CacheIgnores are what may differ from what a handler has looked at when its answer is
 // given again.
@@ -9,10 +21,12 @@ type CacheIgnores struct{ Calls, Clock, Random bool }
 // kept reads whether the answers of a route are live, and whether they are kept: what they
 // rest on is known of the store alone.
 func (r *reader) kept(root, t Table, route *Route) {
-	const live, cache, ignores = "live", "cache", "cache_ignores"
+	const live, cache, ignores, stale = "live", "cache", "cache_ignores", "stale_while_revalidate"
 	route.Live = t.Bool(live)
-	set(&route.Cache)(t.Duration(cache, limit.MaxCacheAge))
-	words := map[string]*bool{"calls": &route.CacheIgnores.Calls, "clock": &route.CacheIgnores.Clock, "random": &route.CacheIgnores.Random}
+	set(&route.Cache.Keep)(t.Duration(cache, limit.MaxCacheAge))
+	set(&route.Cache.Stale)(t.Duration(stale, limit.MaxCacheAge))
+	ignored := &route.Cache.Ignores
+	words := map[string]*bool{"calls": &ignored.Calls, "clock": &ignored.Clock, "random": &ignored.Random}
 	for i, word := range t.Strings(ignores) {
 		if is := words[word]; is != nil {
 			*is = true
@@ -20,10 +34,12 @@ func (r *reader) kept(root, t Table, route *Route) {
 			t.FailAt(ignores, i, `it must be "calls", "clock" or "random"`)
 		}
 	}
-	switch {
-	case t.Has(ignores) && !t.Has(cache):
-		t.Fail(ignores, "it is for routes with cache, which says how long answers are kept")
-	case route.Live && t.Has(cache):
+	for _, key := range []string{ignores, stale} {
+		if t.Has(key) && !t.Has(cache) {
+			t.Fail(key, "it is for routes with cache, which says how long answers are kept")
+		}
+	}
+	if route.Live && t.Has(cache) {
 		t.Fail(cache, "live answers are shared already; leave one of both out")
 	}
 	key := live

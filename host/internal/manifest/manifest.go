@@ -79,8 +79,7 @@ type Route struct {
 	// commit changes what it rests on.
 	Live bool
 
-	Cache        time.Duration // how long an answer is kept unless something changes that it rests on; 0 = none is
-	CacheIgnores CacheIgnores
+	Cache Cache
 
 	// Private says that the public listener has no way to it.
 	Private bool
@@ -144,13 +143,13 @@ func (m *Manifest) Under(o limit.Override) *Manifest {
 // RouteLimits returns the limits of an invocation of Routes[i]; those of the
 // plugin for an index outside, which stands for the whole mount.
 func (m *Manifest) RouteLimits(i int) limit.Limits {
-	l, r := m.limits, m.route(i)
+	l, r := m.limits, m.Route(i)
 	l.Deadline, l.RequestBody = cmp.Or(r.Deadline, l.Deadline), cmp.Or(r.RequestBody, l.RequestBody)
 	return l
 }
 
-// route returns Routes[i], an empty one for an index outside.
-func (m *Manifest) route(i int) *Route {
+// Route returns Routes[i], an empty one for an index outside. It is not changed.
+func (m *Manifest) Route(i int) *Route {
 	if i < 0 || i >= len(m.Routes) {
 		return &noRoute
 	}
@@ -158,9 +157,6 @@ func (m *Manifest) route(i int) *Route {
 }
 
 var noRoute Route
-
-// RouteIdempotency returns Routes[i].Idempotency, 0 for an index outside.
-func (m *Manifest) RouteIdempotency(i int) time.Duration { return m.route(i).Idempotency }
 
 // EncodedSlashes returns the patterns of the routes that take encoded slashes.
 func (m *Manifest) EncodedSlashes() (patterns []string) {
@@ -171,17 +167,6 @@ func (m *Manifest) EncodedSlashes() (patterns []string) {
 	}
 	return patterns
 }
-
-// RouteLive returns Routes[i].Live, false for an index outside.
-func (m *Manifest) RouteLive(i int) bool { return m.route(i).Live }
-
-// RouteCache returns Routes[i].Cache and CacheIgnores, 0 for an index outside.
-func (m *Manifest) RouteCache(i int) (time.Duration, CacheIgnores) {
-	return m.route(i).Cache, m.route(i).CacheIgnores
-}
-
-// RouteEncodedSlashes returns Routes[i].EncodedSlashes, false for an index outside.
-func (m *Manifest) RouteEncodedSlashes(i int) bool { return m.route(i).EncodedSlashes }
 
 // MinDeadline returns the shortest deadline any request of the plugin has.
 func (m *Manifest) MinDeadline() time.Duration {

@@ -254,7 +254,7 @@ func (r *reader) routes(root Table, abi string) []Route {
 	var routes []Route
 	most := limit.Maximum()
 	for _, t := range tables {
-		t.only("pattern", "deadline", "request_body", "idempotency", "encoded_slashes", "private", "live", "cache", "cache_ignores", "export", "handler", "content_type")
+		t.only("pattern", "deadline", "request_body", "idempotency", "encoded_slashes", "private", "live", "cache", "cache_ignores", "stale_while_revalidate", "export", "handler", "content_type")
 		var route Route
 		route.Pattern = r.pattern(t, &patterns)
 		set(&route.Deadline)(t.Duration("deadline", most.Deadline))

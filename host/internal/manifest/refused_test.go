@@ -462,6 +462,14 @@ var refused = []struct{ name, text, want string }{
 		`6:1: route[0].cache: with isolation = "instance" an answer may rest on the memory of an instance, and nothing tells when that changes`,
 	},
 	{
+		"stale_while_revalidate of nothing", head + "[[route]]\npattern = \"GET /a\"\nstale_while_revalidate = \"1h\"\n",
+		`5:1: route[0].stale_while_revalidate: it is for routes with cache, which says how long answers are kept`,
+	},
+	{
+		"stale for a year", head + "[[route]]\npattern = \"GET /a\"\ncache = \"1h\"\nstale_while_revalidate = \"8760h\"\n",
+		`6:1: route[0].stale_while_revalidate: 8760h0m0s is above the maximum of 168h0m0s`,
+	},
+	{
 		"cache for a year", head + "[[route]]\npattern = \"GET /a\"\ncache = \"8760h\"\n",
 		`5:1: route[0].cache: 8760h0m0s is above the maximum of 168h0m0s`,
 	},

@@ -19,7 +19,7 @@ func TestEncodedSlashes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if m.RouteEncodedSlashes(0) || !m.RouteEncodedSlashes(1) || m.RouteEncodedSlashes(-1) || m.RouteEncodedSlashes(2) {
+		if m.Route(0).EncodedSlashes || !m.Route(1).EncodedSlashes || m.Route(-1).EncodedSlashes || m.Route(2).EncodedSlashes {
 			t.Errorf("%s: other routes than the second take them", name)
 		}
 		if diff := cmp.Diff([]string{"GET /b/{x}"}, m.EncodedSlashes()); diff != "" {

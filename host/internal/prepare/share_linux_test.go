@@ -90,7 +90,7 @@ func TestOptionsThatBuildNothing(t *testing.T) {
 		{"a route", route(manifest.Route{Pattern: "GET /"}), false},
 		{"another", route(manifest.Route{Pattern: "GET /a", Deadline: time.Second, Live: true, Private: true}), false},
 		{"one that names an export", route(manifest.Route{Pattern: "GET /", Export: "run"}), true},
-		{"with more said of it", route(manifest.Route{Pattern: "GET /", Export: "run", Cache: time.Hour}), false},
+		{"with more said of it", route(manifest.Route{Pattern: "GET /", Export: "run", Cache: manifest.Cache{Keep: time.Hour}}), false},
 		{"another export", route(manifest.Route{Pattern: "GET /", Handler: "run"}), true},
 		{"memory", engine.Options{Memory: 2}, true},
 		{"the time to start", engine.Options{Memory: 1, Start: 1}, true},

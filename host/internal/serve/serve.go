@@ -25,7 +25,9 @@ type Deployment interface {
 	// Do runs inv's handler and settles its effects. It keeps nothing of inv
 	// when it returns.
 	Do(ctx context.Context, inv *invoke.Invocation, limits limit.Limits) (dispatch.Result, error)
-	// Release ends the hold that Target tells of.
+	// Acquire holds it for one more request. It reports false once it drains.
+	Acquire() bool
+	// Release ends a hold, such as that which Target tells of.
 	Release()
 	Env() *invoke.Env
 	Plugin() *dispatch.Plugin

@@ -38,6 +38,7 @@ func (d *deployment) Do(_ context.Context, inv *invoke.Invocation, l limit.Limit
 	return d.do(inv)
 }
 
+func (d *deployment) Acquire() bool            { d.released--; return true }
 func (d *deployment) Release()                 { d.released++ }
 func (d *deployment) Env() *invoke.Env         { return &d.env }
 func (d *deployment) Plugin() *dispatch.Plugin { return d.plugin }

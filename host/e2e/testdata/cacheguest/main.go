@@ -25,6 +25,7 @@ func init() {
 	r.HandleFunc("GET /language", language)
 	r.HandleFunc("GET /clock", clock)
 	r.HandleFunc("GET /rough", clock)
+	r.HandleFunc("GET /renewed", clock)
 	r.HandleFunc("GET /hello", func(w *sdk.Response, _ *sdk.Request) error {
 		w.SetHeader("Content-Type", "text/plain")
 		_, err := w.Write([]byte("Hello, World!"))

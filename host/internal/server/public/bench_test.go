@@ -133,7 +133,7 @@ type caching struct{ Routes }
 
 func (k caching) Route(method, host, path string, params []abi.Pair, c deploy.Client) Match {
 	m := k.Routes.Route(method, host, path, params, c)
-	m.Cache = time.Hour
+	m.Cache.Keep = time.Hour
 	return m
 }
 

@@ -42,6 +42,7 @@ func (g *guest) Do(ctx context.Context, inv *invoke.Invocation, l limit.Limits) 
 	return g.handle(inv)
 }
 
+func (g *guest) Acquire() bool    { g.held.Add(1); return true }
 func (g *guest) Release()         { g.held.Add(-1) }
 func (g *guest) Env() *invoke.Env { return stub }
 

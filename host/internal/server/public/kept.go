@@ -11,7 +11,9 @@ import (
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
+	"github.com/wasmoor/wasmoor/host/internal/trace"
 )
 
 // The header fields that say how old an answer is, and what a cache made of a request
@@ -24,7 +26,7 @@ const (
 // asksCache reports whether a request may be answered from the cache, or leave its answer
 // there. A paused plugin answers nothing.
 func (p *Public) asksCache(c *exchange) bool {
-	if c.match.Cache == 0 || p.cfg.Cache == nil || c.match.Socket != nil || c.request.Body.Size() > 0 {
+	if c.match.Cache.Keep == 0 || p.cfg.Cache == nil || c.match.Socket != nil || c.request.Body.Size() > 0 {
 		return false
 	}
 	if c.method != http.MethodGet && c.method != http.MethodHead {
@@ -50,10 +52,15 @@ func isConditional(h abi.Pair) bool {
 func (p *Public) serveKept(ctx *fasthttp.RequestCtx, c *exchange) bool {
 	c.asked = cache.Request{
 		Deployment: c.match.Deployment, Scheme: c.scheme, Host: c.host, Path: c.path, Query: c.query, Pattern: c.match.Pattern,
-		ID: c.id, Headers: c.headers, At: c.start, Keep: c.match.Cache, Ignores: c.match.CacheIgnores,
+		ID: c.id, Headers: c.headers, At: c.start, Rules: c.match.Cache,
 	}
 	if a := p.cfg.Cache.Find(&c.asked); a != nil {
 		p.writeAnswer(ctx, c, a, "wasmoor; hit")
+		return true
+	}
+	if a, fill := p.cfg.Cache.Renew(&c.asked); a != nil {
+		p.renew(c, fill)
+		p.writeAnswer(ctx, c, a, "wasmoor; hit; ttl=-"+strconv.Itoa(1+int(c.asked.Late()/time.Second)))
 		return true
 	}
 	if c.method == http.MethodHead {
@@ -72,6 +79,49 @@ func (p *Public) serveKept(ctx *fasthttp.RequestCtx, c *exchange) bool {
 		return false
 	}
 	return true
+}
+
+// renew has the handler run for no client, so that a kept answer is made anew. A nil fill is
+// no work.
+func (p *Public) renew(c *exchange, fill *cache.Fill) {
+	if fill == nil {
+		return
+	}
+	d := c.match.Deployment
+	if !d.Acquire() { // another version serves, which begins anew
+		fill.End()
+		return
+	}
+	c.fill = fill
+	err := c.fillRequest()
+	request := c.request
+	c.fill, c.request = nil, invoke.Request{}
+	request.Head.Method = http.MethodGet // HEAD asks for no answer that could be kept
+	request.DropEffects, request.Once = false, nil
+	request.Head.Headers, request.Head.Params = slices.Clone(request.Head.Headers), slices.Clone(request.Head.Params)
+	inv := &invoke.Invocation{Request: &request}
+	target, pattern, id := c.match.Target, c.match.Pattern, c.id
+	done, ok := p.renewals.Begin()
+	if err != nil || !ok {
+		d.Release()
+		fill.End()
+		return
+	}
+	go func() {
+		defer done()
+		defer fill.End()
+		var rec trace.Record
+		if err := p.cfg.Handler.Handle(p.renewals.Handling, target, inv, &rec); err != nil {
+			p.log.Warn("a kept answer could not be made anew; it is given until its stale_while_revalidate is over",
+				"plugin", d.Env().Plugin, "pattern", pattern, "request_id", id, "error", err)
+			return
+		}
+		if b := inv.Reply.Blob; b != nil {
+			b.Release()
+			return
+		}
+		fill.Keep(&inv.Reply)
+	}()
 }
 
 // shareRequest has the handler see nothing of a client that its answer cannot name in

@@ -85,6 +85,8 @@ type Public struct {
 	room      *limit.Budget // for bodies
 	sends     *limit.Budget // for replies
 
+	renewals *trigger.Work // of kept answers
+
 	processors int64 // that run Go's code
 
 	scheme  string // of requests, as they arrive
@@ -104,6 +106,7 @@ func New(cfg Config) *Public {
 	p.room = cmp.Or(cfg.Bodies, limit.NewBudget(256<<20))
 	p.sends = cmp.Or(cfg.Replies, limit.NewBudget(256<<20))
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
+	p.renewals = trigger.NewWork("answers that were made anew ran longer than the server waits for them")
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, cfg.Access, false, p.unreadable)
 	p.bind()
 	return p
@@ -137,7 +140,7 @@ func (p *Public) Drain() { p.edge.Drain() }
 // committed.
 func (p *Public) Close(ctx context.Context) error {
 	defer p.cfg.Cache.Close()
-	return p.edge.Close(ctx)
+	return cmp.Or(p.edge.Close(ctx), p.renewals.Close(ctx))
 }
 
 // Cached returns what there is of kept answers, by plugin.

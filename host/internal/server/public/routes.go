@@ -46,8 +46,7 @@ type Match struct {
 	EncodedSlashes bool
 	Keep           time.Duration // how long answers are kept for an Idempotency-Key; 0 = not at all
 	Live           bool          // a client may ask for the answer again and again
-	Cache          time.Duration // how long answers are kept for others; 0 = they are not
-	CacheIgnores   manifest.CacheIgnores
+	Cache          manifest.Cache
 	Mount          string // prefix, "" = the root
 	Path           string // relative to the mount
 	Pattern        string // of the manifest's route; "" without routes
@@ -75,6 +74,7 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 		Keep:           m.Idempotency(),
 		EncodedSlashes: m.EncodedSlashes(),
 		Live:           m.Live(),
+		Cache:          m.Cache(),
 		Mount:          m.Mount,
 		Path:           m.Path,
 		Pattern:        m.Pattern,
@@ -83,7 +83,6 @@ func (d deployed) Route(method, host, path string, params []abi.Pair, c deploy.C
 		Preview:        m.Preview,
 		Dropped:        m.Dropped,
 	}
-	found.Cache, found.CacheIgnores = m.Cache()
 	if declared, values, kept := socket.Opens(m.Deployment.Env(), m.Route, method, m.Path, m.Params); declared != nil {
 		found.Socket = &Socket{declared, kept, values}
 	}
