@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger"
@@ -32,6 +33,7 @@ func TestBlobs(t *testing.T) {
 	s := serve(t, b.dir)
 	s.deploy("blobs", pack(t, goGuest(t, "testdata/blobguest"), "blobs", "[blobs]"))
 	const writers = 3
+	removed := int64(0)
 	for range often(5, 200) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
@@ -43,23 +45,23 @@ func TestBlobs(t *testing.T) {
 		s.kill()
 		cancel()
 		all.Wait()
-		left := b.sweep()
+		swept := sweepBlobs(t, b.dir)
+		removed += swept.Removed
 		s = serve(t, b.dir)
-		if named := b.check(s); left != int64(len(named)) {
-			t.Errorf("a sweep leaves %d blobs, and %d are named", left, len(named))
+		if named := b.check(s); swept.Blobs != int64(len(named)) {
+			t.Errorf("a sweep leaves %d blobs, and %d are named", swept.Blobs, len(named))
 		}
 	}
 	if b.acked < often(5, 200) {
 		t.Errorf("only %d requests were acknowledged", b.acked)
 	}
-	t.Logf("%d requests acknowledged, %d blobs swept", b.acked, b.swept)
+	t.Logf("%d requests acknowledged, %d blobs swept", b.acked, removed)
 }
 
 // blobLife is what is known of the blobs of a data folder.
 type blobLife struct {
-	t     *testing.T
-	dir   string
-	swept int64
+	t   *testing.T
+	dir string
 
 	mu    sync.Mutex
 	acked int
@@ -103,17 +105,17 @@ func (b *blobLife) write(ctx context.Context, s *server, rng *rand.Rand, writer 
 	}
 }
 
-// sweep sweeps the folder of a server that is gone, as if all were old, and returns how
-// many blobs are left.
-func (b *blobLife) sweep() int64 {
-	b.t.Helper()
-	db, err := badger.Open(badger.Config{Dir: filepath.Join(b.dir, "store"), Marker: filepath.Join(b.dir, "store.id"), MinFree: -1})
+// sweepBlobs sweeps the folder of a server that is gone, as if all were old. Every name
+// has its bytes, and none are left without one.
+func sweepBlobs(t *testing.T, dir string) blob.Swept {
+	t.Helper()
+	db, err := badger.Open(badger.Config{Dir: filepath.Join(dir, "store"), Marker: filepath.Join(dir, "store.id"), MinFree: -1})
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
-	blobs, err := keeper.Open(b.dir, "", nil, nil)
+	blobs, err := keeper.Open(dir, "", nil, nil)
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	k := keeper.Start(keeper.Config{Blobs: blobs, Store: db, Plugins: func(context.Context) (all []plugin.Plugin, err error) {
 		for space := range uint64(10) {
@@ -121,16 +123,15 @@ func (b *blobLife) sweep() int64 {
 		}
 		return all, nil
 	}})
-	swept, err := k.Sweep(b.t.Context(), time.Now().Add(time.Hour))
+	swept, err := k.Sweep(t.Context(), time.Now().Add(time.Hour))
 	k.Close()
 	if err != nil || swept.Missing != 0 || swept.Unnamed != 0 {
-		b.t.Errorf("sweep: %+v, %v", swept, err)
+		t.Errorf("sweep: %+v, %v", swept, err)
 	}
-	b.swept += swept.Removed
 	if err := db.Close(); err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return swept.Blobs
+	return swept
 }
 
 // check looks whether each name holds what it may, and returns which blobs are named.

@@ -15,9 +15,8 @@ import (
 // callers are plugins that call each other; key i of a group is in the i-th, and so on.
 var callers = []string{"kv", "left", "right"}
 
-// TestHistoryAcrossPlugins runs transactions on lists that three plugins keep, in keys and
-// in SQL. Each begins
-// in one of the three, which has the others do their parts, by way of each other too; some
+// TestHistoryAcrossPlugins runs transactions on lists that three plugins keep, in keys, in
+// SQL and in blobs. Each begins in one of the three, which has the others do their parts, by way of each other too; some
 // of them fail or trap, and their callers go on. The server is killed over and over: what
 // clients saw, before and after, has an explanation in which the transactions ran one
 // after another, whole or not at all.
@@ -27,7 +26,7 @@ func TestHistoryAcrossPlugins(t *testing.T) {
 	seed, dir, began := seeded(t), t.TempDir(), time.Now()
 	h := &history{server: serve(t, dir), began: began}
 	for _, name := range callers {
-		lines := []string{"[services]"}
+		lines := []string{"[blobs]", "[services]"}
 		for _, other := range callers {
 			lines = append(lines, other+` = "`+other+`"`)
 		}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,25 +21,36 @@ type keyOp struct {
 // it began, or a write that two requests seem to have replaced, has no place in
 // an order of the operations that agrees with the clock.
 func testLinearizableRegisters(t *testing.T, h *history) {
-	h.linearizable(t, "reg", "absent", []string{"get", "get", "set", "del", "append"}, func(state string, op keyOp, answer string) (bool, string) {
-		switch op.kind {
-		case "set":
-			return answer == "ok", strconv.Quote(op.arg)
-		case "del":
-			return answer == "ok", "absent"
-		case "append":
-			before := ""
-			if state != "absent" {
-				before, _ = strconv.Unquote(state)
-			}
-			after := op.arg
-			if before != "" {
-				after = before + "," + op.arg
-			}
-			return answer == strconv.Quote(before), strconv.Quote(after)
-		}
-		return answer == state, state
+	h.linearizable(t, "reg", "absent", []string{"get", "get", "set", "del", "append"}, register)
+}
+
+// testLinearizableBlobs: the same for the bytes under a name.
+func testLinearizableBlobs(t *testing.T, h *history) {
+	h.linearizable(t, "blob", "absent", []string{"blobget", "blobget", "blobset", "blobdel", "blobappend"}, func(state string, op keyOp, answer string) (bool, string) {
+		op.kind = strings.TrimPrefix(op.kind, "blob")
+		return register(state, op, answer)
 	})
+}
+
+// register is what an operation does to a register, and whether it answers this.
+func register(state string, op keyOp, answer string) (bool, string) {
+	switch op.kind {
+	case "set":
+		return answer == "ok", strconv.Quote(op.arg)
+	case "del":
+		return answer == "ok", "absent"
+	case "append":
+		before := ""
+		if state != "absent" {
+			before, _ = strconv.Unquote(state)
+		}
+		after := op.arg
+		if before != "" {
+			after = before + "," + op.arg
+		}
+		return answer == strconv.Quote(before), strconv.Quote(after)
+	}
+	return answer == state, state
 }
 
 // testLinearizableCounters: the same for counters, which adds change without

@@ -12,7 +12,7 @@ import (
 )
 
 // testSerializableLists runs random transactions that read lists and append to
-// them, in keys and in SQL. Every element is written once, so the lists tell who came before whom,
+// them, in keys, in SQL and in blobs. Every element is written once, so the lists tell who came before whom,
 // and checkSerial looks for a contradiction.
 func testSerializableLists(t *testing.T, h *history) {
 	const clients = 6
@@ -41,7 +41,7 @@ func testSerializableLists(t *testing.T, h *history) {
 }
 
 // listKeys is how many lists the transactions of a group use.
-const listKeys = 4
+const listKeys = 6
 
 // randomLists returns a transaction on the lists of a group.
 func randomLists(rng *rand.Rand, name, group string) listTxn {
@@ -85,12 +85,10 @@ type listOp struct {
 	read         []string // before
 }
 
-// in is what precedes operations on the lists that are kept in SQL: every other one.
+// in is what precedes operations on a list, by where it is kept: in keys, in SQL, in a
+// blob. Each of the callers keeps lists in two of them.
 func (op *listOp) in() string {
-	if (op.key[len(op.key)-1]-'0')%2 == 1 {
-		return "sql"
-	}
-	return ""
+	return []string{"", "sql", "blob"}[(op.key[len(op.key)-1]-'0')/2]
 }
 
 // runList runs x. A transaction without an answer, which is an error, is unknown, and

@@ -21,7 +21,7 @@ import (
 // and response shows too.
 func TestHistory(t *testing.T) {
 	h := &history{server: serve(t, t.TempDir()), began: time.Now()}
-	sqlServer{h.server}.deploySQL(t, "kv", []string{listTable, "counters (id TEXT PRIMARY KEY, n INTEGER)", "skewed_a (id INTEGER PRIMARY KEY)", "skewed_b (id INTEGER PRIMARY KEY)", "phantoms (round INTEGER, client INTEGER)"})
+	sqlServer{h.server}.deploySQL(t, "kv", []string{listTable, "counters (id TEXT PRIMARY KEY, n INTEGER)", "skewed_a (id INTEGER PRIMARY KEY)", "skewed_b (id INTEGER PRIMARY KEY)", "phantoms (round INTEGER, client INTEGER)"}, "[blobs]")
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *history)
@@ -43,6 +43,7 @@ func TestHistory(t *testing.T) {
 		{"served among writers", testServedAmongWriters},
 		{"attempts and request ids", testAttempts},
 		{"linearizable registers", testLinearizableRegisters},
+		{"linearizable blobs", testLinearizableBlobs},
 		{"linearizable counters", testLinearizableCounters},
 		{"serializable lists", testSerializableLists},
 		{"bank", testBank},

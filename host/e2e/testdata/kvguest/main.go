@@ -12,6 +12,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk"
+	"github.com/wasmoor/wasmoor/sdk/blobs"
 	"github.com/wasmoor/wasmoor/sdk/fetch"
 	"github.com/wasmoor/wasmoor/sdk/kv"
 	"github.com/wasmoor/wasmoor/sdk/log"
@@ -89,6 +90,16 @@ func do(w *sdk.Response, r *sdk.Request, op string, a args) string {
 		return orStatus(strconv.FormatInt(n, 10), err)
 	case "list": // PREFIX [AFTER] [LIMIT] [reverse]
 		return list(kv.Query{Prefix: key, After: a.text(1), Limit: int(a.number(2)), Reverse: a.text(3) == "reverse"})
+	case "blobget": // NAME
+		return blobGet(key)
+	case "blobset": // NAME VALUE
+		return status(blobs.Put(key, []byte(a.text(1)), blobs.Options{}))
+	case "blobdel": // NAME
+		return status(blobDelete(key))
+	case "blobappend": // NAME ELEMENT: to a list; answers the list before
+		return blobAppend(key, a.text(1))
+	case "blobs": // PREFIX: names and their digests
+		return blobNames(key)
 	case "exec": // STATEMENT of SQL
 		return exec(strings.Join(a, " "))
 	case "query": // STATEMENT of SQL
