@@ -52,8 +52,10 @@ store/badger/follower -> store/badger/database store/badger/folder store/stream 
 store/badger/database -> store/badger/layout    # the longest value of a table is the layout's
 store/badger/epochs -> store                    # tracks its revisions
 store/badger/damage -> store/badger/layout      # a malformed record is damage too
+store/badger/reading -> store/badger/damage     # notices damage as it reads
+store/badger/pages -> store                     # keeps its values
 store/badger/folder -> store/badger/layout store/badger/inspect durable # knows an entry when it sees one; reads the files by themselves; the marker is whole
-store/badger      -> store/certify store/stream store/badger/folder store/badger/database store/badger/epochs store/badger/damage store/badger/disk store/badger/fair store/badger/meter # commits what certify decides; passes on what was committed; opens a folder that was looked at; opens it as Badger; knows what is read; tells damage; asks for room; has commits wait in turn; counts groups
+store/badger      -> store/certify store/stream store/badger/folder store/badger/database store/badger/epochs store/badger/reading store/badger/disk store/badger/fair store/badger/meter store/badger/pages # commits what certify decides; passes on what was committed; opens a folder that was looked at; opens it as Badger; knows what is read; reads with it; asks for room; has commits wait in turn; counts groups; keeps pages in memory
 store/storetest   -> store/certify              # a replica decides the log of a history again
 egress/address    ->
 egress            -> plugin trace redact egress/address # origins are grants; calls are part of a trace; looks for secrets in the same forms; judges addresses

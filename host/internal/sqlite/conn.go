@@ -48,7 +48,8 @@ type Conn struct {
 
 // Open returns a connection to a generation of the database of a name. Close it.
 func Open(name string, generation uint32) (*Conn, error) {
-	f := &file{prefix: pages(name, generation)}
+	f := &file{}
+	f.prefix, f.after = Pages(name, generation)
 	ctx := sqlite3.WithMaxMemory(context.Background(), MaxMemory)
 	db, err := sqlite3.OpenContext(ctx, "file:"+opening.name(f)+"?vfs="+vfsName)
 	if err != nil {
@@ -96,7 +97,17 @@ func (c *Conn) fix() error {
 // of databases. The end of ctx interrupts what runs. A database that is held takes no
 // writes: they are Unavailable.
 func (c *Conn) Begin(ctx context.Context, tx *store.Tx, world World, held bool) {
-	c.file.begin(tx, held)
+	c.begin(ctx, tx, world, held, false)
+}
+
+// BeginLight is Begin for an attempt that probably writes nothing: pages are not read
+// again if nothing has changed. For that, what it has read may be all pages of the database.
+func (c *Conn) BeginLight(ctx context.Context, tx *store.Tx, world World, held bool) {
+	c.begin(ctx, tx, world, held, true)
+}
+
+func (c *Conn) begin(ctx context.Context, tx *store.Tx, world World, held, light bool) {
+	c.file.begin(tx, held, light)
 	c.world = world
 	c.base, c.open, c.fresh = c.db.TotalChanges(), 0, false
 	c.db.SetLastInsertRowID(0)

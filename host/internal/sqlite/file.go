@@ -23,21 +23,25 @@ const PageSize = 4096
 // are what they were, which begin with a counter that every commit of SQLite steps.
 // Each attempt is shown a counter of its own, so that it reads every page that it
 // uses from its transaction: that puts the page into the read set, and nothing of an
-// attempt before is seen. The counter is taken out of what is written, so that page 1
+// attempt before is seen. Only a light attempt is shown the counter of the one before,
+// if that has begun no change and nothing of the area has changed since: it depends on
+// all pages of the database. The counter is taken out of what is written, so that page 1
 // changes only with the size, the freelist or the schema of the database.
 type file struct {
-	tx      *store.Tx // nil between attempts
-	prefix  []byte    // of the keys of its pages
-	key     []byte    // of the page read or written last
-	version uint32    // the counter that SQLite saw last
-	first   []byte    // page 1 as SQLite sees it, nil = not read in this attempt
-	pages   uint32    // in the database; of use once first was read
-	open    bool      // writes of a commit of SQLite have begun
-	broken  bool      // and one failed: the rest is ignored
-	over    bool      // the attempt ends: SQLite commits nothing any more
-	held    bool      // the database takes no writes
-	wrote   bool      // in this attempt
-	foreign bool      // another connection has written in the transaction: SQLite may know of a schema that is never committed
+	tx      *store.Tx      // nil between attempts
+	prefix  []byte         // of the keys of its pages
+	after   []byte         // the key that follows them
+	key     []byte         // of the page read or written last
+	version uint32         // the counter that SQLite saw last
+	first   []byte         // page 1 as SQLite sees it, nil = not read for this counter
+	pages   uint32         // in the database; of use once first was read
+	open    bool           // writes of a commit of SQLite have begun
+	broken  bool           // and one failed: the rest is ignored
+	over    bool           // the attempt ends: SQLite commits nothing any more
+	held    bool           // the database takes no writes
+	wrote   bool           // in this attempt
+	since   store.Revision // that the pages which SQLite has are of, with all of the area; 0 = of none
+	foreign bool           // another connection has written in the transaction: SQLite may know of a schema that is never committed
 	save    store.Savepoint
 	failure error // the first of the transaction's in this attempt
 }
@@ -52,15 +56,28 @@ const (
 )
 
 // begin lets an attempt use the file.
-func (f *file) begin(tx *store.Tx, held bool) {
-	f.tx, f.held, f.wrote = tx, held, false
-	f.version++
-	f.first, f.pages, f.over, f.failure = nil, 0, false, nil
+func (f *file) begin(tx *store.Tx, held, light bool) {
+	f.tx, f.held, f.wrote, f.over, f.failure = tx, held, false, false, nil
 	f.foreign = tx.Writes(f.prefix)
+	since, err := tx.Since() // its first read fails, too
+	if light && err == nil && since != 0 && since == f.since && !f.foreign {
+		tx.Depend(f.prefix, f.after)
+		return
+	}
+	f.forget()
+	if !f.foreign {
+		f.since = since
+	}
+}
+
+// forget has SQLite read every page again.
+func (f *file) forget() {
+	f.version++
+	f.first, f.pages, f.since = nil, 0, 0
 }
 
 // end parts the file from the attempt.
-func (f *file) end() { f.tx, f.first = nil, nil }
+func (f *file) end() { f.tx = nil }
 
 // page returns the key of a page. It is good until the next call.
 func (f *file) page(n uint32) []byte {
@@ -233,8 +250,7 @@ func (f *file) CommitPhaseTwo() error {
 func (f *file) undo(err error) error {
 	f.tx.Undo(f.save)
 	f.open, f.broken = false, true
-	f.first = nil
-	f.version++
+	f.forget()
 	return f.fail(err, sqlite3.IOERR_WRITE)
 }
 
@@ -257,8 +273,14 @@ func (f *file) Size() (int64, error) {
 	return int64(f.pages) * PageSize, nil
 }
 
-// Lock implements vfs.File: an attempt has the file for itself.
-func (*file) Lock(vfs.LockLevel) error { return nil }
+// Lock implements vfs.File: an attempt has the file for itself. Whoever locks it for more
+// than reading begins to change pages.
+func (f *file) Lock(level vfs.LockLevel) error {
+	if level > vfs.LOCK_SHARED {
+		f.since = 0
+	}
+	return nil
+}
 
 // Unlock implements vfs.File. A commit that has not come to its end is none.
 func (f *file) Unlock(level vfs.LockLevel) error {
@@ -267,8 +289,8 @@ func (f *file) Unlock(level vfs.LockLevel) error {
 	}
 	if f.open {
 		f.tx.Undo(f.save)
-		f.open, f.first = false, nil
-		f.version++
+		f.open = false
+		f.forget()
 	}
 	f.broken = false
 	return nil

@@ -80,7 +80,11 @@ func TestAttemptsOverlap(t *testing.T) {
 			i := rapid.IntRange(0, len(conns)-1).Draw(rt, "connection")
 			a := open[i]
 			if a == nil {
-				a = &attempted{run: begin(t, s, conns[i]), sees: maps.Clone(committed)}
+				from := begin
+				if rapid.Bool().Draw(rt, "light") {
+					from = beginLight
+				}
+				a = &attempted{run: from(t, s, conns[i]), sees: maps.Clone(committed)}
 				open[i] = a
 			}
 			if got := a.rows(everything); got != a.sees.String() {

@@ -57,6 +57,14 @@ func begin(t testing.TB, s store.Store, c *Conn) *run {
 	return r
 }
 
+// beginLight is begin for a light attempt.
+func beginLight(t testing.TB, s store.Store, c *Conn) *run {
+	r := &run{t: t, s: s, c: c}
+	r.tx.Reset(s, 1, store.Quota{}, time.Now())
+	c.BeginLight(t.Context(), r.tx.Part(store.Space(1).In(store.AreaSQL), store.Quota{}), invoke.Machine, false)
+	return r
+}
+
 // exec runs statements.
 func (r *run) exec(sql string) {
 	r.t.Helper()

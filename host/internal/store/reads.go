@@ -43,6 +43,22 @@ func (tx *Tx) Reads() Reads {
 // another commit is no conflict.
 func (tx *Tx) GetUntracked(key []byte) (data []byte, ok bool, err error) { return tx.get(key, false) }
 
+// Depend remembers all keys in [from, to) as read: a write to one by another commit is a
+// conflict.
+func (tx *Tx) Depend(from, to []byte) { tx.reads.addRange(from, to) }
+
+// Since is that of Settled for the snapshot of the transaction and its area, and 0 where
+// the snapshot does not know it. The transaction's own writes do not count.
+func (tx *Tx) Since() (Revision, error) {
+	if err := tx.open(); err != nil {
+		return 0, err
+	}
+	if settled, ok := tx.snap.(Settled); ok {
+		return settled.Since(tx.space), nil
+	}
+	return 0, nil
+}
+
 // foundUntil notes when a value is gone that the transaction has found.
 func (tx *Tx) foundUntil(expires int64) {
 	whole := tx.top()

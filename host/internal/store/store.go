@@ -103,6 +103,13 @@ type Snapshot interface {
 	Release()
 }
 
+// Settled is a Snapshot that knows since when an area is as it shows it: at Since, a
+// revision up to its own, and at all between the two, each key of the area has the same
+// value.
+type Settled interface {
+	Since(space Space) Revision
+}
+
 // Usage counts what a key space holds: live keys, and the bytes of keys and values.
 type Usage struct {
 	Keys  int64

@@ -123,7 +123,11 @@ func (a *attempt) session(ctx context.Context, name string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn.Begin(pace{ctx, runq.Of(ctx)}, part, world{a.inv}, entry.Held)
+	begin := conn.Begin
+	if a.light() {
+		begin = conn.BeginLight
+	}
+	begin(pace{ctx, runq.Of(ctx)}, part, world{a.inv}, entry.Held)
 	if i >= 0 {
 		a.open[i].of, a.open[i].conn = of, conn
 		return a.open[i], nil
@@ -131,6 +135,13 @@ func (a *attempt) session(ctx context.Context, name string) (*session, error) {
 	s := &session{of, conn}
 	a.open = append(a.open, s)
 	return s, nil
+}
+
+// light reports whether the attempt probably writes nothing, and nobody keeps what it
+// reads.
+func (a *attempt) light() bool {
+	r := a.inv.Root().Request
+	return r.Seen == nil && (r.Head.Method == "GET" || r.Head.Method == "HEAD")
 }
 
 // interrupt has the handlers that have called this one leave a database: one connection

@@ -14,7 +14,7 @@ import (
 // and opening another costs half a millisecond.
 const (
 	maxIdle     = 128
-	maxIdleEach = 16 // of one database
+	maxIdleEach = 64 // of one database
 	idleTime    = 30 * time.Second
 )
 

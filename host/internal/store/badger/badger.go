@@ -25,6 +25,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/epochs"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/pages"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -37,6 +38,7 @@ type Store struct {
 	clock     func() time.Time
 	epochs    *epochs.Epochs
 	committer *committer
+	pages     *pages.Pages
 	// requests are used again: a commit allocates little but its entries.
 	requests sync.Pool
 	guard    *disk.Guard

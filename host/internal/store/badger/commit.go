@@ -9,6 +9,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -197,7 +198,7 @@ func (r *request) add(txn *badger.Txn, w certify.Write, enc encoded, found *stor
 // should compaction discard the version it looks for, then the key was written
 // since, and the committer knows.
 func readState(txn *badger.Txn, dataKey []byte) (store.State, error) {
-	v, ok, err := readValue(txn, dataKey)
+	v, ok, err := reading.Value(txn, dataKey)
 	if err != nil || !ok {
 		return store.State{}, err
 	}

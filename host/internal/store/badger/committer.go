@@ -261,6 +261,7 @@ func (c *committer) publish(g *group) {
 	}
 	s.noteUsage(g.usage)
 	s.hide(g.drops, g.revision)
+	g.keep(s.pages)
 	c.mu.Lock()
 	oldest := s.epochs.Publish(g.revision)
 	before, tap := c.published, c.tap

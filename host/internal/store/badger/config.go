@@ -8,13 +8,14 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/pages"
 )
 
 // What a store takes of Go's heap at most, in bytes.
 const (
 	// Memory is for memtables, for the tables that are being made, for blocks that
-	// were read and for the commits under way.
-	Memory = 448 << 20
+	// were read, for the commits under way and for pages of databases.
+	Memory = 448<<20 + pages.Memory
 	// WindowMemory is for recent writes: the default of Config.WindowBytes.
 	WindowMemory = 256 << 20
 )

@@ -14,6 +14,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/damage"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 )
 
 // checkFormat writes the format record of a new store, or checks that of an old
@@ -93,17 +94,17 @@ func (s *Store) checkAreas() error {
 	defer txn.Discard()
 	zero := store.Space(0)
 	for _, kind := range []byte{layout.KindUsage, layout.KindDropped, layout.KindData, layout.KindTail} {
-		for _, outside := range []scan{
-			{txn, layout.Key(kind, store.MaxSpace+1, nil), layout.Key(kind, zero.In(store.AreaRecords), nil)},
-			{txn, layout.Key(kind, zero.In(store.AreaRecords+1), nil), layout.End(kind, ^zero)},
+		for _, outside := range []reading.Scan{
+			reading.Between(txn, layout.Key(kind, store.MaxSpace+1, nil), layout.Key(kind, zero.In(store.AreaRecords), nil)),
+			reading.Between(txn, layout.Key(kind, zero.In(store.AreaRecords+1), nil), layout.End(kind, ^zero)),
 		} {
 			found := false
-			err := outside.run(false, func(*badger.Item) bool {
+			err := outside.Run(false, func(*badger.Item) bool {
 				found = true
 				return false
 			})
 			if err != nil {
-				return readError(err)
+				return reading.Error(err)
 			}
 			if found {
 				return fault.New(fault.Invalid, "open store", "the data directory holds keys outside the areas of its format; it is damaged: restore a backup")

@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/fair"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/pages"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -141,6 +142,17 @@ func (g *group) note(key, value []byte) {
 func (g *group) changed(yield func(store.Space, []byte) bool) {
 	g.pending.Scan(func(p *pending) bool {
 		return yield(layout.SpaceOf(p.dataKey), p.dataKey[layout.PrefixSize:])
+	})
+}
+
+// keep has what the group changes among what is kept be as it leaves it.
+func (g *group) keep(kept *pages.Pages) {
+	g.pending.Scan(func(p *pending) bool {
+		if space := layout.SpaceOf(p.dataKey); pages.Keeps(space) {
+			v, ok, err := p.value()
+			kept.Change(space, p.dataKey, g.revision, v, ok && err == nil)
+		}
+		return true
 	})
 }
 

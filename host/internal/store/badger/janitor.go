@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -126,7 +127,7 @@ func (j *janitor) findExpired(now int64) (map[store.Space][]certify.Write, error
 	n := 0
 	err := j.read(func(txn *badger.Txn) error {
 		var bad error
-		err := scan{txn, []byte{layout.KindExpiry}, layout.ExpiryKey(now+1, 0, nil)[:9]}.run(false, func(item *badger.Item) bool {
+		err := reading.Between(txn, []byte{layout.KindExpiry}, layout.ExpiryKey(now+1, 0, nil)[:9]).Run(false, func(item *badger.Item) bool {
 			expires, space, ok := layout.ParseExpiryKey(item.Key())
 			if !ok {
 				bad = layout.ErrRecord
@@ -192,7 +193,7 @@ func (j *janitor) findKeys(space store.Space) (keys []certify.Write, err error) 
 	err = j.read(func(txn *badger.Txn) (err error) {
 		for _, a := range store.Areas() {
 			area := space.In(a)
-			err = scan{txn, layout.Key(layout.KindData, area, nil), layout.End(layout.KindData, area)}.run(false, func(item *badger.Item) bool {
+			err = reading.Between(txn, layout.Key(layout.KindData, area, nil), layout.End(layout.KindData, area)).Run(false, func(item *badger.Item) bool {
 				keys = append(keys, certify.Write{Kind: store.OpDelete, Space: area, Key: item.KeyCopy(nil)[layout.PrefixSize:]})
 				return len(keys) < sweepStep
 			})

@@ -11,6 +11,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -18,7 +19,7 @@ import (
 func onDisk(t *testing.T, s *Store, kind byte) (n int) {
 	t.Helper()
 	err := s.janitor.read(func(txn *badger.Txn) error {
-		return scan{txn, []byte{kind}, []byte{kind + 1}}.run(false, func(*badger.Item) bool {
+		return reading.Between(txn, []byte{kind}, []byte{kind + 1}).Run(false, func(*badger.Item) bool {
 			n++
 			return true
 		})

@@ -17,6 +17,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/folder"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/meter"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/pages"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 	"github.com/wasmoor/wasmoor/host/internal/store/certify"
 )
 
@@ -81,6 +83,7 @@ func start(cfg Config, db *badger.DB, g *disk.Guard, h *halt) (_ *Store, err err
 		return nil, fault.Wrap(fault.Unavailable, "open store", fmt.Sprintf("cannot write to the directory %q", cfg.Dir), err)
 	}
 	revision := store.Revision(db.MaxVersion())
+	s.pages = pages.New(revision, pages.Memory)
 	s.epochs = epochs.New(revision, cfg.MaxSnapshotAge, cfg.Clock)
 	discard := revision
 	if cfg.Keep != 0 && cfg.Keep <= revision {
@@ -119,7 +122,7 @@ func (s *Store) load() (unswept []store.Space, err error) {
 	txn := s.latest()
 	defer txn.Discard()
 	var bad error
-	err = scan{txn, []byte{layout.KindUsage}, []byte{layout.KindUsage + 1}}.run(false, func(item *badger.Item) bool {
+	err = reading.Between(txn, []byte{layout.KindUsage}, []byte{layout.KindUsage + 1}).Run(false, func(item *badger.Item) bool {
 		bad = item.Value(func(b []byte) error {
 			u, ok := layout.DecodeUsage(b)
 			if !ok {
@@ -134,7 +137,7 @@ func (s *Store) load() (unswept []store.Space, err error) {
 		return nil, fault.Wrap(fault.Internal, "open store", "cannot read the usage records", cmp.Or(err, bad))
 	}
 	dropped := make(map[store.Space]store.Revision)
-	err = scan{txn, []byte{layout.KindDropped}, []byte{layout.KindDropped + 1}}.run(false, func(item *badger.Item) bool {
+	err = reading.Between(txn, []byte{layout.KindDropped}, []byte{layout.KindDropped + 1}).Run(false, func(item *badger.Item) bool {
 		space := layout.SpaceOf(item.Key())
 		dropped[space] = store.Revision(item.Version())
 		bad = item.Value(func(b []byte) error {

@@ -3,7 +3,6 @@ package badger
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
@@ -11,9 +10,10 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
-	"github.com/wasmoor/wasmoor/host/internal/store/badger/damage"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/epochs"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/pages"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 )
 
 // snapshot implements store.Snapshot on a read-only Badger transaction, which
@@ -62,14 +62,42 @@ func (s *snapshot) Get(space store.Space, key []byte) (store.Value, bool, error)
 	if p := s.pendingAt(dataKey); p != nil {
 		return p.value()
 	}
-	v, ok, err := readValue(s.txn, dataKey)
+	kept := pages.Keeps(space)
+	if kept {
+		if v, ok, found := s.store.pages.Get(dataKey, s.epoch.Revision); found {
+			return v, ok, nil
+		}
+	}
+	v, ok, err := reading.Value(s.txn, dataKey)
 	if err == nil {
 		err = s.usable("get")
 	}
 	if err != nil {
 		return store.Value{}, false, s.store.checked(err)
 	}
+	if kept {
+		s.store.pages.Add(dataKey, s.epoch.Revision, v, ok)
+	}
 	return v, ok, nil
+}
+
+// Since implements store.Settled.
+func (s *snapshot) Since(space store.Space) store.Revision {
+	prefix := layout.Key(layout.KindData, space, nil)
+	for _, l := range s.layers {
+		changed := false
+		l.Ascend(&pending{encoded: encoded{dataKey: prefix}}, func(p *pending) bool {
+			changed = bytes.HasPrefix(p.dataKey, prefix)
+			return false
+		})
+		if changed {
+			return s.revision
+		}
+	}
+	if s.gone(space) || !pages.Keeps(space) {
+		return s.revision
+	}
+	return s.store.pages.Since(space, s.epoch.Revision)
 }
 
 func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield func([]byte, store.Value) bool) error {
@@ -91,117 +119,16 @@ func (s *snapshot) Scan(space store.Space, from, to []byte, reverse bool, yield 
 // walkDisk passes what is on disk.
 func (s *snapshot) walkDisk(in interval, yield visit) error {
 	var failed error
-	err := scan{txn: s.txn, low: in.low, high: in.high}.run(in.reverse, func(item *badger.Item) bool {
+	err := reading.Between(s.txn, in.low, in.high).Run(in.reverse, func(item *badger.Item) bool {
 		// The iterator pins the files it started with; staleness counts from there.
 		if failed = s.usable("scan"); failed != nil {
 			return false
 		}
 		var v store.Value
-		if v, failed = valueOf(s.txn, item); failed != nil {
+		if v, failed = reading.ValueOf(s.txn, item); failed != nil {
 			return false
 		}
 		return yield(item.Key(), v)
 	})
 	return s.store.checked(cmp.Or(failed, err))
-}
-
-// scan walks the Badger keys in [low, high).
-type scan struct {
-	txn       *badger.Txn
-	low, high []byte
-}
-
-// run calls yield for each item until it returns false. Damage that Badger met
-// on the way is an error, also where it was passed over.
-func (sc scan) run(reverse bool, yield func(*badger.Item) bool) (err error) {
-	if bytes.Compare(sc.low, sc.high) >= 0 {
-		return nil
-	}
-	begun, yielding := damage.BeginRead(), false
-	defer func() {
-		if !yielding { // a panic of yield's is not for us
-			damage.Caught(&err)
-		}
-	}()
-	// Without a prefix Badger looks into every table; without prefetching it
-	// starts no goroutine per key.
-	it := sc.txn.NewIterator(badger.IteratorOptions{Prefix: layout.CommonPrefix(sc.low, sc.high), Reverse: reverse})
-	defer it.Close()
-	for sc.seek(it, reverse); sc.has(it, reverse); it.Next() {
-		if err := begun.Failed(nil); err != nil {
-			return err
-		}
-		yielding = true
-		more := yield(it.Item())
-		yielding = false
-		if !more {
-			return nil
-		}
-	}
-	return begun.Failed(nil)
-}
-
-func (sc scan) seek(it *badger.Iterator, reverse bool) {
-	if !reverse {
-		it.Seek(sc.low)
-		return
-	}
-	it.Seek(sc.high)
-	if it.Valid() && bytes.Equal(it.Item().Key(), sc.high) {
-		it.Next()
-	}
-}
-
-func (sc scan) has(it *badger.Iterator, reverse bool) bool {
-	switch {
-	case !it.Valid():
-		return false
-	case reverse:
-		return bytes.Compare(it.Item().Key(), sc.low) >= 0
-	}
-	return bytes.Compare(it.Item().Key(), sc.high) < 0
-}
-
-// readValue reads the value under a data key.
-func readValue(txn *badger.Txn, dataKey []byte) (v store.Value, ok bool, err error) {
-	begun := damage.BeginRead()
-	defer damage.Caught(&err)
-	item, err := txn.Get(dataKey)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return v, false, begun.Failed(nil)
-	}
-	if err != nil {
-		return v, false, readError(err)
-	}
-	v, err = valueOf(txn, item)
-	err = begun.Failed(err)
-	return v, err == nil, err
-}
-
-// valueOf returns a copy of the value of a data item.
-func valueOf(txn *badger.Txn, item *badger.Item) (store.Value, error) {
-	b, err := item.ValueCopy(nil)
-	if err != nil {
-		return store.Value{}, readError(err)
-	}
-	v, more, err := layout.DecodeRecord(b)
-	if err != nil || !more {
-		return v, err
-	}
-	tail, err := txn.Get(layout.TailKey(item.Key()))
-	if err != nil {
-		return store.Value{}, readError(err)
-	}
-	err = tail.Value(func(b []byte) error {
-		v.Data = append(v.Data, b...)
-		return nil
-	})
-	if err != nil {
-		return store.Value{}, readError(err)
-	}
-	return v, nil
-}
-
-func readError(err error) error {
-	return fault.Wrap(fault.Internal, "read", "cannot read the data directory", err)
 }

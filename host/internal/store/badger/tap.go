@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/damage"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/epochs"
 	"github.com/wasmoor/wasmoor/host/internal/store/badger/layout"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger/reading"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
 )
 
@@ -196,7 +197,7 @@ func (s *Store) changes(since, until store.Revision, yield func(stream.Entry, er
 		e := stream.Entry{Key: item.KeyCopy(nil)}
 		if !item.IsDeletedOrExpired() {
 			if e.Value, err = item.ValueCopy(nil); err != nil {
-				return readError(err)
+				return reading.Error(err)
 			}
 		}
 		if err := begun.Failed(nil); err != nil {
