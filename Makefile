@@ -11,7 +11,7 @@ PLUGINS  := examples/hello examples/guestbook examples/extism-count examples/ext
 export CGO_ENABLED := 0
 TOOL     := go tool -modfile=.ci/tools.mod
 
-.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench demo rivals autobahn soak clean
+.PHONY: help build run check fmt lint cross generate test race guests edges fuzz bench demo rivals autobahn sqllogic soak clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -106,6 +106,10 @@ rivals: ## Measure queues next to River on Postgres, and SQL next to PocketBase;
 autobahn: ## Hold WebSockets to Autobahn's suite; needs Python 3 with venv, PyPI, and a Python 2.7 (PYTHON2 names it).
 	.ci/autobahn/run
 
+CORPUS ?= sqllogictest/test
+sqllogic: ## Run the corpus of sqllogictest in CORPUS in databases of ours and in a file, for FOR (default 20m). SEED repeats one's choices.
+	go test ./host/internal/sqlite -run '^TestSQLLogic$$' -v -count=1 -timeout 0 -args -corpus $(abspath $(CORPUS)) -for $${FOR:-20m} -seed $${SEED:-0}
+
 soak: ## Long runs: 500 kill rounds and more, schemathesis from PyPI; prints seed and commit. SEED repeats one's choices.
 	@seed=$${SEED:-$$(( (RANDOM << 15 | RANDOM) + 1 ))}; \
 	echo "commit $$(git describe --always --dirty), seed $$seed"; \
@@ -113,6 +117,7 @@ soak: ## Long runs: 500 kill rounds and more, schemathesis from PyPI; prints see
 	go test ./host/internal/wasmbin/rewrite -run '^Test(RandomModules|CompilerAgrees)$$' -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/e2e -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/e2e -run '^$$' -bench '^BenchmarkQueue$$' -benchtime 1x -timeout 120m -args -soak -messages 1000000; \
+	go test ./host/e2e -run '^$$' -bench '^BenchmarkHotRows$$' -benchtime 1x -timeout 120m -args -updates 10000000; \
 	go test ./host/internal/store/badger -run '^(TestKills|TestDamage.*)$$' -v -count=1 -timeout 60m -args -soak; \
 	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak
 
