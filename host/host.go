@@ -167,7 +167,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 	}
 	h.streams = stream.New(stream.Config{WriteTimeout: h.cfg.WriteTimeout})
 	h.sockets = hub.New(hub.Config{Store: func() store.Store { return h.store }, Streams: h.streams, Clock: h.cfg.Clock, Log: h.cfg.Log})
-	blobs, err := keeper.Open(h.cfg.DataDir, h.cfg.Blobs, func() error { return h.store.Health() }, h.cfg.Log)
+	blobs, err := keeper.Open(h.cfg.DataDir, h.cfg.Blobs, func() error { return h.store.Health() }, h.cfg.MinFreeDisk, h.cfg.Log)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func sweepBlobs(t *testing.T, dir string) blob.Swept {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := keeper.Open(dir, "", nil, nil)
+	blobs, err := keeper.Open(dir, "", nil, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

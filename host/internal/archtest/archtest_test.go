@@ -30,7 +30,7 @@ durable           ->
 restoring         -> fault durable              # a folder that is not empty has a code; its marker is whole
 archive           -> fault limit                # a damaged one has a code; bounds its modules
 bucket            -> fault                      # what a place refuses has a code
-blob              -> bucket                     # keeps bytes there
+blob              -> bucket store/badger/disk  # keeps bytes there; asks how much is free
 audit             ->
 buildinfo         ->
 module            -> plugin durable             # is named by digests; a file lasts

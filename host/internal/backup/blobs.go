@@ -150,7 +150,7 @@ func (p *receiving) piece(ctx context.Context, e stream.Entry) (err error) {
 		}
 		p.digest, p.size, p.sum = d, 0, sha256.New()
 		if p.store != nil {
-			if p.writer, err = p.store.Create(math.MaxInt64); err != nil {
+			if p.writer, err = p.store.Create(blob.Account{}, math.MaxInt64); err != nil {
 				return err
 			}
 		}

@@ -44,7 +44,7 @@ func naming(space store.Space, name string, d blob.Digest) stream.Entry {
 
 func put(t *testing.T, to *blob.Store, data []byte) blob.Digest {
 	t.Helper()
-	held, err := to.Put(t.Context(), bytes.NewReader(data), int64(len(data)))
+	held, err := to.Put(t.Context(), blob.Account{}, bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}

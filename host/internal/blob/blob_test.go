@@ -96,7 +96,7 @@ func service(t *testing.T, failing *atomic.Bool) bucket.Bucket {
 
 func (f *fixture) put(t *testing.T, data []byte) *Held {
 	t.Helper()
-	held, err := f.Put(t.Context(), iotest.HalfReader(bytes.NewReader(data)), int64(len(data)))
+	held, err := f.Put(t.Context(), Account{}, iotest.HalfReader(bytes.NewReader(data)), int64(len(data)))
 	if err != nil {
 		t.Fatalf("put: %v", err)
 	}
@@ -211,14 +211,14 @@ func TestADamagedSizeHeals(t *testing.T) {
 func TestNothingIsLeftOfAFailure(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f *fixture) {
-		if _, err := f.Put(t.Context(), bytes.NewReader(random(11)), 10); fault.CodeOf(err) != fault.TooLarge {
+		if _, err := f.Put(t.Context(), Account{}, bytes.NewReader(random(11)), 10); fault.CodeOf(err) != fault.TooLarge {
 			t.Errorf("too much: %v", err)
 		}
 		broken := errors.New("broken")
-		if _, err := f.Put(t.Context(), io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), 10); !errors.Is(err, broken) {
+		if _, err := f.Put(t.Context(), Account{}, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), 10); !errors.Is(err, broken) {
 			t.Errorf("a reader that fails: %v", err)
 		}
-		w, err := f.Create(10)
+		w, err := f.Create(Account{}, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func TestNothingIsLeftOfAFailure(t *testing.T) {
 		if _, err := w.Finish(t.Context()); err == nil {
 			t.Error("a writer that was aborted finishes")
 		}
-		over, err := f.Create(3)
+		over, err := f.Create(Account{}, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -312,7 +312,7 @@ func TestPutsAndSweepsAtOnce(t *testing.T) {
 			writers.Go(func() {
 				for i := range 60 {
 					data := fmt.Appendf(nil, "blob %d", i%3)
-					held, err := f.Put(t.Context(), bytes.NewReader(data), 100)
+					held, err := f.Put(t.Context(), Account{}, bytes.NewReader(data), 100)
 					if err != nil {
 						t.Error(err)
 						return
@@ -337,7 +337,7 @@ func TestAStartRemovesWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	f := open(t, nil)
 	held := f.put(t, []byte("whole"))
-	w, err := f.Create(10)
+	w, err := f.Create(Account{}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +358,7 @@ func TestAServiceThatFails(t *testing.T) {
 	f := &fixture{}
 	f.open(t, service(t, &f.failing))
 	f.failing.Store(true)
-	if _, err := f.Put(t.Context(), strings.NewReader("text"), 10); fault.CodeOf(err) != fault.Denied {
+	if _, err := f.Put(t.Context(), Account{}, strings.NewReader("text"), 10); fault.CodeOf(err) != fault.Denied {
 		t.Errorf("put: %v", err)
 	}
 	if _, err := f.Sweep(t.Context(), namesOf(), time.Now()); fault.CodeOf(err) != fault.Denied {
@@ -380,7 +380,7 @@ func TestAFullDisk(t *testing.T) {
 		}
 		return nil
 	}
-	w, err := f.Create(100)
+	w, err := f.Create(Account{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +391,7 @@ func TestAFullDisk(t *testing.T) {
 	if _, err := w.Finish(t.Context()); fault.CodeOf(err) != fault.Exhausted {
 		t.Errorf("finish: %v", err)
 	}
-	if _, err := f.Create(100); fault.CodeOf(err) != fault.Exhausted {
+	if _, err := f.Create(Account{}, 100); fault.CodeOf(err) != fault.Exhausted {
 		t.Errorf("create: %v", err)
 	}
 	if n := f.unbornFiles(t); n != 0 {
@@ -428,7 +428,7 @@ func TestAdopt(t *testing.T) {
 		}
 		defer func() { _ = file.Close() }()
 		for range 2 { // the second time it is there
-			held, err := f.Adopt(t.Context(), file, d, int64(len(data)))
+			held, err := f.Adopt(t.Context(), Account{}, file, d, int64(len(data)))
 			if err != nil {
 				t.Fatal(err)
 			}

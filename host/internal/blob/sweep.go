@@ -31,6 +31,7 @@ func (s *Store) Sweep(ctx context.Context, named iter.Seq2[Digest, error], befor
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
 	defer s.begin()()
+	began := time.Now()
 	names := names{}
 	for d, err := range named {
 		if err != nil {
@@ -41,12 +42,16 @@ func (s *Store) Sweep(ctx context.Context, named iter.Seq2[Digest, error], befor
 	var swept Swept
 	for o, err := range s.bucket.List(ctx, "", "") {
 		if err != nil {
-			return swept, err
+			return swept, s.count(err)
 		}
 		if err := s.visit(ctx, o, names, before, &swept); err != nil {
 			return swept, err
 		}
 	}
+	if began.Before(before) {
+		before = began
+	}
+	s.swept(before)
 	swept.Missing = names.unseen()
 	if swept.Missing > 0 {
 		s.cfg.Log.Error("blobs that are named are missing", "place", s.String(), "missing", swept.Missing)
@@ -132,5 +137,5 @@ func (s *Store) remove(ctx context.Context, d Digest) (bool, error) {
 		delete(s.deleting, d)
 		close(gone)
 	}()
-	return true, s.bucket.Delete(ctx, d.key())
+	return true, s.count(s.bucket.Delete(ctx, d.key()))
 }

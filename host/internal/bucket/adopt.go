@@ -83,5 +83,6 @@ func link(root *os.Root, folder, key string, file *os.File) error {
 		_ = root.Remove(spare) // Sweep finds it
 		return err
 	}
+	_ = root.Remove(spare) // it stays where key was the same file before
 	return syncDir(root, path.Dir(key))
 }

@@ -224,8 +224,10 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
 
 // Leaving returns what leaves the process with the effects of the attempt: its own, and
-// that of handlers which it has called.
-func (inv *Invocation) Leaving() Leaving {
+// that of handlers which it has called. What is kept of the request learns of them.
+func (inv *Invocation) Leaving() Leaving { return append(inv.said(), inv.lasting.Effects()...) }
+
+func (inv *Invocation) said() Leaving {
 	return append(slices.Clip(inv.called), inv.kept.Effects()...)
 }
 
@@ -234,7 +236,11 @@ func (inv *Invocation) Leaving() Leaving {
 // so as it leaves, and comes after all that it has seen.
 func (inv *Invocation) Certify() error {
 	inv.kept.ran()
-	if inv.Tx == nil || inv.Request.DropEffects || !inv.Commits() || len(inv.Leaving()) == 0 {
+	if inv.Tx == nil || inv.Request.DropEffects || !inv.Commits() {
+		return nil
+	}
+	inv.lasting.seal(inv)
+	if len(inv.said()) == 0 {
 		return nil
 	}
 	return inv.Tx.CertifyReads()

@@ -39,7 +39,8 @@ func (s States) Switch(off bool) {
 }
 
 // Effect is implemented by the state of an attempt of which something leaves the process
-// with the effects, such as what is said on sockets.
+// with the effects, such as what is said on sockets, and by what is kept of a request that
+// has to know that they are durable.
 type Effect interface {
 	// Committed is called once, when the effects are durable or nothing was to be
 	// written, 0 being the revision then, and not when they are dropped. Of several
@@ -54,6 +55,22 @@ type Effect interface {
 type Runner interface {
 	// Ran is called when the handler has returned, before its effects are collected.
 	Ran()
+}
+
+// Sealer is implemented by what is kept of a request that has to know which effects of an
+// attempt a commit will have.
+type Sealer interface {
+	// Seal is called before the effects of an attempt are committed. That may fail.
+	Seal(*Invocation)
+}
+
+// seal tells the states.
+func (s States) seal(inv *Invocation) {
+	for i := range s {
+		if r, ok := s[i].state.(Sealer); ok {
+			r.Seal(inv)
+		}
+	}
 }
 
 // ran tells the states.

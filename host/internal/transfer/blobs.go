@@ -161,7 +161,7 @@ func (r *receiving) piece(ctx context.Context, e stream.Entry) error {
 		return errPieces
 	case r.writer == nil && offset == 0:
 		var err error
-		if r.writer, err = r.store.Create(held.Size); err != nil {
+		if r.writer, err = r.store.Create(blob.Account{}, held.Size); err != nil {
 			return err
 		}
 		r.digest = d

@@ -32,14 +32,15 @@ import (
 // keep has a plugin name bytes.
 func (w *world) keep(plugin, name string, data []byte) {
 	w.Helper()
-	held, err := w.blobs.Put(w.Context(), bytes.NewReader(data), int64(len(data)))
+	held, err := w.blobs.Put(w.Context(), blob.Account{}, bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		w.Fatal(err)
 	}
 	defer held.Release()
 	w.names(plugin, func(part *store.Tx) error {
 		r := names.Record{Digest: held.Digest, Size: held.Size, Type: "text/plain"}
-		return names.Put(part, []byte(name), &r, names.Quota{Count: 100, Bytes: 1 << 30})
+		_, _, err := names.Put(part, []byte(name), &r, names.Quota{Count: 100, Bytes: 1 << 30})
+		return err
 	})
 }
 
@@ -168,7 +169,7 @@ func TestACopyHoldsBlobs(t *testing.T) {
 	w.fillBlobs("shop")
 	want := w.kept("shop")
 	w.before = func() {
-		w.names("shop", func(part *store.Tx) error { _, err := names.Delete(part, []byte("blob/1")); return err })
+		w.names("shop", func(part *store.Tx) error { _, _, err := names.Delete(part, []byte("blob/1")); return err })
 		if s := w.sweep(); s.Removed != 0 {
 			t.Errorf("a sweep before the switch: %+v", s)
 		}
@@ -306,7 +307,7 @@ func TestNamesWithoutBytes(t *testing.T) {
 	if _, err := w.bring("shop", bytes.NewReader(data)); fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "names 1 blobs") {
 		t.Errorf("without bytes: %v", err)
 	}
-	held, err := w.blobs.Put(t.Context(), strings.NewReader("hello"), 5)
+	held, err := w.blobs.Put(t.Context(), blob.Account{}, strings.NewReader("hello"), 5)
 	if err != nil {
 		t.Fatal(err)
 	}

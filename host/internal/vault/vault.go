@@ -92,7 +92,7 @@ func (f Folder) Backup(ctx context.Context, w io.Writer) (err error) {
 }
 
 // blobs opens the store of the blobs.
-func (f Folder) blobs() (*blob.Store, error) { return keeper.Open(f.Dir, f.Blobs, nil, f.Log) }
+func (f Folder) blobs() (*blob.Store, error) { return keeper.Open(f.Dir, f.Blobs, nil, 0, f.Log) }
 
 // open opens the store and the registry.
 func (f Folder) open(ctx context.Context) (*badger.Store, *registry.Registry, error) {

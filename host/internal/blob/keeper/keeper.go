@@ -20,18 +20,22 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Times of the sweeps. A blob younger than the grace is spared whatever holds it.
+// Times of the sweeps. A blob younger than the grace is spared whatever holds it. The first
+// sweep spares those alone that may have come since the start, and so does one that a
+// plugin needs which has deleted much: it comes after a rest.
 const (
 	every = time.Hour
 	first = time.Minute // after the start
 	grace = time.Hour
+	rest  = 5 * time.Minute
 )
 
 // Open opens the store of blobs of a data folder. Place is where the blobs are, "" = in the
 // folder blobs there; what is being written is always there. Health says whether the disk
-// of the folder has room. Errors: Invalid.
-func Open(dataDir, place string, health func() error, log *slog.Logger) (*blob.Store, error) {
-	cfg := blob.Config{Dir: filepath.Join(dataDir, "blobs"), Health: health, Log: log}
+// of the data folder has room, and so many bytes stay free on that of a place that is a
+// folder. Errors: Invalid.
+func Open(dataDir, place string, health func() error, minFree int64, log *slog.Logger) (*blob.Store, error) {
+	cfg := blob.Config{Dir: filepath.Join(dataDir, "blobs"), Health: health, MinFree: minFree, Log: log}
 	if place != "" {
 		b, err := bucket.Open(place)
 		if err != nil {
@@ -100,15 +104,36 @@ func (s *Service) Stats() Stats {
 
 func (s *Service) run(ctx context.Context) {
 	defer close(s.done)
+	young := rest
 	for wait := first; ; wait = every {
-		select {
-		case <-ctx.Done():
+		pressed, ok := pause(ctx, wait, s.cfg.Blobs.Pressed())
+		if !ok {
 			return
-		case <-time.After(wait):
 		}
-		if _, err := s.Sweep(ctx, time.Now().Add(-grace)); err != nil && ctx.Err() == nil {
+		if pressed {
+			young = rest
+		}
+		if _, err := s.Sweep(ctx, time.Now().Add(-young)); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("blobs that nobody names are not removed", "place", s.cfg.Blobs.String(), "error", err)
 		}
+		young = grace
+	}
+}
+
+// pause waits, for a rest alone when a sweep is needed. Not ok: ctx has ended.
+func pause(ctx context.Context, wait time.Duration, need <-chan struct{}) (pressed, ok bool) {
+	select {
+	case <-ctx.Done():
+		return false, false
+	case <-time.After(wait):
+		return false, true
+	case <-need:
+	}
+	select {
+	case <-ctx.Done():
+		return true, false
+	case <-time.After(rest):
+		return true, true
 	}
 }
 
@@ -132,9 +157,6 @@ func (s *Service) Sweep(ctx context.Context, before time.Time) (blob.Swept, erro
 }
 
 func (s *Service) sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
-	if err := s.cfg.Store.Health(); fault.CodeOf(err) == fault.Unavailable {
-		return blob.Swept{}, err
-	}
 	return s.cfg.Blobs.Sweep(ctx, s.named(ctx), before)
 }
 
@@ -177,6 +199,10 @@ func (s *Service) named(ctx context.Context) iter.Seq2[blob.Digest, error] {
 			if !more {
 				return
 			}
+		}
+		// After the names: who has let go of a blob before has had its commit end.
+		if err := s.cfg.Store.Health(); fault.CodeOf(err) == fault.Unavailable {
+			yield(blob.Digest{}, err)
 		}
 	}
 }

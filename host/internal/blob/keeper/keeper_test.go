@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/blob"
@@ -34,7 +35,7 @@ func open(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.store.Close() })
-	if f.blobs, err = Open(f.dir, "", f.store.Health, nil); err != nil {
+	if f.blobs, err = Open(f.dir, "", f.store.Health, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.Service = Start(Config{Blobs: f.blobs, Store: f.store, Plugins: func(context.Context) ([]plugin.Plugin, error) { return f.all, f.fails }})
@@ -62,13 +63,14 @@ var quota = names.Quota{Count: 3, Bytes: 100}
 
 func (f *fixture) put(space store.Space, name, data string) {
 	f.t.Helper()
-	held, err := f.blobs.Put(f.t.Context(), strings.NewReader(data), 100)
+	held, err := f.blobs.Put(f.t.Context(), blob.Account{}, strings.NewReader(data), 100)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer held.Release()
 	err = f.change(space, func(part *store.Tx) error {
-		return names.Put(part, []byte(name), &names.Record{Digest: held.Digest, Size: held.Size, Type: "text/plain", Metadata: []byte("m")}, quota)
+		_, _, err := names.Put(part, []byte(name), &names.Record{Digest: held.Digest, Size: held.Size, Type: "text/plain", Metadata: []byte("m")}, quota)
+		return err
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -77,7 +79,7 @@ func (f *fixture) put(space store.Space, name, data string) {
 
 func (f *fixture) drop(space store.Space, name string) {
 	f.t.Helper()
-	err := f.change(space, func(part *store.Tx) error { _, err := names.Delete(part, []byte(name)); return err })
+	err := f.change(space, func(part *store.Tx) error { _, _, err := names.Delete(part, []byte(name)); return err })
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -188,11 +190,71 @@ func TestASweepWithADamagedRecord(t *testing.T) {
 	}
 }
 
+// doubtful is a store that has a commit of an unknown outcome while its names are read.
+type doubtful struct {
+	store.Store
+	fails error
+}
+
+func (d *doubtful) Snapshot() (store.Snapshot, error) {
+	d.fails = fault.New(fault.Unavailable, "commit", "the outcome is unknown")
+	return d.Store.Snapshot()
+}
+
+func (d *doubtful) Health() error { return d.fails }
+
+// TestACommitThatIsInDoubtMeanwhile has a sweep remove nothing.
+func TestACommitThatIsInDoubtMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.put(1, "a", "text")
+	f.drop(1, "a")
+	f.cfg.Store = &doubtful{Store: f.store}
+	if got, err := f.sweep(); fault.CodeOf(err) != fault.Unavailable || got.Removed != 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	f.cfg.Store = f.store
+	if got, err := f.sweep(); err != nil || got.Removed != 1 {
+		t.Errorf("afterwards: %+v, %v", got, err)
+	}
+}
+
+// TestPause: a sweep that is needed comes after a rest, and not after the whole time.
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		need := make(chan struct{}, 1)
+		for _, c := range []struct {
+			need bool
+			want time.Duration
+		}{{false, every}, {true, rest}, {false, every}} {
+			if c.need {
+				need <- struct{}{}
+			}
+			start := time.Now()
+			if pressed, ok := pause(ctx, every, need); !ok || pressed != c.need || time.Since(start) != c.want {
+				t.Errorf("needed %v: %v, %v after %v", c.need, pressed, ok, time.Since(start))
+			}
+		}
+		cancel()
+		if _, ok := pause(ctx, every, need); ok {
+			t.Error("it goes on after its end")
+		}
+		need <- struct{}{}
+		if _, ok := pause(ctx, every, need); ok {
+			t.Error("it goes on after its end though it is needed")
+		}
+	})
+}
+
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	put := func(name string, size int64) error {
-		return f.change(1, func(part *store.Tx) error { return names.Put(part, []byte(name), &names.Record{Size: size}, quota) })
+		return f.change(1, func(part *store.Tx) error {
+			_, _, err := names.Put(part, []byte(name), &names.Record{Size: size}, quota)
+			return err
+		})
 	}
 	for _, step := range []struct {
 		name string
@@ -212,11 +274,11 @@ func TestQuota(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	if _, err := Open(t.TempDir(), "relative/path", nil, nil); fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), `"blobs"`) {
+	if _, err := Open(t.TempDir(), "relative/path", nil, 0, nil); fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), `"blobs"`) {
 		t.Errorf("got %v", err)
 	}
 	place := t.TempDir()
-	s, err := Open(t.TempDir(), place, nil, nil)
+	s, err := Open(t.TempDir(), place, nil, 0, nil)
 	if err != nil || s.String() != place {
 		t.Errorf("got %v, %v", s, err)
 	}

@@ -73,7 +73,16 @@ func Part(tx *store.Tx, space store.Space) *store.Tx {
 
 // Get returns what a name has. Metadata is valid until the next call on the transaction.
 func Get(part *store.Tx, name []byte) (Record, bool, error) {
-	data, ok, err := part.Get(nameKey(name))
+	return get(part, name, (*store.Tx).Get)
+}
+
+// Look returns what a name has, and is no read of the transaction.
+func Look(part *store.Tx, name []byte) (Record, bool, error) {
+	return get(part, name, (*store.Tx).GetUntracked)
+}
+
+func get(part *store.Tx, name []byte, read func(*store.Tx, []byte) ([]byte, bool, error)) (Record, bool, error) {
+	data, ok, err := read(part, nameKey(name))
 	if !ok || err != nil {
 		return Record{}, false, err
 	}
@@ -121,15 +130,15 @@ func Room(part *store.Tx, q Quota) (int64, error) {
 	return max(q.Bytes-u.Bytes, 0), err
 }
 
-// Put gives a blob a name, in place of another that has it. Exhausted: the quota is full.
-func Put(part *store.Tx, name []byte, r *Record, q Quota) error {
-	before, had, err := Get(part, name)
-	if err != nil {
-		return err
+// Put gives a blob a name, in place of another that has it, whose record it returns if
+// there was one. Exhausted: the quota is full.
+func Put(part *store.Tx, name []byte, r *Record, q Quota) (before Record, had bool, err error) {
+	if before, had, err = Get(part, name); err != nil {
+		return before, false, err
 	}
 	u, err := used(part, q)
 	if err != nil {
-		return err
+		return before, false, err
 	}
 	var more Usage
 	more.Bytes = r.Size
@@ -140,28 +149,27 @@ func Put(part *store.Tx, name []byte, r *Record, q Quota) error {
 	}
 	switch {
 	case more.Count > 0 && u.Count+more.Count > q.Count:
-		return full(fmt.Sprintf("the plugin has %d names of blobs, and may have %d (blobs.count)", u.Count, q.Count))
+		return before, false, full(fmt.Sprintf("the plugin has %d names of blobs, and may have %d (blobs.count)", u.Count, q.Count))
 	case more.Bytes > 0 && u.Bytes+more.Bytes > q.Bytes:
-		return full(fmt.Sprintf("the blobs have %d bytes, this one takes %d more, and all may have %d (blobs.bytes)", u.Bytes, more.Bytes, q.Bytes))
+		return before, false, full(fmt.Sprintf("the blobs have %d bytes, this one takes %d more, and all may have %d (blobs.bytes)", u.Bytes, more.Bytes, q.Bytes))
 	}
 	if err := part.Set(nameKey(name), r.encode(), 0); err != nil {
-		return err
+		return before, false, err
 	}
-	return add(part, more)
+	return before, had, add(part, more)
 }
 
 func full(why string) error { return fault.New(fault.Exhausted, "put blob", why) }
 
-// Delete removes a name, and reports whether it was there.
-func Delete(part *store.Tx, name []byte) (bool, error) {
-	before, had, err := Get(part, name)
-	if !had || err != nil {
-		return false, err
+// Delete removes a name, and returns what it had if it was there.
+func Delete(part *store.Tx, name []byte) (before Record, had bool, err error) {
+	if before, had, err = Get(part, name); !had || err != nil {
+		return before, false, err
 	}
 	if err := part.Delete(nameKey(name)); err != nil {
-		return false, err
+		return before, false, err
 	}
-	return true, add(part, Usage{Count: -1, Bytes: -before.Size})
+	return before, true, add(part, Usage{Count: -1, Bytes: -before.Size})
 }
 
 func add(part *store.Tx, more Usage) error {

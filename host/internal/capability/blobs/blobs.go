@@ -192,7 +192,10 @@ func remove(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 
 	if status != abi.OK {
 		return int64(status)
 	}
-	_, err := names.Delete(b.part, name)
+	before, had, err := names.Delete(b.part, name)
+	if had {
+		b.took(name, &before)
+	}
 	return int64(b.written(err, len(name)))
 }
 

@@ -3,6 +3,7 @@ package blobs_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"iter"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/names"
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/capability"
 	"github.com/wasmoor/wasmoor/host/internal/capability/blobs"
@@ -52,6 +54,16 @@ func (g *guest) begin(attempt int) {
 func (g *guest) call(name string, args ...uint64) int64 {
 	g.t.Helper()
 	return enginetest.Call(g.t, g.unit.Native, g.Guest, name, args...)
+}
+
+// named has the plugin have a blob from before.
+func (g *guest) named(name string, data []byte) {
+	g.t.Helper()
+	part := names.Part(g.Inv.Tx, g.Inv.Env.Space)
+	r := names.Record{Digest: sha256.Sum256(data), Size: int64(len(data))}
+	if _, _, err := names.Put(part, []byte(name), &r, names.Quota{Count: 10, Bytes: 1 << 20}); err != nil {
+		g.t.Fatal(err)
+	}
 }
 
 // put puts what a handle stands for under "n".

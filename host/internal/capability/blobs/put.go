@@ -15,7 +15,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
-	"github.com/wasmoor/wasmoor/host/internal/limit"
 )
 
 // attempt is what an attempt has under Name: the blobs that it has begun, and the one
@@ -43,49 +42,6 @@ func (b *blobs) attempt() *attempt {
 	return made
 }
 
-// holds are the blobs that no sweep may take before the request is over, over all its
-// attempts and the handlers that it calls.
-type holds struct {
-	held map[blob.Digest]*blob.Held
-	body *blob.Digest // of the request's body, once it is a blob
-}
-
-// Close implements invoke.State.
-func (h *holds) Close() {
-	for _, held := range h.held {
-		held.Release()
-	}
-}
-
-// maxHolds is how many blobs a request holds at most: as many as its attempts may name.
-const maxHolds = limit.Attempts * limits.Effects
-
-// hold keeps a blob until the effects of the request are settled.
-func (b *blobs) hold(held *blob.Held) error {
-	kept := b.holds()
-	_, has := kept.held[held.Digest]
-	switch {
-	case has:
-		held.Release()
-	case len(kept.held) >= maxHolds:
-		held.Release()
-		return fault.New(fault.TooLarge, "put blob", "one request puts no more blobs than that")
-	default:
-		kept.held[held.Digest] = held
-	}
-	return nil
-}
-
-func (b *blobs) holds() *holds {
-	root := b.inv.Root()
-	if kept, ok := root.OfRequest(Name).(*holds); ok {
-		return kept
-	}
-	made := &holds{held: map[blob.Digest]*blob.Held{}}
-	root.KeepOfRequest(Name, made)
-	return made
-}
-
 func create(_ context.Context, inv *invoke.Invocation, _ capability.Memory, _ []uint64) (int64, error) {
 	b, status := enter(inv)
 	if status != abi.OK {
@@ -99,7 +55,7 @@ func create(_ context.Context, inv *invoke.Invocation, _ capability.Memory, _ []
 	if err != nil {
 		return int64(b.refused(err)), nil
 	}
-	w, err := b.Store.Create(room)
+	w, err := b.Store.Create(b.account(), room)
 	if err != nil {
 		return int64(b.refused(err)), nil
 	}
@@ -193,7 +149,7 @@ func put(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, arg
 	var held *blob.Held
 	var err error
 	if late := wait(ctx, func() { held, err = finish(ctx) }); late != nil {
-		held.Release()
+		held.Drop()
 		return 0, late
 	}
 	if fault.CodeOf(err) == fault.Internal { // the file of the request's body
@@ -206,7 +162,11 @@ func put(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, arg
 	if err := b.hold(held); err != nil {
 		return int64(b.refused(err)), nil
 	}
-	err = names.Put(b.part, name, &record, b.Quota)
+	before, had, err := names.Put(b.part, name, &record, b.Quota)
+	b.gave(name, &record)
+	if had {
+		b.took(name, &before)
+	}
 	if fault.CodeOf(err) == fault.Exhausted { // of the quota, and not of the disk
 		err = fault.New(fault.TooLarge, "put blob", fault.MessageOf(err))
 	}
@@ -283,9 +243,9 @@ func (b *blobs) body(ctx context.Context) (*blob.Held, error) {
 // keep makes a blob of a body: of the file where it lies in one, whose digest is known.
 func (b *blobs) keep(ctx context.Context, body *invoke.Body) (*blob.Held, error) {
 	if file, sum := body.File(); file != nil {
-		return b.Store.Adopt(ctx, file, sum, body.Size())
+		return b.Store.Adopt(ctx, b.account(), file, sum, body.Size())
 	}
-	return b.Store.Put(ctx, &untrusted{ctx: ctx, r: io.NewSectionReader(body, 0, body.Size())}, body.Size())
+	return b.Store.Put(ctx, b.account(), &untrusted{ctx: ctx, r: io.NewSectionReader(body, 0, body.Size())}, body.Size())
 }
 
 // untrusted reads the body of a request until ctx ends. An error of its file is the

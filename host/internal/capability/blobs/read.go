@@ -28,7 +28,7 @@ func (r *reading) close() {
 		return
 	}
 	_ = r.r.Close()
-	r.held.Release()
+	r.held.Drop()
 	*r = reading{}
 }
 
@@ -44,7 +44,7 @@ func (r *reading) at(ctx context.Context, store *blob.Store, d blob.Digest, size
 	}
 	body, err := held.Open(ctx, offset, -1)
 	if err != nil {
-		held.Release()
+		held.Drop()
 		return err
 	}
 	*r = reading{held: held, r: body, next: offset}

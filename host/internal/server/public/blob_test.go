@@ -34,7 +34,7 @@ func answering(t *testing.T, text string, status int, headers ...abi.Pair) (hand
 	t.Helper()
 	s := openBlobs(t)
 	handle = func(inv *invoke.Invocation) (dispatch.Result, error) {
-		kept, err := s.Put(t.Context(), strings.NewReader(text), int64(len(text)))
+		kept, err := s.Put(t.Context(), blob.Account{}, strings.NewReader(text), int64(len(text)))
 		if err != nil {
 			return dispatch.Result{}, err
 		}
