@@ -105,7 +105,8 @@ type Snapshot interface {
 
 // Settled is a Snapshot that knows since when an area is as it shows it: at Since, a
 // revision up to its own, and at all between the two, each key of the area has the same
-// value.
+// value. 0 = it cannot say, as while a change of the area is not on disk: should that fail,
+// another one may get its revision.
 type Settled interface {
 	Since(space Space) Revision
 }

@@ -91,11 +91,11 @@ func (s *snapshot) Since(space store.Space) store.Revision {
 			return false
 		})
 		if changed {
-			return s.revision
+			return 0
 		}
 	}
 	if s.gone(space) || !pages.Keeps(space) {
-		return s.revision
+		return 0
 	}
 	return s.store.pages.Since(space, s.epoch.Revision)
 }
