@@ -92,17 +92,22 @@ func TestSQLWithCalls(t *testing.T) {
 }
 
 // TestSQLThatDoesNotCommit has requests that do not commit, of every kind, among others
-// that do: no statement ever sees a row or a table of those.
+// that do: no statement ever sees a row, a table or a deletion of those, by the table, by
+// its index or by words.
 func TestSQLThatDoesNotCommit(t *testing.T) {
 	t.Parallel()
 	s := serveSQL(t)
 	tables := []string{"t (id INTEGER PRIMARY KEY, mark TEXT, pad BLOB)", "other (a)"}
 	s.deploySQL(t, "kv", tables, "[limits]", `deadline = "60s"`)
 	s.deploySQL(t, "short", tables, "[limits]", `deadline = "300ms"`)
+	s.wants(t, "kv", []string{
+		"exec CREATE INDEX marks ON t (mark)", "exec CREATE VIRTUAL TABLE f USING fts5 (mark)",
+		"exec CREATE TRIGGER words AFTER INSERT ON t BEGIN INSERT INTO f VALUES (new.mark); END",
+	}, "ok 0", "ok", "ok 0")
 	const insert = "exec INSERT INTO t (mark, pad) VALUES ('%s', randomblob(%d))"
 	bad := fmt.Sprintf(insert, "bad", 1500)
 	const schema = "query SELECT group_concat(sql, '; ') FROM sqlite_schema"
-	want := s.says(t, "kv", schema)[0]
+	want, wantShort := s.says(t, "kv", schema)[0], s.says(t, "short", schema)[0]
 	const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 	failing := map[string][]string{
 		"writes":                                {bad, bad, "status 500"},
@@ -110,6 +115,9 @@ func TestSQLThatDoesNotCommit(t *testing.T) {
 		"a column":                              {"exec ALTER TABLE other ADD COLUMN bad", bad, "status 500"},
 		"no table":                              {"exec DROP TABLE other", "exec DELETE FROM t", "status 500"},
 		"an index":                              {"exec CREATE INDEX bad ON t (mark)", "query SELECT count(*) FROM t WHERE mark = 'good'", "abort"},
+		"an update":                             {"exec UPDATE t SET mark = 'bad'", "exec INSERT INTO f (f) VALUES ('rebuild')", "status 500"},
+		"words":                                 {"exec DELETE FROM f", "exec INSERT INTO f (f, rank) VALUES ('rank', 'bad()')", "abort"},
+		"nothing":                               {"exec DELETE FROM t", "query SELECT count(*) FROM t", "status 500"},
 		"a transaction":                         {"exec BEGIN", bad, "status 500"},
 		"one that is open":                      {"exec BEGIN", bad, "query SELECT count(*) FROM t"},
 		"a savepoint":                           {"exec SAVEPOINT a", bad, "exec SAVEPOINT b", bad, "abort"},
@@ -123,7 +131,7 @@ func TestSQLThatDoesNotCommit(t *testing.T) {
 		"what is too much":                      {"exec BEGIN", bad, "exec " + endless + "INSERT INTO t (mark, pad) SELECT 'bad', zeroblob(4000) FROM n LIMIT 2000", "exec COMMIT"},
 	}
 	var stop atomic.Bool
-	var committed atomic.Int64
+	var begun, committed atomic.Int64
 	var all sync.WaitGroup
 	for _, script := range failing {
 		all.Go(func() {
@@ -137,25 +145,36 @@ func TestSQLThatDoesNotCommit(t *testing.T) {
 			if a := s.do("POST", "/short/", bad+"\nexec CREATE TABLE bad (a)\nquery "+endless+"SELECT count(*) FROM n"); a.status != 504 {
 				t.Errorf("a statement without an end: %v", a)
 			}
-			s.wants(t, "short", []string{schema, "query SELECT count(*) FROM t"}, want, "0")
+			s.wants(t, "short", []string{schema, "query SELECT count(*) FROM t"}, wantShort, "0")
 		}
 	})
-	begun := time.Now()
+	start := time.Now()
+	const counts = "query SELECT count(*), (SELECT count(*) FROM t INDEXED BY marks WHERE mark = 'good'), (SELECT count(*) FROM f WHERE f MATCH 'good') FROM t NOT INDEXED"
 	for client := range 3 {
 		all.Go(func() {
 			defer stop.Store(true)
-			for n := 0; n < often(20, 500) || time.Since(begun) < time.Second; n++ {
+			for n := 0; n < often(20, 500) || time.Since(start) < time.Second; n++ {
+				begun.Add(1)
 				if a := s.do("POST", "/kv/", fmt.Sprintf(insert, "good", 200*client)); a.status != 200 || a.body != "ok 1\n" {
 					t.Errorf("a row that is to stay: %v", a)
 					return
 				}
 				committed.Add(1)
-				s.wants(t, "kv", []string{"query SELECT count(*) FROM t WHERE mark <> 'good'", schema, "query SELECT count(*) FROM other"}, "0", want, "0")
+				least := committed.Load()
+				got := s.says(t, "kv", counts, "query PRAGMA integrity_check", "query SELECT count(*) FROM t WHERE mark <> 'good'", schema, "query SELECT count(*) FROM other")
+				var table, index, words int64
+				if _, err := fmt.Sscanf(got[0], "%d,%d,%d", &table, &index, &words); err != nil || table < least || table > begun.Load() || index != table || words != table {
+					t.Errorf("there are %s rows by the table, its index and its words, want from %d to %d (%v)", got[0], least, begun.Load(), err)
+				}
+				if !slices.Equal(got[1:], []string{"ok", "0", want, "0"}) {
+					t.Errorf("the rest is %q", got[1:])
+				}
 			}
 		})
 	}
 	all.Wait()
-	s.wants(t, "kv", []string{"query SELECT count(*) FROM t", "query PRAGMA integrity_check", schema}, fmt.Sprint(committed.Load()), "ok", want)
+	n := fmt.Sprint(committed.Load())
+	s.wants(t, "kv", []string{counts, "query PRAGMA integrity_check", schema}, n+","+n+","+n, "ok", want)
 }
 
 // TestSQLBetweenPlugins has plugins call each other with a database in use.

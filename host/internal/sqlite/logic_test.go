@@ -231,8 +231,11 @@ func (l *logic) step(statement logicStatement, last bool) error {
 	if strings.HasPrefix(want, "error ") {
 		l.fail++
 	}
-	if err != nil || got != want {
-		return fmt.Errorf("is %.200q, %v, and in a file %.200q", got, err, want)
+	switch {
+	case err != nil:
+		return err
+	case got != want:
+		return fmt.Errorf("is %.200q, and in a file %.200q", got, want)
 	}
 	if l.own.GetAutocommit() && (last || l.rng.IntN(16) == 0) {
 		return l.commit()

@@ -1,5 +1,5 @@
 // The plugin sqlbench is what BenchmarkSQL asks: a row, a range by an index, an insert, an
-// update of one hot row.
+// update of one hot row; and BenchmarkHotRows, many updates of few rows of many.
 package main
 
 import (
@@ -30,6 +30,20 @@ func init() {
 	r.HandleFunc("GET /range", rows("SELECT id, n, name FROM items WHERE n > (SELECT abs(random()) % 9900) ORDER BY n LIMIT 20"))
 	r.HandleFunc("POST /insert", exec("INSERT INTO items (n, name) VALUES (abs(random()) % 10000, 'a new item')"))
 	r.HandleFunc("POST /hot", exec("UPDATE items SET n = n + 1 WHERE id = 1"))
+	r.HandleFunc("POST /more", func(w *sdk.Response, r *sdk.Request) error {
+		if _, err := db.Exec("CREATE TABLE IF NOT EXISTS big (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, body TEXT NOT NULL)"); err != nil {
+			return err
+		}
+		_, err := db.Exec("INSERT INTO big (n, body) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 5000) SELECT i, hex(randomblob(100)) FROM s")
+		return err
+	})
+	r.HandleFunc("POST /hot/{n}", func(w *sdk.Response, r *sdk.Request) error {
+		n, err := strconv.Atoi(r.PathValue("n"))
+		for i := 0; err == nil && i < n; i++ {
+			_, err = db.Exec("UPDATE big SET n = n + 1 WHERE id = abs(random()) % 100 + 1")
+		}
+		return err
+	})
 	sdk.Handle(r.Serve)
 }
 
