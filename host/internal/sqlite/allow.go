@@ -83,7 +83,7 @@ func Confine(db *sqlite3.Conn) error {
 func bound(db *sqlite3.Conn) {
 	for id, most := range map[sqlite3.LimitCategory]int{
 		sqlite3.LIMIT_LENGTH: MaxValue, sqlite3.LIMIT_SQL_LENGTH: MaxSQL, sqlite3.LIMIT_ATTACHED: 0,
-		sqlite3.LIMIT_LIKE_PATTERN_LENGTH: 256, sqlite3.LIMIT_TRIGGER_DEPTH: 32, sqlite3.LIMIT_EXPR_DEPTH: 200,
+		sqlite3.LIMIT_LIKE_PATTERN_LENGTH: maxPattern, sqlite3.LIMIT_FUNCTION_ARG: 100, sqlite3.LIMIT_TRIGGER_DEPTH: 32, sqlite3.LIMIT_EXPR_DEPTH: 200,
 		sqlite3.LIMIT_WORKER_THREADS: 0,
 	} {
 		db.Limit(id, most)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -31,19 +32,22 @@ const (
 // Conn is a connection to a database, which one attempt after the other may use. It is
 // not safe for concurrent use.
 type Conn struct {
-	db    *sqlite3.Conn
-	file  *file
-	kept  map[string]*statement
-	world World
-	clock *sqlite3.Conn // see perceive; nil until a date is asked for
-	dates map[string]*sqlite3.Stmt
-	base  int64  // rows that attempts before have changed
-	fixed bool   // its settings are made: attempts cannot change them
-	fresh bool   // SQLite knows the schema that the attempt sees
-	known uint32 // the number of the schema that SQLite knew last
-	open  int    // Rows that are not closed
-	spent bool   // it may know of a schema that was never committed, or is damaged
-	lost  bool   // SQLite has failed in it
+	db     *sqlite3.Conn
+	mem    memory
+	file   *file
+	kept   map[string]*statement
+	ctx    context.Context // of the attempt
+	world  World
+	moment time.Time     // that the step which runs sees; zero = it has not asked
+	clock  *sqlite3.Conn // see perceive; nil until a date is asked for
+	dates  map[string]*sqlite3.Stmt
+	base   int64  // rows that attempts before have changed
+	fixed  bool   // its settings are made: attempts cannot change them
+	fresh  bool   // SQLite knows the schema that the attempt sees
+	known  uint32 // the number of the schema that SQLite knew last
+	open   int    // Rows that are not closed
+	spent  bool   // it may know of a schema that was never committed, or is damaged
+	lost   bool   // SQLite has failed in it
 }
 
 // Open returns a connection to a generation of the database of a name. Close it.
@@ -55,7 +59,7 @@ func Open(name string, generation uint32) (*Conn, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "open database", "SQLite cannot open a connection", err)
 	}
-	c := &Conn{db: db, file: f, kept: map[string]*statement{}}
+	c := &Conn{db: db, mem: memoryOf(db), file: f, kept: map[string]*statement{}}
 	if err := c.fix(); err != nil {
 		c.Close()
 		return nil, fault.Wrap(fault.Internal, "open database", "SQLite does not take its settings", err)
@@ -79,6 +83,7 @@ func (c *Conn) fix() error {
 	err = errors.Join(err,
 		Extend(c.db),
 		c.perceive(),
+		c.hasten(),
 		c.db.CreateFunction("changes", 0, sqlite3.INNOCUOUS, func(ctx sqlite3.Context, _ ...sqlite3.Value) {
 			n := int64(0)
 			if c.db.TotalChanges() != c.base { // else the number is of an attempt before
@@ -108,7 +113,7 @@ func (c *Conn) BeginLight(ctx context.Context, tx *store.Tx, world World, held b
 
 func (c *Conn) begin(ctx context.Context, tx *store.Tx, world World, held, light bool) {
 	c.file.begin(tx, held, light)
-	c.world = world
+	c.ctx, c.world, c.moment = ctx, world, time.Time{}
 	c.base, c.open, c.fresh = c.db.TotalChanges(), 0, false
 	c.db.SetLastInsertRowID(0)
 	c.db.SetInterrupt(ctx)
@@ -121,7 +126,7 @@ func (c *Conn) begin(ctx context.Context, tx *store.Tx, world World, held, light
 func (c *Conn) End() (again bool) {
 	defer func() {
 		c.file.end()
-		c.world = nil
+		c.ctx, c.world = nil, nil
 	}()
 	err := c.guard(func() error {
 		c.db.SetInterrupt(context.Background())

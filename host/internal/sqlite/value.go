@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -150,6 +151,7 @@ func (r *Rows) Columns() (list []Column, err error) {
 // Next goes on to the next row, and reports whether there is one.
 func (r *Rows) Next() (more bool, err error) {
 	err = r.c.guard(func() error {
+		r.c.moment = time.Time{}
 		if more = r.stmt.Step(); more {
 			return nil
 		}

@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +49,7 @@ func (c *Conn) perceive() error {
 		err = errors.Join(err, c.db.CreateFunction(name, -1, pure, c.date(name, at, at+1)))
 	}
 	for name, of := range map[string]string{"current_date": "date", "current_time": "time", "current_timestamp": "datetime"} {
-		err = errors.Join(err, c.db.CreateFunction(name, 0, pure, c.date(of, 0, 1)))
+		err = errors.Join(err, c.db.CreateFunction(name, 0, sqlite3.INNOCUOUS, c.date(of, 0, 1)))
 	}
 	return err
 }
@@ -68,24 +70,44 @@ func (c *Conn) date(name string, from, to int) sqlite3.ScalarFunction {
 				given = append(given, Value{Kind: Text, Bytes: []byte("now")})
 			}
 			if i >= from && i < to && isText(given[i], "now") {
-				given[i] = Value{Kind: Text, Bytes: c.world.Now().UTC().AppendFormat(nil, "2006-01-02 15:04:05.000")}
+				if place := c.mem.fixedPlace(ctx); place != "" {
+					ctx.ResultError(fmt.Errorf("non-deterministic use of %s() in %s", name, place))
+					return
+				}
+				given[i] = Value{Kind: Text, Bytes: c.now().UTC().AppendFormat(nil, "2006-01-02 15:04:05.000")}
 			}
 		}
-		s, err := c.plain(name, len(given))
-		if err != nil {
-			ctx.ResultError(err)
-			return
-		}
-		for i := range given {
-			err = errors.Join(err, bind(s, i+1, &given[i]))
-		}
-		if err == nil && s.Step() {
-			result(ctx, column(s, 0))
-		}
-		if err = errors.Join(err, s.Reset(), s.ClearBindings()); err != nil {
-			ctx.ResultError(err)
-		}
+		c.own(ctx, name, given)
 	}
+}
+
+// now is the time of the step of a statement that runs.
+func (c *Conn) now() time.Time {
+	if c.moment.IsZero() {
+		c.moment = c.world.Now()
+	}
+	return c.moment
+}
+
+// own has SQLite's own function give the result, and returns of which kind that is.
+func (c *Conn) own(ctx sqlite3.Context, name string, given []Value) (kind Kind) {
+	s, err := c.plain(name, len(given))
+	if err != nil {
+		ctx.ResultError(err)
+		return Null
+	}
+	for i := range given {
+		err = errors.Join(err, bind(s, i+1, &given[i]))
+	}
+	if err == nil && s.Step() {
+		v := column(s, 0)
+		result(ctx, v)
+		kind = v.Kind
+	}
+	if err = errors.Join(err, s.Reset(), s.ClearBindings()); err != nil {
+		ctx.ResultError(err)
+	}
+	return kind
 }
 
 // isText reports whether SQLite takes a value for one of some words: up to a byte 0, in any
@@ -124,10 +146,14 @@ func result(ctx sqlite3.Context, v Value) {
 	}
 }
 
+// clockMemory is what SQLite has for its own functions, in bytes.
+const clockMemory = 16 << 20
+
 // plain returns a statement that calls SQLite's own function with n arguments.
 func (c *Conn) plain(name string, n int) (*sqlite3.Stmt, error) {
 	if c.clock == nil {
-		db, err := sqlite3.OpenFlags(":memory:", sqlite3.OPEN_READWRITE|sqlite3.OPEN_MEMORY)
+		ctx := sqlite3.WithMaxMemory(context.Background(), clockMemory)
+		db, err := sqlite3.OpenContext(ctx, ":memory:")
 		if err != nil {
 			return nil, err
 		}

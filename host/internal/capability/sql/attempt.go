@@ -15,7 +15,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// connMemory is about what a connection has while an attempt uses it, in bytes.
+// connMemory is what counts for a connection at least while an attempt uses it, in bytes.
 const connMemory = 2 << 20
 
 // attempt is what an attempt keeps under Name.
@@ -34,6 +34,7 @@ type attempt struct {
 type session struct {
 	of   database
 	conn *sqlite.Conn // nil = it was given back, because a handler that was called needs the database
+	held int          // bytes that count for it
 }
 
 // cursor is a query that is open.
@@ -129,12 +130,30 @@ func (a *attempt) session(ctx context.Context, name string) (*session, error) {
 	}
 	begin(pace{ctx, runq.Of(ctx)}, part, world{a.inv}, entry.Held)
 	if i >= 0 {
-		a.open[i].of, a.open[i].conn = of, conn
+		a.open[i].of, a.open[i].conn, a.open[i].held = of, conn, connMemory
 		return a.open[i], nil
 	}
-	s := &session{of, conn}
+	s := &session{of, conn, connMemory}
 	a.open = append(a.open, s)
 	return s, nil
+}
+
+// hold runs do, a call of SQLite, and counts the memory of what it writes, and that by which
+// the connection has grown.
+func (a *attempt) hold(s *session, do func() error) error {
+	err := a.inv.HoldWrites(do)
+	if s.conn == nil {
+		return err
+	}
+	more := s.conn.Memory() - s.held
+	if more <= 0 {
+		return err
+	}
+	s.held += more
+	if !a.inv.Hold(more) {
+		return a.inv.Starved()
+	}
+	return err
 }
 
 // light reports whether the attempt probably writes nothing, and nobody keeps what it

@@ -106,13 +106,13 @@ func exec(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 	return abi.SQLResultSize, nil
 }
 
-// run runs a statement to its end, and counts the memory of what it writes.
+// run runs a statement to its end.
 func (a *attempt) run(ctx context.Context, s statement) (done sqlite.Result, err error) {
 	in, err := a.session(ctx, s.database)
 	if err != nil {
 		return done, err
 	}
-	err = a.inv.HoldWrites(func() error {
+	err = a.hold(in, func() error {
 		done, err = in.conn.Exec(s.text, s.args)
 		return err
 	})
@@ -141,7 +141,7 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 		return nil, err
 	}
 	c := &cursor{handle: a.last + 1, in: in}
-	err = a.inv.HoldWrites(func() error {
+	err = a.hold(in, func() error {
 		if c.rows, err = in.conn.Query(s.text, s.args); err != nil {
 			return err
 		}
@@ -197,7 +197,7 @@ func rows(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, ar
 		return int64(a.unknown()), nil
 	}
 	var n int64
-	err := a.inv.HoldWrites(func() (err error) {
+	err := a.hold(c.in, func() (err error) {
 		n, err = c.page(buf, limit)
 		return err
 	})
@@ -249,7 +249,7 @@ func closeQuery(ctx context.Context, inv *invoke.Invocation, _ capability.Memory
 	if c == nil {
 		return int64(a.unknown()), nil
 	}
-	if err := a.inv.HoldWrites(func() error { return a.end(c) }); err != nil {
+	if err := a.hold(c.in, func() error { return a.end(c) }); err != nil {
 		return a.refused(ctx, err)
 	}
 	return int64(abi.OK), nil

@@ -10,18 +10,19 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Bounds of the connections that wait for the next attempt. One has a megabyte or two,
-// and opening another costs half a millisecond.
+// Bounds of the connections that wait for the next attempt. Most have one to three
+// megabytes, and opening another costs half a millisecond.
 const (
-	maxIdle     = 128
-	maxIdleEach = 64 // of one database
+	maxIdle     = 128 << 20 // bytes of all
+	maxIdleOne  = 4 << 20   // of one: another one that was made for a large sort is closed
+	maxIdleEach = 64        // connections to one database
 	idleTime    = 30 * time.Second
 )
 
 // pool keeps connections between attempts. It is safe for concurrent use.
 type pool struct {
-	shelves sync.Map // of database to *shelf
-	idle    atomic.Int64
+	shelves sync.Map     // of database to *shelf
+	idle    atomic.Int64 // bytes
 }
 
 // database is what a connection is to.
@@ -43,7 +44,7 @@ type shelf struct {
 func (p *pool) take(of database) (*sqlite.Conn, error) {
 	if s, ok := p.shelves.Load(of); ok {
 		if c := s.(*shelf).take(); c != nil {
-			p.idle.Add(-1)
+			p.idle.Add(-int64(c.Memory()))
 			return c, nil
 		}
 	}
@@ -65,7 +66,8 @@ func (s *shelf) take() *sqlite.Conn {
 
 // give keeps a connection to a database, or closes it.
 func (p *pool) give(of database, c *sqlite.Conn) {
-	if p.idle.Add(1) <= maxIdle {
+	size := int64(c.Memory())
+	if p.idle.Add(size) <= maxIdle && size <= maxIdleOne {
 		s, ok := p.shelves.Load(of)
 		if !ok {
 			s, _ = p.shelves.LoadOrStore(of, &shelf{})
@@ -74,7 +76,7 @@ func (p *pool) give(of database, c *sqlite.Conn) {
 			return
 		}
 	}
-	p.idle.Add(-1)
+	p.idle.Add(-size)
 	c.Close()
 }
 
@@ -100,8 +102,8 @@ func (p *pool) empty(of database, s *shelf) {
 	conns := s.conns
 	s.conns, s.gone = nil, true
 	s.mu.Unlock()
-	p.idle.Add(-int64(len(conns)))
 	for _, c := range conns {
+		p.idle.Add(-int64(c.Memory()))
 		c.Close()
 	}
 }

@@ -1,0 +1,76 @@
+package sql
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/limit"
+	"github.com/wasmoor/wasmoor/host/internal/store"
+	"github.com/wasmoor/wasmoor/host/internal/store/badger"
+)
+
+// attempting returns an attempt with a database, of which the running handlers have room for
+// most bytes.
+func attempting(t *testing.T, most int64) *attempt {
+	t.Helper()
+	s, err := badger.Open(badger.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := new(store.Tx)
+	tx.Reset(s, 1, store.Quota{}, time.Now())
+	t.Cleanup(func() {
+		tx.Close()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	inv := &invoke.Invocation{
+		Env: &invoke.Env{Space: 1, Memory: limit.NewBudget(most)}, Request: &invoke.Request{}, Tx: tx,
+	}
+	return &attempt{inv: inv, of: &databases{declared: Settings{{Name: "main"}}, pool: &pool{}}}
+}
+
+const sort = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10) SELECT count(*) FROM (SELECT zeroblob(1000000 + i) AS b FROM n ORDER BY b)"
+
+// TestMemoryCounts: what a connection grows by counts among what handlers have.
+func TestMemoryCounts(t *testing.T) {
+	for _, c := range []struct {
+		most int64
+		want fault.Code
+	}{{64 << 20, ""}, {6 << 20, fault.Unavailable}} {
+		a := attempting(t, c.most)
+		_, err := a.run(context.Background(), statement{database: "main", text: sort})
+		if fault.CodeOf(err) != c.want {
+			t.Errorf("a sort of 10 MB with room for %d bytes: %v", c.most, err)
+		}
+		a.Close()
+	}
+}
+
+// TestGrownAreClosed: a connection that has grown waits for nobody, and one that has not
+// is counted while it waits.
+func TestGrownAreClosed(t *testing.T) {
+	for text, waits := range map[string]bool{"SELECT 1": true, sort: false} {
+		a := attempting(t, 64<<20)
+		if _, err := a.run(context.Background(), statement{database: "main", text: text}); err != nil {
+			t.Fatal(err)
+		}
+		used := a.open[0].conn
+		a.Close()
+		if got := a.of.pool.idle.Load(); waits && got != int64(used.Memory()) || !waits && got != 0 {
+			t.Errorf("after %.10s %d bytes wait", text, got)
+		}
+		again, err := a.of.pool.take(database{1, "main", 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (again == used) != waits || a.of.pool.idle.Load() != 0 {
+			t.Errorf("after %.10s: used again %v; %d bytes wait", text, again == used, a.of.pool.idle.Load())
+		}
+		again.Close()
+	}
+}
