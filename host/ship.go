@@ -63,8 +63,12 @@ func (h *Host) startShipping(ctx context.Context) (err error) {
 	if err != nil {
 		return badConfig("ship_recipients", fault.MessageOf(err))
 	}
+	blobs := h.blobs.Blobs()
+	if blobs.Remote() {
+		blobs = nil // whoever takes over reaches them
+	}
 	h.shipper, err = ship.Start(ctx, ship.Config{
-		Bucket: to, Source: shipping{h.store}, State: state, Dir: h.cfg.DataDir, Modules: modulesDir(h.cfg),
+		Bucket: to, Source: shipping{h.store}, State: state, Dir: h.cfg.DataDir, Modules: modulesDir(h.cfg), Blobs: blobs,
 		Every: h.cfg.ShipEvery, BaseEvery: h.cfg.ShipBaseEvery, Keep: h.cfg.ShipKeep, MaxQueue: maxShipQueue, Room: h.store.Health,
 		Server: serverName(), Crypt: crypt, Clock: h.cfg.Clock, Log: h.cfg.Log,
 		Fenced: func(err error) { h.fenced <- err },

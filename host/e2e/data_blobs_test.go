@@ -169,32 +169,41 @@ func TestBlobsMoveToAnotherServer(t *testing.T) {
 	sameBlobs(t, from, to)
 }
 
-// TestBlobsAreInABackup: a restored server has their bytes, or says how many it lacks.
-func TestBlobsAreInABackup(t *testing.T) {
+// TestBlobsComeBackWithTheirNames: of a backup, and of what was shipped. Where bytes are
+// missing both ends of a backup say so.
+func TestBlobsComeBackWithTheirNames(t *testing.T) {
 	t.Parallel()
-	from := serve(t, t.TempDir())
+	place := t.TempDir()
+	from := serve(t, t.TempDir(), "--ship-to", place, "--ship-every", "1s")
 	from.deploy("blobs", pack(t, goGuest(t, "testdata/blobguest"), "blobs", "[blobs]"))
 	putBlobs(t, from)
-	file, dir := filepath.Join(t.TempDir(), "backup.tar.zst"), filepath.Join(t.TempDir(), "restored")
+	file := filepath.Join(t.TempDir(), "backup.tar.zst")
 	if made := from.mustCLI("", "backup", "create", file); !strings.Contains(made, "3, 3.1 MiB") {
 		t.Errorf("it has made\n%s", made)
 	}
-	if out, err := exec.Command(binary, "restore", file, "--data", dir).CombinedOutput(); err != nil {
-		t.Fatalf("restore: %v\n%s", err, out)
+	restored := func(of string) string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "restored")
+		out, err := exec.Command(binary, "restore", of, "--data", dir).CombinedOutput()
+		if err != nil || strings.Contains(string(out), "the bytes of") != strings.Contains(of, "lacking") {
+			t.Fatalf("restore: %v\n%s", err, out)
+		}
+		return dir
 	}
-	sameBlobs(t, from, serve(t, dir))
+	first := serve(t, restored(file))
+	sameBlobs(t, from, first)
+	from.stop()
+	sameBlobs(t, first, serve(t, restored(place)))
 	sum := sha256.Sum256([]byte("text"))
 	digits := hex.EncodeToString(sum[:])
 	if err := os.Remove(filepath.Join(from.dir, "blobs", digits[:2], digits)); err != nil {
 		t.Fatal(err)
 	}
 	lacking := file + ".lacking"
-	if _, said, code := from.cli("backup", "create", lacking); code != 0 || !strings.Contains(said, "the bytes of 1 blobs were missing") {
-		t.Errorf("a backup of a server that lacks one: exit code %d\n%s", code, said)
+	if out, err := exec.Command(binary, "backup", "create", lacking, "--data", from.dir).CombinedOutput(); err != nil || !strings.Contains(string(out), "the bytes of 1 blobs were missing") {
+		t.Errorf("a backup of a server that lacks one: %v\n%s", err, out)
 	}
-	if out, err := exec.Command(binary, "restore", lacking, "--data", dir+"2").CombinedOutput(); err != nil || !strings.Contains(string(out), "the bytes of 1 blobs are not there") {
-		t.Errorf("a restore of it: %v\n%s", err, out)
-	}
+	restored(lacking)
 }
 
 // putBlobs has the plugin name blobs, two of them with the same bytes.

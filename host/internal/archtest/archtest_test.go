@@ -168,8 +168,8 @@ server/admin/strict ->
 server/admin/flow -> fault                      # what does not arrive has a code
 server/admin      -> server/admin/strict server/admin/flow server/wire server/certificate deploy access # holds operations to their document; moves large bodies; speaks HTTP with it; speaks TLS with it; deploys; asks who may do what
 client            -> plugin adminapi            # checks names before it sends; speaks the API
-ship              -> agekey store/stream bucket durable plugin # reads its keys; sends groups; to a bucket; its state is whole; knows a module by its digest
-standby           -> ship store/badger/follower # fetches what was shipped; puts it into a folder
+ship              -> agekey blob/cargo plugin # reads its keys; sends blobs with what names them; knows a module by its digest
+standby           -> ship blob/keeper # fetches what was shipped; opens its blobs
 .                 -> buildinfo calls operate/queues operate/crons operate/sockets operate/databases transfer webhook openfiles folder footprint standby server/public telemetry/traces server/admin server/socket server/scrape telemetry/metrics operate engine/native engine/extism capabilities vault cgroup setting # says what it was built of; has plugins call each other; delivers messages, and shows them; follows schedules, and shows them; shows sockets; lets operators use databases; moves the data of plugins; sends webhooks; asks how many files there may be; deploys from one; sums up its memory; runs as one until it takes over; opens it; has requests traced; opens it; opens sockets; opens it; has all parts read; gives it to the admin API; an engine; an engine; hands out the list; makes backups and restores them; asks how much memory there is; names its settings
 cmd/wasmoor/internal/scaffold     ->
 cmd/wasmoor/internal/scaffold/gen ->

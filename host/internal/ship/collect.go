@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
@@ -33,6 +34,7 @@ type open struct {
 	file   *os.File
 	sealer *sealer
 	info   sealed
+	names  cargo.Names
 	due    time.Time
 }
 
@@ -99,7 +101,7 @@ func (c *collector) add(g stream.Group) error {
 			return c.broken(err)
 		}
 	}
-	if err := c.open.sealer.Write(g); err != nil {
+	if err := c.open.sealer.Write(c.open.names.In(g)); err != nil {
 		return c.broken(err)
 	}
 	c.at = g.Revision
@@ -145,7 +147,7 @@ func (c *collector) cutIfDue() error {
 	if err = errors.Join(err, sizeErr, o.file.Close()); err != nil {
 		return c.broken(err)
 	}
-	o.info.hash, o.info.size = sum, size
+	o.info.hash, o.info.size, o.info.blobs = sum, size, o.names.List()
 	c.seq, c.hash = o.info.seq, sum
 	c.mu.Lock()
 	c.queue = append(c.queue, o.info)
@@ -208,7 +210,10 @@ func (s *Shipper) sendBase(ctx context.Context, b Base, h header) error {
 		defer close(read)
 		w, err := newSealer(out, h, s.Crypt)
 		if err == nil {
-			err = w.Write(s.Source.Changes(0, b.Revision))
+			var names cargo.Names
+			if err = w.Write(names.In(s.Source.Changes(0, b.Revision))); err == nil {
+				err = s.sendBlobs(ctx, names.List()) // before the base is there
+			}
 		}
 		if err == nil {
 			_, err = w.finish(out)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -54,9 +55,10 @@ type Applier interface {
 // CopyConfig says what is copied, and where to.
 type CopyConfig struct {
 	Bucket  bucket.Bucket
-	Dir     string // the data folder
-	Modules string // the folder of modules
-	Layout  int    // the newest format of entries that the store knows
+	Dir     string      // the data folder
+	Modules string      // the folder of modules
+	Blobs   *blob.Store // gets the bytes of blobs; nil: they are not brought
+	Layout  int         // the newest format of entries that the store knows
 	Crypt   Crypt
 	Log     *slog.Logger
 }

@@ -11,6 +11,8 @@
 //	gen/EPOCH-ID/base-SEQ-REV-TIME   the store before segment SEQ
 //	gen/EPOCH-ID/seg/SEQ             what was committed then
 //	modules/HEX                      a module
+//	blobs/XX/HEX                     the bytes of a blob
+//	gone/XX/HEX                      since when no server has them any more
 package ship
 
 import (

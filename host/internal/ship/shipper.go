@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -44,6 +45,7 @@ type Config struct {
 	State     State         // of ReadState, before the store was opened
 	Dir       string        // the data folder
 	Modules   string        // the folder of modules
+	Blobs     *blob.Store   // has the bytes of blobs; nil: the servers that follow reach them
 	Every     time.Duration // a commit is there at most so much later
 	BaseEvery time.Duration
 	Keep      time.Duration // for how long one can go back
@@ -88,10 +90,14 @@ type Shipper struct {
 
 	looking sync.Mutex      // one looks after modules at a time
 	known   map[string]bool // modules in the bucket; nil = not asked yet
+
+	sending sync.Mutex
+	blobs   sentBlobs
 }
 
 // sealed is a segment that waits on the disk.
 type sealed struct {
+	blobs       []blob.Digest // that it names
 	path        string
 	seq         uint64
 	hash        string

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -117,29 +118,34 @@ func (c *Copy) fetch(ctx context.Context, key string) (f fetched, h header, sum 
 	return f, h, sum, nil
 }
 
-// apply applies the groups of an object while take says so, and reports whether it
-// took them all.
+// apply applies the groups of an object while take says so, brings the blobs that they
+// name, and reports whether it took them all.
 func (c *Copy) apply(ctx context.Context, f fetched, to Applier, take func(stream.Group) (bool, error)) (whole bool, err error) {
 	r, end, err := groups(f, f.size, c.Crypt)
 	if err != nil {
 		return false, err
 	}
 	defer end()
+	var names cargo.Names
 	for {
 		g, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return true, nil
+			whole = true
+			break
 		}
 		if err != nil {
 			return false, err
 		}
-		if ok, err := take(g); err != nil || !ok {
+		if ok, err := take(g); err != nil {
 			return false, err
+		} else if !ok {
+			break
 		}
-		if err := to.Apply(ctx, g); err != nil {
+		if err := to.Apply(ctx, names.In(g)); err != nil {
 			return false, err
 		}
 	}
+	return whole, c.bringBlobs(ctx, names.List())
 }
 
 // BringModules brings the modules that are not here.

@@ -54,6 +54,9 @@ func (s *Shipper) send(ctx context.Context, w sealed) error {
 	if err := s.sendModules(ctx); err != nil {
 		return err
 	}
+	if err := s.sendBlobs(ctx, w.blobs); err != nil {
+		return err
+	}
 	f, err := os.Open(w.path)
 	if err != nil {
 		return lost("a segment is gone from the disk of the server")
@@ -186,6 +189,9 @@ func (s *Shipper) retain(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if err := s.retainBlobs(ctx, first); err != nil {
+		return err
 	}
 	return s.retainModules(ctx, until)
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
@@ -46,6 +48,8 @@ type Restored struct {
 	// Lost is how much may be gone at most: from the last commit known to be there up
 	// to when the server was there last. It is 0 for a restore to an earlier time.
 	Lost time.Duration `json:"lost"`
+	// Missing is how many blobs plugins name whose bytes have not come.
+	Missing int64 `json:"blobs_missing"`
 }
 
 // Restore fills an empty data folder up to a target. What it leaves after an error is
@@ -68,17 +72,22 @@ func Restore(ctx context.Context, cfg Config, t ship.Target) (r Restored, err er
 		_ = c.Finish() // it is empty
 		return r, err
 	}
+	if c.Blobs, err = keeper.Open(cfg.DataDir, "", nil, 0, cfg.Log); err != nil {
+		return r, err
+	}
 	to, err := follower.Open(cfg.Store, cfg.Log)
 	if err != nil {
 		return r, err
 	}
-	if err := fill(ctx, c, base, t, to); err != nil {
-		return r, errors.Join(err, to.Close())
+	err = fill(ctx, c, base, t, to)
+	var missing int64
+	if err == nil {
+		missing, err = cargo.Missing(ctx, to, c.Blobs)
 	}
-	if err := to.Close(); err != nil {
+	if err = errors.Join(err, to.Close()); err != nil {
 		return r, err
 	}
-	r = Restored{Generation: string(c.State.Generation), Revision: uint64(c.State.Revision), Time: c.State.Time.UTC()}
+	r = Restored{Missing: missing, Generation: string(c.State.Generation), Revision: uint64(c.State.Revision), Time: c.State.Time.UTC()}
 	if t.Revision != 0 && c.State.Revision != t.Revision {
 		return r, fault.New(fault.NotFound, "restore", fmt.Sprintf("there is no revision %d: the last before it is %d", t.Revision, c.State.Revision))
 	}
@@ -114,11 +123,12 @@ type Status struct {
 	Time       time.Time      `json:"time,omitzero"` // of the last commit
 	// Lag is how much would be lost if it took over now, as far as it knows.
 	Lag       time.Duration `json:"lag"`
-	Primary   string        `json:"primary,omitempty"`    // the server that ships
-	Seen      time.Time     `json:"seen,omitzero"`        // when it was there last
-	Ready     bool          `json:"ready"`                // it could take over
-	Promoted  bool          `json:"promoted,omitempty"`   // it has taken over
-	LastError string        `json:"last_error,omitempty"` // "" once it works again
+	Primary   string        `json:"primary,omitempty"`       // the server that ships
+	Seen      time.Time     `json:"seen,omitzero"`           // when it was there last
+	Ready     bool          `json:"ready"`                   // it could take over
+	Promoted  bool          `json:"promoted,omitempty"`      // it has taken over
+	Missing   int64         `json:"blobs_missing,omitempty"` // then: blobs that plugins name whose bytes are not here
+	LastError string        `json:"last_error,omitempty"`    // "" once it works again
 }
 
 // Standby follows. Make it with New; Run it.
@@ -139,6 +149,9 @@ type Standby struct {
 func New(cfg Config) (*Standby, error) {
 	c, err := ship.OpenCopy(cfg.copy())
 	if err != nil {
+		return nil, err
+	}
+	if c.Blobs, err = keeper.Open(cfg.DataDir, "", nil, 0, cfg.Log); err != nil {
 		return nil, err
 	}
 	s := &Standby{cfg: cfg, copy: c, end: make(chan struct{})}
@@ -327,6 +340,13 @@ func (s *Standby) takeOver(ctx context.Context) error {
 	if err := s.lastFetch(ctx); err != nil {
 		s.cfg.Log.Warn("what was shipped at the very end could not be fetched", "error", err)
 	}
+	missing, err := cargo.Missing(ctx, s.to, s.copy.Blobs)
+	if err != nil || missing > 0 {
+		s.cfg.Log.Error("the bytes of blobs that plugins name are not here", "missing", missing, "error", err)
+	}
+	s.mu.Lock()
+	s.status.Missing = missing
+	s.mu.Unlock()
 	return errors.Join(s.to.Close(), s.copy.Finish())
 }
 

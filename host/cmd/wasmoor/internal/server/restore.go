@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -73,5 +74,13 @@ func (p *Commands) restore(ctx context.Context, cfg host.RestoreConfig) error {
 		{"shipped by", r.Server + ", seen last " + term.Date(r.Seen)},
 		{"lost", lost},
 	}
+	if r.Missing > 0 {
+		p.Complain(missingBlobs(r.Missing))
+	}
 	return p.Table("", "", rows)
+}
+
+// missingBlobs says that bytes of blobs have not come.
+func missingBlobs(n int64) string {
+	return fmt.Sprintf("the bytes of %d blobs that plugins name were not shipped: where the server keeps them in S3, serve with the same setting blobs; else their plugins get an error when they read them", n)
 }

@@ -125,5 +125,8 @@ func (p *Commands) showStandby(st host.StandbyStatus) error {
 			[]string{"behind", st.Lag.Round(time.Millisecond).String()},
 			[]string{"server", st.Primary + ", seen last " + term.Date(st.Seen)})
 	}
+	if st.Missing > 0 {
+		p.Complain(missingBlobs(st.Missing))
+	}
 	return p.Table("", "", rows)
 }
