@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/bucket"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/ship"
@@ -172,7 +173,11 @@ func Standby(ctx context.Context, cfg Config, from, identity string, listening f
 		return errors.Join(err, h.publicListener.Close())
 	}
 	listening(h.PublicURL(), h.AdminURL())
-	return s.Serve(ctx, h.publicListener, h.adminListener)
+	if err := s.Serve(ctx, h.publicListener, h.adminListener); err != nil {
+		return err
+	}
+	_ = keeper.TakeOver(ctx, cfg.DataDir, cfg.Blobs) // from the server before; if it fails, the start says what to do
+	return nil
 }
 
 // StandbyStatus is how a standby stands.

@@ -117,12 +117,15 @@ func sweepBlobs(t *testing.T, dir string) blob.Swept {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := keeper.Start(keeper.Config{Blobs: blobs, Store: db, Plugins: func(context.Context) (all []plugin.Plugin, err error) {
+	k, err := keeper.Start(t.Context(), keeper.Config{Blobs: blobs, Store: db, Plugins: func(context.Context) (all []plugin.Plugin, err error) {
 		for space := range uint64(10) {
 			all = append(all, plugin.Plugin{Space: 16 + space}) // the first is 16
 		}
 		return all, nil
 	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	swept, err := k.Sweep(t.Context(), time.Now().Add(time.Hour))
 	k.Close()
 	if err != nil || swept.Missing != 0 || swept.Unnamed != 0 {

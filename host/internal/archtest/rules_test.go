@@ -172,6 +172,7 @@ registry            # stored records
 registry/part       # parts of them
 cron                # the record of a schedule
 upload              # what is known of an upload, in a file
+blob                # whose a place is, in an object there
 ship                # claims, headers and how far it is, in the bucket and the data folder
 standby             # what a command on the machine is told
 formats             # the data folder's formats

@@ -51,6 +51,7 @@ type Config struct {
 	Blobs   *blob.Store
 	Store   store.Store                                    // has the names
 	Plugins func(context.Context) ([]plugin.Plugin, error) // those that are deleted among them
+	Owner   blob.Owner                                     // whose the place is to be
 	Log     *slog.Logger                                   // nil drops it
 }
 
@@ -72,13 +73,35 @@ type Service struct {
 	stats Stats
 }
 
-// Start begins.
-func Start(cfg Config) *Service {
+// reach is for how long a start waits for the place.
+const reach = 10 * time.Second
+
+// Start begins. Errors: Conflict, the place has the blobs of another store. One that does
+// not answer is no error: no sweep removes anything before it has said whose it is.
+func Start(ctx context.Context, cfg Config) (*Service, error) {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	asking, end := context.WithTimeout(ctx, reach)
+	err := cfg.Blobs.Claim(asking, cfg.Owner)
+	end()
+	if fault.CodeOf(err) == fault.Conflict {
+		return nil, err
+	}
+	if err != nil {
+		cfg.Log.Warn("the place of the blobs does not say whose it is; it is asked again", "place", cfg.Blobs.String(), "error", err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Service{cfg: cfg, stop: stop, done: make(chan struct{})}
 	go s.run(ctx)
-	return s
+	return s, nil
+}
+
+// TakeOver has a place be nobody's, "" = none: who opens it next has it.
+func TakeOver(ctx context.Context, dataDir, place string) error {
+	blobs, err := Open(dataDir, place, nil, 0, nil)
+	if err != nil {
+		return err
+	}
+	return blobs.Disclaim(ctx)
 }
 
 // Close ends a sweep that is under way, and waits for that. nil is fine.
@@ -139,7 +162,7 @@ func pause(ctx context.Context, wait time.Duration, need <-chan struct{}) (press
 
 // Sweep removes the blobs that no plugin names and that were put before a time. It removes
 // none while the store may not know all names: after a commit whose outcome is unknown, or
-// without its plugins.
+// without its plugins. Conflict: the place has become another store's.
 func (s *Service) Sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
 	swept, err := s.sweep(ctx, before)
 	s.mu.Lock()
@@ -157,6 +180,9 @@ func (s *Service) Sweep(ctx context.Context, before time.Time) (blob.Swept, erro
 }
 
 func (s *Service) sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
+	if err := s.cfg.Blobs.Claim(ctx, s.cfg.Owner); err != nil {
+		return blob.Swept{}, err
+	}
 	return s.cfg.Blobs.Sweep(ctx, s.named(ctx), before)
 }
 

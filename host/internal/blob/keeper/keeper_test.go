@@ -38,7 +38,10 @@ func open(t *testing.T) *fixture {
 	if f.blobs, err = Open(f.dir, "", f.store.Health, 0, nil); err != nil {
 		t.Fatal(err)
 	}
-	f.Service = Start(Config{Blobs: f.blobs, Store: f.store, Plugins: func(context.Context) ([]plugin.Plugin, error) { return f.all, f.fails }})
+	f.Service, err = Start(t.Context(), Config{Blobs: f.blobs, Store: f.store, Plugins: func(context.Context) ([]plugin.Plugin, error) { return f.all, f.fails }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(f.Close)
 	return f
 }
@@ -216,6 +219,48 @@ func TestACommitThatIsInDoubtMeanwhile(t *testing.T) {
 	f.cfg.Store = f.store
 	if got, err := f.sweep(); err != nil || got.Removed != 1 {
 		t.Errorf("afterwards: %+v, %v", got, err)
+	}
+}
+
+// TestAPlaceOfAnother is not opened, nor swept once it is taken over.
+func TestAPlaceOfAnother(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	place := t.TempDir()
+	start := func(store string) (*Service, error) {
+		blobs, err := Open(t.TempDir(), place, nil, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins, Owner: blob.Owner{Store: store}})
+	}
+	production, err := start("production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer production.Close()
+	kept, err := production.Blobs().Put(t.Context(), blob.Account{}, strings.NewReader("text"), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept.Release()
+	if drill, err := start("drill"); fault.CodeOf(err) != fault.Conflict {
+		drill.Close()
+		t.Fatalf("another store opens it: %v", err)
+	}
+	if err := TakeOver(t.Context(), t.TempDir(), place); err != nil {
+		t.Fatal(err)
+	}
+	next, err := start("next")
+	if err != nil {
+		t.Fatalf("after it was taken over: %v", err)
+	}
+	defer next.Close()
+	if got, err := production.Sweep(t.Context(), time.Now().Add(time.Hour)); fault.CodeOf(err) != fault.Conflict || got.Removed != 0 {
+		t.Errorf("the server before sweeps: %+v, %v", got, err)
+	}
+	if got, err := next.Sweep(t.Context(), time.Now().Add(time.Hour)); err != nil || got.Removed != 1 {
+		t.Errorf("its new owner sweeps: %+v, %v", got, err)
 	}
 }
 

@@ -1,0 +1,69 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/fault"
+)
+
+// ownerKey is of the object that says whose blobs a place has. No digest has it.
+const ownerKey = "owner"
+
+// Owner is whose blobs a place has.
+type Owner struct {
+	Store  string    `json:"store"`  // id of the store with the names
+	Server string    `json:"server"` // for a person
+	Since  time.Time `json:"since"`
+}
+
+// Claim has the place be the owner's, if it is nobody's yet. A store without a Bucket has
+// its own folder, and claims nothing. Errors by fault code: Conflict (it is another's),
+// and those of bucket.Bucket.
+func (s *Store) Claim(ctx context.Context, own Owner) error {
+	if s.cfg.Bucket == nil {
+		return nil
+	}
+	have, err := s.owner(ctx)
+	if fault.CodeOf(err) == fault.NotFound {
+		data, _ := json.Marshal(own) // a struct of texts and a time
+		if err = s.bucket.Put(ctx, ownerKey, bytes.NewReader(data), int64(len(data))); err == nil {
+			have, err = s.owner(ctx) // another may claim it at the same time
+		}
+	}
+	if err != nil {
+		return s.count(err)
+	}
+	if have.Store == own.Store {
+		return nil
+	}
+	return fault.New(fault.Conflict, "open blobs", fmt.Sprintf(
+		"%s has the blobs of another store, of %s since %s, and a sweep of this server would remove them: name another place in blobs. If they are this server's from now on, and the other never serves again, delete %q there and start again",
+		s, have.Server, have.Since.Format(time.RFC3339), ownerKey))
+}
+
+// owner returns whose the place is. One that cannot be read is a stranger's.
+func (s *Store) owner(ctx context.Context) (have Owner, err error) {
+	r, err := s.bucket.Get(ctx, ownerKey, 0, 4<<10)
+	if err != nil {
+		return have, err
+	}
+	data, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err == nil && json.Unmarshal(data, &have) != nil {
+		have = Owner{Server: "somebody unknown"}
+	}
+	return have, err
+}
+
+// Disclaim has the place be nobody's, so that the next Claim gets it.
+func (s *Store) Disclaim(ctx context.Context) error {
+	if s.cfg.Bucket == nil {
+		return nil
+	}
+	return s.bucket.Delete(ctx, ownerKey)
+}
