@@ -15,7 +15,7 @@ import (
 func (h *Host) exporter(health []wire.Check) *metrics.Exporter {
 	return metrics.New(metrics.Sources{
 		Plugins: h.deployer.Counted, Queues: h.queues.Stats, Crons: h.crons.Stats, Live: h.live, Cache: h.public.Cached, Sockets: h.sockets, Streams: h.streams.Totals, Rollouts: h.deployer.Rollouts, Store: h.store, Builds: h.pipeline.Builds, Health: health, Version: Version(),
-		Shipping: h.Shipping, Backups: h.backups.Status, Traces: h.tracer.Totals, LogDropped: h.cfg.LogDropped,
+		Shipping: h.Shipping, Backups: h.backups.Status, Blobs: h.blobs.Stats, Uploads: h.uploads.Open, Traces: h.tracer.Totals, LogDropped: h.cfg.LogDropped,
 		Free: func() (int64, error) { return disk.Free(h.cfg.DataDir) }, MinFree: h.cfg.MinFreeDisk,
 		Listeners: map[string]func() vitals.Listener{
 			PublicListener: func() vitals.Listener { return h.public.Vitals() },

@@ -163,7 +163,7 @@ server/servertest -> fault                      # says what error bodies owe
 server/public     -> server/wire server/certificate server/content upload capability/upload live cache socket/hub # speaks HTTP with it; speaks TLS with it; answers with blobs by it; keeps uploads; says which there may be; hands on who asks for events; gives answers again; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
-telemetry/metrics -> queue/delivery cron/ticking live cache socket/hub prepare server/wire store/badger/meter ship backup # reads what plugins and their queues count; and their schedules; and their live answers; and what is kept; and sockets; and builds; and listeners; and the store; and what is shipped; and backups
+telemetry/metrics -> queue/delivery cron/ticking live cache socket/hub prepare server/wire store/badger/meter ship backup blob/keeper # reads what plugins and their queues count; and their schedules; and their live answers; and what is kept; and sockets; and builds; and listeners; and the store; and what is shipped; and backups; and blobs
 server/admin/strict ->
 server/admin/flow -> fault                      # what does not arrive has a code
 server/admin      -> server/admin/strict server/admin/flow server/wire server/certificate deploy access # holds operations to their document; moves large bodies; speaks HTTP with it; speaks TLS with it; deploys; asks who may do what

@@ -8,7 +8,6 @@ import (
 
 // Stats are what a Store has done since it was opened, and has at the moment.
 type Stats struct {
-	Place     string
 	PutBytes  int64 // that were stored, equal ones again
 	GetBytes  int64 // that were asked for
 	Failures  int64 // of what the place was asked
@@ -31,7 +30,7 @@ func (s *Store) count(err error) error {
 
 // Stats returns them.
 func (s *Store) Stats() Stats {
-	st := Stats{Place: s.String(), PutBytes: s.counts.putBytes.Load(), GetBytes: s.counts.gotBytes.Load(), Failures: s.counts.failures.Load()}
+	st := Stats{PutBytes: s.counts.putBytes.Load(), GetBytes: s.counts.gotBytes.Load(), Failures: s.counts.failures.Load()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.accounts {

@@ -181,6 +181,16 @@ func (d *Desk) finished(u *Upload) {
 	}
 }
 
+// Open returns how many uploads were begun and are not taken.
+func (d *Desk) Open() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, of := range d.open {
+		n += of
+	}
+	return n
+}
+
 // closed counts one open upload of a plugin less. Its caller holds mu.
 func (d *Desk) closed(plugin string) {
 	if d.open[plugin]--; d.open[plugin] == 0 {

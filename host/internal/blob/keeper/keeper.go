@@ -55,8 +55,9 @@ type Config struct {
 	Log     *slog.Logger                                   // nil drops it
 }
 
-// Stats are what the sweeps have found and done.
+// Stats are what the sweeps have found and done, and what the place has.
 type Stats struct {
+	Place      blob.Stats
 	blob.Swept           // of the last, but for what was removed
 	Removed    int64     // blobs, over all
 	Failures   int64     // sweeps that failed
@@ -115,14 +116,13 @@ func (s *Service) Close() {
 // Blobs returns the store that it sweeps.
 func (s *Service) Blobs() *blob.Store { return s.cfg.Blobs }
 
-// Stats returns what the sweeps have found and done. nil has none.
+// Stats returns them.
 func (s *Service) Stats() Stats {
-	if s == nil {
-		return Stats{}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stats
+	st := s.stats
+	st.Place = s.cfg.Blobs.Stats()
+	return st
 }
 
 func (s *Service) run(ctx context.Context) {

@@ -20,6 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/capability/outbound"
 	"github.com/wasmoor/wasmoor/host/internal/cron"
@@ -121,8 +123,15 @@ func sources(plugins ...deploy.Counted) metrics.Sources {
 		Health:    []wire.Check{{Name: "reads", Healthy: func() error { return nil }}, {Name: "writes", Healthy: func() error { return errors.New("disk") }}},
 		Shipping:  func() *ship.Status { return &ship.Status{Lag: 2 * time.Second, Every: 10 * time.Second, Failures: 3} },
 		Backups:   func() *backup.Status { return &backup.Status{Every: time.Hour, Made: 2, Failures: 1} },
-		Traces:    func() (int64, int64) { return 5, 6 },
-		Version:   "v1", LogDropped: func() int64 { return 4 },
+		Blobs: func() keeper.Stats {
+			return keeper.Stats{
+				Swept: blob.Swept{Blobs: 5, Bytes: 500, Unnamed: 2, UnnamedBytes: 200, Missing: 1}, Removed: 7, Failures: 1,
+				Place: blob.Stats{PutBytes: 600, GetBytes: 700, Failures: 3, OpenBytes: 40, LostBytes: 30},
+			}
+		},
+		Uploads: func() int { return 2 },
+		Traces:  func() (int64, int64) { return 5, 6 },
+		Version: "v1", LogDropped: func() int64 { return 4 },
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"runtime"
 
 	"github.com/wasmoor/wasmoor/host/internal/backup"
+	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/cron/ticking"
 	"github.com/wasmoor/wasmoor/host/internal/deploy"
@@ -37,8 +38,10 @@ type Sources struct {
 	Listeners map[string]func() vitals.Listener
 	Budgets   func(yield func(name string, of *limit.Budget))
 	Health    []wire.Check
-	Shipping  func() *ship.Status          // nil = nothing is shipped
-	Backups   func() *backup.Status        // nil = the server makes none by itself
+	Shipping  func() *ship.Status   // nil = nothing is shipped
+	Backups   func() *backup.Status // nil = the server makes none by itself
+	Blobs     func() keeper.Stats
+	Uploads   func() int                   // that are open
 	Traces    func() (sent, dropped int64) // spans
 	Version   string
 	// LogDropped returns how many lines of the log had no room; nil = nobody counts them.
@@ -68,7 +71,7 @@ type Store interface {
 // a field in Sources and a row in this list.
 func parts(s Sources) []Part {
 	return []Part{
-		requests(s), plugins(s), queues(s), crons(s), lives(s), kept(s), sockets(s), streams(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), builds(s), spans(s), program(s),
+		requests(s), plugins(s), queues(s), crons(s), lives(s), kept(s), sockets(s), streams(s), rollouts(s), outboundCalls(s), listeners(s), budgets(s), storage(s), shipping(s), backups(s), blobs(s), builds(s), spans(s), program(s),
 	}
 }
 
