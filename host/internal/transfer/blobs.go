@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/blob/names"
@@ -199,24 +201,52 @@ func (r *receiving) check(ctx context.Context) error {
 	if r.writer != nil {
 		return errPieces
 	}
-	missing, example := 0, blob.Digest{}
-	for d := range r.held {
-		if r.came[d] {
-			continue
-		}
-		there, err := r.store.Has(ctx, d)
-		if err != nil {
-			return err
-		}
-		if !there {
-			missing, example = missing+1, d
-		}
+	missing, example, err := r.missing(ctx)
+	if err != nil {
+		return err
 	}
 	if missing == 0 {
 		return nil
 	}
 	return fault.New(fault.Conflict, "", fmt.Sprintf(
 		"the data names %d blobs whose bytes neither come with it nor are on this server, such as %s; export it again with this version of wasmoor, or copy the blobs here first; nothing was changed", missing, example))
+}
+
+// asks is how many blobs a place is asked for at a time.
+const asks = 16
+
+// missing returns how many blobs are named whose bytes are neither here nor came, and one
+// of them.
+func (r *receiving) missing(ctx context.Context) (count int, example blob.Digest, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	slots := make(chan struct{}, asks)
+	for d := range r.held {
+		if r.came[d] {
+			continue
+		}
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			there, failed := r.store.Has(ctx, d)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case failed != nil && err == nil:
+				err = failed
+				cancel()
+			case failed == nil && !there:
+				count, example = count+1, d
+			}
+		})
+	}
+	all.Wait()
+	return count, example, cmp.Or(err, ctx.Err())
 }
 
 // receive begins the blobs of data for a plugin with a grant. End it.
