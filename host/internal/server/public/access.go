@@ -63,9 +63,14 @@ func (c *exchange) logged(ctx *fasthttp.RequestCtx) *wire.Record {
 	}
 }
 
-// answered says which plugin answered, and how; nothing where none did.
+// answered says which plugin answered, and how, or whose upload it was about; nothing where
+// none did.
 func (c *exchange) answered() []slog.Attr {
-	if c.match.Deployment == nil {
+	switch {
+	case c.match.Deployment != nil:
+	case c.upload.found != nil: // a part, of which no handler learns
+		return []slog.Attr{slog.String("plugin", c.upload.found.Plugin), slog.String("pattern", c.upload.found.Pattern)}
+	default:
 		return nil
 	}
 	env := c.match.Deployment.Env()

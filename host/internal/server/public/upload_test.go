@@ -334,3 +334,17 @@ func TestWhatUploadsThereMayBe(t *testing.T) {
 		t.Errorf("elsewhere: %v", got.Header)
 	}
 }
+
+// TestThePartOfAnUploadIsItsPluginsInTheLog though no handler learns of it.
+func TestThePartOfAnUploadIsItsPluginsInTheLog(t *testing.T) {
+	s := serveUploads(t, reply(200, ""))
+	path := s.begin(10)
+	u := s.desk.Find(strings.TrimPrefix(path, "/files/"))
+	c := &exchange{upload: uploading{found: u}}
+	if got, want := fmt.Sprint(c.answered()), fmt.Sprintf("[plugin=%s pattern=POST /files]", u.Plugin); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if n := s.desk.Open(); n != 1 {
+		t.Errorf("%d uploads are open, want 1", n)
+	}
+}
