@@ -143,7 +143,7 @@ operate/sockets   -> socket/hub adminapi        # knows what is open; answers in
 operate/databases -> registry database adminapi capability/sql # knows plugins, and records what is done; has databases worked on; answers in the API's types; which a manifest has
 operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
 transfer/lines    -> store                      # keys have its bounds
-transfer          -> registry transfer/lines adminapi archive store/stream capability/blobs sqlite # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types; whole data is an archive; of a stream; knows how many blobs there may be; knows keys of databases
+transfer          -> registry transfer/lines adminapi archive store/stream capability/blobs sqlite queue # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types; whole data is an archive; of a stream; knows how many blobs there may be; knows keys of databases; knows how many messages there may be
 folder            -> deploy           # deploys what lies there
 openfiles         -> fault            # too few have a code
 footprint         -> limit            # writes sizes

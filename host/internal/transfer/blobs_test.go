@@ -23,6 +23,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/capability/blobs"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/queue"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
@@ -362,5 +363,41 @@ func TestBlobsThatAreDamaged(t *testing.T) {
 	}
 	if err := export(); fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), sum) {
 		t.Errorf("one that is gone: %v", err)
+	}
+}
+
+// TestCountersOfAnArchiveAreNotBelieved: they are counted anew.
+func TestCountersOfAnArchiveAreNotBelieved(t *testing.T) {
+	w := newWorld(t, "shop")
+	counter := func(key string) stream.Entry {
+		return stream.Entry{Key: append([]byte{1, byte(store.AreaBlobs)}, key...), Value: store.AppendCounter([]byte{0}, -1000)}
+	}
+	data := crafted(t, counter("c/bytes"), counter("c/count"), nameEntry("a", "text", 4), nameEntry("b", "text", 4), pieceEntry("text", 0, "text"))
+	if _, err := w.bring("shop", bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.registry.Plugin(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := w.store.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Release()
+	if got, err := names.UsageOf(snap, store.Space(p.Keys())); err != nil || (got != names.Usage{Count: 2, Bytes: 8}) {
+		t.Errorf("its names use %+v, %v", got, err)
+	}
+}
+
+// TestQueuesOfAnArchiveKeepToTheirBounds as those of a server do.
+func TestQueuesOfAnArchiveKeepToTheirBounds(t *testing.T) {
+	w := newWorld(t, "shop")
+	entries := make([]stream.Entry, queue.MaxHeld+1)
+	for i := range entries {
+		entries[i] = stream.Entry{Key: binary.BigEndian.AppendUint32([]byte{1, byte(store.AreaQueue)}, uint32(i)), Value: []byte{0}}
+	}
+	if _, err := w.bring("shop", bytes.NewReader(crafted(t, entries...))); fault.CodeOf(err) != fault.Exhausted {
+		t.Errorf("more messages than a plugin may have: %v", err)
 	}
 }

@@ -11,9 +11,11 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/archive"
+	"github.com/wasmoor/wasmoor/host/internal/blob/names"
 	"github.com/wasmoor/wasmoor/host/internal/capability/kv"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/plugin"
+	"github.com/wasmoor/wasmoor/host/internal/queue"
 	"github.com/wasmoor/wasmoor/host/internal/registry"
 	"github.com/wasmoor/wasmoor/host/internal/sqlite"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -52,7 +54,7 @@ func (s *Service) replace(ctx context.Context, name string, replace bool, by str
 	if err := fill(to); err != nil {
 		return out, err
 	}
-	if err := errors.Join(to.flush(), s.fits(p, to), to.blobs.check(ctx)); err != nil {
+	if err := errors.Join(to.flush(), to.counters(), s.fits(p, to), to.blobs.check(ctx)); err != nil {
 		return out, err
 	}
 	err = s.deployer.MoveData(ctx, name, registry.Data{Space: space, Action: action, Detail: said(to), Empty: !replace}, by)
@@ -202,6 +204,9 @@ func (t *staging) entry(e stream.Entry) error {
 // add stages a value, in ascending order of area and key.
 func (t *staging) add(area store.Area, key []byte, v store.Value) error {
 	if area == store.AreaBlobs {
+		if names.IsCounter(key) {
+			return nil // it is counted anew
+		}
 		if err := t.blobs.name(t.ctx, key, v.Data); err != nil {
 			return err
 		}
@@ -233,6 +238,19 @@ func (t *staging) add(area store.Area, key []byte, v store.Value) error {
 	return nil
 }
 
+// counters stages how much the names of blobs use: what an archive says of that is not
+// believed.
+func (t *staging) counters() error {
+	if t.blobs.used.Count == 0 {
+		return nil
+	}
+	t.area, t.ops = store.AreaBlobs, names.Counters(t.blobs.used)
+	for _, op := range t.ops {
+		t.Keys, t.Bytes = t.Keys+1, t.Bytes+int64(len(op.Key)+len(op.Value.Data))
+	}
+	return t.flush()
+}
+
 // flush commits what is collected.
 func (t *staging) flush() error {
 	if len(t.ops) == 0 {
@@ -243,6 +261,7 @@ func (t *staging) flush() error {
 	case store.AreaRecords:
 		part = store.Part{Space: t.space, Quota: t.quota, Records: t.ops}
 	case store.AreaQueue: // it is counted apart
+		part.Quota = store.Quota{Keys: queue.MaxHeld, Bytes: queue.MaxHeldBytes}
 	default:
 		part.Quota = t.quota
 	}

@@ -4,6 +4,7 @@
 package names
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -225,6 +226,17 @@ func Digests(snap store.Snapshot, space store.Space, yield func(blob.Digest) boo
 		err = bad
 	}
 	return err
+}
+
+// IsCounter reports whether a key of the area is one of Counters.
+func IsCounter(key []byte) bool { return bytes.Equal(key, countKey) || bytes.Equal(key, bytesKey) }
+
+// Counters are the entries that say how much the names of a space use.
+func Counters(u Usage) []store.Op {
+	op := func(key []byte, n int64) store.Op {
+		return store.Op{Kind: store.OpSet, Key: key, Value: store.Value{Data: store.AppendCounter(nil, n)}}
+	}
+	return []store.Op{op(bytesKey, u.Bytes), op(countKey, u.Count)}
 }
 
 // DigestOf returns which blob an entry of the area names, of a damaged one too as far as
