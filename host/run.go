@@ -155,6 +155,7 @@ func (h *Host) shutdown() error {
 		h.waitsFor("handlers and changes under way")
 		errs = append(errs, h.deployer.Close(ctx))
 	}
+	h.databases.Close()
 	h.closeTraces(ctx)
 	if h.floods != nil {
 		h.floods.Close()

@@ -29,16 +29,31 @@ type Config struct {
 }
 
 // Service works on databases. It is safe for concurrent use: two changes of one database
-// come one after the other.
+// come one after the other. Close it.
 type Service struct {
-	cfg Config
+	cfg     Config
+	life    context.Context //nolint:containedctx // ends with the service
+	stop    context.CancelFunc
+	retries sync.WaitGroup
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // by database: closed when the change has ended
 }
 
 // New returns a Service.
-func New(cfg Config) *Service { return &Service{cfg: cfg, busy: map[string]chan struct{}{}} }
+func New(cfg Config) *Service {
+	s := &Service{cfg: cfg, busy: map[string]chan struct{}{}}
+	s.life, s.stop = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends what is tried again. nil is fine.
+func (s *Service) Close() {
+	if s != nil {
+		s.stop()
+		s.retries.Wait()
+	}
+}
 
 // Place is a database.
 type Place struct {

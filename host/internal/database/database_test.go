@@ -489,3 +489,50 @@ func TestWideRows(t *testing.T) {
 		t.Errorf("10 MB in a row: %v", err)
 	}
 }
+
+// full is a store whose disk is full when the test says so.
+type full struct {
+	store.Store
+	is func() bool
+}
+
+func (f full) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+	if f.is() {
+		return 0, fault.New(fault.Exhausted, "commit", "the disk is full")
+	}
+	return f.Store.Commit(ctx, e)
+}
+
+// TestAHoldEndsOnceTheDiskHasRoom: nobody has to start the server again.
+func TestAHoldEndsOnceTheDiskHasRoom(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (i)")
+	b.exec(fmt.Sprintf("INSERT INTO t "+rowsOf+"SELECT i FROM n", 20_000))
+	file := b.export()
+	var commits, most atomic.Int64
+	most.Store(1) // the hold
+	b.cfg.Store = full{b.cfg.Store, func() bool { return commits.Add(1) > most.Load() }}
+	t.Cleanup(b.Close)
+	if err := b.Import(t.Context(), b.place, bytes.NewReader(file)); fault.CodeOf(err) != fault.Exhausted {
+		t.Fatalf("an import into a full disk: %v", err)
+	}
+	insert := func() error {
+		return b.change(t.Context(), b.place, func(c *sqlite.Conn) error { return c.Script("INSERT INTO t VALUES (1)") })
+	}
+	if err := insert(); err == nil {
+		t.Fatal("it is not held")
+	}
+	most.Store(1 << 60)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		err := insert()
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it is held for ever: %v", err)
+		}
+	}
+	if got := b.text("SELECT count(*) FROM t"); got != "20001" {
+		t.Errorf("it has %s rows", got)
+	}
+}

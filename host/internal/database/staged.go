@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/limit"
@@ -88,8 +89,38 @@ func (s *Service) hold(ctx context.Context, p Place, f func(sqlite.Entry) error)
 		return s.sweep(ctx, p)
 	}
 	// The context may be what ended f.
-	undone := s.release(context.WithoutCancel(ctx), p)
-	return errors.Join(err, undone)
+	if failed := s.release(context.WithoutCancel(ctx), p); failed != nil {
+		s.cfg.Log.Error("a database still takes no writes after work on it has failed; it is tried again", "plugin", p.Plugin, "database", p.Name, "error", failed)
+		s.retries.Go(func() { s.releaseLater(p) })
+	}
+	return err
+}
+
+// The pauses between two tries to end a hold that a full disk refuses.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// releaseLater ends a hold as soon as the store takes that.
+func (s *Service) releaseLater(p Place) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		select {
+		case <-s.life.Done():
+			return // the next start does it
+		case <-time.After(pause):
+		}
+		done, err := s.alone(s.life, p)
+		if err != nil {
+			return
+		}
+		err = s.release(s.life, p)
+		done()
+		if err == nil {
+			s.cfg.Log.Info("the database takes writes again", "plugin", p.Plugin, "database", p.Name)
+			return
+		}
+	}
 }
 
 // release ends a hold: the generation that was current still is.
@@ -228,11 +259,15 @@ func (s *Service) outdated(p Place) (keys [][]byte, err error) {
 const maxGeneration = 1<<32 - 1
 
 // Recover puts every database of a space right that a server was working on when it was
-// killed: what was there goes on.
+// killed: what was there goes on. What fails is tried again.
 func (s *Service) Recover(ctx context.Context, plugin string, space store.Space) error {
 	names, err := s.Names(space)
 	for _, name := range names {
-		err = errors.Join(err, s.release(ctx, Place{Plugin: plugin, Space: space, Name: name}))
+		p := Place{Plugin: plugin, Space: space, Name: name}
+		if failed := s.release(ctx, p); failed != nil {
+			err = errors.Join(err, failed)
+			s.retries.Go(func() { s.releaseLater(p) })
+		}
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func Open(ctx context.Context, data string, s store.Store, reg *registry.Registr
 	}
 	for _, p := range plugins {
 		if err := service.Recover(ctx, p.Name, store.Space(p.Keys())); err != nil { // it keeps nobody else from serving
-			log.Error("a database that was being worked on is not put right yet: it takes no writes; start the server again once the reason is gone", "plugin", p.Name, "error", err)
+			log.Error("a database that was being worked on is not put right yet: it takes no writes until that is done, which is tried again", "plugin", p.Name, "error", err)
 		}
 	}
 	return service, nil
