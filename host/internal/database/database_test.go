@@ -536,3 +536,45 @@ func TestAHoldEndsOnceTheDiskHasRoom(t *testing.T) {
 		t.Errorf("it has %s rows", got)
 	}
 }
+
+// sized notes the largest commit.
+type sized struct {
+	store.Store
+	ops, bytes *atomic.Int64
+}
+
+func (s sized) Commit(ctx context.Context, e *store.Effects) (store.Revision, error) {
+	var ops, bytes int64
+	for _, p := range e.Parts {
+		for _, op := range p.Ops {
+			ops, bytes = ops+1, bytes+int64(op.Size())
+		}
+	}
+	s.ops.Store(max(s.ops.Load(), ops))
+	s.bytes.Store(max(s.bytes.Load(), bytes))
+	return s.Store.Commit(ctx, e)
+}
+
+// TestAnImportHasAFewPagesInMemory however large the file is: no commit has more, and one
+// follows the other.
+func TestAnImportHasAFewPagesInMemory(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (i INTEGER PRIMARY KEY, v)")
+	for range 12 {
+		b.exec("INSERT INTO t (v) " + fmt.Sprintf(rowsOf, 700) + "SELECT randomblob(3000) FROM n")
+	}
+	file := b.export()
+	if len(file) < 5*pagesAtOnce*sqlite.PageSize {
+		t.Fatalf("the file has only %d bytes", len(file))
+	}
+	var ops, bytesOf atomic.Int64
+	b.cfg.Store = sized{b.cfg.Store, &ops, &bytesOf}
+	for range 2 { // the second time it sweeps as well
+		if err := b.Import(t.Context(), b.place, bytes.NewReader(file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most := int64(pagesAtOnce * (sqlite.PageSize + 1024)); ops.Load() > deletedAtOnce || bytesOf.Load() > most {
+		t.Errorf("a commit has %d changes and %d bytes; at most %d and %d are expected", ops.Load(), bytesOf.Load(), deletedAtOnce, most)
+	}
+}
