@@ -99,7 +99,7 @@ bench: ## Measure: one run, figures beside the comparisons they stand for.
 demo: ## Show the shop: three plugins in one transaction, 64 clients, ten times kill -9, in 90 seconds.
 	go run ./examples/shop/demo
 
-rivals: ## Measure queues next to River on Postgres, and SQL next to PocketBase; needs Debian's postgresql.
+rivals: ## Measure queues next to River on Postgres, and SQL next to PocketBase and workerd; needs Debian's postgresql, and npm for workerd.
 	.ci/river/run
 	.ci/pocketbase/run
 

@@ -58,8 +58,9 @@ var jsonText = `{"method":"POST","path":"/v1/items","header":{"content-type":"ap
 // candidate is one row of the table.
 type candidate struct {
 	name, url string
-	body      string // of a POST; "" = a GET
-	method    string // in place of these; "" = none
+	body      string            // of a POST; "" = a GET
+	method    string            // in place of these; "" = none
+	mixed     func() *candidate // what to ask each time, in place of these; nil = it is always the same
 	rounds    []round
 }
 
@@ -119,6 +120,17 @@ func load(b *testing.B, url, body string) round {
 	return (&candidate{url: url, body: body}).load(b)
 }
 
+// ask makes req the candidate's.
+func (c *candidate) ask(req *fasthttp.Request) {
+	req.Reset()
+	req.SetRequestURI(c.url)
+	if c.body != "" {
+		req.Header.SetMethod(cmp.Or(c.method, "POST"))
+		req.Header.SetContentType("application/json")
+		req.SetBodyString(c.body)
+	}
+}
+
 func (c *candidate) load(b *testing.B) round {
 	b.Helper()
 	client := &fasthttp.Client{MaxConnsPerHost: benchConns}
@@ -132,13 +144,11 @@ func (c *candidate) load(b *testing.B) round {
 			req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 			defer fasthttp.ReleaseRequest(req)
 			defer fasthttp.ReleaseResponse(res)
-			req.SetRequestURI(c.url)
-			if c.body != "" {
-				req.Header.SetMethod(cmp.Or(c.method, "POST"))
-				req.Header.SetContentType("application/json")
-				req.SetBodyString(c.body)
-			}
+			c.ask(req)
 			for before := time.Now(); before.Before(end); {
+				if c.mixed != nil {
+					c.mixed().ask(req)
+				}
 				if err := client.Do(req, res); err != nil || res.StatusCode() != 200 {
 					b.Errorf("%s %s: %d, %v", req.Header.Method(), c.url, res.StatusCode(), err)
 					return

@@ -3,7 +3,9 @@ package e2e
 import (
 	"bufio"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,10 +24,14 @@ const bareSQL = "WASMOOR_BENCH_BARE_SQL"
 // pocketBase, set in the environment, is the program of .ci/pocketbase.
 const pocketBase = "WASMOOR_POCKETBASE"
 
+// workerd, set in the environment, is the program that runs .ci/pocketbase/workerd.
+const workerd = "WASMOOR_WORKERD"
+
 // BenchmarkSQL measures the databases of a plugin, over HTTP and with benchConns
-// connections, next to SQLite on a file (WAL, synchronous=FULL) behind Fiber, and to
-// PocketBase's records if its program is named: a row, a range of 20 by an index, an
-// insert, an update of one hot row. All but PocketBase sync each commit to disk.
+// connections, next to SQLite on a file (WAL, synchronous=FULL) behind Fiber, and, if their
+// programs are named, to PocketBase's records and to the SQL of a Durable Object of workerd:
+// a row, a range of 20 by an index, an insert, an update of one hot row, and a mix of them.
+// Each program is as it comes: PocketBase does not sync each commit to disk.
 func BenchmarkSQL(b *testing.B) {
 	s := serve(b, b.TempDir(), "--log-level", "warn")
 	s.deploy("items", pack(b, goGuest(b, "testdata/sqlbench"), "items", "[sql.main]"))
@@ -59,6 +65,13 @@ func BenchmarkSQL(b *testing.B) {
 			groups[i] = append(groups[i], c)
 		}
 	}
+	if program := os.Getenv(workerd); program != "" {
+		url := startWorkerd(b, program)
+		for i, c := range groups {
+			groups[i] = append(c, &candidate{name: names[i] + ": workerd", url: url + paths[i], body: c[0].body})
+		}
+	}
+	groups = append(groups, mixture(groups))
 	for b.Loop() {
 		for range benchRounds {
 			for _, group := range groups {
@@ -72,6 +85,37 @@ func BenchmarkSQL(b *testing.B) {
 		b.Log("\n" + compared(group, "of SQLite"))
 	}
 	b.ReportMetric(0, "ns/op") // of a whole run: it means nothing
+}
+
+// mixture returns candidates of which 80 % of the requests are rows, 10 % ranges, 5 % inserts
+// and 5 % updates.
+func mixture(groups [][]*candidate) (all []*candidate) {
+	for i, c := range groups[0] {
+		_, of, _ := strings.Cut(c.name, ": ")
+		all = append(all, &candidate{name: "mixed: " + of, url: c.url, mixed: func() *candidate {
+			switch n := rand.IntN(20); {
+			case n < 16:
+				return groups[0][i]
+			case n < 18:
+				return groups[1][i]
+			case n < 19:
+				return groups[2][i]
+			}
+			return groups[3][i]
+		}})
+	}
+	return all
+}
+
+// startWorkerd returns where it is.
+func startWorkerd(b *testing.B, program string) (url string) {
+	b.Helper()
+	line := firstLine(b, exec.Command(program, "serve", "../../.ci/pocketbase/workerd/config.capnp", "--control-fd=1", "--directory-path", "disk="+b.TempDir()))
+	var listens struct{ Port int }
+	if err := json.Unmarshal([]byte(line), &listens); err != nil {
+		b.Fatalf("workerd says %q", line)
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", listens.Port)
 }
 
 // serveBareSQL serves the database of a folder.
