@@ -118,6 +118,7 @@ soak: ## Long runs: 500 kill rounds and more, schemathesis from PyPI; prints see
 	go test ./host/e2e -v -count=1 -timeout 120m -args -soak -seed $$seed; \
 	go test ./host/e2e -run '^$$' -bench '^BenchmarkQueue$$' -benchtime 1x -timeout 120m -args -soak -messages 1000000; \
 	go test ./host/e2e -run '^$$' -bench '^BenchmarkHotRows$$' -benchtime 1x -timeout 120m -args -updates 10000000; \
+	go test ./host/e2e -run '^$$' -bench '^BenchmarkBlobs$$' -benchtime 1x -timeout 20m -args -soak; \
 	go test ./host/internal/store/badger -run '^(TestKills|TestDamage.*)$$' -v -count=1 -timeout 60m -args -soak; \
 	go test ./host/internal/engine/native ./host/internal/engine/extism -p 1 -run '^TestStopped$$' -v -count=1 -args -soak
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,35 +14,66 @@ import (
 	"time"
 )
 
-// BenchmarkBlobs sends half a GiB up to a plugin and down again, and next to each download
-// has nginx, where it is installed, send a file of that size. It reports MB/s, their
-// ratio, and by how much the server's memory grew.
+// BenchmarkBlobs sends half a GiB, or two with -args -soak, up to a plugin and down again.
+// Next to each upload it writes a file of that size to the same disk and has it last, and
+// next to each download it has nginx, where that is installed, send one. It reports MB/s,
+// the ratios, and by how much the server's memory grew.
 func BenchmarkBlobs(b *testing.B) {
-	const size = 512 << 20
-	s := serve(b, b.TempDir(), "--max-body-disk", "2GiB")
-	s.deploy("keeper", pack(b, goGuest(b, "testdata/blobguest"), "keeper", "[blobs]",
-		"[[route]]", `pattern = "PUT /{name}"`, `request_body = "1GiB"`, `deadline = "60s"`, "[[route]]", `pattern = "GET /{name}"`))
+	size := int64(often(512<<20, 2<<30))
+	dir := b.TempDir()
+	s := serve(b, dir, "--max-body-disk", "8GiB")
+	file := filepath.Join(b.TempDir(), "keeper.wasm")
+	module := pack(b, goGuest(b, "testdata/blobguest"), "keeper", "[blobs]", `bytes = "3GiB"`, `reason = "large files"`,
+		"[[route]]", `pattern = "PUT /{name}"`, `request_body = "3GiB"`, `deadline = "60s"`, "[[route]]", `pattern = "GET /{name}"`)
+	if err := os.WriteFile(file, module, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	s.mustCLI("", "deploy", file, "--grant")
 	static := ""
 	if _, err := exec.LookPath("nginx"); err == nil {
 		static = nginx(b, size)
 	}
 	before := peak(b, s)
-	var up, down, theirs time.Duration
+	var disk, up, down, theirs time.Duration
 	for b.Loop() {
+		disk += toDisk(b, filepath.Join(dir, "large"), size)
 		up += transferred(b, "PUT", s.public+"/keeper/large", io.LimitReader(&pseudo{}, size), size)
 		down += transferred(b, "GET", s.public+"/keeper/large", nil, size)
 		if static != "" {
 			theirs += transferred(b, "GET", static, nil, size)
 		}
 	}
-	rate := func(d time.Duration) float64 { return float64(b.N) * size / 1e6 / d.Seconds() }
+	rate := func(d time.Duration) float64 { return float64(b.N) * float64(size) / 1e6 / d.Seconds() }
 	b.ReportMetric(rate(up), "up-MB/s")
+	b.ReportMetric(rate(disk), "disk-MB/s")
+	b.ReportMetric(disk.Seconds()/up.Seconds(), "up-of-disk")
 	b.ReportMetric(rate(down), "down-MB/s")
 	if static != "" {
 		b.ReportMetric(rate(theirs), "nginx-MB/s")
 		b.ReportMetric(theirs.Seconds()/down.Seconds(), "of-nginx")
 	}
 	b.ReportMetric(float64(peak(b, s)-before)/(1<<20), "MiB-grown")
+}
+
+// toDisk writes a file that outlives a crash of the machine, and returns how long it took.
+func toDisk(b *testing.B, path string, size int64) time.Duration {
+	b.Helper()
+	start := time.Now()
+	file, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.CopyN(file, &pseudo{}, size); err != nil {
+		b.Fatal(err)
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		b.Fatal(err)
+	}
+	took := time.Since(start)
+	if err := os.Remove(path); err != nil {
+		b.Fatal(err)
+	}
+	return took
 }
 
 // transferred sends a request of size bytes, or with an answer of as many, and returns how
