@@ -93,7 +93,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 20s).
 		done; \
 	done
 
-bench: ## Measure: one run, figures beside the comparisons they stand for.
+bench: ## Measure: one run, figures next to what they are compared with.
 	go test -run '^$$' -bench . -benchmem -timeout 20m ./...
 
 demo: ## Show the shop: three plugins in one transaction, 64 clients, ten times kill -9, in 90 seconds.

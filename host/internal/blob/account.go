@@ -7,8 +7,8 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
-// Account is whose bytes are counted that no name counts, and how many there may be. The
-// zero one is the host's, of which none are.
+// Account is who is charged for bytes that no name counts, and how many these may be. The
+// zero one is the host, which is charged for nothing.
 type Account struct {
 	Owner string
 	Most  int64 // bytes

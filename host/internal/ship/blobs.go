@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 	"strings"
@@ -154,10 +155,7 @@ func (s *Shipper) sendBlob(ctx context.Context, d blob.Digest) error {
 type digesting struct {
 	r    io.Reader
 	want blob.Digest
-	sum  interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
+	sum  hash.Hash
 }
 
 func (r *digesting) Read(p []byte) (int, error) {

@@ -12,7 +12,7 @@
 //	gen/EPOCH-ID/seg/SEQ             what was committed then
 //	modules/HEX                      a module
 //	blobs/XX/HEX                     the bytes of a blob
-//	gone/XX/HEX                      since when no server has them any more
+//	gone/XX/HEX                      an empty mark: its time is when the bytes were first found to be gone from the server
 package ship
 
 import (

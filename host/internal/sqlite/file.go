@@ -40,7 +40,7 @@ type file struct {
 	over    bool           // the attempt ends: SQLite commits nothing any more
 	held    bool           // the database takes no writes
 	wrote   bool           // in this attempt
-	since   store.Revision // that the pages which SQLite has are of, with all of the area; 0 = of none
+	since   store.Revision // the area is unchanged since then, and so are the pages that SQLite keeps; 0 = it keeps none of use
 	foreign bool           // another connection has written in the transaction: SQLite may know of a schema that is never committed
 	save    store.Savepoint
 	failure error // the first of the transaction's in this attempt

@@ -2,7 +2,7 @@ package sqlite
 
 import "bytes"
 
-// short is up to which length bytes.Index looks for something in no time worth a table.
+// shortNeedle is the length up to which bytes.Index is fast enough without a table.
 const shortNeedle = 32
 
 // needle is what a text is searched for, in a time that grows with the text alone.

@@ -228,7 +228,7 @@ func missing(ctx context.Context, st *badger.Store, all []plugin.Plugin, blobs *
 			}
 			seen[d] = true
 			var there bool
-			if there, wrong = blobs.Has(ctx, d); !there {
+			if there, wrong = blobs.Has(ctx, d); wrong == nil && !there {
 				n++
 			}
 			return wrong == nil

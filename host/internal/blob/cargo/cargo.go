@@ -28,7 +28,7 @@ func (n *Names) In(g stream.Group) stream.Group {
 	g.Entries = func(yield func(stream.Entry, error) bool) {
 		for e, err := range entries {
 			if err == nil {
-				n.Note(e)
+				n.note(e)
 			}
 			if !yield(e, err) {
 				return
@@ -38,9 +38,9 @@ func (n *Names) In(g stream.Group) stream.Group {
 	return g
 }
 
-// Note notes what an entry names. Names of a dropped key space count for nothing where an
+// note notes what an entry names. Names of a dropped key space count for nothing where an
 // entry before has said that it is dropped, as in a whole store.
-func (n *Names) Note(e stream.Entry) {
+func (n *Names) note(e stream.Entry) {
 	if space, ok := follower.DroppedBy(e); ok {
 		if n.dropped == nil {
 			n.dropped = map[store.Space]bool{}
@@ -69,14 +69,14 @@ func (n *Names) List() []blob.Digest {
 func Missing(ctx context.Context, in *follower.Follower, blobs *blob.Store) (n int64, err error) {
 	var named Names
 	err = in.Entries(store.AreaBlobs, func(e stream.Entry) bool {
-		named.Note(e)
+		named.note(e)
 		return true
 	})
+	if err != nil {
+		return 0, err
+	}
 	for _, d := range named.List() {
-		there := err == nil
-		if there {
-			there, err = blobs.Has(ctx, d)
-		}
+		there, err := blobs.Has(ctx, d)
 		if err != nil {
 			return n, err
 		}
@@ -84,5 +84,5 @@ func Missing(ctx context.Context, in *follower.Follower, blobs *blob.Store) (n i
 			n++
 		}
 	}
-	return n, err
+	return n, nil
 }

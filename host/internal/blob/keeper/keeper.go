@@ -20,9 +20,9 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 )
 
-// Times of the sweeps. A blob younger than the grace is spared whatever holds it. The first
-// sweep spares those alone that may have come since the start, and so does one that a
-// plugin needs which has deleted much: it comes after a rest.
+// Times of the sweeps. A sweep spares what is younger than the grace, whatever holds it.
+// The first one, and one that a plugin with much to remove asks for, spare only what is
+// younger than a rest. The latter begins a rest after it was asked for.
 const (
 	every = time.Hour
 	first = time.Minute // after the start

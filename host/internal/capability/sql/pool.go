@@ -14,7 +14,7 @@ import (
 // megabytes, and opening another costs half a millisecond.
 const (
 	maxIdle     = 128 << 20 // bytes of all
-	maxIdleOne  = 4 << 20   // of one: another one that was made for a large sort is closed
+	maxIdleOne  = 4 << 20   // of one: a connection that a large sort has grown is closed
 	maxIdleEach = 64        // connections to one database
 	idleTime    = 30 * time.Second
 )

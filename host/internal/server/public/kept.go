@@ -101,8 +101,12 @@ func (p *Public) renew(c *exchange, fill *cache.Fill) {
 	request.Head.Headers, request.Head.Params = slices.Clone(request.Head.Headers), slices.Clone(request.Head.Params)
 	inv := &invoke.Invocation{Request: &request}
 	target, pattern, id := c.match.Target, c.match.Pattern, c.id
-	done, ok := p.renewals.Begin()
-	if err != nil || !ok {
+	var done func()
+	ok := err == nil
+	if ok {
+		done, ok = p.renewals.Begin()
+	}
+	if !ok {
 		d.Release()
 		fill.End()
 		return

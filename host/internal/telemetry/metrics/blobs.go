@@ -5,7 +5,7 @@ func blobs(s Sources) Part {
 	count := &Metric{"wasmoor_blobs", Gauge, "Blobs that the last sweep found and left: that a name has, and that none has.", []string{"state"}}
 	size := &Metric{"wasmoor_blobs_bytes", Gauge, "Bytes of them.", []string{"state"}}
 	open := &Metric{"wasmoor_blobs_charged_bytes", Gauge, "Bytes that plugins are charged for and no name counts: written or without a durable name yet (new), and of names that are gone (old).", []string{"state"}}
-	missing := &Metric{"wasmoor_blobs_missing", Gauge, "Names whose bytes the last sweep did not find.", nil}
+	missing := &Metric{"wasmoor_blobs_missing", Gauge, "Blobs that have a name and whose bytes the last sweep did not find.", nil}
 	moved := &Metric{"wasmoor_blobs_transferred_bytes_total", Counter, "Bytes of blobs that were stored (put), and asked for (get).", []string{"direction"}}
 	failed := &Metric{"wasmoor_blobs_failures_total", Counter, "Times that the place of the blobs failed.", nil}
 	removed := &Metric{"wasmoor_blobs_removed_total", Counter, "Blobs that sweeps removed.", nil}

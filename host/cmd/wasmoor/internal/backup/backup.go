@@ -46,8 +46,9 @@ func (p *Commands) BackupCommand() *cobra.Command {
 		Use:   "backup",
 		Short: "Make, list and verify backups",
 		Long: `A backup holds all records at one revision, the modules, the bytes of blobs unless
-they are in S3, and what the server was told. It is a tar archive in zstd, perhaps encrypted with age. The key of the secrets
-is not in it: keep that elsewhere. Nor is admin.token: a restored server makes one.`,
+they are in S3, and what the server was told. It is a tar archive in zstd, perhaps
+encrypted with age. The key of the secrets is not in it: keep that elsewhere. Nor
+is admin.token: a restored server makes one.`,
 	})
 	cmd.AddCommand(p.createCommand(), p.listCommand(), p.verifyCommand())
 	return cmd

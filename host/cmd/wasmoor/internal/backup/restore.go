@@ -34,8 +34,8 @@ shipped (ship_to): all there is, or up to a time or a revision.
 
 All is checked on the way. Until it is done no server takes the folder, and after a
 crash the same command begins anew. Then ` + "`wasmoor serve --data DIR`" + ` serves what was
-there: answers, versions, blobs, tokens and the audit. The key of the secrets is not among it,
-nor are the settings.
+there: answers, versions, blobs, tokens and the audit. The key of the secrets is not
+among it, nor are the settings.
 
 A backup becomes a store of its own. What was shipped is the same store: serve it with
 the same ship_to once the server before is gone; it takes the place over, and the other
