@@ -227,7 +227,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	keepFormats(h.cfg)
-	owner := blob.Owner{Store: h.store.ID(), Server: serverName(), Since: h.cfg.Clock().UTC()}
+	owner := blob.Owner{Server: serverName(), Since: h.cfg.Clock().UTC()}
 	if h.blobs, err = keeper.Start(ctx, keeper.Config{Blobs: blobs, Store: h.store, Plugins: reg.Plugins, Owner: owner, Log: h.cfg.Log}); err != nil {
 		return err
 	}

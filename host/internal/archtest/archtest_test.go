@@ -30,7 +30,7 @@ durable           ->
 restoring         -> fault durable              # a folder that is not empty has a code; its marker is whole
 archive           -> fault limit                # a damaged one has a code; bounds its modules
 bucket            -> fault                      # what a place refuses has a code
-blob              -> bucket store/badger/disk  # keeps bytes there; asks how much is free
+blob              -> bucket durable store/badger/disk  # keeps bytes there; writes the id of its folder; asks how much is free
 audit             ->
 buildinfo         ->
 module            -> plugin durable             # is named by digests; a file lasts
@@ -99,7 +99,7 @@ engine/linear     -> limit fault                # memories share a budget; one t
 engine/machine    -> engine engine/linear capability/wasi wasmbin/rewrite # builds its programs; gives instances their memory; answers the imports of a language's start; adds interrupts to modules
 engine/native     -> engine/machine             # runs on it
 engine/extism     -> engine/machine             # runs on it
-prepare           -> engine durable             # builds with an engine; the key of artefacts is whole
+prepare           -> engine                     # builds with an engine
 auth              -> fault durable              # a token that cannot be kept has a code; a new token lasts
 registry/part     -> plugin auth                # writes values of the domain; and who may do what
 registry/asks     -> manifest                   # reads the manifests of uploads

@@ -108,10 +108,14 @@ func (s *Store) wait(a *account, n int64) {
 	a.lost = append(a.lost, lost{minute, n})
 }
 
-// swept forgets what a sweep has removed: all that had lost its name before then.
-func (s *Store) swept(before time.Time) {
+// forgive forgets what a sweep has removed: all that had lost its name before then, unless
+// it has spared some for whoever keeps all.
+func (s *Store) forgive(before time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.spared {
+		return
+	}
 	for owner, a := range s.accounts {
 		for len(a.lost) > 0 && a.lost[0].minute.Add(time.Minute).Before(before) {
 			a.lost = a.lost[1:]

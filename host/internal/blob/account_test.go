@@ -68,7 +68,18 @@ func TestWhatNoNameCountsIsCharged(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.refuses(t, "after a sweep that spares it", shop, "other")
-		f.swept(time.Now().Add(2 * time.Minute))
+		done, err := f.Keep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := f.sweep(t); s.Removed != 0 {
+			t.Fatalf("a sweep while all is kept: %+v", s)
+		}
+		f.forgive(time.Now().Add(2 * time.Minute))
+		f.refuses(t, "after a sweep while all is kept", shop, "other")
+		done()
+		f.sweep(t)
+		f.forgive(time.Now().Add(2 * time.Minute))
 		f.putFor(t, shop, "other").Named()
 		if len(f.accounts) != 0 {
 			t.Errorf("accounts are kept: %v", f.accounts)

@@ -70,6 +70,7 @@ type Store struct {
 	deleting map[Digest]chan struct{} // closed once they are gone
 	touched  map[Digest]struct{}      // held since a sweep has begun; nil = none is under way
 	kept     int                      // how many keep all blobs
+	spared   bool                     // the last sweep has left some for their sake
 	accounts map[string]*account
 
 	sweeping sync.Mutex

@@ -3,12 +3,15 @@ package blob
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
+	"github.com/wasmoor/wasmoor/host/internal/durable"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 )
 
@@ -17,7 +20,7 @@ const ownerKey = "owner"
 
 // Owner is whose blobs a place has.
 type Owner struct {
-	Store  string    `json:"store"`  // id of the store with the names
+	Folder string    `json:"folder"` // id of the data folder with the names; "" = that of the Store which claims
 	Server string    `json:"server"` // for a person
 	Since  time.Time `json:"since"`
 }
@@ -29,6 +32,13 @@ func (s *Store) Claim(ctx context.Context, own Owner) error {
 	if s.cfg.Bucket == nil {
 		return nil
 	}
+	if own.Folder == "" {
+		id, err := s.self()
+		if err != nil {
+			return err
+		}
+		own.Folder = id
+	}
 	have, err := s.owner(ctx)
 	if fault.CodeOf(err) == fault.NotFound {
 		data, _ := json.Marshal(own) // a struct of texts and a time
@@ -39,12 +49,27 @@ func (s *Store) Claim(ctx context.Context, own Owner) error {
 	if err != nil {
 		return s.count(err)
 	}
-	if have.Store == own.Store {
+	if have.Folder == own.Folder {
 		return nil
 	}
 	return fault.New(fault.Conflict, "open blobs", fmt.Sprintf(
-		"%s has the blobs of another store, of %s since %s, and a sweep of this server would remove them: name another place in blobs. If they are this server's from now on, and the other never serves again, delete %q there and start again",
+		"%s has the blobs of another data directory, of %s since %s, and a sweep of this server would remove them: name another place in blobs. If they are this server's from now on, and the other never serves again, delete %q there and start again",
 		s, have.Server, have.Since.Format(time.RFC3339), ownerKey))
+}
+
+// self returns an id of the folder. Nothing that is backed up or shipped has it, so that
+// what is made of that is another folder. A copy of all files has it, too.
+func (s *Store) self() (string, error) {
+	path := filepath.Join(s.cfg.Dir, ".id")
+	_, err := durable.Create(path, []byte(rand.Text()))
+	var id []byte
+	if err == nil {
+		id, err = durable.ReadRegular(path, 64)
+	}
+	if err != nil {
+		return "", fault.Wrap(fault.Unavailable, "open blobs", "the folder has no id", err)
+	}
+	return string(id), nil
 }
 
 // owner returns whose the place is. One that cannot be read is a stranger's.

@@ -13,14 +13,14 @@ import (
 func TestAPlaceIsOneStores(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]*fixture{"folder": open(t, folderBucket(t)), "s3": open(t, service(t, &atomic.Bool{}))} {
-		mine, other := Owner{Store: "a", Server: "here", Since: time.Unix(0, 0).UTC()}, Owner{Store: "b", Server: "there"}
+		mine, other := Owner{Folder: "a", Server: "here", Since: time.Unix(0, 0).UTC()}, Owner{Folder: "b", Server: "there"}
 		for _, c := range []struct {
 			own  Owner
 			want fault.Code
 		}{{mine, ""}, {mine, ""}, {other, fault.Conflict}, {mine, ""}} {
 			err := f.Claim(t.Context(), c.own)
 			if fault.CodeOf(err) != c.want {
-				t.Errorf("%s: %q claims it: %v", name, c.own.Store, err)
+				t.Errorf("%s: %q claims it: %v", name, c.own.Folder, err)
 			}
 			if c.want != "" && !(strings.Contains(err.Error(), "here since 1970") && strings.Contains(err.Error(), `delete "owner"`)) {
 				t.Errorf("%s: it does not say who has it and what to do: %v", name, err)
@@ -47,7 +47,7 @@ func TestAPlaceIsOneStores(t *testing.T) {
 	}
 	own := open(t, nil)
 	for _, store := range []string{"a", "b"} {
-		if err := own.Claim(t.Context(), Owner{Store: store}); err != nil {
+		if err := own.Claim(t.Context(), Owner{Folder: store}); err != nil {
 			t.Errorf("the folder of the data directory: %v", err)
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Store) Sweep(ctx context.Context, named iter.Seq2[Digest, error], befor
 	if began.Before(before) {
 		before = began
 	}
-	s.swept(before)
+	s.forgive(before)
 	swept.Missing = names.unseen()
 	if swept.Missing > 0 {
 		s.cfg.Log.Error("blobs that are named are missing", "place", s.String(), "missing", swept.Missing)
@@ -64,7 +64,7 @@ func (s *Store) Sweep(ctx context.Context, named iter.Seq2[Digest, error], befor
 func (s *Store) begin() (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.touched = make(map[Digest]struct{}, len(s.held))
+	s.touched, s.spared = make(map[Digest]struct{}, len(s.held)), false
 	for d := range s.held {
 		s.touched[d] = struct{}{}
 	}
@@ -125,7 +125,12 @@ func (s *Store) visit(ctx context.Context, o bucket.Object, names names, before 
 func (s *Store) remove(ctx context.Context, d Digest) (bool, error) {
 	gone := make(chan struct{})
 	s.mu.Lock()
-	if _, held := s.touched[d]; held || s.kept > 0 {
+	_, held := s.touched[d]
+	_, busy := s.deleting[d]
+	if s.kept > 0 {
+		s.spared = true
+	}
+	if held || busy || s.kept > 0 {
 		s.mu.Unlock()
 		return false, nil
 	}

@@ -116,7 +116,10 @@ func (s *Service) releaseLater(p Place) {
 		}
 		err = s.release(s.life, p)
 		done()
-		if err == nil {
+		switch fault.CodeOf(err) {
+		case fault.NotFound, fault.Invalid: // the plugin, or its data, is another one by now
+			return
+		case "":
 			s.cfg.Log.Info("the database takes writes again", "plugin", p.Plugin, "database", p.Name)
 			return
 		}

@@ -232,7 +232,7 @@ func TestAPlaceOfAnother(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins, Owner: blob.Owner{Store: store}})
+		return Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins, Owner: blob.Owner{Folder: store}})
 	}
 	production, err := start("production")
 	if err != nil {
@@ -261,6 +261,26 @@ func TestAPlaceOfAnother(t *testing.T) {
 	}
 	if got, err := next.Sweep(t.Context(), time.Now().Add(time.Hour)); err != nil || got.Removed != 1 {
 		t.Errorf("its new owner sweeps: %+v, %v", got, err)
+	}
+}
+
+// TestAPlaceOfAnotherFolder is not opened by what a restore has made of the same store.
+func TestAPlaceOfAnotherFolder(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	place, production, drill := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, c := range []struct {
+		dir  string
+		want fault.Code
+	}{{production, ""}, {production, ""}, {drill, fault.Conflict}, {production, ""}} {
+		blobs, err := Open(c.dir, place, nil, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins})
+		if s.Close(); fault.CodeOf(err) != c.want {
+			t.Errorf("%s opens it: %v", c.dir, err)
+		}
 	}
 }
 

@@ -93,17 +93,20 @@ func (h *holds) Seal(inv *invoke.Invocation) {
 	if h.attempt != h.sealed {
 		return
 	}
-	given := map[change]bool{}
 	for _, c := range h.changes {
 		if c.lost < 0 {
-			given[c] = true
 			h.named[c.digest] = h.named[c.digest] || c.stands(inv)
 		}
 	}
+	given := map[change]bool{} // so far: what a name got here and lost again it did not have before
 	for _, c := range h.changes {
+		if c.lost < 0 {
+			given[c] = true
+			continue
+		}
 		before := c
 		before.lost = -1
-		if c.lost > 0 && !given[before] && !h.named[c.digest] && !c.stands(inv) {
+		if !given[before] && !h.named[c.digest] && !c.stands(inv) {
 			h.lost[c.by] += c.lost
 		}
 	}

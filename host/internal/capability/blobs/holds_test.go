@@ -89,6 +89,20 @@ func TestWhatLosesItsNameIsCharged(t *testing.T) {
 	}
 }
 
+// TestPuttingAgainWhatIsThere hides no loss: the bytes were the name's before.
+func TestPuttingAgainWhatIsThere(t *testing.T) {
+	s := open(t, nil)
+	g := with(t, s, invoke.BodyOf([]byte("text")))
+	g.named("n", []byte("text"))
+	g.put(0)
+	g.call(abi.FnBlobDelete, 0, 1)
+	g.commit()
+	g.Inv.Finish()
+	if st := s.Stats(); st.OpenBytes != 0 || st.LostBytes != int64(len("text")) {
+		t.Errorf("charged: %+v", st)
+	}
+}
+
 // TestBytesWithoutANameAreBounded by the quota: in what is written, and over requests.
 func TestBytesWithoutANameAreBounded(t *testing.T) {
 	const piece, quota = 64 << 10, 1 << 20

@@ -163,10 +163,10 @@ func put(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, arg
 		return int64(b.refused(err)), nil
 	}
 	before, had, err := names.Put(b.part, name, &record, b.Quota)
-	b.gave(name, &record)
 	if had {
 		b.took(name, &before)
 	}
+	b.gave(name, &record)
 	if fault.CodeOf(err) == fault.Exhausted { // of the quota, and not of the disk
 		err = fault.New(fault.TooLarge, "put blob", fault.MessageOf(err))
 	}
