@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +48,7 @@ func parseBlob(prefix, key string) (d blob.Digest, encrypted, ok bool) {
 // sentBlobs is what a shipper knows of blobs.
 type sentBlobs struct {
 	known   map[blob.Digest]struct{} // in the bucket; nil = not asked yet
+	marks   map[string]struct{}      // keys of those there
 	pending map[blob.Digest]time.Time
 }
 
@@ -74,7 +77,8 @@ func (s *Shipper) sendBlobs(ctx context.Context, list []blob.Digest) error {
 	return nil
 }
 
-// unsent returns what is to be sent of list, and of what waits.
+// unsent returns what is to be sent of list, and of what waits. A mark of one of list ends:
+// when the blob goes again, its time counts from then.
 func (s *Shipper) unsent(ctx context.Context, list []blob.Digest) (todo []blob.Digest, err error) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -88,9 +92,19 @@ func (s *Shipper) unsent(ctx context.Context, list []blob.Digest) (todo []blob.D
 				known[d] = struct{}{}
 			}
 		}
-		s.blobs.known, s.blobs.pending = known, map[blob.Digest]time.Time{}
+		marks := map[string]struct{}{}
+		for o, err := range s.place.List(ctx, gonePrefix, "") {
+			if err != nil {
+				return nil, err
+			}
+			marks[o.Key] = struct{}{}
+		}
+		s.blobs = sentBlobs{known: known, marks: marks, pending: map[blob.Digest]time.Time{}}
 	}
 	for _, d := range list {
+		if err := s.unmark(ctx, blobKey(gonePrefix, d, s.Crypt.Seal != nil)); err != nil {
+			return nil, err
+		}
 		if _, ok := s.blobs.known[d]; !ok {
 			todo = append(todo, d)
 		}
@@ -104,6 +118,18 @@ func (s *Shipper) unsent(ctx context.Context, list []blob.Digest) (todo []blob.D
 		todo = append(todo, d)
 	}
 	return todo, nil
+}
+
+// unmark removes a mark. The caller holds sending.
+func (s *Shipper) unmark(ctx context.Context, mark string) error {
+	if _, marked := s.blobs.marks[mark]; !marked {
+		return nil
+	}
+	if err := s.place.Delete(ctx, mark); err != nil {
+		return err
+	}
+	delete(s.blobs.marks, mark)
+	return nil
 }
 
 func (s *Shipper) noteSent(d blob.Digest, missing bool) {
@@ -172,17 +198,19 @@ func (r *digesting) Read(p []byte) (int, error) {
 const goneFor = time.Hour
 
 // retainBlobs marks the blobs that are not here any more, and removes those that were marked
-// before first, the oldest base that anybody goes back to: it names none of them.
-func (s *Shipper) retainBlobs(ctx context.Context, first Base) error {
+// before first, the oldest base that anybody goes back to: it names none of them. What the
+// newest base names, in the order of digests, counts as here: if its bytes are lost, those in
+// the place are the last.
+func (s *Shipper) retainBlobs(ctx context.Context, first Base, named []blob.Digest) error {
 	if s.Blobs == nil {
 		return nil
 	}
-	marks := map[string]time.Time{}
+	old := map[string]bool{}
 	for o, err := range s.place.List(ctx, gonePrefix, "") {
 		if err != nil {
 			return err
 		}
-		marks[o.Key] = o.Modified
+		old[o.Key] = first.Generation != "" && o.Modified.Add(goneFor).Before(first.Time)
 	}
 	for o, err := range s.place.List(ctx, blobsPrefix, "") {
 		if err != nil {
@@ -193,9 +221,8 @@ func (s *Shipper) retainBlobs(ctx context.Context, first Base) error {
 			continue
 		}
 		mark := blobKey(gonePrefix, d, encrypted)
-		since, marked := marks[mark]
-		old := marked && first.Generation != "" && since.Add(goneFor).Before(first.Time)
-		if err := s.retainBlob(ctx, d, o.Key, mark, marked, old); err != nil {
+		_, here := slices.BinarySearchFunc(named, d, func(a, b blob.Digest) int { return bytes.Compare(a[:], b[:]) })
+		if err := s.retainBlob(ctx, d, o.Key, mark, here, old[mark]); err != nil {
 			return err
 		}
 	}
@@ -204,26 +231,33 @@ func (s *Shipper) retainBlobs(ctx context.Context, first Base) error {
 
 // retainBlob keeps a blob that is here, marks one that is not, or removes it when its mark is
 // old. The lock is held from the look to the end: who names the blob anew has its bytes here
-// before, and sends them again.
-func (s *Shipper) retainBlob(ctx context.Context, d blob.Digest, key, mark string, marked, old bool) error {
+// before, ends the mark, and sends them again.
+func (s *Shipper) retainBlob(ctx context.Context, d blob.Digest, key, mark string, here, old bool) (err error) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	here, err := s.Blobs.Has(ctx, d)
+	if !here {
+		here, err = s.Blobs.Has(ctx, d)
+	}
+	_, marked := s.blobs.marks[mark] // old is of a look before
 	switch {
 	case err != nil:
 		return err
-	case here && marked:
-		return s.place.Delete(ctx, mark)
-	case here || marked && !old:
-		return nil
+	case here:
+		return s.unmark(ctx, mark)
 	case !marked:
-		return s.place.Put(ctx, mark, strings.NewReader(""), 0)
+		if err := s.place.Put(ctx, mark, strings.NewReader(""), 0); err != nil {
+			return err
+		}
+		s.blobs.marks[mark] = struct{}{}
+		return nil
+	case !old:
+		return nil
 	}
 	delete(s.blobs.known, d)
 	if err := s.place.Delete(ctx, key); err != nil {
 		return err
 	}
-	return s.place.Delete(ctx, mark)
+	return s.unmark(ctx, mark)
 }
 
 // bringBlobs brings those of list that are not here. One that is not in the place is no

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,7 +185,7 @@ func TestBlobsStayAsLongAsABaseNamesThem(t *testing.T) {
 	}
 	retain := func(first time.Time) []string {
 		t.Helper()
-		if err := s.ship.retainBlobs(t.Context(), Base{Generation: s.ship.Status().Generation, Time: first}); err != nil {
+		if err := s.ship.retainBlobs(t.Context(), Base{Generation: s.ship.Status().Generation, Time: first}, nil); err != nil {
 			t.Fatal(err)
 		}
 		got, _ := brought(t, place, Crypt{}, Target{Revision: at}, "old")
@@ -202,6 +203,81 @@ func TestBlobsStayAsLongAsABaseNamesThem(t *testing.T) {
 	s.name("a", "old", false)
 	s.shipped()
 	if got, missing := brought(t, place, Crypt{}, Target{}, "old", "kept"); len(got) != 2 || missing != 0 {
+		t.Errorf("%q have come, %d missing", got, missing)
+	}
+	s.stop(true)
+}
+
+// TestAMarkEndsWithANewName: of a blob that comes and goes between two looks the time of
+// its first going counts no more.
+func TestAMarkEndsWithANewName(t *testing.T) {
+	t.Parallel()
+	place, dir := t.TempDir(), t.TempDir()
+	s := newServer(t, place, dir)
+	s.cfg.Blobs = blobsIn(t, dir)
+	s.start()
+	s.set("x", "1")
+	s.shipped()
+	var at store.Revision
+	comeAndGo := func() {
+		t.Helper()
+		s.keep("old")
+		at = s.name("a", "old", false)
+		s.shipped()
+		s.name("a", "", true)
+		s.shipped()
+		digest := blob.Digest(sha256.Sum256([]byte("old")))
+		if err := os.Remove(filepath.Join(dir, "blobs", digest.String()[:2], digest.String())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func() []string {
+		t.Helper()
+		if err := s.ship.retainBlobs(t.Context(), Base{Generation: s.ship.Status().Generation, Time: time.Now().Add(2 * goneFor)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := brought(t, place, Crypt{}, Target{Revision: at}, "old")
+		return got
+	}
+	comeAndGo()
+	if got := look(); len(got) != 1 { // is marked
+		t.Fatalf("%q have come", got)
+	}
+	s.stop(true)
+	s.start() // knows the marks of the run before
+	comeAndGo()
+	if got := look(); len(got) != 1 {
+		t.Errorf("%q have come: the mark of the first going has counted", got)
+	}
+	if got := look(); len(got) != 0 {
+		t.Errorf("nobody goes back to %q", got)
+	}
+	s.stop(true)
+}
+
+// TestWhatABaseNamesStays though the server has lost its bytes, as with a folder that is
+// not mounted: what was shipped is the last copy.
+func TestWhatABaseNamesStays(t *testing.T) {
+	t.Parallel()
+	place, dir := t.TempDir(), t.TempDir()
+	s := newServer(t, place, dir)
+	var ahead atomic.Int64
+	s.cfg.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	s.cfg.Blobs = blobsIn(t, dir)
+	s.start()
+	s.keep("kept")
+	s.name("a", "kept", false)
+	s.shipped()
+	s.until("there is a base", func(st Status) bool { return st.Bases > 0 })
+	if err := os.RemoveAll(filepath.Join(dir, "blobs")); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // each looks at the blobs after the one before has
+		ahead.Add(int64(3 * s.cfg.Keep))
+		bases := s.ship.Status().Bases
+		s.until("there is another base", func(st Status) bool { return st.Bases > bases })
+	}
+	if got, missing := brought(t, place, Crypt{}, Target{}, "kept"); len(got) != 1 || missing != 0 {
 		t.Errorf("%q have come, %d missing", got, missing)
 	}
 	s.stop(true)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
@@ -206,13 +207,15 @@ func (s *Shipper) sendBase(ctx context.Context, b Base, h header) error {
 	begun := time.Now()
 	in, out := io.Pipe()
 	read := make(chan struct{})
+	var named []blob.Digest
 	go func() {
 		defer close(read)
 		w, err := newSealer(out, h, s.Crypt)
 		if err == nil {
 			var names cargo.Names
 			if err = w.Write(names.In(s.Source.Changes(0, b.Revision))); err == nil {
-				err = s.sendBlobs(ctx, names.List()) // before the base is there
+				named = names.List()
+				err = s.sendBlobs(ctx, named) // before the base is there
 			}
 		}
 		if err == nil {
@@ -240,7 +243,7 @@ func (s *Shipper) sendBase(ctx context.Context, b Base, h header) error {
 	s.status.Bases++
 	s.mu.Unlock()
 	s.Log.Info("a base was sent", "to", s.place.String(), "revision", uint64(b.Revision), "bytes", n.n, "took", time.Since(begun).Round(time.Millisecond))
-	if err := s.retain(ctx); err != nil {
+	if err := s.retain(ctx, named); err != nil {
 		s.failed("remove what is older than ship_keep", err)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/wasmoor/wasmoor/host/internal/blob"
 )
 
 // upload sends what is queued, in order, and says that this server is there.
@@ -164,8 +166,8 @@ func (s *Shipper) sendModule(ctx context.Context, name string) error {
 }
 
 // retain removes what nobody goes back to: all before the newest base that is older
-// than Keep.
-func (s *Shipper) retain(ctx context.Context) error {
+// than Keep. Named are the blobs that the newest base names.
+func (s *Shipper) retain(ctx context.Context, named []blob.Digest) error {
 	all, err := s.place.generations(ctx, "")
 	if err != nil {
 		return err
@@ -190,7 +192,7 @@ func (s *Shipper) retain(ctx context.Context) error {
 			}
 		}
 	}
-	if err := s.retainBlobs(ctx, first); err != nil {
+	if err := s.retainBlobs(ctx, first, named); err != nil {
 		return err
 	}
 	return s.retainModules(ctx, until)
