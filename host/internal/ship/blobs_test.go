@@ -282,3 +282,35 @@ func TestWhatABaseNamesStays(t *testing.T) {
 	}
 	s.stop(true)
 }
+
+// TestABaseKeepsItsBlobs until their bytes are there.
+func TestABaseKeepsItsBlobs(t *testing.T) {
+	t.Parallel()
+	place, dir := t.TempDir(), t.TempDir()
+	s := newServer(t, place, dir)
+	s.start()
+	at := s.name("a", "swept", false)
+	s.shipped()
+	s.stop(true)
+	s.cfg.Blobs, s.cfg.BaseEvery = blobsIn(t, dir), time.Millisecond
+	s.keep("swept")
+	s.bucket.set(func(op, key string) error {
+		if op == "put" && strings.HasPrefix(key, blobsPrefix) {
+			return fault.New(fault.Unavailable, op, "gone")
+		}
+		return nil
+	})
+	s.start()
+	s.until("the base does not get further", func(st Status) bool { return st.LastError != "" })
+	s.name("a", "", true)
+	swept, err := s.cfg.Blobs.Sweep(t.Context(), func(func(blob.Digest, error) bool) {}, time.Now().Add(time.Hour))
+	if err != nil || swept.Removed != 0 {
+		t.Errorf("a sweep has taken what a base needs: %+v, %v", swept, err)
+	}
+	s.bucket.set(nil)
+	s.until("the base is there", func(st Status) bool { return st.Bases > 0 })
+	if got, missing := brought(t, place, Crypt{}, Target{Revision: at}, "swept"); len(got) != 1 || missing != 0 {
+		t.Errorf("%q have come, %d missing", got, missing)
+	}
+	s.stop(true)
+}

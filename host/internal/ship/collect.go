@@ -176,21 +176,32 @@ func (c *collector) discard() {
 	}
 }
 
-// base begins a base, if one is due, of what the segments so far make.
+// base begins a base, if one is due, of what the segments so far make. No sweep removes a
+// blob until it is sent.
 func (c *collector) base(ctx context.Context) {
 	c.mu.Lock()
 	due := !c.basing && c.Clock().Sub(c.state.Base) >= c.BaseEvery
-	c.basing = c.basing || due
 	generation := c.state.Generation
 	c.mu.Unlock()
 	if !due {
 		return
 	}
+	sweepAgain := func() {}
+	if c.Blobs != nil {
+		var err error
+		if sweepAgain, err = c.Blobs.Keep(ctx); err != nil {
+			return // ctx has ended
+		}
+	}
+	c.mu.Lock()
+	c.basing = true
+	c.mu.Unlock()
 	b := Base{Generation: generation, Seq: c.seq + 1, Revision: c.at, Time: c.Clock().UTC()}
 	h := header{Layout: c.Source.Layout(), Generation: generation, Seq: b.Seq, Base: true, Previous: c.hash}
 	release := c.tap.Hold(c.at)
 	c.bases.Go(func() error {
 		defer release()
+		defer sweepAgain()
 		err := c.retry(ctx, "send a base", func() error { return c.sendBase(ctx, b, h) })
 		c.mu.Lock()
 		c.basing = false
