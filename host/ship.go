@@ -157,6 +157,7 @@ func Standby(ctx context.Context, cfg Config, from, identity string, listening f
 	if err != nil {
 		return err
 	}
+	c.Blobs = cfg.Blobs
 	c.Poll = min(cfg.ShipEvery/10, time.Second)
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fault.Wrap(fault.Unavailable, "open", fmt.Sprintf("cannot make the data directory %q", cfg.DataDir), err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type Config struct {
 	DataDir string
 	Store   string // the store's folder, in DataDir
 	Modules string // the modules' folder, in DataDir
+	Blobs   string // the setting blobs
 	Layout  int    // the newest format of the store that this program reads
 	Crypt   ship.Crypt
 	Poll    time.Duration // between two looks
@@ -36,6 +38,17 @@ type Config struct {
 
 func (c Config) copy() ship.CopyConfig {
 	return ship.CopyConfig{Bucket: c.From, Dir: c.DataDir, Modules: c.Modules, Layout: c.Layout, Crypt: c.Crypt, Log: c.Log}
+}
+
+// openBlobs has the bytes of blobs go where the server is to look for them. Where that is
+// remote they are there already, and the standby needs no credentials for it.
+func (c Config) openBlobs(to *ship.Copy) (err error) {
+	place := c.Blobs
+	if strings.HasPrefix(place, "s3://") {
+		place = ""
+	}
+	to.Blobs, err = keeper.Open(c.DataDir, place, nil, 0, c.Log)
+	return err
 }
 
 // Restored says where a restore has got to.
@@ -72,7 +85,7 @@ func Restore(ctx context.Context, cfg Config, t ship.Target) (r Restored, err er
 		_ = c.Finish() // it is empty
 		return r, err
 	}
-	if c.Blobs, err = keeper.Open(cfg.DataDir, "", nil, 0, cfg.Log); err != nil {
+	if err = cfg.openBlobs(c); err != nil {
 		return r, err
 	}
 	to, err := follower.Open(cfg.Store, cfg.Log)
@@ -151,7 +164,7 @@ func New(cfg Config) (*Standby, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Blobs, err = keeper.Open(cfg.DataDir, "", nil, 0, cfg.Log); err != nil {
+	if err = cfg.openBlobs(c); err != nil {
 		return nil, err
 	}
 	s := &Standby{cfg: cfg, copy: c, end: make(chan struct{})}
