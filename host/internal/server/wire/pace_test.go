@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -58,9 +59,14 @@ func TestLargeBodiesMove(t *testing.T) {
 	extended := func(size int) int64 {
 		before := p.extended.Load()
 		body := pattern(size)
-		got := servertest.RoundTrip(t, addr, servertest.Request("POST", "/", body, fmt.Sprintf("Content-Length: %d", size)))
-		if got.Text != summed(body) {
+		c := servertest.Dial(t, addr)
+		servertest.Send(t, c, servertest.Request("POST", "/", body, "Connection: close", fmt.Sprintf("Content-Length: %d", size)))
+		r := bufio.NewReader(c)
+		if got := servertest.Receive(t, r, "POST"); got.Text != summed(body) {
 			t.Fatalf("%d bytes: status %d: %s", size, got.StatusCode, got.Text)
+		}
+		if _, err := r.ReadByte(); err != io.EOF { // the connection gets no more time after that
+			t.Fatal(err)
 		}
 		return p.extended.Load() - before
 	}
