@@ -59,8 +59,9 @@ func (b *blobs) account() blob.Account {
 	return blob.Account{Owner: b.inv.Env.Plugin, Most: b.Quota.Bytes}
 }
 
-// hold keeps a blob until the effects of the request are settled.
-func (b *blobs) hold(held *blob.Held) error {
+// hold keeps a blob until the effects of the request are settled. It reports whether the
+// request has not kept it before.
+func (b *blobs) hold(held *blob.Held) (first bool, err error) {
 	kept := b.holds()
 	_, has := kept.held[held.Digest]
 	switch {
@@ -68,11 +69,17 @@ func (b *blobs) hold(held *blob.Held) error {
 		held.Drop()
 	case len(kept.held) >= maxHolds:
 		held.Drop()
-		return fault.New(fault.TooLarge, "put blob", "one request puts no more blobs than that")
+		return false, fault.New(fault.TooLarge, "put blob", "one request puts no more blobs than that")
 	default:
 		kept.held[held.Digest] = held
 	}
-	return nil
+	return !has, nil
+}
+
+// drop ends the hold of a blob that the quota has refused: it has no name here.
+func (b *blobs) drop(held *blob.Held) {
+	delete(b.holds().held, held.Digest)
+	held.Drop()
 }
 
 // gave notes that a blob has got a name.

@@ -159,7 +159,8 @@ func put(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, arg
 		return int64(b.refused(err)), nil
 	}
 	record := names.Record{Digest: held.Digest, Size: held.Size, Created: inv.Start.UnixMilli(), Type: string(typ), Metadata: metadata}
-	if err := b.hold(held); err != nil {
+	first, err := b.hold(held)
+	if err != nil {
 		return int64(b.refused(err)), nil
 	}
 	before, had, err := names.Put(b.part, name, &record, b.Quota)
@@ -168,6 +169,9 @@ func put(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, arg
 	}
 	b.gave(name, &record)
 	if fault.CodeOf(err) == fault.Exhausted { // of the quota, and not of the disk
+		if first {
+			b.drop(held)
+		}
 		err = fault.New(fault.TooLarge, "put blob", fault.MessageOf(err))
 	}
 	if status := b.written(err, len(name)+len(typ)+len(metadata)); status != abi.OK {
