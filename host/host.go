@@ -19,7 +19,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/access"
 	"github.com/wasmoor/wasmoor/host/internal/auth"
 	"github.com/wasmoor/wasmoor/host/internal/backup"
-	"github.com/wasmoor/wasmoor/host/internal/blob"
 	"github.com/wasmoor/wasmoor/host/internal/blob/keeper"
 	"github.com/wasmoor/wasmoor/host/internal/buildinfo"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
@@ -227,8 +226,7 @@ func (h *Host) open(ctx context.Context) (err error) {
 		return err
 	}
 	keepFormats(h.cfg)
-	owner := blob.Owner{Server: serverName(), Since: h.cfg.Clock().UTC()}
-	if h.blobs, err = keeper.Start(ctx, keeper.Config{Blobs: blobs, Store: h.store, Plugins: reg.Plugins, Owner: owner, Log: h.cfg.Log}); err != nil {
+	if h.blobs, err = keeper.Start(ctx, keeper.Config{Blobs: blobs, Store: h.store, Plugins: reg.Plugins, Server: serverName(), Log: h.cfg.Log}); err != nil {
 		return err
 	}
 	if err := h.startShipping(ctx); err != nil {

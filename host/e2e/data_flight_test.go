@@ -104,6 +104,8 @@ type reads struct {
 	live store.Snapshot // nil in a replay
 }
 
+func (r reads) Since(store.Space) store.Revision { return 0 }
+
 func (r reads) Revision() store.Revision {
 	return take(r.flight, "revision", func() store.Revision { return r.live.Revision() })
 }

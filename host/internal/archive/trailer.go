@@ -2,17 +2,15 @@ package archive
 
 import (
 	"bytes"
+	"hash"
 	"io"
 )
 
 // holding gives all but the last bytes, which are the trailer, and hashes what it
 // gives.
 type holding struct {
-	r   io.Reader
-	sum interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
+	r    io.Reader
+	sum  hash.Hash
 	last []byte
 	err  error
 	buf  []byte

@@ -143,7 +143,7 @@ operate/sockets   -> socket/hub adminapi        # knows what is open; answers in
 operate/databases -> registry database adminapi capability/sql # knows plugins, and records what is done; has databases worked on; answers in the API's types; which a manifest has
 operate/crons     -> cron/ticking adminapi      # knows what is due; answers in the API's types
 transfer/lines    -> store                      # keys have its bounds
-transfer          -> registry transfer/lines adminapi archive store/stream capability/blobs sqlite queue # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types; whole data is an archive; of a stream; knows how many blobs there may be; knows keys of databases; knows how many messages there may be
+transfer          -> registry transfer/lines adminapi archive blob/cargo capability/blobs sqlite queue # says which keys are whose, and records what was done; writes and reads keys; answers in the API's types; whole data is an archive; sends blobs in pieces; knows how many blobs there may be; knows keys of databases; knows how many messages there may be
 folder            -> deploy           # deploys what lies there
 openfiles         -> fault            # too few have a code
 footprint         -> limit            # writes sizes
@@ -237,7 +237,7 @@ golang.org/x/mod/modfile             cmd/wasmoor/internal/scaffold # go.mod of a
 golang.org/x/mod/module              cmd/wasmoor/internal/author cmd/wasmoor/internal/scaffold # module paths
 github.com/joho/godotenv             cmd/wasmoor/internal/project # env files
 golang.org/x/term                    cmd/wasmoor/internal/term # is it a terminal
-golang.org/x/sync/errgroup           . ship cmd/wasmoor/internal/author # runs what serves, stops all of it
+golang.org/x/sync/errgroup           . ship transfer cmd/wasmoor/internal/author # runs what serves, stops all of it
 golang.org/x/sys/cpu                 prepare wasmbin # what an artefact was compiled for
 github.com/coreos/go-systemd/v22     cmd/wasmoor/internal/service tests # sockets, news and units of systemd
 go.yaml.in/yaml                      tests # the example for Kubernetes

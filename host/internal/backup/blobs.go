@@ -12,16 +12,15 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/archive"
 	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
 )
 
-// The bytes of blobs are one group of a stream. The key of an entry is the digest of a
-// blob and the offset of the bytes in its value, of which one has at most pieceSize.
-const (
-	pieceSize = 1 << 20
-	pieceKey  = len(blob.Digest{}) + 8
-)
+// pieceKey is the length of the keys of a piece. The bytes of blobs are one group of a
+// stream: the key of an entry is the digest of a blob and the offset of the bytes in its
+// value.
+const pieceKey = len(blob.Digest{}) + 8
 
 // blobs writes the bytes of blobs. Those that are not there, or are damaged, are counted as
 // missing: a backup without them is better than none.
@@ -32,7 +31,7 @@ func (s *Source) blobs(ctx context.Context, a *archive.Writer, list []blob.Diges
 		}
 		out := stream.NewWriter(w)
 		err = out.Write(stream.Group{Revision: 1, Time: s.Clock(), Entries: func(yield func(stream.Entry, error) bool) {
-			p := &sending{ctx: ctx, store: s.Blobs, rests: s.Serves, buf: make([]byte, pieceSize), yield: yield}
+			p := &sending{ctx: ctx, store: s.Blobs, rests: s.Serves, buf: make([]byte, cargo.PieceSize), yield: yield}
 			for _, d := range list {
 				if err := p.send(d, &done); err != nil {
 					yield(stream.Entry{}, err)
@@ -66,37 +65,29 @@ func (p *sending) send(d blob.Digest, done *archive.Blobs) error {
 		return err
 	}
 	defer func() { _ = r.Close() }() // only read
-	sum, size := sha256.New(), int64(0)
-	for {
+	began := time.Now()
+	size, whole, err := cargo.Send(r, d, p.buf, func(offset int64, piece []byte) error {
 		if err := p.ctx.Err(); err != nil {
 			return gaveUp(err)
 		}
-		began := time.Now()
-		n, err := io.ReadFull(r, p.buf)
-		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !last {
-			return err
+		key := binary.BigEndian.AppendUint64(append(make([]byte, 0, pieceKey), d[:]...), uint64(offset))
+		if !p.yield(stream.Entry{Key: key, Value: piece}, nil) {
+			return fault.New(fault.Internal, "back up", "the stream takes no more")
 		}
-		_, _ = sum.Write(p.buf[:n]) // never fails
-		if n > 0 || size == 0 {
-			key := binary.BigEndian.AppendUint64(append(make([]byte, 0, pieceKey), d[:]...), uint64(size))
-			if !p.yield(stream.Entry{Key: key, Value: p.buf[:n]}, nil) {
-				return fault.New(fault.Internal, "back up", "the stream takes no more")
-			}
-		}
-		size += int64(n)
-		if last {
-			break
-		}
-		if p.rests {
+		if p.rests && len(piece) == len(p.buf) {
 			time.Sleep(min(time.Since(began), 10*slice))
 		}
-	}
-	if blob.Digest(sum.Sum(nil)) != d { // who reads it finds the same
-		done.Missing++
+		began = time.Now()
 		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case !whole: // who reads it finds the same
+		done.Missing++
+	default:
+		done.Count, done.Bytes = done.Count+1, done.Bytes+size
 	}
-	done.Count, done.Bytes = done.Count+1, done.Bytes+size
 	return nil
 }
 

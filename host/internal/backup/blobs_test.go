@@ -14,6 +14,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/internal/archive"
 	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
@@ -76,15 +77,15 @@ func TestBlobsGoAlong(t *testing.T) {
 	d := newData("one")
 	src := sourceOf(t, d, &clock{at: time.Unix(1_800_000_000, 0)})
 	var want [][]byte
-	for i, n := range []int{0, 1, pieceSize, 5 * pieceSize / 2} {
+	for i, n := range []int{0, 1, cargo.PieceSize, 5 * cargo.PieceSize / 2} {
 		want = append(want, noise(n))
 		digest := put(t, src.Blobs, noise(n))
 		d.entries = append(d.entries, naming(store.Space(i), "a", digest), naming(1, "again", digest))
 	}
-	gone, damaged, dropped := sha256.Sum256([]byte("gone")), put(t, src.Blobs, noise(3*pieceSize)), put(t, src.Blobs, []byte("dropped"))
+	gone, damaged, dropped := sha256.Sum256([]byte("gone")), put(t, src.Blobs, noise(3*cargo.PieceSize)), put(t, src.Blobs, []byte("dropped"))
 	d.entries = append([]stream.Entry{{Key: binary.BigEndian.AppendUint64([]byte{3}, 9), Value: []byte{0}}}, d.entries...)
 	d.entries = append(d.entries, naming(1, "gone", gone), naming(1, "damaged", damaged), naming(9, "x", dropped))
-	if err := os.WriteFile(filepath.Join(src.Blobs.String(), damaged.String()[:2], damaged.String()), noise(2*pieceSize+1), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(src.Blobs.String(), damaged.String()[:2], damaged.String()), noise(2*cargo.PieceSize+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.read = func() {
@@ -94,7 +95,7 @@ func TestBlobsGoAlong(t *testing.T) {
 	}
 	var b bytes.Buffer
 	info, err := src.Take(t.Context(), &b)
-	if w := (archive.Blobs{Count: 4, Bytes: 1 + pieceSize + 5*pieceSize/2, Missing: 2}); err != nil || info.Blobs != w {
+	if w := (archive.Blobs{Count: 4, Bytes: 1 + cargo.PieceSize + 5*cargo.PieceSize/2, Missing: 2}); err != nil || info.Blobs != w {
 		t.Fatalf("it has %+v, %v; want %+v", info.Blobs, err, w)
 	}
 	if n := sweep(t, src.Blobs); n != 6 {

@@ -50,9 +50,9 @@ type Source struct {
 const rounds = 20
 
 // Take writes a backup to w, for recipients if there are any: all records at one
-// revision, and the modules and blobs they name. No sweep takes a blob meanwhile. Nobody waits for it: it reads a snapshot, and
-// no more at a time than its readers take. Errors by fault code: Deadline (ctx),
-// Unavailable, those of the store and of w.
+// revision, and the modules and blobs they name. No sweep takes a blob meanwhile. Nobody
+// waits for it: it reads a snapshot, and no more at a time than its readers take. Errors by
+// fault code: Deadline (ctx), Unavailable, those of the store and of w.
 func (s *Source) Take(ctx context.Context, w io.Writer, recipients ...age.Recipient) (archive.Info, error) {
 	h := s.Header
 	h.Created = s.Clock().UTC()

@@ -20,27 +20,26 @@ const ownerKey = "owner"
 
 // Owner is whose blobs a place has.
 type Owner struct {
-	Folder string    `json:"folder"` // id of the data folder with the names; "" = that of the Store which claims
+	Folder string    `json:"folder"` // id of the data folder that has the names
 	Server string    `json:"server"` // for a person
 	Since  time.Time `json:"since"`
 }
 
-// Claim has the place be the owner's, if it is nobody's yet. A store without a Bucket has
-// its own folder, and claims nothing. Errors by fault code: Conflict (it is another's),
-// and those of bucket.Bucket.
-func (s *Store) Claim(ctx context.Context, own Owner) error {
+// Claim has the place be that of the store's folder, if it is nobody's yet; the server is
+// for a person who reads whose it is. A store without a Bucket has its own folder, and
+// claims nothing. Errors by fault code: Conflict (it is another's), Unavailable (the folder
+// has no id), and those of bucket.Bucket.
+func (s *Store) Claim(ctx context.Context, server string) error {
 	if s.cfg.Bucket == nil {
 		return nil
 	}
-	if own.Folder == "" {
-		id, err := s.self()
-		if err != nil {
-			return err
-		}
-		own.Folder = id
+	id, err := s.self()
+	if err != nil {
+		return err
 	}
 	have, err := s.owner(ctx)
 	if fault.CodeOf(err) == fault.NotFound {
+		own := Owner{Folder: id, Server: server, Since: time.Now().UTC()}
 		data, _ := json.Marshal(own) // a struct of texts and a time
 		if err = s.bucket.Put(ctx, ownerKey, bytes.NewReader(data), int64(len(data))); err == nil {
 			have, err = s.owner(ctx) // another may claim it at the same time
@@ -49,7 +48,7 @@ func (s *Store) Claim(ctx context.Context, own Owner) error {
 	if err != nil {
 		return s.count(err)
 	}
-	if have.Folder == own.Folder {
+	if have.Folder == id {
 		return nil
 	}
 	return fault.New(fault.Conflict, "open blobs", fmt.Sprintf(

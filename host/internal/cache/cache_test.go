@@ -107,11 +107,13 @@ func get(key string) func(*store.Tx, *invoke.Invocation) {
 	}
 }
 
-func (b *bench) set(key, value string) {
+func (b *bench) set(key, value string) { b.setFor(key, value, 0) }
+
+func (b *bench) setFor(key, value string, ttl time.Duration) {
 	tx := new(store.Tx)
 	tx.Reset(b.store, 1, store.Quota{}, time.Now())
 	defer tx.Close()
-	if err := tx.Set([]byte(key), []byte(value), 0); err != nil {
+	if err := tx.Set([]byte(key), []byte(value), ttl); err != nil {
 		panic(err)
 	}
 	if _, err := b.store.Commit(context.Background(), tx.Effects()); err != nil {
@@ -392,15 +394,7 @@ func TestEnds(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	tx := new(store.Tx)
-	tx.Reset(b.store, 1, store.Quota{}, time.Now())
-	if err := tx.Set([]byte("brief"), nil, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.store.Commit(t.Context(), tx.Effects()); err != nil {
-		t.Fatal(err)
-	}
-	tx.Close()
+	b.setFor("brief", "", time.Minute)
 	for name, c := range map[string]struct {
 		handler func(*store.Tx, *invoke.Invocation)
 		keep    time.Duration
@@ -429,15 +423,7 @@ func TestEnds(t *testing.T) {
 func TestStaleWhileRevalidate(t *testing.T) {
 	b := newBench(t, badger.Config{})
 	b.set("k", "one")
-	tx := new(store.Tx)
-	tx.Reset(b.store, 1, store.Quota{}, time.Now())
-	if err := tx.Set([]byte("brief"), nil, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.store.Commit(t.Context(), tx.Effects()); err != nil {
-		t.Fatal(err)
-	}
-	tx.Close()
+	b.setFor("brief", "", time.Minute)
 	d := deployed("p")
 	late := func(path string, by time.Duration) *Request {
 		r := b.request(d, path)

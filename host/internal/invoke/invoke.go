@@ -224,7 +224,8 @@ func (inv *Invocation) Begin(attempt int, limits limit.Limits, tx *store.Tx) {
 func (inv *Invocation) State(name string) State { return inv.kept.Of(name) }
 
 // Leaving returns what leaves the process with the effects of the attempt: its own, and
-// that of handlers which it has called. States kept of the request that implement Effect are told too, though nothing of them leaves.
+// that of handlers which it has called. States kept of the request that implement Effect
+// are told too, though nothing of them leaves.
 func (inv *Invocation) Leaving() Leaving { return append(inv.said(), inv.lasting.Effects()...) }
 
 func (inv *Invocation) said() Leaving {

@@ -47,16 +47,13 @@ func (tx *Tx) GetUntracked(key []byte) (data []byte, ok bool, err error) { retur
 // conflict.
 func (tx *Tx) Depend(from, to []byte) { tx.reads.addRange(from, to) }
 
-// Since is that of Settled for the snapshot of the transaction and its area, and 0 where
-// the snapshot does not know it. The transaction's own writes do not count.
+// Since is that of the snapshot for the area of the transaction, whose own writes do not
+// count.
 func (tx *Tx) Since() (Revision, error) {
 	if err := tx.open(); err != nil {
 		return 0, err
 	}
-	if settled, ok := tx.snap.(Settled); ok {
-		return settled.Since(tx.space), nil
-	}
-	return 0, nil
+	return tx.snap.Since(tx.space), nil
 }
 
 // foundUntil notes when a value is gone that the transaction has found.

@@ -90,6 +90,10 @@ type Store interface {
 // disk: start again on a new one), Internal (damaged files, or released).
 type Snapshot interface {
 	Revision() Revision
+	// Since returns a revision up to its own: at that, and at all between the two, each key
+	// of an area has the same value. 0 = it cannot say, as while a change of the area is
+	// not on disk: should that fail, another one may get its revision.
+	Since(area Space) Revision
 	// Get returns the value of a key, expired or not.
 	Get(space Space, key []byte) (v Value, ok bool, err error)
 	// Scan calls yield for each key of space in [from, to) in order (or in
@@ -101,14 +105,6 @@ type Snapshot interface {
 	// was done. It may be called after Release.
 	Durable() error
 	Release()
-}
-
-// Settled is a Snapshot that knows since when an area is as it shows it: at Since, a
-// revision up to its own, and at all between the two, each key of the area has the same
-// value. 0 = it cannot say, as while a change of the area is not on disk: should that fail,
-// another one may get its revision.
-type Settled interface {
-	Since(space Space) Revision
 }
 
 // Usage counts what a key space holds: live keys, and the bytes of keys and values.

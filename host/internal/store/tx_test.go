@@ -36,9 +36,10 @@ func (m *memory) Snapshot() (Snapshot, error) {
 	return m, nil
 }
 
-func (m *memory) Revision() Revision { return 7 }
-func (m *memory) Durable() error     { return nil }
-func (m *memory) Release()           { m.released++ }
+func (m *memory) Revision() Revision   { return 7 }
+func (m *memory) Since(Space) Revision { return 0 }
+func (m *memory) Durable() error       { return nil }
+func (m *memory) Release()             { m.released++ }
 
 func (m *memory) Get(_ Space, key []byte) (Value, bool, error) {
 	_, ok := slices.BinarySearch(m.keys, string(key))

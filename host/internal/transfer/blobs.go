@@ -4,16 +4,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/wasmoor/wasmoor/host/internal/blob"
+	"github.com/wasmoor/wasmoor/host/internal/blob/cargo"
 	"github.com/wasmoor/wasmoor/host/internal/blob/names"
 	"github.com/wasmoor/wasmoor/host/internal/capability/blobs"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
@@ -21,9 +22,6 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/store"
 	"github.com/wasmoor/wasmoor/host/internal/store/stream"
 )
-
-// pieceSize is how many bytes of a blob an entry has at most.
-const pieceSize = 1 << 20
 
 // pieceKey is of the bytes of a blob from offset on.
 func pieceKey(d blob.Digest, offset int64) []byte {
@@ -90,26 +88,17 @@ func sendBlob(ctx context.Context, held *blob.Held, take func(stream.Entry) erro
 		return err
 	}
 	defer func() { _ = r.Close() }() // only read
-	sum, buf := sha256.New(), make([]byte, min(pieceSize, held.Size+1))
-	for sent := int64(0); ; {
-		n, err := io.ReadFull(r, buf)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return err
+	damaged := fault.New(fault.Internal, "export", fmt.Sprintf("the bytes of blob %s are damaged", held.Digest))
+	_, whole, err := cargo.Send(r, held.Digest, make([]byte, min(cargo.PieceSize, held.Size+1)), func(offset int64, piece []byte) error {
+		if offset+int64(len(piece)) > held.Size {
+			return damaged
 		}
-		_, _ = sum.Write(buf[:n]) // never fails
-		last := err != nil
-		if last && blob.Digest(sum.Sum(nil)) != held.Digest || sent+int64(n) > held.Size {
-			return fault.New(fault.Internal, "export", fmt.Sprintf("the bytes of blob %s are damaged", held.Digest))
-		}
-		if n > 0 || sent == 0 {
-			if err := take(stream.Entry{Key: pieceKey(held.Digest, sent), Value: buf[:n]}); err != nil {
-				return err
-			}
-		}
-		if sent += int64(n); last {
-			return nil
-		}
+		return take(stream.Entry{Key: pieceKey(held.Digest, offset), Value: piece})
+	})
+	if err == nil && !whole {
+		err = damaged
 	}
+	return err
 }
 
 // receiving is the blobs of data that is staged. It belongs to one goroutine.
@@ -218,34 +207,25 @@ const asks = 16
 // missing returns how many blobs are named whose bytes are neither here nor came, and one
 // of them.
 func (r *receiving) missing(ctx context.Context) (count int, example blob.Digest, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var all sync.WaitGroup
+	all, asking := errgroup.WithContext(ctx)
+	all.SetLimit(asks)
 	var mu sync.Mutex
-	slots := make(chan struct{}, asks)
 	for d := range r.held {
-		if r.came[d] {
+		if r.came[d] || asking.Err() != nil {
 			continue
 		}
-		slots <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
-		all.Go(func() {
-			defer func() { <-slots }()
-			there, failed := r.store.Has(ctx, d)
+		all.Go(func() error {
+			there, err := r.store.Has(asking, d)
+			if err != nil || there {
+				return err
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case failed != nil && err == nil:
-				err = failed
-				cancel()
-			case failed == nil && !there:
-				count, example = count+1, d
-			}
+			count, example = count+1, d
+			return nil
 		})
 	}
-	all.Wait()
+	err = all.Wait()
 	return count, example, cmp.Or(err, ctx.Err())
 }
 

@@ -1,6 +1,6 @@
 // Package cargo knows which blobs go with the entries of a store when these leave it, to a
-// backup or to where they are shipped, and whether all of them have come. Packages that
-// move entries import it.
+// backup or to where they are shipped, and whether all of them have come. It cuts blobs
+// into pieces. Packages that move entries import it.
 package cargo
 
 import (

@@ -51,7 +51,7 @@ type Config struct {
 	Blobs   *blob.Store
 	Store   store.Store                                    // has the names
 	Plugins func(context.Context) ([]plugin.Plugin, error) // those that are deleted among them
-	Owner   blob.Owner                                     // whose the place is to be
+	Server  string                                         // for a person who reads whose the place is
 	Log     *slog.Logger                                   // nil drops it
 }
 
@@ -77,12 +77,12 @@ type Service struct {
 // reach is for how long a start waits for the place.
 const reach = 10 * time.Second
 
-// Start begins. Errors: Conflict, the place has the blobs of another store. One that does
+// Start begins. Errors: Conflict, the place has the blobs of another data folder. One that does
 // not answer is no error: no sweep removes anything before it has said whose it is.
 func Start(ctx context.Context, cfg Config) (*Service, error) {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	asking, end := context.WithTimeout(ctx, reach)
-	err := cfg.Blobs.Claim(asking, cfg.Owner)
+	err := cfg.Blobs.Claim(asking, cfg.Server)
 	end()
 	if fault.CodeOf(err) == fault.Conflict {
 		return nil, err
@@ -162,7 +162,7 @@ func pause(ctx context.Context, wait time.Duration, need <-chan struct{}) (press
 
 // Sweep removes the blobs that no plugin names and that were put before a time. It removes
 // none while the store may not know all names: after a commit whose outcome is unknown, or
-// without its plugins. Conflict: the place has become another store's.
+// without its plugins. Conflict: the place has become another data folder's.
 func (s *Service) Sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
 	swept, err := s.sweep(ctx, before)
 	s.mu.Lock()
@@ -180,7 +180,7 @@ func (s *Service) Sweep(ctx context.Context, before time.Time) (blob.Swept, erro
 }
 
 func (s *Service) sweep(ctx context.Context, before time.Time) (blob.Swept, error) {
-	if err := s.cfg.Blobs.Claim(ctx, s.cfg.Owner); err != nil {
+	if err := s.cfg.Blobs.Claim(ctx, s.cfg.Server); err != nil {
 		return blob.Swept{}, err
 	}
 	return s.cfg.Blobs.Sweep(ctx, s.named(ctx), before)

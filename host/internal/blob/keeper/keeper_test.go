@@ -226,19 +226,24 @@ func TestACommitThatIsInDoubtMeanwhile(t *testing.T) {
 func TestAPlaceOfAnother(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	place := t.TempDir()
-	start := func(store string) (*Service, error) {
-		blobs, err := Open(t.TempDir(), place, nil, 0, nil)
+	place, dirs := t.TempDir(), map[string]string{"production": t.TempDir(), "drill": t.TempDir(), "next": t.TempDir()}
+	start := func(of string) (*Service, error) { // all have the same store
+		blobs, err := Open(dirs[of], place, nil, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins, Owner: blob.Owner{Folder: store}})
+		return Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins, Server: of})
 	}
 	production, err := start("production")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer production.Close()
+	again, err := start("production")
+	if err != nil {
+		t.Fatalf("it is opened again: %v", err)
+	}
+	again.Close()
 	kept, err := production.Blobs().Put(t.Context(), blob.Account{}, strings.NewReader("text"), 10)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +251,7 @@ func TestAPlaceOfAnother(t *testing.T) {
 	kept.Release()
 	if drill, err := start("drill"); fault.CodeOf(err) != fault.Conflict {
 		drill.Close()
-		t.Fatalf("another store opens it: %v", err)
+		t.Fatalf("another folder opens it: %v", err)
 	}
 	if err := TakeOver(t.Context(), t.TempDir(), place); err != nil {
 		t.Fatal(err)
@@ -261,26 +266,6 @@ func TestAPlaceOfAnother(t *testing.T) {
 	}
 	if got, err := next.Sweep(t.Context(), time.Now().Add(time.Hour)); err != nil || got.Removed != 1 {
 		t.Errorf("its new owner sweeps: %+v, %v", got, err)
-	}
-}
-
-// TestAPlaceOfAnotherFolder is not opened by what a restore has made of the same store.
-func TestAPlaceOfAnotherFolder(t *testing.T) {
-	t.Parallel()
-	f := open(t)
-	place, production, drill := t.TempDir(), t.TempDir(), t.TempDir()
-	for _, c := range []struct {
-		dir  string
-		want fault.Code
-	}{{production, ""}, {production, ""}, {drill, fault.Conflict}, {production, ""}} {
-		blobs, err := Open(c.dir, place, nil, 0, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := Start(t.Context(), Config{Blobs: blobs, Store: f.store, Plugins: f.cfg.Plugins})
-		if s.Close(); fault.CodeOf(err) != c.want {
-			t.Errorf("%s opens it: %v", c.dir, err)
-		}
 	}
 }
 

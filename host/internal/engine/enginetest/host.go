@@ -21,6 +21,9 @@ func Begin(s Snapshot) *store.Tx { return store.Begin(s, 1, store.Quota{}, time.
 // Revision implements store.Snapshot.
 func (s Snapshot) Revision() store.Revision { return 1 }
 
+// Since implements store.Snapshot.
+func (s Snapshot) Since(store.Space) store.Revision { return 0 }
+
 // Get implements store.Snapshot.
 func (s Snapshot) Get(_ store.Space, key []byte) (store.Value, bool, error) {
 	data, ok := s[string(key)]

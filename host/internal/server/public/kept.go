@@ -87,11 +87,6 @@ func (p *Public) renew(c *exchange, fill *cache.Fill) {
 	if fill == nil {
 		return
 	}
-	d := c.match.Deployment
-	if !d.Acquire() { // another version serves, which begins anew
-		fill.End()
-		return
-	}
 	c.fill = fill
 	err := c.fillRequest()
 	request := c.request
@@ -101,19 +96,23 @@ func (p *Public) renew(c *exchange, fill *cache.Fill) {
 	request.Head.Headers, request.Head.Params = slices.Clone(request.Head.Headers), slices.Clone(request.Head.Params)
 	inv := &invoke.Invocation{Request: &request}
 	target, pattern, id := c.match.Target, c.match.Pattern, c.id
-	var done func()
-	ok := err == nil
-	if ok {
-		done, ok = p.renewals.Begin()
-	}
-	if !ok {
-		d.Release()
+	if err != nil { // of a body, and there is none
 		fill.End()
 		return
 	}
+	done, ok := p.renewals.Begin()
+	if !ok { // the server stops
+		fill.End()
+		return
+	}
+	d := target.Deployment
+	serves := d.Acquire() // else another version does, which begins anew
 	go func() {
 		defer done()
 		defer fill.End()
+		if !serves {
+			return
+		}
 		var rec trace.Record
 		if err := p.cfg.Handler.Handle(p.renewals.Handling, target, inv, &rec); err != nil {
 			p.log.Warn("a kept answer could not be made anew; it is given until its stale_while_revalidate is over",

@@ -29,7 +29,7 @@ func (v pageView) check(t *rapid.T, area store.Space, states map[store.Revision]
 			t.Fatalf("page %d at %d: %.20q %v %v, want %.20q %v", i, v.snap.Revision(), got.Data, ok, err, want, there)
 		}
 	}
-	since := v.snap.(store.Settled).Since(area)
+	since := v.snap.Since(area)
 	if since == 0 {
 		if v.durable {
 			t.Fatal("all is on disk, and it cannot say since when")
@@ -138,7 +138,7 @@ func TestPagesOfDropped(t *testing.T) {
 		defer snap.Release()
 		_, ok, err = snap.Get(area, key)
 		wantCode(t, "Get", err, "")
-		return ok, snap.(store.Settled).Since(area)
+		return ok, snap.Since(area)
 	}
 	snap, err := s.Snapshot()
 	wantCode(t, "Snapshot", err, "")

@@ -81,7 +81,7 @@ func (s *snapshot) Get(space store.Space, key []byte) (store.Value, bool, error)
 	return v, ok, nil
 }
 
-// Since implements store.Settled.
+// Since implements store.Snapshot.
 func (s *snapshot) Since(space store.Space) store.Revision {
 	prefix := layout.Key(layout.KindData, space, nil)
 	for _, l := range s.layers {
