@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type uploads struct {
 	mounted
 	t      *testing.T
 	addr   string
+	dir    string
 	desk   *upload.Desk
 	now    atomic.Int64 // seconds
 	status atomic.Int64 // with which the plugin answers what is complete; 0 = it fails, 1 = it has taken it before
@@ -47,7 +49,7 @@ func (s *uploads) Route(method, host, path string, params []abi.Pair, c deploy.C
 
 func serveUploads(t *testing.T, begin func(*invoke.Invocation) (dispatch.Result, error)) *uploads {
 	t.Helper()
-	s := &uploads{t: t}
+	s := &uploads{t: t, dir: filepath.Join(t.TempDir(), "uploads")}
 	s.now.Store(time.Now().Unix())
 	s.status.Store(201)
 	s.mounted = mounted{&guest{handle: func(inv *invoke.Invocation) (dispatch.Result, error) {
@@ -55,7 +57,7 @@ func serveUploads(t *testing.T, begin func(*invoke.Invocation) (dispatch.Result,
 		return begin(inv)
 	}}}
 	var err error
-	s.desk, err = upload.Open(upload.Config{Dir: filepath.Join(t.TempDir(), "uploads"), Clock: func() time.Time { return time.Unix(s.now.Load(), 0) }})
+	s.desk, err = upload.Open(upload.Config{Dir: s.dir, Clock: func() time.Time { return time.Unix(s.now.Load(), 0) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +107,17 @@ func (s *uploads) begin(length int, lines ...string) string {
 func (s *uploads) patch(path, body string, offset int) servertest.Response {
 	s.t.Helper()
 	return s.send("PATCH", path, body, "Content-Type: application/offset+octet-stream", fmt.Sprintf("Upload-Offset: %d", offset))
+}
+
+// waitForPart waits until n bytes of an upload are in its file. A request that asked for
+// it meanwhile would end the one that sends them.
+func (s *uploads) waitForPart(path string, n int64) {
+	s.t.Helper()
+	file := filepath.Join(s.dir, strings.TrimPrefix(path, "/files/"))
+	waitFor(s.t, "the part", func() bool {
+		info, err := os.Stat(file)
+		return err == nil && info.Size() >= n
+	})
 }
 
 // check wants a status, and to be told of an offset, "" = of none.
@@ -262,11 +275,11 @@ func TestUploadThatIsCut(t *testing.T) {
 	c := servertest.Dial(t, s.addr)
 	servertest.Send(t, c, servertest.Request("PATCH", path, text[:2<<20], "Tus-Resumable: 1.0.0", fmt.Sprintf("Content-Length: %d", len(text)), "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"))
 	_ = c.Close()
+	s.waitForPart(path, 1)
 	var at int
-	waitFor(t, "the part", func() bool {
-		_, err := fmt.Sscan(s.send("HEAD", path, "").Header.Get("Upload-Offset"), &at)
-		return err == nil && at > 0
-	})
+	if _, err := fmt.Sscan(s.send("HEAD", path, "").Header.Get("Upload-Offset"), &at); err != nil || at == 0 {
+		t.Fatalf("nothing of the part: %d, %v", at, err)
+	}
 	check(t, "the rest", s.patch(path, text[at:], at), 201, fmt.Sprint(len(text)))
 	if s.came.Load() != text {
 		t.Error("what came is not what was sent")
@@ -280,7 +293,8 @@ func TestUploadOverAnotherConnection(t *testing.T) {
 	path := s.begin(10)
 	dead := servertest.Dial(t, s.addr)
 	servertest.Send(t, dead, servertest.Request("PATCH", path, "0123", "Tus-Resumable: 1.0.0", "Content-Length: 10", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"))
-	waitFor(t, "the first part", func() bool { return s.send("HEAD", path, "").Header.Get("Upload-Offset") == "4" })
+	s.waitForPart(path, 4)
+	check(t, "what has come", s.send("HEAD", path, ""), 200, "4")
 	check(t, "the rest", s.patch(path, "456789", 4), 201, "10")
 	if got := servertest.Receive(t, bufio.NewReader(dead), "PATCH"); got.StatusCode != 408 {
 		t.Errorf("the dead connection: status %d: %s", got.StatusCode, got.Text)
