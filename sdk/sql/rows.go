@@ -3,6 +3,7 @@ package sql
 import (
 	"math"
 	"strconv"
+	"unsafe"
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/sdk/internal/hostcall"
@@ -14,17 +15,40 @@ type Rows struct {
 	handle   uint32
 	open     bool // the host has the query
 	more     bool // the host may have rows
-	buf      []byte
+	read     bool // a page was
 	page     abi.SQLPage
 	row      []Value
 	err      error
 }
 
+// state is what the queries of a request begin with.
+var state = newQueries()
+
+// queries has its buffers inside, so that a small query writes to one page of memory: the
+// host puts back the pages that a request has written. With what Go adds it has 4 KiB.
+type queries struct {
+	spare  *Rows  // for the first query
+	room   []byte // what no page of rows is in; texts of rows share the memory before it
+	rows   Rows
+	values [16]Value
+	first  [3 << 10]byte
+}
+
+func newQueries() *queries {
+	q := new(queries)
+	q.spare, q.room = &q.rows, q.first[:]
+	return q
+}
+
 // Value is a column of a row.
 type Value = abi.SQLValue
 
-// firstBuffer is the room for a page of rows until one does not fit, in bytes.
-const firstBuffer = 8 << 10
+// Bytes for a page of rows. Those of a query are large from the second on.
+const (
+	leastRoom = 1 << 10
+	newRoom   = 4 << 10
+	largeRoom = 32 << 10
+)
 
 // Next goes on to the next row, and reports whether there is one. After false, Err says
 // whether that was the end.
@@ -46,17 +70,39 @@ func (r *Rows) Next() bool {
 	return false
 }
 
+// newRows returns the Rows of a query.
+func newRows(d Database, handle uint32) *Rows {
+	r := state.spare
+	if state.spare = nil; r == nil {
+		r = new(Rows)
+	}
+	r.database, r.handle, r.open, r.more = d, handle, true, true
+	return r
+}
+
+// values returns room for the columns of a row.
+func (r *Rows) values(columns int) []Value {
+	if r == &state.rows && columns <= len(state.values) {
+		return state.values[:columns]
+	}
+	return make([]Value, columns)
+}
+
 // fetch reads the next page.
 func (r *Rows) fetch() {
-	if r.buf == nil {
-		r.buf = make([]byte, firstBuffer)
+	switch {
+	case r.read && len(state.room) < largeRoom/2:
+		state.room = make([]byte, largeRoom)
+	case len(state.room) < leastRoom:
+		state.room = make([]byte, newRoom)
 	}
-	n := hostcall.SQLRows(r.handle, 0, r.buf)
-	if n > int64(len(r.buf)) {
-		r.buf = make([]byte, n)
-		n = hostcall.SQLRows(r.handle, 0, r.buf)
+	buf := state.room
+	n := hostcall.SQLRows(r.handle, 0, buf)
+	if n > int64(len(buf)) {
+		buf = make([]byte, n)
+		n = hostcall.SQLRows(r.handle, 0, buf)
 	}
-	if n > int64(len(r.buf)) {
+	if n > int64(len(buf)) {
 		n = int64(abi.Internal)
 	}
 	if n < 0 {
@@ -64,10 +110,10 @@ func (r *Rows) fetch() {
 		r.err = failed(string(r.database), n)
 		return
 	}
-	page, _ := abi.DecodeSQLPage(string(r.buf[:n])) // what is wrong with it shows in its rows
-	r.page, r.more = page, page.More
+	page, _ := abi.DecodeSQLPage(unsafe.String(unsafe.SliceData(buf), n)) // what is wrong with it shows in its rows
+	r.page, r.more, r.read, state.room = page, page.More, true, buf[n:]
 	if r.row == nil {
-		r.row = make([]Value, page.Columns)
+		r.row = r.values(page.Columns)
 	}
 }
 

@@ -150,7 +150,7 @@ func (d Database) query(statement string, layout []byte) (*Rows, error) {
 	if handle < 0 {
 		return nil, failed(string(d), handle)
 	}
-	return &Rows{database: d, handle: uint32(handle), open: true, more: true}, nil
+	return newRows(d, uint32(handle)), nil
 }
 
 // QueryRow is Query for at most one row.
