@@ -106,6 +106,7 @@ func newInstance() *instance {
 	i.request.params = i.params[:0]
 	i.response.head, i.response.body = i.fields[:0], i.body[:0]
 	i.room = i.firstRoom[:]
+	stock()
 	return i
 }
 
