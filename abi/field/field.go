@@ -37,7 +37,7 @@ func IsValue[T string | []byte](s T) bool {
 // 9110 §7.6.1 and the two that frame the body.
 func IsHopByHop(name string) bool {
 	for _, hop := range hopByHop {
-		if strings.EqualFold(name, hop) {
+		if len(name) == len(hop) && strings.EqualFold(name, hop) {
 			return true
 		}
 	}

@@ -22,7 +22,10 @@ const bareServers = "WASMOOR_BENCH_BARE_SERVERS"
 
 // bare has the URLs of bare servers. Both answer a POST to /json after computing as
 // long as a guest does, Fiber also GET / with a hello.
-type bare struct{ fiber, plain string }
+type bare struct {
+	fiber, plain string
+	pid          int
+}
 
 // jsonTakes is about how long the guest in Go computes that reads and writes
 // jsonText.
@@ -94,6 +97,6 @@ func startBare(b *testing.B) (s bare) {
 	if _, err := fmt.Fscan(bufio.NewReader(out), &s.fiber, &s.plain); err != nil {
 		b.Fatal(err)
 	}
-	s.fiber, s.plain = "http://"+s.fiber, "http://"+s.plain
+	s.fiber, s.plain, s.pid = "http://"+s.fiber, "http://"+s.plain, cmd.Process.Pid
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -26,6 +27,23 @@ type Answer struct {
 	vary     []string  // fields that it depends on, in lower case and in order
 	variant  string    // what they were
 	public   bool      // it is for clients who say who they are, too
+
+	heads [2]atomic.Pointer[[]byte]
+}
+
+// Head returns what is made, once for each, of the fields for those who get the answer, or
+// learn that they have it.
+func (a *Answer) Head(has bool, make func() []byte) []byte {
+	at := &a.heads[0]
+	if has {
+		at = &a.heads[1]
+	}
+	if kept := at.Load(); kept != nil {
+		return *kept
+	}
+	head := make()
+	at.Store(&head)
+	return head
 }
 
 // newAnswer copies a reply.
@@ -66,7 +84,7 @@ func tagOf(a *Answer) string {
 func (a *Answer) size() (n int64) {
 	n = int64(len(a.Body) + len(a.variant))
 	for _, h := range a.Headers {
-		n += int64(len(h.Name)+len(h.Value)) + 32
+		n += 3*int64(len(h.Name)+len(h.Value)+4) + 32 // and in two heads
 	}
 	return n
 }

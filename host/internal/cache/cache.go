@@ -31,6 +31,7 @@ type Cache struct {
 	store   kept.Store
 	index   *kept.Index
 	shelves sync.Map // *dispatch.Plugin to *shelf
+	targets targets
 	count   atomic.Int64
 	wake    chan struct{} // has one when there is something to sweep
 	stop    chan struct{}
@@ -94,6 +95,10 @@ type Request struct {
 	Headers                   []abi.Pair
 	At                        time.Time // when it came
 	Rules                     manifest.Cache
+	Most                      int // bytes of a body that are of use; 0 = all are
+
+	// Miss says why Find has no answer, in the words of RFC 9211, 2.2.
+	Miss string
 
 	stale       *entry // that was found, and is fresh no more; nil = there is none
 	key         key
@@ -133,19 +138,48 @@ func (c *Cache) Find(r *Request) *Answer {
 		e = r.shelf.find(&r.key)
 	}
 	r.stale = nil
-	if e == nil || e.answer == nil || !e.ends.After(r.At) || !e.answer.suits(r) {
+	if r.Miss = r.missed(e); r.Miss != "" {
 		return nil
 	}
 	if !c.index.Current() || !e.reads.Holds() { // in this order
+		r.Miss = missURI // it is about to be removed
+		return nil
+	}
+	if r.Most > 0 && len(e.answer.Body) > r.Most {
 		return nil
 	}
 	e.visit()
 	if !e.until.After(r.At) {
-		r.stale = e
+		r.stale, r.Miss = e, missStale
 		return nil
 	}
 	e.route.hits.Add(1)
 	return e.answer
+}
+
+// Why there is no answer, by RFC 9211, 2.2.
+const (
+	missURI     = "uri-miss"
+	missVary    = "vary-miss"
+	missStale   = "stale"
+	missRequest = "request" // it is not for clients who say who they are
+)
+
+// missed says why an entry does not answer the request, before it is asked whether it holds.
+func (r *Request) missed(e *entry) string {
+	switch {
+	case e == nil && r.key.variant != "":
+		return missVary
+	case e == nil || e.answer == nil:
+		return missURI
+	case !e.ends.After(r.At):
+		return missStale
+	case r.credentials && !e.answer.public:
+		return missRequest
+	case !e.answer.suits(r):
+		return missVary
+	}
+	return ""
 }
 
 // variantOf joins the values of fields, of which none has a line feed, so that no other

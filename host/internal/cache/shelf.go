@@ -104,7 +104,7 @@ func (s *shelf) countsOf(pattern string) *counts {
 }
 
 // entryCost is about what an entry takes in addition to its strings and its reads.
-const entryCost = 600
+const entryCost = 640
 
 // visit notes that somebody has asked for the entry.
 func (e *entry) visit() {
@@ -132,6 +132,7 @@ func (s *shelf) put(e *entry) {
 	p.mu.Lock()
 	p.by[e.key] = e
 	p.mu.Unlock()
+	s.cache.targets.add(e, 1)
 	s.makeRoom()
 	if e.reads != nil && !e.reads.Holds() { // it was told before it was here
 		s.remove(e, byChange)
@@ -189,6 +190,7 @@ func (s *shelf) remove(e *entry, why reason) {
 	p.mu.Lock()
 	delete(p.by, e.key)
 	p.mu.Unlock()
+	s.cache.targets.add(e, -1)
 	s.bytes.Add(-e.size)
 	e.reads.Close()
 	if e.answer != nil {

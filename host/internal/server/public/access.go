@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
@@ -18,20 +16,20 @@ import (
 // report counts a finished request that was for a plugin, and logs it: where it
 // failed, to the host's log, and to the access log. A log costs nothing where nobody
 // reads it.
-func (p *Public) report(ctx *fasthttp.RequestCtx, c *exchange) {
-	status, took := ctx.Response.StatusCode(), time.Since(c.start)
+func (p *Public) report(c *exchange, status, size int) {
+	took := time.Since(c.start)
 	if d := c.match.Deployment; d != nil {
 		d.Plugin().Meter.Observe(d.Env().Version, cmp.Or(c.record.Pattern, c.match.Pattern), c.method, status, took)
 	}
 	failed := wire.LevelOf(status) > slog.LevelInfo
 	if failed && p.log.Enabled(context.Background(), slog.LevelError) && c.mayTell() {
-		c.logged(ctx).Log(p.log, "request", c.answered()...)
+		c.logged(status, size, took).Log(p.log, "request", c.answered()...)
 	}
 	if failed && !p.cfg.Access.Apart {
 		return
 	}
 	if p.cfg.Access.Wants(status, took) {
-		c.logged(ctx).Log(p.cfg.Access.Log, "request", append(c.answered(), p.agent(c)...)...)
+		c.logged(status, size, took).Log(p.cfg.Access.Log, "request", append(c.answered(), p.agent(c)...)...)
 	}
 }
 
@@ -50,13 +48,13 @@ func (c *exchange) mayTell() bool {
 	return c.match.Deployment == nil || c.match.Deployment.Plugin().Lines.Failed()
 }
 
-func (c *exchange) logged(ctx *fasthttp.RequestCtx) *wire.Record {
+func (c *exchange) logged(status, size int, took time.Duration) *wire.Record {
 	return &wire.Record{
 		Method:    c.method,
 		Path:      c.path,
-		Status:    ctx.Response.StatusCode(),
-		Bytes:     wire.BodySize(&ctx.Response),
-		Duration:  time.Since(c.start),
+		Status:    status,
+		Bytes:     size,
+		Duration:  took,
 		RequestID: c.id,
 		Remote:    c.remote,
 		Err:       c.err,

@@ -1,18 +1,18 @@
 package public
 
 import (
+	"cmp"
+	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/wasmoor/wasmoor/abi"
-	"github.com/wasmoor/wasmoor/abi/field"
 	"github.com/wasmoor/wasmoor/host/internal/cache"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
+	"github.com/wasmoor/wasmoor/host/internal/server/head"
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
@@ -37,10 +37,11 @@ type exchange struct {
 	scheme    string
 	newCookie string // that the answer sets; "" = none
 
-	// The strings below are parts of one copy of the request's head.
+	head head.Head
+
+	// Those below are parts of it.
 	id, method, path, query, host, routeHost, remote string
 
-	text    []byte // where that copy is assembled
 	headers []abi.Pair
 	params  []abi.Pair
 	body    wire.Body
@@ -70,96 +71,23 @@ func (c *exchange) reset() {
 	if c.match.Params != nil {
 		c.params = c.match.Params // with the room a lookup gave it
 	}
-	clear(c.headers)
+	c.head.Reset()
 	clear(c.params)
 	c.request, c.match, c.handled, c.record, c.err, c.continues = invoke.Request{}, Match{}, false, trace.Record{}, nil, false
 	c.once, c.client, c.opening = invoke.Once{}, wire.Client{}, nil
 	c.asked, c.fill, c.upload = cache.Request{}, nil, uploading{}
 	c.scheme, c.newCookie = "", ""
-	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = "", "", "", "", "", "", ""
+	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote, c.headers = "", "", "", "", "", "", "", nil
 }
 
-// read copies the request's id and what a guest learns of its head, in one
-// allocation.
-func (c *exchange) read(ctx *fasthttp.RequestCtx) {
-	h := &ctx.Request.Header
-	path, query := wire.SplitTarget(h.RequestURI())
-	b := wire.AppendRequestID(c.text[:0], h.Peek(wire.HeaderRequestID), c.start)
-	id := len(b)
-	b = append(b, h.Method()...)
-	method := len(b)
-	b = append(b, path...)
-	pathEnd := len(b)
-	b = append(b, query...)
-	queryEnd := len(b)
-	b = append(b, h.Host()...)
-	host := len(b)
-	b = wire.AppendRouteHost(b, h.Host())
-	routeHost := len(b)
-	b = wire.AppendIP(b, ctx.RemoteAddr())
-	remote := len(b)
-	b = appendLowerNames(b, h.RawHeaders())
-	c.text = b
-
-	s := string(b)
-	c.id, c.method, c.path, c.query = s[:id], s[id:method], s[method:pathEnd], s[pathEnd:queryEnd]
-	c.host, c.routeHost, c.remote = s[queryEnd:host], s[host:routeHost], s[routeHost:remote]
-	c.headers = appendPairs(c.headers[:0], s[remote:])
-}
-
-// appendLowerNames appends the lines of a header with their names in lower
-// case. The gate has seen that each is NAME ":" VALUE CR LF.
-func appendLowerNames(b, raw []byte) []byte {
-	inName := true
-	for _, c := range raw {
-		switch {
-		case c == '\n':
-			inName = true
-		case c == ':':
-			inName = false
-		case inName:
-			c = wire.LowerByte(c)
-		}
-		b = append(b, c)
-	}
-	return b
-}
-
-// appendPairs reads the header fields of such lines, in order and repeated,
-// without those that belong to the connection.
-func appendPairs(pairs []abi.Pair, lines string) []abi.Pair {
-	var options []string // of Connection
-	for len(lines) > 2 {
-		line, rest, _ := strings.Cut(lines, "\r\n")
-		lines = rest
-		name, value, _ := strings.Cut(line, ":")
-		if field.IsHopByHop(name) {
-			if name == "connection" {
-				options = append(options, value)
-			}
-			continue
-		}
-		pairs = append(pairs, abi.Pair{Name: name, Value: strings.Trim(value, " \t")})
-	}
-	return dropNominated(pairs, strings.Join(options, ","))
-}
-
-// dropNominated removes the fields that Connection says are for this connection
-// (RFC 9110 §7.6.1).
-func dropNominated(pairs []abi.Pair, options string) []abi.Pair {
-	for options != "" {
-		var option string
-		option, options, _ = strings.Cut(options, ",")
-		switch option = strings.ToLower(strings.Trim(option, " \t")); option {
-		case "", "close", "keep-alive", "upgrade", "te", "host": // the host of a request is not for one connection
-			continue
-		}
-		if field.IsForwarded(option) {
-			continue // a client would have the host believe that the proxy asks
-		}
-		pairs = slices.DeleteFunc(pairs, func(p abi.Pair) bool { return p.Name == option })
-	}
-	return pairs
+// read copies what a guest learns of a request's head, which the gate has let through, and
+// makes it what it was before it passed the proxies in front, if those are trusted.
+func (p *Public) read(c *exchange, method, target, lines []byte, peer net.Addr) {
+	h := &c.head
+	h.Read(method, target, lines, peer, c.start)
+	c.scheme = cmp.Or(h.TakeForwarded(*p.trusted.Load(), peer), p.scheme)
+	c.id, c.method, c.path, c.query, c.host, c.routeHost, c.remote = h.ID, h.Method, h.Path, h.Query, h.Host, h.RouteHost, h.Remote
+	c.headers = h.Headers
 }
 
 // readBody reads the body up to the route's limit.

@@ -21,6 +21,8 @@ import (
 const (
 	headerAge    = "Age"
 	headerStatus = "Cache-Status"
+	statusHit    = "wasmoor; hit"
+	statusMiss   = "wasmoor; fwd=" // and why
 )
 
 // asksCache reports whether a request may be answered from the cache, or leave its answer
@@ -48,32 +50,37 @@ func isConditional(h abi.Pair) bool {
 	return h.Name == "if-none-match" || h.Name == "if-modified-since" || h.Name == "if-range"
 }
 
-// serveKept answers from the cache. It reports false when the handler has to run.
-func (p *Public) serveKept(ctx *fasthttp.RequestCtx, c *exchange) bool {
-	c.asked = cache.Request{
+// asksFor is what the cache is asked.
+func (c *exchange) asksFor() cache.Request {
+	return cache.Request{
 		Deployment: c.match.Deployment, Scheme: c.scheme, Host: c.host, Path: c.path, Query: c.query, Pattern: c.match.Pattern,
 		ID: c.id, Headers: c.headers, At: c.start, Rules: c.match.Cache,
 	}
+}
+
+// serveKept answers from the cache. It reports false when the handler has to run.
+func (p *Public) serveKept(ctx *fasthttp.RequestCtx, c *exchange) bool {
+	c.asked = c.asksFor()
 	if a := p.cfg.Cache.Find(&c.asked); a != nil {
-		p.writeAnswer(ctx, c, a, "wasmoor; hit")
+		p.writeAnswer(ctx, c, a, statusHit)
 		return true
 	}
 	if a, fill := p.cfg.Cache.Renew(&c.asked); a != nil {
 		p.renew(c, fill)
-		p.writeAnswer(ctx, c, a, "wasmoor; hit; ttl=-"+strconv.Itoa(1+int(c.asked.Late()/time.Second)))
+		p.writeAnswer(ctx, c, a, statusHit+"; ttl=-"+strconv.Itoa(1+int(c.asked.Late()/time.Second)))
 		return true
 	}
 	if c.method == http.MethodHead {
 		return false
 	}
-	client := p.edge.ClientOf(ctx)
+	client, miss := p.edge.ClientOf(ctx), c.asked.Miss
 	a, fill, err := p.cfg.Cache.Join(&c.asked, &client, c.match.Limits.Deadline)
 	switch {
 	case err != nil:
 		c.err = err
 		p.fail(ctx, c)
 	case a != nil:
-		p.writeAnswer(ctx, c, a, "wasmoor; fwd=uri-miss; collapsed")
+		p.writeAnswer(ctx, c, a, statusMiss+miss+"; collapsed")
 	default:
 		c.fill = fill
 		return false
@@ -143,13 +150,13 @@ func (p *Public) keepReply(ctx *fasthttp.RequestCtx, c *exchange) {
 	if c.inv.Reply.Blob != nil { // the disk has it already
 		c.fill.End()
 		p.writeReply(ctx, c)
-		ctx.Response.Header.Add(headerStatus, "wasmoor; fwd=uri-miss; detail=blob")
+		ctx.Response.Header.Add(headerStatus, statusMiss+c.asked.Miss+"; detail=blob")
 		return
 	}
 	a, why := c.fill.Keep(&c.inv.Reply)
 	c.fill.End()
 	if a != nil {
-		p.writeAnswer(ctx, c, a, "wasmoor; fwd=uri-miss; stored")
+		p.writeAnswer(ctx, c, a, statusMiss+c.asked.Miss+"; stored")
 		return
 	}
 	fresh := !cache.NotModified(c.headers, &c.inv.Reply)
@@ -157,7 +164,7 @@ func (p *Public) keepReply(ctx *fasthttp.RequestCtx, c *exchange) {
 		c.inv.Reply.Status = http.StatusNotModified
 	}
 	p.writeReply(ctx, c)
-	ctx.Response.Header.Add(headerStatus, "wasmoor; fwd=uri-miss; detail="+why)
+	ctx.Response.Header.Add(headerStatus, statusMiss+c.asked.Miss+"; detail="+why)
 }
 
 // writeAnswer makes an answer of the cache the response, or says that the client has it.
@@ -171,14 +178,8 @@ func (p *Public) writeAnswer(ctx *fasthttp.RequestCtx, c *exchange, a *cache.Ans
 		p.failUnsent(ctx, c)
 		return
 	}
-	resp.Header.DisableNormalizing()
-	for _, h := range a.Headers {
-		if !c.hostSets(h.Name) {
-			resp.Header.Add(h.Name, h.Value)
-		}
-	}
+	c.setAnswer(&resp.Header, a, status)
 	c.setID(ctx)
-	resp.Header.Add(headerStatus, status)
 	if age := c.start.Sub(a.Made) / time.Second; age >= 0 {
 		resp.Header.Set(headerAge, strconv.Itoa(int(age)))
 	}
@@ -194,4 +195,15 @@ func (p *Public) writeAnswer(ctx *fasthttp.RequestCtx, c *exchange, a *cache.Ans
 	default:
 		resp.SetBodyRaw(a.Body)
 	}
+}
+
+// setAnswer sets the fields of an answer of the cache, and its Cache-Status.
+func (c *exchange) setAnswer(to *fasthttp.ResponseHeader, a *cache.Answer, status string) {
+	to.DisableNormalizing()
+	for _, h := range a.Headers {
+		if !c.hostSets(h.Name) {
+			to.Add(h.Name, h.Value)
+		}
+	}
+	to.Add(headerStatus, status)
 }

@@ -89,6 +89,8 @@ type Public struct {
 
 	processors int64 // that run Go's code
 
+	dates dates
+
 	scheme  string // of requests, as they arrive
 	trusted atomic.Pointer[wire.Networks]
 }
@@ -108,6 +110,9 @@ func New(cfg Config) *Public {
 	p.exchanges.New = func() any { return &exchange{body: wire.NewBody(p.room)} }
 	p.renewals = trigger.NewWork("answers that were made anew ran longer than the server waits for them")
 	p.edge = wire.NewEdge("public", cfg.Conns, p.log, cfg.Access, false, p.unreadable)
+	if cfg.Cache != nil && cfg.Author == nil {
+		p.edge.Shortcut = p.shortcut
+	}
 	p.bind()
 	return p
 }
@@ -203,8 +208,8 @@ func (p *Public) expect(ctx *fasthttp.RequestCtx) (status int) {
 // admit decides everything that can be decided from the head: it finds the
 // route and its limits, or answers.
 func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
-	c.read(ctx)
-	p.readForwarded(ctx, c)
+	h := &ctx.Request.Header
+	p.read(c, h.Method(), h.RequestURI(), h.RawHeaders(), ctx.RemoteAddr())
 	if c.path == "*" { // the gate lets it through with OPTIONS only
 		c.answerOptions(ctx, everyMethod)
 		return nil
@@ -320,8 +325,13 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 		c.addCORS(ctx)
 		c.setCookie(ctx)
 		c.hidePreview(ctx)
-		p.report(ctx, c)
+		p.report(c, ctx.Response.StatusCode(), wire.BodySize(&ctx.Response))
 	}
+	p.settle(c)
+}
+
+// settle lets go of what an exchange has, and puts it into the pool.
+func (p *Public) settle(c *exchange) {
 	if c.match.Deployment != nil && !c.handled {
 		c.match.Deployment.Release()
 	}

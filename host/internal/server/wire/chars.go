@@ -17,8 +17,8 @@ func setOf(chars string) (set [256]bool) {
 	return set
 }
 
-// isAuthority reports whether b is a host with an optional port.
-func isAuthority(b []byte) bool {
+// IsAuthority reports whether b is a host with an optional port.
+func IsAuthority(b []byte) bool {
 	if len(b) > 255+len(":65535") {
 		return false
 	}

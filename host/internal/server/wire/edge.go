@@ -73,6 +73,8 @@ func OrDiscard(log *slog.Logger) *slog.Logger {
 // concurrent use.
 type Edge struct {
 	App *fiber.App
+	// Shortcut, if not nil, is asked before a request goes through the App.
+	Shortcut Shortcut
 	// Refusals counts what the gate refuses, and what the owner of the edge adds.
 	Refusals vitals.Refusals
 
@@ -216,6 +218,9 @@ func (e *Edge) Serve(ln net.Listener) error {
 		headTimeout:  e.conns.HeaderTimeout,
 		bodyTimeout:  e.conns.BodyTimeout,
 		writeTimeout: e.conns.WriteTimeout,
+		idleTimeout:  e.conns.IdleTimeout,
+		shortcut:     e.Shortcut,
+		ending:       &e.ending,
 		max:          int64(e.conns.Max),
 		crowd:        crowd.Crowd{Max: e.conns.PerAddress, Exempt: e.conns.Exempt.Contain},
 		refused:      e.refused,

@@ -25,7 +25,10 @@ type gate struct {
 	net.Listener
 	headTimeout  time.Duration // from the first byte of a head to its last
 	bodyTimeout  time.Duration // of a body, and for each part of a large one
-	writeTimeout time.Duration // of a refusal
+	writeTimeout time.Duration // of a refusal, and of an answer of the shortcut
+	idleTimeout  time.Duration // of a connection, after such an answer
+	shortcut     Shortcut      // nil = there is none
+	ending       *atomic.Bool  // answers end their connections
 	refused      func(remote net.Addr, r *Refusal, id string)
 
 	open  *atomic.Int64 // how many are
@@ -64,7 +67,7 @@ func (g *gate) Accept() (net.Conn, error) {
 func (g *gate) admit(c *gateConn) *Refusal {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ip, _ := addrOf(c.RemoteAddr())
+	ip, _ := AddrOf(c.RemoteAddr())
 	c.place = g.crowd.Place(ip)
 	if int64(len(g.conns)) >= g.max {
 		return refuseCrowd
@@ -114,9 +117,10 @@ type gateConn struct {
 	place netip.Prefix
 	phase atomic.Int32
 
-	stage   []byte // read from the wire and not passed on
-	cleared int    // how many of them may be passed on
-	scanned int    // how many of them hold no end of a head
+	stage   []byte    // read from the wire and not passed on
+	cleared int       // how many of them may be passed on
+	scanned int       // how many of them hold no end of a head
+	timed   time.Time // when the shortcut has set deadlines that still stand; zero = they do not
 	body    framing
 	chunks  chunks
 	refusal *Refusal // why the connection reads no further
@@ -175,6 +179,7 @@ func (c *gateConn) next() {
 func (c *gateConn) passed() {
 	if c.cleared == 0 && !c.inBody() {
 		c.phase.Store(handled)
+		c.timed = time.Time{}
 	}
 }
 
@@ -216,7 +221,11 @@ func (c *gateConn) clear(b []byte) (taken, passed int) {
 	if !c.inBody() {
 		taken = c.clearHead(b)
 	}
-	if !c.inBody() {
+	switch {
+	case c.inBody():
+	case taken > 0 && c.shorten(b[:taken]):
+		return taken, 0
+	default:
 		return taken, taken
 	}
 	n, kept := c.clearBody(b[taken:])
@@ -228,6 +237,7 @@ func (c *gateConn) clearHead(b []byte) int {
 	if n == 0 && r == nil {
 		if c.scanned == 0 { // fasthttp still takes the connection for idle
 			_ = c.SetReadDeadline(time.Now().Add(c.gate.headTimeout))
+			c.timed = time.Time{}
 		}
 		c.scanned = len(b)
 		return 0

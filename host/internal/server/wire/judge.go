@@ -149,7 +149,7 @@ func judgeTarget(method, target []byte) (authority []byte, r *Refusal) {
 		return nil, nil
 	}
 	authority, _, ok := splitAbsolute(target)
-	if !ok || !isAuthority(authority) {
+	if !ok || !IsAuthority(authority) {
 		return nil, refuseTarget
 	}
 	return authority, nil
@@ -217,7 +217,7 @@ func (f *fields) takeHost(value []byte) *Refusal {
 		return refuseHosts
 	case len(value) == 0:
 		return refuseNoHost
-	case !isAuthority(value):
+	case !IsAuthority(value):
 		return refuseHost
 	}
 	f.host = value
