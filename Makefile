@@ -69,8 +69,10 @@ test: ## Run every test; needs only Go.
 # Raced is what starts goroutines, waits for them, or has them started, as a server does for its handlers. Left
 # out is what takes long and shares nothing: the readers of WebAssembly, the memory of guests, most scripts of the
 # command line. The end-to-end tests drive a binary that is built without the detector. wazero's compiler is not
-# instrumented: it would take ten times as long, and what it shares between goroutines is its own.
-RACE    := CGO_ENABLED=1 go test -vet=off -timeout 30m -race -gcflags='github.com/tetratelabs/wazero/...=-race=false'
+# instrumented: it would take ten times as long, and what it shares between goroutines is its own. Nor is SQLite
+# itself, which is generated code: a connection is one goroutine's at a time, and the packages that drive it tell.
+RACE    := CGO_ENABLED=1 go test -vet=off -timeout 30m -race -gcflags='github.com/tetratelabs/wazero/...=-race=false' \
+	-gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false'
 STARTS  := ^[[:space:]]*go |<-|\.(Go|Parallel|RunParallel|AfterFunc|Listen|Serve)\(|httptest\.
 UNRACED := ^host/(e2e|cmd/wasmoor|internal/(archtest|wasmbin(/.*)?|rollout|engine/(callstack|extism|linear|native)))$$
 race: ## Run the tests under the race detector; needs a C compiler.
