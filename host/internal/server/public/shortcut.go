@@ -58,13 +58,13 @@ func (p *Public) shortcut(b, head []byte, peer net.Addr, now time.Time) (answer 
 
 // cutHead takes a head apart, if it may be that of a hit.
 func cutHead(head []byte) (method, target, lines []byte, ok bool) {
-	line, lines, _ := bytes.Cut(head, []byte("\r\n"))
-	method, line, _ = bytes.Cut(line, []byte{' '})
+	method = head[:bytes.IndexByte(head, ' ')]
 	if string(method) != http.MethodGet && string(method) != http.MethodHead {
 		return nil, nil, nil, false
 	}
-	target, ok = bytes.CutSuffix(line, []byte(" HTTP/1.1"))
-	return method, target, lines, ok
+	end := bytes.IndexByte(head, '\n') + 1
+	target, ok = bytes.CutSuffix(head[len(method)+1:end], []byte(" HTTP/1.1\r\n"))
+	return method, target, head[end:], ok
 }
 
 // isShort finds the route of a request, and reports whether an answer of the cache is all
