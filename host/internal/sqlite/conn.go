@@ -36,6 +36,8 @@ type Conn struct {
 	mem    memory
 	file   *file
 	kept   map[string]*statement
+	used   []*statement // there are Rows of them
+	pin    pin
 	ctx    context.Context // of the attempt
 	world  World
 	moment time.Time     // that the step which runs sees; zero = it has not asked
@@ -113,6 +115,9 @@ func (c *Conn) BeginLight(ctx context.Context, tx *store.Tx, world World, held b
 
 func (c *Conn) begin(ctx context.Context, tx *store.Tx, world World, held, light bool) {
 	c.file.begin(tx, held, light)
+	if !c.file.again {
+		c.pin.free()
+	}
 	c.ctx, c.world, c.moment = ctx, world, time.Time{}
 	c.base, c.open, c.fresh = c.db.TotalChanges(), 0, false
 	c.db.SetLastInsertRowID(0)
@@ -131,18 +136,17 @@ func (c *Conn) End() (again bool) {
 	err := c.guard(func() error {
 		c.db.SetInterrupt(context.Background())
 		c.file.over = true
-		for _, s := range c.kept {
-			_ = s.release() // it may be one that cannot commit
+		for _, s := range slices.Clone(c.used) {
+			_ = c.release(s) // it may be one that cannot commit
 		}
-		for _, s := range slices.Collect(c.db.Stmts()) {
-			if kept := c.kept[s.SQL()]; kept == nil || kept.Stmt != s {
-				_ = s.Close()
-			}
+		if !c.db.GetAutocommit() {
+			c.pin.free()
+			return c.db.Exec("ROLLBACK")
 		}
-		if c.db.GetAutocommit() {
-			return nil
+		if c.file.again && c.file.since != 0 {
+			return c.pin.hold(c.db)
 		}
-		return c.db.Exec("ROLLBACK")
+		return nil
 	})
 	return err == nil && !c.spent && !c.file.foreign
 }
@@ -204,33 +208,46 @@ func (c *Conn) refresh() error {
 // statement is one that was prepared. Those of a connection that are kept run again.
 type statement struct {
 	*sqlite3.Stmt
-	used bool // there are Rows of it
-	kept bool
+	params int
+	used   bool // there are Rows of it
+	kept   bool
 }
 
-// prepare returns a statement that nobody uses.
+// prepare returns a statement that nobody uses. Release it.
 func (c *Conn) prepare(sql string) (*statement, error) {
-	before := c.kept[sql]
-	if before != nil && !before.used {
-		before.used = true
-		return before, nil
+	s := c.kept[sql]
+	if s == nil || s.used {
+		var err error
+		if s, err = c.compile(sql, s == nil); err != nil {
+			return nil, err
+		}
 	}
-	s, tail, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+	if !s.ReadOnly() {
+		c.pin.free()
+	}
+	s.used = true
+	c.used = append(c.used, s)
+	return s, nil
+}
+
+// compile returns a new statement, which is kept if there is room.
+func (c *Conn) compile(sql string, keep bool) (*statement, error) {
+	stmt, tail, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 	switch {
 	case err != nil:
 		return nil, err
-	case s == nil:
+	case stmt == nil:
 		return nil, fault.New(fault.Invalid, "sql", "there is no statement")
 	case strings.Trim(tail, " \t\r\n;") != "":
-		_ = s.Close()
+		_ = stmt.Close()
 		return nil, fault.New(fault.Invalid, "sql", "there is more than one statement")
 	}
-	prepared := &statement{Stmt: s, used: true}
-	if before == nil && len(sql) <= keptSQL && (len(c.kept) < keptStmts || c.drop()) {
-		prepared.kept = true
-		c.kept[sql] = prepared
+	s := &statement{Stmt: stmt, params: stmt.BindCount()}
+	if keep && len(sql) <= keptSQL && (len(c.kept) < keptStmts || c.drop()) {
+		s.kept = true
+		c.kept[sql] = s
 	}
-	return prepared, nil
+	return s, nil
 }
 
 // drop closes a statement that is kept and that nobody uses, if there is one.
@@ -247,11 +264,15 @@ func (c *Conn) drop() (done bool) {
 
 // release ends the use of a statement. One that has changed something, and is not at its
 // end, commits it.
-func (s *statement) release() error {
+func (c *Conn) release(s *statement) error {
 	s.used = false
+	c.used = slices.DeleteFunc(c.used, func(other *statement) bool { return other == s })
 	if !s.kept {
 		return s.Close()
 	}
 	err := s.Reset()
-	return errors.Join(err, s.ClearBindings())
+	if s.params > 0 {
+		err = errors.Join(err, s.ClearBindings())
+	}
+	return err
 }

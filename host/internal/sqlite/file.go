@@ -40,6 +40,7 @@ type file struct {
 	over    bool           // the attempt ends: SQLite commits nothing any more
 	held    bool           // the database takes no writes
 	wrote   bool           // in this attempt
+	again   bool           // pages that SQLite has kept from the attempt before are good
 	since   store.Revision // the area is unchanged since then, and so are the pages that SQLite keeps; 0 = it keeps none of use
 	foreign bool           // another connection has written in the transaction: SQLite may know of a schema that is never committed
 	save    store.Savepoint
@@ -58,10 +59,12 @@ const (
 // begin lets an attempt use the file.
 func (f *file) begin(tx *store.Tx, held, light bool) {
 	f.tx, f.held, f.wrote, f.over, f.failure = tx, held, false, false, nil
+	f.again = false
 	f.foreign = tx.Writes(f.prefix)
 	since, err := tx.Since() // its first read fails, too
 	if light && err == nil && since != 0 && since == f.since && !f.foreign {
 		tx.Depend(f.prefix, f.after)
+		f.again = true
 		return
 	}
 	f.forget()

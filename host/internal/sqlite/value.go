@@ -86,13 +86,13 @@ func (c *Conn) query(sql string, args []Value) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := stmt.BindCount(); n != len(args) {
-		_ = stmt.release()
+	if n := stmt.params; n != len(args) {
+		_ = c.release(stmt)
 		return nil, fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has %d parameters, and %d values are given", n, len(args)))
 	}
 	for i := range args {
 		if err := bindArg(stmt.Stmt, i+1, &args[i]); err != nil {
-			_ = stmt.release()
+			_ = c.release(stmt)
 			return nil, err
 		}
 	}
@@ -134,6 +134,15 @@ func bind(s *sqlite3.Stmt, i int, v *Value) error {
 type Column struct {
 	Name string
 	Type string // as the table declares it, "" = it is computed
+}
+
+// Width returns how many columns there are, 0 of a statement that finds nothing.
+func (r *Rows) Width() (n int, err error) {
+	err = r.c.guard(func() error {
+		n = r.stmt.ColumnCount()
+		return nil
+	})
+	return n, err
 }
 
 // Columns returns the columns, none of a statement that finds nothing.
@@ -189,7 +198,7 @@ func (r *Rows) Close() error {
 	r.c.open--
 	return r.c.guard(func() error {
 		reads := r.stmt.ReadOnly()
-		if err := r.c.failed(r.stmt.release()); !reads {
+		if err := r.c.failed(r.c.release(r.stmt)); !reads {
 			return err
 		}
 		return nil

@@ -42,7 +42,7 @@ type cursor struct {
 	handle  uint32
 	in      *session
 	rows    *sqlite.Rows
-	columns []sqlite.Column
+	width   int    // columns, once a row was fetched
 	row     []byte // the next row as it is encoded, of which there is none at its end
 	read    bool   // row was fetched
 	over    bool   // there are no more rows
@@ -202,12 +202,17 @@ func (c *cursor) fetch() error {
 	if err != nil {
 		return err
 	}
+	if c.width == 0 {
+		if c.width, err = c.rows.Width(); err != nil { // after the step: it may have compiled anew
+			return err
+		}
+	}
 	if !more {
 		c.over = true
 		return nil
 	}
 	c.row = c.row[:0]
-	for i := range c.columns {
+	for i := range c.width {
 		v, err := c.rows.Value(i)
 		if err != nil {
 			return err

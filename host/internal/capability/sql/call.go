@@ -16,14 +16,14 @@ import (
 func functions() []capability.Func {
 	return capability.OfPlugin(append(
 		capability.Native(map[string]capability.Handler{
-			abi.FnSQLColumns: columns,
-			abi.FnSQLError:   lastError,
+			abi.FnSQLError: lastError,
 		}),
 		capability.Waiting(map[string]capability.Waiter{
-			abi.FnSQLExec:  exec,
-			abi.FnSQLQuery: query,
-			abi.FnSQLRows:  rows,
-			abi.FnSQLClose: closeQuery,
+			abi.FnSQLExec:    exec,
+			abi.FnSQLQuery:   query,
+			abi.FnSQLColumns: columns,
+			abi.FnSQLRows:    rows,
+			abi.FnSQLClose:   closeQuery,
 		})...))
 }
 
@@ -145,10 +145,7 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 		if c.rows, err = in.conn.Query(s.text, s.args); err != nil {
 			return err
 		}
-		if c.columns, err = c.rows.Columns(); err == nil {
-			err = c.fetch()
-		}
-		if err != nil {
+		if err = c.fetch(); err != nil {
 			_ = c.rows.Close()
 		}
 		return err
@@ -161,20 +158,24 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 	return c, nil
 }
 
-func columns(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {
+func columns(ctx context.Context, inv *invoke.Invocation, mem capability.Memory, args []uint64) (int64, error) {
 	buf, ok := mem.Range(args[1], args[2])
 	if !ok {
-		return int64(abi.BadPointer)
+		return int64(abi.BadPointer), nil
 	}
 	a, c := open(inv, args[0])
 	if c == nil {
-		return int64(a.unknown())
+		return int64(a.unknown()), nil
 	}
-	list := make([]abi.SQLColumn, len(c.columns))
-	for i, col := range c.columns {
+	found, err := c.rows.Columns()
+	if err != nil {
+		return a.refused(ctx, err)
+	}
+	list := make([]abi.SQLColumn, len(found))
+	for i, col := range found {
 		list[i] = abi.SQLColumn{Name: col.Name, Type: col.Type}
 	}
-	return capability.Fill(buf, abi.AppendSQLColumns(nil, list))
+	return capability.Fill(buf, abi.AppendSQLColumns(nil, list)), nil
 }
 
 // open returns the attempt and one of its queries, nil for those that there are not.
@@ -239,7 +240,7 @@ func (c *cursor) page(buf []byte, limit uint32) (int64, error) {
 		c.failure = c.fetch() // whether there are more
 	}
 	if at <= len(buf) {
-		abi.AppendSQLPageHeader(buf[:0], count, !c.over, uint32(len(c.columns)))
+		abi.AppendSQLPageHeader(buf[:0], count, !c.over, uint32(c.width))
 	}
 	return int64(at), nil
 }
