@@ -160,8 +160,9 @@ server/content    ->
 server/certificate -> fault durable             # files that are no certificate have a code; a pipe is no file
 server/wire       -> spool adminapi requestid server/accept server/presence server/vitals server/crowd # puts large bodies into files; renders errors as the API does; every answer has an id; waits for connections; finds out who has left; counts what is refused; and where connections come from
 server/servertest -> fault                      # says what error bodies owe
+server/tus        -> server/wire                # refuses as every answer does
 server/head       -> server/wire                # knows what the gate lets through
-server/public     -> server/head server/certificate server/content upload capability/upload live cache socket/hub # reads requests with it; speaks TLS with it; answers with blobs by it; keeps uploads; says which there may be; hands on who asks for events; gives answers again; opens sockets
+server/public     -> server/tus server/head server/certificate server/content upload capability/upload live cache socket/hub # speaks with clients of uploads by it; reads requests with it; speaks TLS with it; answers with blobs by it; keeps uploads; says which there may be; hands on who asks for events; gives answers again; opens sockets
 server/stream     -> fault server/crowd          # refusals have codes; counts streams by where they come from
 server/scrape     -> server/wire                # speaks HTTP with it
 telemetry/metrics -> queue/delivery cron/ticking live cache socket/hub prepare server/wire store/badger/meter ship backup blob/keeper # reads what plugins and their queues count; and their schedules; and their live answers; and what is kept; and sockets; and builds; and listeners; and the store; and what is shipped; and backups; and blobs

@@ -24,6 +24,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/serve"
 	"github.com/wasmoor/wasmoor/host/internal/server/certificate"
 	"github.com/wasmoor/wasmoor/host/internal/server/stream"
+	"github.com/wasmoor/wasmoor/host/internal/server/tus"
 	"github.com/wasmoor/wasmoor/host/internal/server/vitals"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/socket/hub"
@@ -240,7 +241,7 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, c *exchange) *wire.Refusal {
 	switch {
 	case c.match.Socket != nil:
 		return p.judgeSocket(ctx, c)
-	case c.match.Upload != nil && speaksTus(c.headers):
+	case c.match.Upload != nil && tus.IsSpoken(c.headers):
 		return p.judgeBegin(ctx, c)
 	}
 	if r := wire.AdmitBody(ctx, p.cfg.Spool, c.match.Deployment.Env().Plugin, c.match.Limits.RequestBody); r != nil {
@@ -322,6 +323,7 @@ func (p *Public) end(ctx *fasthttp.RequestCtx, c *exchange) {
 	if !c.continues {
 		p.cfg.Author.explain(ctx, c)
 		p.tellTimes(ctx, c)
+		p.sayTus(ctx, c)
 		c.addCORS(ctx)
 		c.setCookie(ctx)
 		c.hidePreview(ctx)

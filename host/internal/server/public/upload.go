@@ -2,6 +2,7 @@ package public
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/manifest"
+	"github.com/wasmoor/wasmoor/host/internal/server/tus"
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 	"github.com/wasmoor/wasmoor/host/internal/trigger"
 	"github.com/wasmoor/wasmoor/host/internal/upload"
@@ -33,19 +35,25 @@ type uploading struct {
 }
 
 // findUpload returns the upload that a request of a client of tus is about, nil for none.
-// Who knows the path of an upload may go on with it: nobody guesses it.
+// Who knows the path of an upload may go on with it: nobody guesses it. The method that
+// the request means is its own from then on.
 func (p *Public) findUpload(c *exchange) *upload.Upload {
-	if p.cfg.Uploads == nil || c.method != http.MethodPatch && c.method != http.MethodHead && c.method != http.MethodDelete {
+	if p.cfg.Uploads == nil {
+		return nil
+	}
+	method := tus.Method(c.method, c.headers)
+	if method == "" {
 		return nil
 	}
 	slash := strings.LastIndexByte(c.path, '/')
-	if slash < 0 || !speaksTus(c.headers) {
+	if slash < 0 || !tus.IsSpoken(c.headers) {
 		return nil
 	}
 	u := p.cfg.Uploads.Find(c.path[slash+1:])
 	if u == nil || u.Path != c.path[:slash] || u.Host != c.routeHost {
 		return nil
 	}
+	c.method = method
 	return u
 }
 
@@ -56,17 +64,17 @@ func (p *Public) judgePart(ctx *fasthttp.RequestCtx, c *exchange) (r *wire.Refus
 		m.Deployment.Release()
 	}
 	c.match.CORS = m.CORS
-	if r := judgeTus(c.headers); r != nil || c.method != http.MethodPatch {
+	if r := tus.Judge(c.headers); r != nil || c.method != http.MethodPatch {
 		return r
 	}
-	if field.Single(c.headers, "content-type") != typePart {
-		return refuseType
+	if !tus.IsPart(c.headers) {
+		return tus.RefuseType
 	}
-	if c.upload.offset, r = sizeOf(c.headers, "upload-offset"); r != nil {
+	if c.upload.offset, r = tus.Size(c.headers, tus.Offset); r != nil {
 		return r
 	}
 	if int64(ctx.Request.Header.ContentLength()) > c.upload.found.Length-c.upload.offset {
-		return refuseLong
+		return tus.RefuseLong
 	}
 	return nil
 }
@@ -74,24 +82,24 @@ func (p *Public) judgePart(ctx *fasthttp.RequestCtx, c *exchange) (r *wire.Refus
 // judgeBegin refuses a request that asks for an upload by its head.
 func (p *Public) judgeBegin(ctx *fasthttp.RequestCtx, c *exchange) (r *wire.Refusal) {
 	declared, size := c.match.Upload, int64(ctx.Request.Header.ContentLength())
-	switch r := judgeTus(c.headers); {
+	switch r := tus.Judge(c.headers); {
 	case r != nil:
 		return r
 	case c.match.Preview || c.match.Dropped:
-		return refusePreviewUpload
+		return tus.RefusePreview
 	case p.cfg.Uploads == nil:
-		return refuseUploads
+		return tus.RefuseAll
 	}
-	if c.upload.length, r = sizeOf(c.headers, "upload-length"); r != nil {
+	if c.upload.length, r = tus.Size(c.headers, tus.Length); r != nil {
 		return r
 	}
 	switch {
 	case c.upload.length > declared.Max:
 		return wire.Refusing(http.StatusRequestEntityTooLarge, fault.TooLarge, fmt.Sprintf("the upload has %d bytes, and the service takes %d at most", c.upload.length, declared.Max))
 	case size > c.upload.length:
-		return refuseLong
-	case (size > 0 || size == -1) && field.Single(c.headers, "content-type") != typePart:
-		return refuseType
+		return tus.RefuseLong
+	case (size > 0 || size == -1) && !tus.IsPart(c.headers):
+		return tus.RefuseType
 	}
 	c.upload.begins, c.upload.id = true, upload.NewID()
 	return nil
@@ -166,10 +174,9 @@ func (p *Public) serveUpload(ctx *fasthttp.RequestCtx, c *exchange) {
 	if c.method == http.MethodDelete {
 		p.cfg.Uploads.Remove(u)
 		ctx.Response.SetStatusCode(http.StatusNoContent)
-		ctx.Response.Header.Set(headerTus, tusVersion)
 		return
 	}
-	tell(ctx, u, abi.Pair{Name: "Cache-Control", Value: "no-store"}, abi.Pair{Name: "Upload-Length", Value: strconv.FormatInt(u.Length, 10)}, abi.Pair{Name: "Upload-Metadata", Value: u.Metadata})
+	tell(ctx, u, abi.Pair{Name: "Cache-Control", Value: "no-store"}, abi.Pair{Name: tus.Length, Value: strconv.FormatInt(u.Length, 10)}, abi.Pair{Name: tus.Metadata, Value: u.Metadata})
 }
 
 // usePart appends the body of a request to an upload, and has the plugin take the upload
@@ -183,10 +190,13 @@ func (p *Public) usePart(ctx *fasthttp.RequestCtx, c *exchange, u *upload.Upload
 	}
 	defer u.Leave()
 	if c.upload.offset != u.Durable() {
-		p.refuseUpload(ctx, c, u, refuseOffset)
+		p.refuseUpload(ctx, c, u, tus.RefuseOffset)
 		return
 	}
 	r := wire.CopyBody(ctx, part, math.MaxInt64) // the upload knows its length
+	if r != nil && part.cut.Load() {
+		r = tus.RefuseElsewhere
+	}
 	if err := u.Sync(); r == nil {
 		r = wire.RefusalOf(err)
 	}
@@ -213,12 +223,10 @@ type part struct {
 
 func (p *part) Write(b []byte) (int, error) {
 	if p.cut.Load() {
-		return 0, errElsewhere
+		return 0, io.ErrClosedPipe // usePart says why
 	}
 	return p.Upload.Write(b)
 }
-
-var errElsewhere = fault.New(fault.Conflict, "", "the upload goes on over another connection")
 
 // completeUpload has the plugin take an upload, and answers as it does. Until it takes
 // it, the upload stays as it is: the client may ask again.
@@ -271,10 +279,10 @@ func (p *Public) completeUpload(ctx *fasthttp.RequestCtx, c *exchange, u *upload
 // removed it.
 func (p *Public) refuseTaken(ctx *fasthttp.RequestCtx, c *exchange, u *upload.Upload) {
 	if p.cfg.Uploads.Find(u.ID()) == nil {
-		p.refuseUpload(ctx, c, nil, refuseGone)
+		p.refuseUpload(ctx, c, nil, tus.RefuseGone)
 		return
 	}
-	p.refuseUpload(ctx, c, u, refuseLocked)
+	p.refuseUpload(ctx, c, u, tus.RefuseLocked)
 }
 
 // refuseUpload answers a request that goes on with no upload; u may be nil.

@@ -21,6 +21,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/fault"
 	"github.com/wasmoor/wasmoor/host/internal/invoke"
 	"github.com/wasmoor/wasmoor/host/internal/server/servertest"
+	"github.com/wasmoor/wasmoor/host/internal/server/tus"
 	"github.com/wasmoor/wasmoor/host/internal/trace"
 	"github.com/wasmoor/wasmoor/host/internal/trigger"
 	"github.com/wasmoor/wasmoor/host/internal/upload"
@@ -126,7 +127,7 @@ func check(t *testing.T, what string, got servertest.Response, status int, offse
 	if got.StatusCode != status || got.Header.Get("Upload-Offset") != offset {
 		t.Errorf("%s: status %d at %q, want %d at %q: %s", what, got.StatusCode, got.Header.Get("Upload-Offset"), status, offset, got.Text)
 	}
-	if offset != "" && got.Header.Get("Tus-Resumable") != "1.0.0" {
+	if got.Header.Get("Tus-Resumable") != "1.0.0" {
 		t.Errorf("%s: %v", what, got.Header)
 	}
 }
@@ -235,8 +236,8 @@ func TestUploadsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := s.send(c.method, c.path, c.body, c.lines...)
-			if got.StatusCode != c.status || got.Header.Get("Location") != "" {
-				t.Errorf("status %d, want %d: %s", got.StatusCode, c.status, got.Text)
+			if got.StatusCode != c.status || got.Header.Get("Location") != "" || got.Header.Get("Tus-Resumable") != "1.0.0" {
+				t.Errorf("status %d, want %d: %v, %s", got.StatusCode, c.status, got.Header, got.Text)
 			}
 		})
 	}
@@ -244,8 +245,8 @@ func TestUploadsThatAreRefused(t *testing.T) {
 	check(t, "chunks over the end", servertest.RoundTrip(t, s.addr, raw), 413, "0")
 	for _, method := range []string{"POST", "PATCH"} {
 		got := servertest.RoundTrip(t, s.addr, servertest.Request(method, map[string]string{"POST": "/files", "PATCH": path}[method], "", "Tus-Resumable: 0.9", "Content-Length: 0"))
-		if got.StatusCode != 412 {
-			t.Errorf("another version: %d", got.StatusCode)
+		if got.StatusCode != 412 || got.Header.Get("Tus-Version") != "1.0.0" || got.Header.Get("Tus-Resumable") != "1.0.0" {
+			t.Errorf("another version: %d, %v", got.StatusCode, got.Header)
 		}
 	}
 	// What names no upload is a request like others: the plugin has it.
@@ -296,11 +297,47 @@ func TestUploadOverAnotherConnection(t *testing.T) {
 	s.waitForPart(path, 4)
 	check(t, "what has come", s.send("HEAD", path, ""), 200, "4")
 	check(t, "the rest", s.patch(path, "456789", 4), 201, "10")
-	if got := servertest.Receive(t, bufio.NewReader(dead), "PATCH"); got.StatusCode != 408 {
+	if got := servertest.Receive(t, bufio.NewReader(dead), "PATCH"); got.StatusCode != 409 || !strings.Contains(got.Text, "another request") {
 		t.Errorf("the dead connection: status %d: %s", got.StatusCode, got.Text)
 	}
 	if _, err := io.Copy(io.Discard, dead); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUploadByAnotherMethod: some clients can send POST alone, and say what they mean in
+// a field.
+func TestUploadByAnotherMethod(t *testing.T) {
+	s := serveUploads(t, reply(200, ""))
+	path := s.begin(10)
+	post := func(method, body string, lines ...string) servertest.Response {
+		t.Helper()
+		return s.send("POST", path, body, append(lines, "X-HTTP-Method-Override: "+method)...)
+	}
+	part := "Content-Type: Application/Offset+Octet-Stream ; a=b"
+	check(t, "a part", post("PATCH", "0123", part, "Upload-Offset: 0"), 204, "4")
+	check(t, "where it is", post("HEAD", ""), 200, "4")
+	for _, other := range []string{"GET", "patch", "POST", ""} {
+		if got := post(other, "4567", part, "Upload-Offset: 4"); got.Header.Get("Upload-Offset") != "" {
+			t.Errorf("as %q: %d, %v", other, got.StatusCode, got.Header)
+		}
+	}
+	check(t, "its end", post("DELETE", ""), 204, "")
+	if got := s.send("HEAD", path, ""); got.Header.Get("Upload-Offset") != "" {
+		t.Errorf("after its end: %v", got.Header)
+	}
+}
+
+// TestUploadThatIsEndedWhileBytesCome is told why no more are taken.
+func TestUploadThatIsEndedWhileBytesCome(t *testing.T) {
+	s := serveUploads(t, reply(200, ""))
+	path := s.begin(10)
+	c := servertest.Dial(t, s.addr)
+	servertest.Send(t, c, servertest.Request("PATCH", path, "0123", "Tus-Resumable: 1.0.0", "Content-Length: 10", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"))
+	s.waitForPart(path, 4)
+	check(t, "its end", s.send("DELETE", path, ""), 204, "")
+	if got := servertest.Receive(t, bufio.NewReader(c), "PATCH"); got.StatusCode != 409 || !strings.Contains(got.Text, "another request") {
+		t.Errorf("status %d: %s", got.StatusCode, got.Text)
 	}
 }
 
@@ -339,7 +376,7 @@ func TestUploadThatEndsMeanwhile(t *testing.T) {
 func TestWhatUploadsThereMayBe(t *testing.T) {
 	s := serveUploads(t, reply(200, ""))
 	got := servertest.RoundTrip(t, s.addr, servertest.Request("OPTIONS", "/files", ""))
-	for name, want := range map[string]string{"Tus-Version": "1.0.0", "Tus-Resumable": "1.0.0", "Tus-Max-Size": "67108864", "Tus-Extension": tusExtensions} {
+	for name, want := range map[string]string{"Tus-Version": "1.0.0", "Tus-Resumable": "1.0.0", "Tus-Max-Size": "67108864", "Tus-Extension": tus.Extensions} {
 		if got.StatusCode != 204 || got.Header.Get(name) != want {
 			t.Errorf("%d, %s: %q", got.StatusCode, name, got.Header.Get(name))
 		}

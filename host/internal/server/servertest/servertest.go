@@ -97,7 +97,7 @@ func Receive(tb testing.TB, r *bufio.Reader, method string) Response {
 func RoundTrip(tb testing.TB, addr, raw string) Response {
 	tb.Helper()
 	c := Dial(tb, addr)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_, _ = io.WriteString(c, raw) // a server that refuses a body answers before it has read all of it
 	method, _, _ := strings.Cut(raw, " ")
 	return Receive(tb, bufio.NewReader(c), method)
