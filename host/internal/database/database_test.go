@@ -3,6 +3,7 @@ package database
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -163,6 +164,7 @@ func TestImportRefuses(t *testing.T) {
 		"cut":     {b.place, bytes.NewReader(good[:5000]), fault.Invalid},
 		"broken":  {b.place, io.MultiReader(bytes.NewReader(good[:5000]), failing{}), fault.Unavailable},
 		"quota":   {small, bytes.NewReader(good), fault.Exhausted},
+		"empty":   {b.place, strings.NewReader(""), fault.Invalid}, // SQLite takes it for an empty database
 	} {
 		if err := b.Import(t.Context(), c.place, c.file); fault.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want %s", name, err, c.code)
@@ -179,6 +181,60 @@ func TestImportRefuses(t *testing.T) {
 	if got := b.keys(); got != keys+1 { // the entry
 		t.Errorf("%d keys, want %d", got, keys+1)
 	}
+}
+
+// made is a file of SQLite that a program has made, which gives SQLite a collation and a
+// function of its own.
+func made(t *testing.T, sql string) []byte {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "made")
+	db, err := sqlite3.Open("file:" + filepath.ToSlash(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(sqlite.Extend(db), db.CreateCollation("own", bytes.Compare),
+		db.CreateFunction("own", 1, sqlite3.DETERMINISTIC|sqlite3.INNOCUOUS, func(ctx sqlite3.Context, args ...sqlite3.Value) { ctx.ResultValue(args[0]) }))
+	if err := errors.Join(err, db.Exec(sql), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestImportOfWhatIsNotHere refuses a file whose tables could not be used, nor dropped, and
+// says what they need.
+func TestImportOfWhatIsNotHere(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (v); INSERT INTO t VALUES ('kept')")
+	const odd = "PRAGMA writable_schema=on; INSERT INTO sqlite_schema VALUES ('table', 'o\"f', 'o\"f', 0, 'CREATE VIRTUAL TABLE \"o\"\"f\" USING fts4 (a)')"
+	for name, c := range map[string]struct{ sql, want string }{
+		"fts4":       {odd, `table "o\"f" of the file cannot be used here, no such module: fts4`},
+		"fts5vocab":  {"CREATE VIRTUAL TABLE f USING fts5 (a); CREATE VIRTUAL TABLE v USING fts5vocab (f, row)", `table "v" of the file cannot be used here, it is of the module "fts5vocab"`},
+		"collation":  {"CREATE TABLE t (v COLLATE own); CREATE INDEX i ON t (v)", "what SQLite does not have here, no such collation sequence: own"},
+		"its key":    {"CREATE TABLE t (v COLLATE own PRIMARY KEY) WITHOUT ROWID; INSERT INTO t VALUES (1), (2)", "no such collation sequence: own"},
+		"expression": {"CREATE TABLE t (v); INSERT INTO t VALUES (1); CREATE INDEX i ON t (own(v))", "unknown function: own()"},
+		"check":      {"CREATE TABLE t (v CHECK (own(v)))", "unknown function: own()"},
+		"generated":  {"CREATE TABLE t (v, w AS (own(v)) STORED)", "no such function: own"},
+	} {
+		err := b.Import(t.Context(), b.place, bytes.NewReader(made(t, c.sql)))
+		if fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if got := b.text("SELECT v FROM t"); got != "kept" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	file := made(t, `CREATE VIRTUAL TABLE "w""x" USING fts5 (a); INSERT INTO "w""x" VALUES ('hello world'); CREATE VIRTUAL TABLE r USING rtree_i32 (id, a, b); CREATE VIRTUAL TABLE s USING rtree (id, a, b)`)
+	if err := b.Import(t.Context(), b.place, bytes.NewReader(file)); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.text(`SELECT count(*) FROM "w""x" WHERE a MATCH 'world'`); got != "1" {
+		t.Errorf("%s rows", got)
+	}
+	b.exec(`DROP TABLE "w""x"; DROP TABLE r`)
 }
 
 type failing struct{}

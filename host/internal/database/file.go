@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -89,7 +90,7 @@ func noFile(err error) error {
 }
 
 // normal makes a copy of a file of SQLite that has our size of pages and no journal, once
-// it is whole. Invalid: it is no such file, or is damaged.
+// it is whole. Invalid: it is no such file, is damaged, or needs what SQLite does not have here.
 func normal(ctx context.Context, from, to string) error {
 	db, err := sqlite.OpenFile(ctx, from, false)
 	if err != nil {
@@ -98,6 +99,9 @@ func normal(ctx context.Context, from, to string) error {
 	defer func() { _ = db.Close() }()
 	if err := whole(db); err != nil {
 		return notSQLite(err)
+	}
+	if err := virtual(db); err != nil {
+		return err
 	}
 	for _, do := range []string{
 		"PRAGMA journal_mode=delete", fmt.Sprintf("PRAGMA page_size=%d", sqlite.PageSize), "PRAGMA auto_vacuum=none", "VACUUM INTO '" + strings.ReplaceAll(to, "'", "''") + "'",
@@ -122,12 +126,71 @@ func whole(db *sqlite3.Conn) error {
 	return nil
 }
 
+// virtual refuses a database with a virtual table of a module that statements cannot use: it
+// could not even be dropped.
+func virtual(db *sqlite3.Conn) error {
+	if err := sqlite.Extend(db); err != nil {
+		return fault.Wrap(fault.Internal, "sql", "SQLite does not take its modules", err)
+	}
+	tables, _, err := db.Prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual' ORDER BY name")
+	if err != nil {
+		return notSQLite(err)
+	}
+	defer func() { _ = tables.Close() }() // its error is that of a step
+	for tables.Step() {
+		if err := usable(db, tables.ColumnText(0)); err != nil {
+			return err
+		}
+	}
+	if err := tables.Err(); err != nil {
+		return notSQLite(err)
+	}
+	return nil
+}
+
+// usable asks SQLite what a statement needs that drops a virtual table, and runs none.
+func usable(db *sqlite3.Conn, table string) error {
+	module := ""
+	err := db.SetAuthorizer(func(action sqlite3.AuthorizerActionCode, _, fourth, _, _ string) sqlite3.AuthorizerReturnCode {
+		if action == sqlite3.AUTH_DROP_VTABLE {
+			module = fourth
+		}
+		return sqlite3.AUTH_OK
+	})
+	if err == nil {
+		var drop *sqlite3.Stmt
+		if drop, _, err = db.Prepare(`DROP TABLE "` + strings.ReplaceAll(table, `"`, `""`) + `"`); err == nil {
+			err = drop.Close()
+		}
+	}
+	const only = "virtual tables can be of fts5, rtree and rtree_i32; drop this one in the file"
+	switch {
+	case err != nil:
+		return fault.Wrap(fault.Invalid, "sql", fmt.Sprintf("table %.100q of the file cannot be used here, %.200s: %s", table, reason(err), only), err)
+	case !sqlite.HasModule(module):
+		return fault.New(fault.Invalid, "sql", fmt.Sprintf("table %.100q of the file cannot be used here, it is of the module %.100q: %s", table, module, only))
+	}
+	return nil
+}
+
+// reason is what SQLite says of an error, without where that comes from.
+func reason(err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "sqlite3: "), "SQL logic error: ")
+}
+
+// lacking begins what SQLite says when a schema needs what was given to the connection that
+// made it.
+var lacking = []string{"no such collation sequence: ", "no such function: ", "unknown function: ", "no such module: "}
+
 func notSQLite(err error) error {
 	switch {
 	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR):
 		return noFile(err)
 	case errors.Is(err, sqlite3.INTERRUPT):
 		return fault.Wrap(fault.Deadline, "sql", "the work on the database was ended", err)
+	}
+	if why := reason(err); slices.ContainsFunc(lacking, func(begin string) bool { return strings.HasPrefix(why, begin) }) {
+		return fault.Wrap(fault.Invalid, "sql", fmt.Sprintf("the database needs what SQLite does not have here, %.200s: a program gave it that; take it out of the tables and indexes of the file", why), err)
 	}
 	return fault.Wrap(fault.Invalid, "sql", fmt.Sprintf("this is no database of SQLite, or it is damaged: %.200s", err), err)
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // Import makes a file of SQLite, which r gives, the database, in place of what it held. It
-// is checked first. Errors by fault code: Invalid (it is no file of SQLite, or damaged), Exhausted (the
-// disk, or the plugin's quota), Deadline, and those of the store: nothing is changed.
+// is checked first. Errors by fault code: Invalid (it is empty, no file of SQLite, damaged, or needs what
+// this SQLite does not have), Exhausted (the disk, or the plugin's quota), Deadline, and those of the store: nothing is changed.
 func (s *Service) Import(ctx context.Context, p Place, r io.Reader) error {
 	done, err := s.alone(ctx, p)
 	if err != nil {
@@ -47,13 +47,15 @@ func keep(file string, r io.Reader) error {
 		return noFile(err)
 	}
 	from := &source{Reader: r}
-	_, err = io.Copy(f, from)
+	size, err := io.Copy(f, from)
 	err = errors.Join(err, f.Close())
 	switch {
 	case from.err != nil:
 		return fault.Wrap(fault.Unavailable, "sql", "the file was cut off on its way; nothing was done", from.err)
 	case err != nil:
 		return noFile(err)
+	case size == 0: // SQLite takes it for a database without tables
+		return fault.New(fault.Invalid, "sql", "the file is empty, and nothing was changed; what should have written it may have failed")
 	}
 	return nil
 }

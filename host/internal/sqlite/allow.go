@@ -22,6 +22,9 @@ var pragmas = map[string]bool{
 // modules are those that virtual tables may be of.
 var modules = map[string]bool{"fts5": true, "rtree": true, "rtree_i32": true}
 
+// HasModule reports whether statements may make, and drop, a virtual table of a module.
+func HasModule(name string) bool { return modules[strings.ToLower(name)] }
+
 // tempSchema is the table of what is temporary, of which there is nothing.
 const tempSchema = "sqlite_temp_master"
 
@@ -54,7 +57,7 @@ func allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string)
 		sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW:
 		return sqlite3.AUTH_DENY
 	case sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
-		if !modules[strings.ToLower(fourth)] {
+		if !HasModule(fourth) {
 			return sqlite3.AUTH_DENY
 		}
 	case sqlite3.AUTH_PRAGMA:

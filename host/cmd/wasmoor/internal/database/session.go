@@ -41,7 +41,7 @@ func (s *session) command() error {
 			return err
 		}
 	}
-	return s.unfinished()
+	return s.ended()
 }
 
 // pieceBytes is how much of standard input is looked at at a time.
@@ -72,7 +72,7 @@ func (s *session) read(from io.Reader) error {
 				return err
 			}
 		}
-		return s.unfinished()
+		return s.ended()
 	}
 }
 
@@ -87,6 +87,15 @@ func (s *session) numbered(statement string, several bool) error {
 		return err
 	}
 	return fault.New(fault.CodeOf(err), "", fmt.Sprintf("statement %d: %s", s.number, fault.MessageOf(err)))
+}
+
+// ended is the end of what was given as a whole. If it is nothing, what should have written it
+// may have failed.
+func (s *session) ended() error {
+	if s.number == 0 {
+		return fault.New(fault.Invalid, "", "there is no statement; nothing was done")
+	}
+	return s.unfinished()
 }
 
 func (s *session) unfinished() error {
