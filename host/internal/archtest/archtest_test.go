@@ -76,7 +76,8 @@ capability/toolchain -> capability              # is a unit
 queue             -> store                      # keeps messages there
 capability/queue    -> capability queue service # is a unit; sends messages; to plugins that may be called
 sqlite/dump       -> sqlite # opens files as it does
-database          -> sqlite invoke wasmbin         # copies and migrates databases; in no request; modules carry migrations
+sqlite/statements ->
+database          -> sqlite sqlite/statements invoke wasmbin # copies and migrates databases; reads migrations; in no request; modules carry migrations
 capability/sql      -> capability sqlite runq   # is a unit; runs statements; which leave their place to others
 socket            -> store                      # keeps events there
 capability/socket   -> capability socket        # is a unit; collects what is said

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -304,8 +305,10 @@ func TestMigrateRefuses(t *testing.T) {
 		},
 		"attach":   {append(files("006_w.sql", "ATTACH 'x' AS x"), first...), fault.Invalid, "not authorized"},
 		"into":     {append(files("006_w.sql", "VACUUM INTO 'x'"), first...), fault.Invalid, ""},
-		"commit":   {append(files("006_w.sql", "INSERT INTO t VALUES ('two'); COMMIT; INSERT INTO none VALUES (1)"), first...), fault.Invalid, ""},
-		"its own":  {append(files("006_w.sql", "BEGIN; INSERT INTO t VALUES ('two'); COMMIT"), first...), fault.Invalid, "within a transaction"},
+		"renamed":  {append(files("5_v.sql", "CREATE TABLE v (v)"), first...), fault.Conflict, "migration 5_v.sql of database \"main\" is not what was applied as number 5, which is 005_u.sql"},
+		"ledger":   {append(files("006_w.sql", "DELETE FROM wasmoor_migrations"), first...), fault.Invalid, "migration 006_w.sql: table wasmoor_migrations may not be modified"},
+		"its end":  {append(files("006_w.sql", "DROP TABLE Wasmoor_Migrations"), first...), fault.Invalid, "table wasmoor_migrations may not be modified"},
+		"released": {append(files("006_w.sql", "SAVEPOINT s; INSERT INTO t VALUES ('two')", "007_x.sql", "ROLLBACK TO s"), first...), fault.Invalid, "migration 007_x.sql: SQL logic error: no such savepoint: s"},
 		"too much": {append(files("006_w.sql", fmt.Sprintf("INSERT INTO t "+rowsOf+"SELECT zeroblob(4000) FROM n; INSERT INTO none VALUES (1)", 2000)), first...), fault.Invalid, "no such table"},
 	} {
 		_, err := b.Migrate(t.Context(), b.place, c.list)
@@ -319,17 +322,131 @@ func TestMigrateRefuses(t *testing.T) {
 	}
 }
 
+// TestMigrationsStayTogether: what the reader of files does not see as the end of the
+// transaction, SQLite does, in a file that is worked on too.
+func TestMigrationsStayTogether(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.Migrate(t.Context(), b.place, files("001_t.sql", "CREATE TABLE t (v); INSERT INTO t VALUES ('one')")); err != nil {
+		t.Fatal(err)
+	}
+	const large = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT zeroblob(4000) FROM n; "
+	for _, before := range []string{"", large} {
+		tried := []string{
+			"ROLLBACK; BEGIN; CREATE TABLE r (x)", "DELETE FROM wasmoor_migrations", "COMMIT; BEGIN", "END; BEGIN", "UPDATE wasmoor_migrations SET sha256 = ''",
+			"CREATE TRIGGER r AFTER INSERT ON wasmoor_migrations BEGIN SELECT 1; END", "CREATE UNIQUE INDEX r ON wasmoor_migrations (compatible)",
+			"ALTER TABLE wasmoor_migrations ADD COLUMN r", "ALTER TABLE wasmoor_migrations RENAME TO r",
+			"CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM wasmoor_migrations; END; INSERT INTO t VALUES (1)",
+		}
+		if before != "" {
+			tried = tried[:2]
+		}
+		for _, sql := range tried {
+			list := append(files("001_t.sql", "CREATE TABLE t (v); INSERT INTO t VALUES ('one')", "002_u.sql", "CREATE TABLE u (v)"), Migration{Number: 3, Name: "003_r.sql", SQL: before + sql})
+			if _, err := b.Migrate(t.Context(), b.place, list); fault.CodeOf(err) != fault.Invalid || !strings.Contains(fault.MessageOf(err), "migration 003_r.sql: ") {
+				t.Errorf("%s: %v", sql, err)
+			}
+			if got := b.text("SELECT group_concat(name) || (SELECT v FROM t) || (SELECT count(*) FROM wasmoor_migrations) FROM (SELECT name FROM sqlite_schema ORDER BY name)"); got != "t,wasmoor_migrationsone1" {
+				t.Fatalf("%s: %s", sql, got)
+			}
+		}
+	}
+	list := append(files("001_t.sql", "CREATE TABLE t (v); INSERT INTO t VALUES ('one')", "002_u.sql", "SAVEPOINT s; DELETE FROM t; ROLLBACK TRANSACTION TO s; RELEASE s; SAVEPOINT open"),
+		files("003_v.sql", "-- COMMIT;\nCREATE TABLE v (v DEFAULT '; ROLLBACK;'); CREATE TRIGGER v AFTER INSERT ON v BEGIN SELECT CASE WHEN 1 THEN 2 END; END; /* ; BEGIN; */")...)
+	if _, err := b.Migrate(t.Context(), b.place, list); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.text("SELECT v || (SELECT count(*) FROM wasmoor_migrations) FROM t"); got != "one3" {
+		t.Error(got)
+	}
+}
+
+// TestLedger: neither a plugin nor an operator writes the table of migrations; what a dump
+// has of it goes in where there is none.
+func TestLedger(t *testing.T) {
+	b := newBench(t)
+	list := files("001_t.sql", "CREATE TABLE t (v)")
+	if _, err := b.Migrate(t.Context(), b.place, list); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"DELETE FROM wasmoor_migrations", "DROP TABLE wasmoor_migrations", "REPLACE INTO WASMOOR_MIGRATIONS VALUES (1, '', '', 1, '')", "UPDATE main.wasmoor_migrations SET number = 7"} {
+		const want = "table wasmoor_migrations may not be modified"
+		if err := b.change(t.Context(), b.place, func(c *sqlite.Conn) error { return c.Script(sql) }); fault.CodeOf(err) != fault.Invalid || fault.MessageOf(err) != want {
+			t.Errorf("a plugin's %s: %v", sql, err)
+		}
+		if _, err := b.Query(t.Context(), b.place, Statement{SQL: sql, Write: true, Limit: 1}); fault.CodeOf(err) != fault.Invalid || fault.MessageOf(err) != want {
+			t.Errorf("an operator's %s: %v", sql, err)
+		}
+	}
+	other := b.place
+	other.Name = "other"
+	err := b.change(t.Context(), other, func(c *sqlite.Conn) error { return c.Script("CREATE TABLE wasmoor_migrations (a)") })
+	if fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a plugin makes it: %v", err)
+	}
+	row := fmt.Sprintf("INSERT INTO wasmoor_migrations VALUES (1, '001_t.sql', '%s', 0, '2026-12-01T00:00:00Z')", list[0].digest())
+	if _, err := b.Query(t.Context(), other, Statement{Before: []string{"CREATE TABLE " + columns, "CREATE TABLE t (v)"}, SQL: row, Write: true, Limit: 1}); err != nil {
+		t.Fatalf("a dump: %v", err)
+	}
+	if plan, err := b.Migrate(t.Context(), other, list); err != nil || len(plan.Applied) != 1 || len(plan.Pending) != 0 {
+		t.Errorf("after a dump: %+v, %v", plan, err)
+	}
+}
+
+// TestCopiesOfAttempts: an attempt that changes nothing leaves no copy, and pushes none out.
+func TestCopiesOfAttempts(t *testing.T) {
+	b := newBench(t)
+	var at atomic.Int64
+	b.cfg.Clock = func() time.Time { return time.Unix(at.Add(1), 0) }
+	list := files("001_t.sql", "CREATE TABLE t (v)")
+	copies := func() (names []string) {
+		all, _ := filepath.Glob(filepath.Join(b.cfg.Dir, "before", "crm", "main", "*"))
+		for _, file := range all {
+			_, name, _ := strings.Cut(filepath.Base(file), "-")
+			names = append(names, name)
+		}
+		return names
+	}
+	for i := 2; i < 7; i++ {
+		if _, err := b.Migrate(t.Context(), b.place, list); err != nil {
+			t.Fatal(err)
+		}
+		broken := append(files(fmt.Sprintf("%03d_wrong.sql", i), "SELECT * FROM none"), list...)
+		before := copies()
+		for range 4 {
+			if _, err := b.Migrate(t.Context(), b.place, broken); err == nil {
+				t.Fatal("it is applied")
+			}
+			if diff := cmp.Diff(before, copies()); diff != "" {
+				t.Fatalf("an attempt that failed (-before +after):\n%s", diff)
+			}
+		}
+		if i == 5 { // one that was killed had its copy made
+			if _, err := b.backUp(t.Context(), b.place, 4); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list = append(list, files(fmt.Sprintf("%03d_t.sql", i), fmt.Sprintf("CREATE TABLE t%d (v)", i))...)
+	}
+	if diff := cmp.Diff([]string{"0002.sqlite", "0003.sqlite", "0004.sqlite"}, copies()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestParse(t *testing.T) {
 	for name, c := range map[string]struct {
 		files Files
 		want  string
 	}{
-		"name":   {Files{{Name: "users.sql", Value: "SELECT 1"}}, "is no name of a migration"},
-		"twice":  {Files{{Name: "001_a.sql", Value: "SELECT 1"}, {Name: "1_b.sql", Value: "SELECT 1"}}, "have the same number"},
-		"zero":   {Files{{Name: "000_a.sql", Value: "SELECT 1"}}, "the first number is 1"},
-		"empty":  {Files{{Name: "001_a.sql", Value: " \n"}}, "it is empty"},
-		"binary": {Files{{Name: "001_a.sql", Value: "SELECT 1\x00"}}, "no text in UTF-8"},
-		"large":  {Files{{Name: "001_a.sql", Value: strings.Repeat("-", MaxMigrations+1)}}, "at most"},
+		"name":     {Files{{Name: "users.sql", Value: "SELECT 1"}}, "is no name of a migration"},
+		"twice":    {Files{{Name: "001_a.sql", Value: "SELECT 1"}, {Name: "1_b.sql", Value: "SELECT 1"}}, "have the same number"},
+		"zero":     {Files{{Name: "000_a.sql", Value: "SELECT 1"}}, "the first number is 1"},
+		"empty":    {Files{{Name: "001_a.sql", Value: " \n"}}, "it is empty"},
+		"binary":   {Files{{Name: "001_a.sql", Value: "SELECT 1\x00"}}, "no text in UTF-8"},
+		"begin":    {Files{{Name: "001_a.sql", Value: "SELECT 1;\n -- first\n begin immediate; SELECT 2"}}, "001_a.sql: statement 2 is BEGIN"},
+		"commit":   {Files{{Name: "001_a.sql", Value: "COMMIT"}}, "001_a.sql: statement 1 is COMMIT"},
+		"end":      {Files{{Name: "001_a.sql", Value: "/* x */End Transaction;"}}, "001_a.sql: statement 1 is END"},
+		"rollback": {Files{{Name: "001_a.sql", Value: "SAVEPOINT s; ROLLBACK TO s; RELEASE s; rollback"}}, "001_a.sql: statement 4 is ROLLBACK"},
+		"large":    {Files{{Name: "001_a.sql", Value: strings.Repeat("-", MaxMigrations+1)}}, "at most"},
 	} {
 		if _, err := Parse(c.files); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -494,17 +611,23 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestPlanOfAnOddTable has a plugin make the table of migrations itself.
+// TestPlanOfAnOddTable has a database with another table of that name.
 func TestPlanOfAnOddTable(t *testing.T) {
 	for _, make := range []string{
 		"CREATE TABLE wasmoor_migrations (number INTEGER PRIMARY KEY, name GENERATED ALWAYS AS (hex(zeroblob(400000))), sha256, compatible, applied)",
 		"CREATE VIEW wasmoor_migrations AS SELECT 1 AS number, '' AS name, '' AS sha256, 1 AS compatible, '' AS applied",
 	} {
 		b := newBench(t)
-		b.exec(make)
+		if _, err := b.Query(t.Context(), b.place, Statement{SQL: make, Write: true, Limit: 1}); err != nil {
+			t.Fatal(err)
+		}
 		list := files("001_t.sql", "CREATE TABLE t (v)")
 		if _, err := b.Plan(t.Context(), b.place, list); fault.CodeOf(err) != fault.Conflict || !strings.Contains(fault.MessageOf(err), "is not the host's") {
 			t.Errorf("%.40s: %v", make, err)
+		}
+		drop := "DROP " + strings.Fields(make)[1] + " wasmoor_migrations"
+		if _, err := b.Query(t.Context(), b.place, Statement{SQL: drop, Write: true, Limit: 1}); err != nil {
+			t.Errorf("%s: %v", drop, err)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package database
 
 import (
-	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +20,7 @@ import (
 
 // table has a row for each migration that a database has had. It goes with the database
 // where that goes.
-const table = "wasmoor_migrations"
+const table = sqlite.Ledger
 
 const createTable = "CREATE TABLE IF NOT EXISTS " + columns
 
@@ -92,6 +92,9 @@ func planOf(p Place, c *sqlite.Conn, list []Migration) (plan Plan, err error) {
 		switch {
 		case i < 0:
 			plan.Unknown = append(plan.Unknown, a)
+		case list[i].digest() != a.digest && list[i].Name != a.Name:
+			return plan, fault.New(fault.Conflict, "migrations", fmt.Sprintf(
+				"migration %s of database %q is not what was applied as number %d, which is %s: put that back, and give yours a number that is free", list[i].Name, p.Name, a.Number, a.Name))
 		case list[i].digest() != a.digest:
 			return plan, fault.New(fault.Conflict, "migrations", fmt.Sprintf(
 				"migration %s of database %q was changed after it was applied at %s: put back what it was, and write the change as a new migration", list[i].Name, p.Name, a.At))
@@ -110,19 +113,29 @@ func planOf(p Place, c *sqlite.Conn, list []Migration) (plan Plan, err error) {
 	return plan, nil
 }
 
-// applied reads the table, if there is one.
-func applied(c *sqlite.Conn) (list []Applied, err error) {
+// ledger reports whether there is a table of migrations, and whether it is the host's.
+func ledger(c *sqlite.Conn) (found, ours bool, err error) {
 	there, err := c.Query("SELECT coalesce(substr(sql, 1, 1000), '') FROM sqlite_schema WHERE name = '"+table+"'", nil)
 	if err != nil {
-		return nil, err
+		return false, false, err
 	}
 	defer func() { _ = there.Close() }() // it reads
-	if found, err := there.Next(); err != nil || !found {
-		return nil, err
+	if found, err = there.Next(); err != nil || !found {
+		return false, false, err
 	}
 	// A table of the plugin's own could be anything, and have any number of rows.
-	if text, err := there.Value(0); err != nil || string(text.Bytes) != "CREATE TABLE "+columns {
-		return nil, cmp.Or(err, error(fault.New(fault.Conflict, "migrations", "the database has a table "+table+" that is not the host's: rename it, or drop it")))
+	text, err := there.Value(0)
+	return true, string(text.Bytes) == "CREATE TABLE "+columns, err
+}
+
+// applied reads the table, if there is one.
+func applied(c *sqlite.Conn) (list []Applied, err error) {
+	found, ours, err := ledger(c)
+	switch {
+	case err != nil || !found:
+		return nil, err
+	case !ours:
+		return nil, fault.New(fault.Conflict, "migrations", "the database has a table "+table+" that is not the host's: rename it, or drop it, with `wasmoor sql --write`")
 	}
 	rows, err := c.Query(fmt.Sprintf("SELECT number, substr(name, 1, 200), compatible, substr(applied, 1, 40), substr(sha256, 1, 64) FROM %s ORDER BY number LIMIT %d", table, maxMigrations), nil)
 	if err != nil {
@@ -161,17 +174,19 @@ func (s *Service) Migrate(ctx context.Context, p Place, list []Migration) (plan 
 	if plan, err = s.Plan(ctx, p, list); err != nil || len(plan.Pending) == 0 {
 		return plan, err
 	}
+	file := ""
 	if len(plan.Applied) > 0 {
-		if err := s.backUp(ctx, p, plan.Applied[len(plan.Applied)-1].Number); err != nil {
+		if file, err = s.backUp(ctx, p, plan.Applied[len(plan.Applied)-1].Number); err != nil {
 			return plan, err
 		}
+		defer func() { s.settle(context.WithoutCancel(ctx), p, file, plan, err) }()
 	}
 	err = s.change(ctx, p, func(c *sqlite.Conn) error {
 		now, err := planOf(p, c, list)
 		if err != nil {
 			return err
 		}
-		return within(c.Script, func() error { return s.apply(now.Pending, c.Script) })
+		return within(c.Script, c.Rule, func() error { return s.apply(now.Pending, c.Script, c.Rule) })
 	})
 	// A database whose plugin writes all the time is migrated while it is held.
 	if _, lost := errors.AsType[*store.Conflict](err); lost || fault.CodeOf(err) == fault.TooLarge {
@@ -181,13 +196,13 @@ func (s *Service) Migrate(ctx context.Context, p Place, list []Migration) (plan 
 }
 
 // apply runs migrations, and notes each.
-func (s *Service) apply(list []Migration, run func(sql string) error) error {
+func (s *Service) apply(list []Migration, run func(sql string) error, rule func(sqlite.Rules)) error {
 	if err := run(createTable); err != nil {
 		return err
 	}
 	now := s.cfg.Clock().UTC().Format(time.RFC3339)
 	for _, m := range list {
-		if err := run(m.SQL); err != nil {
+		if err := m.run(run, rule); err != nil {
 			return fault.Wrap(fault.CodeOf(err), "migrations", fmt.Sprintf("migration %s: %s", m.Name, fault.MessageOf(err)), err)
 		}
 		isCompatible := 0
@@ -200,6 +215,22 @@ func (s *Service) apply(list []Migration, run func(sql string) error) error {
 		}
 	}
 	return nil
+}
+
+// run runs a migration by the rules of one. Its savepoints end with it, so that no other
+// undoes it.
+func (m Migration) run(run func(sql string) error, rule func(sqlite.Rules)) error {
+	mark := "m_" + rand.Text() // the file cannot name it
+	if err := run("SAVEPOINT " + mark); err != nil {
+		return err
+	}
+	rule(sqlite.Rules{Within: true})
+	err := run(m.SQL)
+	rule(sqlite.Rules{Ledger: true})
+	if err != nil {
+		return err
+	}
+	return run("RELEASE " + mark)
 }
 
 // migrateFile applies migrations that a commit does not take: to a file, which is staged.
@@ -251,14 +282,17 @@ func (s *Service) applyToFile(ctx context.Context, file string, list []Migration
 			return err
 		}
 	}
-	if err := sqlite.Confine(db); err != nil {
+	var rules sqlite.Rules
+	if err := sqlite.Confine(db, &rules); err != nil {
 		return fault.Wrap(fault.Internal, "sql", "SQLite does not take its settings", err)
 	}
-	return within(run, func() error { return s.apply(list, run) })
+	rule := func(r sqlite.Rules) { rules = r }
+	return within(run, rule, func() error { return s.apply(list, run, rule) })
 }
 
-// within runs f within a transaction of SQLite's.
-func within(run func(sql string) error, f func() error) error {
+// within runs f within a transaction of SQLite's, by the rules of the host.
+func within(run func(sql string) error, rule func(sqlite.Rules), f func() error) error {
+	rule(sqlite.Rules{Ledger: true})
 	if err := run("BEGIN"); err != nil {
 		return err
 	}
@@ -272,26 +306,46 @@ func within(run func(sql string) error, f func() error) error {
 const keptCopies = 3
 
 // backUp copies a database to a file before it is migrated.
-func (s *Service) backUp(ctx context.Context, p Place, number int) error {
-	dir := filepath.Join(s.cfg.Dir, "before", p.Plugin, p.Name)
+func (s *Service) backUp(ctx context.Context, p Place, number int) (file string, err error) {
+	dir := s.before(p)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return noFile(err)
+		return "", noFile(err)
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%04d.sqlite", s.cfg.Clock().UTC().Format("20060102T150405"), number))
+	file = filepath.Join(dir, fmt.Sprintf("%s-%04d.sqlite", s.cfg.Clock().UTC().Format("20060102T150405"), number))
 	part := file + ".part"
 	_ = os.Remove(part)
 	if err := s.toFile(ctx, p, part); err != nil {
-		return err
+		return "", err
 	}
 	if err := os.Rename(part, file); err != nil {
-		return noFile(err)
+		return "", noFile(err)
+	}
+	return file, nil
+}
+
+// before is where the copies of a database are that were made before migrations.
+func (s *Service) before(p Place) string { return filepath.Join(s.cfg.Dir, "before", p.Plugin, p.Name) }
+
+// settle keeps the copy that was made before migrations, in place of the oldest, unless they
+// have changed nothing.
+func (s *Service) settle(ctx context.Context, p Place, file string, before Plan, failed error) {
+	if failed != nil { // it may be of what comes after
+		if now, err := s.Plan(ctx, p, nil); err == nil && len(now.Applied) == len(before.Applied) {
+			_ = os.Remove(file)
+			return
+		}
 	}
 	s.cfg.Log.Info("a database was copied before its migration", "plugin", p.Plugin, "database", p.Name, "file", file)
-	copies, _ := filepath.Glob(filepath.Join(dir, "*.sqlite"))
+	same, _ := filepath.Glob(filepath.Join(s.before(p), "*"+file[strings.LastIndex(file, "-"):]))
+	for _, other := range same { // of a server that was killed, or of a database that was put back
+		if other != file {
+			_ = os.Remove(other)
+		}
+	}
+	copies, _ := filepath.Glob(filepath.Join(s.before(p), "*.sqlite"))
 	slices.Sort(copies)
 	for len(copies) > keptCopies {
 		_ = os.Remove(copies[0])
 		copies = copies[1:]
 	}
-	return nil
 }

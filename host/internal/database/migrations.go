@@ -15,6 +15,7 @@ import (
 
 	"github.com/wasmoor/wasmoor/abi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite/statements"
 	"github.com/wasmoor/wasmoor/host/internal/wasmbin"
 )
 
@@ -119,8 +120,29 @@ func parse(name, text string) (Migration, error) {
 	case strings.TrimSpace(text) == "":
 		return Migration{}, fault.New(fault.Invalid, "migrations", name+": it is empty")
 	}
+	for i, one := range statements.Split(text) {
+		if word := transacts(one); word != "" {
+			return Migration{}, fault.New(fault.Invalid, "migrations", fmt.Sprintf(
+				"%s: statement %d is %s; the migrations of a version run all in one transaction, or none, which the host begins and ends: leave it out", name, i+1, word))
+		}
+	}
 	first, _, _ := strings.Cut(text, "\n")
 	return Migration{Number: number, Name: name, SQL: text, Compatible: strings.TrimSpace(first) == compatible}, nil
+}
+
+// transacts returns the first word of a statement that begins or ends a transaction; "" = it
+// does not.
+func transacts(statement string) string {
+	words := statements.Words(statement)
+	switch words[0] {
+	case "BEGIN", "COMMIT", "END":
+		return words[0]
+	case "ROLLBACK":
+		if words[1] != "TO" && words[2] != "TO" { // to a savepoint
+			return words[0]
+		}
+	}
+	return ""
 }
 
 // Section returns the custom section of files by database.

@@ -32,7 +32,7 @@ type Statement struct {
 }
 
 // Query runs statements in a transaction of their own, and returns what the last one
-// finds. Errors are those of sqlite.Conn.Exec, and of the store; Denied: they would change
+// finds. They may write the table of migrations only where it is not the host's. Errors are those of sqlite.Conn.Exec, and of the store; Denied: they would change
 // the database, and may not.
 func (s *Service) Query(ctx context.Context, p Place, q Statement) (t Table, err error) {
 	if !q.Write {
@@ -51,6 +51,11 @@ func (s *Service) Query(ctx context.Context, p Place, q Statement) (t Table, err
 	}
 	defer done()
 	err = s.change(ctx, p, func(c *sqlite.Conn) error {
+		_, ours, err := ledger(c)
+		if err != nil {
+			return err
+		}
+		c.Rule(sqlite.Rules{Ledger: !ours}) // a dump makes it where none is
 		t, err = q.run(c)
 		return err
 	})

@@ -28,6 +28,34 @@ func HasModule(name string) bool { return modules[strings.ToLower(name)] }
 // tempSchema is the table of what is temporary, of which there is nothing.
 const tempSchema = "sqlite_temp_master"
 
+// Ledger is the table of the migrations that a database has had. It is the host's.
+const Ledger = "wasmoor_migrations"
+
+// Rules are what some statements may do that others may not. The zero value is for those of a
+// plugin.
+type Rules struct {
+	Ledger bool // they may write the table Ledger
+	Within bool // they may not begin or end a transaction
+}
+
+// touched reports whether an action of a statement would write the table Ledger, which the
+// rules do not allow. A trigger may never.
+func (r Rules) touched(action sqlite3.AuthorizerActionCode, third, fourth, inner string) bool {
+	table := third
+	switch action {
+	case sqlite3.AUTH_INSERT, sqlite3.AUTH_UPDATE, sqlite3.AUTH_DELETE,
+		sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_VIEW, sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_TABLE:
+	case sqlite3.AUTH_ALTER_TABLE, sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TRIGGER:
+		table = fourth
+	default:
+		return false
+	}
+	return strings.EqualFold(table, Ledger) && (!r.Ledger || inner != "")
+}
+
+// Rule sets the rules of statements until the end of the attempt.
+func (c *Conn) Rule(r Rules) { c.rules = r }
+
 // allow decides what statements may do. An attempt leaves nothing in the connection that
 // another could meet: no setting, and nothing temporary. What changes the schema makes
 // the connection useless afterwards, because SQLite knows the schema by a number that
@@ -47,11 +75,18 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 	case sqlite3.AUTH_INSERT: // FTS5 knows its settings by a number, too
 		c.spent = c.spent || strings.HasSuffix(third, "_config")
 	}
-	return allow(action, third, fourth, schema, inner)
+	if c.rules.touched(action, third, fourth, inner) {
+		c.touched = true
+		return sqlite3.AUTH_DENY
+	}
+	return c.rules.allow(action, third, fourth, schema, inner)
 }
 
 // allow is Conn.allow for any connection.
-func allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string) sqlite3.AuthorizerReturnCode {
+func (r Rules) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {
+	if r.Within && action == sqlite3.AUTH_TRANSACTION || r.touched(action, third, fourth, inner) {
+		return sqlite3.AUTH_DENY
+	}
 	switch action {
 	case sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH,
 		sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW:
@@ -76,10 +111,13 @@ func allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, _ string)
 	return sqlite3.AUTH_OK
 }
 
-// Confine holds a connection to a file to what statements of plugins may do.
-func Confine(db *sqlite3.Conn) error {
+// Confine holds a connection to a file to what statements of plugins may do, by rules that
+// may change.
+func Confine(db *sqlite3.Conn, rules *Rules) error {
 	bound(db)
-	return errors.Join(Extend(db), db.SetAuthorizer(allow))
+	return errors.Join(Extend(db), db.SetAuthorizer(func(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {
+		return rules.allow(action, third, fourth, schema, inner)
+	}))
 }
 
 // bound sets the limits of a connection.

@@ -32,24 +32,26 @@ const (
 // Conn is a connection to a database, which one attempt after the other may use. It is
 // not safe for concurrent use.
 type Conn struct {
-	db     *sqlite3.Conn
-	mem    memory
-	file   *file
-	kept   map[string]*statement
-	used   []*statement // there are Rows of them
-	pin    pin
-	ctx    context.Context // of the attempt
-	world  World
-	moment time.Time     // that the step which runs sees; zero = it has not asked
-	clock  *sqlite3.Conn // see perceive; nil until a date is asked for
-	dates  map[string]*sqlite3.Stmt
-	base   int64  // rows that attempts before have changed
-	fixed  bool   // its settings are made: attempts cannot change them
-	fresh  bool   // SQLite knows the schema that the attempt sees
-	known  uint32 // the number of the schema that SQLite knew last
-	open   int    // Rows that are not closed
-	spent  bool   // it may know of a schema that was never committed, or is damaged
-	lost   bool   // SQLite has failed in it
+	db      *sqlite3.Conn
+	mem     memory
+	file    *file
+	kept    map[string]*statement
+	used    []*statement // there are Rows of them
+	pin     pin
+	ctx     context.Context // of the attempt
+	world   World
+	moment  time.Time     // that the step which runs sees; zero = it has not asked
+	clock   *sqlite3.Conn // see perceive; nil until a date is asked for
+	dates   map[string]*sqlite3.Stmt
+	base    int64 // rows that attempts before have changed
+	rules   Rules
+	touched bool   // a statement was refused because of the table Ledger
+	fixed   bool   // its settings are made: attempts cannot change them
+	fresh   bool   // SQLite knows the schema that the attempt sees
+	known   uint32 // the number of the schema that SQLite knew last
+	open    int    // Rows that are not closed
+	spent   bool   // it may know of a schema that was never committed, or is damaged
+	lost    bool   // SQLite has failed in it
 }
 
 // Open returns a connection to a generation of the database of a name. Close it.
@@ -119,6 +121,7 @@ func (c *Conn) begin(ctx context.Context, tx *store.Tx, world World, held, light
 		c.pin.free()
 	}
 	c.ctx, c.world, c.moment = ctx, world, time.Time{}
+	c.rules, c.touched = Rules{}, false
 	c.base, c.open, c.fresh = c.db.TotalChanges(), 0, false
 	c.db.SetLastInsertRowID(0)
 	c.db.SetInterrupt(ctx)

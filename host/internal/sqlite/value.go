@@ -215,6 +215,9 @@ func (c *Conn) failed(err error) error {
 		return err
 	case isFault(err):
 		return err
+	case c.touched && errors.Is(err, sqlite3.AUTH):
+		c.touched = false
+		return fault.Wrap(fault.Invalid, "sql", "table "+Ledger+" may not be modified", err)
 	case errors.Is(err, sqlite3.INTERRUPT):
 		return fault.Wrap(fault.Deadline, "sql", "out of time within a statement", context.DeadlineExceeded)
 	case errors.Is(err, sqlite3.TOOBIG):

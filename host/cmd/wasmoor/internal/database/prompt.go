@@ -10,6 +10,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/cli"
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite/statements"
 )
 
 // prompt runs the statements that a person types. One that fails ends nothing.
@@ -19,17 +20,17 @@ func (s *session) prompt() error {
 		how = "writes"
 	}
 	s.Note("database %s of %s (%s). Statements end with ; and .tables, .schema [TABLE], .quit work", s.of.Database, s.of.Name, how)
-	var split splitter
+	var split statements.Splitter
 	in := bufio.NewReader(s.Stdin)
 	for {
 		fmt.Fprint(s.Stderr, s.sign(&split))
 		line, err := in.ReadString('\n')
-		if word, isDot := strings.CutPrefix(strings.TrimSpace(line), "."); isDot && split.rest() == "" {
+		if word, isDot := strings.CutPrefix(strings.TrimSpace(line), "."); isDot && split.Rest() == "" {
 			if s.dot(word) {
 				return nil
 			}
 		} else {
-			s.tell(split.add(line))
+			s.tell(split.Add(line))
 		}
 		if err != nil {
 			fmt.Fprintln(s.Stderr)
@@ -42,9 +43,9 @@ func (s *session) prompt() error {
 }
 
 // sign is what stands before the line that is typed next.
-func (s *session) sign(split *splitter) string {
+func (s *session) sign(split *statements.Splitter) string {
 	switch {
-	case split.rest() != "":
+	case split.Rest() != "":
 		return strings.Repeat(" ", max(0, len(s.of.Database)-3)) + "...> "
 	case s.open:
 		return s.of.Database + "*> "

@@ -12,6 +12,7 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/adminapi"
 	"github.com/wasmoor/wasmoor/host/internal/client"
 	"github.com/wasmoor/wasmoor/host/internal/fault"
+	"github.com/wasmoor/wasmoor/host/internal/sqlite/statements"
 )
 
 // session runs statements one after the other.
@@ -31,11 +32,7 @@ type session struct {
 
 // command runs the statements of the command line.
 func (s *session) command() error {
-	var split splitter
-	list := split.add(s.statement)
-	if rest := split.rest(); rest != "" {
-		list = append(list, rest)
-	}
+	list := statements.Split(s.statement)
 	for _, one := range list {
 		if err := s.numbered(one, len(list) > 1); err != nil {
 			return err
@@ -49,16 +46,16 @@ const pieceBytes = 64 << 10
 
 // read runs the statements of a source, up to the first that fails.
 func (s *session) read(from io.Reader) error {
-	var split splitter
+	var split statements.Splitter
 	in := bufio.NewReaderSize(from, pieceBytes)
 	for {
 		piece, err := in.ReadSlice('\n')
-		for _, one := range split.add(string(piece)) {
+		for _, one := range split.Add(string(piece)) {
 			if err := s.numbered(one, true); err != nil {
 				return err
 			}
 		}
-		if split.size() > 2*adminapi.MaxStatement {
+		if split.Size() > 2*adminapi.MaxStatement {
 			return fault.New(fault.TooLarge, "", fmt.Sprintf("statement %d has no end within %d bytes; is a quote open?", s.number+1, 2*adminapi.MaxStatement))
 		}
 		switch {
@@ -67,7 +64,7 @@ func (s *session) read(from io.Reader) error {
 		case !errors.Is(err, io.EOF):
 			return cli.FileError("read standard input", err)
 		}
-		if rest := split.rest(); rest != "" {
+		if rest := split.Rest(); rest != "" {
 			if err := s.numbered(rest, true); err != nil {
 				return err
 			}
@@ -107,7 +104,7 @@ func (s *session) unfinished() error {
 
 // run runs a statement, or holds it until the end of its transaction.
 func (s *session) run(statement string) error {
-	words := wordsOf(statement)
+	words := statements.Words(statement)
 	switch {
 	case words[0] == "PRAGMA" && words[1] == "FOREIGN_KEYS" && words[2] != "":
 		// Dumps begin with it. It is of a connection, and each transaction has its own.
@@ -163,7 +160,7 @@ func (s *session) commit() error {
 func tablesFirst(list []string) []string {
 	var tables, others []string
 	for _, one := range list {
-		if words := wordsOf(one); words[0] == "CREATE" && words[1] == "TABLE" {
+		if words := statements.Words(one); words[0] == "CREATE" && words[1] == "TABLE" {
 			tables = append(tables, one)
 		} else {
 			others = append(others, one)

@@ -1,7 +1,6 @@
-package database
+package statements
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,27 +28,15 @@ func TestSplitter(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, size := range []int{1, 3, len(tt.text)} { // of pieces
-				var s splitter
+				var s Splitter
 				var got []string
 				for rest := tt.text; rest != ""; rest = rest[min(size, len(rest)):] {
-					got = append(got, s.add(rest[:min(size, len(rest))])...)
+					got = append(got, s.Add(rest[:min(size, len(rest))])...)
 				}
-				if diff := cmp.Diff(tt.want, got); diff != "" || s.rest() != tt.rest {
-					t.Errorf("in pieces of %d, rest %q (-want +got):\n%s", size, s.rest(), diff)
+				if diff := cmp.Diff(tt.want, got); diff != "" || s.Rest() != tt.rest {
+					t.Errorf("in pieces of %d, rest %q (-want +got):\n%s", size, s.Rest(), diff)
 				}
 			}
 		})
-	}
-}
-
-func TestFit(t *testing.T) {
-	rows := [][]cell{{{text: "id"}, {text: "name"}, {text: "about"}}, {{text: "1"}, {text: "Ann"}, {text: strings.Repeat("x", 100)}}}
-	for _, tt := range []struct {
-		most int
-		want []int
-	}{{0, []int{2, 4, 100}}, {200, []int{2, 4, 100}}, {40, []int{2, 4, 30}}, {10, []int{2, 4, 8}}} {
-		if diff := cmp.Diff(tt.want, fit(rows, tt.most)); diff != "" {
-			t.Errorf("%d characters (-want +got):\n%s", tt.most, diff)
-		}
 	}
 }

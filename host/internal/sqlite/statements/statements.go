@@ -1,10 +1,12 @@
-package database
+// Package statements finds the statements in a text of SQL. The command line and package
+// database read files with it.
+package statements
 
 import "strings"
 
-// splitter finds the ends of statements in text that comes in pieces, as SQLite does: a
-// semicolon that is in no quotes, no comment and no trigger.
-type splitter struct {
+// Splitter finds the ends of statements in text that comes in pieces, as SQLite does: a
+// semicolon that is in no quotes, no comment and no trigger. Its zero value is ready.
+type Splitter struct {
 	text    strings.Builder
 	within  byte     // the end of a quote, '-' of a comment to the end of the line, '*' of another; 0 = none
 	prev    byte     // the byte before, where the next one may depend on it
@@ -18,32 +20,32 @@ type splitter struct {
 // firstWords is how many words tell whether a statement makes a trigger.
 const firstWords = 3
 
-// add returns the statements that end in a piece.
-func (s *splitter) add(piece string) (done []string) {
+// Add returns the statements that end in a piece.
+func (s *Splitter) Add(piece string) (done []string) {
 	for i := range len(piece) {
 		b := piece[i]
 		s.text.WriteByte(b)
 		if s.take(b) {
 			done = append(done, strings.TrimSpace(s.text.String()))
-			*s = splitter{}
+			*s = Splitter{}
 		}
 	}
 	return done
 }
 
-// rest returns what has no end yet, "" = nothing but blanks and comments.
-func (s *splitter) rest() string {
+// Rest returns what has no end yet, "" = nothing but blanks and comments.
+func (s *Splitter) Rest() string {
 	if len(s.words) == 0 && len(s.word) == 0 && s.last == "" {
 		return ""
 	}
 	return strings.TrimSpace(s.text.String())
 }
 
-// size returns how many bytes rest has.
-func (s *splitter) size() int { return s.text.Len() }
+// Size returns how many bytes Rest has.
+func (s *Splitter) Size() int { return s.text.Len() }
 
 // take reads a byte, and reports whether a statement ends with it.
-func (s *splitter) take(b byte) (end bool) {
+func (s *Splitter) take(b byte) (end bool) {
 	prev := s.prev
 	s.prev = b
 	switch {
@@ -84,7 +86,7 @@ func (s *splitter) take(b byte) (end bool) {
 	return false
 }
 
-func (s *splitter) semicolon() (end bool) {
+func (s *Splitter) semicolon() (end bool) {
 	if !s.trigger || s.ends {
 		return true
 	}
@@ -93,7 +95,7 @@ func (s *splitter) semicolon() (end bool) {
 }
 
 // endWord notes a word that has ended.
-func (s *splitter) endWord() {
+func (s *Splitter) endWord() {
 	if len(s.word) == 0 {
 		return
 	}
@@ -121,9 +123,19 @@ func upper(b byte) byte {
 	return b
 }
 
-// wordsOf returns the first words of a statement, in upper case.
-func wordsOf(statement string) []string {
-	var s splitter
-	s.add(strings.TrimRight(statement, "; \t\r\n") + " ")
+// Words returns the first words of a statement, in upper case; "" = there are no more.
+func Words(statement string) []string {
+	var s Splitter
+	s.Add(strings.TrimRight(statement, "; \t\r\n") + " ")
 	return append(s.words, "", "")
+}
+
+// Split returns the statements of a text, and the last one too if it has no end.
+func Split(text string) []string {
+	var s Splitter
+	list := s.Add(text)
+	if rest := s.Rest(); rest != "" {
+		list = append(list, rest)
+	}
+	return list
 }
