@@ -33,12 +33,18 @@ func (w *Watch) Note(text string) {
 	w.noted += text
 }
 
-// Run runs a step. Its error has the name of the step.
+// Run runs a step. Its error has the name of the step, and its time is without that of the
+// steps within it.
 func (w *Watch) Run(name string, step func() error) error {
-	start := w.Clock()
+	start, before, outer := w.Clock(), len(w.Steps), w.noted
 	w.noted = ""
 	err := step()
-	w.Steps = append(w.Steps, Step{Name: name, Took: w.Clock().Sub(start), Detail: w.noted})
+	took := w.Clock().Sub(start)
+	for _, within := range w.Steps[before:] {
+		took -= within.Took
+	}
+	w.Steps = append(w.Steps, Step{Name: name, Took: took, Detail: w.noted})
+	w.noted = outer
 	if err == nil {
 		return nil
 	}
