@@ -37,12 +37,12 @@ type Service struct {
 	retries sync.WaitGroup
 
 	mu   sync.Mutex
-	busy map[string]chan struct{} // by database: closed when the change has ended
+	busy map[string]taken // by database
 }
 
 // New returns a Service.
 func New(cfg Config) *Service {
-	s := &Service{cfg: cfg, busy: map[string]chan struct{}{}}
+	s := &Service{cfg: cfg, busy: map[string]taken{}}
 	s.life, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -68,25 +68,48 @@ func (p Place) area() store.Space { return p.Space.In(store.AreaSQL) }
 
 func (p Place) key() string { return fmt.Sprintf("%d/%s", p.Space, p.Name) }
 
+// turn is how somebody takes a turn with a database.
+type turn struct {
+	lasts bool // it may take minutes
+	waits bool // for turns that last
+}
+
+// The turns of whoever changes a database.
+var (
+	stating   = turn{}
+	importing = turn{lasts: true}
+	migrating = turn{lasts: true, waits: true}
+)
+
+// taken is a turn that somebody has.
+type taken struct {
+	turn
+	over chan struct{} // closed when it has ended
+}
+
 // alone waits until nobody else changes a database, and keeps others from it until done.
-func (s *Service) alone(ctx context.Context, p Place) (done func(), err error) {
+// Unavailable: the turn does not wait for the one that somebody has.
+func (s *Service) alone(ctx context.Context, p Place, t turn) (done func(), err error) {
 	for {
 		s.mu.Lock()
-		other := s.busy[p.key()]
-		if other == nil {
-			mine := make(chan struct{})
+		other, is := s.busy[p.key()]
+		if !is {
+			mine := taken{t, make(chan struct{})}
 			s.busy[p.key()] = mine
 			s.mu.Unlock()
 			return func() {
 				s.mu.Lock()
 				delete(s.busy, p.key())
 				s.mu.Unlock()
-				close(mine)
+				close(mine.over)
 			}, nil
 		}
 		s.mu.Unlock()
+		if other.lasts && !t.waits {
+			return nil, fault.New(fault.Unavailable, "sql", fmt.Sprintf("a migration or an import of database %q is under way; nothing was done, try again when it has ended", p.Name))
+		}
 		select {
-		case <-other:
+		case <-other.over:
 		case <-ctx.Done():
 			return nil, fault.Wrap(fault.Deadline, "sql", "another change of the database is under way", ctx.Err())
 		}

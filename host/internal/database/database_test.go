@@ -757,3 +757,47 @@ func TestAnImportHasAFewPagesInMemory(t *testing.T) {
 		t.Errorf("a commit has %d changes and %d bytes; at most %d and %d are expected", ops.Load(), bytesOf.Load(), deletedAtOnce, most)
 	}
 }
+
+// TestTurns: an operator waits for the statements of another, and is told of work that lasts
+// instead of waiting for its end.
+func TestTurns(t *testing.T) {
+	b := newBench(t)
+	b.exec("CREATE TABLE t (v)")
+	file := b.export()
+	write := func() error {
+		_, err := b.Query(t.Context(), b.place, Statement{SQL: "INSERT INTO t VALUES (1)", Write: true, Limit: 1})
+		return err
+	}
+	take := func(as turn) func() {
+		done, err := b.alone(t.Context(), b.place, as)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	for _, as := range []turn{importing, migrating} {
+		done := take(as)
+		if err := write(); fault.CodeOf(err) != fault.Unavailable {
+			t.Errorf("a write: %v", err)
+		}
+		if err := b.Import(t.Context(), b.place, bytes.NewReader(file)); fault.CodeOf(err) != fault.Unavailable {
+			t.Errorf("an import: %v", err)
+		}
+		if _, err := b.Query(t.Context(), b.place, Statement{SQL: "SELECT v FROM t", Limit: 1}); err != nil {
+			t.Errorf("a read: %v", err)
+		}
+		done()
+	}
+	done := take(stating)
+	wrote := make(chan error)
+	go func() { wrote <- write() }()
+	select {
+	case err := <-wrote:
+		t.Errorf("it does not wait: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	done()
+	if err := <-wrote; err != nil {
+		t.Error(err)
+	}
+}

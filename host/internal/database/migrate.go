@@ -166,7 +166,7 @@ func applied(c *sqlite.Conn) (list []Applied, err error) {
 // SQLite says of a statement), Conflict (those of Plan), Exhausted (the disk, or the plugin's
 // quota), Deadline, and those of the store: nothing is changed.
 func (s *Service) Migrate(ctx context.Context, p Place, list []Migration) (plan Plan, err error) {
-	done, err := s.alone(ctx, p)
+	done, err := s.alone(ctx, p, migrating)
 	if err != nil {
 		return plan, err
 	}

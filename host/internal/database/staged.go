@@ -17,9 +17,9 @@ import (
 
 // Import makes a file of SQLite, which r gives, the database, in place of what it held. It
 // is checked first. Errors by fault code: Invalid (it is empty, no file of SQLite, damaged, or needs what
-// this SQLite does not have), Exhausted (the disk, or the plugin's quota), Deadline, and those of the store: nothing is changed.
+// this SQLite does not have), Unavailable (a migration, or an import, runs), Exhausted (the disk, or the plugin's quota), Deadline, and those of the store: nothing is changed.
 func (s *Service) Import(ctx context.Context, p Place, r io.Reader) error {
-	done, err := s.alone(ctx, p)
+	done, err := s.alone(ctx, p, importing)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (s *Service) releaseLater(p Place) {
 			return // the next start does it
 		case <-time.After(pause):
 		}
-		done, err := s.alone(s.life, p)
+		done, err := s.alone(s.life, p, migrating)
 		if err != nil {
 			return
 		}

@@ -42,7 +42,8 @@ func (a *Admin) streamBackup(ctx context.Context, in *streamInput) (*huma.Stream
 	return a.stream(in, adminapi.TypeBackup, func() (sender, error) { return a.cfg.Backups.Stream, a.cfg.Backups.Announce(ctx, by(ctx)) })
 }
 
-// streamInput notes whose answer has a length that nobody knows.
+// streamInput notes the request, whose answer or body has a length that nobody knows, or whose
+// client may leave.
 type streamInput struct{ ctx *fasthttp.RequestCtx }
 
 // Resolve is called by huma.

@@ -50,10 +50,13 @@ func (a *Admin) migrations(ctx context.Context, in *adminapi.MigrationsRef) (*ou
 
 type queryInput struct {
 	adminapi.DatabaseRef
+	streamInput
 	Body adminapi.Query
 }
 
 func (a *Admin) queryDatabase(ctx context.Context, in *queryInput) (*output[adminapi.QueryResult], error) {
+	ctx, done := a.edge.Attended(ctx, in.ctx)
+	defer done()
 	return show(a.cfg.Databases.Query(ctx, in.DatabaseRef, in.Body, by(ctx)))
 }
 
@@ -79,6 +82,8 @@ type importInput struct {
 
 // importDatabase reads the body as it comes.
 func (a *Admin) importDatabase(ctx context.Context, in *importInput) (*struct{}, error) {
+	ctx, done := a.edge.Attended(ctx, in.ctx)
+	defer done()
 	err := a.cfg.Databases.Import(ctx, in.DatabaseRef, a.arriving(in.ctx), by(ctx))
 	if err != nil { // the rest of the body is not read
 		wire.Refusing(0, "", "").Finish(in.ctx)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 
@@ -30,6 +31,18 @@ func (e *Edge) ClientOf(ctx *fasthttp.RequestCtx) Client {
 		client.conn, client.onEnd = t.NetConn(), presence.Leaves
 	}
 	return client
+}
+
+// Attended returns a context that ends with ctx, or once the client of a request has left.
+// done has to be called before the answer is written.
+func (e *Edge) Attended(ctx context.Context, of *fasthttp.RequestCtx) (attended context.Context, done func()) {
+	attended, cancel := context.WithCancel(ctx)
+	client := e.ClientOf(of)
+	stop := client.Watch(cancel)
+	return attended, func() {
+		stop()
+		cancel()
+	}
 }
 
 // Watch implements invoke.Client. stop has to be called before the answer is
