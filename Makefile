@@ -67,17 +67,19 @@ test: ## Run every test; needs only Go.
 	go test -vet=off -timeout 30m ./host/e2e ./...
 
 # Raced is what starts goroutines, waits for them, or has them started, as a server does for its handlers. Left
-# out is what takes long and shares nothing: the readers of WebAssembly, the memory of guests, most scripts of the
-# command line. The end-to-end tests drive a binary that is built without the detector. wazero's compiler is not
-# instrumented: it would take ten times as long, and what it shares between goroutines is its own. Nor is SQLite
-# itself, which is generated code: a connection is one goroutine's at a time, and the packages that drive it tell.
+# out is what takes long and shares nothing: the readers of WebAssembly, the memory of guests, builds, processes
+# that are killed, most scripts of the command line. The end-to-end tests drive a binary that is built without the
+# detector. wazero's compiler is not instrumented: it would take ten times as long, and what it shares between
+# goroutines is its own. Nor is SQLite itself, which is generated code: a connection is one goroutine's at a time,
+# and the packages that drive it tell.
 RACE    := CGO_ENABLED=1 go test -vet=off -timeout 30m -race -gcflags='github.com/tetratelabs/wazero/...=-race=false' \
 	-gcflags='github.com/ncruces/go-sqlite3-wasm/...=-race=false'
 STARTS  := ^[[:space:]]*go |<-|\.(Go|Parallel|RunParallel|AfterFunc|Listen|Serve)\(|httptest\.
-UNRACED := ^host/(e2e|cmd/wasmoor|internal/(archtest|wasmbin(/.*)?|rollout|engine/(callstack|extism|linear|native)))$$
+UNRACED := ^host/(e2e|cmd/wasmoor|internal/(archtest|prepare|wasmbin(/.*)?|rollout|engine/(callstack|extism|linear|native)))$$
 race: ## Run the tests under the race detector; needs a C compiler.
-	$(RACE) -skip '^TestFlat$$|^TestCacheCountsHeaders$$|^TestHitAllocatesOnce$$' \
+	$(RACE) -skip '^Test(Flat|CacheCountsHeaders|HitAllocatesOnce|Damage|Kills|UpgradeKilled)$$' \
 		$$(git grep --untracked -lE '$(STARTS)' -- 'host/*.go' 'sdk/*.go' | xargs -n1 dirname | sort -u | grep -vE '$(UNRACED)|testdata' | sed 's|^|./|')
+	$(RACE) ./host/internal/prepare -run '^Test(GivenUp|OneBuildForAllThatWait|ProcessesShareACache|TooLittleMemoryBeginsNothing|ABuildThatWaitsKeepsNobody|Turns|UploadsLeaveAPlace|APluginHasOnePlace|QueueUnderLoad)$$'
 	$(RACE) ./host/internal/engine/native -run '^Test(Budget|ClosedProgramsAreUnmapped|Engine|LoadTogether|Stopped)$$'
 	$(RACE) ./host/internal/engine/extism -run '^Test(Arena.*|ManyAtATime|Stopped|Turns)$$'
 	$(RACE) ./host/cmd/wasmoor -run '^TestScripts$$/^(dev|serve|deploy)$$'
