@@ -124,7 +124,7 @@ func TestSQLThatDoesNotCommit(t *testing.T) {
 		"a query":                               {bad, "open SELECT id, mark, pad FROM t", "status 500"},
 		"a query of changes":                    {"open INSERT INTO t (mark) VALUES ('bad'), ('bad') RETURNING id", "status 500"},
 		"rows of a delete":                      {"open DELETE FROM t RETURNING id", "open SELECT * FROM t", "abort"},
-		"a query that is left open":             {"open INSERT INTO t (mark, pad) VALUES ('bad', 'one'), ('bad', hex(zeroblob(10000))) RETURNING pad"}, // its second row is in no page
+		"a query that is left open":             {"open INSERT INTO t (mark, pad) VALUES ('bad', 'one'), ('bad', hex(zeroblob(10000))) RETURNING pad", "status 500"}, // its second row is in no page
 		"a trap":                                {bad, "open SELECT * FROM t", "panic"},
 		"a trap in the middle of a transaction": {"exec BEGIN", "exec DELETE FROM t", "exec CREATE TABLE bad (a)", "panic"},
 		"a failed statement":                    {"exec INSERT INTO t (id, mark) SELECT 1000000, 'bad' UNION ALL SELECT 1000000, 'bad'"},

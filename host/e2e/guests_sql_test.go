@@ -22,7 +22,7 @@ var update = flag.Bool("update-sql", false, "write what the host answers to test
 
 // sqlCases are those of sqlcases, in order.
 var sqlCases = []string{
-	"setup", "types", "scan", "named", "large", "errors", "rows", "results", "within", "driver", "tx", "prepared", "times", "unix", "nulls", "open", "context", "failures",
+	"setup", "types", "scan", "named", "large", "errors", "rows", "results", "within", "driver", "tx", "prepared", "times", "unix", "nulls", "open", "context", "failures", "returning",
 	"types/abort", "tx/abort", "prepared/abort", "rows",
 }
 

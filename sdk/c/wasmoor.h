@@ -653,7 +653,7 @@ static inline int64_t wm_sql_next(wm_sql_rows *rows, wm_sql_value *values, uint3
     return 1;
 }
 
-/* wm_sql_close ends a query. What its statement changes is done then, or a status says that it is not. */
+/* wm_sql_close ends a query. What its statement has changed stays, whatever was read of the rows. */
 static inline int64_t wm_sql_close(wm_sql_rows *rows) {
     rows->page.rows = 0;
     rows->page.more = false;

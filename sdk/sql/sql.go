@@ -136,7 +136,8 @@ func (d Database) exec(statement string, layout []byte) (r Result, err error) {
 
 // Query begins one statement and returns its rows, which the caller closes. The
 // parameters of the statement get args: nil, integers, floats, a bool (as 0 or 1), a
-// string, a []byte, or a Named one of these.
+// string, a []byte, or a Named one of these. A statement that changes something, like one
+// with RETURNING, has done so when Query returns, whatever is read of its rows.
 func (d Database) Query(statement string, args ...any) (*Rows, error) {
 	layout, err := encode(d, args)
 	if err != nil {

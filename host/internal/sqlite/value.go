@@ -145,6 +145,9 @@ func (r *Rows) Width() (n int, err error) {
 	return n, err
 }
 
+// Writes reports whether the statement may change something.
+func (r *Rows) Writes() bool { return !r.stmt.ReadOnly() }
+
 // Columns returns the columns, none of a statement that finds nothing.
 func (r *Rows) Columns() (list []Column, err error) {
 	err = r.c.guard(func() error {

@@ -46,6 +46,8 @@ type cursor struct {
 	row     []byte // the next row as it is encoded, of which there is none at its end
 	read    bool   // row was fetched
 	over    bool   // there are no more rows
+	writes  bool   // its statement may change something
+	ahead   *ahead // nil = rows are computed as they are fetched
 	failure error  // comes after the rows that were read
 }
 
@@ -198,6 +200,11 @@ func (c *cursor) fetch() error {
 	if c.read || c.over {
 		return nil
 	}
+	if c.ahead != nil {
+		c.row, c.read = c.ahead.next()
+		c.over = !c.read
+		return nil
+	}
 	more, err := c.rows.Next()
 	if err != nil {
 		return err
@@ -217,7 +224,7 @@ func (c *cursor) fetch() error {
 		if err != nil {
 			return err
 		}
-		if c.row = appendValue(c.row, v); len(c.row) > sqlite.MaxValue {
+		if c.row = appendValue(c.row, v); len(c.row) > sqlite.MaxValue && !c.writes { // SQLite refuses those, and undoes its statement
 			return errRow
 		}
 	}

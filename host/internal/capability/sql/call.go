@@ -145,7 +145,7 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 		if c.rows, err = in.conn.Query(s.text, s.args); err != nil {
 			return err
 		}
-		if err = c.fetch(); err != nil {
+		if err = c.start(a.inv); err != nil {
 			_ = c.rows.Close()
 		}
 		return err
@@ -256,8 +256,7 @@ func closeQuery(ctx context.Context, inv *invoke.Invocation, _ capability.Memory
 	return int64(abi.OK), nil
 }
 
-// end closes a query. What its statement has changed is done then, or the error says why
-// not.
+// end closes a query.
 func (a *attempt) end(c *cursor) error {
 	a.cursors = slices.DeleteFunc(a.cursors, func(other *cursor) bool { return other == c })
 	return c.rows.Close()

@@ -34,6 +34,7 @@ func (o *out) err(about string, err error) {
 var cases = map[string]func(*out) error{
 	"setup": setup, "types": types, "scan": scan, "named": named, "large": large, "errors": fail, "rows": rows, "results": results, "within": within,
 	"driver": values, "tx": transactions, "prepared": prepared, "times": times, "unix": unix, "nulls": nulls, "open": open, "context": contexts, "failures": failures,
+	"returning": returning,
 }
 
 // Serve does the case that the path names. One that ends in "/abort" fails afterwards.
