@@ -3,6 +3,7 @@ package e2e
 import (
 	stdsql "database/sql"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,15 +16,17 @@ import (
 
 	"github.com/wasmoor/wasmoor/host/e2e/testdata/sqlcases/app"
 	documented "github.com/wasmoor/wasmoor/host/e2e/testdata/sqlcases/users"
+	"github.com/wasmoor/wasmoor/sdk"
 	"github.com/wasmoor/wasmoor/sdk/sdktest"
+	"github.com/wasmoor/wasmoor/sdk/sql"
 )
 
 var update = flag.Bool("update-sql", false, "write what the host answers to testdata/sqlcases/answers")
 
 // sqlCases are those of sqlcases, in order.
 var sqlCases = []string{
-	"setup", "types", "scan", "named", "large", "errors", "rows", "results", "within", "driver", "tx", "prepared", "times", "unix", "nulls", "open", "context", "failures", "returning",
-	"types/abort", "tx/abort", "prepared/abort", "rows",
+	"setup", "types", "scan", "named", "large", "errors", "rows", "results", "within", "driver", "tx", "prepared", "times", "unix", "nulls", "open", "context", "failures",
+	"types/abort", "tx/abort", "prepared/abort", "rows", "returning",
 }
 
 // TestSQLOfGo runs a plugin that uses sdk/sql and database/sql: at the server, and without
@@ -65,6 +68,31 @@ func TestSQLOfGo(t *testing.T) {
 		}
 	}
 	testSQLReadme(t, s, db)
+	for _, statement := range []string{"INSERT OR ROLLBACK INTO t VALUES (2), (1)", "INSERT INTO strict VALUES (1), (1)", "DELETE FROM t"} {
+		testSQLRollsBack(t, statement)
+	}
+}
+
+// testSQLRollsBack has sdktest say that a statement has undone what the server keeps.
+func testSQLRollsBack(t *testing.T, statement string) {
+	t.Helper()
+	db, err := stdsql.Open("sqlite3", "file:"+filepath.Join(t.TempDir(), "main.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE strict (id UNIQUE ON CONFLICT ROLLBACK); INSERT INTO t VALUES (1); CREATE TRIGGER no BEFORE DELETE ON t BEGIN SELECT raise(ROLLBACK, 'never'); END"); err != nil {
+		t.Fatal(err)
+	}
+	native := sdktest.New(func(*sdk.Response, *sdk.Request) error {
+		_, err := sql.Database("main").Exec(statement)
+		t.Errorf("%s: goes on with %v", statement, err)
+		return nil
+	})
+	native.SQL = map[string]*stdsql.DB{"main": db}
+	if res := native.Get("/"); res.Status != 502 || !strings.Contains(fmt.Sprint(res.Logs), "write ABORT in place of ROLLBACK") {
+		t.Errorf("%s: %v with the logs %v", statement, res, res.Logs)
+	}
 }
 
 // testSQLReadme has sdk/README.md print what works at the server and by sdktest.

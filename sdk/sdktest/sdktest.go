@@ -74,6 +74,7 @@ type Host struct {
 	// tables made. A request is a transaction in each that it uses. Conflicts in them are
 	// not found, and requests of BeforeCommit find what the one under way uses locked. A
 	// driver may make times of columns that are declared as dates: they come in RFC 3339.
+	// A statement that rolls back a transaction by itself (OR ROLLBACK) panics here.
 	// Without any, sql calls are denied.
 	SQL map[string]*sql.DB
 	// Crons are the schedules of the manifest with their requests, like "cleanup" with

@@ -112,6 +112,12 @@ func (o *database) did(statement string, rows int64) {
 	}
 }
 
+// changes returns how many rows the connection has changed.
+func (o *database) changes() (n int64) {
+	_ = o.conn.QueryRowContext(context.Background(), "SELECT total_changes()").Scan(&n)
+	return n
+}
+
 // arguments decodes the parameters of a statement.
 func (c *call) arguments(statement string, layout []byte) (list []any, refused int64) {
 	args, ok := abi.DecodeSQLArgs(string(layout))
@@ -160,6 +166,7 @@ func (c *call) prepared(name, statement string, layout []byte, do func(*database
 		_ = stmt.Close()
 	}
 	if err != nil {
+		db.stays()
 		return c.sql.refused(err)
 	}
 	return 0
@@ -177,11 +184,12 @@ func (c *call) SQLExec(name, statement string, layout, result []byte) int64 {
 				return db.transaction(w.begins, w.do, w.wrong)
 			}
 		}
+		before := db.changes()
 		res, err := stmt.ExecContext(context.Background(), args...)
 		if err != nil {
 			return err
 		}
-		if !plain.MatchString(statement) {
+		if db.changes() != before { // else the driver has the number of a statement before
 			changed, _ = res.RowsAffected()
 		}
 		db.did(statement, changed)

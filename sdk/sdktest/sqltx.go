@@ -46,13 +46,25 @@ func (e misplacedError) Error() string { return string(e) }
 // Code is what codeOf finds: SQLite's of an error that has no other.
 func (misplacedError) Code() int { return 1 }
 
+// stays panics if a statement that has failed has ended the transaction of the attempt, in
+// which other statements are done that the server keeps.
+func (o *database) stays() {
+	if _, err := o.conn.ExecContext(context.Background(), "BEGIN"); err == nil {
+		panic("sdktest: SQL[" + o.name + "]: a statement has rolled back the transaction that stands for the request (OR ROLLBACK, ON CONFLICT ROLLBACK or RAISE(ROLLBACK)): " +
+			"the server undoes what BEGIN has begun alone, which this database cannot; write ABORT in place of ROLLBACK")
+	}
+}
+
 // codeOf returns SQLite's extended result code of an error of any driver: each has a
-// method or a field for it, of a type of its own.
+// method or a field for it, of a type of its own, or is the code.
 func codeOf(err error) uint32 {
 	if err == nil {
 		return 0
 	}
 	v := reflect.ValueOf(err)
+	if (v.CanInt() || v.CanUint()) && v.MethodByName("Code").IsValid() { // of its lowest byte
+		return number(v)
+	}
 	for _, name := range []string{"ExtendedCode", "Code"} {
 		if m := v.MethodByName(name); m.IsValid() && m.Type().NumIn() == 0 && m.Type().NumOut() == 1 {
 			return number(m.Call(nil)[0])

@@ -51,7 +51,8 @@ const (
 // ErrNoRows is the error of Row.Scan where the query finds nothing.
 var ErrNoRows = errors.New("sql: no rows")
 
-// Error is a statement that failed. What it was to change is not done; the request's
+// Error is a statement that failed. What it was to change is not done, but for OR FAIL,
+// which keeps the rows before; OR ROLLBACK undoes what BEGIN has begun too. The request's
 // transaction goes on.
 type Error struct {
 	Database string

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -16,7 +17,8 @@ var pragmas = map[string]bool{
 	"foreign_key_list": true, "foreign_key_check": true, "integrity_check": true, "quick_check": true,
 	"user_version": true, "application_id": true, "defer_foreign_keys": true,
 	"foreign_keys": false, "page_count": false, "page_size": false, "freelist_count": false, "schema_version": false,
-	"encoding": false, "compile_options": false, "data_version": false, // FTS5 asks the last
+	"encoding": false, "auto_vacuum": false, "journal_mode": false, "compile_options": false,
+	"function_list": false, "module_list": false, "collation_list": false, "data_version": false, // FTS5 asks the last
 }
 
 // modules are those that virtual tables may be of.
@@ -64,6 +66,10 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 	if !c.fixed {
 		return sqlite3.AUTH_OK
 	}
+	if why := c.rules.refusal(action, third, fourth, schema, inner); why != "" {
+		c.refusal = why
+		return sqlite3.AUTH_DENY
+	}
 	switch action {
 	case sqlite3.AUTH_PRAGMA:
 		c.spent = c.spent || fourth != "" && strings.EqualFold(third, "defer_foreign_keys") // it may stay
@@ -75,48 +81,58 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 	case sqlite3.AUTH_INSERT: // FTS5 knows its settings by a number, too
 		c.spent = c.spent || strings.HasSuffix(third, "_config")
 	}
-	if c.rules.touched(action, third, fourth, inner) {
-		c.touched = true
-		return sqlite3.AUTH_DENY
-	}
-	return c.rules.allow(action, third, fourth, schema, inner)
+	return sqlite3.AUTH_OK
 }
 
-// allow is Conn.allow for any connection.
-func (r Rules) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {
-	if r.Within && action == sqlite3.AUTH_TRANSACTION || r.touched(action, third, fourth, inner) {
-		return sqlite3.AUTH_DENY
+// refusal says why a statement may not do something, "" = it may.
+func (r Rules) refusal(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) string {
+	if r.touched(action, third, fourth, inner) {
+		return "table " + Ledger + " may not be modified"
 	}
 	switch action {
-	case sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH,
-		sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW:
-		return sqlite3.AUTH_DENY
+	case sqlite3.AUTH_TRANSACTION:
+		if r.Within {
+			return "BEGIN, COMMIT and ROLLBACK are refused: the host begins and ends the transaction"
+		}
+	case sqlite3.AUTH_ATTACH, sqlite3.AUTH_DETACH: // VACUUM attaches
+		return "ATTACH, DETACH and VACUUM are refused: for another database write another [sql.NAME]; without VACUUM, free pages are used again"
+	case sqlite3.AUTH_CREATE_TEMP_INDEX, sqlite3.AUTH_CREATE_TEMP_TABLE, sqlite3.AUTH_CREATE_TEMP_TRIGGER, sqlite3.AUTH_CREATE_TEMP_VIEW:
+		return noTemp
 	case sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
 		if !HasModule(fourth) {
-			return sqlite3.AUTH_DENY
+			return fmt.Sprintf("virtual tables of the module %.64q are refused: use fts5, rtree or rtree_i32", fourth)
 		}
 	case sqlite3.AUTH_PRAGMA:
-		argument, ok := pragmas[strings.ToLower(third)]
-		if !ok || fourth != "" && !argument {
-			return sqlite3.AUTH_DENY
+		name := strings.ToLower(third)
+		argument, ok := pragmas[name]
+		switch {
+		case !ok:
+			return fmt.Sprintf("PRAGMA %.64s is refused: MANIFEST.md, \"SQL\", lists those that may be used", name)
+		case fourth != "" && !argument:
+			return fmt.Sprintf("PRAGMA %.64s with a value is refused: it can be read, not set", name)
 		}
 	case sqlite3.AUTH_FUNCTION:
 		if strings.EqualFold(fourth, "load_extension") {
-			return sqlite3.AUTH_DENY
+			return "load_extension is refused: there are no extensions but FTS5 and R-tree"
 		}
 	}
 	if schema == "temp" && third != tempSchema { // ALTER TABLE looks for what is temporary; others cannot write there
-		return sqlite3.AUTH_DENY
+		return noTemp
 	}
-	return sqlite3.AUTH_OK
+	return ""
 }
+
+const noTemp = "what is temporary is refused: use WITH, or a table that the request drops again"
 
 // Confine holds a connection to a file to what statements of plugins may do, by rules that
 // may change.
 func Confine(db *sqlite3.Conn, rules *Rules) error {
 	bound(db)
 	return errors.Join(Extend(db), db.SetAuthorizer(func(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) sqlite3.AuthorizerReturnCode {
-		return rules.allow(action, third, fourth, schema, inner)
+		if rules.refusal(action, third, fourth, schema, inner) != "" {
+			return sqlite3.AUTH_DENY
+		}
+		return sqlite3.AUTH_OK
 	}))
 }
 

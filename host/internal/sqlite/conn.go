@@ -45,7 +45,7 @@ type Conn struct {
 	dates   map[string]*sqlite3.Stmt
 	base    int64 // rows that attempts before have changed
 	rules   Rules
-	touched bool   // a statement was refused because of the table Ledger
+	refusal string // why the last statement that is not allowed is not
 	fixed   bool   // its settings are made: attempts cannot change them
 	fresh   bool   // SQLite knows the schema that the attempt sees
 	known   uint32 // the number of the schema that SQLite knew last
@@ -121,7 +121,7 @@ func (c *Conn) begin(ctx context.Context, tx *store.Tx, world World, held, light
 		c.pin.free()
 	}
 	c.ctx, c.world, c.moment = ctx, world, time.Time{}
-	c.rules, c.touched = Rules{}, false
+	c.rules, c.refusal = Rules{}, ""
 	c.base, c.open, c.fresh = c.db.TotalChanges(), 0, false
 	c.db.SetLastInsertRowID(0)
 	c.db.SetInterrupt(ctx)

@@ -223,7 +223,7 @@ func (l *logic) step(statement logicStatement, last bool) error {
 			got, err = l.ours(statement)
 		}
 	}
-	if strings.HasPrefix(got, tooLarge) || strings.HasSuffix(got, "not authorized") || strings.HasSuffix(got, "more than one statement") {
+	if strings.HasPrefix(got, tooLarge) || strings.Contains(got, " refused: ") || strings.HasSuffix(got, "more than one statement") {
 		l.refused = append(l.refused, statement.sql)
 		return nil
 	}

@@ -218,13 +218,13 @@ func (c *Conn) failed(err error) error {
 		return err
 	case isFault(err):
 		return err
-	case c.touched && errors.Is(err, sqlite3.AUTH):
-		c.touched = false
-		return fault.Wrap(fault.Invalid, "sql", "table "+Ledger+" may not be modified", err)
 	case errors.Is(err, sqlite3.INTERRUPT):
 		return fault.Wrap(fault.Deadline, "sql", "out of time within a statement", context.DeadlineExceeded)
 	case errors.Is(err, sqlite3.TOOBIG):
 		return fault.New(fault.TooLarge, "sql", fmt.Sprintf("a statement has at most %d bytes, and a value or a row as many", MaxSQL))
+	case errors.Is(err, sqlite3.AUTH) && c.refusal != "":
+		return fault.Wrap(fault.Invalid, "sql", c.refusal, err)
+	case errors.Is(err, sqlite3.CORRUPT_VTAB): // what a plugin has made of a virtual table
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.IOERR):
 		c.spent = true
 		return fault.Wrap(fault.Internal, "sql", "the database is damaged", err)
@@ -234,8 +234,8 @@ func (c *Conn) failed(err error) error {
 
 // CodeOf returns SQLite's extended result code of an error, 0 of one that is not SQLite's.
 func CodeOf(err error) uint32 {
-	if e, ok := errors.AsType[*sqlite3.Error](err); ok {
-		return uint32(e.ExtendedCode())
+	if code, ok := errors.AsType[sqlite3.ExtendedErrorCode](err); ok { // also of an error that is nothing else
+		return uint32(code)
 	}
 	return 0
 }
