@@ -24,6 +24,7 @@ package blobs
 
 import (
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/wasmoor/wasmoor/abi"
@@ -43,7 +44,7 @@ const (
 	// ErrDenied: the manifest has no [blobs].
 	ErrDenied = abi.Denied
 	// ErrLimit: the quota of [blobs] is used up, a name has more than 512 bytes, a type more
-	// than 255, metadata more than 2 KiB, or 8 writers have not ended.
+	// than 255, metadata more than 2 KiB, a disposition more than 1 KiB, or 8 writers have not ended.
 	ErrLimit = abi.Limit
 )
 
@@ -52,30 +53,61 @@ type Error struct {
 	Op     string // "put", "stat", ...
 	Name   string
 	Status abi.Status // below zero
+	sizes  string     // what else may be too long
 }
 
 // Error names the call, the name and the reason.
 func (e *Error) Error() string {
-	s := "blob " + e.Op + ` "` + e.Name + `": ` + e.Status.String()
+	s := "blob " + e.Op + ` "` + e.Name[:min(len(e.Name), shown)] + `": ` + e.Status.String()
 	switch e.Status {
 	case ErrDenied:
 		s += ": the manifest has no [blobs]; add the line [blobs] to wasmoor.toml"
 	case ErrUnavailable:
 		s += ": no request is being handled, or the host cannot keep blobs at the moment; its log says why"
 	case ErrLimit:
-		s += ": the quota of [blobs] is used up, or a name, a type or metadata is too long"
+		s += ": " + e.limit()
 	}
 	return s
+}
+
+// shown is how many bytes of a name an error shows.
+const shown = 100
+
+// limit says what can be over a limit. Which limits there are, the host knows.
+func (e *Error) limit() string {
+	switch {
+	case e.sizes != "":
+		return e.sizes + " is too long"
+	case e.Op == "create":
+		return "too many writers have not ended: end each with Put or Drop"
+	case e.Op == "write" || e.Op == "fetch":
+		return "the quota of [blobs] is used up"
+	}
+	return "the name is too long"
+}
+
+// sized says how long something is.
+func sized[T string | []byte](what string, value T) string {
+	return what + " with " + strconv.Itoa(len(value)) + " bytes"
 }
 
 // Unwrap returns the status.
 func (e *Error) Unwrap() error { return e.Status }
 
-func check(op, name string, result int64) error {
+func check(op, name string, result int64) error { return checkSizes(op, name, result, "") }
+
+func checkSizes(op, name string, result int64, sizes string) error {
 	if result >= 0 {
 		return nil
 	}
-	return &Error{Op: op, Name: name, Status: abi.Status(result)}
+	return &Error{Op: op, Name: name, Status: abi.Status(result), sizes: sizes}
+}
+
+func checkPut(name string, o Options, result int64) error {
+	if result >= 0 {
+		return nil
+	}
+	return checkSizes("put", name, result, "the quota of [blobs] is used up, or "+sized("the name", name)+", "+sized("the type", o.Type)+" or "+sized("the metadata", o.Metadata))
 }
 
 // Options are what else a name has.
@@ -94,8 +126,16 @@ func Put(name string, data []byte, o Options) error {
 		w.Drop()
 		return err
 	}
-	_, err = w.Put(name, o)
+	_, err = w.putOrDrop(name, o)
 	return err
+}
+
+// putOrDrop is Put for a writer that nobody else has: one whose name is refused goes on.
+func (w *Writer) putOrDrop(name string, o Options) (size int64, err error) {
+	if size, err = w.Put(name, o); err != nil {
+		w.Drop()
+	}
+	return size, err
 }
 
 // PutFrom puts what a reader gives to its end, and returns the size. The body of a
@@ -109,13 +149,13 @@ func PutFrom(name string, r io.Reader, o Options) (size int64, err error) {
 		w.Drop()
 		return 0, err
 	}
-	return w.Put(name, o)
+	return w.putOrDrop(name, o)
 }
 
 // PutBody puts the body of the request, whatever was read of it, and returns the size.
 func PutBody(name string, o Options) (size int64, err error) {
 	size = hostcall.BlobPut(0, name, o.Type, o.Metadata)
-	return max(size, 0), check("put", name, size)
+	return max(size, 0), checkPut(name, o, size)
 }
 
 // Writer is a blob of pieces. It ends with Put, with Drop, or with the request.
@@ -169,7 +209,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 // size.
 func (w *Writer) Put(name string, o Options) (size int64, err error) {
 	size = hostcall.BlobPut(w.handle, name, o.Type, o.Metadata)
-	return max(size, 0), check("put", name, size)
+	return max(size, 0), checkPut(name, o, size)
 }
 
 // Drop gives the blob up.
@@ -215,7 +255,11 @@ func Delete(name string) error { return check("delete", name, hostcall.BlobDelet
 // the disposition, if that is not empty. It serves ranges and conditional requests. Write
 // no body besides.
 func Answer(name, disposition string) error {
-	return check("answer", name, hostcall.BlobAnswer(name, disposition))
+	result := hostcall.BlobAnswer(name, disposition)
+	if result >= 0 {
+		return nil
+	}
+	return checkSizes("answer", name, result, sized("the name", name)+" or "+sized("the disposition", disposition))
 }
 
 // Attachment returns a disposition that has a browser save the answer as a file of that

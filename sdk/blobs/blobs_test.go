@@ -137,9 +137,26 @@ func TestErrors(t *testing.T) {
 	}
 	host.Get("/")
 	host.NoBlobs, host.Blobs.Bytes = false, 3
+	host.Blobs.Put("there", sdktest.Blob{})
 	do = func(*sdk.Response) error {
 		if err := blobs.Put("a", []byte("four"), blobs.Options{}); !errors.Is(err, blobs.ErrLimit) {
 			t.Errorf("over the quota: %v", err)
+		}
+		long := strings.Repeat("x", 3000)
+		for want, err := range map[string]error{
+			"the quota of [blobs] is used up":                               blobs.Put("a", []byte("four"), blobs.Options{}),
+			"or the name with 3000 bytes,":                                  blobs.Put(long, nil, blobs.Options{}),
+			"the type with 3000 bytes or":                                   blobs.Put("a", nil, blobs.Options{Type: long}),
+			"the metadata with 3000 bytes is too":                           blobs.Put("a", nil, blobs.Options{Metadata: []byte(long)}),
+			"limit: the name with 5 bytes or the disposition with 3000":     blobs.Answer("there", long),
+			"limit: the name is too long":                                   blobs.Delete(long),
+			"limit: the prefix with 3000 bytes or the name to go on after ": first(blobs.Query{Prefix: long}),
+			"the name to go on after with 3000 bytes is too long":           first(blobs.Query{After: long}),
+			"limit: too many writers have not ended":                        ninth(),
+		} {
+			if !errors.Is(err, blobs.ErrLimit) || !strings.Contains(err.Error(), want) || len(err.Error()) > 400 {
+				t.Errorf("got %.400v, want %q", err, want)
+			}
 		}
 		broken := errors.New("broken")
 		for range 20 { // none is left
@@ -152,4 +169,25 @@ func TestErrors(t *testing.T) {
 	if res := host.Get("/"); res.Status != 200 {
 		t.Error(res)
 	}
+}
+
+// first returns the error of a list.
+func first(q blobs.Query) error {
+	for _, err := range blobs.All(q) {
+		return err
+	}
+	return nil
+}
+
+// ninth returns the error of a writer too many.
+func ninth() error {
+	for range 8 {
+		w, err := blobs.Create()
+		if err != nil {
+			return nil
+		}
+		defer w.Drop()
+	}
+	_, err := blobs.Create()
+	return err
 }

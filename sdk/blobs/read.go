@@ -102,7 +102,7 @@ func All(q Query) iter.Seq2[Info, error] {
 				}
 			}
 			if status < 0 {
-				yield(Info{}, &Error{Op: "list", Name: q.Prefix, Status: status})
+				yield(Info{}, &Error{Op: "list", Name: q.Prefix, Status: status, sizes: sized("the prefix", q.Prefix) + " or " + sized("the name to go on after", q.After)})
 				return
 			}
 			for _, e := range entries {
