@@ -82,8 +82,11 @@ func (d *dump) table(row []string) error {
 			return err
 		}
 		return d.values(name)
-	case strings.HasPrefix(name, "sqlite_stat"):
-		return d.line("ANALYZE sqlite_schema;")
+	case name == "sqlite_stat1": // sqlite_stat4 has samples, and is not in every SQLite
+		if err := d.line("ANALYZE sqlite_schema;"); err != nil {
+			return err
+		}
+		return d.values(name)
 	case strings.HasPrefix(name, "sqlite_"):
 		return nil
 	case strings.HasPrefix(head, "CREATE VIRTUAL TABLE"):

@@ -64,6 +64,7 @@ two lines'), (2, x'00ff'), (3, 1e300), (4, NULL), (5, 0.1), (6, 'a' || char(0) |
 	for _, want := range []string{
 		"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "CAST(x'610062' AS TEXT)", "X'00FF'", "9.0e+999", "3.0",
 		`INSERT INTO "o'dd ""table"("a b","v") VALUES(9223372036854775807,'it''s` + "\ntwo lines');", "\nCOMMIT;\n",
+		"ANALYZE sqlite_schema;\nINSERT INTO \"sqlite_stat1\" VALUES(", "INSERT INTO \"sqlite_stat1\" VALUES('parent','i','1 1');\n",
 	} {
 		if !strings.Contains(first, want) {
 			t.Errorf("there is no %q in\n%s", want, first)

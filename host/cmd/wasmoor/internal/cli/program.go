@@ -6,10 +6,12 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wasmoor/wasmoor/host"
 	"github.com/wasmoor/wasmoor/host/cmd/wasmoor/internal/term"
@@ -30,11 +32,31 @@ func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string) i
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &UsageError{command: cmd.CommandPath(), text: err.Error()}
+		return &UsageError{command: cmd.CommandPath(), text: flagError(err)}
 	})
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetArgs(append([]string{}, args...))
 	return p.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// flagError says what a flag takes where the library says which function of Go refused it.
+func flagError(err error) string {
+	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err.Error()
+	}
+	takes := ""
+	switch kind := invalid.GetFlag().Value.Type(); {
+	case kind == "bool":
+		takes = "true or false"
+	case strings.HasPrefix(kind, "float"):
+		takes = "a number"
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		takes = "a whole number"
+	default:
+		return err.Error()
+	}
+	return fmt.Sprintf("--%s takes %s, not %q", invalid.GetFlag().Name, takes, invalid.GetValue())
 }
 
 // Announce tells where a host serves.

@@ -76,22 +76,27 @@ func (s *session) dot(text string) (quit bool) {
 	case words[0] == "schema" && len(words) == 1:
 		s.schema("")
 	case words[0] == "schema":
-		s.schema("AND tbl_name = '" + strings.ReplaceAll(words[1], "'", "''") + "' COLLATE NOCASE")
+		if !s.schema("AND tbl_name = '" + strings.ReplaceAll(words[1], "'", "''") + "' COLLATE NOCASE") {
+			s.Complain(fmt.Sprintf("there is no table or view %q; .tables lists them", words[1]))
+		}
 	default:
 		s.Complain(fmt.Sprintf("there is no .%s; there are .tables, .schema [TABLE] and .quit", words[0]))
 	}
 	return false
 }
 
-// schema shows the statements that made tables and what belongs to them.
-func (s *session) schema(which string) {
+// schema shows the statements that made tables and what belongs to them. It returns false
+// if there are none.
+func (s *session) schema(which string) (found bool) {
 	r, err := s.client.Query(s.ctx, s.of, adminapi.Query{Statement: "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL " + which + " ORDER BY rowid", Limit: adminapi.MaxQueryRows})
 	if err != nil {
 		s.Complain(fault.MessageOf(err))
+		return true
 	}
 	for _, row := range r.Rows {
 		for line := range strings.Lines(fmt.Sprint(row[0])) {
 			fmt.Fprintln(s.Stdout, oneLine(strings.TrimRight(line, "\r\n")))
 		}
 	}
+	return len(r.Rows) > 0
 }

@@ -33,6 +33,10 @@ func talk(t *testing.T, write bool, do func(*session) error, typed string) (aske
 			_ = json.NewEncoder(w).Encode(adminapi.Problem{Code: "invalid", Detail: "it is wrong"})
 			return
 		}
+		if strings.Contains(q.Statement, "nope") {
+			_ = json.NewEncoder(w).Encode(adminapi.QueryResult{Columns: []string{"n"}})
+			return
+		}
 		_ = json.NewEncoder(w).Encode(adminapi.QueryResult{Columns: []string{"n"}, Rows: []adminapi.Row{{"CREATE TABLE t (\n  v)"}}})
 	}))
 	t.Cleanup(server.Close)
@@ -59,12 +63,13 @@ func question(write bool) asked {
 // nothing.
 func TestPrompt(t *testing.T) {
 	got, out, told, err := talk(t, false, (*session).prompt,
-		".schema t\nSELECT\n 1; SELECT wrong; SELECT 2;\n.tables\n.none\nBEGIN;\nSELECT 3;\nROLLBACK;\n.quit\nSELECT 4;\n")
+		".schema t\n.schema nope\nSELECT\n 1; SELECT wrong; SELECT 2;\n.tables\n.none\nBEGIN;\nSELECT 3;\nROLLBACK;\n.quit\nSELECT 4;\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name = 't' COLLATE NOCASE ORDER BY rowid",
+		"SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name = 'nope' COLLATE NOCASE ORDER BY rowid",
 		"SELECT\n 1;", "SELECT wrong;", "SELECT 2;",
 		`SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`,
 	}
@@ -74,7 +79,7 @@ func TestPrompt(t *testing.T) {
 	if !strings.HasPrefix(out, "CREATE TABLE t (\n  v)\n") {
 		t.Errorf("the schema is shown as %q", out)
 	}
-	for _, want := range []string{"main> ", " ...> ", "it is wrong", "there is no .none", "main*> "} {
+	for _, want := range []string{"main> ", " ...> ", "it is wrong", "there is no .none", `there is no table or view "nope"`, "main*> "} {
 		if !strings.Contains(told, want) {
 			t.Errorf("nobody is told %q in\n%s", want, told)
 		}

@@ -21,7 +21,12 @@ func (s *session) show(r adminapi.QueryResult) error {
 			return err
 		}
 	}
-	if r.More {
+	switch {
+	case r.More && len(r.Rows) < s.limit:
+		s.Note("there are more rows: the answer is cut at 8 MiB; ask for fewer columns, or for the next rows with LIMIT and OFFSET")
+	case r.More && s.limit == adminapi.MaxQueryRows:
+		s.Note("there are more rows, and an answer has at most %d: ask for the next ones with LIMIT and OFFSET", adminapi.MaxQueryRows)
+	case r.More:
 		s.Note("there are more rows; --limit shows up to %d", adminapi.MaxQueryRows)
 	}
 	switch {
