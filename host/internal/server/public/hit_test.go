@@ -124,7 +124,8 @@ func TestShortcutSaysTheSame(t *testing.T) {
 		"tagged":          {200, "x", []abi.Pair{pair("etag", tag), pair("last-modified", since)}},
 		"its own status":  {200, "x", []abi.Pair{pair("cache-status", "guest; hit")}},
 		"access-control":  {200, "x", []abi.Pair{pair("access-control-allow-origin", "*")}},
-		"the longest":     {200, strings.Repeat("x", 64<<10), nil},
+		"the longest":     {200, strings.Repeat("x", maxShort), nil},
+		"content of none": {204, "x", nil},
 		"capital letters": {200, "x", []abi.Pair{pair("X-CAPITAL", "A"), pair("x-small", "b")}},
 	} {
 		t.Run(name, func(t *testing.T) {

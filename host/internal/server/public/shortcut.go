@@ -36,14 +36,17 @@ func (p *Public) shortcut(b, head []byte, peer net.Addr, now time.Time) (answer 
 		return nil
 	}
 	c.asked = c.asksFor()
-	c.asked.Most = wire.KeptBuffer // a larger one has to have room until it is sent
+	c.asked.Most = maxShort
 	a := p.cfg.Cache.Find(&c.asked)
 	if a == nil {
 		return nil
 	}
 	status, size, has := a.Status, len(a.Body), a.NotModified(c.headers)
 	if has {
-		status, size = http.StatusNotModified, 0
+		status = http.StatusNotModified
+	}
+	if bodyless(status) {
+		size = 0
 	}
 	b = append(b, a.Head(has, func() []byte { return c.headOf(a, status) })...)
 	b = append(p.dates.appendLine(b, now), headerAge+": "...)
@@ -55,6 +58,10 @@ func (p *Public) shortcut(b, head []byte, peer net.Addr, now time.Time) (answer 
 	p.report(c, status, size)
 	return b
 }
+
+// maxShort is the size, in bytes, of the largest body that takes the shortcut. A client that
+// reads nothing holds a copy of it.
+const maxShort = 8 << 10
 
 // cutHead takes a head apart, if it may be that of a hit.
 func cutHead(head []byte) (method, target, lines []byte, ok bool) {

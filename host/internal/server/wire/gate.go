@@ -223,7 +223,7 @@ func (c *gateConn) clear(b []byte) (taken, passed int) {
 	}
 	switch {
 	case c.inBody():
-	case taken > 0 && c.shorten(b[:taken]):
+	case taken > 0 && c.shorten(b[:taken], len(b) > taken):
 		return taken, 0
 	default:
 		return taken, taken

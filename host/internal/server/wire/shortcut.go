@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -12,7 +13,8 @@ import (
 type Shortcut func(answer, head []byte, peer net.Addr, now time.Time) []byte
 
 // shorten answers a request that the shortcut has an answer to. It reports whether it has.
-func (c *gateConn) shorten(head []byte) bool {
+// more says that something of what follows the head has come.
+func (c *gateConn) shorten(head []byte, more bool) bool {
 	g := c.gate
 	if g.shortcut == nil || g.ending.Load() {
 		return false
@@ -34,13 +36,24 @@ func (c *gateConn) shorten(head []byte) bool {
 		_ = c.SetWriteDeadline(now.Add(g.writeTimeout))
 	}
 	if _, err := c.Conn.Write(answer); err != nil {
-		c.cut() // the next read tells
+		c.cut()
+		c.refusal, c.ended = refuseGone, io.EOF // and nothing that came with the request is read
+		return true
 	}
-	c.phase.Store(idle)
-	if late || g.drain.begun.Load() != 0 { // a drain that saw it handled has left its deadline alone
-		_ = c.SetReadDeadline(time.Now().Add(g.idleTimeout))
+	end := time.Now()
+	if more {
+		c.phase.Store(arriving)
+	} else {
+		c.phase.Store(idle)
+	}
+	slow := end.Sub(now) > min(g.writeTimeout, g.idleTimeout)/16 // a client that takes an answer slowly is not idle meanwhile
+	if late || slow || g.drain.begun.Load() != 0 {               // a drain that saw it handled has left its deadline alone
+		_ = c.SetReadDeadline(end.Add(g.idleTimeout))
 	}
 	return true
 }
+
+// refuseGone is nobody's to read.
+var refuseGone = Bad("the client takes no answer")
 
 var shortAnswers = sync.Pool{New: func() any { return new([]byte) }}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,10 +108,15 @@ type timedConn struct {
 	reads       []time.Duration // from now
 	writes      int
 	failsWrites bool
+	slowWrites  time.Duration
+	reading     func() // called before each read
 	closed      bool
 }
 
 func (c *timedConn) Read(p []byte) (int, error) {
+	if c.reading != nil {
+		c.reading()
+	}
 	if len(c.requests) == 0 || c.closed {
 		return 0, io.EOF
 	}
@@ -123,6 +129,7 @@ func (c *timedConn) Write(p []byte) (int, error) {
 	if c.failsWrites {
 		return 0, errors.New("the client is gone")
 	}
+	time.Sleep(c.slowWrites)
 	return len(p), nil
 }
 
@@ -164,11 +171,50 @@ func TestShortcutTimes(t *testing.T) {
 	}
 }
 
-// TestShortcutToNobody: a client that takes no answer loses its connection.
+// TestShortcutToTheSlow: the time that a client takes to read an answer is none in which it
+// was idle.
+func TestShortcutToTheSlow(t *testing.T) {
+	c := &timedConn{requests: []string{servertest.Get("/short"), servertest.Get("/short")}, slowWrites: 50 * time.Millisecond}
+	g := gateOver(c)
+	g.gate.idleTimeout = 20 * 16 * time.Millisecond
+	g.timed = time.Now().Add(time.Hour) // as if the timeouts were set lately
+	if _, err := g.Read(make([]byte, 64<<10)); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+	if len(c.reads) != 2 || c.writes != 0 {
+		t.Errorf("%v, and %d for writes", c.reads, c.writes)
+	}
+}
+
+// TestShortcutBeforeAPart: a connection on which another request has begun to come is not
+// idle, so a drain gives it the time that a request has.
+func TestShortcutBeforeAPart(t *testing.T) {
+	part := servertest.Get("/")[:9]
+	c := &timedConn{requests: []string{servertest.Get("/short") + part, servertest.Get("/")[9:] + servertest.Get("/short")}}
+	g := gateOver(c)
+	var phases []int32
+	c.reading = func() { phases = append(phases, g.phase.Load()) }
+	buf := make([]byte, 64<<10)
+	if n, err := g.Read(buf); err != nil || string(buf[:n]) != servertest.Get("/") {
+		t.Errorf("passed on: %q, %v", buf[:n], err)
+	}
+	if n, err := g.Read(buf); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("%d, %v", n, err)
+	}
+	if want := []int32{idle, arriving, idle}; !slices.Equal(phases, want) {
+		t.Errorf("phases %v, want %v", phases, want)
+	}
+}
+
+// TestShortcutToNobody: a client that takes no answer loses its connection, and what it
+// has sent after the request is not served.
 func TestShortcutToNobody(t *testing.T) {
-	c := &timedConn{requests: []string{servertest.Get("/short"), servertest.Get("/")}, failsWrites: true}
-	if n, err := gateOver(c).Read(make([]byte, 64<<10)); n != 0 || !errors.Is(err, io.EOF) || !c.closed {
-		t.Errorf("%d, %v, closed %v", n, err, c.closed)
+	short, other := servertest.Get("/short"), servertest.Get("/")
+	for _, requests := range [][]string{{short, other}, {short + other}, {short + short, other}, {short[:9], short[9:] + other}} {
+		c := &timedConn{requests: requests, failsWrites: true}
+		if n, err := gateOver(c).Read(make([]byte, 64<<10)); n != 0 || !errors.Is(err, io.EOF) || !c.closed {
+			t.Errorf("%q: %d, %v, closed %v", requests, n, err, c.closed)
+		}
 	}
 }
 
