@@ -66,13 +66,20 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 	if !c.fixed {
 		return sqlite3.AUTH_OK
 	}
-	if why := c.rules.refusal(action, third, fourth, schema, inner); why != "" {
+	why := c.rules.refusal(action, third, fourth, schema, inner)
+	if why == "" && action == sqlite3.AUTH_ALTER_TABLE && !c.rules.Ledger && strings.Contains(strings.ToLower(c.compiling), Ledger) {
+		why = noLedger // SQLite does not tell the new name
+	}
+	if why != "" {
 		c.refusal = why
 		return sqlite3.AUTH_DENY
 	}
 	switch action {
 	case sqlite3.AUTH_PRAGMA:
 		c.spent = c.spent || fourth != "" && strings.EqualFold(third, "defer_foreign_keys") // it may stay
+		c.checks = c.checks || isCheck(third)
+	case sqlite3.AUTH_READ:
+		c.checks = c.checks || isCheck(strings.TrimPrefix(strings.ToLower(third), "pragma_"))
 	case sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_TRIGGER, sqlite3.AUTH_CREATE_VIEW,
 		sqlite3.AUTH_DROP_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_TRIGGER, sqlite3.AUTH_DROP_VIEW,
 		sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE,
@@ -87,7 +94,7 @@ func (c *Conn) allow(action sqlite3.AuthorizerActionCode, third, fourth, schema,
 // refusal says why a statement may not do something, "" = it may.
 func (r Rules) refusal(action sqlite3.AuthorizerActionCode, third, fourth, schema, inner string) string {
 	if r.touched(action, third, fourth, inner) {
-		return "table " + Ledger + " may not be modified"
+		return noLedger
 	}
 	switch action {
 	case sqlite3.AUTH_TRANSACTION:
@@ -116,10 +123,31 @@ func (r Rules) refusal(action sqlite3.AuthorizerActionCode, third, fourth, schem
 			return "load_extension is refused: there are no extensions but FTS5 and R-tree"
 		}
 	}
-	if schema == "temp" && third != tempSchema { // ALTER TABLE looks for what is temporary; others cannot write there
+	if schema == "temp" && (third != tempSchema || action == sqlite3.AUTH_INSERT) { // ALTER TABLE looks for what is temporary
 		return noTemp
 	}
 	return ""
+}
+
+const noLedger = "table " + Ledger + " may not be modified"
+
+// isCheck reports whether a pragma looks for damage.
+func isCheck(pragma string) bool {
+	return strings.EqualFold(pragma, "integrity_check") || strings.EqualFold(pragma, "quick_check")
+}
+
+// renew has full-text tables see what other connections have done. They look when they are
+// read, but not when they are checked, and would take it for damage.
+func (c *Conn) renew() error {
+	list, _, err := c.db.Prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = 0")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = list.Close() }()
+	for list.Step() {
+		_ = c.db.Exec("SELECT 1 FROM " + sqlite3.QuoteIdentifier(list.ColumnText(0)) + " WHERE rowid = -1") // the check tells what is wrong
+	}
+	return list.Err()
 }
 
 const noTemp = "what is temporary is refused: use WITH, or a table that the request drops again"

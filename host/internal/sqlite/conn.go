@@ -46,12 +46,16 @@ type Conn struct {
 	base    int64 // rows that attempts before have changed
 	rules   Rules
 	refusal string // why the last statement that is not allowed is not
-	fixed   bool   // its settings are made: attempts cannot change them
-	fresh   bool   // SQLite knows the schema that the attempt sees
-	known   uint32 // the number of the schema that SQLite knew last
-	open    int    // Rows that are not closed
-	spent   bool   // it may know of a schema that was never committed, or is damaged
-	lost    bool   // SQLite has failed in it
+
+	compiling string // the statement that is compiled for the first time
+	checks    bool   // the last one looks for damage
+
+	fixed bool   // its settings are made: attempts cannot change them
+	fresh bool   // SQLite knows the schema that the attempt sees
+	known uint32 // the number of the schema that SQLite knew last
+	open  int    // Rows that are not closed
+	spent bool   // it may know of a schema that was never committed, or is damaged
+	lost  bool   // SQLite has failed in it
 }
 
 // Open returns a connection to a generation of the database of a name. Close it.
@@ -214,6 +218,7 @@ type statement struct {
 	params int
 	used   bool // there are Rows of it
 	kept   bool
+	checks bool // it looks for damage
 }
 
 // prepare returns a statement that nobody uses. Release it.
@@ -235,7 +240,9 @@ func (c *Conn) prepare(sql string) (*statement, error) {
 
 // compile returns a new statement, which is kept if there is room.
 func (c *Conn) compile(sql string, keep bool) (*statement, error) {
+	c.compiling, c.checks = sql, false
 	stmt, tail, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+	c.compiling = ""
 	switch {
 	case err != nil:
 		return nil, err
@@ -245,7 +252,7 @@ func (c *Conn) compile(sql string, keep bool) (*statement, error) {
 		_ = stmt.Close()
 		return nil, fault.New(fault.Invalid, "sql", "there is more than one statement")
 	}
-	s := &statement{Stmt: stmt, params: stmt.BindCount()}
+	s := &statement{Stmt: stmt, params: stmt.BindCount(), checks: c.checks}
 	if keep && len(sql) <= keptSQL && (len(c.kept) < keptStmts || c.drop()) {
 		s.kept = true
 		c.kept[sql] = s

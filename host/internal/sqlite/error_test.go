@@ -78,6 +78,9 @@ func TestRefusalsSayWhat(t *testing.T) {
 		"CREATE TEMP VIEW x AS SELECT 1":   "temporary",
 		"CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END": "temporary",
 		"CREATE TABLE temp.x (a)":                                     "temporary",
+		"CREATE VIEW temp.x AS SELECT 1":                              "temporary",
+		"ALTER TABLE t RENAME TO wasmoor_migrations":                  "may not be modified",
+		`ALTER TABLE t RENAME TO [Wasmoor_Migrations]`:                "may not be modified",
 		"SELECT * FROM sqlite_temp_schema, temp.x":                    "no such table",
 		"CREATE VIRTUAL TABLE x USING dbstat":                         "dbstat",
 		"SELECT load_extension('x')":                                  "load_extension",
@@ -92,6 +95,49 @@ func TestRefusalsSayWhat(t *testing.T) {
 	}
 	if !r.abort() {
 		t.Error("the connection is not used again")
+	}
+}
+
+// TestNothingTemporaryByItsSchema: a trigger is told to be of the schema that its table has.
+func TestNothingTemporaryByItsSchema(t *testing.T) {
+	s := openStore(t)
+	do(t, s, openConn(t), "CREATE TABLE t (a)")
+	c := openConn(t)
+	r := begin(t, s, c)
+	if _, err := c.Exec("CREATE TRIGGER temp.x AFTER INSERT ON t BEGIN DELETE FROM t; END", nil); err == nil || !strings.Contains(fault.MessageOf(err), "temporary") {
+		t.Error(err)
+	}
+	r.exec("INSERT INTO t VALUES (5)")
+	r.finds("SELECT a FROM t", "5")
+	r.abort()
+}
+
+// TestCheckAfterOthers: a check of a database sees what other connections have done since
+// this one has looked last.
+func TestCheckAfterOthers(t *testing.T) {
+	s, other := openStore(t), openConn(t)
+	do(t, s, other, "CREATE VIRTUAL TABLE [a \"b] USING fts5(a); CREATE VIRTUAL TABLE r USING rtree(id, x, y); INSERT INTO [a \"b] VALUES ('one')")
+	for _, check := range []string{"PRAGMA integrity_check", "PRAGMA quick_check", "SELECT * FROM pragma_integrity_check", "SELECT * FROM Pragma_Quick_Check"} {
+		c := openConn(t)
+		for range 2 {
+			r := begin(t, s, c)
+			r.finds(`SELECT count(*) > 0 FROM [a "b] WHERE [a "b] MATCH 'one'`, "1")
+			r.abort()
+			do(t, s, other, `INSERT INTO [a "b] VALUES ('two')`)
+			r = begin(t, s, c)
+			rows, err := c.Query(check, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := rows.Next(); err != nil {
+				t.Error(err)
+			}
+			if v, err := rows.Value(0); string(v.Bytes) != "ok" {
+				t.Errorf("%s: %q, %v", check, v.Bytes, err)
+			}
+			_ = rows.Close()
+			r.abort()
+		}
 	}
 }
 

@@ -86,6 +86,12 @@ func (c *Conn) query(sql string, args []Value) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
+	if stmt.checks {
+		if err := c.renew(); err != nil {
+			_ = c.release(stmt)
+			return nil, err
+		}
+	}
 	if n := stmt.params; n != len(args) {
 		_ = c.release(stmt)
 		return nil, fault.New(fault.Invalid, "sql", fmt.Sprintf("the statement has %d parameters, and %d values are given", n, len(args)))
