@@ -16,6 +16,7 @@ type Rows struct {
 	open     bool // the host has the query
 	more     bool // the host may have rows
 	read     bool // a page was
+	least    int  // bytes of the largest row that had no room
 	page     abi.SQLPage
 	row      []Value
 	err      error
@@ -91,14 +92,15 @@ func (r *Rows) values(columns int) []Value {
 // fetch reads the next page.
 func (r *Rows) fetch() {
 	switch {
-	case r.read && len(state.room) < largeRoom/2:
-		state.room = make([]byte, largeRoom)
+	case r.read && len(state.room) < max(largeRoom/2, r.least):
+		state.room = make([]byte, max(largeRoom, r.least))
 	case len(state.room) < leastRoom:
 		state.room = make([]byte, newRoom)
 	}
 	buf := state.room
 	n := hostcall.SQLRows(r.handle, 0, buf)
 	if n > int64(len(buf)) {
+		r.least = int(n)
 		buf = make([]byte, n)
 		n = hostcall.SQLRows(r.handle, 0, buf)
 	}
@@ -128,7 +130,7 @@ func (r *Rows) Close() error {
 	if !r.open {
 		return r.err
 	}
-	r.open, r.more = false, false
+	r.open, r.more, r.page = false, false, abi.SQLPage{}
 	if n := hostcall.SQLClose(r.handle); n < 0 && r.err == nil {
 		r.err = failed(string(r.database), n)
 	}

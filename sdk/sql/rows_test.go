@@ -121,3 +121,45 @@ func TestManyRowsTakeFewCalls(t *testing.T) {
 		t.Errorf("%d calls, want at most %d", host.calls, most)
 	}
 }
+
+// TestLargeRowsTakeOneCall: once a row had no room, there is room for others like it.
+func TestLargeRowsTakeOneCall(t *testing.T) {
+	host := &finder{}
+	hostcall.Run(host, func() {
+		rows, err := Database("main").Query("100 of 40000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; rows.Next(); n++ {
+			if v := rows.Row()[0]; v.Text != text(0, n, 40000) {
+				t.Fatalf("row %d is %.40q", n, v.Text)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
+	})
+	if most := 102; host.calls > most {
+		t.Errorf("%d calls for 100 rows, want at most %d", host.calls, most)
+	}
+}
+
+// TestRowsEndWithClose: a query that was closed has no more rows, though some of them have
+// come.
+func TestRowsEndWithClose(t *testing.T) {
+	hostcall.Run(&finder{}, func() {
+		rows, err := Database("main").Query("20 of 40")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !rows.Next() {
+			t.Fatal("no row")
+		}
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+		if rows.Next() || rows.Err() != nil {
+			t.Errorf("a row after the end, %v", rows.Err())
+		}
+	})
+}

@@ -1,7 +1,5 @@
 package sql
 
-import "github.com/wasmoor/wasmoor/host/internal/invoke"
-
 // ahead are the rows of a statement that has run to its end before the guest reads them.
 type ahead struct{ rows [][]byte }
 
@@ -19,7 +17,7 @@ const rowCost = 48
 // start runs a query up to its first row. A statement that may change something runs to
 // its end: SQLite commits no other while one of those is under way, and what it is to
 // change can still fail.
-func (c *cursor) start(inv *invoke.Invocation) error {
+func (c *cursor) start(a *attempt) error {
 	if c.writes = c.rows.Writes(); !c.writes {
 		return c.fetch()
 	}
@@ -32,10 +30,22 @@ func (c *cursor) start(inv *invoke.Invocation) error {
 			c.ahead, c.over = all, false
 			return c.fetch()
 		}
-		if !inv.Hold(len(c.row) + rowCost) {
-			return inv.Starved()
+		c.kept += len(c.row) + rowCost
+		if !a.keep(len(c.row) + rowCost) {
+			return a.inv.Starved()
 		}
 		all.rows = append(all.rows, c.row)
 		c.row, c.read = nil, false
 	}
+}
+
+// keep counts n bytes of rows that are kept. What a query that was closed had, the next has.
+func (a *attempt) keep(n int) bool {
+	a.kept += n
+	more := a.kept - a.most
+	if more <= 0 {
+		return true
+	}
+	a.most = a.kept
+	return a.inv.Hold(more)
 }

@@ -25,6 +25,8 @@ type attempt struct {
 	open    []*session
 	cursors []*cursor
 	last    uint32 // handle given out
+	kept    int    // bytes of rows that are kept for open queries
+	most    int    // that there have been of them, which count
 	failed  bool   // code and message are those of an error
 	code    uint32
 	message string
@@ -47,6 +49,7 @@ type cursor struct {
 	read    bool   // row was fetched
 	over    bool   // there are no more rows
 	writes  bool   // its statement may change something
+	kept    int    // bytes of ahead
 	ahead   *ahead // nil = rows are computed as they are fetched
 	failure error  // comes after the rows that were read
 }
@@ -94,7 +97,7 @@ func (a *attempt) leave(s *session) {
 
 // drop goes on without a connection in which SQLite has failed, and without its queries.
 func (a *attempt) drop(s *session) {
-	a.cursors = slices.DeleteFunc(a.cursors, func(c *cursor) bool { return c.in == s })
+	a.forget(func(c *cursor) bool { return c.in == s })
 	a.leave(s)
 }
 

@@ -145,7 +145,8 @@ func (a *attempt) begin(ctx context.Context, s statement) (*cursor, error) {
 		if c.rows, err = in.conn.Query(s.text, s.args); err != nil {
 			return err
 		}
-		if err = c.start(a.inv); err != nil {
+		if err = c.start(a); err != nil {
+			a.kept -= c.kept
 			_ = c.rows.Close()
 		}
 		return err
@@ -258,8 +259,19 @@ func closeQuery(ctx context.Context, inv *invoke.Invocation, _ capability.Memory
 
 // end closes a query.
 func (a *attempt) end(c *cursor) error {
-	a.cursors = slices.DeleteFunc(a.cursors, func(other *cursor) bool { return other == c })
+	a.forget(func(other *cursor) bool { return other == c })
 	return c.rows.Close()
+}
+
+// forget drops queries, and what was kept for them.
+func (a *attempt) forget(which func(*cursor) bool) {
+	a.cursors = slices.DeleteFunc(a.cursors, func(c *cursor) bool {
+		if !which(c) {
+			return false
+		}
+		a.kept -= c.kept
+		return true
+	})
 }
 
 func lastError(inv *invoke.Invocation, mem capability.Memory, args []uint64) int64 {

@@ -74,3 +74,44 @@ func TestGrownAreClosed(t *testing.T) {
 		again.Close()
 	}
 }
+
+// TestKeptRowsAreGivenBack: the rows of a statement that changes something are kept while its
+// query is open, and the next query has the same room.
+func TestKeptRowsAreGivenBack(t *testing.T) {
+	a := attempting(t, 96<<20)
+	for _, text := range []string{"CREATE TABLE t (n INT, v)", "INSERT INTO t VALUES (0, zeroblob(500000))"} {
+		if _, err := a.run(t.Context(), statement{database: "main", text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, 1<<20)
+	update := statement{database: "main", text: "UPDATE t SET n = n + 1 RETURNING n, v"}
+	for i := range 300 { // 150 MB of rows
+		c, err := a.begin(t.Context(), update)
+		if err != nil {
+			t.Fatalf("query %d: %v", i, err)
+		}
+		if _, err := c.page(buf, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.end(c); err != nil || len(a.cursors) != 0 {
+			t.Fatalf("%d queries are open, %v", len(a.cursors), err)
+		}
+	}
+	c, err := a.begin(t.Context(), update)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.drop(c.in)
+	if a.kept != 0 || len(a.cursors) != 0 {
+		t.Errorf("without its connection a query has %d bytes of rows", a.kept)
+	}
+	for i := 0; ; i++ { // open ones count together
+		if _, err := a.begin(t.Context(), update); fault.CodeOf(err) == fault.Unavailable {
+			break
+		} else if err != nil || i == 250 {
+			t.Fatalf("query %d: %v", i, err)
+		}
+	}
+	a.Close()
+}
