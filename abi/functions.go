@@ -259,7 +259,7 @@ func Functions() []Function {
 		{
 			Name: FnSQLQuery, Params: []Param{{"database", Text}, {"statement", Text}, {"args", In}},
 			Result: "a handle of its rows", Errors: []Status{NotFound, Invalid, Limit, Denied},
-			Doc: "Begins one statement of SQL, whose rows " + FnSQLRows + " reads. args: as with " + FnSQLExec + ".",
+			Doc: "Begins one statement of SQL, whose rows " + FnSQLRows + " reads. What it changes is done when the call returns. args: as with " + FnSQLExec + ".",
 		},
 		{
 			Name: FnSQLColumns, Params: []Param{{"handle", U32}, {"buf", Out}},
@@ -273,8 +273,8 @@ func Functions() []Function {
 		},
 		{
 			Name: FnSQLClose, Params: []Param{{"handle", U32}},
-			Result: "ok", Errors: []Status{NotFound, Invalid, Limit},
-			Doc: "Ends a query. What its statement changes is done then, or once the host has read its last row, which may be before the guest does; of a query that stays open it is undone. Its handle is void, even if the result is a status: then what the statement changes is not done.",
+			Result: "ok", Errors: []Status{NotFound},
+			Doc: "Ends a query. What its statement has changed stays, as it does of a query that stays open. Its handle is void.",
 		},
 		{
 			Name: FnSQLError, Params: []Param{{"buf", Out}},

@@ -207,8 +207,8 @@ WM_IMPORT(sql_exec)
 int64_t wm_raw_sql_exec(const void *database, uint32_t database_len, const void *statement, uint32_t statement_len,
     const void *args, uint32_t args_len, void *result, uint32_t result_cap);
 
-/* Begins one statement of SQL, whose rows sql_rows reads. args: as with sql_exec. Returns: a handle of its rows.
- * Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
+/* Begins one statement of SQL, whose rows sql_rows reads. What it changes is done when the call returns. args: as
+ * with sql_exec. Returns: a handle of its rows. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT, WM_DENIED. */
 WM_IMPORT(sql_query)
 int64_t wm_raw_sql_query(const void *database, uint32_t database_len, const void *statement, uint32_t statement_len,
     const void *args, uint32_t args_len);
@@ -223,9 +223,8 @@ int64_t wm_raw_sql_columns(uint32_t handle, void *buf, uint32_t buf_cap);
 WM_IMPORT(sql_rows)
 int64_t wm_raw_sql_rows(uint32_t handle, uint32_t limit, void *buf, uint32_t buf_cap);
 
-/* Ends a query. What its statement changes is done then, or once the host has read its last row, which may be
- * before the guest does; of a query that stays open it is undone. Its handle is void, even if the result is a
- * status: then what the statement changes is not done. Returns: ok. Statuses: WM_NOT_FOUND, WM_INVALID, WM_LIMIT. */
+/* Ends a query. What its statement has changed stays, as it does of a query that stays open. Its handle is void.
+ * Returns: ok. Statuses: WM_NOT_FOUND. */
 WM_IMPORT(sql_close)
 int64_t wm_raw_sql_close(uint32_t handle);
 

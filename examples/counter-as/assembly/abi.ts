@@ -177,8 +177,8 @@ export declare function rawHttpClose(handle: u32): i64;
 export declare function rawSqlExec(database: usize, databaseLen: u32, statement: usize, statementLen: u32, args:
   usize, argsLen: u32, result: usize, resultCap: u32): i64;
 
-/** Begins one statement of SQL, whose rows sql_rows reads. args: as with sql_exec. Returns: a handle of its rows.
- * Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
+/** Begins one statement of SQL, whose rows sql_rows reads. What it changes is done when the call returns. args: as
+ * with sql_exec. Returns: a handle of its rows. Statuses: NOT_FOUND, INVALID, LIMIT, DENIED. */
 @external("wasmoor_v1", "sql_query")
 export declare function rawSqlQuery(database: usize, databaseLen: u32, statement: usize, statementLen: u32, args:
   usize, argsLen: u32): i64;
@@ -193,9 +193,8 @@ export declare function rawSqlColumns(handle: u32, buf: usize, bufCap: u32): i64
 @external("wasmoor_v1", "sql_rows")
 export declare function rawSqlRows(handle: u32, limit: u32, buf: usize, bufCap: u32): i64;
 
-/** Ends a query. What its statement changes is done then, or once the host has read its last row, which may be
- * before the guest does; of a query that stays open it is undone. Its handle is void, even if the result is a
- * status: then what the statement changes is not done. Returns: ok. Statuses: NOT_FOUND, INVALID, LIMIT. */
+/** Ends a query. What its statement has changed stays, as it does of a query that stays open. Its handle is void.
+ * Returns: ok. Statuses: NOT_FOUND. */
 @external("wasmoor_v1", "sql_close")
 export declare function rawSqlClose(handle: u32): i64;
 

@@ -89,9 +89,9 @@ type Host interface {
 	// last, i64 both; a buffer that is smaller is invalid. It returns: 16, the size
 	// of the result. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 	SQLExec(database string, statement string, args []byte, result []byte) int64
-	// SQLQuery begins one statement of SQL, whose rows sql_rows reads. args: as
-	// with sql_exec. It returns: a handle of its rows. Errors: abi.NotFound,
-	// abi.Invalid, abi.Limit, abi.Denied.
+	// SQLQuery begins one statement of SQL, whose rows sql_rows reads. What it
+	// changes is done when the call returns. args: as with sql_exec. It returns: a
+	// handle of its rows. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 	SQLQuery(database string, statement string, args []byte) int64
 	// SQLColumns reads the columns of a query: pairs of a name and the type that
 	// the table declares. It returns: size of the list of columns. Errors:
@@ -102,11 +102,9 @@ type Host interface {
 	// call. It returns: size of the page. Errors: abi.NotFound, abi.Invalid,
 	// abi.Limit.
 	SQLRows(handle uint32, limit uint32, buf []byte) int64
-	// SQLClose ends a query. What its statement changes is done then, or once the
-	// host has read its last row, which may be before the guest does; of a query
-	// that stays open it is undone. Its handle is void, even if the result is a
-	// status: then what the statement changes is not done. It returns: ok. Errors:
-	// abi.NotFound, abi.Invalid, abi.Limit.
+	// SQLClose ends a query. What its statement has changed stays, as it does of a
+	// query that stays open. Its handle is void. It returns: ok. Errors:
+	// abi.NotFound.
 	SQLClose(handle uint32) int64
 	// SQLError reads why the last sql call that failed in this attempt did:
 	// SQLite's extended result code (u32, 0: none), and a text. It returns: size of

@@ -160,9 +160,9 @@ func SQLExec(database string, statement string, args []byte, result []byte) int6
 	return ask(func(h Host) int64 { return h.SQLExec(database, statement, args, result) })
 }
 
-// SQLQuery begins one statement of SQL, whose rows sql_rows reads. args: as
-// with sql_exec. It returns: a handle of its rows. Errors: abi.NotFound,
-// abi.Invalid, abi.Limit, abi.Denied.
+// SQLQuery begins one statement of SQL, whose rows sql_rows reads. What it
+// changes is done when the call returns. args: as with sql_exec. It returns: a
+// handle of its rows. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 func SQLQuery(database string, statement string, args []byte) int64 {
 	return ask(func(h Host) int64 { return h.SQLQuery(database, statement, args) })
 }
@@ -182,11 +182,9 @@ func SQLRows(handle uint32, limit uint32, buf []byte) int64 {
 	return ask(func(h Host) int64 { return h.SQLRows(handle, limit, buf) })
 }
 
-// SQLClose ends a query. What its statement changes is done then, or once the
-// host has read its last row, which may be before the guest does; of a query
-// that stays open it is undone. Its handle is void, even if the result is a
-// status: then what the statement changes is not done. It returns: ok. Errors:
-// abi.NotFound, abi.Invalid, abi.Limit.
+// SQLClose ends a query. What its statement has changed stays, as it does of a
+// query that stays open. Its handle is void. It returns: ok. Errors:
+// abi.NotFound.
 func SQLClose(handle uint32) int64 {
 	return ask(func(h Host) int64 { return h.SQLClose(handle) })
 }

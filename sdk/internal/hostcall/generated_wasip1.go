@@ -278,9 +278,9 @@ func SQLExec(database string, statement string, args []byte, result []byte) int6
 //go:noescape
 func sqlQuery(database string, statement string, args unsafe.Pointer, argsLen uint32) int64
 
-// SQLQuery begins one statement of SQL, whose rows sql_rows reads. args: as
-// with sql_exec. It returns: a handle of its rows. Errors: abi.NotFound,
-// abi.Invalid, abi.Limit, abi.Denied.
+// SQLQuery begins one statement of SQL, whose rows sql_rows reads. What it
+// changes is done when the call returns. args: as with sql_exec. It returns: a
+// handle of its rows. Errors: abi.NotFound, abi.Invalid, abi.Limit, abi.Denied.
 func SQLQuery(database string, statement string, args []byte) int64 {
 	argsPtr, argsLen := pointer(args)
 	return sqlQuery(database, statement, argsPtr, argsLen)
@@ -314,11 +314,9 @@ func SQLRows(handle uint32, limit uint32, buf []byte) int64 {
 //go:wasmimport wasmoor_v1 sql_close
 func sqlClose(handle uint32) int64
 
-// SQLClose ends a query. What its statement changes is done then, or once the
-// host has read its last row, which may be before the guest does; of a query
-// that stays open it is undone. Its handle is void, even if the result is a
-// status: then what the statement changes is not done. It returns: ok. Errors:
-// abi.NotFound, abi.Invalid, abi.Limit.
+// SQLClose ends a query. What its statement has changed stays, as it does of a
+// query that stays open. Its handle is void. It returns: ok. Errors:
+// abi.NotFound.
 func SQLClose(handle uint32) int64 {
 	return sqlClose(handle)
 }
