@@ -54,7 +54,8 @@ func kept(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 // ends without a reset, whenever its client sends.
 func TestDrainResetsNobody(t *testing.T) {
 	const clients = 200
-	addr, end := draining(t, newTestEdge(Conns{}))
+	e := newTestEdge(Conns{})
+	addr, end := draining(t, e)
 	var all sync.WaitGroup
 	begun := make(chan struct{})
 	answered := make(chan bool, clients)
@@ -77,7 +78,11 @@ func TestDrainResetsNobody(t *testing.T) {
 			answered <- err == nil
 		})
 	}
-	close(begun)
+	all.Go(func() { // before that an answer does not end its connection
+		for ; !e.ending.Load(); time.Sleep(time.Millisecond) {
+		}
+		close(begun)
+	})
 	end()
 	all.Wait()
 	close(answered)
