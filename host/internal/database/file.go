@@ -159,7 +159,7 @@ func usable(db *sqlite3.Conn, table string) error {
 	})
 	if err == nil {
 		var drop *sqlite3.Stmt
-		if drop, _, err = db.Prepare(`DROP TABLE "` + strings.ReplaceAll(table, `"`, `""`) + `"`); err == nil {
+		if drop, _, err = db.Prepare("DROP TABLE " + sqlite3.QuoteIdentifier(table)); err == nil {
 			err = drop.Close()
 		}
 	}

@@ -32,8 +32,9 @@ type Statement struct {
 }
 
 // Query runs statements in a transaction of their own, and returns what the last one
-// finds. They may write the table of migrations only where it is not the host's. Errors are those of sqlite.Conn.Exec, and of the store; Denied: they would change
-// the database, and may not; Unavailable: a migration or an import is under way.
+// finds. They may write the table of migrations only where it is not the host's. Errors are
+// those of sqlite.Conn.Exec, and of the store; Denied: they would change the database, and
+// may not; Unavailable: a migration or an import is under way.
 func (s *Service) Query(ctx context.Context, p Place, q Statement) (t Table, err error) {
 	if !q.Write {
 		err = s.attempt(ctx, p, false, func(c *sqlite.Conn) error {

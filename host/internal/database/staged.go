@@ -16,8 +16,10 @@ import (
 )
 
 // Import makes a file of SQLite, which r gives, the database, in place of what it held. It
-// is checked first. Errors by fault code: Invalid (it is empty, no file of SQLite, damaged, or needs what
-// this SQLite does not have), Unavailable (a migration, or an import, runs), Exhausted (the disk, or the plugin's quota), Deadline, and those of the store: nothing is changed.
+// is checked first. Errors by fault code: Invalid (it is empty, no file of SQLite, damaged,
+// or needs what this SQLite does not have), Unavailable (a migration or an import runs),
+// Exhausted (the disk, or the plugin's quota), Deadline, and those of the store: nothing is
+// changed.
 func (s *Service) Import(ctx context.Context, p Place, r io.Reader) error {
 	done, err := s.alone(ctx, p, importing)
 	if err != nil {

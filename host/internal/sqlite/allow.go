@@ -139,7 +139,7 @@ func isCheck(pragma string) bool {
 // renew has full-text tables see what other connections have done. They look when they are
 // read, but not when they are checked, and would take it for damage.
 func (c *Conn) renew() error {
-	list, _, err := c.db.Prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = 0")
+	list, _, err := c.db.Prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")
 	if err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func TestManifestListsPragmas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, _ := strings.Cut(string(text), "- **`PRAGMA`** is for these: ")
+	_, list, _ := strings.Cut(string(text), "- **`PRAGMA`.** ")
 	list, _, _ = strings.Cut(list, "\n")
 	var got, want []string
 	for _, name := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(list, -1) {

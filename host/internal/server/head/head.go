@@ -74,7 +74,7 @@ func (h *Head) appendLines(b, lines []byte) (text []byte, host, id place) {
 			b = append(b, wire.LowerByte(c))
 		}
 		f.value = len(b)
-		b = append(b, trim(line[colon+1:])...)
+		b = append(b, wire.TrimOWS(line[colon+1:])...)
 		f.end = len(b)
 		switch string(b[f.name:f.value]) {
 		case "host":
@@ -88,19 +88,6 @@ func (h *Head) appendLines(b, lines []byte) (text []byte, host, id place) {
 	}
 	return b, host, id
 }
-
-// trim cuts white space off both ends of a value.
-func trim(b []byte) []byte {
-	for len(b) > 0 && isSpace(b[0]) {
-		b = b[1:]
-	}
-	for len(b) > 0 && isSpace(b[len(b)-1]) {
-		b = b[:len(b)-1]
-	}
-	return b
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 // takeFields makes the fields out of the text, in order and repeated.
 func (h *Head) takeFields(s string) {

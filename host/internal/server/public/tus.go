@@ -24,7 +24,8 @@ func tell(ctx *fasthttp.RequestCtx, u *upload.Upload, more ...abi.Pair) {
 	}
 }
 
-// sayTus says in an answer about uploads, or of nobody, to a client of tus what it must.
+// sayTus adds what tus demands of each answer to its clients: of those about uploads, and of
+// those that no plugin gave.
 func (p *Public) sayTus(ctx *fasthttp.RequestCtx, c *exchange) {
 	about := c.upload.found != nil || c.match.Upload != nil || c.match.Deployment == nil
 	if p.cfg.Uploads == nil || !about || !tus.IsSpoken(c.headers) {

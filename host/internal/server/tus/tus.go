@@ -15,20 +15,23 @@ import (
 	"github.com/wasmoor/wasmoor/host/internal/server/wire"
 )
 
-// Fields of answers, and what a server says in them.
+// Fields of answers.
 const (
-	Resumable     = "Tus-Resumable"
-	Versions      = "Tus-Version"
-	ExtensionsOf  = "Tus-Extension"
-	MaxSize       = "Tus-Max-Size"
-	Offset        = "Upload-Offset"
-	Expires       = "Upload-Expires"
-	Length        = "Upload-Length"
-	Metadata      = "Upload-Metadata"
-	Version       = "1.0.0"
-	Extensions    = "creation,creation-with-upload,expiration,termination"
-	typePart      = "application/offset+octet-stream"
-	fieldOverride = "x-http-method-override"
+	Resumable    = "Tus-Resumable"
+	Versions     = "Tus-Version"
+	ExtensionsOf = "Tus-Extension"
+	MaxSize      = "Tus-Max-Size"
+	Offset       = "Upload-Offset"
+	Expires      = "Upload-Expires"
+	Length       = "Upload-Length"
+	Metadata     = "Upload-Metadata"
+)
+
+// What the server speaks.
+const (
+	Version    = "1.0.0"
+	Extensions = "creation,creation-with-upload,expiration,termination"
+	typePart   = "application/offset+octet-stream"
 )
 
 // Why a request of a client is refused.
@@ -72,7 +75,7 @@ func IsPart(headers []abi.Pair) bool {
 // POST alone, and say in a field what they mean. "" = none that is about an upload.
 func Method(method string, headers []abi.Pair) string {
 	if method == http.MethodPost {
-		method = field.Single(headers, fieldOverride)
+		method = field.Single(headers, "x-http-method-override")
 	}
 	switch method {
 	case http.MethodPatch, http.MethodHead, http.MethodDelete:

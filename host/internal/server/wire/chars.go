@@ -99,8 +99,8 @@ func LowerByte(c byte) byte {
 	return c
 }
 
-// trimOWS cuts optional white space (RFC 9110 §5.6.3) off both ends.
-func trimOWS(b []byte) []byte {
+// TrimOWS cuts optional white space (RFC 9110 §5.6.3) off both ends.
+func TrimOWS(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
 		b = b[1:]
 	}

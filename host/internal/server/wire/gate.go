@@ -138,7 +138,7 @@ var errRefused = errors.New("the request was refused")
 // body answers.
 func (c *gateConn) Read(p []byte) (int, error) {
 	if c.phase.Load() == handled {
-		c.next()
+		c.next(len(c.stage) > 0)
 	}
 	for c.cleared == 0 {
 		switch {
@@ -166,9 +166,9 @@ func (c *gateConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next notes that the reader waits for another message.
-func (c *gateConn) next() {
-	if len(c.stage) > 0 {
+// next notes that the reader waits for another message, of which some has come if more.
+func (c *gateConn) next(more bool) {
+	if more {
 		c.phase.Store(arriving)
 		return
 	}

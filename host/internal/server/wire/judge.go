@@ -185,7 +185,7 @@ func (f *fields) judge(line []byte, n int) *Refusal {
 		return blame(n, "the name %.64q is not a token directly followed by a colon", line[:max(colon, 0)])
 	}
 	f.last = line[:colon]
-	value := trimOWS(line[colon+1:])
+	value := TrimOWS(line[colon+1:])
 	if !field.IsValue(value) {
 		return blame(n, "the value of %.64q has a control character", f.last)
 	}

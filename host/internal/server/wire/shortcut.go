@@ -41,11 +41,7 @@ func (c *gateConn) shorten(head []byte, more bool) bool {
 		return true
 	}
 	end := time.Now()
-	if more {
-		c.phase.Store(arriving)
-	} else {
-		c.phase.Store(idle)
-	}
+	c.next(more)
 	slow := end.Sub(now) > min(g.writeTimeout, g.idleTimeout)/16 // a client that takes an answer slowly is not idle meanwhile
 	if late || slow || g.drain.begun.Load() != 0 {               // a drain that saw it handled has left its deadline alone
 		_ = c.SetReadDeadline(end.Add(g.idleTimeout))
